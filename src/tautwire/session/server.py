@@ -1,0 +1,235 @@
+"""The server's side of one RTM connection as a pure state machine.
+
+Theory. A session is ACCEPTED when the WebSocket is open and nothing was said yet. ``welcome`` sends hello and makes it
+OPEN; ``refuse`` sends an error event and ends it. Only an OPEN or DRAINING session delivers events and takes commands.
+``goodbye`` announces the end (DRAINING: commands are still answered, so that a client can finish what it began).
+``close`` is final. Every ``message`` frame is answered exactly once, by ``acknowledge`` or ``reject``, in any order.
+
+What needs the world (storing a message) comes out of ``receive`` as a command and returns as an intent. The shell in
+``tautwire.server.rtm`` turns payloads into WebSocket frames and owns the socket, the clock and the outbox.
+
+    state      welcome  refuse  goodbye   close
+    ACCEPTED   OPEN     CLOSED  CLOSED    CLOSED
+    OPEN       -        -       DRAINING  CLOSED
+    DRAINING   -        -       DRAINING  CLOSED
+    CLOSED     -        -       CLOSED    CLOSED
+"""
+
+from enum import Enum
+from typing import Final, NamedTuple
+
+from tautwire.protocol.codec import decode_command, encode
+from tautwire.protocol.errors import LocalProtocolError, RtmErrorCode
+from tautwire.protocol.frames import (
+    Ack,
+    AckError,
+    InvalidFrame,
+    Message,
+    PingCommand,
+    PresenceQuery,
+    PresenceSub,
+    Tickle,
+    Typing,
+    UnknownCommand,
+)
+from tautwire.protocol.ids import Ts
+from tautwire.session.ratelimit import Rate, TokenBucket
+
+MAX_FRAME_SIZE: Final = 16_384
+"""Bytes of JSON in one client frame; a longer one ends the connection. Source: rtm.md 6.3 (documented)."""
+
+MAX_TEXT_LENGTH: Final = 4_000
+"""Code points in a message text. Source: rtm.md 6.2 (documented as the client's duty)."""
+
+MAX_PRESENCE_IDS: Final = 500
+"""Ids in one presence_query or presence_sub; further ones are ignored. Source: rtm.md 6.5 (documented)."""
+
+MESSAGE_RATE: Final = Rate(per_second=1.0, burst=20)
+"""Messages of one connection. Source: rtm.md 6.1 (1/s documented; the burst is recommended)."""
+
+MAX_REJECTIONS: Final = 50
+"""Rejections for speed in a row after which the connection is ended. Source: rtm.md 6.1 (recommended)."""
+
+MAX_PENDING: Final = 1_024
+"""Messages of one connection that may wait for their ack, so that a flood cannot fill the memory."""
+
+HELLO: Final = b'{"type":"hello"}'
+GOODBYE: Final = b'{"type":"goodbye"}'
+
+TOO_BIG: Final = 1009
+TOO_FAST: Final = 1008
+
+
+class State(Enum):
+    """Where a session is in its life."""
+
+    ACCEPTED = "accepted"
+    OPEN = "open"
+    DRAINING = "draining"
+    CLOSED = "closed"
+
+
+class Step(Enum):
+    """What the server may do to a session."""
+
+    WELCOME = "welcome"
+    REFUSE = "refuse"
+    GOODBYE = "goodbye"
+    CLOSE = "close"
+
+
+TRANSITIONS: Final[dict[tuple[State, Step], State]] = {
+    (State.ACCEPTED, Step.WELCOME): State.OPEN,
+    (State.ACCEPTED, Step.REFUSE): State.CLOSED,
+    (State.ACCEPTED, Step.GOODBYE): State.CLOSED,
+    (State.ACCEPTED, Step.CLOSE): State.CLOSED,
+    (State.OPEN, Step.GOODBYE): State.DRAINING,
+    (State.OPEN, Step.CLOSE): State.CLOSED,
+    (State.DRAINING, Step.GOODBYE): State.DRAINING,
+    (State.DRAINING, Step.CLOSE): State.CLOSED,
+    (State.CLOSED, Step.GOODBYE): State.CLOSED,
+    (State.CLOSED, Step.CLOSE): State.CLOSED,
+}
+"""All steps there are; a pair that is missing is an error of the caller."""
+
+
+class Answer(NamedTuple):
+    """A payload to send back on this connection now."""
+
+    payload: bytes
+
+
+class Close(NamedTuple):
+    """The connection has to be closed with this WebSocket code."""
+
+    code: int
+    reason: str
+
+
+Command = Message | Typing | PresenceSub | PresenceQuery | Tickle
+"""What the shell has to carry out. Ping, errors and unknown frames never leave the session."""
+
+
+class ServerSession:
+    """One RTM connection as the server sees it.
+
+    Args:
+        message_rate: how fast messages may come; None for no limit.
+    """
+
+    __slots__ = ("_bucket", "_pending", "_rate", "_rejections", "state")
+
+    def __init__(self, *, message_rate: Rate | None = MESSAGE_RATE) -> None:
+        self.state = State.ACCEPTED
+        self._rate = message_rate
+        self._bucket: TokenBucket | None = None
+        self._rejections = 0
+        self._pending = 0
+
+    @property
+    def is_live(self) -> bool:
+        """Whether events may be delivered and commands are taken."""
+        return self.state is State.OPEN or self.state is State.DRAINING
+
+    def welcome(self) -> bytes:
+        """Open the session; return the hello payload, which has to be the first frame."""
+        self._step(Step.WELCOME)
+        return HELLO
+
+    def refuse(self, code: RtmErrorCode) -> bytes:
+        """End the session before it began; return the error event to send before the close."""
+        self._step(Step.REFUSE)
+        return encode({"type": "error", "error": {"code": int(code), "msg": code.msg}})
+
+    def goodbye(self) -> bytes | None:
+        """Announce the end; return the payload to send, None if there is nobody to tell or it was told."""
+        before = self.state
+        self._step(Step.GOODBYE)
+        return GOODBYE if before is State.OPEN else None
+
+    def close(self) -> None:
+        """End the session, whatever it was doing."""
+        self._step(Step.CLOSE)
+
+    def receive(self, data: bytes, now: float) -> Command | Answer | Close | None:
+        """Take one complete client frame.
+
+        Returns:
+            A command to carry out, an answer to send, a close to make, or None when there is nothing to do.
+            A ``Message`` has to be answered with ``acknowledge`` or ``reject``, once.
+
+        ``now`` is in seconds, on a clock that never runs backwards.
+        """
+        if not self.is_live:
+            return None
+        if len(data) > MAX_FRAME_SIZE:
+            return Close(TOO_BIG, f"frame over {MAX_FRAME_SIZE} bytes")
+        command = decode_command(data)
+        match command:
+            case Message():
+                return self._receive_message(command, now)
+            case PingCommand():
+                return Answer(command.pong())
+            case PresenceSub() | PresenceQuery():
+                if len(command.ids) > MAX_PRESENCE_IDS:
+                    return type(command)(ids=command.ids[:MAX_PRESENCE_IDS], id=command.id)
+                return command
+            case Typing() | Tickle():
+                return command
+            case UnknownCommand():
+                return None  # rtm.md 4.1 (recommended): what a newer client may say is no error
+            case InvalidFrame():
+                return Answer(encode(AckError.of(command.id or 0, RtmErrorCode.INVALID_FRAME, command.reason)))
+
+    def acknowledge(self, message_id: int | None, ts: Ts, text: str) -> bytes | None:
+        """Return the ack of a stored message, None if the session ended meanwhile."""
+        self._answer()
+        return encode(Ack(reply_to=message_id, ts=ts, text=text)) if self.is_live else None
+
+    def reject(self, message_id: int | None, code: RtmErrorCode) -> bytes | None:
+        """Return the error reply to a message, None if the session ended meanwhile."""
+        self._answer()
+        return encode(AckError.of(message_id, code)) if self.is_live else None
+
+    def fail(self, frame_id: int | None, code: RtmErrorCode) -> bytes:
+        """Return the error reply to a frame that has no other answer, such as typing."""
+        return encode(AckError.of(frame_id, code))
+
+    def _receive_message(self, message: Message, now: float) -> Command | Answer | Close:
+        code = self._fault(message, now)
+        if code is None:
+            self._rejections = 0
+            self._pending += 1
+            return message
+        if code is RtmErrorCode.SLOW_DOWN:
+            self._rejections += 1
+            if self._rejections >= MAX_REJECTIONS:
+                return Close(TOO_FAST, "too many messages")
+        return Answer(encode(AckError.of(message.id, code)))
+
+    def _fault(self, message: Message, now: float) -> RtmErrorCode | None:
+        if self._pending >= MAX_PENDING or not self._may_send(now):
+            return RtmErrorCode.SLOW_DOWN
+        if not message.text:
+            return RtmErrorCode.NO_TEXT
+        if len(message.text) > MAX_TEXT_LENGTH:
+            return RtmErrorCode.TEXT_TOO_LONG
+        return None
+
+    def _may_send(self, now: float) -> bool:
+        if self._rate is None:
+            return True
+        if self._bucket is None:  # most connections never send: they do not carry a bucket
+            self._bucket = TokenBucket(self._rate, now)
+        return self._bucket.take(now)
+
+    def _answer(self) -> None:
+        if self._pending == 0:
+            raise LocalProtocolError("a message frame is answered once: no message of this session waits for a reply")
+        self._pending -= 1
+
+    def _step(self, step: Step) -> None:
+        try:
+            self.state = TRANSITIONS[self.state, step]
+        except KeyError:
+            raise LocalProtocolError(f"cannot {step.value} a session that is {self.state.value}") from None

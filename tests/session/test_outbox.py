@@ -1,0 +1,47 @@
+"""The outbox of a connection."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tautwire.session.outbox import Outbox
+
+
+def test_frames_come_out_in_order_and_a_pong_before_them() -> None:
+    outbox = Outbox()
+    assert outbox.push(b"one")
+    assert not outbox.push(b"two")
+    outbox.push_first(b"pong")
+
+    assert outbox.take(100) == [b"pong", b"one", b"two"]
+    assert (len(outbox), outbox.size) == (0, 0)
+
+
+def test_a_frame_over_the_limit_still_goes_out() -> None:
+    outbox = Outbox()
+    outbox.push(b"x" * 50)
+    outbox.push(b"y")
+
+    assert outbox.take(10) == [b"x" * 50]
+
+
+def test_clear_forgets_everything() -> None:
+    outbox = Outbox()
+    outbox.push(b"x")
+    outbox.clear()
+
+    assert outbox.take(10) == []
+    assert outbox.push(b"y")
+
+
+@given(st.lists(st.binary(min_size=1, max_size=20), max_size=50), st.integers(1, 60))
+def test_pages_hold_every_frame_once_in_order_and_keep_the_limit(frames: list[bytes], limit: int) -> None:
+    outbox = Outbox()
+    for frame in frames:
+        outbox.push(frame)
+    pages = []
+    while len(outbox):
+        page = outbox.take(limit)
+        assert len(page) == 1 or sum(map(len, page)) <= limit
+        pages.append(page)
+        assert outbox.size == sum(map(len, frames)) - sum(len(f) for p in pages for f in p)
+    assert [frame for page in pages for frame in page] == frames
