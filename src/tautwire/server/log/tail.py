@@ -1,0 +1,79 @@
+"""The newest entries in memory, the older ones from disk, and who may see which of them.
+
+The tail stands at the position this node has delivered up to. A connection that opens gets everything between the
+position of its ticket and the tail, then is live: both on the loop, in one turn, so nothing can slip between.
+"""
+
+from collections import deque
+from collections.abc import Collection, Sequence
+from itertools import islice
+from typing import Final
+
+from tautwire.server.log.entry import WORKSPACE, Entry, Kind, Topic
+from tautwire.server.store.database import Query
+
+MAX_TAIL: Final = 20_000
+"""Entries kept in memory: the connect window of 30 s at some 600 entries a second; older ones are read from disk."""
+
+MAX_REPLAY: Final = 10_000
+"""Entries between a position and now up to which a client can resume; beyond it the answer is ``resync``."""
+
+
+class Tail:
+    """The end of the log as this node has delivered it.
+
+    Args:
+        position: the head of the log at start.
+    """
+
+    def __init__(self, position: int) -> None:
+        self.position = position
+        self._entries: deque[Entry] = deque(maxlen=MAX_TAIL)
+
+    def extend(self, entries: Sequence[Entry]) -> None:
+        """Take the entries that were committed next."""
+        if entries:
+            self._entries.extend(entries)
+            self.position = entries[-1].position
+
+    @property
+    def oldest(self) -> int:
+        """Position of the oldest entry in memory; one past the end if there is none."""
+        return self._entries[0].position if self._entries else self.position + 1
+
+    def since(self, position: int) -> list[Entry]:
+        """Return the entries in memory after ``position``, oldest first."""
+        newest_first = islice(reversed(self._entries), max(0, self.position - position))
+        return list(newest_first)[::-1]
+
+
+def read_entries(query: Query, *, after: int, before: int) -> list[Entry]:
+    """Return the stored entries with ``after < position < before``, oldest first."""
+    rows = query.all(
+        "SELECT position, kind, topic, payload FROM log WHERE position > ? AND position < ? ORDER BY position",
+        after,
+        before,
+    )
+    return [Entry(row[0], Kind(row[1]), Topic(row[2]), row[3]) for row in rows]
+
+
+def visible(entries: Sequence[Entry], user: str, channels: Collection[Topic]) -> list[Entry]:
+    """Return the events among ``entries`` that the user was entitled to at their time, oldest first.
+
+    ``channels`` are the user's channels after the last entry. Walking back from there, each join and leave on the way
+    is undone, so membership is right at every entry without being stored for every moment.
+    """
+    seen = {WORKSPACE, Topic(user), *channels}
+    me = user.encode()
+    events = []
+    for entry in reversed(entries):
+        if entry.kind is Kind.EVENT:
+            if entry.topic in seen:
+                events.append(entry)
+        elif entry.payload == me:
+            if entry.kind is Kind.JOIN:
+                seen.discard(entry.topic)
+            else:
+                seen.add(entry.topic)
+    events.reverse()
+    return events

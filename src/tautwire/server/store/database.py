@@ -1,0 +1,100 @@
+"""Opens the data directory: one server at a time, the schema up to date, connections set up the same way.
+
+The files are ``tautwire.db`` (SQLite, write-ahead log), ``lock`` and, for seeded workspaces, ``tokens.json``.
+"""
+
+import fcntl
+import os
+import sqlite3
+from importlib import resources
+from pathlib import Path
+from typing import Literal, Protocol, Self
+
+from tautwire.protocol.errors import TautwireError
+
+Row = sqlite3.Row
+Durability = Literal["full", "normal"]
+
+
+class Query(Protocol):
+    """Asks the database; a reader's snapshot and a writer's transaction both can."""
+
+    def one(self, sql: str, *arguments: object) -> Row | None:
+        """Return the first row of a query, or None."""
+
+    def all(self, sql: str, *arguments: object) -> list[Row]:
+        """Return all rows of a query."""
+
+
+class StoreError(TautwireError):
+    """The data directory cannot be used; the text says what to do."""
+
+
+class Database:
+    """A data directory that this process has to itself until ``close``."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "tautwire.db"
+        self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock = _lock(directory / "lock")
+        try:
+            with self.connect() as connection:
+                migrate(connection)
+            connection.close()
+        except BaseException:
+            self.close()
+            raise
+
+    def connect(self, *, durability: Durability = "full", read_only: bool = False) -> sqlite3.Connection:
+        """Return a new connection in autocommit mode, for use in any one thread at a time.
+
+        ``full`` flushes every commit to disk; ``normal`` survives a crash of the process, not of the machine.
+        """
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=256)
+        connection.row_factory = Row
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL" if durability == "full" else "PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA busy_timeout = 5000")
+        connection.execute("PRAGMA cache_size = -16384")
+        if read_only:
+            connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    def close(self) -> None:
+        """Let another process have the directory."""
+        os.close(self._lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the schema up to date, each step in a transaction of its own; refuse a database of a newer tautwire."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    scripts = sorted(
+        (entry for entry in resources.files(__package__).joinpath("schema").iterdir() if entry.name.endswith(".sql")),
+        key=lambda entry: entry.name,
+    )
+    if version > len(scripts):
+        raise StoreError(
+            f"the database has schema {version}, this tautwire knows {len(scripts)}: start the newer version again"
+        )
+    for number, script in enumerate(scripts[version:], start=version + 1):
+        connection.executescript(f"BEGIN IMMEDIATE;\n{script.read_text()}\nPRAGMA user_version = {number};\nCOMMIT;")
+
+
+def _lock(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise StoreError(
+            f"another server uses {path.parent}: stop it, or give this one a directory of its own with --data"
+        ) from error
+    return descriptor

@@ -1,0 +1,60 @@
+"""Who may see which entries of the log."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tautwire.server.log.entry import WORKSPACE, Entry, Kind, Topic
+from tautwire.server.log.tail import Tail, visible
+
+ME, OTHER = "U1", "U2"
+CHANNELS = [Topic("C1"), Topic("C2")]
+
+
+def test_the_tail_gives_what_came_after_a_position() -> None:
+    tail = Tail(10)
+    entries = [Entry(n, Kind.EVENT, WORKSPACE, b"{}") for n in range(11, 16)]
+    tail.extend(entries)
+
+    assert tail.since(13) == entries[3:]
+    assert tail.since(10) == entries
+    assert tail.since(15) == []
+    assert (tail.oldest, tail.position) == (11, 15)
+
+
+def test_an_empty_tail_reaches_up_to_now() -> None:
+    assert Tail(7).oldest == 8
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["event", "join", "leave"]),
+            st.sampled_from([*CHANNELS, WORKSPACE, Topic(ME), Topic(OTHER)]),
+            st.sampled_from([ME, OTHER]),
+        ),
+        max_size=60,
+    ),
+    st.sets(st.sampled_from(CHANNELS)),
+)
+def test_walking_back_sees_the_same_as_having_been_there(
+    steps: list[tuple[str, Topic, str]], start: set[Topic]
+) -> None:
+    """Membership found by undoing joins and leaves from the end is membership at the time."""
+    members = set(start)
+    entries = []
+    seen = []
+    for kind, topic, user in steps:
+        position = len(entries) + 1
+        if kind == "event":
+            entry = Entry(position, Kind.EVENT, topic, b"%d" % position)
+            if topic in members or topic in (WORKSPACE, ME):
+                seen.append(entry)
+        elif topic not in CHANNELS or (user == ME and (kind == "join") == (topic in members)):
+            continue  # the log has no second join and no leave of a stranger
+        else:
+            entry = Entry(position, Kind(kind), topic, user.encode())
+            if user == ME:
+                (members.add if kind == "join" else members.discard)(topic)
+        entries.append(entry)
+
+    assert visible(entries, ME, members) == seen

@@ -1,0 +1,194 @@
+"""The writer: group commit, isolation of units, and what a failed commit leaves behind."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from tautwire.server.clock import Clock
+from tautwire.server.log.entry import Entry, Kind, Topic
+from tautwire.server.log.writer import Transaction, Writer
+from tautwire.server.store.database import Database, StoreError
+
+CHANNEL = Topic("C1")
+
+
+class Log:
+    """What the loop was told, in order."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.batches = 0
+
+    def __call__(self, entries: Sequence[Entry]) -> None:
+        self.entries += entries
+        self.batches += 1
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log()
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    with Database(tmp_path) as database:
+        yield database
+
+
+@pytest.fixture
+async def writer(database: Database, log: Log) -> AsyncIterator[Writer]:
+    writer = Writer(database, clock=Clock(), deliver=log)
+    await writer.write(lambda tx: tx.execute("INSERT INTO workspace VALUES ('T1', 'n', 'd', 0, 0)"))
+    yield writer
+    await writer.close()
+
+
+def positions(database: Database) -> list[int]:
+    connection = database.connect()
+    try:
+        return [row[0] for row in connection.execute("SELECT position FROM log ORDER BY position")]
+    finally:
+        connection.close()
+
+
+async def test_a_unit_returns_when_it_is_durable(writer: Writer, database: Database) -> None:
+    position = await writer.write(lambda tx: tx.emit(CHANNEL, b"{}"))
+
+    assert positions(database) == [position] == [1]
+
+
+async def test_units_that_wait_together_are_committed_together_in_order(writer: Writer, log: Log) -> None:
+    release = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def slow(tx: Transaction) -> None:
+        asyncio.run_coroutine_threadsafe(release.wait(), loop).result()
+
+    first = asyncio.create_task(writer.write(slow))
+    rest = [asyncio.create_task(writer.write(lambda tx, n=n: tx.emit(CHANNEL, b"%d" % n))) for n in range(100)]
+    await asyncio.sleep(0)
+    release.set()
+    await asyncio.gather(first, *rest)
+
+    assert [entry.payload for entry in log.entries] == [b"%d" % n for n in range(100)]
+    assert [entry.position for entry in log.entries] == list(range(1, 101))
+    assert log.batches <= 2
+
+
+async def test_events_are_delivered_before_the_result_is_known(writer: Writer, log: Log) -> None:
+    seen: list[int] = []
+    done = asyncio.Event()
+
+    def report(result: object, error: BaseException | None) -> None:
+        seen.append(len(log.entries))
+        done.set()
+
+    writer.post(lambda tx: tx.emit(CHANNEL, b"{}"), report)
+    await done.wait()
+
+    assert seen == [1]
+
+
+async def test_a_unit_that_raises_undoes_its_own_writes_and_nobody_elses(
+    writer: Writer, database: Database, log: Log
+) -> None:
+    gate = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def hold(tx: Transaction) -> None:
+        asyncio.run_coroutine_threadsafe(gate.wait(), loop).result()
+        tx.emit(CHANNEL, b"before")
+        tx.insert("INSERT INTO channel_clock VALUES (?, ?)", ("before", "1"))
+
+    def broken(tx: Transaction) -> None:
+        tx.cache["room"] = "stale"
+        tx.forget("room")
+        tx.cache["room"] = "stale again"
+        tx.emit(CHANNEL, b"lost")
+        tx.insert("INSERT INTO channel_clock VALUES (?, ?)", ("lost", "1"))
+        tx.one("SELECT 1")
+        tx.execute("INSERT INTO channel_clock VALUES ('lost too', '1')")
+        tx.emit(CHANNEL, b"lost as well")
+        raise KeyError("mine")
+
+    def after(tx: Transaction) -> object:
+        tx.emit(CHANNEL, b"after")
+        return tx.cache.get("room")
+
+    tasks = [asyncio.create_task(writer.write(unit)) for unit in (hold, broken, after)]
+    await asyncio.sleep(0)
+    gate.set()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert isinstance(results[1], KeyError)
+    assert results[2] is None
+    assert [(entry.position, entry.payload) for entry in log.entries] == [(1, b"before"), (2, b"after")]
+    assert positions(database) == [1, 2]
+    connection = database.connect()
+    assert [row[0] for row in connection.execute("SELECT channel FROM channel_clock")] == ["before"]
+    connection.close()
+
+
+async def test_a_read_in_a_unit_sees_what_the_batch_wrote_before(writer: Writer) -> None:
+    def unit(tx: Transaction) -> object:
+        tx.insert("INSERT INTO channel_clock VALUES (?, ?)", ("C9", "7"))
+        row = tx.one("SELECT last_ts FROM channel_clock WHERE channel = 'C9'")
+        return row and row[0]
+
+    assert await writer.write(unit) == "7"
+
+
+async def test_a_commit_that_fails_tells_every_caller_and_delivers_nothing(
+    writer: Writer, database: Database, log: Log
+) -> None:
+    def full_disk(tx: Transaction) -> None:
+        tx.emit(CHANNEL, b"never")
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with pytest.raises(StoreError, match="disk is full"):
+        await writer.write(full_disk)
+
+    assert log.entries == []
+    assert await writer.write(lambda tx: tx.emit(CHANNEL, b"{}")) == 1
+    assert positions(database) == [1]
+
+
+async def test_joins_and_leaves_have_their_place_in_the_log(writer: Writer, log: Log) -> None:
+    def unit(tx: Transaction) -> None:
+        tx.join(CHANNEL, "U1")
+        tx.emit(CHANNEL, b"{}")
+        tx.leave(CHANNEL, "U1")
+
+    await writer.write(unit)
+
+    assert [entry.kind for entry in log.entries] == [Kind.JOIN, Kind.EVENT, Kind.LEAVE]
+
+
+async def test_closing_finishes_what_was_handed_in(database: Database, log: Log) -> None:
+    writer = Writer(database, clock=Clock(), deliver=log)
+    await writer.write(lambda tx: tx.execute("INSERT INTO workspace VALUES ('T1', 'n', 'd', 0, 0)"))
+    tasks = [asyncio.create_task(writer.write(lambda tx: tx.emit(CHANNEL, b"{}"))) for _ in range(50)]
+    await asyncio.sleep(0)
+    await writer.close()
+
+    assert await asyncio.gather(*tasks) == list(range(1, 51))
+    with pytest.raises(StoreError):
+        writer.post(lambda tx: None, lambda result, error: None)
+
+
+async def test_a_second_server_on_the_same_directory_is_refused(database: Database, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="another server"):
+        Database(tmp_path)
+
+
+async def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    with Database(tmp_path / "new") as database:
+        connection = database.connect()
+        connection.execute("PRAGMA user_version = 99")
+        connection.close()
+
+    with pytest.raises(StoreError, match="newer"):
+        Database(tmp_path / "new")
