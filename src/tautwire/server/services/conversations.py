@@ -1,0 +1,261 @@
+"""Channels and who is in them: creating, joining, inviting, leaving, opening direct messages, reading marks.
+
+All functions are units. Each changes rows and emits the events of events.md section 4 in their order; membership
+changes also write the log's join and leave entries, which is what the hub and replays go by.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from tautwire.protocol.ids import ChannelId
+from tautwire.server.log.entry import WORKSPACE, Topic
+from tautwire.server.log.writer import Transaction
+from tautwire.server.services import messages
+from tautwire.server.services.errors import MethodError
+from tautwire.server.services.events import event, next_event_ts
+from tautwire.server.services.identity import Identity, new_id
+from tautwire.server.services.present import conversation_object
+from tautwire.server.services.room import Room, enter, forget
+from tautwire.server.services.workspace import Team
+from tautwire.server.store.records import ChannelKind, find_channel_by_name, find_user
+
+MAX_NAME_LENGTH: Final = 80
+MAX_OTHERS: Final = 8
+"""Other people in a group direct message. Source: ids.md section 4 (documented)."""
+_ALLOWED_NAME = re.compile(r"[\w-]+", re.UNICODE)
+
+
+def create(tx: Transaction, team: Team, who: Identity, name: str, *, private: bool, general: bool = False) -> Room:
+    """Make a channel with its creator as first member. Names: ids.md section 4."""
+    _check_name(tx, name)
+    channel = ChannelId(new_id("C"))
+    kind = ChannelKind.PRIVATE if private else ChannelKind.PUBLIC
+    _insert(tx, channel, kind, who.user, name=name, general=general)
+    _add_member(tx, channel, who.user)
+    room = _enter(tx, channel)
+    if not private:
+        short = {"id": channel, "name": name, "created": room.channel.created, "creator": who.user, "is_channel": True}
+        tx.emit(WORKSPACE, event("channel_created", channel=short, event_ts=next_event_ts(tx)))
+    _tell_joined(tx, team, room, who.user, inviter=None)
+    return room
+
+
+def join(tx: Transaction, team: Team, who: Identity, channel: str) -> tuple[Room, bool]:
+    """Add the caller to a public channel; return the room and whether they were in it already."""
+    room = enter(tx, channel)
+    if room is None or (not room.is_public and who.user not in room.members):
+        raise MethodError("channel_not_found")
+    if room.channel.is_direct or not room.is_public:
+        raise MethodError("method_not_supported_for_channel_type")
+    if room.channel.archived:
+        raise MethodError("is_archived")
+    if who.user in room.members:
+        return room, True
+    _add_member(tx, channel, who.user)
+    room = _enter(tx, channel)
+    _tell_joined(tx, team, room, who.user, inviter=None)
+    return room, False
+
+
+def invite(tx: Transaction, team: Team, who: Identity, channel: str, users: Sequence[str], *, force: bool) -> Room:
+    """Add others to a channel that the caller is in.
+
+    Unless ``force`` is set nobody is added when one of them cannot be; ``errors`` names each.
+    """
+    room = messages.writable_room(tx, channel, who)
+    if room.channel.is_direct:
+        raise MethodError("method_not_supported_for_channel_type")
+    if not users:
+        raise MethodError("no_user")
+    errors = [
+        {"user": user, "ok": False, "error": code}
+        for user in users
+        if (code := _cannot_invite(tx, room, who, user)) is not None
+    ]
+    refused = {error["user"] for error in errors}
+    if errors and (not force or len(refused) == len(set(users))):
+        raise MethodError(str(errors[0]["error"]), **({"errors": errors} if len(users) > 1 else {}))
+    for user in dict.fromkeys(users):
+        if user not in refused:
+            _add_member(tx, channel, user)
+            room = _enter(tx, channel)
+            _tell_joined(tx, team, room, user, inviter=who.user)
+    return room
+
+
+def leave(tx: Transaction, team: Team, who: Identity, channel: str) -> bool:
+    """Remove the caller; return False if they were not in the channel."""
+    room = enter(tx, channel)
+    if room is None or (not room.is_public and who.user not in room.members):
+        raise MethodError("channel_not_found")
+    if room.channel.is_direct:
+        raise MethodError("method_not_supported_for_channel_type")
+    if room.channel.general:
+        raise MethodError("cant_leave_general")
+    if room.channel.archived:
+        raise MethodError("is_archived")
+    if who.user not in room.members:
+        return False
+    if len(room.members) == 1 and not room.is_public:
+        raise MethodError("last_member")
+    _remove_member(tx, team, room, who.user)
+    return True
+
+
+def open_direct(
+    tx: Transaction, who: Identity, users: Sequence[str], *, prevent_creation: bool = False
+) -> tuple[Room, bool]:
+    """Find or make the direct message of the caller with others; return the room and whether it was there."""
+    others = [user for user in dict.fromkeys(users) if user != who.user] or [who.user]
+    if len(others) > MAX_OTHERS:
+        raise MethodError("too_many_users")
+    for user in others:
+        record = find_user(tx, user)
+        if record is None:
+            raise MethodError("user_not_found")
+        if record.deleted:
+            raise MethodError("user_disabled")
+    people = sorted({who.user, *others})
+    row = tx.one("SELECT id FROM channel WHERE people = ?", ",".join(people))
+    if row is not None:
+        tx.execute("UPDATE membership SET open = 1 WHERE channel = ? AND user = ?", row["id"], who.user)
+        return _enter(tx, row["id"]), True
+    if prevent_creation:
+        raise MethodError("channel_not_found")
+    return _create_direct(tx, who, people), False
+
+
+def mark(tx: Transaction, who: Identity, channel: str, ts: str) -> None:
+    """Move the caller's reading mark; all their connections hear of it."""
+    room = enter(tx, channel)
+    if room is None or who.user not in room.members:
+        raise MethodError("not_in_channel" if room is not None and room.is_public else "channel_not_found")
+    tx.execute("UPDATE membership SET last_read_ts = ? WHERE channel = ? AND user = ?", ts, channel, who.user)
+    names = {ChannelKind.IM: ["im_marked"], ChannelKind.MPIM: ["mpim_marked", "group_marked"]}
+    default = ["channel_marked"] if channel.startswith("C") else ["group_marked"]
+    for name in names.get(room.channel.kind, default):
+        tx.emit(Topic(who.user), event(name, channel=channel, ts=ts, event_ts=next_event_ts(tx)))
+
+
+def _create_direct(tx: Transaction, who: Identity, people: list[str]) -> Room:
+    single = len(people) <= 2
+    channel = ChannelId(new_id("D" if single else "G"))
+    names = [user.name for user in (find_user(tx, p) for p in people) if user is not None]
+    kind = ChannelKind.IM if single else ChannelKind.MPIM
+    name = None if single else f"mpdm-{'--'.join(names)}-{channel[-4:].lower()}"
+    _insert(tx, channel, kind, who.user, name=name, people=",".join(people))
+    for user in people:
+        _add_member(tx, channel, user)
+    room = _enter(tx, channel)
+    for user in people:
+        seen = conversation_object(room.channel, viewer=user, members=room.members, last_read=None)
+        if single:
+            tx.emit(Topic(user), event("im_created", user=user, channel=seen, event_ts=next_event_ts(tx)))
+        else:
+            tx.emit(Topic(user), event("mpim_joined", channel=seen, event_ts=next_event_ts(tx)))
+            tx.emit(Topic(user), event("group_joined", channel=seen, event_ts=next_event_ts(tx)))
+    for name in ["im_open"] if single else ["mpim_open", "group_open"]:
+        tx.emit(Topic(who.user), event(name, user=who.user, channel=channel, event_ts=next_event_ts(tx)))
+    return room
+
+
+def _check_name(tx: Transaction, name: str) -> None:
+    if not name:
+        raise MethodError("invalid_name_required")
+    if len(name) > MAX_NAME_LENGTH:
+        raise MethodError("invalid_name_maxlength")
+    if "." in name or name != name.lower():
+        raise MethodError("invalid_name_specials")
+    if not _ALLOWED_NAME.fullmatch(name):
+        raise MethodError("invalid_name_specials")
+    if not any(character.isalnum() for character in name):
+        raise MethodError("invalid_name_punctuation")
+    if find_channel_by_name(tx, name) is not None:
+        raise MethodError("name_taken")
+
+
+def _insert(
+    tx: Transaction,
+    channel: str,
+    kind: ChannelKind,
+    creator: str,
+    *,
+    name: str | None,
+    general: bool = False,
+    people: str | None = None,
+) -> None:
+    tx.execute(
+        "INSERT INTO channel (id, kind, name, creator, created, updated, general, people)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        channel, kind, name, creator, tx.now // 1_000_000, tx.now, int(general), people,
+    )  # fmt: skip
+
+
+def _enter(tx: Transaction, channel: str) -> Room:
+    room = enter(tx, channel)
+    if room is None:
+        raise MethodError("channel_not_found")
+    return room
+
+
+def _add_member(tx: Transaction, channel: str, user: str) -> None:
+    tx.execute("INSERT INTO membership (channel, user, joined) VALUES (?, ?, ?)", channel, user, tx.now)
+    forget(tx, channel)
+    tx.join(Topic(channel), user)
+
+
+def _tell_joined(tx: Transaction, team: Team, room: Room, user: str, *, inviter: str | None) -> None:
+    """Tell the joiner (the channel), then everybody in it (who joined), then store the line."""
+    seen = conversation_object(room.channel, viewer=user, members=room.members, last_read=None)
+    seen["members"] = sorted(room.members)
+    name = "channel_joined" if room.is_public else "group_joined"
+    tx.emit(Topic(user), event(name, channel=seen, event_ts=next_event_ts(tx)))
+    tx.emit(
+        room.topic,
+        event(
+            "member_joined_channel",
+            user=user,
+            channel=room.id,
+            channel_type=room.id[0],
+            team=team.id,
+            inviter=inviter,
+            event_ts=next_event_ts(tx),
+        ),
+    )
+    subtype = "channel_join" if room.id.startswith("C") else "group_join"
+    messages.announce(tx, team, room, user, subtype, f"<@{user}> has joined the channel", inviter=inviter)
+
+
+def _remove_member(tx: Transaction, team: Team, room: Room, user: str) -> None:
+    """Take the leaver out first: they hear channel_left, the others hear who left."""
+    tx.execute("DELETE FROM membership WHERE channel = ? AND user = ?", room.id, user)
+    forget(tx, room.id)
+    tx.leave(room.topic, user)
+    left = "channel_left" if room.is_public else "group_left"
+    tx.emit(Topic(user), event(left, channel=room.id, actor_id=user, event_ts=next_event_ts(tx)))
+    room = _enter(tx, room.id)
+    subtype = "channel_leave" if room.id.startswith("C") else "group_leave"
+    messages.announce(tx, team, room, user, subtype, f"<@{user}> has left the channel")
+    tx.emit(
+        room.topic,
+        event(
+            "member_left_channel",
+            user=user,
+            channel=room.id,
+            channel_type=room.id[0],
+            team=team.id,
+            event_ts=next_event_ts(tx),
+        ),
+    )
+
+
+def _cannot_invite(tx: Transaction, room: Room, who: Identity, user: str) -> str | None:
+    if user == who.user:
+        return "cant_invite_self"
+    if user in room.members:
+        return "already_in_channel"
+    record = find_user(tx, user)
+    if record is None or record.deleted:
+        return "user_not_found"
+    return None

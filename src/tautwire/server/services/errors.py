@@ -1,0 +1,17 @@
+"""How a rule says no."""
+
+from tautwire.protocol.errors import TautwireError
+
+
+class MethodError(TautwireError):
+    """A call was refused.
+
+    Args:
+        code: the error string on the wire, such as ``channel_not_found``.
+        members: further members of the answer, such as ``needed`` and ``provided``.
+    """
+
+    def __init__(self, code: str, **members: object) -> None:
+        super().__init__(code)
+        self.code = code
+        self.members = members

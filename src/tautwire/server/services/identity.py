@@ -1,0 +1,99 @@
+"""Tokens: who is calling. The database holds hashes only; the tokens themselves are in the callers' hands."""
+
+import hashlib
+import secrets
+from typing import Final
+
+import msgspec
+
+from tautwire.protocol.ids import UserId
+from tautwire.server.log.writer import Transaction
+from tautwire.server.services.errors import MethodError
+from tautwire.server.store.database import Query
+from tautwire.server.store.reader import Reader
+
+SCOPES: Final = "identify,bot:basic"
+"""Scopes of every token. err-backend-slackv3 splits at the comma and wants no blanks. Source: webapi.md 3."""
+
+_MAX_KNOWN: Final = 10_000
+
+
+class Identity(msgspec.Struct, frozen=True, array_like=True):
+    """The user behind a token."""
+
+    user: UserId
+    name: str
+    bot_id: str | None
+    app_id: str | None
+
+    @property
+    def is_bot(self) -> bool:
+        """Whether it is a bot user."""
+        return self.bot_id is not None
+
+
+class Identities:
+    """Finds the identity of a token, and remembers the recent ones by their hash."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._known: dict[bytes, Identity] = {}
+
+    async def authenticate(self, token: str | None) -> Identity:
+        """Return who holds the token; raise ``MethodError`` (not_authed, invalid_auth, account_inactive)."""
+        if not token:
+            raise MethodError("not_authed")
+        digest = hash_token(token)
+        identity = self._known.get(digest)
+        if identity is None:
+            identity = await self._reader.read(lambda query: _find(query, digest))
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            self._known[digest] = identity
+        return identity
+
+
+def hash_token(token: str) -> bytes:
+    """Return what the database keeps of a token.
+
+    A token has 128 random bits, so a plain hash cannot be searched back, and looking the hash up tells a guesser
+    nothing about how near the guess was.
+    """
+    return hashlib.sha256(token.encode(errors="surrogatepass")).digest()
+
+
+def issue_token(tx: Transaction, user: str, *, is_bot: bool, origin: str) -> str:
+    """Make a token for a user, store its hash and return it: nobody can ask for it again."""
+    kind = "xoxb" if is_bot else "xoxp"
+    token = f"{kind}-{secrets.randbelow(10**12):012}-{secrets.randbelow(10**12):012}-{_letters(24)}"
+    tx.execute(
+        "INSERT INTO token (hash, user, origin, created) VALUES (?, ?, ?, ?)",
+        hash_token(token),
+        user,
+        origin,
+        tx.now // 1_000_000,
+    )
+    return token
+
+
+def new_id(prefix: str) -> str:
+    """Return a fresh id such as ``U4Q…``: the prefix and ten letters or digits. Source: ids.md section 1."""
+    return prefix + "".join(secrets.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") for _ in range(10))
+
+
+def _letters(count: int) -> str:
+    return "".join(
+        secrets.choice("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") for _ in range(count)
+    )
+
+
+def _find(query: Query, digest: bytes) -> Identity:
+    row = query.one(
+        "SELECT u.id, u.name, u.bot_id, u.app_id, u.deleted FROM token t JOIN user u ON u.id = t.user WHERE t.hash = ?",
+        digest,
+    )
+    if row is None:
+        raise MethodError("invalid_auth")
+    if row["deleted"]:
+        raise MethodError("account_inactive")
+    return Identity(row["id"], row["name"], row["bot_id"], row["app_id"])

@@ -1,0 +1,299 @@
+"""Posting, editing and deleting messages: the rules, the rows and the events.
+
+One unit each. ``post`` is the hot path: with the room in memory it runs no query, it gathers one row and one entry.
+Thread replies, edits and deletions are rarer and ask the database.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from tautwire.protocol.ids import Ts
+from tautwire.protocol.text import link_urls
+from tautwire.server.log.entry import Topic
+from tautwire.server.log.writer import Transaction
+from tautwire.server.services.errors import MethodError
+from tautwire.server.services.events import event, next_event_ts
+from tautwire.server.services.identity import Identity
+from tautwire.server.services.room import Room, enter
+from tautwire.server.services.workspace import Team
+from tautwire.server.store.database import Query, Row
+from tautwire.server.store.records import find_user
+
+INSERT_MESSAGE: Final = "INSERT INTO message (channel, ts, user, thread_ts, in_channel, body) VALUES (?, ?, ?, ?, ?, ?)"
+MAX_REPLY_USERS: Final = 5
+"""Users named in a parent's ``reply_users``. Source: rtm.md 8.4 (documented as cut, the length observed)."""
+
+Body = dict[str, Any]
+"""A message object as it is stored and sent. Source: rtm.md section 8."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Draft:
+    """A message before the server gave it a ``ts``. ``text`` is in wire form (escaped)."""
+
+    text: str = ""
+    thread_ts: str | None = None
+    reply_broadcast: bool = False
+    subtype: str | None = None
+    blocks: msgspec.Raw | None = None
+    attachments: msgspec.Raw | None = None
+    metadata: Any = None
+    username: str | None = None
+    icons: dict[str, str] | None = None
+    as_bot: bool = False
+    """Posted by an integration under a name of its own: ``bot_message``."""
+
+
+class Posted(NamedTuple):
+    """A stored message: where, when and as what."""
+
+    channel: str
+    ts: Ts
+    body: Body
+
+
+def writable_room(tx: Transaction, channel: str, who: Identity) -> Room:
+    """Return the room if the user may post there; raise channel_not_found, not_in_channel or is_archived."""
+    room = enter(tx, channel)
+    if room is None:
+        raise MethodError("channel_not_found")
+    if who.user not in room.members:
+        raise MethodError("not_in_channel" if room.is_public else "channel_not_found")
+    if room.channel.archived:
+        raise MethodError("is_archived")
+    return room
+
+
+def post(tx: Transaction, team: Team, who: Identity, channel: str, draft: Draft, *, skip: int = 0) -> Posted:
+    """Store a message and tell the channel; connection ``skip`` is not told, since it gets the ack."""
+    room = writable_room(tx, channel, who)
+    parent = _parent(tx, channel, draft.thread_ts) if draft.thread_ts else None
+    body = _body(tx, team, who, draft)
+    body["ts"] = ts = room.next_ts(tx)
+    if parent is None:
+        _store(tx, channel, who, body)
+        tx.emit(room.topic, msgspec.json.encode({**body, "channel": channel, "event_ts": ts}), skip=skip)
+    else:
+        _reply(tx, room, who, body, parent, broadcast=draft.reply_broadcast, skip=skip)
+    return Posted(channel, ts, body)
+
+
+def announce(tx: Transaction, team: Team, room: Room, user: str, subtype: str, text: str, **members: object) -> None:
+    """Store a system line (somebody joined, left, …) and tell the channel."""
+    ts = room.next_ts(tx)
+    body: Body = {"type": "message", "subtype": subtype, "user": user, "text": text, "ts": ts, "team": team.id}
+    body |= {name: value for name, value in members.items() if value is not None}
+    tx.insert(INSERT_MESSAGE, (room.id, ts, user, None, 1, msgspec.json.encode(body)))
+    tx.emit(room.topic, msgspec.json.encode({**body, "channel": room.id, "event_ts": ts}))
+
+
+def update(tx: Transaction, who: Identity, channel: str, ts: str, draft: Draft) -> Posted:
+    """Replace the text (and, if given, blocks and attachments) of one's own message; emits message_changed."""
+    room = _seen_room(tx, channel, who)
+    row = _find(tx, channel, ts)
+    if row is None:
+        raise MethodError("message_not_found")
+    before = load(row)
+    if row["user"] != who.user or before.get("subtype") not in (None, "bot_message", "me_message", "thread_broadcast"):
+        raise MethodError("cant_update_message")
+    body = dict(before)
+    body["text"] = link_urls(draft.text) if draft.text else before["text"]
+    structures = {"blocks": draft.blocks, "attachments": draft.attachments, "metadata": draft.metadata}
+    body |= {name: value for name, value in structures.items() if value is not None}
+    hidden = room.next_hidden_ts(tx)
+    body["edited"] = {"user": who.user, "ts": hidden}
+    _rewrite(tx, room, row, before, body, hidden)
+    return Posted(channel, Ts(ts), body)
+
+
+def delete(tx: Transaction, who: Identity, channel: str, ts: str) -> None:
+    """Remove one's own message; a parent with replies stays as a tombstone. Source: rtm.md 8.4 and 8.5."""
+    room = _seen_room(tx, channel, who)
+    row = _find(tx, channel, ts)
+    if row is None:
+        raise MethodError("message_not_found")
+    if row["user"] != who.user:
+        raise MethodError("cant_delete_message")
+    before = load(row)
+    hidden = room.next_hidden_ts(tx)
+    tx.execute("DELETE FROM reaction WHERE channel = ? AND ts = ?", channel, ts)
+    if tx.one("SELECT 1 FROM message WHERE channel = ? AND thread_ts = ?", channel, ts):
+        tombstone = {
+            "type": "message",
+            "subtype": "tombstone",
+            "user": "USLACKBOT",
+            "text": "This message was deleted.",
+            "hidden": True,
+            "ts": ts,
+            "thread_ts": ts,
+        }
+        _rewrite(tx, room, row, before, tombstone, hidden)
+        return
+    tx.execute("DELETE FROM message WHERE channel = ? AND ts = ?", channel, ts)
+    tx.emit(
+        room.topic,
+        event(
+            "message",
+            subtype="message_deleted",
+            hidden=True,
+            channel=channel,
+            ts=hidden,
+            deleted_ts=ts,
+            event_ts=next_event_ts(tx),
+            previous_message=before,
+        ),
+    )
+
+
+def post_ephemeral(tx: Transaction, team: Team, who: Identity, channel: str, user: str, draft: Draft) -> Ts:
+    """Show a message to one member only; it is an event of that user and is never stored as a message."""
+    room = writable_room(tx, channel, who)
+    if user not in room.members:
+        raise MethodError("user_not_in_channel")
+    draft.as_bot = True
+    body = _body(tx, team, who, draft)
+    body["ts"] = ts = room.next_hidden_ts(tx)
+    body |= {"channel": channel, "is_ephemeral": True, "event_ts": next_event_ts(tx)}
+    tx.emit(Topic(user), msgspec.json.encode(body))
+    return ts
+
+
+def thread_facts(query: Query, channel: str, parent: str) -> Body:
+    """Return the counters of a thread's parent, {} if it has no replies. Source: rtm.md 8.4."""
+    row = query.one("SELECT count(*), max(ts) FROM message WHERE channel = ? AND thread_ts = ?", channel, parent)
+    if row is None or row[0] == 0:
+        return {}
+    users = [
+        r[0]
+        for r in query.all(
+            "SELECT user FROM message WHERE channel = ? AND thread_ts = ? GROUP BY user ORDER BY min(ts)",
+            channel,
+            parent,
+        )
+    ]
+    return {
+        "thread_ts": parent,
+        "reply_count": row[0],
+        "reply_users_count": len(users),
+        "latest_reply": row[1],
+        "reply_users": users[:MAX_REPLY_USERS],
+        "is_locked": False,
+    }
+
+
+def load(row: Row) -> Body:
+    """Return the message object of a row."""
+    body: Body = msgspec.json.decode(row["body"])
+    return body
+
+
+def _body(tx: Transaction, team: Team, who: Identity, draft: Draft) -> Body:
+    body: Body = {"type": "message"}
+    subtype = "bot_message" if draft.as_bot else draft.subtype
+    if subtype is not None:
+        body["subtype"] = subtype
+    body["user"] = who.user
+    body["text"] = link_urls(draft.text)
+    body["ts"] = ""  # keeps its place: the order of members is the one of Slack's frames
+    body["team"] = team.id
+    if who.bot_id is not None:
+        body["bot_id"] = who.bot_id
+        body["app_id"] = who.app_id
+        body["bot_profile"] = _bot_profile(tx, team, who)
+    for name in ("blocks", "attachments", "metadata", "username", "icons"):
+        value = getattr(draft, name)
+        if value is not None:
+            body[name] = value
+    return body
+
+
+def _bot_profile(tx: Transaction, team: Team, who: Identity) -> msgspec.Raw:
+    profile: msgspec.Raw | None = tx.cache.get(("bot_profile", who.user))
+    if profile is None:
+        user = find_user(tx, who.user)
+        profile = msgspec.Raw(
+            msgspec.json.encode(
+                {
+                    "id": who.bot_id,
+                    "deleted": False,
+                    "name": user.real_name or user.name if user else who.name,
+                    "updated": user.updated if user else 0,
+                    "app_id": who.app_id,
+                    "icons": {},
+                    "team_id": team.id,
+                    "user_id": who.user,
+                }
+            )
+        )
+        tx.cache["bot_profile", who.user] = profile
+    return profile
+
+
+def _store(tx: Transaction, channel: str, who: Identity, body: Body, *, in_channel: bool = True) -> None:
+    row = (channel, body["ts"], who.user, body.get("thread_ts"), int(in_channel), msgspec.json.encode(body))
+    tx.insert(INSERT_MESSAGE, row)
+
+
+def _reply(tx: Transaction, room: Room, who: Identity, body: Body, parent: Row, *, broadcast: bool, skip: int) -> None:
+    """Store a reply; the channel gets the reply, then its parent with the new counters (the order of 2017)."""
+    body["thread_ts"] = parent["ts"]
+    body["parent_user_id"] = parent["user"]
+    root = load(parent)
+    if broadcast:
+        body["subtype"] = "thread_broadcast"
+        body["root"] = root
+    _store(tx, room.id, who, body, in_channel=broadcast)
+    tx.emit(room.topic, msgspec.json.encode({**body, "channel": room.id, "event_ts": body["ts"]}), skip=skip)
+    tx.emit(
+        room.topic,
+        event(
+            "message",
+            subtype="message_replied",
+            hidden=True,
+            channel=room.id,
+            ts=room.next_hidden_ts(tx),
+            event_ts=next_event_ts(tx),
+            message=root | thread_facts(tx, room.id, parent["ts"]),
+        ),
+    )
+
+
+def _rewrite(tx: Transaction, room: Room, row: Row, before: Body, after: Body, hidden: Ts) -> None:
+    tx.execute(
+        "UPDATE message SET body = ? WHERE channel = ? AND ts = ?", msgspec.json.encode(after), room.id, row["ts"]
+    )
+    facts = thread_facts(tx, room.id, row["ts"])
+    tx.emit(
+        room.topic,
+        event(
+            "message",
+            subtype="message_changed",
+            hidden=True,
+            channel=room.id,
+            ts=hidden,
+            event_ts=next_event_ts(tx),
+            message=after | facts,
+            previous_message=before | facts,
+        ),
+    )
+
+
+def _parent(tx: Transaction, channel: str, thread_ts: str) -> Row | None:
+    """Return the thread's parent; a reply stands for its parent, an unknown ts for none. Source: rtm.md 8.4."""
+    row = _find(tx, channel, thread_ts)
+    if row is not None and row["thread_ts"] is not None:
+        row = _find(tx, channel, row["thread_ts"])
+    return row
+
+
+def _find(query: Query, channel: str, ts: str) -> Row | None:
+    return query.one("SELECT ts, user, thread_ts, body FROM message WHERE channel = ? AND ts = ?", channel, ts)
+
+
+def _seen_room(tx: Transaction, channel: str, who: Identity) -> Room:
+    room = enter(tx, channel)
+    if room is None or who.user not in room.members:
+        raise MethodError("channel_not_found")
+    return room

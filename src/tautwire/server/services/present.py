@@ -1,0 +1,146 @@
+"""From records to wire objects, as a given viewer sees them. Source: ids.md sections 5 to 8."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from tautwire.protocol.ids import NEVER
+from tautwire.server.services.workspace import Team
+from tautwire.server.store.records import ChannelKind, ChannelRecord, UserRecord
+
+Wire = dict[str, Any]
+
+SLACKBOT: Final = "USLACKBOT"
+_COLORS: Final = ("9f69e7", "4bbe2e", "e7392d", "3c989f", "674b1b", "e96699", "e0a729", "684b6c", "5b89d5", "2b6836")
+
+
+def user_object(user: UserRecord, team: Team) -> Wire:
+    """Return the full user object."""
+    real_name = user.real_name or user.name
+    profile: Wire = {
+        "real_name": real_name,
+        "real_name_normalized": real_name,
+        "display_name": user.name,
+        "display_name_normalized": user.name,
+        "first_name": real_name.split(" ")[0],
+        "last_name": " ".join(real_name.split(" ")[1:]),
+        "title": "",
+        "phone": "",
+        "skype": "",
+        "status_text": "",
+        "status_emoji": "",
+        "status_expiration": 0,
+        "avatar_hash": "",
+        "image_24": "",
+        "image_32": "",
+        "image_48": "",
+        "image_72": "",
+        "image_192": "",
+        "image_512": "",
+        "fields": {},
+        "team": team.id,
+    }
+    if user.email is not None:
+        profile["email"] = user.email
+    if user.bot_id is not None:
+        profile |= {"bot_id": user.bot_id, "api_app_id": user.app_id, "always_active": user.id == SLACKBOT}
+    return {
+        "id": user.id,
+        "team_id": team.id,
+        "name": user.name,
+        "deleted": user.deleted,
+        "color": _COLORS[sum(user.id.encode()) % len(_COLORS)],
+        "real_name": real_name,
+        "tz": "Etc/UTC",
+        "tz_label": "Coordinated Universal Time",
+        "tz_offset": 0,
+        "profile": profile,
+        "is_admin": False,
+        "is_owner": False,
+        "is_primary_owner": False,
+        "is_restricted": False,
+        "is_ultra_restricted": False,
+        "is_bot": user.bot_id is not None and user.id != SLACKBOT,
+        "is_app_user": False,
+        "updated": user.updated,
+    }
+
+
+def bot_object(user: UserRecord) -> Wire:
+    """Return the bot object behind a bot user."""
+    return {
+        "id": user.bot_id,
+        "deleted": user.deleted,
+        "name": user.real_name or user.name,
+        "updated": user.updated,
+        "app_id": user.app_id,
+        "user_id": user.id,
+        "icons": {"image_36": "", "image_48": "", "image_72": ""},
+    }
+
+
+def conversation_object(
+    channel: ChannelRecord, *, viewer: str, members: Collection[str], last_read: str | None
+) -> Wire:
+    """Return the conversation as ``viewer`` sees it; ``last_read`` is their mark, if they are a member."""
+    base: Wire = {
+        "id": channel.id,
+        "created": channel.created,
+        "creator": channel.creator,
+        "is_archived": channel.archived,
+        "is_org_shared": False,
+        "updated": channel.updated // 1000,
+        "is_im": channel.kind is ChannelKind.IM,
+    }
+    if channel.kind is ChannelKind.IM:
+        others = [user for user in channel.members_of_direct if user != viewer]
+        return base | {
+            "user": others[0] if others else viewer,
+            "is_user_deleted": False,
+            "is_open": True,
+            "priority": 0,
+            "last_read": last_read or NEVER,
+        }
+    is_mpim = channel.kind is ChannelKind.MPIM
+    is_member = viewer in members
+    seen = base | {
+        "name": channel.name,
+        "name_normalized": channel.name,
+        "is_channel": not is_mpim,
+        "is_group": is_mpim,
+        "is_mpim": is_mpim,
+        "is_private": channel.kind is not ChannelKind.PUBLIC,
+        "is_general": channel.general,
+        "is_member": is_member,
+        "is_shared": False,
+        "is_ext_shared": False,
+        "is_pending_ext_shared": False,
+        "unlinked": 0,
+        "topic": {"value": channel.topic, "creator": channel.topic_by, "last_set": channel.topic_set},
+        "purpose": {"value": channel.purpose, "creator": channel.purpose_by, "last_set": channel.purpose_set},
+        "previous_names": [],
+    }
+    if is_mpim:
+        seen |= {"is_open": True, "members": sorted(members)}
+    if is_member:
+        seen["last_read"] = last_read or NEVER
+    return seen
+
+
+def team_object(team: Team, api_url: str) -> Wire:
+    """Return the team object of team.info and rtm.start."""
+    return {
+        "id": team.id,
+        "name": team.name,
+        "domain": team.domain,
+        "url": api_url,
+        "email_domain": "",
+        "icon": {"image_default": True},
+    }
+
+
+def reactions_of(rows: Collection[Mapping[str, Any] | Any]) -> list[Wire]:
+    """Group reaction rows (name, user) into the ``reactions`` member, in the order they were first used."""
+    grouped: dict[str, list[str]] = {}
+    for row in rows:
+        grouped.setdefault(row["name"], []).append(row["user"])
+    return [{"name": name, "users": users, "count": len(users)} for name, users in grouped.items()]

@@ -1,0 +1,70 @@
+"""Reactions to messages. Both functions are units."""
+
+import re
+from typing import Final
+
+from tautwire.server.log.writer import Transaction
+from tautwire.server.services.errors import MethodError
+from tautwire.server.services.events import event, next_event_ts
+from tautwire.server.services.identity import Identity
+from tautwire.server.services.room import Room, enter
+
+_NAME: Final = re.compile(r"[\w+'-]{1,100}(::skin-tone-[2-6])?", re.UNICODE)
+MAX_REACTIONS: Final = 50
+"""Different reactions to one message (the limit is documented without a figure: uncertain)."""
+
+
+def add(tx: Transaction, who: Identity, channel: str, ts: str, name: str) -> None:
+    """Add the caller's reaction; emits reaction_added."""
+    room, author = _find(tx, who, channel, ts)
+    name = name.strip(":")
+    if not _NAME.fullmatch(name):
+        raise MethodError("invalid_name")
+    used = {row["name"] for row in tx.all("SELECT name FROM reaction WHERE channel = ? AND ts = ?", channel, ts)}
+    if name not in used and len(used) >= MAX_REACTIONS:
+        raise MethodError("too_many_emoji")
+    if tx.one(
+        "SELECT 1 FROM reaction WHERE channel = ? AND ts = ? AND name = ? AND user = ?", channel, ts, name, who.user
+    ):
+        raise MethodError("already_reacted")
+    tx.execute(
+        "INSERT INTO reaction (channel, ts, name, user, created) VALUES (?, ?, ?, ?, ?)",
+        channel,
+        ts,
+        name,
+        who.user,
+        tx.now,
+    )
+    _tell(tx, room, "reaction_added", who, author, ts, name)
+
+
+def remove(tx: Transaction, who: Identity, channel: str, ts: str, name: str) -> None:
+    """Take the caller's reaction away; emits reaction_removed."""
+    room, author = _find(tx, who, channel, ts)
+    name = name.strip(":")
+    if not tx.execute(
+        "DELETE FROM reaction WHERE channel = ? AND ts = ? AND name = ? AND user = ?", channel, ts, name, who.user
+    ):
+        raise MethodError("no_reaction")
+    _tell(tx, room, "reaction_removed", who, author, ts, name)
+
+
+def _find(tx: Transaction, who: Identity, channel: str, ts: str) -> tuple[Room, str]:
+    """Return the room and the author of the message."""
+    room = enter(tx, channel)
+    if room is None or (who.user not in room.members and not room.is_public):
+        raise MethodError("channel_not_found")
+    if room.channel.archived:
+        raise MethodError("is_archived")
+    row = tx.one("SELECT user FROM message WHERE channel = ? AND ts = ?", channel, ts)
+    if row is None:
+        raise MethodError("message_not_found")
+    return room, row["user"]
+
+
+def _tell(tx: Transaction, room: Room, kind: str, who: Identity, author: str, ts: str, name: str) -> None:
+    item = {"type": "message", "channel": room.id, "ts": ts}
+    tx.emit(
+        room.topic,
+        event(kind, user=who.user, reaction=name, item_user=author, item=item, event_ts=next_event_ts(tx)),
+    )

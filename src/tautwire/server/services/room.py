@@ -1,0 +1,78 @@
+"""A channel as the writer's thread remembers it: who is in it and where its clock stands.
+
+Posting is the hot path, so what it has to check is kept between units. A unit that changes a channel's row or its
+members calls ``forget``; the next one reads it afresh.
+"""
+
+from dataclasses import dataclass
+
+from tautwire.protocol.ids import ChannelId, Ts, ts_from_micros, ts_to_micros
+from tautwire.server.log.entry import Topic
+from tautwire.server.log.writer import Transaction
+from tautwire.server.store.records import ChannelKind, ChannelRecord, find_channel, find_members
+
+
+@dataclass(slots=True)
+class Room:
+    """A channel, its members, and the ``ts`` used last in microseconds."""
+
+    channel: ChannelRecord
+    members: frozenset[str]
+    last: int
+
+    @property
+    def id(self) -> ChannelId:
+        """The channel's id."""
+        return self.channel.id
+
+    @property
+    def topic(self) -> Topic:
+        """What the channel's events are routed by."""
+        return Topic(self.channel.id)
+
+    @property
+    def is_public(self) -> bool:
+        """Whether everybody may see and join it."""
+        return self.channel.kind is ChannelKind.PUBLIC
+
+    def next_ts(self, tx: Transaction) -> Ts:
+        """Return the next timestamp: the clock, or one microsecond past the last one. Source: ids.md section 3."""
+        self.last = max(tx.now, self.last + 1)
+        return ts_from_micros(self.last)
+
+    def next_hidden_ts(self, tx: Transaction) -> Ts:
+        """Return the next timestamp for an event that leaves no message, so that a restart will not use it again."""
+        ts = self.next_ts(tx)
+        tx.execute(
+            "INSERT INTO channel_clock (channel, last_ts) VALUES (?, ?)"
+            " ON CONFLICT (channel) DO UPDATE SET last_ts = excluded.last_ts",
+            self.id,
+            ts,
+        )
+        return ts
+
+
+def enter(tx: Transaction, channel: str) -> Room | None:
+    """Return the channel with this id, from memory if possible."""
+    room: Room | None = tx.cache.get(("room", channel))
+    if room is None:
+        record = find_channel(tx, channel)
+        if record is None:
+            return None
+        room = Room(record, frozenset(find_members(tx, channel)), _last(tx, channel))
+        tx.cache["room", channel] = room
+    return room
+
+
+def forget(tx: Transaction, channel: str) -> None:
+    """Have the channel read again by the next unit that enters it."""
+    tx.forget(("room", channel))
+
+
+def _last(tx: Transaction, channel: str) -> int:
+    row = tx.one(
+        "SELECT max(coalesce((SELECT max(ts) FROM message WHERE channel = ?1), '0000000000.000000'),"
+        " coalesce((SELECT last_ts FROM channel_clock WHERE channel = ?1), '0000000000.000000'))",
+        channel,
+    )
+    return ts_to_micros(row[0]) if row else 0

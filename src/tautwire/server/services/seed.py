@@ -1,0 +1,171 @@
+"""Filling a workspace: from a seed file, or with a small sample.
+
+Seeding only ever adds: applied to a workspace that has some of it, it makes what is missing and leaves the rest, so a
+server can be started with the same seed file every time. Tokens of what it makes are returned to the caller, once.
+"""
+
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from tautwire.protocol.errors import TautwireError
+from tautwire.server.log.entry import Topic
+from tautwire.server.log.writer import Transaction
+from tautwire.server.services.identity import issue_token, new_id
+from tautwire.server.services.room import forget
+from tautwire.server.store.records import find_channel_by_name
+
+Name = Annotated[str, msgspec.Meta(pattern=r"^[\w.-]{1,80}$")]
+Origin = Literal["sample", "seed"]
+
+
+class SeedError(TautwireError):
+    """The seed file cannot be used; the text says where it is wrong."""
+
+
+class SeedTeam(msgspec.Struct, forbid_unknown_fields=True):
+    """The workspace itself."""
+
+    name: str = "tautwire"
+    domain: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,60}$")] = "tautwire"
+
+
+class SeedUser(msgspec.Struct, forbid_unknown_fields=True):
+    """A person or a bot."""
+
+    name: Name
+    real_name: str = ""
+    email: str | None = None
+
+
+class SeedChannel(msgspec.Struct, forbid_unknown_fields=True):
+    """A channel and who is in it; without ``members`` it is everybody."""
+
+    name: Name
+    private: bool = False
+    members: list[str] | None = None
+    topic: str = ""
+    purpose: str = ""
+
+
+class Seed(msgspec.Struct, forbid_unknown_fields=True):
+    """What to put into a workspace."""
+
+    team: SeedTeam = msgspec.field(default_factory=SeedTeam)
+    users: list[SeedUser] = []
+    bots: list[SeedUser] = []
+    channels: list[SeedChannel] = []
+
+
+SAMPLE: Final = Seed(
+    team=SeedTeam(name="Sample", domain="sample"),
+    users=[
+        SeedUser(name="alice", real_name="Alice Example", email="alice@example.test"),
+        SeedUser(name="bob", real_name="Bob Example", email="bob@example.test"),
+    ],
+    bots=[SeedUser(name="relaybot", real_name="Relay Bot")],
+    channels=[
+        SeedChannel(name="general", purpose="Everybody is here."),
+        SeedChannel(name="ops", private=True, members=["alice", "relaybot"]),
+    ],
+)
+"""What an empty data directory gets when there is no seed file."""
+
+
+def read_seed(path: Path) -> Seed:
+    """Return the seed in a YAML file; raise ``SeedError`` saying what is wrong with it."""
+    try:
+        seed = msgspec.yaml.decode(path.read_bytes(), type=Seed)
+    except OSError as error:
+        raise SeedError(f"the seed file cannot be read: {error}") from error
+    except msgspec.MsgspecError as error:
+        raise SeedError(f"{path}: {error}") from error
+    except Exception as error:
+        raise SeedError(f"{path} is not YAML: {error}") from error
+    _check(seed, path)
+    return seed
+
+
+def plant(tx: Transaction, seed: Seed, origin: Origin) -> dict[str, str]:
+    """Add what is missing (a unit); return the tokens of the people and bots it made, by name."""
+    if tx.one("SELECT 1 FROM workspace") is None:
+        tx.execute(
+            "INSERT INTO workspace (id, name, domain, created) VALUES (?, ?, ?, ?)",
+            new_id("T"), seed.team.name, seed.team.domain, tx.now // 1_000_000,
+        )  # fmt: skip
+        _plant_slackbot(tx)
+    tokens = {}
+    for people, is_bot in ((seed.users, False), (seed.bots, True)):
+        for user in people:
+            if tx.one("SELECT 1 FROM user WHERE name = ?", user.name) is None:
+                tokens[user.name] = _plant_user(tx, user, origin, is_bot=is_bot)
+    everybody = [user.name for user in (*seed.users, *seed.bots)]
+    for channel in seed.channels:
+        _plant_channel(tx, channel, everybody)
+    return tokens
+
+
+def _check(seed: Seed, path: Path) -> None:
+    names = [user.name for user in (*seed.users, *seed.bots)]
+    for name in names:
+        if names.count(name) > 1:
+            raise SeedError(f"{path}: the name {name!r} is given twice among users and bots")
+    for channel in seed.channels:
+        if channel.name != channel.name.lower() or "." in channel.name:
+            raise SeedError(f"{path}: channel {channel.name!r}: channel names are lower case, without periods")
+        for member in channel.members or []:
+            if member not in names:
+                raise SeedError(f"{path}: channel {channel.name!r} has the member {member!r}, who is not in the file")
+
+
+def _plant_slackbot(tx: Transaction) -> None:
+    now = tx.now // 1_000_000
+    tx.execute(
+        "INSERT INTO user (id, name, real_name, created, updated, bot_id, app_id)"
+        " VALUES ('USLACKBOT', 'slackbot', 'Slackbot', ?, ?, 'B01', 'A00')",
+        now, now,
+    )  # fmt: skip
+
+
+def _plant_user(tx: Transaction, user: SeedUser, origin: Origin, *, is_bot: bool) -> str:
+    now = tx.now // 1_000_000
+    user_id = new_id("U")
+    bot_id, app_id = (new_id("B"), new_id("A")) if is_bot else (None, None)
+    tx.execute(
+        "INSERT INTO user (id, name, real_name, email, created, updated, bot_id, app_id)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        user_id, user.name, user.real_name, user.email, now, now, bot_id, app_id,
+    )  # fmt: skip
+    return issue_token(tx, user_id, is_bot=is_bot, origin=origin)
+
+
+def _plant_channel(tx: Transaction, channel: SeedChannel, everybody: list[str]) -> None:
+    members = [
+        row["id"]
+        for name in (channel.members if channel.members is not None else everybody)
+        if (row := tx.one("SELECT id FROM user WHERE name = ?", name)) is not None
+    ]
+    found = find_channel_by_name(tx, channel.name)
+    if found is None:
+        channel_id = new_id("C")
+        creator = members[0] if members else "USLACKBOT"
+        general = not channel.private and tx.one("SELECT 1 FROM channel WHERE general") is None
+        seconds = tx.now // 1_000_000
+        tx.execute(
+            "INSERT INTO channel (id, kind, name, creator, created, updated, general, topic, topic_by, topic_set,"
+            " purpose, purpose_by, purpose_set) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            channel_id, "private" if channel.private else "public", channel.name, creator, seconds, tx.now,
+            int(general), channel.topic, creator if channel.topic else "", seconds if channel.topic else 0,
+            channel.purpose, creator if channel.purpose else "", seconds if channel.purpose else 0,
+        )  # fmt: skip
+    else:
+        channel_id = found.id
+    for user in members:
+        added = tx.execute(
+            "INSERT INTO membership (channel, user, joined) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            channel_id, user, tx.now,
+        )  # fmt: skip
+        if added:
+            tx.join(Topic(channel_id), user)
+    forget(tx, channel_id)

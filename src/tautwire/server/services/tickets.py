@@ -1,0 +1,74 @@
+"""Tickets: the one-use secrets in RTM URLs. They carry all that opening the connection needs.
+
+A ticket is a signed note in the URL's path (slack-go overwrites the query string). The key lives as long as the
+process: a ticket is of no use after a restart, and its holder is told that the URL has expired.
+"""
+
+import hashlib
+import hmac
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Final
+
+import msgspec
+
+from tautwire.server.clock import Clock
+from tautwire.server.services.identity import Identity
+
+_MAC_SIZE: Final = 16
+
+
+class Ticket(msgspec.Struct, frozen=True, array_like=True):
+    """What was agreed when the URL was issued."""
+
+    nonce: bytes
+    expires: float
+    who: Identity
+    position: int
+    """Everything after this place of the log is owed to the connection."""
+    batches_presence: bool
+    wants_positions: bool
+
+
+class Tickets:
+    """Issues tickets and honours each once, in time."""
+
+    def __init__(self, clock: Clock, lifetime: float) -> None:
+        self._clock = clock
+        self._lifetime = lifetime
+        self._key = secrets.token_bytes(32)
+        self._used: dict[bytes, float] = {}  # nonces until they expire, oldest first
+
+    def issue(self, *, who: Identity, position: int, batches_presence: bool, wants_positions: bool) -> str:
+        """Return the text of a new ticket, fit for a URL path."""
+        expires = self._clock.monotonic() + self._lifetime
+        nonce = secrets.token_bytes(12)
+        note = msgspec.msgpack.encode(Ticket(nonce, expires, who, position, batches_presence, wants_positions))
+        return urlsafe_b64encode(self._sign(note) + note).rstrip(b"=").decode()
+
+    def redeem(self, text: str) -> Ticket | None:
+        """Use a ticket up; return None if it is forged, late or was used before."""
+        try:
+            data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        except ValueError:
+            return None
+        mac, note = data[:_MAC_SIZE], data[_MAC_SIZE:]
+        if not hmac.compare_digest(mac, self._sign(note)):
+            return None
+        ticket = msgspec.msgpack.decode(note, type=Ticket)
+        now = self._clock.monotonic()
+        self._forget_expired(now)
+        if ticket.expires <= now or ticket.nonce in self._used:
+            return None
+        self._used[ticket.nonce] = ticket.expires
+        return ticket
+
+    def _sign(self, note: bytes) -> bytes:
+        return hmac.digest(self._key, note, hashlib.sha256)[:_MAC_SIZE]
+
+    def _forget_expired(self, now: float) -> None:
+        while self._used:
+            nonce = next(iter(self._used))
+            if self._used[nonce] > now:
+                break
+            del self._used[nonce]
