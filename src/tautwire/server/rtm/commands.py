@@ -1,0 +1,92 @@
+"""What the frames of a client do. Source: rtm.md sections 4, 5, 10 and 11."""
+
+import logging
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from tautwire.protocol.errors import RtmErrorCode
+from tautwire.protocol.frames import Message, PresenceQuery, PresenceSub, Tickle, Typing
+from tautwire.server.log.entry import Topic
+from tautwire.server.rtm.connection import RtmConnection
+from tautwire.server.services import messages
+from tautwire.server.services.errors import MethodError
+from tautwire.server.services.presence import Presence
+from tautwire.server.services.workspace import Workspace
+from tautwire.server.store.database import StoreError
+from tautwire.session.server import Command
+
+log = logging.getLogger("tautwire.server.rtm")
+
+REFUSALS: Final = {
+    "channel_not_found": RtmErrorCode.INVALID_CHANNEL,
+    "not_in_channel": RtmErrorCode.INVALID_CHANNEL,
+}
+"""What a refusal is called on RTM; anything else is ``cannot process message``. Source: rtm.md 5.3."""
+
+
+class Commands:
+    """Carries out the commands of all connections."""
+
+    def __init__(self, workspace: Workspace, presence: Presence) -> None:
+        self._workspace = workspace
+        self._presence = presence
+
+    def carry_out(self, connection: RtmConnection, command: Command) -> None:
+        """Do what a client asks; the answer, if there is one, comes later."""
+        self._presence.touch(connection.user)
+        match command:
+            case Message():
+                self._post(connection, command)
+            case Typing():
+                self._type(connection, command)
+            case PresenceSub():
+                self._presence.subscribe(connection, command.ids)
+            case PresenceQuery():
+                self._presence.answer(connection, list(dict.fromkeys(command.ids)))
+            case Tickle():
+                pass
+
+    def _post(self, connection: RtmConnection, message: Message) -> None:
+        """Store a message; the ack is sent when it is durable, the refusal when that is certain."""
+        draft = messages.Draft(
+            text=message.text, thread_ts=message.thread_ts, reply_broadcast=bool(message.reply_broadcast)
+        )
+        unit = partial(
+            messages.post,
+            team=self._workspace.team,
+            who=connection.who,
+            channel=message.channel,
+            draft=draft,
+            skip=connection.number,
+        )
+        self._workspace.writer.post(unit, partial(self._answer, connection, message.id))
+
+    def _answer(
+        self,
+        connection: RtmConnection,
+        message_id: int | None,
+        posted: messages.Posted | None,
+        error: BaseException | None,
+    ) -> None:
+        if posted is not None:
+            reply = connection.session.acknowledge(message_id, posted.ts, posted.body["text"])
+        else:
+            if not isinstance(error, MethodError | StoreError):
+                log.error("a message of %s could not be posted", connection.user, exc_info=error)
+            code = error.code if isinstance(error, MethodError) else ""
+            reply = connection.session.reject(message_id, REFUSALS.get(code, RtmErrorCode.CANNOT_PROCESS))
+        if reply is not None:
+            connection.send(reply)
+
+    def _type(self, connection: RtmConnection, typing: Typing) -> None:
+        """Tell the other members; an unknown channel is an error reply, success is silent. Source: rtm.md 4.1."""
+        channel = Topic(typing.channel)
+        user = connection.user
+        hub = self._workspace.hub
+        if channel in hub.channels_of(user):
+            payload = {"type": "user_typing", "channel": channel, "user": user}
+            hub.whisper(channel, msgspec.json.encode(payload), but=user)
+        else:
+            connection.send(connection.session.fail(typing.id, RtmErrorCode.INVALID_CHANNEL))

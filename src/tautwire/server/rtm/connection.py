@@ -1,0 +1,279 @@
+"""The shell of one RTM connection: a socket, a session and an outbox. It holds no rules.
+
+picows calls it with frames, the hub with events. What a frame means is the session's business, what a command does is
+in ``commands``; the ``door`` is its host and is told when it opens, commands and closes.
+"""
+
+import asyncio
+import logging
+import socket
+from typing import Any, Final, Protocol
+
+from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
+
+from tautwire.server.clock import Clock
+from tautwire.server.hub.frames import text_frame
+from tautwire.server.hub.hub import Hub
+from tautwire.server.services.identity import Identity
+from tautwire.server.services.tickets import Ticket
+from tautwire.session.outbox import Outbox
+from tautwire.session.server import MAX_FRAME_SIZE, TOO_BIG, Answer, Close, Command, ServerSession, State
+
+log = logging.getLogger("tautwire.server.rtm")
+
+PAGE: Final = 65_536
+"""Bytes written for one connection in one turn of the loop."""
+BULK: Final = 262_144
+"""Above this a queue is paged out with pauses: slack_sdk's reader recurses over what it finds in its buffer and
+fails on about 500 kB without a pause. Source: rtm.md section 2 (read in the SDK, measured)."""
+PAUSE: Final = 0.025
+SEND_BUFFER: Final = 65_536
+"""SO_SNDBUF: with the kernel's default a stalled peer hides megabytes from the slow-consumer policy."""
+HIGH_WATER: Final = 262_144
+
+
+class Host(Protocol):
+    """What a connection needs of the server."""
+
+    hub: Hub
+    clock: Clock
+    backlog_limit: int
+
+    def opened(self, connection: "RtmConnection") -> None:
+        """The socket is open, nothing was said yet."""
+
+    def carry_out(self, connection: "RtmConnection", command: Command) -> None:
+        """The client wants something done."""
+
+    def overrun(self, connection: "RtmConnection") -> None:
+        """More waits for the peer than may."""
+
+    def closed(self, connection: "RtmConnection") -> None:
+        """The socket is gone."""
+
+
+class RtmConnection(WSListener):
+    """One live RTM connection.
+
+    Args:
+        number: tells connections of this process apart; never 0.
+        ticket: what was agreed at rtm.connect; None if the URL was no good.
+    """
+
+    __slots__ = (
+        "_fragments",
+        "_host",
+        "_limit",
+        "_loop",
+        "_paging",
+        "_socket",
+        "_transport",
+        "ended",
+        "heard",
+        "number",
+        "outbox",
+        "pinged",
+        "push",
+        "session",
+        "slow_since",
+        "ticket",
+        "watched",
+    )
+
+    def __init__(self, number: int, ticket: Ticket | None, session: ServerSession, host: "Host") -> None:
+        self.number = number
+        self.ticket = ticket
+        self.session = session
+        self.outbox = Outbox()
+        self.push = self.outbox.push  # bound here: the fan-out calls it for every delivery
+        self.watched: frozenset[str] = frozenset()
+        self.heard = 0.0
+        self.pinged = False
+        self.slow_since: float | None = None
+        self.ended: float | None = None
+        self._host = host
+        self._fragments: bytearray | None = None
+        self._limit = host.backlog_limit
+        self._paging = False
+        self._loop = asyncio.get_running_loop()
+        self._socket: WSTransport | None = None
+        self._transport: Any = None
+
+    @property
+    def who(self) -> Identity:
+        """Whose connection this is; only for one with a ticket."""
+        if self.ticket is None:
+            raise RuntimeError("a connection without a ticket has no user")
+        return self.ticket.who
+
+    @property
+    def user(self) -> str:
+        """The user's id, empty for a connection without a ticket."""
+        return self.ticket.who.user if self.ticket else ""
+
+    @property
+    def batches_presence(self) -> bool:
+        """Whether it wants ``users`` in presence_change. Source: rtm.md 1.1 (documented)."""
+        return self.ticket is not None and self.ticket.batches_presence
+
+    @property
+    def wants_positions(self) -> bool:
+        """Whether it can resume and wants to know how far it got."""
+        return self.ticket is not None and self.ticket.wants_positions
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the peer does not read as fast as we write."""
+        return self.slow_since is not None
+
+    def send(self, payload: bytes) -> None:
+        """Queue a frame for this connection alone."""
+        self._host.hub.push(self, text_frame(payload))
+
+    def allow_backlog(self) -> None:
+        """Do not count what is queued now (a replay) as slowness."""
+        self._limit = self._host.backlog_limit + self.outbox.size
+
+    def flush(self) -> bool:
+        """Write what is queued; return True if some of it has to wait for the next turn.
+
+        Frames are joined into one write while the socket takes them at once. Behind a backlog the shared frames are
+        passed on one by one, so that stalled connections hold references instead of copies.
+        """
+        if self.ended is not None or self._paging:
+            return False
+        transport = self._transport
+        backlog = transport.get_write_buffer_size()
+        if backlog + self.outbox.size > self._limit:
+            self._host.overrun(self)
+            return False
+        bulk = self.outbox.size > BULK
+        self._write(self.outbox.take(BULK if bulk else PAGE), joined=backlog == 0)
+        if bulk and len(self.outbox):
+            self._paging = True
+            self._loop.call_later(PAUSE, self._next_page)
+            return False
+        return len(self.outbox) > 0
+
+    def end(self, code: int, reason: str, now: float) -> None:
+        """Say goodbye if that was not done, close, and wait for the peer's Close until the sweep runs out of patience.
+
+        What is still queued is dropped: whoever is ended for slowness has to ask again for what is missing.
+        """
+        if self.ended is not None or self._socket is None:
+            return
+        goodbye = self.session.goodbye()
+        self.session.close()
+        if self.slow_since is None and not self._paging:
+            self._write(self.outbox.take(self.outbox.size), joined=True)
+        self.outbox.clear()
+        if goodbye is not None:
+            self._transport.write(text_frame(goodbye))
+        self.ended = now
+        self._socket.send_close(WSCloseCode(code), reason.encode())
+
+    def refuse(self, payload: bytes, now: float) -> None:
+        """Send the error event of a dead URL and close. Source: rtm.md 3.4 (documented)."""
+        if self._socket is not None:
+            self._transport.write(text_frame(payload))
+            self.ended = now
+            self._socket.send_close(WSCloseCode.OK, b"")
+
+    def ping(self) -> None:
+        """Ask the peer whether it is there."""
+        if self._socket is not None and self.ended is None:
+            self.pinged = True
+            self._socket.send_ping(b"")
+
+    def abort(self) -> None:
+        """Drop the socket without another word."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # What follows is called by picows.
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """The upgrade is done."""
+        self._socket = transport
+        self._transport = transport.underlying_transport
+        raw = self._transport.get_extra_info("socket")
+        if raw is not None:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        self._transport.set_write_buffer_limits(high=HIGH_WATER)
+        self.heard = self._host.clock.monotonic()
+        self._host.opened(self)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """A frame came in."""
+        self.heard = self._host.clock.monotonic()
+        self.pinged = False
+        kind = frame.msg_type
+        if kind == WSMsgType.TEXT and frame.fin and self._fragments is None:
+            self._receive(frame.get_payload_as_bytes())
+        elif kind == WSMsgType.PING:
+            transport.send_pong(frame.get_payload_as_bytes())
+        elif kind == WSMsgType.CLOSE:
+            self._peer_closed(transport, frame)
+        elif kind != WSMsgType.PONG:
+            self._assemble(frame)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """The socket is gone."""
+        if self.session.state is not State.CLOSED:
+            self.session.close()
+        self.outbox.clear()
+        self._host.closed(self)
+
+    def pause_writing(self) -> None:
+        """The socket's buffer is full."""
+        self.slow_since = self._host.clock.monotonic()
+
+    def resume_writing(self) -> None:
+        """The peer caught up."""
+        self.slow_since = None
+
+    def _receive(self, data: bytes) -> None:
+        outcome = self.session.receive(data, self.heard)
+        match outcome:
+            case None:
+                return
+            case Answer(payload):
+                if self.outbox.push_first(text_frame(payload)):
+                    self._host.hub.flush_later(self)
+            case Close(code, reason):
+                log.info("connection %d of %s: closed, %s", self.number, self.user, reason)
+                self.end(code, reason, self.heard)
+            case command:
+                self._host.carry_out(self, command)
+
+    def _assemble(self, frame: WSFrame) -> None:
+        """Join the parts of a fragmented text frame; binary frames are not part of RTM and count as bad frames."""
+        if self._fragments is None:
+            self._fragments = bytearray()
+        self._fragments += frame.get_payload_as_memoryview()
+        if len(self._fragments) > MAX_FRAME_SIZE:
+            self.end(TOO_BIG, f"message over {MAX_FRAME_SIZE} bytes", self.heard)
+        elif frame.fin:
+            data, self._fragments = bytes(self._fragments), None
+            self._receive(data)
+
+    def _peer_closed(self, transport: WSTransport, frame: WSFrame) -> None:
+        if self.ended is None:
+            self.ended = self.heard
+            code = frame.get_close_code()
+            transport.send_close(WSCloseCode.OK if code == WSCloseCode.NO_INFO else code, b"")
+        transport.disconnect()
+
+    def _write(self, frames: list[bytes], *, joined: bool) -> None:
+        if len(frames) == 1:
+            self._transport.write(frames[0])
+        elif joined:
+            self._transport.write(b"".join(frames))
+        else:
+            for frame in frames:
+                self._transport.write(frame)
+
+    def _next_page(self) -> None:
+        self._paging = False
+        if self.ended is None:
+            self._host.hub.flush_later(self)
