@@ -1,0 +1,23 @@
+"""The ``auth`` family."""
+
+from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method
+
+
+class Test(Arguments, frozen=True, kw_only=True):
+    """auth.test takes no arguments."""
+
+
+@method("auth.test", Test, Tier.AUTH)
+async def test(call: Call, args: Test) -> Answer:
+    """Tell who the token belongs to. slack_sdk's rtm_v2 hears nothing unless a bot has its ``bot_id`` here."""
+    answer: dict[str, object] = {
+        "url": f"{call.base_url}/",
+        "team": call.team.name,
+        "user": call.who.name,
+        "team_id": call.team.id,
+        "user_id": call.who.user,
+        "is_enterprise_install": False,
+    }
+    if call.who.is_bot:
+        answer["bot_id"] = call.who.bot_id
+    return answer

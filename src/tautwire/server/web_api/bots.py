@@ -1,0 +1,27 @@
+"""The ``bots`` family."""
+
+from tautwire.server.services.errors import MethodError
+from tautwire.server.services.present import bot_object
+from tautwire.server.store.database import Query
+from tautwire.server.store.records import USERS, UserRecord, user_record
+from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method
+
+
+class Info(Arguments, frozen=True, kw_only=True):
+    """Arguments of bots.info."""
+
+    bot: str = ""
+
+
+@method("bots.info", Info, Tier.THREE)
+async def info(call: Call, args: Info) -> Answer:
+    """Describe a bot by its B id."""
+
+    def find(query: Query) -> UserRecord | None:
+        row = query.one(f"{USERS} WHERE bot_id = ?", args.bot)
+        return user_record(row) if row else None
+
+    bot = await call.read(find)
+    if bot is None:
+        raise MethodError("bot_not_found")
+    return {"bot": bot_object(bot)}

@@ -1,0 +1,171 @@
+"""The ``chat`` family."""
+
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from tautwire.server.log.writer import Transaction
+from tautwire.server.services import conversations, messages
+from tautwire.server.services.errors import MethodError
+from tautwire.server.services.messages import Draft, Posted
+from tautwire.server.store.records import find_channel_by_name
+from tautwire.server.web_api.arguments import Json
+from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method
+
+MAX_TEXT: Final = 40_000
+"""Code points in a Web API message; longer is msg_too_long. Source: webapi.md, chat.postMessage (documented)."""
+MAX_UPDATE: Final = 4_000
+MAX_ATTACHMENTS: Final = 100
+MAX_BLOCKS: Final = 50
+MAX_STRUCTURE: Final = 200_000
+"""Bytes of JSON in blocks or attachments (ours)."""
+
+
+class Content(Arguments, frozen=True, kw_only=True):
+    """What a message can be made of."""
+
+    text: str = ""
+    blocks: Json = None
+    attachments: Json = None
+    metadata: Json = None
+    thread_ts: str | None = None
+    reply_broadcast: bool = False
+    username: str | None = None
+    icon_emoji: str | None = None
+    icon_url: str | None = None
+    as_user: bool | None = None
+
+
+class PostMessage(Content, frozen=True, kw_only=True):
+    """Arguments of chat.postMessage."""
+
+    channel: str
+
+
+class PostEphemeral(Content, frozen=True, kw_only=True):
+    """Arguments of chat.postEphemeral."""
+
+    channel: str
+    user: str
+
+
+class Update(Content, frozen=True, kw_only=True):
+    """Arguments of chat.update."""
+
+    channel: str
+    ts: str
+
+
+class Delete(Arguments, frozen=True, kw_only=True):
+    """Arguments of chat.delete."""
+
+    channel: str
+    ts: str
+
+
+class MeMessage(Arguments, frozen=True, kw_only=True):
+    """Arguments of chat.meMessage."""
+
+    channel: str
+    text: str
+
+
+@method("chat.postMessage", PostMessage, Tier.POST)
+async def post_message(call: Call, args: PostMessage) -> Answer:
+    """Post a message to a channel (id or name) or, by user id, to a direct message."""
+    draft = _draft(args, MAX_TEXT)
+    posted = await call.write(lambda tx: _post(tx, call, args.channel, draft))
+    return {"channel": posted.channel, "ts": posted.ts, "message": posted.body}
+
+
+@method("chat.meMessage", MeMessage, Tier.THREE)
+async def me_message(call: Call, args: MeMessage) -> Answer:
+    """Post a /me message."""
+    if not args.text:
+        raise MethodError("no_text")
+    draft = Draft(text=_checked(args.text, MAX_TEXT), subtype="me_message")
+    posted = await call.write(lambda tx: _post(tx, call, args.channel, draft))
+    return {"channel": posted.channel, "ts": posted.ts}
+
+
+@method("chat.postEphemeral", PostEphemeral, Tier.FOUR)
+async def post_ephemeral(call: Call, args: PostEphemeral) -> Answer:
+    """Show a message to one member of a channel."""
+    draft = _draft(args, MAX_TEXT)
+    ts = await call.write(
+        partial(
+            messages.post_ephemeral, team=call.team, who=call.who, channel=args.channel, user=args.user, draft=draft
+        )
+    )
+    return {"message_ts": ts}
+
+
+@method("chat.update", Update, Tier.THREE)
+async def update(call: Call, args: Update) -> Answer:
+    """Edit one's own message."""
+    draft = _draft(args, MAX_UPDATE)
+    posted = await call.write(partial(messages.update, who=call.who, channel=args.channel, ts=args.ts, draft=draft))
+    return {"channel": posted.channel, "ts": posted.ts, "text": posted.body["text"], "message": posted.body}
+
+
+@method("chat.delete", Delete, Tier.THREE)
+async def delete(call: Call, args: Delete) -> Answer:
+    """Delete one's own message."""
+    await call.write(partial(messages.delete, who=call.who, channel=args.channel, ts=args.ts))
+    return {"channel": args.channel, "ts": args.ts}
+
+
+def _post(tx: Transaction, call: Call, channel: str, draft: Draft) -> Posted:
+    """Post where ``channel`` points: an id, ``#name``, a bare name, or a user's id."""
+    if channel[:1] in ("U", "W") and channel.isalnum():
+        room, _ = conversations.open_direct(tx, call.who, [channel])
+        channel = room.id
+    elif channel[:1] not in ("C", "G", "D"):
+        named = find_channel_by_name(tx, channel.removeprefix("#"))
+        if named is None:
+            raise MethodError("channel_not_found")
+        channel = named.id
+    return messages.post(tx, call.team, call.who, channel, draft)
+
+
+def _draft(args: Content, limit: int) -> Draft:
+    blocks = _structure(args.blocks, list, "invalid_blocks")
+    attachments = _structure(args.attachments, list, "invalid_attachments")
+    if isinstance(args.blocks, list) and len(args.blocks) > MAX_BLOCKS:
+        raise MethodError("invalid_blocks")
+    if isinstance(args.attachments, list) and len(args.attachments) > MAX_ATTACHMENTS:
+        raise MethodError("too_many_attachments")
+    if not args.text and not args.blocks and not args.attachments:
+        raise MethodError("no_text")
+    named = bool(args.username or args.icon_emoji or args.icon_url) and args.as_user is not True
+    icons = {"emoji": args.icon_emoji} if args.icon_emoji else {"image_48": args.icon_url} if args.icon_url else None
+    return Draft(
+        text=_checked(args.text, limit),
+        thread_ts=args.thread_ts,
+        reply_broadcast=args.reply_broadcast,
+        blocks=blocks,
+        attachments=attachments,
+        metadata=args.metadata,
+        username=args.username if named else None,
+        icons=icons if named else None,
+        as_bot=named,
+    )
+
+
+def _checked(text: str, limit: int) -> str:
+    if len(text) > limit:
+        raise MethodError("msg_too_long")
+    return text
+
+
+def _structure(value: Any, shape: type, code: str) -> msgspec.Raw | None:
+    """Encode a structured argument once; from here on it is passed on as bytes."""
+    if value is None:
+        return None
+    if not isinstance(value, shape):
+        raise MethodError(code)
+    encoded = msgspec.json.encode(value)
+    if len(encoded) > MAX_STRUCTURE:
+        raise MethodError("msg_too_long" if code == "invalid_blocks" else "attachment_payload_limit_exceeded")
+    return msgspec.Raw(encoded)

@@ -1,0 +1,300 @@
+"""The ``conversations`` family."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Final
+
+from tautwire.protocol.ids import is_ts
+from tautwire.server.services import conversations
+from tautwire.server.services.errors import MethodError
+from tautwire.server.services.history import history_page, replies_page
+from tautwire.server.services.present import conversation_object
+from tautwire.server.services.room import Room
+from tautwire.server.store.database import Query
+from tautwire.server.store.records import (
+    ChannelKind,
+    ChannelRecord,
+    find_channel,
+    find_channels,
+    find_members,
+    find_membership,
+)
+from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method
+from tautwire.server.web_api.pages import check_limit, decode_text_cursor, encode_cursor, page
+
+KINDS: Final = {
+    "public_channel": ChannelKind.PUBLIC,
+    "private_channel": ChannelKind.PRIVATE,
+    "mpim": ChannelKind.MPIM,
+    "im": ChannelKind.IM,
+}
+"""The vocabulary of ``types``. Source: ids.md section 4 (documented)."""
+
+
+class Create(Arguments, frozen=True, kw_only=True):
+    """Arguments of conversations.create."""
+
+    name: str = ""
+    is_private: bool = False
+
+
+class Info(Arguments, frozen=True, kw_only=True):
+    """Arguments of conversations.info."""
+
+    channel: str
+    include_num_members: bool = False
+
+
+class List(Arguments, frozen=True, kw_only=True):
+    """Arguments of conversations.list."""
+
+    cursor: str = ""
+    exclude_archived: bool = False
+    limit: int = 100
+    types: tuple[str, ...] = ("public_channel",)
+
+
+class Members(Arguments, frozen=True, kw_only=True):
+    """Arguments of conversations.members."""
+
+    channel: str
+    cursor: str = ""
+    limit: int = 100
+
+
+class Open(Arguments, frozen=True, kw_only=True):
+    """Arguments of conversations.open."""
+
+    channel: str = ""
+    users: tuple[str, ...] = ()
+    return_im: bool = False
+    prevent_creation: bool = False
+
+
+class One(Arguments, frozen=True, kw_only=True):
+    """Arguments of the methods that take a channel only."""
+
+    channel: str
+
+
+class Invite(Arguments, frozen=True, kw_only=True):
+    """Arguments of conversations.invite."""
+
+    channel: str
+    users: tuple[str, ...] = ()
+    force: bool = False
+
+
+class Mark(Arguments, frozen=True, kw_only=True):
+    """Arguments of conversations.mark."""
+
+    channel: str
+    ts: str
+
+
+class History(Arguments, frozen=True, kw_only=True):
+    """Arguments of conversations.history."""
+
+    channel: str
+    cursor: str = ""
+    inclusive: bool = False
+    latest: str = ""
+    oldest: str = ""
+    limit: int = 100
+
+
+class Replies(History, frozen=True, kw_only=True):
+    """Arguments of conversations.replies."""
+
+    ts: str
+    limit: int = 1_000
+
+
+@method("conversations.create", Create, Tier.TWO)
+async def create(call: Call, args: Create) -> Answer:
+    """Create a channel with the caller as its first member."""
+    name, private = args.name.strip(), args.is_private
+    room = await call.write(lambda tx: conversations.create(tx, call.team, call.who, name, private=private))
+    return {"channel": _seen(call, room)}
+
+
+@method("conversations.info", Info, Tier.THREE)
+async def info(call: Call, args: Info) -> Answer:
+    """Describe one conversation."""
+
+    def find(query: Query) -> dict[str, Any]:
+        channel = _visible_channel(query, call, args.channel)
+        seen = _read_seen(query, call, channel)
+        if args.include_num_members:
+            seen["num_members"] = len(find_members(query, channel.id))
+        return seen
+
+    return {"channel": await call.read(find)}
+
+
+@method("conversations.list", List, Tier.TWO)
+async def list_(call: Call, args: List) -> Answer:
+    """List conversations: public ones, and the caller's of the other kinds."""
+    kinds = set()
+    for name in args.types:
+        if name not in KINDS:
+            raise MethodError("invalid_types")
+        kinds.add(KINDS[name])
+
+    def find(query: Query) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        channels = find_channels(query, kinds, viewer=call.who.user, archived=not args.exclude_archived)
+        part, metadata = page(channels, cursor=args.cursor, limit=args.limit)
+        return [_listed(query, call, channel) for channel in part], metadata
+
+    channels, metadata = await call.read(find)
+    return {"channels": channels, "response_metadata": metadata}
+
+
+@method("conversations.members", Members, Tier.FOUR)
+async def members(call: Call, args: Members) -> Answer:
+    """List the ids of a conversation's members."""
+    users = await call.read(lambda query: find_members(query, _visible_channel(query, call, args.channel).id))
+    part, metadata = page(users, cursor=args.cursor, limit=args.limit)
+    return {"members": part, "response_metadata": metadata}
+
+
+@method("conversations.open", Open, Tier.THREE)
+async def open_(call: Call, args: Open) -> Answer:
+    """Open a direct message with one to eight others, or one that is known by its id."""
+    users: Sequence[str] = args.users
+    if not users and args.channel:
+        channel = await call.read(lambda query: _visible_channel(query, call, args.channel))
+        if not channel.is_direct:
+            raise MethodError("method_not_supported_for_channel_type")
+        users = channel.members_of_direct
+    if not users:
+        raise MethodError("users_list_not_supplied")
+    room, existed = await call.write(
+        partial(conversations.open_direct, who=call.who, users=users, prevent_creation=args.prevent_creation)
+    )
+    seen = _seen(call, room) if args.return_im else {"id": room.id}
+    return {"channel": seen} | ({"no_op": True, "already_open": True} if existed else {})
+
+
+@method("conversations.join", One, Tier.THREE)
+async def join(call: Call, args: One) -> Answer:
+    """Join a public channel."""
+    room, was_in = await call.write(partial(conversations.join, team=call.team, who=call.who, channel=args.channel))
+    answer: dict[str, Any] = {"channel": _seen(call, room)}
+    if was_in:
+        answer |= {"warning": "already_in_channel", "response_metadata": {"warnings": ["already_in_channel"]}}
+    return answer
+
+
+@method("conversations.invite", Invite, Tier.THREE)
+async def invite(call: Call, args: Invite) -> Answer:
+    """Add others to a channel."""
+    room = await call.write(
+        partial(
+            conversations.invite, team=call.team, who=call.who, channel=args.channel, users=args.users, force=args.force
+        )
+    )
+    return {"channel": _seen(call, room)}
+
+
+@method("conversations.leave", One, Tier.THREE)
+async def leave(call: Call, args: One) -> Answer:
+    """Leave a channel."""
+    left = await call.write(partial(conversations.leave, team=call.team, who=call.who, channel=args.channel))
+    return {} if left else {"not_in_channel": True}
+
+
+@method("conversations.mark", Mark, Tier.THREE)
+async def mark(call: Call, args: Mark) -> Answer:
+    """Move the caller's reading mark."""
+    if not is_ts(args.ts):
+        raise MethodError("invalid_timestamp")
+    await call.write(partial(conversations.mark, who=call.who, channel=args.channel, ts=args.ts))
+    return {}
+
+
+@method("conversations.history", History, Tier.THREE)
+async def history(call: Call, args: History) -> Answer:
+    """Return messages of a conversation, newest first."""
+    oldest, latest = _bound(args.oldest, "invalid_ts_oldest"), _bound(args.latest, "invalid_ts_latest")
+    before = decode_text_cursor(args.cursor)
+
+    def find(query: Query) -> tuple[list[dict[str, Any]], str | None]:
+        channel = _readable_channel(query, call, args.channel)
+        return history_page(
+            query, channel.id, oldest=oldest, latest=latest, inclusive=args.inclusive, before=before,
+            limit=check_limit(args.limit) or 100,
+        )  # fmt: skip
+
+    found, cursor = await call.read(find)
+    return _history_answer(found, cursor) | {"pin_count": 0, "channel_actions_ts": None, "channel_actions_count": 0}
+
+
+@method("conversations.replies", Replies, Tier.THREE)
+async def replies(call: Call, args: Replies) -> Answer:
+    """Return a thread: its parent, then the replies, oldest first."""
+    oldest, latest = _bound(args.oldest, "invalid_ts_oldest"), _bound(args.latest, "invalid_ts_latest")
+    after = decode_text_cursor(args.cursor)
+
+    def find(query: Query) -> tuple[list[dict[str, Any]], str | None]:
+        channel = _readable_channel(query, call, args.channel)
+        return replies_page(
+            query, channel.id, args.ts, oldest=oldest, latest=latest, inclusive=args.inclusive, after=after,
+            limit=check_limit(args.limit) or 1_000,
+        )  # fmt: skip
+
+    found, cursor = await call.read(find)
+    return _history_answer(found, cursor)
+
+
+def _history_answer(found: list[dict[str, Any]], cursor: str | None) -> dict[str, Any]:
+    answer: dict[str, Any] = {"messages": found, "has_more": cursor is not None}
+    if cursor is not None:
+        answer["response_metadata"] = {"next_cursor": encode_cursor(cursor)}
+    return answer
+
+
+def _bound(text: str, error: str) -> str | None:
+    """Return a limit in time as a ts; clients give whole seconds, too."""
+    if text in ("", "0", "now"):
+        return None
+    whole, _, fraction = text.partition(".")
+    if not whole.isdigit() or (fraction and not fraction.isdigit()) or len(whole) > 10:
+        raise MethodError(error)
+    return f"{whole:0>10}.{fraction[:6]:0<6}"
+
+
+def _visible_channel(query: Query, call: Call, channel: str) -> ChannelRecord:
+    """Return a channel that the caller may know of."""
+    record = find_channel(query, channel)
+    if record is None or (
+        record.kind is not ChannelKind.PUBLIC and find_membership(query, channel, call.who.user) is None
+    ):
+        raise MethodError("channel_not_found")
+    return record
+
+
+def _readable_channel(query: Query, call: Call, channel: str) -> ChannelRecord:
+    """Return a channel whose messages the caller may read: bots only where they are members."""
+    record = _visible_channel(query, call, channel)
+    if call.who.is_bot and find_membership(query, channel, call.who.user) is None:
+        raise MethodError("not_in_channel")
+    return record
+
+
+def _read_seen(query: Query, call: Call, channel: ChannelRecord) -> dict[str, Any]:
+    users = find_members(query, channel.id)
+    membership = find_membership(query, channel.id, call.who.user)
+    last_read = membership["last_read_ts"] if membership else None
+    return conversation_object(channel, viewer=call.who.user, members=users, last_read=last_read)
+
+
+def _listed(query: Query, call: Call, channel: ChannelRecord) -> dict[str, Any]:
+    seen = _read_seen(query, call, channel)
+    if not channel.is_direct:
+        seen["num_members"] = len(find_members(query, channel.id))
+    return seen
+
+
+def _seen(call: Call, room: Room) -> dict[str, Any]:
+    return conversation_object(room.channel, viewer=call.who.user, members=room.members, last_read=None)

@@ -1,0 +1,127 @@
+"""The ASGI application behind ``/api/``: from a request to a method and back. Source: webapi.md sections 2 and 3.
+
+Every outcome of a method is HTTP 200 with a JSON object; only rate limiting (429) and bodies over the limit (413) are
+not, since SDKs take any other status for the end of the world.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
+
+from tautwire.protocol.errors import TautwireError
+from tautwire.server.services.errors import MethodError
+from tautwire.server.services.identity import SCOPES, Identities, Identity
+from tautwire.server.services.presence import Presence
+from tautwire.server.services.tickets import Tickets
+from tautwire.server.services.workspace import Workspace
+from tautwire.server.web_api.arguments import Given, TooBig, convert, read_arguments
+from tautwire.server.web_api.known import fault_of_unserved
+from tautwire.server.web_api.limits import Limits
+from tautwire.server.web_api.method import METHODS, Call, Method, Tier
+
+log = logging.getLogger("tautwire.server.web_api")
+
+PATH: Final = "/api/"
+NOBODY: Final = Identity("", "", None, None)  # type: ignore[arg-type]
+
+
+class WebApi:
+    """Serves the Web API of one workspace."""
+
+    def __init__(self, workspace: Workspace, *, identities: Identities, presence: Presence, tickets: Tickets) -> None:
+        self._workspace = workspace
+        self._identities = identities
+        self._presence = presence
+        self._tickets = tickets
+        self._limits = Limits(workspace.clock) if workspace.settings.rate_limits else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        headers = Headers(scope=scope)
+        name = scope["path"].removeprefix(PATH).strip("/")
+        warnings: list[str] = []
+        extra: dict[str, str] = {}
+        status = 200
+        try:
+            given, warnings = await read_arguments(
+                scope["query_string"], headers, receive, self._workspace.settings.body_limit
+            )
+            answer = {"ok": True, **await self._answer(name, given, headers, scope)}
+            extra["X-OAuth-Scopes"] = SCOPES
+        except MethodError as error:
+            answer = {"ok": False, "error": error.code, **error.members}
+            if error.code == "ratelimited":
+                status = 429
+                extra["Retry-After"] = str(answer.pop("retry_after"))
+        except TooBig:
+            status, answer = 413, {"ok": False, "error": "request_too_large"}
+        except ClientDisconnect:
+            return
+        except TautwireError as error:
+            log.error("%s could not be answered: %s", name, error)  # noqa: TRY400 - the writer has logged the trace
+            answer = {"ok": False, "error": "service_unavailable"}
+        except Exception:
+            log.exception("%s failed", name)
+            answer = {"ok": False, "error": "internal_error"}
+        _warn(answer, warnings)
+        await _respond(send, status, answer, extra)
+
+    async def _answer(self, name: str, given: Given, headers: Headers, scope: Scope) -> Mapping[str, Any]:
+        method = METHODS.get(name)
+        if method is None:
+            raise fault_of_unserved(name)
+        token = _token(headers, given)
+        who = await self._identities.authenticate(token) if method.needs_token else NOBODY
+        self._count(method, who, given)
+        arguments = convert(given, method.arguments)
+        given.pop("token", None)
+        call = Call(self._workspace, self._presence, self._tickets, who, _base_url(headers, scope), given)
+        return await method.function(call, arguments)
+
+    def _count(self, method: Method, who: Identity, given: Given) -> None:
+        if self._limits is None or not who.user:
+            return
+        channel = (str(given.get("channel", "")),) if method.tier is Tier.POST else ()
+        wait = self._limits.take(method.tier, who.user, method.name, *channel)
+        if wait:
+            raise MethodError("ratelimited", retry_after=wait)
+
+
+def _token(headers: Headers, given: Given) -> str | None:
+    """Return the token from the header, else from the arguments. Source: webapi.md section 2."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    argument = given.get("token")
+    return argument if isinstance(argument, str) else None
+
+
+def _base_url(headers: Headers, scope: Scope) -> str:
+    """Return where the caller reached us, so that the RTM URL leads back the same way."""
+    host, port = scope["server"] or ("127.0.0.1", 80)
+    return f"{scope['scheme']}://{headers.get('host') or f'{host}:{port}'}"
+
+
+def _warn(answer: dict[str, Any], warnings: list[str]) -> None:
+    if warnings:
+        answer["warning"] = ",".join([*filter(None, [answer.get("warning")]), *warnings])
+        metadata = dict(answer.get("response_metadata", {}))
+        metadata["warnings"] = [*metadata.get("warnings", []), *warnings]
+        answer["response_metadata"] = metadata
+
+
+async def _respond(send: Send, status: int, answer: Mapping[str, Any], extra: Mapping[str, str]) -> None:
+    body = msgspec.json.encode(answer)
+    headers = [
+        (b"content-type", b"application/json; charset=utf-8"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"private, no-cache, no-store, must-revalidate"),
+        *((name.lower().encode(), value.encode()) for name, value in extra.items()),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

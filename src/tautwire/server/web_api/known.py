@@ -1,0 +1,35 @@
+"""The methods that exist elsewhere and are not served here: each is answered with an error that says which case it is.
+
+SDKs treat 404 as fatal, so an unknown method is an ordinary error answer. Source: webapi.md section 3 (read in SDKs).
+"""
+
+from typing import Final
+
+from tautwire.server.services.errors import MethodError
+
+RETIRED: Final = {
+    "channels": "conversations",
+    "groups": "conversations",
+    "im": "conversations",
+    "mpim": "conversations",
+    "presence": "users",
+}
+"""Families that were switched off in 2021 and before, and what took their place."""
+
+FAMILIES: Final = frozenset(
+    {"admin", "api", "apps", "assistant", "auth", "bookmarks", "bots", "calls", "canvases", "chat", "conversations"}
+    | {"dialog", "dnd", "emoji", "entity", "files", "functions", "migration", "oauth", "openid", "pins", "reactions"}
+    | {"reminders", "rtm", "search", "slackLists", "stars", "team", "tooling", "usergroups", "users", "views"}
+    | {"workflows"}
+)
+"""First parts of the names of all methods that are still documented."""
+
+
+def fault_of_unserved(name: str) -> MethodError:
+    """Return the error for a method that is not in the registry."""
+    family = name.partition(".")[0]
+    if family in RETIRED:
+        return MethodError("method_deprecated", detail=f"use the {RETIRED[family]}.* methods", req_method=name[:100])
+    if family in FAMILIES and "." in name:
+        return MethodError("unknown_method", detail="this server does not serve the method", req_method=name[:100])
+    return MethodError("unknown_method", req_method=name[:100])

@@ -1,0 +1,108 @@
+"""What a Web API method is: a name, typed arguments, a rate tier and a function.
+
+A method is one small definition in its family's module::
+
+    class Join(Arguments):
+        channel: str
+
+    @method("conversations.join", Join, Tier.THREE)
+    async def join(call: Call, args: Join) -> Answer:
+        ...
+        return {"channel": ...}
+
+The door adds ``ok``; a ``MethodError`` becomes the error answer.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, TypeVar, cast
+
+import msgspec
+
+from tautwire.server.log.writer import Unit
+from tautwire.server.services.identity import Identity
+from tautwire.server.services.presence import Presence
+from tautwire.server.services.tickets import Tickets
+from tautwire.server.services.workspace import Team, Workspace
+from tautwire.server.store.database import Query
+from tautwire.session.ratelimit import Rate
+
+T = TypeVar("T")
+A = TypeVar("A", bound="Arguments")
+Answer = Mapping[str, Any]
+
+
+class Arguments(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of the arguments of a method. Unknown arguments are ignored, null stands for the default."""
+
+
+class Tier(Enum):
+    """How often a token may call a method. Source: webapi.md section 4 (the rates documented, the bursts ours)."""
+
+    ONE = Rate(1 / 60, 20)
+    TWO = Rate(20 / 60, 40)
+    THREE = Rate(50 / 60, 100)
+    FOUR = Rate(100 / 60, 200)
+    POST = Rate(1.0, 20)
+    """One message per second and channel."""
+    AUTH = Rate(10.0, 200)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: who calls, on what, and what was sent along."""
+
+    workspace: Workspace
+    presence: Presence
+    tickets: Tickets
+    who: Identity
+    base_url: str
+    """Scheme and authority by which the caller reached us, without a slash at the end."""
+    given: Mapping[str, Any]
+    """The arguments as they came, for the methods that echo them."""
+
+    @property
+    def team(self) -> Team:
+        """The workspace's team."""
+        return self.workspace.team
+
+    async def write(self, unit: Unit[T]) -> T:
+        """Run a unit; return its result when it is durable."""
+        return await self.workspace.writer.write(unit)
+
+    async def read(self, function: Callable[[Query], T]) -> T:
+        """Run a read."""
+        return await self.workspace.reader.read(function)
+
+
+Function = Callable[[Call, Any], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A served method."""
+
+    name: str
+    arguments: type[Arguments]
+    tier: Tier
+    function: Function
+    needs_token: bool = True
+
+
+METHODS: Final[dict[str, Method]] = {}
+"""All served methods by name; filled when the family modules are imported."""
+
+
+def method(
+    name: str, arguments: type[A], tier: Tier, *, needs_token: bool = True
+) -> Callable[[Callable[[Call, A], Awaitable[Answer]]], Callable[[Call, A], Awaitable[Answer]]]:
+    """Register the decorated function as the method ``name``."""
+
+    def register(function: Callable[[Call, A], Awaitable[Answer]]) -> Callable[[Call, A], Awaitable[Answer]]:
+        if name in METHODS:
+            raise ValueError(f"method {name} is defined twice")
+        METHODS[name] = Method(name, arguments, tier, cast("Function", function), needs_token)
+        return function
+
+    return register

@@ -1,0 +1,36 @@
+"""The ``reactions`` family."""
+
+from functools import partial
+
+from tautwire.server.services import reactions
+from tautwire.server.services.errors import MethodError
+from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method
+
+
+class Reaction(Arguments, frozen=True, kw_only=True):
+    """Arguments of reactions.add and reactions.remove."""
+
+    name: str
+    channel: str = ""
+    timestamp: str = ""
+
+
+@method("reactions.add", Reaction, Tier.THREE)
+async def add(call: Call, args: Reaction) -> Answer:
+    """React to a message."""
+    _check_item(args)
+    await call.write(partial(reactions.add, who=call.who, channel=args.channel, ts=args.timestamp, name=args.name))
+    return {}
+
+
+@method("reactions.remove", Reaction, Tier.THREE)
+async def remove(call: Call, args: Reaction) -> Answer:
+    """Take a reaction back."""
+    _check_item(args)
+    await call.write(partial(reactions.remove, who=call.who, channel=args.channel, ts=args.timestamp, name=args.name))
+    return {}
+
+
+def _check_item(args: Reaction) -> None:
+    if not args.channel or not args.timestamp:
+        raise MethodError("no_item_specified")

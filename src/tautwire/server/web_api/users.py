@@ -1,0 +1,92 @@
+"""The ``users`` family."""
+
+from functools import partial
+from typing import Any
+
+from tautwire.server.services.errors import MethodError
+from tautwire.server.services.presence import store_away
+from tautwire.server.services.present import user_object
+from tautwire.server.store.records import find_user, find_users
+from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method
+from tautwire.server.web_api.pages import page
+
+
+class Info(Arguments, frozen=True, kw_only=True):
+    """Arguments of users.info."""
+
+    user: str
+
+
+class List(Arguments, frozen=True, kw_only=True):
+    """Arguments of users.list."""
+
+    cursor: str = ""
+    limit: int = 0
+
+
+class GetPresence(Arguments, frozen=True, kw_only=True):
+    """Arguments of users.getPresence."""
+
+    user: str = ""
+
+
+class SetPresence(Arguments, frozen=True, kw_only=True):
+    """Arguments of users.setPresence."""
+
+    presence: str
+
+
+@method("users.info", Info, Tier.FOUR)
+async def info(call: Call, args: Info) -> Answer:
+    """Describe one user."""
+    user = await call.read(lambda query: find_user(query, args.user))
+    if user is None:
+        raise MethodError("user_not_found")
+    return {"user": user_object(user, call.team)}
+
+
+@method("users.list", List, Tier.TWO)
+async def list_(call: Call, args: List) -> Answer:
+    """List everybody, bots included."""
+    users = await call.read(find_users)
+    part, metadata = page(users, cursor=args.cursor, limit=args.limit)
+    return {
+        "members": [user_object(user, call.team) for user in part],
+        "cache_ts": call.workspace.clock.seconds(),
+        "response_metadata": metadata,
+    }
+
+
+@method("users.getPresence", GetPresence, Tier.THREE)
+async def get_presence(call: Call, args: GetPresence) -> Answer:
+    """Tell whether a user is active; about oneself also why."""
+    user = args.user or call.who.user
+    if await call.read(lambda query: find_user(query, user)) is None:
+        raise MethodError("user_not_found")
+    presence = call.presence.state(user)
+    answer: dict[str, Any] = {"presence": presence}
+    if user == call.who.user:
+        connections = len(call.workspace.hub.connections_of(user))
+        away = call.presence.is_away_by_hand(user)
+        answer |= {
+            "online": connections > 0,
+            "auto_away": connections > 0 and presence == "away" and not away,
+            "manual_away": away,
+            "connection_count": connections,
+        }
+        last = call.presence.last_activity(user)
+        if last is not None:
+            clock = call.workspace.clock
+            answer["last_activity"] = int(clock.seconds() - (clock.monotonic() - last))
+    return answer
+
+
+@method("users.setPresence", SetPresence, Tier.TWO)
+async def set_presence(call: Call, args: SetPresence) -> Answer:
+    """Set oneself away, or lift that. ``active`` is the old name of ``auto``. Source: rtm.md section 10."""
+    if args.presence not in ("away", "auto", "active"):
+        raise MethodError("invalid_presence")
+    away = args.presence == "away"
+    await call.write(partial(store_away, user=call.who.user, away=away))
+    call.presence.set_away(call.who.user, away=away)
+    return {}
