@@ -1,0 +1,5 @@
+"""``python -m tautwire`` is the ``tautwire`` command."""
+
+from tautwire.cli.main import app
+
+app()

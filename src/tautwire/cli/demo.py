@@ -1,0 +1,5 @@
+"""placeholder to be replaced below."""
+
+
+def demo() -> None:
+    """Show the main job."""

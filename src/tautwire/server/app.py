@@ -1,0 +1,305 @@
+"""The composition root: settings in, a running server out. Only this module names concrete parts.
+
+``Server`` is used by the CLI, by tests in the same process, and by whoever embeds a workspace::
+
+    async with Server(Settings(data=path, port=0)) as server:
+        print(server.api_url, server.directory)
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, Self, cast
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
+
+from tautwire.protocol.errors import ConfigError
+from tautwire.server.clock import Clock
+from tautwire.server.config import Settings
+from tautwire.server.directory import Directory, TokenFile, is_loopback, read_directory
+from tautwire.server.hub.hub import Hub
+from tautwire.server.log.entry import Entry, Topic
+from tautwire.server.log.tail import Tail
+from tautwire.server.log.writer import Transaction, Writer
+from tautwire.server.rtm.door import Door
+from tautwire.server.rtm.handover import Handover
+from tautwire.server.services.identity import Identities
+from tautwire.server.services.presence import Presence
+from tautwire.server.services.seed import SAMPLE, plant, read_seed
+from tautwire.server.services.tickets import Tickets
+from tautwire.server.services.workspace import Team, Workspace
+from tautwire.server.store.database import Database, Query
+from tautwire.server.store.reader import Reader
+from tautwire.server.web_api import api, auth, bots, chat, conversations, reactions, rtm, users
+from tautwire.server.web_api.door import WebApi
+
+log = logging.getLogger("tautwire.server")
+
+FAMILIES: Final = (api, auth, bots, chat, conversations, reactions, rtm, users)
+"""Importing a family registers its methods."""
+
+SWEEP_INTERVAL: Final = 1.0
+BACKLOG: Final = 4_096
+"""Connections that may wait to be accepted: a reconnect storm must not be refused."""
+
+
+class Server:
+    """A workspace that is being served, from ``start`` to ``stop``.
+
+    It installs no signal handlers and no log handlers. ``clock`` is for tests that turn time.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self._clock = clock or Clock()
+        self._parts: _Parts | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.stop()
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._running.port
+
+    @property
+    def api_url(self) -> str:
+        """The base URL of the Web API, with a slash at the end as SDKs want it."""
+        host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
+        return f"http://{host}:{self.port}/api/"
+
+    @property
+    def workspace(self) -> Workspace:
+        """The workspace being served."""
+        return self._running.workspace
+
+    async def directory(self) -> Directory:
+        """Return who is in the workspace, with the tokens of seeded users."""
+        tokens = TokenFile(self.settings.data).read()
+        return await self.workspace.reader.read(lambda query: read_directory(query, self.api_url, tokens))
+
+    async def start(self) -> None:
+        """Open the data directory, seed it, and listen.
+
+        Raises:
+            StoreError: the directory is in use or of a newer version.
+            SeedError: the seed file is wrong.
+            ConfigError: the address cannot be used.
+        """
+        if self._parts is not None:
+            raise ConfigError("the server is running already")
+        parts = _Parts(self.settings, self._clock)
+        try:
+            await parts.start()
+        except BaseException:
+            await parts.stop()
+            raise
+        self._parts = parts
+
+    async def stop(self) -> None:
+        """Say goodbye to everybody, finish what was begun, and close; harmless if it is not running."""
+        parts, self._parts = self._parts, None
+        if parts is not None:
+            await parts.stop()
+
+    @property
+    def _running(self) -> "_Parts":
+        if self._parts is None:
+            raise ConfigError("the server is not running: call start() first")
+        return self._parts
+
+
+class _Parts:
+    """The parts of one run, in the order in which they are made; ``stop`` takes them down in reverse."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._exit = contextlib.AsyncExitStack()
+        self._tail = Tail(0)
+        self._hub = Hub({})
+
+    @property
+    def port(self) -> int:
+        return cast("int", self._socket.getsockname()[1])
+
+    async def start(self) -> None:
+        settings = self._settings
+        seed = read_seed(settings.seed) if settings.seed else None
+        database = Database(settings.data)
+        self._exit.callback(database.close)
+        reader = Reader(database)
+        self._exit.callback(reader.close)
+        writer = Writer(database, clock=self._clock, deliver=self._deliver, durability=settings.durability)
+        self._exit.push_async_callback(writer.close)
+
+        is_new = await reader.read(lambda query: query.one("SELECT 1 FROM workspace") is None)
+        if seed is not None or is_new:
+            tokens = TokenFile(settings.data)
+
+            def fill(tx: Transaction) -> None:
+                # The file first: a token whose hash was stored and that stands nowhere else would be lost.
+                planted = plant(tx, seed or SAMPLE, "seed" if seed else "sample")
+                if planted:
+                    tokens.add(planted)
+
+            await writer.write(fill)
+        state = await reader.read(_read_state)
+        if state.has_sample_tokens and not is_loopback(settings.host):
+            raise ConfigError(
+                f"this is the sample workspace, and {settings.host} can be reached from outside: "
+                "bind to 127.0.0.1, or describe your own workspace in a file and start with --seed FILE --data NEWDIR"
+            )
+        self._tail = Tail(state.head)
+        self._hub = Hub(state.channels)
+        presence = Presence(
+            self._hub, self._clock, away=state.away, bots=state.bots, auto_away=settings.auto_away,
+            grace=settings.presence_grace,
+        )  # fmt: skip
+        self.workspace = Workspace(state.team, settings, self._clock, writer, reader, self._tail, self._hub)
+        tickets = Tickets(self._clock, settings.ticket_lifetime)
+        door = Door(self.workspace, tickets, presence)
+        web_api = WebApi(self.workspace, identities=Identities(reader), presence=presence, tickets=tickets)
+
+        self._socket = _listen(settings)
+        self._exit.callback(self._socket.close)
+        http = _Http(_uvicorn_config(_application(web_api), door, settings))
+        await http.start(self._socket)
+        self._exit.push_async_callback(http.stop)
+        self._exit.push_async_callback(door.stop)
+        self._exit.callback(http.stop_listening)
+        sweep = asyncio.create_task(_sweep(door, presence))
+        self._exit.push_async_callback(_cancel, sweep)
+
+    async def stop(self) -> None:
+        await self._exit.aclose()
+
+    def _deliver(self, entries: Sequence[Entry]) -> None:
+        self._tail.extend(entries)
+        self._hub.deliver(entries)
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What is read once at the start and kept current by the log."""
+
+    team: Team
+    head: int
+    channels: dict[str, set[Topic]]
+    away: set[str]
+    bots: set[str]
+    has_sample_tokens: bool
+
+
+def _read_state(query: Query) -> _State:
+    team = query.one("SELECT id, name, domain, head FROM workspace")
+    if team is None:
+        raise ConfigError("the data directory holds no workspace: it was not seeded to the end; use a new one")
+    channels: dict[str, set[Topic]] = {}
+    for row in query.all("SELECT user, channel FROM membership"):
+        channels.setdefault(row["user"], set()).add(Topic(row["channel"]))
+    return _State(
+        team=Team(team["id"], team["name"], team["domain"]),
+        head=team["head"],
+        channels=channels,
+        away={row["id"] for row in query.all("SELECT id FROM user WHERE away")},
+        bots={row["id"] for row in query.all("SELECT id FROM user WHERE bot_id IS NOT NULL")},
+        has_sample_tokens=query.one("SELECT 1 FROM token WHERE origin = 'sample'") is not None,
+    )
+
+
+class _Http(uvicorn.Server):
+    """Uvicorn inside our loop: started and stopped by us, with no hand on signals."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ready = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self._ready.set()
+
+    async def start(self, listener: socket.socket) -> None:
+        self._task = asyncio.create_task(self.serve(sockets=[listener]))
+        ready = asyncio.create_task(self._ready.wait())
+        await asyncio.wait((self._task, ready), return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+        if self._task.done():
+            await self._task
+
+    def stop_listening(self) -> None:
+        for server in self.servers:
+            server.close()
+
+    async def stop(self) -> None:
+        self.should_exit = True
+        if self._task is not None:
+            await self._task
+
+
+def _uvicorn_config(application: Starlette, door: Door, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        http="httptools",
+        ws=cast("Any", partial(Handover, door.listen)),
+        lifespan="off",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        backlog=BACKLOG,
+        server_header=False,
+        timeout_keep_alive=5,  # its timer is not cancelled when a connection fails: keep it small
+        timeout_graceful_shutdown=3,
+        host=settings.host,
+    )
+
+
+def _application(web_api: WebApi) -> Starlette:
+    async def healthz(_: Request) -> JSONResponse:
+        return JSONResponse({"ok": True})
+
+    return Starlette(routes=[Route("/healthz", healthz), Mount("/api", web_api)])
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}; "
+            "choose another with --host and --port (port 0 takes a free one)"
+        ) from error
+
+
+async def _sweep(door: Door, presence: Presence) -> None:
+    while True:
+        await asyncio.sleep(SWEEP_INTERVAL)
+        try:
+            door.sweep()
+            presence.sweep()
+        except Exception:
+            log.exception("the sweep failed; it goes on")
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

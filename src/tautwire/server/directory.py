@@ -1,0 +1,74 @@
+"""What a client needs to know to talk to a workspace: names, ids and the tokens of seeded people and bots.
+
+The tokens of seeded users stand in ``tokens.json`` in the data directory (mode 0600), since the database holds hashes
+only. This is what ``tautwire serve --json`` prints.
+"""
+
+import ipaddress
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tautwire.server.store.database import Query
+
+
+class TokenFile:
+    """``tokens.json``: the tokens of seeded users by name."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "tokens.json"
+
+    def read(self) -> dict[str, str]:
+        """Return the tokens, none if there is no file."""
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=dict[str, str])
+        except FileNotFoundError:
+            return {}
+
+    def add(self, tokens: dict[str, str]) -> None:
+        """Add tokens, so that the file is whole at every moment and nobody else can read it."""
+        new = self._path.with_suffix(".new")
+        data = msgspec.json.format(msgspec.json.encode(self.read() | tokens)) + b"\n"
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o600)
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        new.replace(self._path)
+
+
+class Directory(msgspec.Struct, frozen=True):
+    """How to reach a workspace and who is in it."""
+
+    api_url: str
+    team: dict[str, str]
+    users: dict[str, dict[str, str | None]]
+    """By name: ``id`` and ``token``; the token is None for users that were not seeded."""
+    channels: dict[str, str]
+    """Ids by name; direct messages are left out."""
+
+
+def read_directory(query: Query, api_url: str, tokens: dict[str, str]) -> Directory:
+    """Return the directory as it is now."""
+    team: Any = query.one("SELECT id, name, domain FROM workspace")
+    users = query.all("SELECT id, name FROM user WHERE id <> 'USLACKBOT' ORDER BY rowid")
+    channels = query.all("SELECT id, name FROM channel WHERE kind IN ('public', 'private') ORDER BY rowid")
+    return Directory(
+        api_url=api_url,
+        team=dict(team),
+        users={user["name"]: {"id": user["id"], "token": tokens.get(user["name"])} for user in users},
+        channels={channel["name"]: channel["id"] for channel in channels},
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server that binds to ``host``."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
