@@ -1,0 +1,46 @@
+# make demo   the main job on embedded defaults
+# make test   all tests; says which groups this machine cannot run, REQUIRE=all makes that a failure
+# make check  format, lint, types, import rules, docs links
+# make bench  the benchmarks, each prints a table and writes bench/results/*.json
+# make lock   pin the newest packages that pyproject.toml allows
+
+.PHONY: demo test check bench lock clean
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+REQUIRE ?=
+export PYTHON REQUIRE
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+.venv/.app: requirements/app.txt pyproject.toml tools/venv.sh
+	@tools/venv.sh app
+
+.venv/.dev: requirements/dev.txt requirements/app.txt pyproject.toml tools/venv.sh
+	@tools/venv.sh dev
+
+demo: .venv/.app
+	@$(BIN)/tautwire demo
+
+test: .venv/.dev
+	@$(BIN)/python -m tools.test_groups
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: .venv/.dev
+	@$(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-timing >/dev/null || $(BIN)/lint-imports
+	@$(BIN)/python -m tools.docs_links
+	@echo "check passed"
+
+bench: .venv/.dev
+	@$(BIN)/python -m bench
+
+lock:
+	uv pip compile -q pyproject.toml --extra all --group build --universal --python-version 3.11 --generate-hashes --no-header --upgrade -o requirements/app.txt
+	uv pip compile -q pyproject.toml --extra all --group dev --universal --python-version 3.11 --generate-hashes --no-header --upgrade -c requirements/app.txt -o requirements/dev.txt
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
