@@ -1,0 +1,153 @@
+"""What can go wrong, as one small tree of exceptions, and the numbered errors of RTM.
+
+    TautwireError
+    ├── ConfigError             what the caller configured cannot work
+    ├── ProtocolError
+    │   ├── LocalProtocolError  we were about to break a rule of the protocol; nothing was sent
+    │   └── RemoteProtocolError the peer broke one
+    ├── ConnectionLost          the socket is gone                        .code .reason .will_retry
+    ├── RtmError                the server answered a frame with an error .code .msg
+    └── ApiError                a Web API method answered ``ok: false``   .method .code .retry_after
+
+Exceptions carry data; their text ends with the next step when there is one. The error strings of the Web API are in
+``tautwire.protocol.error_codes``.
+"""
+
+from enum import Enum
+
+from tautwire.protocol.error_codes import ErrorCode
+
+__all__ = [
+    "ApiError",
+    "ConfigError",
+    "ConnectionLost",
+    "ErrorCode",
+    "LocalProtocolError",
+    "ProtocolError",
+    "RemoteProtocolError",
+    "RtmError",
+    "RtmErrorCode",
+    "TautwireError",
+]
+
+
+class RtmErrorCode(Enum):
+    """The numbered errors of RTM frames: error replies to a frame, and the error event that ends a session.
+
+    ``int(code)`` and ``code.msg`` are what goes on the wire. Numbers are not unique (a client may branch on -1 only),
+    so a number alone cannot be turned back into a member.
+
+    Source: rtm.md 5.3; the marker of each stands with it.
+    """
+
+    SLOW_DOWN = (-1, "slow down, too many messages...")
+    """Error reply; read in an SDK, which compares number and text literally."""
+
+    INVALID_CHANNEL = (0, "invalid channel id")
+    """Error reply; captured."""
+
+    URL_EXPIRED = (1, "Socket URL has expired")
+    """Error event; documented."""
+
+    INVALID_FRAME = (1, "invalid frame")
+    """Error reply to what is no frame; recommended."""
+
+    NO_TEXT = (2, "message text is missing")
+    """Error reply; documented."""
+
+    TEXT_TOO_LONG = (3, "message text is too long")
+    """Error reply; our own."""
+
+    CANNOT_PROCESS = (4, "cannot process message")
+    """Error reply; captured."""
+
+    RATELIMITED = (17, "Ratelimited")
+    """Error event, with ``retry_after`` in seconds; captured."""
+
+    UNAUTHORIZED = (401, "unauthorized")
+    """Error event; the number is captured, the text is ours."""
+
+    def __init__(self, number: int, msg: str) -> None:
+        self.number = number
+        self.msg = msg
+
+    def __int__(self) -> int:
+        return self.number
+
+
+class TautwireError(Exception):
+    """The root of everything this package raises on purpose."""
+
+
+class ConfigError(TautwireError):
+    """Something was configured in a way that cannot work."""
+
+
+class ProtocolError(TautwireError):
+    """A rule of the protocol was broken."""
+
+
+class LocalProtocolError(ProtocolError):
+    """The caller asked for what the protocol forbids; nothing was sent."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The peer did what the protocol forbids."""
+
+
+class ConnectionLost(TautwireError):  # noqa: N818 - it tells an event, like ConnectionResetError without the suffix
+    """The connection is gone.
+
+    Args:
+        code: the WebSocket close code; 1006 when there was none.
+        reason: what the peer or the transport said.
+        will_retry: whether a new connection is being made without the caller's help.
+    """
+
+    def __init__(self, code: int, reason: str, *, will_retry: bool) -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason
+        self.will_retry = will_retry
+
+    def __str__(self) -> str:
+        next_step = "reconnecting" if self.will_retry else "not reconnecting; connect again"
+        return f"connection lost with code {self.code} ({self.reason or 'no reason given'}): {next_step}"
+
+
+class RtmError(TautwireError):
+    """The server refused a frame, or the whole session, with a numbered error.
+
+    Args:
+        code: the number; see ``RtmErrorCode``.
+        msg: the server's words.
+    """
+
+    def __init__(self, code: int, msg: str) -> None:
+        super().__init__(code, msg)
+        self.code = code
+        self.msg = msg
+
+    def __str__(self) -> str:
+        advice = "; send less often" if self.code == int(RtmErrorCode.SLOW_DOWN) else ""
+        return f"the server refused with error {self.code}: {self.msg}{advice}"
+
+
+class ApiError(TautwireError):
+    """A Web API method answered ``ok: false``.
+
+    Args:
+        method: such as ``rtm.connect``.
+        code: the error string; compare it with a member of ``ErrorCode``.
+        retry_after: seconds to wait before calling again, None if the server gave none.
+    """
+
+    def __init__(self, method: str, code: str, *, retry_after: float | None = None) -> None:
+        super().__init__(method, code)
+        self.method = method
+        self.code = code
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        advice = "" if self.retry_after is None else f"; call again after {self.retry_after:g} s"
+        return f"{self.method} failed: {self.code}{advice}"

@@ -1,0 +1,19 @@
+"""Threads somebody follows. Source: ids.md 12 (read in an SDK)."""
+
+from tautwire.protocol.ids import ChannelId, Ts
+from tautwire.protocol.objects._base import WireObject
+
+
+class ThreadSubscription(WireObject, frozen=True, kw_only=True):
+    """That one follows a thread, and how far one has read it."""
+
+    channel: ChannelId
+    thread_ts: Ts
+    type: str | None = None
+    """Always ``thread``."""
+
+    date_create: int | None = None
+    """Seconds since 1970."""
+
+    active: bool | None = None
+    last_read: Ts | None = None
