@@ -24,7 +24,6 @@ demo: .venv/.app
 	@$(BIN)/tautwire demo
 
 test: .venv/.dev
-	@$(BIN)/python -m tools.test_groups
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: .venv/.dev

@@ -1,0 +1,1 @@
+"""Programs for working on tautwire; nothing in the product needs them."""
