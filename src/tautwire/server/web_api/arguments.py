@@ -4,6 +4,7 @@ Arguments come as query, form, multipart or JSON, in any mixture that clients ha
 numbers, booleans, comma lists and JSON where the method wants those.
 """
 
+import asyncio
 from collections.abc import Mapping
 from functools import cache
 from types import UnionType
@@ -22,6 +23,8 @@ from tautwire.server.web_api.method import Arguments
 Given = dict[str, Any]
 
 MAX_ARGUMENTS: Final = 200
+BODY_PATIENCE: Final = 30.0
+"""Seconds in which a body has to arrive."""
 FORM: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
 JSON: Final = "application/json"
@@ -37,7 +40,11 @@ class TooBig(Exception):  # noqa: N818 - an outcome of reading, not a fault
 async def read_arguments(query: bytes, headers: Headers, receive: Receive, limit: int) -> tuple[Given, list[str]]:
     """Return the arguments of a request by name, and the warnings to attach to the answer."""
     given = _pairs(query)
-    body = await _read_body(receive, limit)
+    try:
+        async with asyncio.timeout(BODY_PATIENCE):
+            body = await _read_body(receive, limit)
+    except TimeoutError:
+        raise MethodError("request_timeout") from None
     kind, _, options = headers.get("content-type", "").partition(";")
     kind = kind.strip().lower()
     warnings: list[str] = []
