@@ -1,0 +1,36 @@
+"""Other people's RTM clients, unmodified, against our real server. How it works: conformance/README.md."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+from conformance.inbox import Transcript
+from conformance.programs import CLIENTS, Client
+
+from conformance import harness, results
+
+
+@pytest.fixture
+def client(request: pytest.FixtureRequest) -> Client:
+    """A client whose tools are here and whose program is built."""
+    client: Client = request.param
+    lack = client.lack()
+    if lack is not None and os.environ.get("REQUIRE") == "all":
+        pytest.fail(f"{client.title}: {lack}")
+    if lack is not None:
+        pytest.skip(f"{client.title}: {lack}")
+    client.prepare()
+    return client
+
+
+@pytest.mark.timeout(900)  # the first build downloads the client's packages
+@pytest.mark.parametrize("client", CLIENTS, indirect=True, ids=lambda client: client.name)
+async def test_client_does_everything_against_our_server(client: Client, tmp_path: Path) -> None:
+    transcript = Transcript()
+    try:
+        outcome = await asyncio.wait_for(harness.run(client, tmp_path, transcript), 300)
+    finally:
+        print(transcript)  # pytest shows it when the test fails
+    results.store(client, outcome)
+    assert not outcome.failures
