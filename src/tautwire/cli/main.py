@@ -1,11 +1,12 @@
 """The command line: one command, a module for each sub-command."""
 
+from importlib.metadata import version as version_of
+
 try:
     import typer
 except ModuleNotFoundError as error:  # the bare package is the client
     raise SystemExit('the tautwire command needs the server parts: pip install "tautwire[all]"') from error
 
-from tautwire import __version__
 from tautwire.cli.demo import demo
 from tautwire.cli.serve import serve
 
@@ -18,5 +19,5 @@ app.command()(demo)
 def main(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
     """RTM for everybody: a self-hosted workspace that RTM and Web API clients connect to unmodified."""
     if version:
-        typer.echo(__version__)
+        typer.echo(version_of("tautwire"))
         raise typer.Exit

@@ -4,14 +4,14 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Coroutine
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
 
+from tautwire.cli.loop import run
 from tautwire.protocol.errors import TautwireError
 from tautwire.protocol.tokens import redact
 from tautwire.server.app import Server
@@ -62,16 +62,6 @@ def serve(
     except TautwireError as error:
         typer.echo(f"tautwire: {error}", err=True)
         raise typer.Exit(2) from None
-
-
-def run(main: Coroutine[Any, Any, None]) -> None:
-    """Run the program on uvloop where there is one."""
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(main)
-    else:
-        uvloop.run(main)
 
 
 async def _serve(settings: Settings, *, as_json: bool) -> None:
