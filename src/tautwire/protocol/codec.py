@@ -108,7 +108,9 @@ class _Header(Struct):
     ok: Any = None
 
 
-class _ErrorWire(Struct, omit_defaults=True):
+class _ErrorWire(Struct):
+    """The ``error`` member of a refusal; 0 and an empty text are values like any other."""
+
     code: int = 0
     msg: str = ""
 
@@ -173,10 +175,10 @@ def _decode_reply(header: _Header, raw: bytes) -> Reply:
 
 def _decode_pong(header: _Header, raw: bytes) -> Pong:
     members = {name: value for name, value in _decode_members(raw).items() if name not in ("type", "reply_to")}
-    return Pong(header.reply_to if isinstance(header.reply_to, int) else None, members)
+    return Pong(header.reply_to if type(header.reply_to) is int else None, members)
 
 
-_T = TypeVar("_T")
+_T = TypeVar("_T", bound=Struct)
 
 
 @cache
@@ -197,14 +199,12 @@ def _decode_leniently(cls: type[_T], raw: bytes) -> _T:
     except ValidationError as error:
         first = error
     tree = msgspec.json.decode(raw)
-    fault = str(first)
     for _ in range(_MAX_FAULTS):
-        if not _take_out(tree, fault):
-            break
         try:
-            return decode(_encode(tree))
+            return decode(_encode(tree))  # first of all as it is: a member given twice is only wrong the first time
         except ValidationError as error:
-            fault = str(error)
+            if not _take_out(tree, str(error)):
+                break
     raise first
 
 

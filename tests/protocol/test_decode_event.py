@@ -1,0 +1,229 @@
+"""How a client reads the frames of a server."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tautwire.protocol import events
+from tautwire.protocol.codec import decode_event, encode
+from tautwire.protocol.events import (
+    EmojiChangedAddEvent,
+    EmojiChangedEvent,
+    MalformedEvent,
+    MessageBotEvent,
+    MessageEvent,
+    UnknownEvent,
+    UserChangeEvent,
+)
+from tautwire.protocol.frames import Ack, AckError, Pong
+from tautwire.protocol.opendata import to_python
+
+SAMPLES: list[dict[str, Any]] = json.loads((Path(__file__).parent.parent / "data" / "samples.json").read_text())
+MESSAGE = {"type": "message", "channel": "C1", "user": "U1", "text": "hi", "ts": "1700000010.000100"}
+
+
+def decode(frame: object) -> Any:
+    return decode_event(json.dumps(frame)).event
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample["name"])
+def test_real_frames_keep_all_they_say(sample: dict[str, Any]) -> None:
+    """A sample becomes its class and is written again with every member it had."""
+    event = decode(sample["frame"])
+    assert type(event) is getattr(events, sample["class"])
+    assert json.loads(encode(event)) == sample["frame"]
+
+
+def test_raw_is_the_frame_as_it_came() -> None:
+    raw = b'{"type":"hello","news":1}'
+    assert decode_event(raw).raw == raw
+    assert decode_event(raw.decode()).raw == raw
+
+
+@pytest.mark.parametrize("extra", [{"news": {"a": [1]}}, {"client_msg_id": None}, {"edited": None}, {"files": None}])
+def test_unknown_members_and_nulls_do_no_harm(extra: dict[str, Any]) -> None:
+    assert decode(MESSAGE | extra) == decode(MESSAGE)
+
+
+def test_the_order_of_members_does_not_matter() -> None:
+    assert decode(dict(reversed(MESSAGE.items()))) == decode(MESSAGE)
+
+
+def test_a_subtype_decides_the_class() -> None:
+    assert type(decode(MESSAGE)) is MessageEvent
+    assert type(decode(MESSAGE | {"subtype": None})) is MessageEvent
+    assert type(decode(MESSAGE | {"subtype": "bot_message", "bot_id": "B1"})) is MessageBotEvent
+    assert type(decode({"type": "emoji_changed", "event_ts": "1"})) is EmojiChangedEvent
+    assert type(decode({"type": "emoji_changed", "subtype": "add", "name": "x", "value": "y", "event_ts": "1"})) is (
+        EmojiChangedAddEvent
+    )
+
+
+def test_a_message_of_an_unknown_subtype_is_no_message_event() -> None:
+    event = decode_event(json.dumps(MESSAGE | {"subtype": "news"}))
+    assert event.event == UnknownEvent(type="message", subtype="news", raw=event.raw)
+
+
+def test_any_other_type_falls_back_to_its_plain_class() -> None:
+    assert type(decode({"type": "emoji_changed", "subtype": "news", "event_ts": "1"})) is EmojiChangedEvent
+    assert type(decode({"type": "hello", "subtype": "news"})) is events.HelloEvent
+
+
+def test_an_unknown_type_is_kept_whole() -> None:
+    raw = b'{"type":"news","subtype":7,"a":[1.0]}'
+    event = decode_event(raw).event
+    assert event == UnknownEvent(type="news", subtype=None, raw=raw)
+    assert encode(event) == raw
+
+
+def test_a_replayed_message_is_a_message_and_no_ack() -> None:
+    event = decode(MESSAGE | {"reply_to": 7})
+    assert isinstance(event, MessageEvent)
+    assert event.reply_to == 7
+
+
+@pytest.mark.parametrize(
+    ("frame", "reply"),
+    [
+        ({"ok": True, "reply_to": 1, "ts": "1.0", "text": "x"}, Ack(1, "1.0", "x")),  # type: ignore[arg-type]
+        ({"ok": True, "reply_to": 1, "type": ""}, Ack(1)),
+        ({"ok": True, "reply_to": 1, "type": None, "channel": "C1"}, Ack(1)),
+        ({"reply_to": "12"}, Ack(12)),
+        ({"ok": True, "reply_to": {"a": 1}, "text": 5}, Ack(None)),
+        ({"ok": False, "reply_to": 1, "error": {"code": -1, "msg": "slow"}}, AckError(1, -1, "slow")),
+        ({"reply_to": 1, "error": {"code": 4}}, AckError(1, 4, "")),
+        ({"ok": False, "reply_to": 1, "error": "oops"}, AckError(1, 0, "")),
+        ({"type": "pong", "reply_to": 4}, Pong(4, {})),
+        ({"type": "pong", "reply_to": "x"}, Pong(None, {})),
+        ({"type": "pong"}, Pong(None, {})),
+    ],
+)
+def test_replies_are_told_by_the_missing_type(frame: dict[str, Any], reply: object) -> None:
+    assert decode(frame) == reply
+
+
+def test_a_pong_carries_what_the_ping_did() -> None:
+    pong = decode({"type": "pong", "reply_to": 4, "time": {"nested": 1}})
+    assert {name: to_python(value) for name, value in pong.members.items()} == {"time": {"nested": 1}}
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b"", "truncated"),
+        (b"{", "truncated"),
+        (b"[]", "Expected `object`"),
+        (b"7", "Expected `object`"),
+        (b'"text"', "Expected `object`"),
+        (b"{}", "Neither an event"),
+        (b'{"type":"hello"} trailing', "malformed"),
+        (b'{"type":7}', "Expected `str`"),
+        (b"\xff", "utf-8"),
+        (b'{"type":"hello","region":"\xff"}', "utf-8"),
+        (b'{"type":"message","blocks":' + b"[" * 200_000, "recursion"),
+        ("\ud800", "utf-8"),
+    ],
+)
+def test_what_is_no_frame_is_malformed_with_a_reason(raw: bytes | str, reason: str) -> None:
+    received = decode_event(raw)
+    assert isinstance(received.event, MalformedEvent)
+    assert received.event.type == ""
+    assert reason in received.event.reason
+    assert encode(received.event) == received.raw
+
+
+@pytest.mark.parametrize("member", ["channel", "text", "ts"])
+@pytest.mark.parametrize("wrong", [7, None, {"a": 1}, []])
+def test_a_needed_member_of_the_wrong_shape_makes_a_malformed_event(member: str, wrong: object) -> None:
+    event = decode(MESSAGE | {member: wrong, "is_starred": "perhaps"})
+    assert isinstance(event, MalformedEvent)
+    assert event.type == "message"
+    assert "Expected" in event.reason
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"is_starred": "perhaps"},
+        {"edited": 5},
+        {"reply_users": "U1"},
+        {"edited": {"user": 5}},
+        {"edited": {"ts": [], "user": "U1"}},
+        {"subtype": 5},
+        {"files": [5, {"no": "id"}]},
+        {"reactions": {"name": "x"}, "user_profile": "Ada", "reply_count": "many", "bot_profile": []},
+    ],
+)
+def test_an_optional_member_of_the_wrong_shape_is_taken_for_absent(extra: dict[str, Any]) -> None:
+    """rtm.md 14: never fail on wrong optional types."""
+    event = decode(MESSAGE | extra)
+    assert isinstance(event, MessageEvent)
+    assert event.text == "hi"
+    assert event.edited is None
+    assert not event.files
+
+
+def test_only_the_innermost_wrong_member_is_lost() -> None:
+    event = decode(
+        {"type": "user_change", "user": {"id": "U1", "tz_offset": "west", "profile": {"title": 5, "phone": "1"}}}
+    )
+    assert isinstance(event, UserChangeEvent)
+    assert event.user.tz_offset is None
+    assert event.user.profile is not None
+    assert (event.user.profile.title, event.user.profile.phone) == (None, "1")
+
+
+def test_a_frame_that_is_all_wrong_is_given_up() -> None:
+    frame = MESSAGE | {"files": [{"no": "id"}] * 1000}
+    assert isinstance(decode(frame), MalformedEvent)
+
+
+def test_a_member_given_twice_does_no_harm() -> None:
+    raw = b'{"type":"message","edited":{"ts":5},"edited":"x","channel":"C1","text":"hi","ts":"1700000010.000100"}'
+    event = decode_event(raw).event
+    assert isinstance(event, MessageEvent)
+    assert event.edited is None
+
+
+@pytest.mark.parametrize(
+    ("frame", "path", "value"),
+    [
+        (
+            {"type": "channel_rename", "channel": {"id": "C1", "name": "x", "created": "1700000000"}},
+            "channel.created",
+            1700000000,
+        ),
+        (
+            {"type": "channel_joined", "channel": {"id": "C1", "topic": {"last_set": None}}},
+            "channel.topic.last_set",
+            None,
+        ),
+        ({"type": "subteam_updated", "subteam": {"id": "S1", "user_count": "3"}}, "subteam.user_count", 3),
+        ({"type": "channel_archive", "channel": "C1", "user": "U1", "is_moved": 1}, "is_moved", 1),
+        ({"type": "user_change", "user": {"id": "U1", "deleted": 0, "updated": "5"}}, "user.deleted", False),
+        ({"type": "group_open", "user": "U1", "channel": "G1", "is_mpim": "true"}, "is_mpim", True),
+    ],
+)
+def test_types_that_sdks_have_met(frame: dict[str, Any], path: str, value: object) -> None:
+    """events.md 5: numbers as digits, booleans as numbers, null for absent."""
+    found = decode(frame)
+    for name in path.split("."):
+        found = getattr(found, name)
+    assert found == value
+
+
+@pytest.mark.parametrize("count", ["3", 3])
+def test_pin_count_may_be_digits_or_a_number(count: object) -> None:
+    item = {"type": "message", "channel": "C1"}
+    event = decode(
+        {"type": "pin_added", "user": "U1", "channel_id": "C1", "item": item, "pin_count": count, "event_ts": "1"}
+    )
+    assert int(event.pin_count) == 3
+
+
+@pytest.mark.parametrize("fields", [None, [], {}, {"Xf1": {"value": "x"}}])
+def test_profile_fields_may_be_null_a_list_or_an_object(fields: object) -> None:
+    event = decode({"type": "user_change", "user": {"id": "U1", "profile": {"fields": fields}}})
+    assert to_python(event.user.profile.fields) == fields

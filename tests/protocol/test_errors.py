@@ -1,0 +1,61 @@
+"""Exceptions carry data and say what to do next; codes have the texts that clients compare."""
+
+import pytest
+
+from tautwire.protocol import errors
+from tautwire.protocol.errors import ApiError, ConnectionLost, ErrorCode, RtmError, RtmErrorCode, TautwireError
+
+
+def test_all_exceptions_have_one_root() -> None:
+    raised = [value for name in errors.__all__ if issubclass(value := getattr(errors, name), Exception)]
+    assert len(raised) == 8
+    assert all(issubclass(cls, TautwireError) for cls in raised)
+
+
+@pytest.mark.parametrize(
+    ("code", "number", "msg"),
+    [
+        (RtmErrorCode.SLOW_DOWN, -1, "slow down, too many messages..."),
+        (RtmErrorCode.INVALID_CHANNEL, 0, "invalid channel id"),
+        (RtmErrorCode.URL_EXPIRED, 1, "Socket URL has expired"),
+        (RtmErrorCode.INVALID_FRAME, 1, "invalid frame"),
+        (RtmErrorCode.NO_TEXT, 2, "message text is missing"),
+        (RtmErrorCode.TEXT_TOO_LONG, 3, "message text is too long"),
+        (RtmErrorCode.CANNOT_PROCESS, 4, "cannot process message"),
+        (RtmErrorCode.RATELIMITED, 17, "Ratelimited"),
+        (RtmErrorCode.UNAUTHORIZED, 401, "unauthorized"),
+    ],
+)
+def test_numbered_errors(code: RtmErrorCode, number: int, msg: str) -> None:
+    assert (int(code), code.number, code.msg) == (number, number, msg)
+
+
+def test_members_that_share_a_number_are_not_one() -> None:
+    assert RtmErrorCode.URL_EXPIRED is not RtmErrorCode.INVALID_FRAME
+
+
+def test_error_codes_are_the_strings_of_the_wire() -> None:
+    assert ErrorCode.CHANNEL_NOT_FOUND == "channel_not_found"
+    assert all(code.value == code.name.lower() for code in ErrorCode)
+    assert list(ErrorCode) == sorted(ErrorCode)
+
+
+def test_api_error_says_when_to_call_again() -> None:
+    error = ApiError("rtm.connect", "ratelimited", retry_after=30)
+    assert str(error) == "rtm.connect failed: ratelimited; call again after 30 s"
+    assert (error.method, error.code, error.retry_after) == ("rtm.connect", ErrorCode.RATELIMITED, 30)
+    assert str(ApiError("auth.test", "invalid_auth")) == "auth.test failed: invalid_auth"
+
+
+def test_rtm_error_advises_on_speed_only() -> None:
+    assert str(RtmError(-1, "slow down")).endswith("send less often")
+    assert str(RtmError(0, "invalid channel id")) == "the server refused with error 0: invalid channel id"
+
+
+def test_connection_lost_says_whether_to_wait() -> None:
+    assert str(ConnectionLost(1006, "", will_retry=True)) == (
+        "connection lost with code 1006 (no reason given): reconnecting"
+    )
+    assert str(ConnectionLost(1001, "going away", will_retry=False)) == (
+        "connection lost with code 1001 (going away): not reconnecting; connect again"
+    )
