@@ -160,13 +160,14 @@ async def reconnect(stage: Stage) -> None:
     try:
         await _see_reconnect(stage)
     except NothingCameError:
-        defect = stage.client.dies_at_reconnect
+        defect = stage.client.dies_after_send
         if defect is None or stage.program.inbox.ended is None or not re.search(defect, stage.program.last_error):
             raise
-        stage.outcome.notes["reconnect"] = (
-            f"once it has sent a message, the client's next reconnect ends its process (`{stage.program.last_error}`); "
-            "shown with a second process that had not"
+        note = (
+            "once the client has sent a message, its next reconnect or disconnect ends its own process "
+            f"(`{stage.program.last_error}`); shown with a second process that had not sent"
         )
+        stage.outcome.notes |= {"reconnect": note, "disconnect": note}
         await stage.restart_program()
         await _see_reconnect(stage)
 

@@ -61,8 +61,8 @@ class Client:
         tools: what has to be installed.
         build: commands that make it ready, run in a copy of its directory.
         command: what starts it, in that copy.
-        dies_at_reconnect: a known defect of the client: the error with which a reconnect after a send ends its
-            process. None if there is none.
+        dies_after_send: a known defect of the client: the error with which the reconnect or disconnect after a
+            send ends its process. None if there is none.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Client:
     command: tuple[str, ...]
     tools: tuple[Tool, ...] = ()
     build: tuple[tuple[str, ...], ...] = ()
-    dies_at_reconnect: str | None = None
+    dies_after_send: str | None = None
 
     @property
     def directory(self) -> Path:
@@ -140,7 +140,7 @@ CLIENTS = (
         ("node", "program.js"),
         tools=(NODE, NPM),
         build=(("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"),),
-        dies_at_reconnect=r"TypeError: .*\(reading 'cancel'\)",
+        dies_after_send=r"TypeError: .*\(reading 'cancel'\)",
     ),
     Client(
         "go_slack",

@@ -70,8 +70,8 @@ async def main() -> None:
         )
         try:
             await rtm.start()
-        except aiohttp.ClientError as error:
-            report("note", text=f"its start() ends with {type(error).__name__}; the program calls start() again")
+        except aiohttp.ClientError:
+            report("note", text="its `start()` ends when it finds the server away; the program calls it again")
             await asyncio.sleep(0.5)
     report("disconnect")
 

@@ -56,7 +56,7 @@ report("start", version=__version__)
 rtm.connect()
 report("connect", ok=rtm.is_connected())
 asked_to_leave.wait()
-report("note", text="its close() does not last by itself: the program sets `auto_reconnect_enabled = False` first")
+report("note", text="its `close()` does not last by itself: the program sets `auto_reconnect_enabled = False` first")
 rtm.auto_reconnect_enabled = False
 rtm.close()
 report("disconnect")

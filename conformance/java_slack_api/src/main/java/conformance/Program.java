@@ -153,7 +153,7 @@ public final class Program {
     }
 
     private static void reconnect(RTMClient rtm) throws InterruptedException {
-        report("note", Map.of("text", "it does not reconnect by itself; its close handler has reconnect() called"));
+        report("note", Map.of("text", "it does not reconnect by itself: the program calls `reconnect()` when its close handler is called"));
         while (true) {
             try {
                 rtm.reconnect();
