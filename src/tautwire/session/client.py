@@ -1,0 +1,404 @@
+"""The client's side of one RTM connection as a pure state machine.
+
+Theory. A session begins with an open socket (OPENING): the server owes it a hello, and nothing is delivered before.
+Then it is READY: events come in order, frames may be sent, and each ``message`` or ``ping`` frame waits for its one
+reply, found by ``reply_to`` only. A goodbye makes it LEAVING: everything still works, but a successor is wanted. CLOSED
+is final; replies that still waited will not come, and what became of their frames is unknown.
+
+What the peer sends never raises: every step is defined in every state.
+
+    state      hello    goodbye  refuse   end
+    OPENING    READY    CLOSED   CLOSED   CLOSED
+    READY      READY    LEAVING  READY    CLOSED
+    LEAVING    LEAVING  LEAVING  LEAVING  CLOSED
+    CLOSED     CLOSED   CLOSED   CLOSED   CLOSED
+
+``receive`` returns the events to deliver; what else there is to do stands in ``effects`` afterwards. Time is an
+argument, in seconds, of any clock that never runs backwards. The shell in ``tautwire.client.connection`` owns the
+socket and the clock, carries out the effects, and calls ``handle_time`` when ``deadline`` has come.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from tautwire.protocol.codec import Received, decode_event, encode
+from tautwire.protocol.errors import LocalProtocolError
+from tautwire.protocol.events import ErrorEvent, GoodbyeEvent, HelloEvent, TeamMigrationStartedEvent
+from tautwire.protocol.frames import Ack, AckError, ClientFrame, PingMessage, Pong, Position
+from tautwire.protocol.opendata import to_python
+
+MAX_FRAME_SIZE: Final = 16_384
+"""Bytes of one frame to the server, which ends the connection over a longer one. Source: rtm.md 6.3 (documented)."""
+
+MAX_TEXT_LENGTH: Final = 4_000
+"""Code points of a message text. Source: rtm.md 6.2 (documented as the client's duty)."""
+
+
+class Patience(NamedTuple):
+    """How long a session waits, in seconds."""
+
+    hello: float = 15.0
+    """For the hello of an open socket. Source: rtm.md 14.2 (recommended)."""
+
+    idle: float = 10.0
+    """Without a byte from the server before a ping asks for one. Source: rtm.md 14.5 (recommended)."""
+
+    silence: float = 30.0
+    """Without a byte from the server before the connection counts as lost. Source: rtm.md 14.5 (recommended)."""
+
+    reply: float = 10.0
+    """For the reply to a frame; after that the outcome is unknown. Source: rtm.md 14.4 (recommended)."""
+
+
+class State(Enum):
+    """Where a session is in its life."""
+
+    OPENING = "opening"
+    READY = "ready"
+    LEAVING = "leaving"
+    CLOSED = "closed"
+
+
+class Step(Enum):
+    """What may happen to a session."""
+
+    HELLO = "hello"
+    GOODBYE = "goodbye"
+    """A goodbye event, or team_migration_started, which says the same."""
+    REFUSE = "refuse"
+    """An error event: before the hello it ends the session, later it is one event among others."""
+    END = "end"
+    """The socket ended, time ran out, or we close it."""
+
+
+TRANSITIONS: Final[dict[tuple[State, Step], State]] = {
+    (State.OPENING, Step.HELLO): State.READY,
+    (State.OPENING, Step.GOODBYE): State.CLOSED,
+    (State.OPENING, Step.REFUSE): State.CLOSED,
+    (State.OPENING, Step.END): State.CLOSED,
+    (State.READY, Step.HELLO): State.READY,
+    (State.READY, Step.GOODBYE): State.LEAVING,
+    (State.READY, Step.REFUSE): State.READY,
+    (State.READY, Step.END): State.CLOSED,
+    (State.LEAVING, Step.HELLO): State.LEAVING,
+    (State.LEAVING, Step.GOODBYE): State.LEAVING,
+    (State.LEAVING, Step.REFUSE): State.LEAVING,
+    (State.LEAVING, Step.END): State.CLOSED,
+    (State.CLOSED, Step.HELLO): State.CLOSED,
+    (State.CLOSED, Step.GOODBYE): State.CLOSED,
+    (State.CLOSED, Step.REFUSE): State.CLOSED,
+    (State.CLOSED, Step.END): State.CLOSED,
+}
+"""All steps in all states."""
+
+
+class FrameError(LocalProtocolError, ValueError):
+    """A frame must not be sent as it is: too long, no object, without a type, or with an id that is not free."""
+
+
+class Opened(NamedTuple):
+    """The hello came: events follow, frames may be sent."""
+
+
+class Leaving(NamedTuple):
+    """The server will close; a successor is wanted."""
+
+    reason: str
+
+
+class Transmit(NamedTuple):
+    """A frame of the session's own to send now."""
+
+    payload: bytes
+
+
+class Settled(NamedTuple):
+    """A frame got its reply."""
+
+    id: int
+    reply: Ack | AckError | Pong
+    round_trip: float
+    """Seconds between the frame and its reply."""
+
+
+class Expired(NamedTuple):
+    """A frame got no reply in time; what became of it is unknown."""
+
+    id: int
+
+
+class Stray(NamedTuple):
+    """An error reply to a frame that does not wait for one, such as typing."""
+
+    reply: AckError
+
+
+class Positioned(NamedTuple):
+    """Everything up to this position of the workspace's log was delivered. Only our own server says so."""
+
+    position: int
+
+
+class Ended(NamedTuple):
+    """The session is over: close the socket if it is still open."""
+
+    reason: str
+    code: int | None = None
+    """Number of the server's error event, if that was the reason."""
+    retry_after: float = 0.0
+    """Seconds the server wants us to wait before the next connection."""
+
+
+Effect = Opened | Leaving | Transmit | Settled | Expired | Stray | Positioned | Ended
+
+
+class Sent(NamedTuple):
+    """A frame that was accepted for sending."""
+
+    id: int
+    payload: bytes
+    awaits_reply: bool
+
+
+class ClientSession:
+    """One RTM connection as the client sees it.
+
+    Args:
+        now: when the socket opened.
+        patience: how long to wait for what.
+        first_id: the first id this session gives. An id that no connection before had cannot be taken for an old one.
+    """
+
+    def __init__(self, now: float, *, patience: Patience | None = None, first_id: int = 1) -> None:
+        self.state = State.OPENING
+        self.effects: list[Effect] = []
+        """What is to be done, in order; whoever does it clears the list."""
+        self.next_id = first_id
+        self.round_trip: float | None = None
+        """Seconds the last ping took, None before the first answer."""
+        self._patience = patience or Patience()
+        self._opened_at = now
+        self._heard_at = now
+        self._pinged_at = now
+        self._own_ping: int | None = None
+        self._sent_at: dict[int, float] = {}  # by id, oldest first; all wait equally long
+        self._early: list[Received] = []
+        self._reactions: dict[type, Callable[[Any, float], None]] = {
+            HelloEvent: self._hello,
+            GoodbyeEvent: self._goodbye,
+            TeamMigrationStartedEvent: self._goodbye,
+            ErrorEvent: self._refuse,
+            Ack: self._reply,
+            AckError: self._reply,
+            Pong: self._reply,
+            Position: self._position,
+        }
+
+    @property
+    def is_live(self) -> bool:
+        """Whether events are delivered and frames may be sent."""
+        return self.state is State.READY or self.state is State.LEAVING
+
+    @property
+    def heard_at(self) -> float:
+        """When the server was last heard."""
+        return self._heard_at
+
+    @property
+    def unanswered(self) -> Sequence[int]:
+        """Ids of the frames that wait for a reply, oldest first."""
+        return [each for each in self._sent_at if each != self._own_ping]
+
+    # -- what comes in --------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes, now: float) -> Sequence[Received]:
+        """Take one text message; return the events to deliver now, in order. Replies and positions are effects."""
+        self._heard_at = now
+        received = decode_event(data)
+        react = self._reactions.get(received.event.__class__)
+        if react is None:
+            return (received,) if self.is_live else self._hold(received)
+        was_opening = self.state is State.OPENING
+        react(received.event, now)
+        if react in (self._reply, self._position) or not self.is_live:
+            return ()
+        if was_opening:
+            early, self._early = self._early, []
+            return (received, *early)
+        return (received,)
+
+    def heard(self, now: float) -> None:
+        """Note that bytes came in which are no complete message yet."""
+        self._heard_at = max(self._heard_at, now)
+
+    def _hold(self, received: Received) -> Sequence[Received]:
+        """Keep what comes before the hello until the hello is there. A server should not do that; nothing is lost."""
+        if self.state is State.OPENING:
+            self._early.append(received)
+        return ()
+
+    def _hello(self, _event: HelloEvent, now: float) -> None:
+        if self.state is State.OPENING:
+            self._pinged_at = now
+            self.effects.append(Opened())
+        self._step(Step.HELLO)
+
+    def _goodbye(self, event: GoodbyeEvent | TeamMigrationStartedEvent, _now: float) -> None:
+        if self.state is State.READY:
+            self.effects.append(Leaving(event.TYPE))
+        self._step(Step.GOODBYE, event.TYPE)
+
+    def _refuse(self, event: ErrorEvent, _now: float) -> None:
+        error = event.error
+        self._step(Step.REFUSE, error.msg or "error event", error.code, float(error.retry_after or 0))
+
+    def _reply(self, reply: Ack | AckError | Pong, now: float) -> None:
+        sent_at = self._sent_at.pop(reply.reply_to, None) if reply.reply_to is not None else None
+        if sent_at is None or reply.reply_to is None:
+            if isinstance(reply, AckError) and self.is_live:
+                self.effects.append(Stray(reply))
+            return  # an ack nobody waits for (any more) says nothing that anybody could use
+        if isinstance(reply, Pong):
+            self.round_trip = now - sent_at
+        if reply.reply_to == self._own_ping:
+            self._own_ping = None
+        else:
+            self.effects.append(Settled(reply.reply_to, reply, now - sent_at))
+
+    def _position(self, position: Position, _now: float) -> None:
+        self.effects.append(Positioned(position.position))
+
+    # -- what goes out --------------------------------------------------------------------------------------
+
+    def send(self, frame: ClientFrame | Mapping[str, Any], now: float) -> Sent:
+        """Number a frame, if it has no number of its own, and return it as bytes.
+
+        Args:
+            frame: a frame, or the members of one.
+
+        Raises:
+            FrameError: the frame breaks a limit, or its id waits for another reply.
+            LocalProtocolError: the session is not live.
+        """
+        if not self.is_live:
+            raise LocalProtocolError(f"cannot send on a session that is {self.state.value}")
+        prepared = _prepare(frame, self.next_id)
+        if prepared.id in self._sent_at:
+            raise FrameError(f"id {prepared.id} waits for the reply to an earlier frame; ids are unique")
+        self.next_id = max(self.next_id, prepared.id + 1)
+        if prepared.awaits_reply:
+            self._sent_at[prepared.id] = now
+        return prepared
+
+    # -- time -----------------------------------------------------------------------------------------------
+
+    @property
+    def deadline(self) -> float | None:
+        """When ``handle_time`` has to be called next; None once the session is closed. Traffic moves it back."""
+        if self.state is State.CLOSED:
+            return None
+        if self.state is State.OPENING:
+            return self._opened_at + self._patience.hello
+        due = min(self._heard_at + self._patience.silence, max(self._heard_at, self._pinged_at) + self._patience.idle)
+        oldest = next(iter(self._sent_at.values()), None)
+        return due if oldest is None else min(due, oldest + self._patience.reply)
+
+    def handle_time(self, now: float) -> None:
+        """Do what is due: give up on hello, silence or a reply, or ping. Calling it early does nothing."""
+        if self.state is State.CLOSED:
+            return
+        if self.state is State.OPENING:
+            if now >= self._opened_at + self._patience.hello:
+                self._step(Step.END, f"no hello within {self._patience.hello:g} s")
+            return
+        if now >= self._heard_at + self._patience.silence:
+            self._step(Step.END, f"silence for {self._patience.silence:g} s")
+            return
+        self._expire(now)
+        if now >= max(self._heard_at, self._pinged_at) + self._patience.idle:
+            self._ping(now)
+
+    def _expire(self, now: float) -> None:
+        for each, sent_at in list(self._sent_at.items()):
+            if sent_at + self._patience.reply > now:
+                break
+            del self._sent_at[each]
+            if each == self._own_ping:
+                self._own_ping = None  # whether the connection still lives, silence decides
+            else:
+                self.effects.append(Expired(each))
+
+    def _ping(self, now: float) -> None:
+        self._pinged_at = now
+        sent = self.send(PingMessage(), now)
+        self._own_ping = sent.id
+        self.effects.append(Transmit(sent.payload))
+
+    # -- the end --------------------------------------------------------------------------------------------
+
+    def end(self, reason: str) -> None:
+        """Note that the socket ended, or is being closed by us. Does nothing the second time."""
+        self._step(Step.END, reason)
+
+    def _step(self, step: Step, reason: str = "", code: int | None = None, retry_after: float = 0.0) -> None:
+        was, self.state = self.state, TRANSITIONS[self.state, step]
+        if self.state is State.CLOSED and was is not State.CLOSED:
+            self._early.clear()
+            self.effects.append(Ended(reason, code, retry_after))
+
+
+def parse_frame(text: str) -> dict[str, Any]:
+    """Read the members of a frame that somebody wrote as JSON.
+
+    Raises:
+        FrameError: it is no JSON object.
+    """
+    try:
+        members = to_python(msgspec.Raw(text.encode()))
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise FrameError(f"a frame is a JSON object: {error}") from None
+    if not isinstance(members, dict):
+        raise FrameError("a frame is a JSON object")
+    return members
+
+
+def type_of(frame: ClientFrame | Mapping[str, Any]) -> str:
+    """Return the type a frame has on the wire, "" if it has none."""
+    if isinstance(frame, Mapping):
+        return str(frame.get("type") or "")
+    return "ping" if isinstance(frame, PingMessage) else str(frame.__struct_config__.tag)
+
+
+def _prepare(frame: ClientFrame | Mapping[str, Any], free_id: int) -> Sent:
+    frame = _numbered(frame, free_id)
+    if isinstance(frame, Mapping):
+        frame_id, text = frame["id"], frame.get("text")
+    else:
+        frame_id, text = frame.id, getattr(frame, "text", None)
+    kind = type_of(frame)
+    if not kind:
+        raise FrameError("a frame has a type")
+    if type(frame_id) is not int or frame_id < 1:
+        raise FrameError(f"a frame's id is a positive integer, not {frame_id!r}")
+    if isinstance(text, str) and len(text) > MAX_TEXT_LENGTH:
+        raise FrameError(f"the text has {len(text)} characters; {MAX_TEXT_LENGTH} are allowed")
+    try:
+        payload = encode(frame)
+    except (TypeError, ValueError) as error:
+        raise FrameError(f"the frame cannot be written as JSON: {error}") from None
+    if len(payload) > MAX_FRAME_SIZE:
+        raise FrameError(f"the frame has {len(payload)} bytes; {MAX_FRAME_SIZE} are allowed")
+    return Sent(frame_id, payload, kind in ("message", "ping"))
+
+
+def _numbered(frame: ClientFrame | Mapping[str, Any], free_id: int) -> ClientFrame | Mapping[str, Any]:
+    if isinstance(frame, Mapping):
+        return frame if frame.get("id") is not None else {**frame, "id": free_id}
+    if frame.id is not None:
+        return frame
+    if isinstance(frame, PingMessage):
+        return PingMessage(free_id, **frame.extra)
+    return msgspec.structs.replace(frame, id=free_id)

@@ -1,0 +1,350 @@
+"""The client session without sockets: what it delivers, what it asks for, and what time does to it."""
+
+import itertools
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tautwire.protocol.errors import LocalProtocolError
+from tautwire.protocol.events import ErrorEvent, HelloEvent, MalformedEvent, MessageEvent, UnknownEvent
+from tautwire.protocol.frames import Ack, AckError, Message, PingMessage, Pong, PresenceSub, Typing
+from tautwire.session.client import (
+    MAX_FRAME_SIZE,
+    MAX_TEXT_LENGTH,
+    TRANSITIONS,
+    ClientSession,
+    Ended,
+    Expired,
+    FrameError,
+    Leaving,
+    Opened,
+    Patience,
+    Positioned,
+    Settled,
+    State,
+    Step,
+    Stray,
+    Transmit,
+    parse_frame,
+)
+
+HELLO = b'{"type":"hello"}'
+TEXT = b'{"type":"message","channel":"C1","user":"U1","text":"hi","ts":"1700000000.000001"}'
+
+
+def ready(now: float = 0.0, **options: object) -> ClientSession:
+    session = ClientSession(now, **options)  # type: ignore[arg-type]
+    session.receive(HELLO, now)
+    session.effects.clear()
+    return session
+
+
+def events(received: object) -> list[type]:
+    return [type(each.event) for each in received]  # type: ignore[attr-defined]
+
+
+def taken(session: ClientSession) -> list[object]:
+    effects, session.effects = list(session.effects), []
+    return effects
+
+
+# -- states -------------------------------------------------------------------------------------------------------
+
+
+def test_every_step_is_defined_in_every_state() -> None:
+    assert set(itertools.product(State, Step)) == set(TRANSITIONS)
+
+
+def test_nothing_leaves_closed_and_every_state_can_end() -> None:
+    assert {TRANSITIONS[State.CLOSED, step] for step in Step} == {State.CLOSED}
+    assert {TRANSITIONS[state, Step.END] for state in State} == {State.CLOSED}
+
+
+def test_hello_opens_the_session_and_is_delivered() -> None:
+    session = ClientSession(0.0)
+    assert events(session.receive(HELLO, 1.0)) == [HelloEvent]
+    assert taken(session) == [Opened()]
+    assert session.state is State.READY
+
+
+def test_what_comes_before_hello_is_delivered_after_it() -> None:
+    session = ClientSession(0.0)
+    assert session.receive(TEXT, 0.1) == ()
+    assert events(session.receive(HELLO, 0.2)) == [HelloEvent, MessageEvent]
+
+
+def test_a_second_hello_is_one_event_among_others() -> None:
+    session = ready()
+    assert events(session.receive(HELLO, 1.0)) == [HelloEvent]
+    assert taken(session) == []
+
+
+def test_an_error_instead_of_hello_ends_the_session_with_the_wish_of_the_server() -> None:
+    session = ClientSession(0.0)
+    frame = b'{"type":"error","error":{"code":17,"msg":"Ratelimited","retry_after":9}}'
+    assert session.receive(frame, 0.1) == ()
+    assert taken(session) == [Ended("Ratelimited", 17, 9.0)]
+    assert session.state is State.CLOSED
+
+
+def test_an_error_event_later_is_delivered_and_ends_nothing() -> None:
+    session = ready()
+    assert events(session.receive(b'{"type":"error","error":{"code":17,"msg":"x"}}', 1.0)) == [ErrorEvent]
+    assert session.state is State.READY
+
+
+@pytest.mark.parametrize("kind", ["goodbye", "team_migration_started"])
+def test_goodbye_asks_for_a_successor_once_and_goes_on_delivering(kind: str) -> None:
+    session = ready()
+    goodbye = b'{"type":"%s"}' % kind.encode()
+    session.receive(goodbye, 1.0)
+    session.receive(goodbye, 1.1)
+    assert taken(session) == [Leaving(kind)]
+    assert events(session.receive(TEXT, 1.2)) == [MessageEvent]
+    assert session.send(Typing("C1"), 1.3).payload  # type: ignore[arg-type]
+
+
+def test_goodbye_before_hello_ends_the_session() -> None:
+    session = ClientSession(0.0)
+    assert session.receive(b'{"type":"goodbye"}', 0.1) == ()
+    assert taken(session) == [Ended("goodbye")]
+
+
+def test_nothing_is_delivered_or_sent_after_the_end() -> None:
+    session = ready()
+    session.end("gone")
+    session.end("again")
+    assert taken(session) == [Ended("gone")]
+    assert session.receive(TEXT, 1.0) == ()
+    assert session.receive(HELLO, 1.0) == ()
+    assert session.deadline is None
+    with pytest.raises(LocalProtocolError):
+        session.send(PingMessage(), 1.0)
+
+
+def test_garbage_is_delivered_as_such() -> None:
+    session = ready()
+    assert events(session.receive(b"\xff\xfe", 1.0)) == [MalformedEvent]
+    assert events(session.receive(b"[1]", 1.0)) == [MalformedEvent]
+    assert events(session.receive(b'{"type":"new_thing"}', 1.0)) == [UnknownEvent]
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.binary(max_size=60), st.sampled_from([HELLO, TEXT, b'{"type":"goodbye"}', b'{"ok":true,"reply_to":1}'])
+        )
+    )
+)
+def test_no_input_raises_and_nothing_comes_before_hello(frames: list[bytes]) -> None:
+    session = ClientSession(0.0)
+    delivered: list[object] = []
+    for at, frame in enumerate(frames):
+        delivered += [each.event for each in session.receive(frame, float(at))]
+    assert not delivered or isinstance(delivered[0], HelloEvent)
+
+
+# -- frames and replies -------------------------------------------------------------------------------------------
+
+
+def test_ids_are_given_from_the_first_on_and_kept_if_the_caller_has_one() -> None:
+    session = ready(first_id=5)
+    assert session.send(Message("C1", "a"), 0.0).id == 5  # type: ignore[arg-type]
+    assert session.send(Message("C1", "a", id=40), 0.0).id == 40  # type: ignore[arg-type]
+    assert session.send(Typing("C1"), 0.0).id == 41  # type: ignore[arg-type]
+    assert session.next_id == 42
+
+
+def test_a_frame_is_sent_with_its_id_and_no_absent_members() -> None:
+    session = ready()
+    sent = session.send(Message("C1", "hi"), 0.0)  # type: ignore[arg-type]
+    assert msgspec.json.decode(sent.payload) == {"type": "message", "id": 1, "channel": "C1", "text": "hi"}
+    assert sent.awaits_reply
+
+
+def test_members_of_a_mapping_are_sent_as_they_are() -> None:
+    session = ready()
+    sent = session.send({"type": "ping", "time": 12, "id": 41}, 0.0)
+    assert msgspec.json.decode(sent.payload) == {"type": "ping", "time": 12, "id": 41}
+    assert sent == (41, sent.payload, True)
+
+
+def test_only_messages_and_pings_wait_for_a_reply() -> None:
+    session = ready()
+    frames = [Typing("C1"), PresenceSub([]), Message("C1", "x"), PingMessage(), {"type": "tickle"}]  # type: ignore[arg-type]
+    assert [session.send(each, 0.0).awaits_reply for each in frames] == [False, False, True, True, False]
+    assert session.unanswered == [3, 4]
+
+
+def test_a_reply_settles_its_frame_once_in_any_order() -> None:
+    session = ready()
+    for text in "ab":
+        session.send(Message("C1", text), 1.0)  # type: ignore[arg-type]
+    second, first = b'{"ok":true,"reply_to":2,"ts":"2"}', b'{"ok":false,"reply_to":1,"error":{"code":2,"msg":"m"}}'
+    for frame in (second, first, second):
+        assert session.receive(frame, 1.5) == ()
+    assert taken(session) == [Settled(2, Ack(2, "2", None), 0.5), Settled(1, AckError(1, 2, "m"), 0.5)]  # type: ignore[arg-type]
+
+
+def test_a_refusal_nobody_waits_for_is_told() -> None:
+    session = ready()
+    session.receive(b'{"ok":false,"reply_to":9,"error":{"code":-1,"msg":"slow"}}', 1.0)
+    assert taken(session) == [Stray(AckError(9, -1, "slow"))]
+
+
+def test_a_replayed_message_is_an_event_and_settles_nothing() -> None:
+    session = ready()
+    session.send(Message("C1", "hi"), 0.0)  # type: ignore[arg-type]
+    replay = b'{"reply_to":1,"type":"message","channel":"C1","user":"U1","text":"hi","ts":"1700000000.000001"}'
+    assert events(session.receive(replay, 1.0)) == [MessageEvent]
+    assert taken(session) == []
+    assert session.unanswered == [1]
+
+
+def test_a_pong_settles_its_ping_with_the_members_it_echoes() -> None:
+    session = ready()
+    session.send(PingMessage(time=7), 1.0)
+    session.receive(b'{"type":"pong","reply_to":1,"time":7}', 1.25)
+    (settled,) = taken(session)
+    assert isinstance(settled, Settled)
+    assert isinstance(settled.reply, Pong)
+    assert (settled.round_trip, session.round_trip) == (0.25, 0.25)
+
+
+def test_a_position_is_an_effect_and_no_event() -> None:
+    session = ready()
+    assert session.receive(b'{"type":"position","position":17}', 1.0) == ()
+    assert taken(session) == [Positioned(17)]
+
+
+def test_an_id_in_use_is_refused_and_free_after_its_reply() -> None:
+    session = ready()
+    session.send(Message("C1", "a", id=7), 0.0)  # type: ignore[arg-type]
+    with pytest.raises(FrameError, match="7"):
+        session.send(Message("C1", "b", id=7), 0.0)  # type: ignore[arg-type]
+    session.receive(b'{"ok":true,"reply_to":7,"ts":"1"}', 0.1)
+    assert session.send(Message("C1", "b", id=7), 0.2).id == 7  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        Message("C1", "x" * (MAX_TEXT_LENGTH + 1)),  # type: ignore[arg-type]
+        {"type": "message", "channel": "C1", "text": "x" * (MAX_TEXT_LENGTH + 1)},
+        {"type": "ping", "padding": "x" * MAX_FRAME_SIZE},
+        {"channel": "C1"},
+        {"type": "ping", "id": "7"},
+        {"type": "ping", "id": 0},
+        {"type": "ping", "id": True},
+        {"type": "ping", "odd": object()},
+        {"type": "ping", "odd": "\ud800"},
+    ],
+)
+def test_a_frame_that_breaks_a_limit_is_not_sent(frame: object) -> None:
+    session = ready()
+    with pytest.raises(FrameError):
+        session.send(frame, 0.0)  # type: ignore[arg-type]
+    assert session.unanswered == []
+    assert session.next_id == 1
+
+
+def test_the_limits_themselves_are_allowed() -> None:
+    session = ready()
+    session.send(Message("C1", "\N{GRINNING FACE}" * MAX_TEXT_LENGTH), 0.0)  # type: ignore[arg-type]
+    frame = {"type": "ping", "id": 5, "p": ""}
+    frame["p"] = "x" * (MAX_FRAME_SIZE - len(msgspec.json.encode(frame)))
+    assert len(session.send(frame, 0.0).payload) == MAX_FRAME_SIZE
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '"x"', "\ud800"])
+def test_text_that_is_no_frame_is_refused(text: str) -> None:
+    with pytest.raises(FrameError):
+        parse_frame(text)
+
+
+# -- time ---------------------------------------------------------------------------------------------------------
+
+
+def test_no_hello_in_time_ends_the_session() -> None:
+    session = ClientSession(100.0, patience=Patience(hello=15.0))
+    assert session.deadline == 115.0
+    session.handle_time(114.9)
+    assert taken(session) == []
+    session.handle_time(115.0)
+    assert taken(session) == [Ended("no hello within 15 s")]
+
+
+def test_a_ping_asks_for_a_sign_of_life_when_idle() -> None:
+    session = ready(0.0)
+    assert session.deadline == 10.0
+    session.handle_time(10.0)
+    (transmit,) = taken(session)
+    assert isinstance(transmit, Transmit)
+    assert msgspec.json.decode(transmit.payload) == {"type": "ping", "id": 1}
+    assert session.unanswered == []  # nobody but the session waits for it
+    session.receive(b'{"type":"pong","reply_to":1}', 10.5)
+    assert taken(session) == []
+    assert session.round_trip == 0.5
+    assert session.deadline == 20.5
+
+
+def test_anything_that_comes_in_puts_the_ping_off() -> None:
+    session = ready(0.0)
+    session.receive(TEXT, 9.0)
+    session.handle_time(10.0)
+    session.heard(12.0)
+    session.handle_time(19.5)
+    assert taken(session) == []
+    assert session.deadline == 22.0
+
+
+def test_silence_ends_the_session_though_pings_were_sent() -> None:
+    session = ready(0.0)
+    for at in (10.0, 20.0):
+        session.handle_time(at)
+    assert [type(each) for each in taken(session)] == [Transmit, Transmit]
+    session.handle_time(30.0)
+    assert taken(session) == [Ended("silence for 30 s")]
+
+
+def test_silence_is_noticed_before_the_first_pong() -> None:
+    session = ready(0.0, patience=Patience(idle=60.0, silence=5.0))
+    assert session.deadline == 5.0
+    session.handle_time(5.0)
+    assert taken(session) == [Ended("silence for 5 s")]
+
+
+def test_a_reply_that_does_not_come_leaves_the_outcome_unknown() -> None:
+    session = ready(0.0, patience=Patience(reply=4.0))
+    session.send(Message("C1", "a"), 0.0)  # type: ignore[arg-type]
+    session.send(Message("C1", "b"), 1.0)  # type: ignore[arg-type]
+    assert session.deadline == 4.0
+    session.handle_time(4.5)
+    assert taken(session) == [Expired(1)]
+    assert session.unanswered == [2]
+    session.receive(b'{"ok":true,"reply_to":1,"ts":"1"}', 4.6)  # too late: nobody waits, nobody is confused
+    assert taken(session) == []
+
+
+def test_the_end_leaves_the_unanswered_for_who_has_to_tell() -> None:
+    session = ready()
+    session.send(Message("C1", "a"), 0.0)  # type: ignore[arg-type]
+    session.end("gone")
+    assert session.unanswered == [1]
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 20.0), st.booleans()), max_size=30))
+def test_handling_time_at_the_deadline_always_moves_it(steps: list[tuple[float, bool]]) -> None:
+    """Or a timer armed for the deadline would spin."""
+    session, now = ready(0.0), 0.0
+    for wait, is_heard in steps:
+        if session.deadline is None:
+            return
+        due = session.deadline
+        now = max(now + wait, due)
+        if is_heard:
+            session.receive(TEXT, now)
+        session.handle_time(now)
+        assert session.deadline is None or session.deadline > now

@@ -1,0 +1,82 @@
+"""When the next rtm.connect may be made: back-off, wishes of the server, and the budget."""
+
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tautwire.session.governor import Backoff, Governor
+from tautwire.session.ratelimit import Rate
+
+PLENTY = Backoff(budget=Rate(per_second=1000.0, burst=1000))
+
+
+def test_the_first_attempt_may_be_made_at_once() -> None:
+    assert Governor(PLENTY, 0.0).delay(0.0, 0.0) == 0.0
+
+
+def test_each_failure_doubles_the_bound_up_to_the_cap() -> None:
+    governor = Governor(PLENTY, 0.0)
+    bounds = []
+    for _ in range(9):
+        bounds.append(governor.delay(0.0, 1.0))
+        governor.failed(0.0)
+    assert bounds == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]
+
+
+def test_chance_spreads_the_delay_from_nothing_to_the_bound() -> None:
+    governor = Governor(PLENTY, 0.0)
+    governor.failed(0.0)
+    assert [governor.delay(0.0, chance) for chance in (0.0, 0.25, 1.0)] == [0.0, 0.5, 2.0]
+
+
+def test_the_wish_of_the_server_is_a_floor() -> None:
+    governor = Governor(PLENTY, 0.0)
+    governor.failed(10.0, retry_after=30.0)
+    assert governor.delay(10.0, 0.0) == 30.0
+    assert governor.delay(39.0, 0.0) == 1.0
+    assert governor.delay(41.0, 0.0) == 0.0
+
+
+def test_a_connection_that_stayed_up_makes_failures_forgotten() -> None:
+    governor = Governor(PLENTY, 0.0)
+    governor.failed(0.0)
+    governor.opened(1.0)
+    governor.ended(61.0)
+    assert governor.failures == 0
+
+
+def test_a_connection_that_is_still_up_counts_as_well() -> None:
+    governor = Governor(PLENTY, 0.0)
+    for _ in range(5):
+        governor.failed(0.0)
+    governor.opened(1.0)
+    assert governor.delay(61.0, 1.0) == 1.0
+
+
+def test_a_connection_that_dropped_at_once_is_a_failure() -> None:
+    governor = Governor(PLENTY, 0.0)
+    for at in range(3):
+        governor.opened(at)
+        governor.ended(at + 0.05)
+    assert governor.failures == 3
+
+
+def test_an_end_without_a_beginning_counts_for_nothing() -> None:
+    governor = Governor(PLENTY, 0.0)
+    governor.ended(1.0)
+    assert governor.failures == 0
+
+
+@given(st.randoms())
+def test_in_the_long_run_there_is_one_attempt_a_minute(chance_of: Random) -> None:
+    """Whatever chance says, and though every connection drops right after its hello."""
+    governor, now, attempts = Governor(Backoff(), 0.0), 0.0, 0
+    for _ in range(200):
+        chance = chance_of.choice((0.0, chance_of.random()))
+        now += governor.delay(now, chance)
+        governor.attempted(now)
+        attempts += 1
+        governor.opened(now)
+        governor.ended(now + 0.05)
+    assert attempts <= 7 + now / 60
