@@ -1,3 +1,95 @@
-"""RTM for Python: a typed client, and a self-hosted server that existing RTM bots connect to unmodified."""
+"""RTM for Python: a typed client, and a self-hosted server that existing RTM bots connect to unmodified.
+
+This is the public face of the client: ``RTMClient``, ``BlockingRTMClient``, the frames they send, the events they
+deliver (every class of ``tautwire.protocol.events``), and the errors they raise. A name is loaded when it is first
+used, so that the server and the command do not pay for the client's libraries.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tautwire.client.blocking import BlockingRTMClient as BlockingRTMClient
+    from tautwire.client.delivery import Closed as Closed
+    from tautwire.client.delivery import Gap as Gap
+    from tautwire.client.dispatcher import Dispatcher as Dispatcher
+    from tautwire.client.dispatcher import HandlerObject as HandlerObject
+    from tautwire.client.dispatcher import Registration as Registration
+    from tautwire.client.errors import ClientClosed as ClientClosed
+    from tautwire.client.errors import ConnectError as ConnectError
+    from tautwire.client.errors import ConnectRefused as ConnectRefused
+    from tautwire.client.errors import EventsDropped as EventsDropped
+    from tautwire.client.errors import NotConnected as NotConnected
+    from tautwire.client.errors import RateLimited as RateLimited
+    from tautwire.client.errors import SendRefused as SendRefused
+    from tautwire.client.errors import SendUnknown as SendUnknown
+    from tautwire.client.grant import Identity as Identity
+    from tautwire.client.grant import Resume as Resume
+    from tautwire.client.rtm import RTMClient as RTMClient
+    from tautwire.client.supervisor import ClientState as ClientState
+    from tautwire.protocol.errors import ConfigError as ConfigError
+    from tautwire.protocol.errors import TautwireError as TautwireError
+    from tautwire.protocol.events import *  # noqa: F403 (the list is kept there)
+    from tautwire.protocol.frames import Ack as Ack
+    from tautwire.protocol.frames import Message as Message
+    from tautwire.protocol.frames import PingMessage as PingMessage
+    from tautwire.protocol.frames import Pong as Pong
+    from tautwire.protocol.frames import PresenceQuery as PresenceQuery
+    from tautwire.protocol.frames import PresenceSub as PresenceSub
+    from tautwire.protocol.frames import Tickle as Tickle
+    from tautwire.protocol.frames import Typing as Typing
+    from tautwire.protocol.tokens import Token as Token
+    from tautwire.session.client import FrameError as FrameError
+    from tautwire.session.client import Patience as Patience
+    from tautwire.session.governor import Backoff as Backoff
+    from tautwire.session.ratelimit import Rate as Rate
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "client.blocking": ("BlockingRTMClient",),
+    "client.delivery": ("Closed", "Gap"),
+    "client.dispatcher": ("Dispatcher", "HandlerObject", "Registration"),
+    "client.errors": (
+        "ClientClosed",
+        "ConnectError",
+        "ConnectRefused",
+        "EventsDropped",
+        "NotConnected",
+        "RateLimited",
+        "SendRefused",
+        "SendUnknown",
+    ),
+    "client.grant": ("Identity", "Resume"),
+    "client.rtm": ("RTMClient",),
+    "client.supervisor": ("ClientState",),
+    "protocol.errors": ("ConfigError", "TautwireError"),
+    "protocol.frames": (
+        "Ack",
+        "Message",
+        "PingMessage",
+        "Pong",
+        "PresenceQuery",
+        "PresenceSub",
+        "Tickle",
+        "Typing",
+    ),
+    "protocol.tokens": ("Token",),
+    "session.client": ("FrameError", "Patience"),
+    "session.governor": ("Backoff",),
+    "session.ratelimit": ("Rate",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None and (name.startswith("_") or name not in import_module("tautwire.protocol.events").__all__):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"tautwire.{home or 'protocol.events'}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME_OF, *import_module("tautwire.protocol.events").__all__})

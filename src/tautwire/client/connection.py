@@ -1,0 +1,287 @@
+"""One live connection: a socket, its session, and the timer between them.
+
+It carries out what the session asks for and passes on what the server says, until it is silenced. It knows nothing of
+other connections; ``tautwire.client.supervisor`` makes, replaces and ends them.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
+from tautwire.client.errors import ConnectError, RateLimited, SendRefused, SendUnknown
+from tautwire.client.grant import Grant
+from tautwire.client.log import LOG
+from tautwire.client.settings import Settings
+from tautwire.client.transport import End, Transport, dial
+from tautwire.protocol.codec import Received
+from tautwire.protocol.errors import RtmErrorCode
+from tautwire.protocol.frames import Ack, AckError, ClientFrame, Pong
+from tautwire.session.client import (
+    ClientSession,
+    Ended,
+    Expired,
+    Leaving,
+    Opened,
+    Positioned,
+    Settled,
+    Stray,
+    Transmit,
+)
+
+_LATE: Final = 1.0
+"""Seconds a timer may be late; later means that the program was busy, and what waits in the socket is read first."""
+
+_DRAIN: Final = 2.0
+"""Seconds a replaced connection stays for the replies that are still to come."""
+
+Reply = Ack | Pong
+
+
+class Inbox(Protocol):
+    """Where a connection puts what the server says. All are called on the loop; none may raise."""
+
+    def frame_received(self, data: bytes) -> None:
+        """Take a text message as it came."""
+
+    def event_received(self, received: Received) -> None:
+        """Take the next event."""
+
+    def positioned(self, position: int) -> None:
+        """Learn how far the server's log was delivered."""
+
+    def refused(self, error: SendRefused) -> None:
+        """Learn that a frame nobody waits for was refused."""
+
+
+class Keeper(Protocol):
+    """Who makes and replaces connections. Both are called on the loop; neither may raise."""
+
+    def connection_opened(self, connection: "Connection") -> None:
+        """Learn that the hello came; events follow as soon as this returns."""
+
+    def connection_ended(self, connection: "Connection", reason: str) -> None:
+        """Learn, once, that a connection that had its hello is over."""
+
+
+class Connection:
+    """One RTM connection, made by ``open``."""
+
+    def __init__(self, grant: Grant, inbox: Inbox, keeper: Keeper, settings: Settings, first_id: int) -> None:
+        self.grant = grant
+        self.end: End | None = None
+        """How the socket ended, None while it is open."""
+        self.replies: dict[int, asyncio.Future[Reply]] = {}
+        """Who waits for the reply to which id; after the end: whose outcome is unknown."""
+        self.is_over = asyncio.Event()
+        """Set by the end."""
+        self.successor_wanted = asyncio.Event()
+        """Set by a goodbye, by the end, or by who wants to replace the connection."""
+        self._inbox = inbox
+        self._keeper = keeper
+        self._settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._session = ClientSession(self._loop.time(), patience=settings.patience, first_id=first_id)
+        self._transport: Transport | None = None
+        self._opened: asyncio.Future[None] = self._loop.create_future()
+        self._timer: asyncio.TimerHandle | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._is_silent = False
+        self._is_settled = asyncio.Event()
+        self._is_settled.set()
+
+    @classmethod
+    async def open(cls, grant: Grant, inbox: Inbox, keeper: Keeper, settings: Settings, first_id: int) -> "Connection":
+        """Open the socket and wait for the hello. The first events may be delivered before this returns.
+
+        Raises:
+            ConnectError: no socket, no hello, or an error event instead.
+        """
+        self = cls(grant, inbox, keeper, settings, first_id)
+        try:
+            await dial(
+                grant.url,
+                self,
+                ssl=settings.ssl,
+                proxy=settings.proxy_for(grant.url),
+                within=settings.connect_timeout,
+            )
+            await self._opened
+        except BaseException:
+            if not self._opened.cancel() and not self._opened.cancelled():
+                self._opened.exception()  # looked at, or asyncio would report it as forgotten
+            await self.close("no connection came about")
+            raise
+        return self
+
+    @property
+    def is_live(self) -> bool:
+        """Whether frames may be sent."""
+        return self._session.is_live
+
+    @property
+    def next_id(self) -> int:
+        """The first id no frame of this connection had."""
+        return self._session.next_id
+
+    @property
+    def heard_at(self) -> float:
+        """When the server was last heard, in the loop's time."""
+        return self._session.heard_at
+
+    @property
+    def round_trip(self) -> float | None:
+        """Seconds the last ping took, None before the first answer."""
+        return self._session.round_trip
+
+    def silence(self) -> None:
+        """Pass on no more events; replies still find who waits for them."""
+        self._is_silent = True
+
+    def send(self, frame: ClientFrame | Mapping[str, Any]) -> asyncio.Future[Reply] | None:
+        """Send a frame now; return what will hold its reply, None if it gets none.
+
+        The future fails with ``SendRefused`` or ``SendUnknown``.
+
+        Raises:
+            FrameError: the frame must not be sent.
+            LocalProtocolError: the connection is not live.
+        """
+        sent = self._session.send(frame, self._loop.time())
+        self._transmit(sent.payload)
+        if not sent.awaits_reply:
+            return None
+        future: asyncio.Future[Reply] = self._loop.create_future()
+        self.replies[sent.id] = future
+        self._is_settled.clear()
+        self._arm()
+        return future
+
+    async def drain(self) -> None:
+        """Wait until nobody waits for a reply, two seconds at most."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN):
+                await self._is_settled.wait()
+
+    async def close(self, reason: str) -> None:
+        """End the connection with a Close frame, within about a second. Safe to call in every state."""
+        self._session.end(reason)
+        self._carry_out()
+        if self._closing is not None:
+            await asyncio.wait([self._closing])
+
+    # -- what the transport says ----------------------------------------------------------------------------
+
+    def connected(self, transport: Transport) -> None:
+        """Start to wait for the hello."""
+        self._transport = transport
+        self._session = ClientSession(
+            self._loop.time(), patience=self._settings.patience, first_id=self._session.next_id
+        )
+        self._arm()
+
+    def receive(self, data: bytes) -> None:
+        """Take one text message."""
+        session = self._session
+        if not self._is_silent:
+            self._inbox.frame_received(data)
+        events = session.receive(data, self._loop.time())
+        if session.effects:
+            self._carry_out()
+        if not self._is_silent:
+            for received in events:
+                self._inbox.event_received(received)
+
+    def ended(self, end: End) -> None:
+        """Learn that the socket is gone."""
+        self.end = end
+        self._session.end(end.reason)
+        self._carry_out()
+
+    # -- what the session wants -----------------------------------------------------------------------------
+
+    def _carry_out(self) -> None:
+        effects, self._session.effects = self._session.effects, []
+        for effect in effects:
+            match effect:
+                case Settled(id, AckError(code=code, msg=msg)):
+                    self._settle(id, SendRefused(code, msg))
+                case Settled(id, Ack() | Pong() as reply):
+                    self._settle(id, reply)
+                case Expired(id):
+                    limit = self._settings.patience.reply
+                    self._settle(id, SendUnknown(f"no reply within {limit:g} s; it may have happened or not"))
+                case Positioned(position):
+                    if not self._is_silent:
+                        self._inbox.positioned(position)
+                case Transmit(payload):
+                    self._transmit(payload)
+                case Stray(reply):
+                    self._inbox.refused(SendRefused(reply.code, reply.msg))
+                case Opened():
+                    if not self._opened.done():
+                        self._opened.set_result(None)
+                        self._keeper.connection_opened(self)
+                case Leaving():
+                    self.successor_wanted.set()
+                case Ended():
+                    self._finish(effect)
+
+    def _settle(self, frame_id: int, outcome: Reply | Exception) -> None:
+        future = self.replies.pop(frame_id)
+        if not self.replies:
+            self._is_settled.set()
+        if future.done():  # the one who waited gave up
+            return
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
+
+    def _finish(self, ended: Ended) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._transport is not None:
+            self._closing = self._loop.create_task(self._transport.close())
+        self.is_over.set()
+        self._is_settled.set()
+        self.successor_wanted.set()
+        if not self._opened.done():
+            self._opened.set_exception(_failure(ended))
+        elif not self._opened.cancelled() and self._opened.exception() is None:
+            self._keeper.connection_ended(self, ended.reason)
+
+    def _transmit(self, payload: bytes) -> None:
+        if self._transport is not None:
+            LOG.debug("sending %d bytes", len(payload))
+            self._transport.send(payload)
+
+    # -- time -----------------------------------------------------------------------------------------------
+
+    def _arm(self) -> None:
+        """Set the timer, unless one is set that comes early enough. Traffic only ever moves the deadline back."""
+        deadline = self._session.deadline
+        if deadline is None or (self._timer is not None and self._timer.when() <= deadline):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(deadline, self._tick, deadline)
+
+    def _tick(self, due: float) -> None:
+        now = self._loop.time()
+        if now > due + _LATE:
+            self._timer = self._loop.call_later(_LATE / 10, self._tick, now + _LATE)
+            return
+        self._timer = None
+        quiet_for = self._transport.quiet_for() if self._transport is not None else None
+        if quiet_for is not None:
+            self._session.heard(now - quiet_for)
+        self._session.handle_time(now)
+        self._carry_out()
+        self._arm()
+
+
+def _failure(ended: Ended) -> ConnectError:
+    if ended.code == RtmErrorCode.RATELIMITED.number:
+        return RateLimited(ended.retry_after)
+    return ConnectError(f"no hello: {ended.reason}")

@@ -1,0 +1,181 @@
+"""Brings what connections say to the user's handlers, across the change from one connection to the next.
+
+Here it is decided which connection counts, which events are copies, how long the client was away, and who hears of a
+failure. Handlers are run by ``tautwire.client.handlers``, picked by the dispatcher.
+"""
+
+import asyncio
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from tautwire.client.connection import Connection
+from tautwire.client.dispatcher import Dispatcher
+from tautwire.client.errors import ConnectError, EventsDropped, SendRefused
+from tautwire.client.grant import Resume
+from tautwire.client.handlers import Binding, HandlerList
+from tautwire.client.log import LOG
+from tautwire.client.repeats import Repeats
+from tautwire.client.sends import REPLAY_WAIT, Orphans
+from tautwire.protocol.codec import Received
+from tautwire.protocol.events import Event, MessageEvent
+from tautwire.protocol.frames import PresenceSub
+from tautwire.protocol.ids import UserId
+
+
+class Closed(NamedTuple):
+    """A connection ended; given to close handlers."""
+
+    code: int | None
+    """The server's WebSocket close code, None if it sent no Close frame."""
+    reason: str
+    will_reconnect: bool
+    """Whether another connection is there or being made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The client was away and is back; given to gap handlers."""
+
+    began: datetime
+    """When the old connection was last heard, in UTC."""
+    ended: datetime
+    """When the new one got its hello, in UTC."""
+    reason: str
+    """Why the old connection ended."""
+    resume: Resume | None
+    """What the server said about the events in between; None from a server that says nothing."""
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether the events of the gap are delivered all the same, right after this."""
+        return self.resume is Resume.RESUMED
+
+
+class Delivery:
+    """The receiving half of a client."""
+
+    def __init__(self, dispatcher: Dispatcher, *, reply_patience: float) -> None:
+        if dispatcher.report is not None:
+            raise ValueError("this dispatcher belongs to another client")
+        dispatcher.report = self.report
+        self.dispatcher = dispatcher
+        self.raw: HandlerList[str] = HandlerList(self.report)
+        self.errors: HandlerList[tuple[BaseException, Event | None]] = HandlerList(self.report, spread=True)
+        self.closes: HandlerList[Closed] = HandlerList(self.report)
+        self.gaps: HandlerList[Gap] = HandlerList(self.report)
+        self.repeats = Repeats()
+        self.orphans = Orphans()
+        self.position: int | None = None
+        """How far a server that knows positions has delivered."""
+        self.presence: list[UserId] | None = None
+        """The users whose presence every new connection subscribes to."""
+        self._away_since: tuple[datetime, str] | None = None
+        self._reply_patience = reply_patience
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
+
+    # -- frames ---------------------------------------------------------------------------------------------
+
+    def frame_received(self, data: bytes) -> None:
+        """Give a text message to the raw handlers."""
+        if self.raw:
+            self.raw.publish(data.decode(errors="replace"))
+
+    def event_received(self, received: Received) -> None:
+        """Give an event to its handlers, unless it is a copy."""
+        event = received.event
+        if self.repeats.is_watching and self.repeats.is_repeat(received.raw, asyncio.get_running_loop().time()):
+            return
+        if self.orphans.waiting and isinstance(event, MessageEvent) and self.orphans.settle(event):
+            return
+        self.dispatcher.dispatch(event)  # type: ignore[arg-type]  # replies never come here
+
+    def positioned(self, position: int) -> None:
+        """Remember where to go on."""
+        self.position = position
+        self.repeats.positioned()
+
+    def refused(self, error: SendRefused) -> None:
+        """Tell of the refusal of a frame nobody waits for."""
+        LOG.warning("%s", error)
+        self.errors.publish((error, None))
+
+    # -- connections ----------------------------------------------------------------------------------------
+
+    def asking(self, old: Connection | None) -> None:
+        """Prepare for a successor: what the old connection delivers from now on may come again."""
+        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
+        if old is not None:
+            self.repeats.remember()
+
+    def taken_over(self, old: Connection | None, new: Connection) -> None:
+        """Deliver from the new connection on, and make up for what happened in between."""
+        if old is not None:
+            old.silence()
+        grant = new.grant
+        resume = grant.resume
+        self.repeats.take_over(
+            asyncio.get_running_loop().time(), may_repeat=old is not None or resume is Resume.RESUMED
+        )
+        if resume is not None:
+            self.repeats.remember(positions=True)
+        if resume is not Resume.RESUMED:
+            self.position = grant.position
+        LOG.info("connected as %s to %s", grant.identity.user.id, grant.identity.team.domain)
+        if self._away_since is not None:
+            began, reason = self._away_since
+            self._away_since = None
+            self.gaps.publish(Gap(began, datetime.now(UTC), reason, resume))
+        if self.orphans.waiting:
+            self.orphans.give_up_after(REPLAY_WAIT)
+        if self.presence is not None:
+            new.send(PresenceSub(self.presence))
+
+    def ended(self, connection: Connection, reason: str, *, was_replaced: bool, will_reconnect: bool) -> None:
+        """Tell of the end of a connection, and remember since when the client is away."""
+        self.orphans.adopt(connection.replies, self._reply_patience)
+        if not will_reconnect:
+            self.orphans.give_up()
+        if not was_replaced:
+            self.repeats.forget()
+            quiet_for = timedelta(seconds=asyncio.get_running_loop().time() - connection.heard_at)
+            self._away_since = datetime.now(UTC) - quiet_for, reason
+        code = connection.end.code if connection.end is not None else None
+        self.closes.publish(Closed(code, reason, will_reconnect))
+
+    def trouble(self, error: ConnectError) -> None:
+        """Tell of an attempt that came to nothing."""
+        LOG.warning("%s", error)
+        self.repeats.forget()
+        self.errors.publish((error, None))
+
+    # -- failures -------------------------------------------------------------------------------------------
+
+    def report(self, error: BaseException, item: Any, binding: Binding[Any]) -> None:
+        """Tell of a handler's failure: always the log, and the error handlers unless it is one of them.
+
+        Called on the loop or in a handler's thread.
+        """
+        if isinstance(error, EventsDropped):
+            LOG.error("%s", error)
+        else:
+            LOG.error("handler %s failed", binding.name, exc_info=error)
+        if binding in self.errors.bindings or not self.errors:
+            return
+        report = (error, item if isinstance(item, Event) else None)
+        if threading.get_ident() == self._thread:
+            self.errors.publish(report)
+        elif self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.errors.publish, report)
+
+    async def close(self, grace: float, caller: object) -> None:
+        """Let handlers finish for ``grace`` seconds, then end them."""
+        self.orphans.give_up()
+        lists: tuple[HandlerList[Any], ...] = (self.raw, self.closes, self.gaps, self.errors)
+        bindings = [*self.dispatcher.bindings, *(binding for each in lists for binding in each.bindings)]
+        ended = await asyncio.gather(*(binding.close(grace, caller) for binding in bindings))
+        for binding, is_ended in zip(bindings, ended, strict=True):
+            if not is_ended:
+                LOG.warning("handler %s does not end; it is left behind", binding.name)

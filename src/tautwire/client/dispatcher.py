@@ -1,0 +1,297 @@
+"""Picks the handlers of an event and gives it to them.
+
+A handler is bound to an event class, to a type name with or without subtype, or to all events (``"*"``). The choice
+for an event class is made once and kept until a handler is added or removed, so that an event costs one lookup.
+How a handler is run stands in ``tautwire.client.handlers``; what happens to its errors is the owner's matter.
+"""
+
+import inspect
+import threading
+from collections.abc import Callable
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints, overload
+
+from tautwire.client.handlers import LIMIT, Binding, Options, Report
+from tautwire.protocol.events import Event, UnknownEvent
+
+E = TypeVar("E", bound=Event)
+E_contra = TypeVar("E_contra", bound=Event, contravariant=True)
+R = TypeVar("R")
+
+ANY = "*"
+"""The name that binds a handler to all events."""
+
+Name = str | tuple[str, str | None]
+"""A type name (all its subtypes with it), a ``(type, subtype)`` pair (None: only without subtype), or ``"*"``."""
+
+
+class HandlerObject(Protocol[E_contra]):
+    """An object as a handler. It may carry ``event_class``, or ``event_type`` and ``event_subtype``, to bind itself."""
+
+    def handle(self, event: E_contra, /) -> object:
+        """Serve one event; a plain or a coroutine function."""
+
+
+class Registration:
+    """A registered handler: take it out with ``deregister``, or look at how it keeps up."""
+
+    __slots__ = ("_binding", "_remove")
+
+    def __init__(self, binding: Binding[Any], remove: Callable[[object], object]) -> None:
+        self._binding = binding
+        self._remove = remove
+
+    @property
+    def waiting(self) -> int:
+        """Items that wait for this handler."""
+        return 0 if self._binding.lanes is None else self._binding.lanes.waiting
+
+    @property
+    def dropped(self) -> int:
+        """Items this handler never got because its queue was full."""
+        return 0 if self._binding.lanes is None else self._binding.lanes.dropped
+
+    def deregister(self) -> None:
+        """Take the handler out; what waits for it is forgotten. Does nothing the second time."""
+        self._remove(self._binding)
+
+
+class _Target(NamedTuple):
+    """What a binding wants: by class, or by name."""
+
+    event_class: type[Event] | None
+    type: str | None
+    subtype: str | None
+    any_subtype: bool
+
+
+class Decorator(Generic[E]):
+    """What ``on(EventClass)`` returns: registers the function below it and leaves it as it was."""
+
+    __slots__ = ("_register",)
+
+    def __init__(self, register: Callable[[Callable[[E], Any]], object]) -> None:
+        self._register = register
+
+    def __call__(self, handler: Callable[[E], R], /) -> Callable[[E], R]:
+        """Register a handler and return it."""
+        self._register(handler)
+        return handler
+
+
+class Dispatcher:
+    """A set of event handlers, added and removed at any time and from any thread, also by a handler.
+
+    A client has one (``RTMClient.dispatcher``), or is given one that was filled before there was a client.
+    """
+
+    def __init__(self) -> None:
+        self.report: Report | None = None
+        """Hears of every exception a handler lets out; set by the client that uses the dispatcher."""
+        self._lock = threading.Lock()
+        self._bindings: tuple[tuple[tuple[_Target, ...], Binding[Any]], ...] = ()
+        self._routes: dict[type[Event], tuple[Binding[Any], ...]] = {}
+
+    # -- adding and removing --------------------------------------------------------------------------------
+
+    @overload
+    def register(
+        self,
+        handler: Callable[[E], object] | HandlerObject[E],
+        event: type[E],
+        *,
+        inline: bool = False,
+        concurrency: int | None = None,
+        limit: int = LIMIT,
+        timeout: float | None = None,
+    ) -> Registration: ...
+
+    @overload
+    def register(
+        self,
+        handler: Callable[[Any], object] | HandlerObject[Any],
+        event: Name | None = None,
+        *,
+        inline: bool = False,
+        concurrency: int | None = None,
+        limit: int = LIMIT,
+        timeout: float | None = None,
+    ) -> Registration: ...
+
+    def register(
+        self,
+        handler: Callable[[Any], object] | HandlerObject[Any],
+        event: type[Event] | Name | None = None,
+        *,
+        inline: bool = False,
+        concurrency: int | None = None,
+        limit: int = LIMIT,
+        timeout: float | None = None,
+    ) -> Registration:
+        """Call ``handler`` with every event it is bound to, from the next event on.
+
+        Args:
+            handler: a coroutine function, a plain function, or an object with a ``handle`` method.
+            event: an event class (its subclasses with it), a type name, a ``(type, subtype)`` pair, or ``"*"``.
+                Without it the binding is read from the handler: the object's ``event_class`` or ``event_type``, or
+                the annotation of the function's first parameter (several classes may be joined with ``|``).
+            inline, concurrency, limit, timeout: see ``Options``.
+
+        Raises:
+            TypeError: the handler says nowhere which events it wants.
+            ValueError: the options do not fit the kind of function.
+        """
+        call: Callable[[Any], object] = handler if callable(handler) else handler.handle
+        wanted = (event,) if event is not None else _wants(handler, call)
+        binding: Binding[Any] = Binding(handler, call, Options(inline, concurrency, limit, timeout), self._failed)
+        with self._lock:
+            self._bindings = (*self._bindings, (tuple(_target(each) for each in wanted), binding))
+            self._routes = {}
+        return Registration(binding, self.deregister)
+
+    def deregister(self, handler: object) -> bool:
+        """Take out every registration of a handler; return False if there was none. What waits for it is forgotten."""
+        with self._lock:
+            gone = [each for each in self._bindings if each[1] is handler or each[1].handler == handler]
+            self._bindings = tuple(each for each in self._bindings if each not in gone)
+            self._routes = {}
+        for _, binding in gone:
+            binding.stop()
+        return bool(gone)
+
+    @overload
+    def on(
+        self,
+        event: type[E],
+        *,
+        inline: bool = False,
+        concurrency: int | None = None,
+        limit: int = LIMIT,
+        timeout: float | None = None,
+    ) -> Decorator[E]: ...
+
+    @overload
+    def on(
+        self,
+        event: Name,
+        *,
+        inline: bool = False,
+        concurrency: int | None = None,
+        limit: int = LIMIT,
+        timeout: float | None = None,
+    ) -> Decorator[Any]: ...
+
+    def on(
+        self,
+        event: type[Event] | Name,
+        *,
+        inline: bool = False,
+        concurrency: int | None = None,
+        limit: int = LIMIT,
+        timeout: float | None = None,
+    ) -> Decorator[Any]:
+        """Register the decorated function; see ``register``. The function itself stays what it was."""
+        return Decorator(
+            lambda handler: self.register(
+                handler, event, inline=inline, concurrency=concurrency, limit=limit, timeout=timeout
+            )
+        )
+
+    @property
+    def bindings(self) -> tuple[Binding[Any], ...]:
+        """What is registered now."""
+        return tuple(binding for _, binding in self._bindings)
+
+    # -- events ---------------------------------------------------------------------------------------------
+
+    def dispatch(self, event: Event) -> None:
+        """Give an event to its handlers, in the order they were registered. Called on the loop, for each event."""
+        bindings = self._routes.get(event.__class__)
+        if bindings is None:
+            bindings = self._route(event)
+        if bindings:
+            key = conversation_of(event)
+            for binding in bindings:
+                binding.deliver(key, event)
+
+    def _failed(self, error: BaseException, item: Any, binding: Binding[Any]) -> None:
+        if self.report is not None:
+            self.report(error, item, binding)
+
+    def _route(self, event: Event) -> tuple[Binding[Any], ...]:
+        routes, bindings = self._routes, self._bindings  # this order: a registration in between drops ``routes``
+        chosen = tuple(binding for targets, binding in bindings if any(_matches(each, event) for each in targets))
+        if not isinstance(event, UnknownEvent):  # its type stands in the event, not in the class
+            routes[event.__class__] = chosen
+        return chosen
+
+
+def conversation_of(event: Event) -> str:
+    """Return the id of the channel an event is about, "" for an event of the workspace.
+
+    Handlers keep order within this key.
+    """
+    channel = getattr(event, "channel", None)
+    if channel.__class__ is str:
+        return channel
+    if channel is None:
+        channel = getattr(event, "channel_id", None) or getattr(getattr(event, "item", None), "channel", None)
+    found = getattr(channel, "id", channel)
+    return found if isinstance(found, str) else ""
+
+
+def _matches(target: _Target, event: Event) -> bool:
+    if target.event_class is not None:
+        return isinstance(event, target.event_class)
+    if target.type is None:
+        return True
+    type_, subtype = kind_of(event)
+    return type_ == target.type and (target.any_subtype or subtype == target.subtype)
+
+
+def kind_of(event: Event) -> tuple[str, str | None]:
+    """Return the type and subtype an event had on the wire."""
+    if isinstance(event, UnknownEvent):
+        return event.type, event.subtype
+    return event.TYPE, event.SUBTYPE
+
+
+def _target(event: type[Event] | Name) -> _Target:
+    if isinstance(event, str):
+        return _Target(None, None if event == ANY else event, None, any_subtype=True)
+    if isinstance(event, tuple):
+        return _Target(None, *event, any_subtype=False)
+    return _Target(event, None, None, any_subtype=False)
+
+
+def _wants(handler: object, call: Callable[..., object]) -> tuple[type[Event] | Name, ...]:
+    """Read from a handler which events it is for."""
+    if not inspect.isroutine(handler):
+        event_class: type[Event] | None = getattr(handler, "event_class", None)
+        if event_class is not None:
+            return (event_class,)
+        event_type: str | None = getattr(handler, "event_type", None)
+        if event_type is not None:
+            subtype: str | None = getattr(handler, "event_subtype", None)
+            return ((event_type, subtype),) if subtype is not None else (event_type,)
+    annotation = _first_annotation(call)
+    options = get_args(annotation) if get_origin(annotation) in _UNIONS else (annotation,)
+    classes = tuple(each for each in options if isinstance(each, type) and issubclass(each, Event))
+    if not classes or len(classes) < len(options):
+        raise TypeError(
+            f"cannot tell which events {handler!r} is for: name them in register(), "
+            "or annotate the first parameter with an event class"
+        )
+    return classes
+
+
+_UNIONS = (Union, type(int | str))
+
+
+def _first_annotation(call: Callable[..., object]) -> object:
+    function = inspect.unwrap(call)
+    if not inspect.isroutine(function):
+        function = getattr(function, "func", None) or function.__call__  # a partial, or an object
+    parameters = list(inspect.signature(call).parameters)
+    if not parameters:
+        return None
+    return get_type_hints(function).get(parameters[0])

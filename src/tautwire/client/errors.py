@@ -1,0 +1,94 @@
+"""What can go wrong for a user of the client, as a branch of the tree in ``tautwire.protocol.errors``.
+
+    TautwireError
+    ├── ConnectError            no connection came about; another try may work
+    │   ├── RateLimited         the server wants a pause                         .retry_after
+    │   └── ConnectRefused      no try will work until somebody changes something .code
+    ├── NotConnected            there is no connection, and none is being made
+    ├── ClientClosed            close() was called
+    ├── SendUnknown             sent, but not answered: it may have happened or not
+    ├── EventsDropped           the queue of a handler ran full; for error handlers .handler
+    └── (from protocol.errors)
+        ├── RtmError ── SendRefused    the server said no to a frame             .code .msg
+        ├── LocalProtocolError ── FrameError  the frame must not be sent; also a ValueError
+        └── ConnectionLost      a connection ended unasked; for error handlers   .code .reason .will_retry
+
+No message here ever contains a token, a ticket or a proxy password.
+"""
+
+# ruff: noqa: N818 - they read as what happened, like ConnectionResetError without the suffix
+
+from tautwire.protocol.errors import RtmError, TautwireError
+
+
+class ConnectError(TautwireError):
+    """No connection came about: the API or the socket could not be reached, refused, or said nothing in time."""
+
+
+class RateLimited(ConnectError):
+    """The server wants no ``rtm.connect`` for some time.
+
+    Args:
+        retry_after: that time, in seconds.
+    """
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(retry_after)
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return f"rtm.connect is rate-limited; try again after {self.retry_after:g} s"
+
+
+class ConnectRefused(ConnectError):
+    """``rtm.connect`` was refused, and will be until token, scopes or workspace change.
+
+    Args:
+        code: the Web API's error string, such as ``invalid_auth``.
+        needed: the scope that is missing, where the server names it.
+    """
+
+    def __init__(self, code: str, needed: str = "") -> None:
+        super().__init__(code, needed)
+        self.code = code
+        self.needed = needed
+
+    def __str__(self) -> str:
+        return f"rtm.connect was refused: {self.code}" + (f" (needed: {self.needed})" if self.needed else "")
+
+
+class NotConnected(TautwireError):
+    """There is no connection."""
+
+    def __init__(self, message: str = "not connected; call connect() first") -> None:
+        super().__init__(message)
+
+
+class ClientClosed(TautwireError):
+    """The client was closed for good; make a new one."""
+
+    def __init__(self) -> None:
+        super().__init__("the client is closed; make a new one")
+
+
+class SendRefused(RtmError):
+    """The server answered the frame with an error; the message is not stored."""
+
+
+class SendUnknown(TautwireError):
+    """The frame went out, but no answer came: the message may be stored or not. Do not send it again blindly."""
+
+
+class EventsDropped(TautwireError):
+    """The queue of a handler is full: the event this came with, and more behind it, never reach that handler.
+
+    Args:
+        handler: its name.
+    """
+
+    def __init__(self, handler: str) -> None:
+        super().__init__(handler)
+        self.handler = handler
+
+    def __str__(self) -> str:
+        return f"the queue of handler {self.handler} is full: events are dropped"

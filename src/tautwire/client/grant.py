@@ -1,0 +1,170 @@
+"""``rtm.connect``: asking for a ticket, and telling apart what its refusals mean.
+
+An answer is a ``Grant``. A refusal is one of three: trying again is useless, has to wait, or may work.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Final
+
+import msgspec
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from tautwire.client.errors import ConnectError, ConnectRefused, RateLimited
+from tautwire.protocol.ids import TeamId, UserId
+from tautwire.protocol.tokens import redact
+
+DEFAULT_RETRY_AFTER: Final = 30.0
+"""Seconds to wait after a 429 that does not say how long. Source: rtm.md 14.1 (recommended)."""
+
+FATAL: Final = frozenset(
+    {
+        "not_authed",
+        "invalid_auth",
+        "account_inactive",
+        "token_revoked",
+        "token_expired",
+        "user_removed_from_team",
+        "team_disabled",
+        "missing_scope",
+        "not_allowed_token_type",
+        "no_permission",
+        "access_denied",
+        "is_bot",
+        "accesslimited",
+        "enterprise_is_restricted",
+        "two_factor_setup_required",
+        "ekm_access_denied",
+        "team_access_not_granted",
+        "method_deprecated",
+        "deprecated_endpoint",
+        "upgrade_required",
+        "unknown_method",
+        "invalid_arguments",
+        "invalid_arg_name",
+        "invalid_array_arg",
+        "invalid_charset",
+        "invalid_form_data",
+        "invalid_post_type",
+        "missing_post_type",
+    }
+)
+"""Errors of rtm.connect that time does not heal. Source: rtm.md 1.3 (documented). Any other one is tried again."""
+
+
+class SelfUser(msgspec.Struct, frozen=True):
+    """Who the token is: ``self`` of rtm.connect."""
+
+    id: UserId
+    name: str = ""
+
+
+class SelfTeam(msgspec.Struct, frozen=True):
+    """The workspace of the token: ``team`` of rtm.connect."""
+
+    id: TeamId
+    name: str = ""
+    domain: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who is connected, and where."""
+
+    user: SelfUser
+    team: SelfTeam
+
+
+class Resume(Enum):
+    """What the server said about events since our position. Only our own server says anything."""
+
+    RESUMED = "resumed"
+    """Everything since the position comes, after the hello."""
+    RESYNC = "resync"
+    """The position is too old: something is missing."""
+    NEW = "new"
+    """There was no position to go on from; positions follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A ticket's address with what came along."""
+
+    url: str = field(repr=False)
+    identity: Identity
+    resume: Resume | None
+    """None from a server that knows no positions."""
+    position: int | None
+
+
+async def ask(web: AsyncWebClient, position: int | None, within: float) -> Grant:
+    """Call ``rtm.connect`` once.
+
+    Args:
+        position: where in the workspace's log to go on; None for "from now". Other servers ignore it.
+        within: seconds for the call.
+
+    Raises:
+        ConnectRefused: trying again is useless.
+        RateLimited: trying again has to wait.
+        ConnectError: anything else.
+    """
+    try:
+        async with asyncio.timeout(within):
+            response = await web.rtm_connect(
+                batch_presence_aware=True, presence_sub=True, resume="" if position is None else str(position)
+            )
+            return _grant(response.data)
+    except SlackApiError as error:
+        raise _refusal(error) from None  # the original's text holds the whole answer
+    except TimeoutError:
+        raise ConnectError(f"rtm.connect did not answer within {within:g} s") from None
+    except ConnectError:
+        raise
+    except Exception as error:  # noqa: BLE001 (whatever breaks between us and the API, the next try may work)
+        raise ConnectError(f"rtm.connect failed: {redact(str(error) or type(error).__name__)}") from None
+
+
+def _grant(data: object) -> Grant:
+    if not isinstance(data, Mapping):
+        raise ConnectError("rtm.connect answered with something that is no JSON object")
+    try:
+        resume, position = data.get("resume"), data.get("position")
+        return Grant(
+            url=msgspec.convert(data["url"], str),
+            identity=Identity(msgspec.convert(data["self"], SelfUser), msgspec.convert(data["team"], SelfTeam)),
+            resume=Resume(resume) if resume in _RESUMES else None,
+            position=position if isinstance(position, int) else None,
+        )
+    except (KeyError, TypeError, msgspec.ValidationError) as error:
+        raise ConnectError(f"rtm.connect answered without what it owes: {error}") from None
+
+
+_RESUMES: Final = {each.value for each in Resume}
+
+
+def _refusal(error: SlackApiError) -> ConnectError:
+    response: Any = error.response
+    status = getattr(response, "status_code", None) or getattr(response, "status", None)
+    data = getattr(response, "data", None)
+    answer: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
+    code = str(answer.get("error") or "")
+    if status == 429 or code in ("ratelimited", "rate_limited"):
+        return RateLimited(_retry_after(getattr(response, "headers", None) or {}))
+    if code in FATAL:
+        return ConnectRefused(code, str(answer.get("needed") or ""))
+    if code:
+        return ConnectError(f"rtm.connect failed: {code}")
+    return ConnectError(f"rtm.connect failed: HTTP status {status}")
+
+
+def _retry_after(headers: Mapping[str, Any]) -> float:
+    found = {str(name).lower(): value for name, value in headers.items()}.get("retry-after")
+    value = found[0] if isinstance(found, list) else found
+    try:
+        return max(0.0, float(value))  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return DEFAULT_RETRY_AFTER

@@ -1,0 +1,196 @@
+"""A user's function and the way it is run, and the plain lists of such functions.
+
+Three ways (``Options``): coroutine functions run as ordered work on the loop, plain functions in threads, and plain
+functions marked ``inline`` in the reader itself, where they must be quick. What a handler raises never leaves this
+module: it goes to the ``report`` function of the owner, with the item the handler was given.
+
+The dispatcher picks event handlers (``tautwire.client.dispatcher``); ``HandlerList`` serves the kinds that need no
+picking: raw text, errors, closes, gaps.
+"""
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+from tautwire.client.errors import EventsDropped
+from tautwire.client.lanes import Lanes, TaskLanes, ThreadLanes
+
+T = TypeVar("T")
+
+TASKS: Final = 16
+"""Conversations an async handler works on at once, unless told otherwise."""
+
+THREADS: Final = 4
+"""Conversations a plain handler works on at once, unless told otherwise; each costs a thread while it is busy."""
+
+LIMIT: Final = 20_000
+"""Items that may wait for one handler, unless told otherwise; more are dropped and reported."""
+
+Report = Callable[[BaseException, Any, "Binding[Any]"], None]
+"""Who hears of a failure: the exception, the item the handler had, and the binding of the handler."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a handler is run.
+
+    Args:
+        inline: call it in the reader, before the next frame is read: fastest, but a slow one delays everything.
+            Only for plain functions.
+        concurrency: conversations worked on at once; 1 gives the order of arrival over all conversations.
+            None for the default (16 for coroutine functions, 4 threads for plain ones).
+        limit: items that may wait.
+        timeout: seconds after which a coroutine function is cancelled; None for never. Threads cannot be cancelled.
+    """
+
+    inline: bool = False
+    concurrency: int | None = None
+    limit: int = LIMIT
+    timeout: float | None = None
+
+
+class Binding(Generic[T]):
+    """One handler, ready to be given items.
+
+    ``handler`` is what the user registered, ``function`` what is called: itself, or its ``handle`` method. With
+    ``spread`` an item is a tuple of arguments.
+
+    Raises:
+        ValueError: the options do not fit the kind of function.
+    """
+
+    __slots__ = ("_overflows", "_report", "_serial", "call", "handler", "lanes", "name")
+
+    def __init__(
+        self,
+        handler: object,
+        function: Callable[..., Any],
+        options: Options,
+        report: Report,
+        *,
+        spread: bool = False,
+    ) -> None:
+        self.handler = handler
+        self.call: Callable[[T], Any] = _spread(function) if spread else function
+        self.name = getattr(handler, "__qualname__", None) or type(handler).__qualname__
+        self._overflows = False
+        self._report = report
+        self._serial = options.concurrency == 1
+        self.lanes: Lanes[T] | None = self._lanes(options, _is_async(function))
+
+    def deliver(self, key: Hashable, item: T) -> None:
+        """Run the handler for an item, now or behind the earlier items of the same key."""
+        if self.lanes is None:
+            try:
+                self.call(item)
+            except Exception as error:  # noqa: BLE001 (a handler may raise anything; it is reported)
+                self._report(error, item, self)
+        elif self.lanes.put(None if self._serial else key, item):
+            self._overflows = False
+        elif not self._overflows:  # one report for each time the queue runs full, not one for each item
+            self._overflows = True
+            self._report(EventsDropped(self.name), item, self)
+
+    def failed(self, error: BaseException, item: T) -> None:
+        """Pass on what the handler raised."""
+        self._report(error, item, self)
+
+    def _lanes(self, options: Options, is_async: bool) -> Lanes[T] | None:
+        if options.inline:
+            if is_async:
+                raise ValueError("inline=True is for plain functions: the reader cannot wait for a coroutine")
+            return None
+        if is_async:
+            run = self.call if options.timeout is None else _limited(self.call, options.timeout)
+            return TaskLanes(run, self.failed, concurrency=options.concurrency or TASKS, limit=options.limit)
+        if options.timeout is not None:
+            raise ValueError("timeout is for coroutine functions: a thread cannot be stopped from outside")
+        return ThreadLanes(
+            _checked(self.call),
+            self.failed,
+            concurrency=options.concurrency or THREADS,
+            limit=options.limit,
+            name=f"tautwire-{self.name}",
+        )
+
+    def stop(self) -> None:
+        """Take nothing more and forget what waits; the run that is under way goes on."""
+        if self.lanes is not None:
+            self.lanes.stop()
+
+    async def close(self, grace: float, caller: object) -> bool:
+        """Let what waits finish for ``grace`` seconds, then end the workers; False if one does not end."""
+        return self.lanes is None or await self.lanes.close(grace, caller=caller)
+
+
+class HandlerList(Generic[T]):
+    """Handlers that all get every item, in the order they were added. Adding and removing is safe from any thread.
+
+    With ``spread`` an item is a tuple of arguments.
+    """
+
+    def __init__(self, report: Report, *, spread: bool = False) -> None:
+        self._report = report
+        self._spread = spread
+        self._lock = threading.Lock()
+        self._bindings: tuple[Binding[T], ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self._bindings)
+
+    @property
+    def bindings(self) -> tuple[Binding[T], ...]:
+        """What is registered now."""
+        return self._bindings
+
+    def add(self, handler: Callable[..., Any]) -> Binding[T]:
+        """Register a handler."""
+        binding: Binding[T] = Binding(handler, handler, Options(), self._report, spread=self._spread)
+        with self._lock:
+            self._bindings = (*self._bindings, binding)
+        return binding
+
+    def remove(self, handler: object) -> bool:
+        """Take out a binding, or every registration of a handler; return False if there was none."""
+        with self._lock:
+            gone = [each for each in self._bindings if each is handler or each.handler == handler]
+            self._bindings = tuple(each for each in self._bindings if each not in gone)
+        for binding in gone:
+            binding.stop()
+        return bool(gone)
+
+    def publish(self, item: T) -> None:
+        """Give an item to all handlers, each in its own way and in order."""
+        for binding in self._bindings:
+            binding.deliver(None, item)
+
+
+def _is_async(call: Callable[..., object]) -> bool:
+    return inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(getattr(call, "__call__", None))  # noqa: B004
+
+
+def _spread(function: Callable[..., Any]) -> Callable[[Any], Any]:
+    return lambda item: function(*item)
+
+
+def _limited(call: Callable[[T], Any], seconds: float) -> Callable[[T], Any]:
+    async def run(item: T) -> None:
+        async with asyncio.timeout(seconds):
+            await call(item)
+
+    return run
+
+
+def _checked(call: Callable[[T], Any]) -> Callable[[T], object]:
+    """Catch the plain function that hands out a coroutine: nobody would ever run it."""
+
+    def run(item: T) -> None:
+        result = call(item)
+        if inspect.iscoroutine(result):
+            result.close()
+            raise TypeError("a plain handler returned a coroutine; make it an async function")
+
+    return run

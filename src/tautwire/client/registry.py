@@ -1,0 +1,65 @@
+"""The part both clients share: adding and removing handlers, at any time and from any thread."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tautwire.client.delivery import Closed, Delivery, Gap
+from tautwire.client.dispatcher import Dispatcher, Registration
+from tautwire.client.handlers import HandlerList
+from tautwire.protocol.events import Event
+
+
+class HandlerRegistry:
+    """Where handlers are added and removed.
+
+    Event handlers go through ``on``, ``register`` and ``deregister``, which are those of the ``dispatcher``. The other
+    kinds get every item, in order; coroutine functions run on the client's loop, plain ones in a thread.
+    """
+
+    def __init__(self, delivery: Delivery) -> None:
+        self.delivery = delivery
+        """The receiving half; not for users."""
+        self.dispatcher: Dispatcher = delivery.dispatcher
+        self.on = delivery.dispatcher.on
+        self.register = delivery.dispatcher.register
+        self.deregister = delivery.dispatcher.deregister
+
+    def add_message_handler(self, handler: Callable[[str], object]) -> Registration:
+        """Call ``handler`` with the text of every frame the server sends, replies among them, before it is decoded."""
+        return _add(self.delivery.raw, handler)
+
+    def remove_message_handler(self, handler: Callable[[str], object]) -> bool:
+        """Take a raw-text handler out; return False if it was not there."""
+        return self.delivery.raw.remove(handler)
+
+    def add_error_handler(self, handler: Callable[[BaseException, Event | None], object]) -> Registration:
+        """Call ``handler`` with every failure and the event it came with.
+
+        That is: what handlers raise, ``EventsDropped``, failed attempts to connect (``ConnectError``), and refusals of
+        frames that wait for no reply (``SendRefused``); the last two come without an event.
+        """
+        return _add(self.delivery.errors, handler)
+
+    def remove_error_handler(self, handler: Callable[[BaseException, Event | None], object]) -> bool:
+        """Take an error handler out; return False if it was not there."""
+        return self.delivery.errors.remove(handler)
+
+    def add_close_handler(self, handler: Callable[[Closed], object]) -> Registration:
+        """Call ``handler`` with a ``Closed`` each time a connection ends, whoever ended it."""
+        return _add(self.delivery.closes, handler)
+
+    def remove_close_handler(self, handler: Callable[[Closed], object]) -> bool:
+        """Take a close handler out; return False if it was not there."""
+        return self.delivery.closes.remove(handler)
+
+    def add_gap_handler(self, handler: Callable[[Gap], object]) -> Registration:
+        """Call ``handler`` with a ``Gap`` each time the client is back after it was away."""
+        return _add(self.delivery.gaps, handler)
+
+    def remove_gap_handler(self, handler: Callable[[Gap], object]) -> bool:
+        """Take a gap handler out; return False if it was not there."""
+        return self.delivery.gaps.remove(handler)
+
+
+def _add(handlers: HandlerList[Any], handler: Callable[..., object]) -> Registration:
+    return Registration(handlers.add(handler), handlers.remove)

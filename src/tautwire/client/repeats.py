@@ -1,0 +1,104 @@
+"""Events that may come twice because one connection takes over from another.
+
+Two ways lead there. A successor is made before the old connection is gone, and both get what happens meanwhile. Or our
+own server goes on from the last position it named, and events behind that position were delivered already. Either way
+the old connection's events are remembered for a while, and the successor's copies of them are left out.
+"""
+
+from collections import Counter
+from typing import Final
+
+import msgspec
+
+LIFE: Final = 30.0
+"""Seconds after a hello in which copies are looked for."""
+
+_LOSSY: Final = frozenset({"user_typing", "presence_change", "manual_presence_change"})
+"""Types that are never sent again, but may well look the same twice."""
+
+
+class _Header(msgspec.Struct):
+    """What tells one event from another."""
+
+    type: str = ""
+    subtype: str | None = None
+    channel: msgspec.Raw = msgspec.Raw(b"")
+    ts: str | None = None
+    event_ts: str | None = None
+
+
+class Repeats:
+    """Remembers what was delivered, and recognises it when it comes again.
+
+    ``is_watching`` tells whether events have to be shown to this object at all; mostly they have not.
+    """
+
+    def __init__(self) -> None:
+        self.is_watching = False
+        self._positions = False
+        self._delivered: list[bytes] | None = None
+        self._expected: Counter[object] = Counter()
+        self._until = 0.0
+
+    def remember(self, *, positions: bool = False) -> None:
+        """Remember what is delivered from now on, or, with ``positions``, from each position to the next."""
+        self._positions = self._positions or positions
+        if self._delivered is None:
+            self._delivered = []
+        self._update()
+
+    def forget(self) -> None:
+        """Stop remembering, unless positions ask for it: the attempt to take over came to nothing."""
+        if not self._positions:
+            self._delivered = None
+        self._update()
+
+    def positioned(self) -> None:
+        """Note that everything so far stands before the position we would go on from."""
+        if self._delivered:
+            self._delivered = []
+        self._expected.clear()
+        self._update()
+
+    def take_over(self, now: float, *, may_repeat: bool) -> None:
+        """Expect the new connection to repeat what was remembered, or not."""
+        self._expected = Counter(_key(raw) for raw in self._delivered or ()) if may_repeat else Counter()
+        del self._expected[None]
+        self._until = now + LIFE
+        self._positions = False
+        self._delivered = None
+        self._update()
+
+    def is_repeat(self, raw: bytes, now: float) -> bool:
+        """Tell whether an event is a copy of one delivered before; remember it if it is not."""
+        if self._expected:
+            if now > self._until:
+                self._expected.clear()
+                self._update()
+            elif self._expected[key := _key(raw)] > 0:
+                self._expected[key] -= 1
+                self._expected += Counter()  # drops what has come to zero
+                self._update()
+                return True
+        if self._delivered is not None:
+            self._delivered.append(raw)
+        return False
+
+    def _update(self) -> None:
+        self.is_watching = self._delivered is not None or bool(self._expected)
+
+
+_decode = msgspec.json.Decoder(_Header).decode
+
+
+def _key(raw: bytes) -> object:
+    """Return what two copies of an event share and no two events do; None for what is never sent again."""
+    try:
+        header = _decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    if header.type in _LOSSY:
+        return None
+    if header.ts is None and header.event_ts is None:
+        return raw
+    return header.type, header.subtype, bytes(header.channel), header.ts, header.event_ts

@@ -1,0 +1,312 @@
+"""The asyncio client: what a program calls. The work is done by the parts it puts together.
+
+A ``Supervisor`` keeps a connection up, a ``Delivery`` brings what it says to the handlers, a ``Turn`` holds messages to
+the allowed rate. ``tautwire.client.blocking`` runs this very client on a loop of its own.
+"""
+
+import asyncio
+import ssl as ssl_module
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Any, Final, Literal, Self, overload
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from tautwire.client.connection import Connection, Reply
+from tautwire.client.delivery import Delivery
+from tautwire.client.dispatcher import Dispatcher
+from tautwire.client.errors import NotConnected, SendRefused
+from tautwire.client.grant import Identity, ask
+from tautwire.client.registry import HandlerRegistry
+from tautwire.client.sends import Turn
+from tautwire.client.settings import MESSAGE_RATE, Settings
+from tautwire.client.supervisor import ClientState, Step, Supervisor
+from tautwire.protocol.errors import RtmErrorCode
+from tautwire.protocol.frames import (
+    Ack,
+    ClientFrame,
+    Message,
+    PingMessage,
+    Pong,
+    PresenceQuery,
+    PresenceSub,
+    Tickle,
+    Typing,
+)
+from tautwire.protocol.ids import ChannelId, Ts, UserId
+from tautwire.protocol.tokens import Token
+from tautwire.session.client import Patience, parse_frame, type_of
+from tautwire.session.governor import Backoff
+from tautwire.session.ratelimit import Rate
+
+GRACE: Final = 2.0
+"""Seconds ``close`` gives to handlers that are at work or have work waiting."""
+
+
+class RTMClient(HandlerRegistry):
+    """A typed RTM client for asyncio. All coroutine methods are for one loop; handlers come and go from any thread.
+
+    Args:
+        token: ``xoxb-…`` or ``xoxp-…``; without it, ``SLACK_BOT_TOKEN``.
+        base_url: address of the Web API; without it ``SLACK_API_URL``, else Slack's.
+        dispatcher: event handlers that were registered before there was a client.
+        proxy: a proxy URL for HTTP and WebSocket; "" for none; without it, the environment decides.
+        ssl: TLS settings for HTTP and WebSocket, such as a CA of your own.
+        connect_timeout: seconds for ``rtm.connect``, and again for opening the socket.
+        send_timeout: seconds a frame waits for a connection to come back.
+        offline: what ``send`` does while there is no connection but one is being made: ``"wait"``, or ``"fail"``.
+        message_rate: how fast messages go out; None for no limit.
+        auto_reconnect: whether a lost connection is replaced.
+        patience: seconds to wait for hello, replies and signs of life.
+        backoff: how attempts to connect are spread.
+
+    Raises:
+        ConfigError: there is no token, or the address is none.
+    """
+
+    def __init__(
+        self,
+        token: Token | str | None = None,
+        base_url: str | None = None,
+        *,
+        dispatcher: Dispatcher | None = None,
+        proxy: str | None = None,
+        ssl: ssl_module.SSLContext | None = None,
+        connect_timeout: float = 30.0,
+        send_timeout: float = 30.0,
+        offline: Literal["wait", "fail"] = "wait",
+        message_rate: Rate | None = MESSAGE_RATE,
+        auto_reconnect: bool = True,
+        patience: Patience | None = None,
+        backoff: Backoff | None = None,
+    ) -> None:
+        settings = Settings.of(
+            token,
+            base_url,
+            proxy=proxy,
+            ssl=ssl,
+            connect_timeout=connect_timeout,
+            send_timeout=send_timeout,
+            offline=offline,
+            auto_reconnect=auto_reconnect,
+            patience=patience or Patience(),
+            backoff=backoff or Backoff(),
+        )
+        super().__init__(Delivery(dispatcher or Dispatcher(), reply_patience=settings.patience.reply))
+        self.settings = settings
+        """What the client was told, the environment included."""
+        self.web: AsyncWebClient = settings.web_client()
+        """slack_sdk's Web API client, with the same token, address, proxy and TLS."""
+        self._rtm_connect = settings.web_client(retry=False)
+        self._supervisor = Supervisor(self._open, self.delivery, settings)
+        self._turn = Turn(message_rate)
+        self._last: Connection | None = None
+        self._closing: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.state.value} at {self.settings.base_url}>"
+
+    # -- looking --------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> ClientState:
+        """Where the client is in its life."""
+        return self._supervisor.state
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a connection delivers events and takes frames."""
+        return self._supervisor.connection is not None
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why the client gave up (``ConnectRefused``); None unless its state is FAILED."""
+        return self._supervisor.failure
+
+    @property
+    def identity(self) -> Identity:
+        """Who is connected, and where: ``self`` and ``team`` of the last ``rtm.connect``.
+
+        Raises:
+            NotConnected: there was no connection yet.
+        """
+        if self._identity is None:
+            raise NotConnected
+        return self._identity
+
+    _identity: Identity | None = None
+
+    @property
+    def round_trip(self) -> float | None:
+        """Seconds the last ping of this connection took; None before the first answer."""
+        connection = self._supervisor.connection
+        return None if connection is None else connection.round_trip
+
+    @property
+    def position(self) -> int | None:
+        """Place in the workspace's log up to which events were delivered; None from a server without positions."""
+        return self.delivery.position
+
+    # -- connecting -----------------------------------------------------------------------------------------
+
+    async def connect(self) -> None:
+        """Connect, and return after the hello. One attempt: a failure is raised, not repeated.
+
+        From then on a lost connection is replaced in the background. Returns at once if connected; waits for the
+        attempts under way if there are any. An attempt too many for the rate limit waits for its time.
+
+        Raises:
+            ConnectRefused: there is no use in trying again.
+            RateLimited, ConnectError: another try may work.
+            ClientClosed: after close().
+        """
+        await self._supervisor.connect()
+
+    async def reconnect(self) -> None:
+        """Replace the connection by a new one, and return after its hello. The old one delivers until then."""
+        await self._supervisor.reconnect()
+
+    async def disconnect(self) -> None:
+        """End the connection; connect() makes another. Handlers finish what was delivered. Safe in every state."""
+        await self._supervisor.stop(Step.STOP)
+
+    async def run(self) -> None:
+        """Connect and serve until the client is disconnected or closed, then close it.
+
+        Unlike connect(), a first attempt that fails is repeated. Cancelling this ends the client at once.
+
+        Raises:
+            ConnectRefused: the server will not have us.
+        """
+        try:
+            await self._supervisor.run()
+        except asyncio.CancelledError:
+            await self.close(grace=0.0)
+            raise
+        finally:
+            await self.close()
+
+    async def close(self, grace: float = GRACE) -> None:
+        """End everything for good: no task, thread or socket is left. Safe in every state, any number of times.
+
+        Args:
+            grace: seconds for handlers to finish; what runs longer is cancelled. All in all it takes about two
+                seconds more at most. A thread that does not end is left behind, with a line in the log.
+        """
+        await self.close_for(asyncio.current_task(), grace)
+
+    async def close_for(self, caller: object, grace: float) -> None:
+        """As ``close``; ``caller`` is the task or thread that waits, in case it is a handler's."""
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._end(grace, caller))
+        await asyncio.shield(self._closing)
+
+    async def _end(self, grace: float, caller: object) -> None:
+        await self._supervisor.stop(Step.CLOSE)
+        await self.delivery.close(grace, caller)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.connect()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _open(self, supervisor: Supervisor) -> Connection:
+        old = supervisor.connection
+        self.delivery.asking(old)
+        grant = await ask(self._rtm_connect, self.delivery.position, self.settings.connect_timeout)
+        self._identity = grant.identity
+        first_id = 1 if self._last is None else self._last.next_id
+        self._last = await Connection.open(grant, self.delivery, supervisor, self.settings, first_id)
+        return self._last
+
+    # -- sending --------------------------------------------------------------------------------------------
+
+    @overload
+    async def send(self, frame: Message) -> Ack: ...
+    @overload
+    async def send(self, frame: PingMessage) -> Pong: ...
+    @overload
+    async def send(self, frame: Typing | PresenceSub | PresenceQuery | Tickle) -> None: ...
+    @overload
+    async def send(self, frame: Mapping[str, Any] | str) -> Ack | Pong | None: ...
+
+    async def send(self, frame: ClientFrame | Mapping[str, Any] | str) -> Reply | None:
+        """Send a frame; for a message wait until it is stored, for a ping until it is answered.
+
+        Args:
+            frame: a frame, its members as a mapping, or its JSON text. A frame without ``id`` gets one.
+
+        Returns:
+            The ``Ack`` of a message (with its ``ts``), the ``Pong`` of a ping, None for any other frame.
+
+        Raises:
+            FrameError: the frame is too long, or its id is taken. It was not sent.
+            NotConnected: there is no connection. It was not sent.
+            SendRefused: the server said no.
+            SendUnknown: it was sent, but no reply came: it may be stored or not.
+        """
+        if isinstance(frame, str):
+            frame = parse_frame(frame)
+        if type_of(frame) == "message":
+            await self._turn.wait()
+        connection = await self._live()
+        future = connection.send(frame)
+        match frame:
+            case PresenceSub(ids=ids) | {"type": "presence_sub", "ids": ids}:
+                self.delivery.presence = list(ids)
+        if future is None:
+            return None
+        try:
+            return await future
+        except SendRefused as error:
+            if error.code == RtmErrorCode.SLOW_DOWN.number:
+                self._turn.slow_down()
+            raise
+
+    async def say(
+        self, channel: str, text: str, *, thread_ts: str | None = None, reply_broadcast: bool | None = None
+    ) -> Ack:
+        """Post a text and return its ack; see ``send``. ``&``, ``<`` and ``>`` have to be escaped by then."""
+        thread = None if thread_ts is None else Ts(thread_ts)
+        return await self.send(Message(ChannelId(channel), text, thread_ts=thread, reply_broadcast=reply_broadcast))
+
+    async def typing(self, channel: str) -> None:
+        """Show that we are typing; at most every three seconds."""
+        await self.send(Typing(ChannelId(channel)))
+
+    async def ping(self) -> float:
+        """Ask the server for a sign of life; return the seconds it took."""
+        connection = await self._live()
+        sent_at = asyncio.get_running_loop().time()
+        future = connection.send(PingMessage())
+        if future is not None:
+            await future
+        return asyncio.get_running_loop().time() - sent_at
+
+    async def presence_query(self, ids: Iterable[str]) -> None:
+        """Ask once for the presence of up to 500 users; the answers are presence_change events."""
+        await self.send(PresenceQuery([UserId(each) for each in ids]))
+
+    async def presence_sub(self, ids: Iterable[str]) -> None:
+        """Replace the list of users whose presence changes we are told; later connections subscribe to it again."""
+        await self.send(PresenceSub([UserId(each) for each in ids]))
+
+    async def _live(self) -> Connection:
+        """Return a connection that takes frames, waiting for one as long as the settings allow."""
+        if self.settings.offline == "fail" and not self.is_connected:
+            raise NotConnected("not connected now")
+        try:
+            async with asyncio.timeout(self.settings.send_timeout):
+                while not (connection := await self._supervisor.ready()).is_live:
+                    pass  # it came and went; ready() waits for the next
+        except TimeoutError:
+            raise NotConnected(f"no connection came back within {self.settings.send_timeout:g} s") from None
+        return connection

@@ -1,0 +1,100 @@
+"""What a client is told to do, and the Web API clients made from it.
+
+One place for token, addresses, proxy and TLS, so that HTTP and WebSocket are configured alike. The Web API clients are
+slack_sdk's own.
+"""
+
+import os
+import ssl as ssl_module
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from slack_sdk.web import WebClient
+from slack_sdk.web.async_client import AsyncWebClient
+
+from tautwire.client.log import WEB_LOG
+from tautwire.protocol.errors import ConfigError
+from tautwire.protocol.tokens import Token
+from tautwire.session.client import Patience
+from tautwire.session.governor import Backoff
+from tautwire.session.ratelimit import Rate
+
+SLACK_API_URL: Final = "https://slack.com/api/"
+
+MESSAGE_RATE: Final = Rate(per_second=1.0, burst=10)
+"""Messages sent by one client. Source: rtm.md 6.1 (1/s documented; the burst is recommended)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of a client; times in seconds."""
+
+    token: Token
+    base_url: str = SLACK_API_URL
+    proxy: str | None = field(default=None, repr=False)
+    """A proxy URL for both ways; None: as the environment says."""
+    ssl: ssl_module.SSLContext | None = None
+    connect_timeout: float = 30.0
+    """For ``rtm.connect``, and again for opening the socket."""
+    send_timeout: float = 30.0
+    """For a connection to come back before a frame that waits for it is given up."""
+    offline: Literal["wait", "fail"] = "wait"
+    auto_reconnect: bool = True
+    patience: Patience = field(default_factory=Patience)
+    backoff: Backoff = field(default_factory=Backoff)
+
+    @classmethod
+    def of(cls, token: Token | str | None, base_url: str | None, **others: object) -> "Settings":
+        """Fill what was not given from ``SLACK_BOT_TOKEN`` and ``SLACK_API_URL``.
+
+        Raises:
+            ConfigError: there is no token.
+        """
+        token = token or os.environ.get("SLACK_BOT_TOKEN") or ""
+        if isinstance(token, str):
+            token = Token(token.strip())
+        if not token.reveal():
+            raise ConfigError("no token: give token=…, or set SLACK_BOT_TOKEN")
+        base_url = base_url or os.environ.get("SLACK_API_URL") or SLACK_API_URL
+        if urllib.parse.urlsplit(base_url).scheme not in ("http", "https"):
+            raise ConfigError("base_url is the address of the Web API, such as http://127.0.0.1:8065/api/")
+        if not base_url.endswith("/"):
+            base_url += "/"
+        return cls(token=token, base_url=base_url, **others)  # type: ignore[arg-type]
+
+    def proxy_for(self, url: str) -> str | None:
+        """Return the proxy to use for a URL: the one that was set, else what HTTP(S)_PROXY and NO_PROXY say."""
+        if self.proxy is not None:
+            return self.proxy or None
+        parts = urllib.parse.urlsplit(url)
+        if parts.hostname is None or urllib.request.proxy_bypass(parts.netloc.rpartition("@")[2]):
+            return None
+        proxies = urllib.request.getproxies()
+        return proxies.get("https" if parts.scheme in ("https", "wss") else "http")
+
+    def web_client(self, *, retry: bool = True) -> AsyncWebClient:
+        """Make slack_sdk's asyncio client. ``retry=False``: a failed call is not repeated inside."""
+        client = AsyncWebClient(
+            token=self.token.reveal(),
+            base_url=self.base_url,
+            timeout=int(self.connect_timeout),
+            ssl=self.ssl,
+            logger=WEB_LOG,
+            retry_handlers=None if retry else [],
+        )
+        client.proxy = self.proxy_for(self.base_url)  # slack_sdk on its own takes any proxy variable and no NO_PROXY
+        return client
+
+    def blocking_web_client(self) -> WebClient:
+        """Make slack_sdk's blocking client."""
+        client = WebClient(
+            token=self.token.reveal(),
+            base_url=self.base_url,
+            timeout=int(self.connect_timeout),
+            ssl=self.ssl,
+            logger=WEB_LOG,
+        )
+        client.proxy = self.proxy_for(self.base_url)
+        return client

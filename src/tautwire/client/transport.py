@@ -1,0 +1,193 @@
+"""The WebSocket under a connection: the only module that knows picows.
+
+It hands over whole text messages as bytes and says once how the socket ended. What picows leaves to its user is done
+here: fragments are put together, CLOSE is answered, an oversized message ends the connection. Extensions are never
+offered. Nothing here knows RTM; ``tautwire.client.connection`` owns a transport.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl as ssl_module
+import struct
+import sys
+from typing import Final, NamedTuple, Protocol
+
+import aiohappyeyeballs
+from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSParsedURL, WSTransport, ws_connect
+
+from tautwire.client.errors import ConnectError
+from tautwire.client.log import LOG, SOCKET_LOG
+from tautwire.protocol.tokens import redact
+
+MAX_MESSAGE_SIZE: Final = 4 * 1024 * 1024
+"""Bytes of one incoming message. Source: rtm.md 14.2 (recommended)."""
+
+CLOSE_PATIENCE: Final = 1.0
+"""Seconds we wait for the other side's part of the closing handshake."""
+
+_LAST_DATA_RECV: Final = 8 + 4 * 11
+"""Offset of tcpi_last_data_recv, milliseconds, in Linux' struct tcp_info."""
+
+
+class End(NamedTuple):
+    """How a socket ended: the code and reason of the peer's Close frame, or what happened instead of one."""
+
+    code: int | None
+    reason: str
+
+
+class Transport(Protocol):
+    """An open WebSocket."""
+
+    def send(self, data: bytes) -> None:
+        """Send one text message; does nothing once the socket is closing."""
+
+    def quiet_for(self) -> float | None:
+        """Return the seconds since the last byte came in, None where the system does not tell."""
+
+    async def close(self, code: int = 1000) -> None:
+        """Send a Close frame, wait a moment for the answer, and end the socket whatever comes. Safe to call twice."""
+
+
+class Receiver(Protocol):
+    """Who a transport reports to. All are called on the loop; none may raise."""
+
+    def connected(self, transport: Transport) -> None:
+        """Learn that the WebSocket is open, before anything comes in."""
+
+    def receive(self, data: bytes) -> None:
+        """Take one complete text message, not checked for UTF-8."""
+
+    def ended(self, end: End) -> None:
+        """Learn, once, that nothing will come any more."""
+
+
+async def dial(
+    url: str, receiver: Receiver, *, ssl: ssl_module.SSLContext | None, proxy: str | None, within: float
+) -> None:
+    """Open a WebSocket to ``url`` (used as it is, byte for byte) within ``within`` seconds.
+
+    Raises:
+        ConnectError: unreachable, refused, not a WebSocket, or too slow.
+    """
+    sockets: list[socket.socket] = []
+
+    async def open_socket(target: WSParsedURL) -> socket.socket:
+        """Connect to the server or the proxy. The socket is made here so that it can be ended from here."""
+        loop = asyncio.get_running_loop()
+        addresses = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+        sock = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=0.25)
+        sockets.append(sock)
+        return sock
+
+    try:
+        async with asyncio.timeout(within):
+            _, listener = await ws_connect(
+                lambda: _Listener(receiver),
+                url,
+                ssl_context=ssl,
+                proxy=proxy,
+                socket_factory=open_socket,
+                websocket_handshake_timeout=within,
+                max_frame_size=MAX_MESSAGE_SIZE,
+                max_redirects=0,
+                logger_name=SOCKET_LOG,
+            )
+    except BaseException as error:
+        for sock in sockets:
+            with contextlib.suppress(OSError):  # closed already
+                sock.shutdown(socket.SHUT_RDWR)  # makes the transport, which picows keeps to itself, end and close it
+        if isinstance(error, TimeoutError):
+            raise ConnectError(f"the WebSocket did not open within {within:g} s") from None
+        if not isinstance(error, Exception):
+            raise
+        # whatever breaks on the way, the next try may work; the text of layers below may hold the URL, hence the ticket
+        raise ConnectError(f"the WebSocket did not open: {redact(str(error) or type(error).__name__)}") from None
+    if listener is None:  # how picows tells of an end in the middle of the handshake
+        raise ConnectError("the server dropped the connection instead of opening the WebSocket")
+
+
+class _PicowsTransport:
+    """``Transport`` over picows."""
+
+    def __init__(self, transport: WSTransport) -> None:
+        self._transport = transport
+        raw = transport.underlying_transport.get_extra_info("socket")
+        self._tcp_info = raw if sys.platform == "linux" and raw.family != socket.AF_UNIX else None
+
+    def send(self, data: bytes) -> None:
+        self._transport.send(WSMsgType.TEXT, data)
+
+    def quiet_for(self) -> float | None:
+        if self._tcp_info is None:
+            return None
+        info: bytes = self._tcp_info.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_DATA_RECV + 4)
+        (milliseconds,) = struct.unpack_from("@I", info, _LAST_DATA_RECV)
+        return float(milliseconds) / 1000
+
+    async def close(self, code: int = 1000) -> None:
+        if not self._transport.is_disconnected:
+            self._transport.send_close(WSCloseCode(code))
+        try:
+            async with asyncio.timeout(CLOSE_PATIENCE):
+                await self._transport.wait_disconnected()
+        except TimeoutError:
+            self._transport.disconnect(graceful=False)
+        except Exception as error:  # noqa: BLE001 (what went wrong in the socket was reported when it ended)
+            LOG.debug("socket ended with %s", redact(repr(error)))
+
+
+class _Listener(WSListener):
+    """Puts messages together and reports the end once."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._is_text = True
+        self._end = End(None, "the server dropped the connection without a Close frame")
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self._receiver.connected(_PicowsTransport(transport))
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        kind = frame.msg_type
+        if kind is WSMsgType.TEXT and frame.fin:
+            self._receiver.receive(frame.get_payload_as_bytes())
+        elif kind is WSMsgType.CLOSE:
+            self._close(transport, frame)
+        elif kind in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
+            self._collect(transport, frame)
+
+    def _collect(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Keep a fragment; hand over the message with the last one. Binary messages are no part of RTM: ignored."""
+        if frame.msg_type is not WSMsgType.CONTINUATION:
+            self._is_text = frame.msg_type is WSMsgType.TEXT
+        self._parts.append(frame.get_payload_as_bytes())
+        self._size += frame.payload_size
+        if self._size > MAX_MESSAGE_SIZE:
+            self._end = End(None, f"a message of more than {MAX_MESSAGE_SIZE} bytes came in")
+            transport.send_close(WSCloseCode.MESSAGE_TOO_BIG)
+            transport.disconnect()
+        elif frame.fin:
+            message, self._parts, self._size = b"".join(self._parts), [], 0
+            if self._is_text:
+                self._receiver.receive(message)
+
+    def _close(self, transport: WSTransport, frame: WSFrame) -> None:
+        code = int(frame.get_close_code().value)
+        self._end = End(code or None, redact(frame.get_close_reason() or "") or "the server closed the connection")
+        if not transport.is_close_frame_sent:
+            transport.send_close(WSCloseCode(code or 1000))
+        transport.disconnect()
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self._parts.clear()
+        self._receiver.ended(self._end)
+
+    def pause_writing(self) -> None:
+        """Nothing to do: what a client sends is bounded by its limiter and by the frame size."""
+
+    def resume_writing(self) -> None:
+        """See ``pause_writing``."""
