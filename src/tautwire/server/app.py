@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Self, cast
@@ -33,7 +33,7 @@ from tautwire.server.rtm.door import Door
 from tautwire.server.rtm.handover import Handover
 from tautwire.server.services.identity import Identities
 from tautwire.server.services.presence import Presence
-from tautwire.server.services.seed import SAMPLE, plant, read_seed
+from tautwire.server.services.seed import SAMPLE, Seed, plant, read_seed
 from tautwire.server.services.tickets import Tickets
 from tautwire.server.services.workspace import Team, Workspace
 from tautwire.server.store.database import Database, Query
@@ -46,6 +46,8 @@ log = logging.getLogger("tautwire.server")
 FAMILIES: Final = (api, auth, bots, chat, conversations, reactions, rtm, users)
 """Importing a family registers its methods."""
 
+Observer = Callable[[Sequence[Entry]], None]
+
 SWEEP_INTERVAL: Final = 1.0
 BACKLOG: Final = 4_096
 """Connections that may wait to be accepted: a reconnect storm must not be refused."""
@@ -54,12 +56,18 @@ BACKLOG: Final = 4_096
 class Server:
     """A workspace that is being served, from ``start`` to ``stop``.
 
-    It installs no signal handlers and no log handlers. ``clock`` is for tests that turn time.
+    It installs no signal handlers and no log handlers.
+
+    Args:
+        clock: for tests that turn time.
+        sample: what an empty data directory gets when the settings name no seed file.
     """
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+    def __init__(self, settings: Settings, *, clock: Clock | None = None, sample: Seed = SAMPLE) -> None:
         self.settings = settings
         self._clock = clock or Clock()
+        self._sample = sample
+        self._observers: list[Observer] = []
         self._parts: _Parts | None = None
 
     async def __aenter__(self) -> Self:
@@ -90,6 +98,10 @@ class Server:
         tokens = TokenFile(self.settings.data).read()
         return await self.workspace.reader.read(lambda query: read_directory(query, self.api_url, tokens))
 
+    def observe(self, observer: Observer) -> None:
+        """Call ``observer`` on the loop with the log entries of each commit, after they were handed to connections."""
+        self._observers.append(observer)
+
     async def start(self) -> None:
         """Open the data directory, seed it, and listen.
 
@@ -100,7 +112,7 @@ class Server:
         """
         if self._parts is not None:
             raise ConfigError("the server is running already")
-        parts = _Parts(self.settings, self._clock)
+        parts = _Parts(self.settings, self._clock, self._sample, self._observers)
         try:
             await parts.start()
         except BaseException:
@@ -124,9 +136,11 @@ class Server:
 class _Parts:
     """The parts of one run, in the order in which they are made; ``stop`` takes them down in reverse."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, sample: Seed, observers: Sequence[Observer]) -> None:
         self._settings = settings
         self._clock = clock
+        self._sample = sample
+        self._observers = observers
         self._exit = contextlib.AsyncExitStack()
         self._tail = Tail(0)
         self._hub = Hub({})
@@ -151,7 +165,7 @@ class _Parts:
 
             def fill(tx: Transaction) -> None:
                 # The file first: a token whose hash was stored and that stands nowhere else would be lost.
-                planted = plant(tx, seed or SAMPLE, "seed" if seed else "sample")
+                planted = plant(tx, seed or self._sample, "seed" if seed else "sample")
                 if planted:
                     tokens.add(planted)
 
@@ -189,6 +203,8 @@ class _Parts:
     def _deliver(self, entries: Sequence[Entry]) -> None:
         self._tail.extend(entries)
         self._hub.deliver(entries)
+        for observer in self._observers:
+            observer(entries)
 
 
 @dataclass(frozen=True, slots=True)

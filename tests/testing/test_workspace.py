@@ -1,0 +1,126 @@
+"""The workspace that users get for their tests."""
+
+import asyncio
+import re
+import time
+
+import pytest
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+
+from tautwire import MessageEvent, RTMClient, UserTypingEvent
+from tautwire.testing import BlockingWorkspace, Workspace
+
+
+async def test_a_bot_is_tested_in_three_lines(workspace: Workspace) -> None:
+    alice, general = workspace.person("alice"), workspace.channel("#general")
+    bot = RTMClient(workspace.person("bot").token, workspace.api_url)
+
+    @bot.on(MessageEvent)
+    async def deploy(event: MessageEvent) -> None:
+        if event.text.startswith("deploy"):
+            await bot.say(event.channel, f"deploying {event.text.split()[1]}")
+
+    async with bot:
+        await alice.say("#general", "deploy prod")
+        line = await general.wait_for(text="deploying prod", user="bot", within=2)
+
+    assert line.user == workspace.person("bot").id
+    assert [each.text for each in general.lines] == ["deploy prod", "deploying prod"]
+
+
+def test_blocking_tests_have_the_same(blocking_workspace: BlockingWorkspace) -> None:
+    web = WebClient(blocking_workspace.person("bot").token, base_url=blocking_workspace.api_url)
+    blocking_workspace.person("alice").say("general", "a < b")
+    web.chat_postMessage(channel="#general", text="done")
+
+    general = blocking_workspace.channel("general")
+    assert general.wait_for("a &lt; b").text == "a &lt; b"
+    assert general.wait_for(re.compile("^do"), user=blocking_workspace.person("bot")).text == "done"
+
+
+async def test_a_message_that_does_not_come_fails_with_the_transcript(workspace: Workspace) -> None:
+    await workspace.person("alice").say("general", "hello")
+
+    with pytest.raises(
+        AssertionError, match=r"'pong' by bot did not come to #general within 0\.05 s(.|\n)*alice: hello"
+    ):
+        await workspace.channel("general").wait_for(text="pong", user="bot", within=0.05)
+
+
+async def test_each_wait_goes_on_after_the_one_before(workspace: Workspace) -> None:
+    alice, general = workspace.person("alice"), workspace.channel("general")
+    for _ in range(2):
+        await alice.say("general", "again")
+
+    first, second = await general.wait_for("again"), await general.wait_for("again")
+
+    assert first.ts < second.ts
+    with pytest.raises(AssertionError):
+        await general.wait_for("again", within=0.01)
+
+
+async def test_typing_reaches_bots(workspace: Workspace) -> None:
+    seen: asyncio.Queue[UserTypingEvent] = asyncio.Queue()
+    async with RTMClient(workspace.person("bot").token, workspace.api_url) as bot:
+        bot.register(seen.put, UserTypingEvent)
+        await workspace.person("alice").type("general")
+        event = await asyncio.wait_for(seen.get(), 5)
+
+    assert event.user == workspace.person("alice").id
+
+
+@pytest.mark.workspace(people=["ann"], bots=["x", "y"], channels=["ops", "dev"])
+async def test_a_marker_says_who_is_there(workspace: Workspace) -> None:
+    await workspace.person("ann").say("dev", "hi")
+
+    assert (await workspace.channel("dev").wait_for()).text == "hi"
+    with pytest.raises(KeyError):
+        workspace.person("alice")
+
+
+def test_it_is_ready_within_a_moment() -> None:
+    """A tenth of a second is the aim; the bound is wide, since tests share the machine."""
+    with Workspace():  # loads what is loaded once
+        pass
+    started = time.perf_counter()
+    with Workspace():
+        ready = time.perf_counter() - started
+
+    assert ready < 2.0
+
+
+def test_the_clock_can_be_turned(blocking_workspace: BlockingWorkspace) -> None:
+    alice = blocking_workspace.person("alice")
+    first = alice.say("general", "now")
+    blocking_workspace.clock.turn(3600)
+    second = alice.say("general", "later")
+    blocking_workspace.clock.step(-7200)
+    third = alice.say("general", "after somebody set the clock back")
+
+    assert float(second.ts) - float(first.ts) >= 3600
+    assert third.ts > second.ts
+
+
+class TestFaults:
+    """What the front does, seen from a client that knows nothing of it."""
+
+    def test_nothing_is_wrong_until_asked_for(self, blocking_workspace: BlockingWorkspace) -> None:
+        web = WebClient(blocking_workspace.person("bot").token, base_url=blocking_workspace.api_url)
+
+        assert web.auth_test()["ok"]
+        assert blocking_workspace.faults.count("auth.test") == 1
+
+    def test_rate_limits_and_errors(self, blocking_workspace: BlockingWorkspace) -> None:
+        web = WebClient(blocking_workspace.person("bot").token, base_url=blocking_workspace.api_url)
+        faults = blocking_workspace.faults
+        faults.rate_limit("auth.test", retry_after=7)
+        faults.error("auth.test", "account_inactive")
+
+        with pytest.raises(SlackApiError) as limited:
+            web.auth_test()
+        assert limited.value.response.status_code == 429
+        assert limited.value.response.headers["Retry-After"] == "7"
+        with pytest.raises(SlackApiError, match="account_inactive"):
+            web.auth_test()
+        assert web.auth_test()["ok"]
