@@ -120,10 +120,10 @@ def test_a_pong_carries_what_the_ping_did() -> None:
         (b"{}", "Neither an event"),
         (b'{"type":"hello"} trailing', "malformed"),
         (b'{"type":7}', "Expected `str`"),
-        (b"\xff", "utf-8"),
-        (b'{"type":"hello","region":"\xff"}', "utf-8"),
+        (b"\xff", "malformed"),
+        (b'{"type":"\xff"}', "utf-8"),
         (b'{"type":"message","blocks":' + b"[" * 200_000, "recursion"),
-        ("\ud800", "utf-8"),
+        ("\ud800", "malformed"),
     ],
 )
 def test_what_is_no_frame_is_malformed_with_a_reason(raw: bytes | str, reason: str) -> None:
@@ -132,6 +132,13 @@ def test_what_is_no_frame_is_malformed_with_a_reason(raw: bytes | str, reason: s
     assert received.event.type == ""
     assert reason in received.event.reason
     assert encode(received.event) == received.raw
+
+
+def test_text_that_is_no_utf8_is_malformed() -> None:
+    event = decode_event(b'{"type":"message","channel":"C1","text":"\xff","ts":"1700000010.000100"}').event
+    assert isinstance(event, MalformedEvent)
+    assert event.type == "message"
+    assert "utf-8" in event.reason
 
 
 @pytest.mark.parametrize("member", ["channel", "text", "ts"])

@@ -124,7 +124,7 @@ def build(pieces: Iterable[Piece]) -> str:
     Neighbouring ``Text`` pieces come back as one. In the parts of a sequence, ``|`` is taken for the start of the label
     and, in those that begin with ``!``, ``^`` for the start of the next part.
     """
-    return "".join(escape(piece.text) if isinstance(piece, Text) else _build_sequence(piece) for piece in pieces)
+    return "".join(map(_build_piece, pieces))
 
 
 def link_urls(text: str) -> str:
@@ -167,8 +167,10 @@ def _parse_command(body: str, label: str | None) -> Piece:
             return Special(body, label)
 
 
-def _build_sequence(piece: Piece) -> str:
+def _build_piece(piece: Piece) -> str:
     match piece:
+        case Text(text):
+            return escape(text)
         case UserMention(user):
             body = f"@{user}"
         case ChannelLink(channel):
@@ -185,8 +187,6 @@ def _build_sequence(piece: Piece) -> str:
             body = f"!{name}"
         case Link(url):
             body = url
-        case Text(text):
-            return escape(text)
     label = "" if piece.label is None else f"|{escape(piece.label)}"
     return f"<{escape(body)}{label}>"
 
