@@ -1,7 +1,8 @@
 """Every event of RTM as a typed class, a module per family.
 
-``CATALOGUE`` finds the class of a frame by its type and subtype. How a class is named: the type in capitals and
-``Event`` behind it; a subtype of message stands between ``Message`` and ``Event``, without its own word ``message``.
+A class is named by its type in capitals with ``Event`` behind it; a subtype of message stands between ``Message`` and
+``Event``, without its own word ``message``. In their docstrings "you" is the user of the connection. ``CATALOGUE`` finds
+the class of a frame.
 """
 
 from typing import Final

@@ -20,9 +20,9 @@ class ChannelCreatedEvent(Event, frozen=True, kw_only=True, tag="channel_created
 
 
 class ChannelJoinedEvent(Event, frozen=True, kw_only=True, tag="channel_joined"):
-    """One became a member of a channel; ``channel`` is all of it.
+    """You became a member of a channel; ``channel`` is all of it.
 
-    To: all connections of the one user concerned. Source: documented.
+    To: you, on all your connections. Source: documented.
     """
 
     channel: Channel
@@ -30,11 +30,11 @@ class ChannelJoinedEvent(Event, frozen=True, kw_only=True, tag="channel_joined")
 
 
 class ChannelLeftEvent(Event, frozen=True, kw_only=True, tag="channel_left"):
-    """One left a channel or was removed from it.
+    """You left a channel or were removed from it.
 
     Sometimes withheld, as the documents say.
 
-    To: all connections of the one user concerned. Source: documented.
+    To: you, on all your connections. Source: documented.
     """
 
     channel: ChannelId
@@ -43,9 +43,9 @@ class ChannelLeftEvent(Event, frozen=True, kw_only=True, tag="channel_left"):
 
 
 class ChannelMarkedEvent(Event, frozen=True, kw_only=True, tag="channel_marked"):
-    """One read a channel up to ``ts``.
+    """You read a channel up to ``ts``.
 
-    To: all connections of the one user concerned. Source: documented, captured.
+    To: you, on all your connections. Source: documented, captured.
     """
 
     channel: ChannelId
@@ -131,7 +131,7 @@ class ChannelUpdatedEvent(Event, frozen=True, kw_only=True, tag="channel_updated
 
 
 class MemberJoinedChannelEvent(Event, frozen=True, kw_only=True, tag="member_joined_channel"):
-    """A user became a member of a channel; oneself included.
+    """A user became a member of a channel; you included.
 
     No ``inviter`` tells that they came by themselves, or that a public channel was made private.
 

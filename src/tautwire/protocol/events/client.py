@@ -8,9 +8,9 @@ from tautwire.protocol.opendata import UNSET, OpenData
 
 
 class DesktopNotificationEvent(Event, frozen=True, kw_only=True, tag="desktop_notification"):
-    """What the desktop client shows for a message that concerns one.
+    """What the desktop client shows for a message that concerns you.
 
-    To: all connections of the one user concerned. Source: captured, read in an SDK.
+    To: you, on all your connections. Source: captured, read in an SDK.
     """
 
     title: str
@@ -27,9 +27,9 @@ class DesktopNotificationEvent(Event, frozen=True, kw_only=True, tag="desktop_no
 
 
 class MobileInAppNotificationEvent(Event, frozen=True, kw_only=True, tag="mobile_in_app_notification"):
-    """What the mobile client shows for a message that concerns one.
+    """What the mobile client shows for a message that concerns you.
 
-    To: all connections of the one user concerned. Source: read in an SDK.
+    To: you, on all your connections. Source: read in an SDK.
     """
 
     title: str | None = None
@@ -43,14 +43,14 @@ class MobileInAppNotificationEvent(Event, frozen=True, kw_only=True, tag="mobile
 class BadgeCountsUpdatedEvent(Event, frozen=True, kw_only=True, tag="badge_counts_updated"):
     """The counters on the client's badge changed. Read them from the raw frame.
 
-    To: all connections of the one user concerned. Source: read in an SDK.
+    To: you, on all your connections. Source: read in an SDK.
     """
 
 
 class ActivityEvent(Event, frozen=True, kw_only=True, tag="activity"):
-    """Something new in one's activity feed. ``subtype`` is data here.
+    """Something new in your activity feed. ``subtype`` is data here.
 
-    To: all connections of the one user concerned. Source: read in an SDK.
+    To: you, on all your connections. Source: read in an SDK.
     """
 
     subtype: str | None = None
@@ -126,7 +126,7 @@ class AiAssistantStatusEvent(Event, frozen=True, kw_only=True, tag="ai_assistant
 class DraftCreateEvent(Event, frozen=True, kw_only=True, tag="draft_create"):
     """A draft was stored.
 
-    To: all connections of the one user concerned. Source: uncertain, from reports of what clients saw.
+    To: you, on all your connections. Source: uncertain, from reports of what clients saw.
     """
 
     draft: OpenData = UNSET
@@ -136,7 +136,7 @@ class DraftCreateEvent(Event, frozen=True, kw_only=True, tag="draft_create"):
 class DraftUpdateEvent(Event, frozen=True, kw_only=True, tag="draft_update"):
     """A draft changed.
 
-    To: all connections of the one user concerned. Source: uncertain, from reports of what clients saw.
+    To: you, on all your connections. Source: uncertain, from reports of what clients saw.
     """
 
     draft: OpenData = UNSET
@@ -146,7 +146,7 @@ class DraftUpdateEvent(Event, frozen=True, kw_only=True, tag="draft_update"):
 class DraftDeleteEvent(Event, frozen=True, kw_only=True, tag="draft_delete"):
     """A draft is gone.
 
-    To: all connections of the one user concerned. Source: uncertain, from reports of what clients saw.
+    To: you, on all your connections. Source: uncertain, from reports of what clients saw.
     """
 
     draft: OpenData = UNSET
@@ -156,7 +156,7 @@ class DraftDeleteEvent(Event, frozen=True, kw_only=True, tag="draft_delete"):
 class DraftSentEvent(Event, frozen=True, kw_only=True, tag="draft_sent"):
     """A draft was sent.
 
-    To: all connections of the one user concerned. Source: uncertain, from reports of what clients saw.
+    To: you, on all your connections. Source: uncertain, from reports of what clients saw.
     """
 
     draft: OpenData = UNSET

@@ -6,9 +6,9 @@ from tautwire.protocol.objects import DndStatus
 
 
 class DndUpdatedEvent(Event, frozen=True, kw_only=True, tag="dnd_updated"):
-    """One's own Do Not Disturb state changed.
+    """Your own Do Not Disturb state changed.
 
-    To: all connections of the one user concerned. Source: documented.
+    To: you, on all your connections. Source: documented.
     """
 
     user: UserId

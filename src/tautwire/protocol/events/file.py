@@ -6,9 +6,9 @@ from tautwire.protocol.objects import File, FileComment
 
 
 class FileCreatedEvent(Event, frozen=True, kw_only=True, tag="file_created"):
-    """One uploaded a file.
+    """You uploaded a file.
 
-    To: all connections of the one user concerned. Source: documented.
+    To: you, on all your connections. Source: documented.
     """
 
     file_id: FileId

@@ -6,11 +6,11 @@ from tautwire.protocol.objects import Channel
 
 
 class GroupJoinedEvent(Event, frozen=True, kw_only=True, tag="group_joined"):
-    """One became a member of a private channel; ``channel`` is all of it.
+    """You became a member of a private channel; ``channel`` is all of it.
 
     Also sent, besides mpim_joined, for a multi-person conversation.
 
-    To: all connections of the one user concerned. Source: documented.
+    To: you, on all your connections. Source: documented.
     """
 
     channel: Channel
@@ -18,9 +18,9 @@ class GroupJoinedEvent(Event, frozen=True, kw_only=True, tag="group_joined"):
 
 
 class GroupLeftEvent(Event, frozen=True, kw_only=True, tag="group_left"):
-    """One left a private channel or was removed from it.
+    """You left a private channel or were removed from it.
 
-    To: all connections of the one user concerned. Source: documented.
+    To: you, on all your connections. Source: documented.
     """
 
     channel: ChannelId
@@ -29,9 +29,9 @@ class GroupLeftEvent(Event, frozen=True, kw_only=True, tag="group_left"):
 
 
 class GroupOpenEvent(Event, frozen=True, kw_only=True, tag="group_open"):
-    """One opened a private or multi-person conversation.
+    """You opened a private or multi-person conversation.
 
-    To: all connections of the one user concerned. Source: documented.
+    To: you, on all your connections. Source: documented.
     """
 
     user: UserId
@@ -41,9 +41,9 @@ class GroupOpenEvent(Event, frozen=True, kw_only=True, tag="group_open"):
 
 
 class GroupCloseEvent(Event, frozen=True, kw_only=True, tag="group_close"):
-    """One closed a private or multi-person conversation.
+    """You closed a private or multi-person conversation.
 
-    To: all connections of the one user concerned. Source: documented.
+    To: you, on all your connections. Source: documented.
     """
 
     user: UserId
@@ -89,9 +89,9 @@ class GroupRenameEvent(Event, frozen=True, kw_only=True, tag="group_rename"):
 
 
 class GroupMarkedEvent(Event, frozen=True, kw_only=True, tag="group_marked"):
-    """One read a private channel up to ``ts``.
+    """You read a private channel up to ``ts``.
 
-    To: all connections of the one user concerned. Source: documented.
+    To: you, on all your connections. Source: documented.
     """
 
     channel: ChannelId

@@ -6,9 +6,9 @@ from tautwire.protocol.objects import Channel
 
 
 class ImCreatedEvent(Event, frozen=True, kw_only=True, tag="im_created"):
-    """A direct message with one was made.
+    """A direct message with you was made.
 
-    To: all connections of the one user concerned. Source: documented, captured.
+    To: you, on all your connections. Source: documented, captured.
     """
 
     user: UserId
@@ -17,9 +17,9 @@ class ImCreatedEvent(Event, frozen=True, kw_only=True, tag="im_created"):
 
 
 class ImOpenEvent(Event, frozen=True, kw_only=True, tag="im_open"):
-    """One opened a direct message.
+    """You opened a direct message.
 
-    To: all connections of the one user concerned. Source: documented.
+    To: you, on all your connections. Source: documented.
     """
 
     user: UserId
@@ -28,9 +28,9 @@ class ImOpenEvent(Event, frozen=True, kw_only=True, tag="im_open"):
 
 
 class ImCloseEvent(Event, frozen=True, kw_only=True, tag="im_close"):
-    """One closed a direct message.
+    """You closed a direct message.
 
-    To: all connections of the one user concerned. Source: documented.
+    To: you, on all your connections. Source: documented.
     """
 
     user: UserId
@@ -39,9 +39,9 @@ class ImCloseEvent(Event, frozen=True, kw_only=True, tag="im_close"):
 
 
 class ImMarkedEvent(Event, frozen=True, kw_only=True, tag="im_marked"):
-    """One read a direct message up to ``ts``.
+    """You read a direct message up to ``ts``.
 
-    To: all connections of the one user concerned. Source: documented.
+    To: you, on all your connections. Source: documented.
     """
 
     channel: ChannelId

@@ -25,7 +25,7 @@ class AnyMessage(Event, frozen=True, kw_only=True):
 class MessageEvent(AnyMessage, frozen=True, kw_only=True, tag="message"):
     """Somebody said something.
 
-    One's own messages come too, if they were not sent in a frame of this very connection: compare ``user`` or
+    Your own messages come too, if they were not sent in a frame of this very connection: compare ``user`` or
     ``bot_id``. On a connection that was made anew, ``reply_to`` marks a copy of the last message sent over the old one.
 
     To: the members of the conversation, on every connection but the one that sent it in a frame (which gets the
@@ -270,7 +270,7 @@ class MessageAssistantAppThreadEvent(AnyMessage, frozen=True, kw_only=True, tag=
 class MessageDocumentMentionEvent(AnyMessage, frozen=True, kw_only=True, tag="message"):
     """A bot is mentioned in a canvas.
 
-    To: all connections of the one user concerned. Source: documented (name only).
+    To: you, on all your connections. Source: documented (name only).
     """
 
     subtype: Literal["document_mention"] = const("document_mention")

@@ -233,9 +233,9 @@ class MessagePinnedItemEvent(SystemLine, frozen=True, kw_only=True, tag="message
 
 
 class MessageUnpinnedItemEvent(SystemLine, frozen=True, kw_only=True, tag="message"):
-    """What one had pinned was unpinned by somebody else; the built-in bot tells it.
+    """What you had pinned was unpinned by somebody else; the built-in bot tells it.
 
-    To: all connections of the one user concerned. Source: documented.
+    To: you, on all your connections. Source: documented.
     """
 
     subtype: Literal["unpinned_item"] = const("unpinned_item")
@@ -328,18 +328,18 @@ class MessageHuddleThreadEvent(SystemLine, frozen=True, kw_only=True, tag="messa
 
 
 class MessageJoinerNotificationEvent(SystemLine, frozen=True, kw_only=True, tag="message"):
-    """Somebody one knows joined the workspace.
+    """Somebody you know joined the workspace.
 
-    To: all connections of the one user concerned. Source: uncertain, from reports of what clients saw.
+    To: you, on all your connections. Source: uncertain, from reports of what clients saw.
     """
 
     subtype: Literal["joiner_notification"] = const("joiner_notification")
 
 
 class MessageJoinerNotificationForInviterEvent(SystemLine, frozen=True, kw_only=True, tag="message"):
-    """The person one had invited joined the workspace.
+    """The person you had invited joined the workspace.
 
-    To: all connections of the one user concerned. Source: uncertain, from reports of what clients saw.
+    To: you, on all your connections. Source: uncertain, from reports of what clients saw.
     """
 
     subtype: Literal["joiner_notification_for_inviter"] = const("joiner_notification_for_inviter")

@@ -6,11 +6,11 @@ from tautwire.protocol.objects import Channel
 
 
 class MpimJoinedEvent(Event, frozen=True, kw_only=True, tag="mpim_joined"):
-    """One is part of a new multi-person conversation.
+    """You are part of a new multi-person conversation.
 
     An identical group_joined follows. The conversation is closed for all but who made it. Of old conversations only.
 
-    To: all connections of the one user concerned. Source: documented, captured.
+    To: you, on all your connections. Source: documented, captured.
     """
 
     channel: Channel
@@ -18,11 +18,11 @@ class MpimJoinedEvent(Event, frozen=True, kw_only=True, tag="mpim_joined"):
 
 
 class MpimOpenEvent(Event, frozen=True, kw_only=True, tag="mpim_open"):
-    """One opened a multi-person conversation. Paired with group_open.
+    """You opened a multi-person conversation. Paired with group_open.
 
     Of old conversations only.
 
-    To: all connections of the one user concerned. Source: documented.
+    To: you, on all your connections. Source: documented.
     """
 
     user: UserId
@@ -32,11 +32,11 @@ class MpimOpenEvent(Event, frozen=True, kw_only=True, tag="mpim_open"):
 
 
 class MpimCloseEvent(Event, frozen=True, kw_only=True, tag="mpim_close"):
-    """One closed a multi-person conversation. Paired with group_close.
+    """You closed a multi-person conversation. Paired with group_close.
 
     Of old conversations only.
 
-    To: all connections of the one user concerned. Source: documented.
+    To: you, on all your connections. Source: documented.
     """
 
     user: UserId
@@ -46,11 +46,11 @@ class MpimCloseEvent(Event, frozen=True, kw_only=True, tag="mpim_close"):
 
 
 class MpimMarkedEvent(Event, frozen=True, kw_only=True, tag="mpim_marked"):
-    """One read a multi-person conversation up to ``ts``. Followed by group_marked.
+    """You read a multi-person conversation up to ``ts``. Followed by group_marked.
 
     Of old conversations only.
 
-    To: all connections of the one user concerned. Source: captured.
+    To: you, on all your connections. Source: captured.
     """
 
     channel: ChannelId

@@ -20,13 +20,13 @@ class PresenceChangeEvent(Event, frozen=True, kw_only=True, tag="presence_change
 
 
 class ManualPresenceChangeEvent(Event, frozen=True, kw_only=True, tag="manual_presence_change"):
-    """One set one's own presence by hand.
+    """You set your own presence by hand.
 
-    To: all connections of the one user concerned. Source: documented.
+    To: you, on all your connections. Source: documented.
     """
 
     presence: str
-    """``away``, or ``active`` when one is no longer set away by hand."""
+    """``away``, or ``active`` when you are no longer set away by hand."""
 
 
 class UserTypingEvent(Event, frozen=True, kw_only=True, tag="user_typing"):

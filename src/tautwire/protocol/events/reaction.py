@@ -6,7 +6,7 @@ from tautwire.protocol.objects import Item
 
 
 class ReactionAddedEvent(Event, frozen=True, kw_only=True, tag="reaction_added"):
-    """Somebody reacted with an emoji; oneself included.
+    """Somebody reacted with an emoji; you included.
 
     ``item_user`` is who wrote the item, absent for webhooks. ``ts`` was seen in direct messages and private channels.
 

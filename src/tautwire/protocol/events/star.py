@@ -1,4 +1,4 @@
-"""Things one saved for oneself."""
+"""Things you saved for yourself."""
 
 from tautwire.protocol.events._base import Event
 from tautwire.protocol.ids import Ts, UserId
@@ -6,9 +6,9 @@ from tautwire.protocol.objects import Item
 
 
 class StarAddedEvent(Event, frozen=True, kw_only=True, tag="star_added"):
-    """One saved something.
+    """You saved something.
 
-    To: all connections of the one user concerned. Source: documented.
+    To: you, on all your connections. Source: documented.
     """
 
     user: UserId
@@ -17,11 +17,11 @@ class StarAddedEvent(Event, frozen=True, kw_only=True, tag="star_added"):
 
 
 class StarRemovedEvent(Event, frozen=True, kw_only=True, tag="star_removed"):
-    """One no longer saves something.
+    """You no longer save something.
 
-    The documents name everybody who can see the item; what is known of star_added speaks for oneself only.
+    The documents name everybody who can see the item; what is known of star_added speaks of yourself only.
 
-    To: all connections of the one user concerned. Source: documented.
+    To: you, on all your connections. Source: documented.
     """
 
     user: UserId

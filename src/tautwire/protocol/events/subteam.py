@@ -43,9 +43,9 @@ class SubteamMembersChangedEvent(Event, frozen=True, kw_only=True, tag="subteam_
 
 
 class SubteamSelfAddedEvent(Event, frozen=True, kw_only=True, tag="subteam_self_added"):
-    """One was put into a user group.
+    """You were put into a user group.
 
-    To: all connections of the one user concerned. Source: documented.
+    To: you, on all your connections. Source: documented.
     """
 
     subteam_id: UsergroupId
@@ -53,9 +53,9 @@ class SubteamSelfAddedEvent(Event, frozen=True, kw_only=True, tag="subteam_self_
 
 
 class SubteamSelfRemovedEvent(Event, frozen=True, kw_only=True, tag="subteam_self_removed"):
-    """One was taken out of a user group.
+    """You were taken out of a user group.
 
-    To: all connections of the one user concerned. Source: documented.
+    To: you, on all your connections. Source: documented.
     """
 
     subteam_id: UsergroupId

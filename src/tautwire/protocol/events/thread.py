@@ -1,4 +1,4 @@
-"""Threads one follows, as first-party clients are told."""
+"""Threads you follow, as first-party clients are told."""
 
 from tautwire.protocol.events._base import Event
 from tautwire.protocol.ids import Ts
@@ -6,9 +6,9 @@ from tautwire.protocol.objects import ThreadSubscription
 
 
 class ThreadMarkedEvent(Event, frozen=True, kw_only=True, tag="thread_marked"):
-    """One read a thread.
+    """You read a thread.
 
-    To: all connections of the one user concerned. Source: read in an SDK.
+    To: you, on all your connections. Source: read in an SDK.
     """
 
     subscription: ThreadSubscription
@@ -16,9 +16,9 @@ class ThreadMarkedEvent(Event, frozen=True, kw_only=True, tag="thread_marked"):
 
 
 class ThreadSubscribedEvent(Event, frozen=True, kw_only=True, tag="thread_subscribed"):
-    """One started to follow a thread, by replying or by being mentioned.
+    """You started to follow a thread, by replying or by being mentioned.
 
-    To: all connections of the one user concerned. Source: read in an SDK.
+    To: you, on all your connections. Source: read in an SDK.
     """
 
     subscription: ThreadSubscription
@@ -26,9 +26,9 @@ class ThreadSubscribedEvent(Event, frozen=True, kw_only=True, tag="thread_subscr
 
 
 class ThreadUnsubscribedEvent(Event, frozen=True, kw_only=True, tag="thread_unsubscribed"):
-    """One stopped following a thread.
+    """You stopped following a thread.
 
-    To: all connections of the one user concerned. Source: read in an SDK.
+    To: you, on all your connections. Source: read in an SDK.
     """
 
     subscription: ThreadSubscription
@@ -36,9 +36,9 @@ class ThreadUnsubscribedEvent(Event, frozen=True, kw_only=True, tag="thread_unsu
 
 
 class UpdateThreadStateEvent(Event, frozen=True, kw_only=True, tag="update_thread_state"):
-    """The summary of the threads one follows changed.
+    """The summary of the threads you follow changed.
 
-    To: all connections of the one user concerned. Source: captured.
+    To: you, on all your connections. Source: captured.
     """
 
     has_unreads: bool
@@ -50,7 +50,7 @@ class UpdateThreadStateEvent(Event, frozen=True, kw_only=True, tag="update_threa
 class UpdateGlobalThreadStateEvent(Event, frozen=True, kw_only=True, tag="update_global_thread_state"):
     """The same over all workspaces of an organisation.
 
-    To: all connections of the one user concerned. Source: uncertain, from reports of what clients saw.
+    To: you, on all your connections. Source: uncertain, from reports of what clients saw.
     """
 
     has_unreads: bool

@@ -1,4 +1,4 @@
-"""Users: who they are, and one's own preferences."""
+"""Users: who they are, and your own preferences."""
 
 from tautwire.protocol.events._base import Event
 from tautwire.protocol.ids import Ts
@@ -83,9 +83,9 @@ class UserInvalidatedEvent(Event, frozen=True, kw_only=True, tag="user_invalidat
 
 
 class PrefChangeEvent(Event, frozen=True, kw_only=True, tag="pref_change"):
-    """One changed a preference. The value may be of any type.
+    """You changed a preference. The value may be of any type.
 
-    To: all connections of the one user concerned. Source: documented.
+    To: you, on all your connections. Source: documented.
     """
 
     name: str
@@ -95,7 +95,7 @@ class PrefChangeEvent(Event, frozen=True, kw_only=True, tag="pref_change"):
 class AccountsChangedEvent(Event, frozen=True, kw_only=True, tag="accounts_changed"):
     """The accounts signed in in this browser changed.
 
-    To: all connections of the one user concerned. Source: documented.
+    To: you, on all your connections. Source: documented.
     """
 
     event_ts: Ts | None = None

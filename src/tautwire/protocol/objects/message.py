@@ -21,7 +21,7 @@ class Reaction(WireObject, frozen=True, kw_only=True):
     name: str
     count: int | None = None
     users: list[UserId] | None = None
-    """May be cut; oneself is kept if one reacted."""
+    """May be cut; you are kept if you reacted."""
 
 
 class Reply(WireObject, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from tautwire.protocol.objects._base import WireObject
 
 
 class ThreadSubscription(WireObject, frozen=True, kw_only=True):
-    """That one follows a thread, and how far one has read it."""
+    """That you follow a thread, and how far you have read it."""
 
     channel: ChannelId
     thread_ts: Ts

@@ -1,0 +1,94 @@
+"""Writes docs/reference/events.md from the event classes: ``python -m tools.events_page``.
+
+With ``--check`` it writes nothing and exits 1 if the page is not what it would write.
+"""
+
+import ast
+import inspect
+import re
+import sys
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from tautwire.protocol.events import CATALOGUE, Event
+
+PAGE = Path(__file__).parent.parent / "docs" / "reference" / "events.md"
+INTRODUCTION = f"""# Events
+
+Every event a server may send, as a class of `tautwire.protocol.events`.
+This page is written by `python -m tools.events_page`: change the classes, not the page.
+
+A field marked *optional* is `None` when the frame does not have it; one of type `OpenData` is `UNSET` then, and
+`tautwire.protocol.opendata.to_python` reads it.
+Members that no field names are in `Received.raw`.
+A frame that fits no class is an `UnknownEvent`, one that lacks what its class needs a `MalformedEvent`.
+
+"You" is the user of the connection. There are {len(CATALOGUE)} classes.
+"""
+
+
+def page() -> str:
+    """Return the whole page."""
+    families: dict[str, list[type[Event]]] = {}
+    for cls in CATALOGUE.values():
+        families.setdefault(cls.__module__, []).append(cls)
+    return INTRODUCTION + "".join(_family(module, families[module]) for module in sorted(families))
+
+
+def _family(module: str, classes: list[type[Event]]) -> str:
+    title = module.rpartition(".")[2].replace("_", " ").capitalize()
+    about = _markdown(inspect.getdoc(sys.modules[module]) or "")
+    return f"\n## {title}\n\n{about}\n" + "".join(_event(cls) for cls in classes)
+
+
+def _event(cls: type[Event]) -> str:
+    wire = f"`{cls.TYPE}`" + (f", subtype `{cls.SUBTYPE}`" if cls.SUBTYPE else "")
+    text = f"\n### {cls.__name__}\n\n{wire}: {_markdown(inspect.getdoc(cls) or '')}\n"
+    rows = [_row(cls, field) for field in msgspec.structs.fields(cls) if field.name != "subtype" or not cls.SUBTYPE]
+    return text + ("\n| field | type | |\n|---|---|---|\n" + "\n".join(rows) + "\n" if rows else "")
+
+
+def _row(cls: type[Event], field: msgspec.structs.FieldInfo) -> str:
+    annotation, about = next(docs[field.name] for base in cls.__mro__ if field.name in (docs := _documented(base)))
+    kind = annotation.removesuffix(" | None").replace("|", "or")
+    name = field.name if field.name == field.encode_name else f"{field.name}` (on the wire `{field.encode_name}"
+    notes = [] if field.required or field.default_factory is not msgspec.NODEFAULT else ["optional"]
+    return f"| `{name}` | `{kind}` | {'. '.join([*notes, *([_markdown(about)] if about else [])])} |"
+
+
+@cache
+def _documented(cls: type) -> dict[str, tuple[str, str]]:
+    """Return the annotation and the docstring of each field that a class itself declares."""
+    if not issubclass(cls, msgspec.Struct) or cls is msgspec.Struct:
+        return {}
+    node = ast.parse(inspect.getsource(cls)).body[0]
+    assert isinstance(node, ast.ClassDef)  # noqa: S101 - the source of a class is one
+    found = {}
+    for statement, after in zip(node.body, [*node.body[1:], None], strict=True):
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            about = after.value if isinstance(after, ast.Expr) else None
+            text = about.value if isinstance(about, ast.Constant) and isinstance(about.value, str) else ""
+            found[statement.target.id] = (ast.unparse(statement.annotation), " ".join(text.split()))
+    return found
+
+
+def _markdown(text: str) -> str:
+    return re.sub(r"``(.+?)``", r"`\1`", text, flags=re.DOTALL)
+
+
+def main() -> int:
+    """Write the page, or tell whether it is up to date."""
+    text = page()
+    if "--check" not in sys.argv[1:]:
+        PAGE.write_text(text)
+        return 0
+    if not PAGE.exists() or PAGE.read_text() != text:
+        print(f"{PAGE.name} is out of date: run python -m tools.events_page")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
