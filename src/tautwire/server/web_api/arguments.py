@@ -5,7 +5,8 @@ numbers, booleans, comma lists and JSON where the method wants those.
 """
 
 import asyncio
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
@@ -32,6 +33,17 @@ JSON: Final = "application/json"
 Json = Annotated[Any, "json"]
 """Marks an argument that is an object or array: JSON text in forms, native in JSON bodies."""
 
+_ERRORS_OF_JSON: Final = {
+    "attachments": "invalid_attachments",
+    "blocks": "invalid_blocks",
+    "metadata": "invalid_metadata_format",
+}
+"""What an argument that is no JSON is called, where it has a name of its own."""
+
+_CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?([\w.-]+)", re.IGNORECASE)
+_CHARSETS: Final = ("utf-8", "utf8", "us-ascii")
+_NAME: Final = re.compile(r"[\w.:-]{0,100}", re.ASCII)
+
 
 class TooBig(Exception):  # noqa: N818 - an outcome of reading, not a fault
     """The body is longer than the server takes."""
@@ -45,14 +57,14 @@ async def read_arguments(query: bytes, headers: Headers, receive: Receive, limit
             body = await _read_body(receive, limit)
     except TimeoutError:
         raise MethodError("request_timeout") from None
+    if not body:
+        return given, []  # an empty body with a JSON content type is normal: slack_sdk sends it
     kind, _, options = headers.get("content-type", "").partition(";")
     kind = kind.strip().lower()
-    warnings: list[str] = []
-    if not body:
-        return given, warnings  # an empty body with a JSON content type is normal: slack_sdk sends it
+    charset = _CHARSET.search(options)
+    if charset is not None and charset[1].lower() not in _CHARSETS:
+        raise MethodError("invalid_charset")
     if kind == JSON:
-        if "charset" not in options.lower():
-            warnings.append("missing_charset")
         given |= _json_object(body)
     elif kind == FORM:
         given |= _pairs(body)
@@ -62,18 +74,15 @@ async def read_arguments(query: bytes, headers: Headers, receive: Receive, limit
         raise MethodError("missing_post_type")
     else:
         raise MethodError("invalid_post_type")
-    return given, warnings
+    _check_names(given)
+    return given, ["missing_charset"] if kind == JSON and charset is None else []
 
 
 def convert(given: Mapping[str, Any], arguments: type[Arguments]) -> Arguments:
-    """Return the typed arguments; raise ``MethodError`` (invalid_arguments) naming what is missing or wrong."""
+    """Return the typed arguments; raise ``MethodError`` (invalid_arguments) naming what is wrong."""
     shapes = _shapes(arguments)
     known = {name: _shape(name, value, shapes[name]) for name, value in given.items() if name in shapes}
     known = {name: value for name, value in known.items() if value is not None}
-    missing = [name for name in _required(arguments) if name not in known]
-    if missing:
-        messages = [f"[ERROR] missing required field: {name}" for name in missing]
-        raise MethodError("invalid_arguments", response_metadata={"messages": messages})
     try:
         return msgspec.convert(known, arguments, strict=False)
     except msgspec.ValidationError as error:
@@ -101,9 +110,17 @@ def _pairs(data: bytes) -> Given:
         pairs = parse_qsl(data.decode(), keep_blank_values=True, max_num_fields=MAX_ARGUMENTS)
     except ValueError:
         raise MethodError("invalid_form_data") from None
-    if any(name.endswith("[]") for name, _ in pairs):
-        raise MethodError("invalid_array_arg")
-    return dict(pairs)
+    given = dict(pairs)
+    _check_names(given)
+    return given
+
+
+def _check_names(names: Iterable[str]) -> None:
+    for name in names:
+        if "[" in name:
+            raise MethodError("invalid_array_arg")
+        if not _NAME.fullmatch(name):
+            raise MethodError("invalid_arg_name")
 
 
 def _json_object(body: bytes) -> Given:
@@ -132,19 +149,12 @@ async def _multipart(headers: Headers, body: bytes) -> Given:
 
 def _shape(name: str, value: Any, shape: str) -> Any:
     """Bring what the encoding could not express into the shape that the method wants."""
-    if shape == "list":
-        if isinstance(value, str):
-            return [part.strip() for part in value.split(",") if part.strip()]
-        return value
-    if shape == "json":
-        if not isinstance(value, str):
-            return value
-        if not value.strip():
-            return None
-        try:
-            return msgspec.json.decode(value)
-        except msgspec.DecodeError:
-            raise MethodError(f"invalid_{name}" if name in ("blocks", "attachments") else "invalid_arguments") from None
+    if isinstance(value, str) and shape == "list":
+        if value.startswith("["):  # Node's client writes arrays into forms this way
+            return _json_value(name, value)
+        return [part.strip() for part in value.split(",") if part.strip()]
+    if isinstance(value, str) and shape == "json":
+        return _json_value(name, value) if value.strip() else None
     if isinstance(value, str) and shape == "bool":
         return {"1": True, "true": True, "0": False, "false": False, "": None}.get(value.strip().lower(), value)
     if shape == "number" and value == "":
@@ -152,6 +162,13 @@ def _shape(name: str, value: Any, shape: str) -> Any:
     if shape == "text" and isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     return value
+
+
+def _json_value(name: str, text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError):
+        raise MethodError(_ERRORS_OF_JSON.get(name, "invalid_arguments")) from None
 
 
 @cache
@@ -174,12 +191,3 @@ def _shape_of(hint: Any) -> str:
         if option in (int, float):
             return "number"
     return "text"
-
-
-@cache
-def _required(arguments: type[Arguments]) -> tuple[str, ...]:
-    return tuple(
-        field.name
-        for field in msgspec.structs.fields(arguments)
-        if field.default is msgspec.NODEFAULT and field.default_factory is msgspec.NODEFAULT
-    )

@@ -19,7 +19,7 @@ MAX_UPDATE: Final = 4_000
 MAX_ATTACHMENTS: Final = 100
 MAX_BLOCKS: Final = 50
 MAX_STRUCTURE: Final = 200_000
-"""Bytes of JSON in blocks or attachments (ours)."""
+"""Bytes of JSON in blocks, attachments or metadata (ours)."""
 
 
 class Content(Arguments, frozen=True, kw_only=True):
@@ -40,35 +40,35 @@ class Content(Arguments, frozen=True, kw_only=True):
 class PostMessage(Content, frozen=True, kw_only=True):
     """Arguments of chat.postMessage."""
 
-    channel: str
+    channel: str = ""
 
 
 class PostEphemeral(Content, frozen=True, kw_only=True):
     """Arguments of chat.postEphemeral."""
 
-    channel: str
-    user: str
+    channel: str = ""
+    user: str = ""
 
 
 class Update(Content, frozen=True, kw_only=True):
     """Arguments of chat.update."""
 
-    channel: str
-    ts: str
+    channel: str = ""
+    ts: str = ""
 
 
 class Delete(Arguments, frozen=True, kw_only=True):
     """Arguments of chat.delete."""
 
-    channel: str
-    ts: str
+    channel: str = ""
+    ts: str = ""
 
 
 class MeMessage(Arguments, frozen=True, kw_only=True):
     """Arguments of chat.meMessage."""
 
-    channel: str
-    text: str
+    channel: str = ""
+    text: str = ""
 
 
 @method("chat.postMessage", PostMessage, Tier.POST)
@@ -130,8 +130,9 @@ def _post(tx: Transaction, call: Call, channel: str, draft: Draft) -> Posted:
 
 
 def _draft(args: Content, limit: int) -> Draft:
-    blocks = _structure(args.blocks, list, "invalid_blocks")
-    attachments = _structure(args.attachments, list, "invalid_attachments")
+    blocks = _structure(args.blocks, list, "invalid_blocks", "msg_blocks_too_long")
+    attachments = _structure(args.attachments, list, "invalid_attachments", "attachment_payload_limit_exceeded")
+    metadata = _structure(args.metadata, dict, "invalid_metadata_format", "metadata_too_large")
     if isinstance(args.blocks, list) and len(args.blocks) > MAX_BLOCKS:
         raise MethodError("invalid_blocks")
     if isinstance(args.attachments, list) and len(args.attachments) > MAX_ATTACHMENTS:
@@ -146,7 +147,7 @@ def _draft(args: Content, limit: int) -> Draft:
         reply_broadcast=args.reply_broadcast,
         blocks=blocks,
         attachments=attachments,
-        metadata=args.metadata,
+        metadata=metadata,
         username=args.username if named else None,
         icons=icons if named else None,
         as_bot=named,
@@ -159,13 +160,13 @@ def _checked(text: str, limit: int) -> str:
     return text
 
 
-def _structure(value: Any, shape: type, code: str) -> msgspec.Raw | None:
+def _structure(value: Any, shape: type, wrong: str, too_long: str) -> msgspec.Raw | None:
     """Encode a structured argument once; from here on it is passed on as bytes."""
     if value is None:
         return None
     if not isinstance(value, shape):
-        raise MethodError(code)
+        raise MethodError(wrong)
     encoded = msgspec.json.encode(value)
     if len(encoded) > MAX_STRUCTURE:
-        raise MethodError("msg_too_long" if code == "invalid_blocks" else "attachment_payload_limit_exceeded")
+        raise MethodError(too_long)
     return msgspec.Raw(encoded)

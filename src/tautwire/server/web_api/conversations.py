@@ -41,7 +41,7 @@ class Create(Arguments, frozen=True, kw_only=True):
 class Info(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.info."""
 
-    channel: str
+    channel: str = ""
     include_num_members: bool = False
 
 
@@ -57,7 +57,7 @@ class List(Arguments, frozen=True, kw_only=True):
 class Members(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.members."""
 
-    channel: str
+    channel: str = ""
     cursor: str = ""
     limit: int = 100
 
@@ -74,13 +74,13 @@ class Open(Arguments, frozen=True, kw_only=True):
 class One(Arguments, frozen=True, kw_only=True):
     """Arguments of the methods that take a channel only."""
 
-    channel: str
+    channel: str = ""
 
 
 class Invite(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.invite."""
 
-    channel: str
+    channel: str = ""
     users: tuple[str, ...] = ()
     force: bool = False
 
@@ -88,14 +88,14 @@ class Invite(Arguments, frozen=True, kw_only=True):
 class Mark(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.mark."""
 
-    channel: str
-    ts: str
+    channel: str = ""
+    ts: str = ""
 
 
 class History(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.history."""
 
-    channel: str
+    channel: str = ""
     cursor: str = ""
     inclusive: bool = False
     latest: str = ""
@@ -106,7 +106,7 @@ class History(Arguments, frozen=True, kw_only=True):
 class Replies(History, frozen=True, kw_only=True):
     """Arguments of conversations.replies."""
 
-    ts: str
+    ts: str = ""
     limit: int = 1_000
 
 

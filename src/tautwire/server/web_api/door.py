@@ -6,6 +6,7 @@ not, since SDKs take any other status for the end of the world.
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
@@ -30,6 +31,15 @@ PATH: Final = "/api/"
 NOBODY: Final = Identity("", "", None, None)  # type: ignore[arg-type]
 
 
+@dataclass(slots=True)
+class _Reply:
+    """What of a response is known before its body."""
+
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
 class WebApi:
     """Serves the Web API of one workspace."""
 
@@ -42,24 +52,15 @@ class WebApi:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        headers = Headers(scope=scope)
         name = scope["path"].removeprefix(PATH).strip("/")
-        warnings: list[str] = []
-        extra: dict[str, str] = {}
-        status = 200
+        reply = _Reply()
         try:
-            given, warnings = await read_arguments(
-                scope["query_string"], headers, receive, self._workspace.settings.body_limit
-            )
-            answer = {"ok": True, **await self._answer(name, given, headers, scope)}
-            extra["X-OAuth-Scopes"] = SCOPES
+            answer = {"ok": True, **await self._answer(name, scope, receive, reply)}
         except MethodError as error:
             answer = {"ok": False, "error": error.code, **error.members}
-            if error.code == "ratelimited":
-                status = 429
-                extra["Retry-After"] = str(answer.pop("retry_after"))
         except TooBig:
-            status, answer = 413, {"ok": False, "error": "request_too_large"}
+            reply.status = 413
+            answer = {"ok": False, "error": "request_too_large"}
         except ClientDisconnect:
             return
         except TautwireError as error:
@@ -68,28 +69,34 @@ class WebApi:
         except Exception:
             log.exception("%s failed", name)
             answer = {"ok": False, "error": "internal_error"}
-        _warn(answer, warnings)
-        await _respond(send, status, answer, extra)
+        _warn(answer, reply.warnings)
+        await _respond(send, reply, answer)
 
-    async def _answer(self, name: str, given: Given, headers: Headers, scope: Scope) -> Mapping[str, Any]:
+    async def _answer(self, name: str, scope: Scope, receive: Receive, reply: "_Reply") -> Mapping[str, Any]:
+        headers = Headers(scope=scope)
+        limit = self._workspace.settings.body_limit
+        given, reply.warnings = await read_arguments(scope["query_string"], headers, receive, limit)
         method = METHODS.get(name)
         if method is None:
             raise fault_of_unserved(name)
-        token = _token(headers, given)
-        who = await self._identities.authenticate(token) if method.needs_token else NOBODY
-        self._count(method, who, given)
-        arguments = convert(given, method.arguments)
+        who = NOBODY
+        if method.needs_token:
+            who = await self._identities.authenticate(_token(headers, given))
+            reply.headers["X-OAuth-Scopes"] = SCOPES
+            wait = self._wait(method, who, given)
+            if wait:
+                reply.status, reply.headers["Retry-After"] = 429, str(wait)
+                raise MethodError("ratelimited")
         given.pop("token", None)
         call = Call(self._workspace, self._presence, self._tickets, who, _base_url(headers, scope), given)
-        return await method.function(call, arguments)
+        return await method.function(call, convert(given, method.arguments))
 
-    def _count(self, method: Method, who: Identity, given: Given) -> None:
-        if self._limits is None or not who.user:
-            return
+    def _wait(self, method: Method, who: Identity, given: Given) -> int:
+        """Count a call; return the seconds that the caller has to wait before it, 0 if it may go on."""
+        if self._limits is None:
+            return 0
         channel = (str(given.get("channel", "")),) if method.tier is Tier.POST else ()
-        wait = self._limits.take(method.tier, who.user, method.name, *channel)
-        if wait:
-            raise MethodError("ratelimited", retry_after=wait)
+        return self._limits.take(method.tier, who.user, method.name, *channel)
 
 
 def _token(headers: Headers, given: Given) -> str | None:
@@ -115,13 +122,13 @@ def _warn(answer: dict[str, Any], warnings: list[str]) -> None:
         answer["response_metadata"] = metadata
 
 
-async def _respond(send: Send, status: int, answer: Mapping[str, Any], extra: Mapping[str, str]) -> None:
+async def _respond(send: Send, reply: _Reply, answer: Mapping[str, Any]) -> None:
     body = msgspec.json.encode(answer)
     headers = [
         (b"content-type", b"application/json; charset=utf-8"),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"private, no-cache, no-store, must-revalidate"),
-        *((name.lower().encode(), value.encode()) for name, value in extra.items()),
+        *((name.lower().encode(), value.encode()) for name, value in reply.headers.items()),
     ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -2,8 +2,8 @@
 
 A method is one small definition in its family's module::
 
-    class Join(Arguments):
-        channel: str
+    class Join(Arguments, frozen=True, kw_only=True):
+        channel: str = ""
 
     @method("conversations.join", Join, Tier.THREE)
     async def join(call: Call, args: Join) -> Answer:
@@ -34,7 +34,11 @@ Answer = Mapping[str, Any]
 
 
 class Arguments(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of the arguments of a method. Unknown arguments are ignored, null stands for the default."""
+    """Base of the arguments of a method. Unknown arguments are ignored, null stands for the default.
+
+    What a method cannot do without is empty by default: the rule then fails with its own error (``channel_not_found``),
+    which is what bots look for, rather than with ``invalid_arguments``. Source: webapi.md section 5 (documented).
+    """
 
 
 class Tier(Enum):

@@ -10,7 +10,7 @@ from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method
 class Reaction(Arguments, frozen=True, kw_only=True):
     """Arguments of reactions.add and reactions.remove."""
 
-    name: str
+    name: str = ""
     channel: str = ""
     timestamp: str = ""
 

@@ -14,7 +14,7 @@ from tautwire.server.web_api.pages import page
 class Info(Arguments, frozen=True, kw_only=True):
     """Arguments of users.info."""
 
-    user: str
+    user: str = ""
 
 
 class List(Arguments, frozen=True, kw_only=True):
@@ -33,7 +33,7 @@ class GetPresence(Arguments, frozen=True, kw_only=True):
 class SetPresence(Arguments, frozen=True, kw_only=True):
     """Arguments of users.setPresence."""
 
-    presence: str
+    presence: str = ""
 
 
 @method("users.info", Info, Tier.FOUR)

@@ -1,0 +1,81 @@
+"""What the tables in ``tests/data`` say about answers and frames, as checks."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from tautwire.protocol.codec import decode_event
+from tautwire.protocol.events import Event, MalformedEvent, UnknownEvent
+from tautwire.protocol.frames import Ack, AckError, Pong, Position
+
+DATA: Final = Path(__file__).parents[1] / "data"
+
+METHODS: Final = {method["method"]: method for method in json.loads((DATA / "webapi_methods.json").read_text())}
+COMMON_ERRORS: Final = set(json.loads((DATA / "webapi_common_errors.json").read_text()))
+EVENTS: Final = {
+    (event["type"], event["subtype"]): event["fields"] for event in json.loads((DATA / "events.json").read_text())
+}
+
+OTHER_ERRORS: Final = {
+    "invalid_cursor",  # of all methods with cursors
+    "invalid_limit",
+}
+"""Errors that the tables name for a whole group of methods in words. Source: webapi.md section 4."""
+
+_TYPES: Final = {"string": str, "integer": int, "boolean": bool, "object": dict, "any": object, "ts": str}
+_TS: Final = re.compile(r"\d{10}\.\d{6}")
+
+
+def check_answer(method: str, status: int, body: dict[str, Any]) -> None:
+    """See that an answer is one the method can have."""
+    assert status == (429 if body.get("error") == "ratelimited" else 200)
+    assert body["ok"] is ("error" not in body), body
+    if "error" in body and method != "api.test":
+        known = COMMON_ERRORS | OTHER_ERRORS | set(METHODS.get(method, {}).get("errors", ()))
+        assert body["error"] in known, f"{method} cannot fail with {body['error']}"
+        assert body["error"] != "internal_error", f"{method} failed"
+
+
+def check_frame(raw: bytes) -> dict[str, Any]:
+    """See that a frame is one of the catalogue; return it."""
+    assert b"\n" not in raw
+    frame: dict[str, Any] = json.loads(raw)
+    event = decode_event(raw).event
+    assert not isinstance(event, UnknownEvent | MalformedEvent), f"{event} from {raw!r}"
+    match event:
+        case Ack() | AckError():
+            assert "type" not in frame
+            _check_ack(frame)
+        case Pong() | Position():
+            pass
+        case Event():
+            key = (frame["type"], frame.get("subtype"))
+            assert key == (event.TYPE, event.SUBTYPE)
+            _check_members(frame, EVENTS[key])
+    return frame
+
+
+def _check_ack(frame: dict[str, Any]) -> None:
+    if frame["ok"]:
+        assert set(frame) <= {"ok", "reply_to", "ts", "text"}
+        assert _TS.fullmatch(frame["ts"])
+    else:
+        assert set(frame) <= {"ok", "reply_to", "error"}
+        assert set(frame["error"]) == {"code", "msg"}
+
+
+def _check_members(frame: dict[str, Any], fields: dict[str, str]) -> None:
+    for name, kind in fields.items():
+        if name != "*" and not kind.endswith("?"):
+            assert name in frame, f"{name} is missing in {frame}"
+    for name, value in frame.items():
+        if name in ("type", "subtype"):
+            continue
+        assert name in fields, f"{name} is no member of {frame}"
+        kind = fields[name].removesuffix("?")
+        wanted = list if kind.startswith("array") else _TYPES[kind]
+        assert isinstance(value, wanted), f"{name} of {frame}"
+        assert not (kind == "integer" and isinstance(value, bool)), f"{name} of {frame}"
+        if kind == "ts":
+            assert _TS.fullmatch(value), f"{name} of {frame}"

@@ -1,0 +1,61 @@
+"""A server in this process with people in it, for the tests of the server."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import uvloop
+
+sys.path.insert(0, str(Path(__file__).parent))  # for the modules that the tests here share
+
+from scene import OpenScene, Scene, TurnedClock
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run on what ``tautwire serve`` runs on."""
+    return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture
+def clock() -> TurnedClock:
+    return TurnedClock()
+
+
+class _Impatient:
+    """``asyncio`` as uvicorn sees it: it polls ten times a second, which is much of the time of a short test."""
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(asyncio, name)
+
+    async def sleep(self, delay: float) -> None:
+        await asyncio.sleep(delay / 50)
+
+
+@pytest.fixture
+async def open_scene(
+    tmp_path: Path, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> AsyncIterator[OpenScene]:
+    """Start a server on the data directory of this test; what is given goes to its settings.
+
+    A server that logs an error has a defect: a test that expects one clears the log.
+    """
+    monkeypatch.setattr("tautwire.server.app.SWEEP_INTERVAL", 0.01)
+    monkeypatch.setattr("uvicorn.server.asyncio", _Impatient())
+    async with AsyncExitStack() as stack:
+
+        async def open_scene(**settings: object) -> Scene:
+            return await stack.enter_async_context(Scene.opened(tmp_path / "data", clock, **settings))
+
+        yield open_scene
+    faults = [record for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
+    assert not faults, [record.getMessage() for record in faults]
+
+
+@pytest.fixture
+async def scene(open_scene: OpenScene) -> Scene:
+    """A server without rate limits, with alice, bob, carol and relaybot; #general has all but carol."""
+    return await open_scene()
