@@ -3,12 +3,12 @@
 import pytest
 
 from tautwire.protocol import errors
-from tautwire.protocol.errors import ApiError, ConnectionLost, ErrorCode, RtmError, RtmErrorCode, TautwireError
+from tautwire.protocol.errors import ConnectionLost, ErrorCode, RtmError, RtmErrorCode, TautwireError
 
 
 def test_all_exceptions_have_one_root() -> None:
     raised = [value for name in errors.__all__ if issubclass(value := getattr(errors, name), Exception)]
-    assert len(raised) == 8
+    assert len(raised) == 6
     assert all(issubclass(cls, TautwireError) for cls in raised)
 
 
@@ -38,13 +38,6 @@ def test_error_codes_are_the_strings_of_the_wire() -> None:
     assert ErrorCode.CHANNEL_NOT_FOUND == "channel_not_found"
     assert all(code.value == code.name.lower() for code in ErrorCode)
     assert list(ErrorCode) == sorted(ErrorCode)
-
-
-def test_api_error_says_when_to_call_again() -> None:
-    error = ApiError("rtm.connect", "ratelimited", retry_after=30)
-    assert str(error) == "rtm.connect failed: ratelimited; call again after 30 s"
-    assert (error.method, error.code, error.retry_after) == ("rtm.connect", ErrorCode.RATELIMITED, 30)
-    assert str(ApiError("auth.test", "invalid_auth")) == "auth.test failed: invalid_auth"
 
 
 def test_rtm_error_advises_on_speed_only() -> None:

@@ -87,8 +87,6 @@ def decode_command(data: bytes | memoryview) -> Command:
 def encode(value: object) -> bytes:
     """Write an event, a frame, a reply, or plain data as JSON. An unknown or malformed event is written as it came."""
     match value:
-        case UnknownEvent() | MalformedEvent():
-            return value.raw
         case Ack():
             return _encode(_AckWire(True, value.reply_to, value.ts, value.text))
         case AckError():
@@ -97,6 +95,8 @@ def encode(value: object) -> bytes:
             return value.to_bytes()
         case PingMessage():
             return value.to_json().encode()
+        case UnknownEvent() | MalformedEvent():
+            return value.raw
         case _:
             return _encode(value)
 

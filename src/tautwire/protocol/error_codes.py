@@ -1,7 +1,7 @@
 """The error strings of the Web API, as one enumeration.
 
 Only names live here; which method answers with which is the business of the methods. An error string that is not
-listed is still an error: read unknown ones as plain text (``ApiError.code`` is a ``str``).
+listed is still an error.
 
 Source: webapi.md, the union of the common errors and of those of every method (documented, some read in an SDK).
 """

@@ -2,12 +2,10 @@
 
     TautwireError
     ├── ConfigError             what the caller configured cannot work
-    ├── ProtocolError
-    │   ├── LocalProtocolError  we were about to break a rule of the protocol; nothing was sent
-    │   └── RemoteProtocolError the peer broke one
+    ├── ProtocolError           a rule of the protocol was broken
+    │   └── LocalProtocolError  by us, or nearly: nothing was sent
     ├── ConnectionLost          the socket is gone                        .code .reason .will_retry
-    ├── RtmError                the server answered a frame with an error .code .msg
-    └── ApiError                a Web API method answered ``ok: false``   .method .code .retry_after
+    └── RtmError                the server answered a frame with an error .code .msg
 
 Exceptions carry data; their text ends with the next step when there is one. The error strings of the Web API are in
 ``tautwire.protocol.error_codes``.
@@ -18,13 +16,11 @@ from enum import Enum
 from tautwire.protocol.error_codes import ErrorCode
 
 __all__ = [
-    "ApiError",
     "ConfigError",
     "ConnectionLost",
     "ErrorCode",
     "LocalProtocolError",
     "ProtocolError",
-    "RemoteProtocolError",
     "RtmError",
     "RtmErrorCode",
     "TautwireError",
@@ -91,10 +87,6 @@ class LocalProtocolError(ProtocolError):
     """The caller asked for what the protocol forbids; nothing was sent."""
 
 
-class RemoteProtocolError(ProtocolError):
-    """The peer did what the protocol forbids."""
-
-
 class ConnectionLost(TautwireError):  # noqa: N818 - it tells an event, like ConnectionResetError without the suffix
     """The connection is gone.
 
@@ -131,23 +123,3 @@ class RtmError(TautwireError):
     def __str__(self) -> str:
         advice = "; send less often" if self.code == int(RtmErrorCode.SLOW_DOWN) else ""
         return f"the server refused with error {self.code}: {self.msg}{advice}"
-
-
-class ApiError(TautwireError):
-    """A Web API method answered ``ok: false``.
-
-    Args:
-        method: such as ``rtm.connect``.
-        code: the error string; compare it with a member of ``ErrorCode``.
-        retry_after: seconds to wait before calling again, None if the server gave none.
-    """
-
-    def __init__(self, method: str, code: str, *, retry_after: float | None = None) -> None:
-        super().__init__(method, code)
-        self.method = method
-        self.code = code
-        self.retry_after = retry_after
-
-    def __str__(self) -> str:
-        advice = "" if self.retry_after is None else f"; call again after {self.retry_after:g} s"
-        return f"{self.method} failed: {self.code}{advice}"

@@ -185,8 +185,8 @@ def _build_piece(piece: Piece) -> str:
             body = f"!date^{unix}^{form}^{link}"
         case Special(name):
             body = f"!{name}"
-        case Link(url):
-            body = url
+        case _:
+            body = piece.url
     label = "" if piece.label is None else f"|{escape(piece.label)}"
     return f"<{escape(body)}{label}>"
 

@@ -1,8 +1,9 @@
 """Every event of RTM as a typed class, a module per family.
 
 A class is named by its type in capitals with ``Event`` behind it; a subtype of message stands between ``Message`` and
-``Event``, without its own word ``message``. In their docstrings "you" is the user of the connection. ``CATALOGUE`` finds
-the class of a frame.
+``Event``, without its own word ``message``. In their docstrings "you" is the user of the connection.
+
+``CATALOGUE`` finds the class of a frame.
 """
 
 from typing import Final
