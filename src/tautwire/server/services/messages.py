@@ -22,8 +22,12 @@ from tautwire.server.store.database import Query, Row
 from tautwire.server.store.records import find_user
 
 INSERT_MESSAGE: Final = "INSERT INTO message (channel, ts, user, thread_ts, in_channel, body) VALUES (?, ?, ?, ?, ?, ?)"
+TOMBSTONE: Final = "tombstone"
 MAX_REPLY_USERS: Final = 5
 """Users named in a parent's ``reply_users``. Source: rtm.md 8.4 (documented as cut, the length observed)."""
+
+_EMPTY: Final = (msgspec.Raw(b"[]"), msgspec.Raw(b"{}"))
+"""Structures that take away what was there. Source: webapi.md, chat.update (documented)."""
 
 Body = dict[str, Any]
 """A message object as it is stored and sent. Source: rtm.md section 8."""
@@ -54,21 +58,26 @@ class Posted(NamedTuple):
     body: Body
 
 
-def writable_room(tx: Transaction, channel: str, who: Identity) -> Room:
-    """Return the room if the user may post there; raise channel_not_found, not_in_channel or is_archived."""
+def writable_room(tx: Transaction, channel: str, who: Identity, *, visitors: bool = False) -> Room:
+    """Return the room if the user may post there; raise channel_not_found, not_in_channel or is_archived.
+
+    With ``visitors`` a person, unlike a bot, needs not be a member of a public channel. Source: webapi.md 9 (documented).
+    """
     room = enter(tx, channel)
     if room is None:
         raise MethodError("channel_not_found")
-    if who.user not in room.members:
+    if who.user not in room.members and not (visitors and room.is_public and not who.is_bot):
         raise MethodError("not_in_channel" if room.is_public else "channel_not_found")
     if room.channel.archived:
         raise MethodError("is_archived")
     return room
 
 
-def post(tx: Transaction, team: Team, who: Identity, channel: str, draft: Draft, *, skip: int = 0) -> Posted:
+def post(
+    tx: Transaction, team: Team, who: Identity, channel: str, draft: Draft, *, skip: int = 0, visitors: bool = False
+) -> Posted:
     """Store a message and tell the channel; connection ``skip`` is not told, since it gets the ack."""
-    room = writable_room(tx, channel, who)
+    room = writable_room(tx, channel, who, visitors=visitors)
     parent = _parent(tx, channel, draft.thread_ts) if draft.thread_ts else None
     body = _body(tx, team, who, draft)
     body["ts"] = ts = room.next_ts(tx)
@@ -92,16 +101,17 @@ def announce(tx: Transaction, team: Team, room: Room, user: str, subtype: str, t
 def update(tx: Transaction, who: Identity, channel: str, ts: str, draft: Draft) -> Posted:
     """Replace the text (and, if given, blocks and attachments) of one's own message; emits message_changed."""
     room = _seen_room(tx, channel, who)
-    row = _find(tx, channel, ts)
-    if row is None:
-        raise MethodError("message_not_found")
-    before = load(row)
+    row, before = _find_live(tx, channel, ts)
     if row["user"] != who.user or before.get("subtype") not in (None, "bot_message", "me_message", "thread_broadcast"):
         raise MethodError("cant_update_message")
     body = dict(before)
     body["text"] = link_urls(draft.text) if draft.text else before["text"]
     structures = {"blocks": draft.blocks, "attachments": draft.attachments, "metadata": draft.metadata}
-    body |= {name: value for name, value in structures.items() if value is not None}
+    for name, value in structures.items():
+        if value is not None:
+            body[name] = value
+        if value in _EMPTY:
+            del body[name]
     hidden = room.next_hidden_ts(tx)
     body["edited"] = {"user": who.user, "ts": hidden}
     _rewrite(tx, room, row, before, body, hidden)
@@ -109,42 +119,33 @@ def update(tx: Transaction, who: Identity, channel: str, ts: str, draft: Draft) 
 
 
 def delete(tx: Transaction, who: Identity, channel: str, ts: str) -> None:
-    """Remove one's own message; a parent with replies stays as a tombstone. Source: rtm.md 8.4 and 8.5."""
+    """Remove one's own message; a parent stays as a tombstone for as long as it has replies.
+
+    Source: rtm.md 8.4 and 8.5; that the tombstone goes with the last reply is ours.
+    """
     room = _seen_room(tx, channel, who)
-    row = _find(tx, channel, ts)
-    if row is None:
-        raise MethodError("message_not_found")
+    row, before = _find_live(tx, channel, ts)
     if row["user"] != who.user:
         raise MethodError("cant_delete_message")
-    before = load(row)
-    hidden = room.next_hidden_ts(tx)
     tx.execute("DELETE FROM reaction WHERE channel = ? AND ts = ?", channel, ts)
-    if tx.one("SELECT 1 FROM message WHERE channel = ? AND thread_ts = ?", channel, ts):
+    if _has_replies(tx, channel, ts):
         tombstone = {
             "type": "message",
-            "subtype": "tombstone",
+            "subtype": TOMBSTONE,
             "user": "USLACKBOT",
             "text": "This message was deleted.",
             "hidden": True,
             "ts": ts,
             "thread_ts": ts,
         }
-        _rewrite(tx, room, row, before, tombstone, hidden)
+        _rewrite(tx, room, row, before, tombstone, room.next_hidden_ts(tx))
         return
-    tx.execute("DELETE FROM message WHERE channel = ? AND ts = ?", channel, ts)
-    tx.emit(
-        room.topic,
-        event(
-            "message",
-            subtype="message_deleted",
-            hidden=True,
-            channel=channel,
-            ts=hidden,
-            deleted_ts=ts,
-            event_ts=next_event_ts(tx),
-            previous_message=before,
-        ),
-    )
+    _remove(tx, room, ts, before)
+    parent = _find(tx, channel, row["thread_ts"]) if row["thread_ts"] else None
+    if parent is not None and not _has_replies(tx, channel, parent["ts"]):
+        grave = load(parent)
+        if grave.get("subtype") == TOMBSTONE:
+            _remove(tx, room, parent["ts"], grave)
 
 
 def post_ephemeral(tx: Transaction, team: Team, who: Identity, channel: str, user: str, draft: Draft) -> Ts:
@@ -152,7 +153,7 @@ def post_ephemeral(tx: Transaction, team: Team, who: Identity, channel: str, use
     room = writable_room(tx, channel, who)
     if user not in room.members:
         raise MethodError("user_not_in_channel")
-    draft.as_bot = True
+    draft.as_bot = who.is_bot
     body = _body(tx, team, who, draft)
     body["ts"] = ts = room.next_hidden_ts(tx)
     body |= {"channel": channel, "is_ephemeral": True, "event_ts": next_event_ts(tx)}
@@ -239,11 +240,12 @@ def _store(tx: Transaction, channel: str, who: Identity, body: Body, *, in_chann
 def _reply(tx: Transaction, room: Room, who: Identity, body: Body, parent: Row, *, broadcast: bool, skip: int) -> None:
     """Store a reply; the channel gets the reply, then its parent with the new counters (the order of 2017)."""
     body["thread_ts"] = parent["ts"]
-    body["parent_user_id"] = parent["user"]
     root = load(parent)
     if broadcast:
         body["subtype"] = "thread_broadcast"
         body["root"] = root
+    else:
+        body["parent_user_id"] = parent["user"]
     _store(tx, room.id, who, body, in_channel=broadcast)
     tx.emit(room.topic, msgspec.json.encode({**body, "channel": room.id, "event_ts": body["ts"]}), skip=skip)
     tx.emit(
@@ -280,6 +282,23 @@ def _rewrite(tx: Transaction, room: Room, row: Row, before: Body, after: Body, h
     )
 
 
+def _remove(tx: Transaction, room: Room, ts: str, before: Body) -> None:
+    tx.execute("DELETE FROM message WHERE channel = ? AND ts = ?", room.id, ts)
+    tx.emit(
+        room.topic,
+        event(
+            "message",
+            subtype="message_deleted",
+            hidden=True,
+            channel=room.id,
+            ts=room.next_hidden_ts(tx),
+            deleted_ts=ts,
+            event_ts=next_event_ts(tx),
+            previous_message=before,
+        ),
+    )
+
+
 def _parent(tx: Transaction, channel: str, thread_ts: str) -> Row | None:
     """Return the thread's parent; a reply stands for its parent, an unknown ts for none. Source: rtm.md 8.4."""
     row = _find(tx, channel, thread_ts)
@@ -290,6 +309,19 @@ def _parent(tx: Transaction, channel: str, thread_ts: str) -> Row | None:
 
 def _find(query: Query, channel: str, ts: str) -> Row | None:
     return query.one("SELECT ts, user, thread_ts, body FROM message WHERE channel = ? AND ts = ?", channel, ts)
+
+
+def _find_live(query: Query, channel: str, ts: str) -> tuple[Row, Body]:
+    """Return a message that was not deleted; raise message_not_found."""
+    row = _find(query, channel, ts)
+    body = load(row) if row is not None else {}
+    if row is None or body.get("subtype") == TOMBSTONE:
+        raise MethodError("message_not_found")
+    return row, body
+
+
+def _has_replies(query: Query, channel: str, parent: str) -> bool:
+    return query.one("SELECT 1 FROM message WHERE channel = ? AND thread_ts = ?", channel, parent) is not None
 
 
 def _seen_room(tx: Transaction, channel: str, who: Identity) -> Room:

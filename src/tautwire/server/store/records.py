@@ -89,6 +89,12 @@ def find_user(query: Query, user: str) -> UserRecord | None:
     return user_record(row) if row else None
 
 
+def find_user_by_name(query: Query, name: str) -> UserRecord | None:
+    """Return the user with this name, without ``@``."""
+    row = query.one(f"{USERS} WHERE name = ?", name)
+    return user_record(row) if row else None
+
+
 def find_users(query: Query) -> list[UserRecord]:
     """Return all users in the order of their ids."""
     return [user_record(row) for row in query.all(f"{USERS} ORDER BY id")]

@@ -9,13 +9,14 @@ from tautwire.server.log.writer import Transaction
 from tautwire.server.services import conversations, messages
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.messages import Draft, Posted
-from tautwire.server.store.records import find_channel_by_name
+from tautwire.server.store.records import find_channel_by_name, find_user, find_user_by_name
 from tautwire.server.web_api.arguments import Json
-from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method
+from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method, warning
 
-MAX_TEXT: Final = 40_000
-"""Code points in a Web API message; longer is msg_too_long. Source: webapi.md, chat.postMessage (documented)."""
-MAX_UPDATE: Final = 4_000
+MAX_POST: Final = 40_000
+"""Code points of chat.postMessage; the rest is cut off, with a warning. Source: webapi.md 9.4 (documented)."""
+MAX_TEXT: Final = 4_000
+"""Code points of the other methods; longer is msg_too_long. Source: webapi.md 9.4 (documented)."""
 MAX_ATTACHMENTS: Final = 100
 MAX_BLOCKS: Final = 50
 MAX_STRUCTURE: Final = 200_000
@@ -74,9 +75,12 @@ class MeMessage(Arguments, frozen=True, kw_only=True):
 @method("chat.postMessage", PostMessage, Tier.POST)
 async def post_message(call: Call, args: PostMessage) -> Answer:
     """Post a message to a channel (id or name) or, by user id, to a direct message."""
-    draft = _draft(args, MAX_TEXT)
+    draft = _draft(call, args)
+    is_long = len(draft.text) > MAX_POST
+    draft.text = draft.text[:MAX_POST]
     posted = await call.write(lambda tx: _post(tx, call, args.channel, draft))
-    return {"channel": posted.channel, "ts": posted.ts, "message": posted.body}
+    answer = {"channel": posted.channel, "ts": posted.ts, "message": posted.body}
+    return answer | warning("message_truncated") if is_long else answer
 
 
 @method("chat.meMessage", MeMessage, Tier.THREE)
@@ -84,7 +88,7 @@ async def me_message(call: Call, args: MeMessage) -> Answer:
     """Post a /me message."""
     if not args.text:
         raise MethodError("no_text")
-    draft = Draft(text=_checked(args.text, MAX_TEXT), subtype="me_message")
+    draft = Draft(text=_checked(args.text), subtype="me_message")
     posted = await call.write(lambda tx: _post(tx, call, args.channel, draft))
     return {"channel": posted.channel, "ts": posted.ts}
 
@@ -92,7 +96,8 @@ async def me_message(call: Call, args: MeMessage) -> Answer:
 @method("chat.postEphemeral", PostEphemeral, Tier.FOUR)
 async def post_ephemeral(call: Call, args: PostEphemeral) -> Answer:
     """Show a message to one member of a channel."""
-    draft = _draft(args, MAX_TEXT)
+    draft = _draft(call, args)
+    _checked(draft.text)
     ts = await call.write(
         partial(
             messages.post_ephemeral, team=call.team, who=call.who, channel=args.channel, user=args.user, draft=draft
@@ -104,7 +109,8 @@ async def post_ephemeral(call: Call, args: PostEphemeral) -> Answer:
 @method("chat.update", Update, Tier.THREE)
 async def update(call: Call, args: Update) -> Answer:
     """Edit one's own message."""
-    draft = _draft(args, MAX_UPDATE)
+    draft = _draft(call, args)
+    _checked(draft.text)
     posted = await call.write(partial(messages.update, who=call.who, channel=args.channel, ts=args.ts, draft=draft))
     return {"channel": posted.channel, "ts": posted.ts, "text": posted.body["text"], "message": posted.body}
 
@@ -117,19 +123,21 @@ async def delete(call: Call, args: Delete) -> Answer:
 
 
 def _post(tx: Transaction, call: Call, channel: str, draft: Draft) -> Posted:
-    """Post where ``channel`` points: an id, ``#name``, a bare name, or a user's id."""
-    if channel[:1] in ("U", "W") and channel.isalnum():
-        room, _ = conversations.open_direct(tx, call.who, [channel])
-        channel = room.id
+    """Post where ``channel`` points: an id, ``#name``, a bare name, ``@name`` or the id of a user."""
+    if channel[:1] in ("U", "W", "@"):
+        user = find_user_by_name(tx, channel[1:]) if channel.startswith("@") else find_user(tx, channel)
+        if user is None:
+            raise MethodError("channel_not_found")
+        channel = conversations.open_direct(tx, call.who, [user.id])[0].id
     elif channel[:1] not in ("C", "G", "D"):
         named = find_channel_by_name(tx, channel.removeprefix("#"))
         if named is None:
             raise MethodError("channel_not_found")
         channel = named.id
-    return messages.post(tx, call.team, call.who, channel, draft)
+    return messages.post(tx, call.team, call.who, channel, draft, visitors=True)
 
 
-def _draft(args: Content, limit: int) -> Draft:
+def _draft(call: Call, args: Content) -> Draft:
     blocks = _structure(args.blocks, list, "invalid_blocks", "msg_blocks_too_long")
     attachments = _structure(args.attachments, list, "invalid_attachments", "attachment_payload_limit_exceeded")
     metadata = _structure(args.metadata, dict, "invalid_metadata_format", "metadata_too_large")
@@ -139,10 +147,10 @@ def _draft(args: Content, limit: int) -> Draft:
         raise MethodError("too_many_attachments")
     if not args.text and not args.blocks and not args.attachments:
         raise MethodError("no_text")
-    named = bool(args.username or args.icon_emoji or args.icon_url) and args.as_user is not True
+    named = bool(args.username or args.icon_emoji or args.icon_url) and args.as_user is not True and call.who.is_bot
     icons = {"emoji": args.icon_emoji} if args.icon_emoji else {"image_48": args.icon_url} if args.icon_url else None
     return Draft(
-        text=_checked(args.text, limit),
+        text=args.text,
         thread_ts=args.thread_ts,
         reply_broadcast=args.reply_broadcast,
         blocks=blocks,
@@ -154,8 +162,8 @@ def _draft(args: Content, limit: int) -> Draft:
     )
 
 
-def _checked(text: str, limit: int) -> str:
-    if len(text) > limit:
+def _checked(text: str) -> str:
+    if len(text) > MAX_TEXT:
         raise MethodError("msg_too_long")
     return text
 

@@ -19,7 +19,7 @@ from tautwire.server.store.records import (
     find_members,
     find_membership,
 )
-from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method
+from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method, warning
 from tautwire.server.web_api.pages import check_limit, decode_text_cursor, encode_cursor, page
 
 KINDS: Final = {
@@ -180,10 +180,7 @@ async def open_(call: Call, args: Open) -> Answer:
 async def join(call: Call, args: One) -> Answer:
     """Join a public channel."""
     room, was_in = await call.write(partial(conversations.join, team=call.team, who=call.who, channel=args.channel))
-    answer: dict[str, Any] = {"channel": _seen(call, room)}
-    if was_in:
-        answer |= {"warning": "already_in_channel", "response_metadata": {"warnings": ["already_in_channel"]}}
-    return answer
+    return {"channel": _seen(call, room)} | (warning("already_in_channel") if was_in else {})
 
 
 @method("conversations.invite", Invite, Tier.THREE)

@@ -80,6 +80,11 @@ class Call:
         return await self.workspace.reader.read(function)
 
 
+def warning(code: str) -> dict[str, Any]:
+    """Return the members by which an answer warns. Source: webapi.md section 3 (documented)."""
+    return {"warning": code, "response_metadata": {"warnings": [code]}}
+
+
 Function = Callable[[Call, Any], Awaitable[Answer]]
 
 
