@@ -89,6 +89,7 @@ class ServerProcess:
         assert self._process.stdout is not None
         line = await asyncio.wait_for(self._process.stdout.readline(), START_LIMIT)
         if not line:
+            await self._process.wait()
             raise RuntimeError(f"the server ended before it served:\n{self._log.read_text()}")
         self._about = json.loads(line)
         self._transcript.note("server", f"serves on {self.api_url}")
@@ -96,18 +97,20 @@ class ServerProcess:
 
     async def stop(self) -> int:
         """Ask it to end (SIGTERM), wait until it has and return its exit code."""
-        process, self._process = self._process, None
+        process, reader = self._process, self._reader
         assert process is not None
-        assert self._reader is not None
-        self._transcript.note("server", "SIGTERM")
-        process.terminate()
+        assert reader is not None
+        if process.returncode is None:
+            self._transcript.note("server", "SIGTERM")
+            process.terminate()
         try:
             code = await asyncio.wait_for(process.wait(), STOP_LIMIT)
         except TimeoutError:
             process.kill()
             code = await process.wait()
-        await self._reader
+        await reader
         self._transcript.note("server", f"exit code {code}")
+        self._process = None
         return code
 
     async def _drain(self, stdout: asyncio.StreamReader) -> None:
