@@ -127,7 +127,8 @@ class BlockingRTMClient(HandlerRegistry):
 
     def disconnect(self) -> None:
         """See ``RTMClient.disconnect``."""
-        self._wait(self._client.disconnect())
+        if not self._is_closed:
+            self._wait(self._client.disconnect())
 
     def run(self) -> None:
         """See ``RTMClient.run``. Ctrl-C ends it at once, whatever the handlers do."""

@@ -7,6 +7,7 @@ other connections; ``tautwire.client.supervisor`` makes, replaces and ends them.
 import asyncio
 import contextlib
 from collections.abc import Mapping
+from time import monotonic
 from typing import Any, Final, Protocol
 
 from tautwire.client.errors import ConnectError, RateLimited, SendRefused, SendUnknown
@@ -81,10 +82,11 @@ class Connection:
         self._keeper = keeper
         self._settings = settings
         self._loop = asyncio.get_running_loop()
-        self._session = ClientSession(self._loop.time(), patience=settings.patience, first_id=first_id)
+        self._session = ClientSession(monotonic(), patience=settings.patience, first_id=first_id)
         self._transport: Transport | None = None
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
         self._closing: asyncio.Task[None] | None = None
         self._is_silent = False
         self._is_settled = asyncio.Event()
@@ -126,7 +128,7 @@ class Connection:
 
     @property
     def heard_at(self) -> float:
-        """When the server was last heard, in the loop's time."""
+        """When the server was last heard, in the time of ``monotonic``."""
         return self._session.heard_at
 
     @property
@@ -147,7 +149,7 @@ class Connection:
             FrameError: the frame must not be sent.
             LocalProtocolError: the connection is not live.
         """
-        sent = self._session.send(frame, self._loop.time())
+        sent = self._session.send(frame, monotonic())
         self._transmit(sent.payload)
         if not sent.awaits_reply:
             return None
@@ -175,9 +177,7 @@ class Connection:
     def connected(self, transport: Transport) -> None:
         """Start to wait for the hello."""
         self._transport = transport
-        self._session = ClientSession(
-            self._loop.time(), patience=self._settings.patience, first_id=self._session.next_id
-        )
+        self._session = ClientSession(monotonic(), patience=self._settings.patience, first_id=self._session.next_id)
         self._arm()
 
     def receive(self, data: bytes) -> None:
@@ -185,7 +185,7 @@ class Connection:
         session = self._session
         if not self._is_silent:
             self._inbox.frame_received(data)
-        events = session.receive(data, self._loop.time())
+        events = session.receive(data, monotonic())
         if session.effects:
             self._carry_out()
         if not self._is_silent:
@@ -221,6 +221,7 @@ class Connection:
                 case Opened():
                     if not self._opened.done():
                         self._opened.set_result(None)
+                        self._arm()
                         self._keeper.connection_opened(self)
                 case Leaving():
                     self.successor_wanted.set()
@@ -261,16 +262,20 @@ class Connection:
     def _arm(self) -> None:
         """Set the timer, unless one is set that comes early enough. Traffic only ever moves the deadline back."""
         deadline = self._session.deadline
-        if deadline is None or (self._timer is not None and self._timer.when() <= deadline):
+        if deadline is None or (self._timer is not None and self._due <= deadline):
             return
+        self._set_timer(deadline)
+
+    def _set_timer(self, due: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_at(deadline, self._tick, deadline)
+        self._due = due  # not the loop's time: uvloop's stands still while callbacks run
+        self._timer = self._loop.call_later(max(0.0, due - monotonic()), self._tick)
 
-    def _tick(self, due: float) -> None:
-        now = self._loop.time()
-        if now > due + _LATE:
-            self._timer = self._loop.call_later(_LATE / 10, self._tick, now + _LATE)
+    def _tick(self) -> None:
+        now = monotonic()
+        if now > self._due + _LATE:
+            self._set_timer(now + _LATE / 10)
             return
         self._timer = None
         quiet_for = self._transport.quiet_for() if self._transport is not None else None

@@ -8,6 +8,7 @@ import asyncio
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any, NamedTuple
 
 from tautwire.client.connection import Connection
@@ -86,7 +87,7 @@ class Delivery:
     def event_received(self, received: Received) -> None:
         """Give an event to its handlers, unless it is a copy."""
         event = received.event
-        if self.repeats.is_watching and self.repeats.is_repeat(received.raw, asyncio.get_running_loop().time()):
+        if self.repeats.is_watching and self.repeats.is_repeat(received.raw, monotonic()):
             return
         if self.orphans.waiting and isinstance(event, MessageEvent) and self.orphans.settle(event):
             return
@@ -116,9 +117,7 @@ class Delivery:
             old.silence()
         grant = new.grant
         resume = grant.resume
-        self.repeats.take_over(
-            asyncio.get_running_loop().time(), may_repeat=old is not None or resume is Resume.RESUMED
-        )
+        self.repeats.take_over(monotonic(), may_repeat=old is not None or resume is Resume.RESUMED)
         if resume is not None:
             self.repeats.remember(positions=True)
         if resume is not Resume.RESUMED:
@@ -140,7 +139,7 @@ class Delivery:
             self.orphans.give_up()
         if not was_replaced:
             self.repeats.forget()
-            quiet_for = timedelta(seconds=asyncio.get_running_loop().time() - connection.heard_at)
+            quiet_for = timedelta(seconds=monotonic() - connection.heard_at)
             self._away_since = datetime.now(UTC) - quiet_for, reason
         code = connection.end.code if connection.end is not None else None
         self.closes.publish(Closed(code, reason, will_reconnect))

@@ -8,7 +8,7 @@ How a handler is run stands in ``tautwire.client.handlers``; what happens to its
 import inspect
 import threading
 from collections.abc import Callable
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints, overload
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, Union, get_args, get_origin, overload
 
 from tautwire.client.handlers import LIMIT, Binding, Options, Report
 from tautwire.protocol.events import Event, UnknownEvent
@@ -140,7 +140,9 @@ class Dispatcher:
             TypeError: the handler says nowhere which events it wants.
             ValueError: the options do not fit the kind of function.
         """
-        call: Callable[[Any], object] = handler if callable(handler) else handler.handle
+        call = handler if callable(handler) else getattr(handler, "handle", None)
+        if call is None:
+            raise TypeError(f"a handler is a function or has a handle method, unlike {handler!r}")
         wanted = (event,) if event is not None else _wants(handler, call)
         binding: Binding[Any] = Binding(handler, call, Options(inline, concurrency, limit, timeout), self._failed)
         with self._lock:
@@ -288,10 +290,8 @@ _UNIONS = (Union, type(int | str))
 
 
 def _first_annotation(call: Callable[..., object]) -> object:
-    function = inspect.unwrap(call)
-    if not inspect.isroutine(function):
-        function = getattr(function, "func", None) or function.__call__  # a partial, or an object
-    parameters = list(inspect.signature(call).parameters)
-    if not parameters:
+    try:
+        parameters = inspect.signature(call, eval_str=True).parameters.values()
+    except (TypeError, ValueError, NameError):  # written in C, or annotated with a name that is not there
         return None
-    return get_type_hints(function).get(parameters[0])
+    return next((each.annotation for each in parameters), None)

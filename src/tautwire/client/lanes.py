@@ -40,7 +40,7 @@ class Lanes(Protocol[T_contra]):
         """Items that have not begun yet."""
 
     def put(self, key: Hashable, item: T_contra) -> bool:
-        """Queue an item behind the others of its key; return False if the queue is full or stopped."""
+        """Queue an item behind the others of its key; return False if the queue is full. Once stopped, forget it."""
 
     def stop(self) -> None:
         """Refuse new items and forget the waiting ones; what runs goes on."""
@@ -87,7 +87,9 @@ class TaskLanes(Generic[T]):
 
     def put(self, key: Hashable, item: T) -> bool:
         """See ``Lanes``."""
-        if self._waiting >= self._limit or self._stopped:
+        if self._stopped:
+            return True
+        if self._waiting >= self._limit:
             self.dropped += 1
             return False
         self._waiting += 1
@@ -141,8 +143,8 @@ class TaskLanes(Generic[T]):
         loop = asyncio.get_running_loop()
         me = asyncio.current_task()
         done = 0
-        while not self._stopped:
-            while self._ready:
+        while True:
+            while self._ready and not self._stopped:
                 key = self._ready.popleft()
                 box = self._boxes[key]
                 try:
@@ -166,6 +168,8 @@ class TaskLanes(Generic[T]):
                 if done >= _TURN:
                     done = 0
                     await asyncio.sleep(0)
+            if self._stopped:
+                return
             if self._empty is not None and not self._boxes:
                 self._empty.set()
             idle: asyncio.Future[None] = loop.create_future()
@@ -212,7 +216,9 @@ class ThreadLanes(Generic[T]):
     def put(self, key: Hashable, item: T) -> bool:
         """See ``Lanes``."""
         with self._changed:
-            if self._waiting >= self._limit or self._stopped:
+            if self._stopped:
+                return True
+            if self._waiting >= self._limit:
                 self.dropped += 1
                 return False
             self._waiting += 1

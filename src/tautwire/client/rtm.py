@@ -7,6 +7,7 @@ the allowed rate. ``tautwire.client.blocking`` runs this very client on a loop o
 import asyncio
 import ssl as ssl_module
 from collections.abc import Iterable, Mapping
+from time import monotonic
 from types import TracebackType
 from typing import Any, Final, Literal, Self, overload
 
@@ -285,11 +286,11 @@ class RTMClient(HandlerRegistry):
     async def ping(self) -> float:
         """Ask the server for a sign of life; return the seconds it took."""
         connection = await self._live()
-        sent_at = asyncio.get_running_loop().time()
+        sent_at = monotonic()
         future = connection.send(PingMessage())
         if future is not None:
             await future
-        return asyncio.get_running_loop().time() - sent_at
+        return monotonic() - sent_at
 
     async def presence_query(self, ids: Iterable[str]) -> None:
         """Ask once for the presence of up to 500 users; the answers are presence_change events."""
