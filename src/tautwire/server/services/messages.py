@@ -61,7 +61,9 @@ class Posted(NamedTuple):
 def writable_room(tx: Transaction, channel: str, who: Identity, *, visitors: bool = False) -> Room:
     """Return the room if the user may post there; raise channel_not_found, not_in_channel or is_archived.
 
-    With ``visitors`` a person, unlike a bot, needs not be a member of a public channel. Source: webapi.md 9 (documented).
+    With ``visitors`` a person, unlike a bot, may post to a public channel from outside.
+
+    Source: webapi.md 9.6 (documented).
     """
     room = enter(tx, channel)
     if room is None:

@@ -17,9 +17,7 @@ MAX_REACTIONS: Final = 50
 def add(tx: Transaction, who: Identity, channel: str, ts: str, name: str) -> None:
     """Add the caller's reaction; emits reaction_added."""
     room, author = _find(tx, who, channel, ts)
-    name = name.strip(":")
-    if not _NAME.fullmatch(name):
-        raise MethodError("invalid_name")
+    name = _plain(name)
     used = {row["name"] for row in tx.all("SELECT name FROM reaction WHERE channel = ? AND ts = ?", channel, ts)}
     if name not in used and len(used) >= MAX_REACTIONS:
         raise MethodError("too_many_emoji")
@@ -41,7 +39,7 @@ def add(tx: Transaction, who: Identity, channel: str, ts: str, name: str) -> Non
 def remove(tx: Transaction, who: Identity, channel: str, ts: str, name: str) -> None:
     """Take the caller's reaction away; emits reaction_removed."""
     room, author = _find(tx, who, channel, ts)
-    name = name.strip(":")
+    name = _plain(name)
     if not tx.execute(
         "DELETE FROM reaction WHERE channel = ? AND ts = ? AND name = ? AND user = ?", channel, ts, name, who.user
     ):
@@ -60,6 +58,14 @@ def _find(tx: Transaction, who: Identity, channel: str, ts: str) -> tuple[Room, 
     if row is None:
         raise MethodError("message_not_found")
     return room, row["user"]
+
+
+def _plain(name: str) -> str:
+    """Return the name of an emoji without colons around it."""
+    name = name.strip(":")
+    if not _NAME.fullmatch(name):
+        raise MethodError("invalid_name")
+    return name
 
 
 def _tell(tx: Transaction, room: Room, kind: str, who: Identity, author: str, ts: str, name: str) -> None:

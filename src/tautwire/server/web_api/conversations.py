@@ -1,5 +1,6 @@
 """The ``conversations`` family."""
 
+import re
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
@@ -29,6 +30,8 @@ KINDS: Final = {
     "im": ChannelKind.IM,
 }
 """The vocabulary of ``types``. Source: ids.md section 4 (documented)."""
+
+_BOUND: Final = re.compile(r"(\d{1,10})(?:\.(\d*))?", re.ASCII)
 
 
 class Create(Arguments, frozen=True, kw_only=True):
@@ -115,7 +118,7 @@ async def create(call: Call, args: Create) -> Answer:
     """Create a channel with the caller as its first member."""
     name, private = args.name.strip(), args.is_private
     room = await call.write(lambda tx: conversations.create(tx, call.team, call.who, name, private=private))
-    return {"channel": _seen(call, room)}
+    return {"channel": await _seen(call, room)}
 
 
 @method("conversations.info", Info, Tier.THREE)
@@ -172,7 +175,7 @@ async def open_(call: Call, args: Open) -> Answer:
     room, existed = await call.write(
         partial(conversations.open_direct, who=call.who, users=users, prevent_creation=args.prevent_creation)
     )
-    seen = _seen(call, room) if args.return_im else {"id": room.id}
+    seen = await _seen(call, room) if args.return_im else {"id": room.id}
     return {"channel": seen} | ({"no_op": True, "already_open": True} if existed else {})
 
 
@@ -180,7 +183,7 @@ async def open_(call: Call, args: Open) -> Answer:
 async def join(call: Call, args: One) -> Answer:
     """Join a public channel."""
     room, was_in = await call.write(partial(conversations.join, team=call.team, who=call.who, channel=args.channel))
-    return {"channel": _seen(call, room)} | (warning("already_in_channel") if was_in else {})
+    return {"channel": await _seen(call, room)} | (warning("already_in_channel") if was_in else {})
 
 
 @method("conversations.invite", Invite, Tier.THREE)
@@ -191,7 +194,7 @@ async def invite(call: Call, args: Invite) -> Answer:
             conversations.invite, team=call.team, who=call.who, channel=args.channel, users=args.users, force=args.force
         )
     )
-    return {"channel": _seen(call, room)}
+    return {"channel": await _seen(call, room)}
 
 
 @method("conversations.leave", One, Tier.THREE)
@@ -217,7 +220,7 @@ async def history(call: Call, args: History) -> Answer:
     before = decode_text_cursor(args.cursor)
 
     def find(query: Query) -> tuple[list[dict[str, Any]], str | None]:
-        channel = _readable_channel(query, call, args.channel)
+        channel = _readable_channel(query, call, args.channel, refusal="not_in_channel")
         return history_page(
             query, channel.id, oldest=oldest, latest=latest, inclusive=args.inclusive, before=before,
             limit=check_limit(args.limit) or 100,
@@ -234,7 +237,7 @@ async def replies(call: Call, args: Replies) -> Answer:
     after = decode_text_cursor(args.cursor)
 
     def find(query: Query) -> tuple[list[dict[str, Any]], str | None]:
-        channel = _readable_channel(query, call, args.channel)
+        channel = _readable_channel(query, call, args.channel, refusal="channel_not_found")
         return replies_page(
             query, channel.id, args.ts, oldest=oldest, latest=latest, inclusive=args.inclusive, after=after,
             limit=check_limit(args.limit) or 1_000,
@@ -255,10 +258,10 @@ def _bound(text: str, error: str) -> str | None:
     """Return a limit in time as a ts; clients give whole seconds, too."""
     if text in ("", "0", "now"):
         return None
-    whole, _, fraction = text.partition(".")
-    if not whole.isdigit() or (fraction and not fraction.isdigit()) or len(whole) > 10:
+    bound = _BOUND.fullmatch(text)
+    if bound is None:
         raise MethodError(error)
-    return f"{whole:0>10}.{fraction[:6]:0<6}"
+    return f"{bound[1]:0>10}.{(bound[2] or '')[:6]:0<6}"
 
 
 def _visible_channel(query: Query, call: Call, channel: str) -> ChannelRecord:
@@ -271,11 +274,11 @@ def _visible_channel(query: Query, call: Call, channel: str) -> ChannelRecord:
     return record
 
 
-def _readable_channel(query: Query, call: Call, channel: str) -> ChannelRecord:
+def _readable_channel(query: Query, call: Call, channel: str, *, refusal: str) -> ChannelRecord:
     """Return a channel whose messages the caller may read: bots only where they are members."""
     record = _visible_channel(query, call, channel)
     if call.who.is_bot and find_membership(query, channel, call.who.user) is None:
-        raise MethodError("not_in_channel")
+        raise MethodError(refusal)
     return record
 
 
@@ -293,5 +296,6 @@ def _listed(query: Query, call: Call, channel: ChannelRecord) -> dict[str, Any]:
     return seen
 
 
-def _seen(call: Call, room: Room) -> dict[str, Any]:
-    return conversation_object(room.channel, viewer=call.who.user, members=room.members, last_read=None)
+async def _seen(call: Call, room: Room) -> dict[str, Any]:
+    """Return the conversation as the caller sees it now."""
+    return await call.read(lambda query: _read_seen(query, call, room.channel))
