@@ -19,7 +19,7 @@ from typing import Generic, Protocol, TypeVar
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 
-_TURN = 64
+_TURN = 128
 """Items a task runs before it lets the loop read the socket again."""
 
 _IDLE_LIFE = 10.0
@@ -75,6 +75,7 @@ class TaskLanes(Generic[T]):
         self._boxes: dict[Hashable, deque[T]] = {}
         self._ready: deque[Hashable] = deque()
         self._idle: list[asyncio.Future[None]] = []
+        self._is_waking = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopped = False
         self._empty: asyncio.Event | None = None
@@ -99,13 +100,9 @@ class TaskLanes(Generic[T]):
             return True
         self._boxes[key] = deque((item,))
         self._ready.append(key)
-        if self._idle:
-            self._idle.pop().set_result(None)
-        elif len(self._tasks) < self._concurrency:
-            self._loop = asyncio.get_running_loop()
-            task = self._loop.create_task(self._work())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        if not self._is_waking:
+            self._is_waking = True
+            self._wake()
         return True
 
     def stop(self) -> None:
@@ -139,14 +136,30 @@ class TaskLanes(Generic[T]):
             idle.cancel()
         self._idle.clear()
 
+    def _wake(self) -> None:
+        """Set one more worker to work, if there is work left: one worker may well do a whole burst without waiting."""
+        if self._ready and self._idle and not self._stopped:
+            self._idle.pop().set_result(None)
+        elif self._ready and len(self._tasks) < self._concurrency and not self._stopped:
+            self._loop = asyncio.get_running_loop()
+            task = self._loop.create_task(self._work())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        else:
+            self._is_waking = False
+
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
         me = asyncio.current_task()
         done = 0
         while True:
+            self._is_waking = False
             while self._ready and not self._stopped:
                 key = self._ready.popleft()
                 box = self._boxes[key]
+                if self._ready and not self._is_waking:  # comes about as soon as a handler here has to wait
+                    self._is_waking = True
+                    loop.call_soon(self._wake)
                 try:
                     while box and done < _TURN and not self._stopped:
                         self._waiting -= 1
