@@ -10,8 +10,8 @@ from collections.abc import Callable
 from bench.report import Cell, report
 from tautwire.protocol.codec import decode_command, decode_event
 
-ROUNDS = 7  # the best counts: everything slower is somebody else's work
-MIN_SECONDS = 0.05  # of one round
+ROUNDS = 15  # the best counts: everything slower is somebody else's work
+MIN_SECONDS = 0.02  # of one round
 
 MESSAGE = {
     "type": "message",
@@ -52,19 +52,20 @@ FRAMES: dict[str, object] = {
 COMMAND = {"id": 1, "type": "message", "channel": "C0EX00001", "text": MESSAGE["text"]}
 
 
-def micros(call: Callable[[], object]) -> float:
-    """Return the best time of one call, in microseconds."""
-    timer = timeit.Timer(call)
+def micros(*calls: Callable[[], object]) -> list[float]:
+    """Return the best time of each call, in microseconds. They take turns, so that other load hits all alike."""
+    timers = [timeit.Timer(call) for call in calls]
     number = 1000
-    while timer.timeit(number) < MIN_SECONDS:
+    while timers[0].timeit(number) < MIN_SECONDS:
         number *= 2
-    return min(timer.repeat(ROUNDS, number)) / number * 1e6
+    rounds = [[timer.timeit(number) for timer in timers] for _ in range(ROUNDS)]
+    return [min(times) / number * 1e6 for times in zip(*rounds, strict=True)]
 
 
 def row(name: str, frame: object, decode: Callable[[bytes], object]) -> dict[str, Cell]:
     """Measure one frame."""
     data = json.dumps(frame, separators=(",", ":")).encode()
-    ours, plain = micros(lambda: decode(data)), micros(lambda: json.loads(data))
+    ours, plain = micros(lambda: decode(data), lambda: json.loads(data))
     return {"frame": name, "bytes": len(data), "ours_us": ours, "json_loads_us": plain, "times_faster": plain / ours}
 
 
