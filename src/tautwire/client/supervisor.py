@@ -234,6 +234,8 @@ class Supervisor:
                         return self._release(error)
                     self._step(Step.LOST)
                 continue
+            if self._task is None:  # stopped while this was about to resume
+                return None
             self._keeps_trying = self._settings.auto_reconnect
             await connection.successor_wanted.wait()
             if not self._keeps_trying and not self._at_once:
