@@ -16,6 +16,20 @@ def test_frames_come_out_in_order_and_a_pong_before_them() -> None:
     assert (len(outbox), outbox.size) == (0, 0)
 
 
+def test_pongs_keep_their_order() -> None:
+    outbox = Outbox()
+    outbox.push(b"event")
+    for frame in (b"1", b"2", b"3"):
+        outbox.push_first(frame)
+
+    assert outbox.take(1) == [b"1"]
+    outbox.push_first(b"4")
+    assert outbox.take(100) == [b"2", b"3", b"4", b"event"]
+    outbox.push(b"event")
+    outbox.push_first(b"5")
+    assert outbox.take(100) == [b"5", b"event"]
+
+
 def test_a_frame_over_the_limit_still_goes_out() -> None:
     outbox = Outbox()
     outbox.push(b"x" * 50)

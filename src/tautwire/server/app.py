@@ -268,8 +268,11 @@ class _Http(uvicorn.Server):
             await self._task
 
     def stop_listening(self) -> None:
+        """Take no new connections and no new requests on old ones: nobody is to be given what is not there soon."""
         for server in self.servers:
             server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
 
     async def stop(self) -> None:
         self.should_exit = True

@@ -13,10 +13,11 @@ class Outbox:
     The frames are shared ``bytes``: the same object waits in the outboxes of all connections that get an event.
     """
 
-    __slots__ = ("_frames", "_size")
+    __slots__ = ("_ahead", "_frames", "_size")
 
     def __init__(self) -> None:
         self._frames: deque[bytes] = deque()
+        self._ahead = 0  # how many frames at the front were pushed first
         self._size = 0
 
     def __len__(self) -> int:
@@ -35,8 +36,12 @@ class Outbox:
         return size == 0
 
     def push_first(self, frame: bytes) -> bool:
-        """Put a frame before all others (a pong does not wait behind events); return True if nothing waited."""
-        self._frames.appendleft(frame)
+        """Put a frame before those that ``push`` put there: a pong does not wait behind events.
+
+        Frames that were pushed first keep their order. Returns True if nothing waited.
+        """
+        self._frames.insert(self._ahead, frame)
+        self._ahead += 1
         size = self._size
         self._size = size + len(frame)
         return size == 0
@@ -47,6 +52,7 @@ class Outbox:
         if self._size <= limit:
             taken = list(frames)
             frames.clear()
+            self._ahead = 0
             self._size = 0
             return taken
         taken = [frames.popleft()]
@@ -56,9 +62,11 @@ class Outbox:
             size += len(frame)
             taken.append(frame)
         self._size -= size
+        self._ahead = max(0, self._ahead - len(taken))
         return taken
 
     def clear(self) -> None:
         """Forget everything that waits."""
         self._frames.clear()
+        self._ahead = 0
         self._size = 0

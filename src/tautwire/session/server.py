@@ -51,7 +51,7 @@ MAX_REJECTIONS: Final = 50
 """Rejections for speed in a row after which the connection is ended. Source: rtm.md 6.1 (recommended)."""
 
 MAX_PENDING: Final = 1_024
-"""Messages of one connection that may wait for their ack, so that a flood cannot fill the memory."""
+"""Messages of one connection that wait for their ack, beyond which the shell should read no further for a while."""
 
 HELLO: Final = b'{"type":"hello"}'
 GOODBYE: Final = b'{"type":"goodbye"}'
@@ -127,6 +127,11 @@ class ServerSession:
         self._pending = 0
 
     @property
+    def is_full(self) -> bool:
+        """Whether so many messages wait for their answer that the shell should not read any more for now."""
+        return self._pending >= MAX_PENDING
+
+    @property
     def is_live(self) -> bool:
         """Whether events may be delivered and commands are taken."""
         return self.state is State.OPEN or self.state is State.DRAINING
@@ -191,9 +196,9 @@ class ServerSession:
         self._answer()
         return encode(AckError.of(message_id, code)) if self.is_live else None
 
-    def fail(self, frame_id: int | None, code: RtmErrorCode) -> bytes:
-        """Return the error reply to a frame that has no other answer, such as typing."""
-        return encode(AckError.of(frame_id, code))
+    def fail(self, frame_id: int | None, code: RtmErrorCode) -> bytes | None:
+        """Return the error reply to a frame that has no other answer, such as typing; None if the session ended."""
+        return encode(AckError.of(frame_id, code)) if self.is_live else None
 
     def _receive_message(self, message: Message, now: float) -> Command | Answer | Close:
         code = self._fault(message, now)
@@ -208,7 +213,7 @@ class ServerSession:
         return Answer(encode(AckError.of(message.id, code)))
 
     def _fault(self, message: Message, now: float) -> RtmErrorCode | None:
-        if self._pending >= MAX_PENDING or not self._may_send(now):
+        if not self._may_send(now):
             return RtmErrorCode.SLOW_DOWN
         if not message.text:
             return RtmErrorCode.NO_TEXT

@@ -88,5 +88,7 @@ class Commands:
         if channel in hub.channels_of(user):
             payload = {"type": "user_typing", "channel": channel, "user": user}
             hub.whisper(channel, msgspec.json.encode(payload), but=user)
-        else:
-            connection.send(connection.session.fail(typing.id, RtmErrorCode.INVALID_CHANNEL))
+            return
+        reply = connection.session.fail(typing.id, RtmErrorCode.INVALID_CHANNEL)
+        if reply is not None:
+            connection.send(reply)

@@ -17,7 +17,7 @@ from tautwire.server.hub.hub import Hub
 from tautwire.server.services.identity import Identity
 from tautwire.server.services.tickets import Ticket
 from tautwire.session.outbox import Outbox
-from tautwire.session.server import MAX_FRAME_SIZE, TOO_BIG, Answer, Close, Command, ServerSession, State
+from tautwire.session.server import MAX_FRAME_SIZE, TOO_BIG, Answer, Close, Command, ServerSession
 
 log = logging.getLogger("tautwire.server.rtm")
 
@@ -48,6 +48,9 @@ class Host(Protocol):
     def overrun(self, connection: "RtmConnection") -> None:
         """More waits for the peer than may."""
 
+    def ended(self, connection: "RtmConnection") -> None:
+        """Nothing more may be sent: the closing handshake began."""
+
     def closed(self, connection: "RtmConnection") -> None:
         """The socket is gone."""
 
@@ -62,6 +65,7 @@ class RtmConnection(WSListener):
 
     __slots__ = (
         "_fragments",
+        "_held",
         "_host",
         "_limit",
         "_loop",
@@ -93,6 +97,7 @@ class RtmConnection(WSListener):
         self.ended: float | None = None
         self._host = host
         self._fragments: bytearray | None = None
+        self._held = False
         self._limit = host.backlog_limit
         self._paging = False
         self._loop = asyncio.get_running_loop()
@@ -129,6 +134,8 @@ class RtmConnection(WSListener):
     def send(self, payload: bytes) -> None:
         """Queue a frame for this connection alone."""
         self._host.hub.push(self, text_frame(payload))
+        if self._held and not self.session.is_full:
+            self._hold(False)
 
     def allow_backlog(self) -> None:
         """Do not count what is queued now (a replay) as slowness."""
@@ -163,21 +170,20 @@ class RtmConnection(WSListener):
         if self.ended is not None or self._socket is None:
             return
         goodbye = self.session.goodbye()
-        self.session.close()
         if self.slow_since is None and not self._paging:
             self._write(self.outbox.take(self.outbox.size), joined=True)
         self.outbox.clear()
         if goodbye is not None:
             self._transport.write(text_frame(goodbye))
-        self.ended = now
         self._socket.send_close(WSCloseCode(code), reason.encode())
+        self._end(now)
 
     def refuse(self, payload: bytes, now: float) -> None:
         """Send the error event of a dead URL and close. Source: rtm.md 3.4 (documented)."""
         if self._socket is not None:
             self._transport.write(text_frame(payload))
-            self.ended = now
             self._socket.send_close(WSCloseCode.OK, b"")
+            self._end(now)
 
     def ping(self) -> None:
         """Ask the peer whether it is there."""
@@ -210,18 +216,19 @@ class RtmConnection(WSListener):
         kind = frame.msg_type
         if kind == WSMsgType.TEXT and frame.fin and self._fragments is None:
             self._receive(frame.get_payload_as_bytes())
-        elif kind == WSMsgType.PING:
-            transport.send_pong(frame.get_payload_as_bytes())
         elif kind == WSMsgType.CLOSE:
             self._peer_closed(transport, frame)
+        elif self.ended is not None:
+            return
+        elif kind == WSMsgType.PING:
+            transport.send_pong(frame.get_payload_as_bytes())
         elif kind != WSMsgType.PONG:
             self._assemble(frame)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """The socket is gone."""
-        if self.session.state is not State.CLOSED:
-            self.session.close()
-        self.outbox.clear()
+        if self.ended is None:
+            self._end(self._host.clock.monotonic())
         self._host.closed(self)
 
     def pause_writing(self) -> None:
@@ -245,9 +252,27 @@ class RtmConnection(WSListener):
                 self.end(code, reason, self.heard)
             case command:
                 self._host.carry_out(self, command)
+                if self.session.is_full and not self._held:
+                    self._hold(True)
+
+    def _hold(self, held: bool) -> None:
+        """Stop or go on reading: a flood of messages waits in the kernel, not in our memory."""
+        self._held = held
+        if not self._transport.is_closing():
+            (self._transport.pause_reading if held else self._transport.resume_reading)()
+
+    def _end(self, now: float) -> None:
+        """Be through with everything but the peer's Close."""
+        self.ended = now
+        self.session.close()
+        self.outbox.clear()
+        self._fragments = None
+        if self._held:
+            self._hold(False)
+        self._host.ended(self)
 
     def _assemble(self, frame: WSFrame) -> None:
-        """Join the parts of a fragmented text frame; binary frames are not part of RTM and count as bad frames."""
+        """Join the parts of a fragmented frame. A binary frame is read as if it were text."""
         if self._fragments is None:
             self._fragments = bytearray()
         self._fragments += frame.get_payload_as_memoryview()
@@ -259,7 +284,7 @@ class RtmConnection(WSListener):
 
     def _peer_closed(self, transport: WSTransport, frame: WSFrame) -> None:
         if self.ended is None:
-            self.ended = self.heard
+            self._end(self.heard)
             code = frame.get_close_code()
             transport.send_close(WSCloseCode.OK if code == WSCloseCode.NO_INFO else code, b"")
         transport.disconnect()

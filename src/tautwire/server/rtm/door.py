@@ -88,10 +88,15 @@ class Door:
         """End a connection for which too much waits."""
         self._end_slow(connection, "backlog over the limit")
 
+    def ended(self, connection: RtmConnection) -> None:
+        """Deliver nothing more to a connection."""
+        self.hub.detach(connection)
+        self._presence.unsubscribe(connection, connection.watched)
+        self._presence.disconnected(connection.user)
+
     def closed(self, connection: RtmConnection) -> None:
         """Forget a connection whose socket is gone."""
         self._connections.pop(connection.number, None)
-        self._retire(connection)
         if not self._connections:
             self._empty.set()
 
@@ -115,14 +120,14 @@ class Door:
     async def stop(self) -> None:
         """Say goodbye to everybody, give them a moment, close with 1001, and see to it that all sockets end."""
         self._stopping = True
+        for task in self._opening:
+            task.cancel()
         for connection in list(self._connections.values()):
             goodbye = connection.session.goodbye()
             if goodbye is not None:
                 connection.send(goodbye)
         if self._connections:
             await asyncio.sleep(self._workspace.settings.drain)
-        for task in self._opening:
-            task.cancel()
         now = self.clock.monotonic()
         self._empty.clear()
         for connection in list(self._connections.values()):
@@ -139,10 +144,15 @@ class Door:
         tail = self._workspace.tail
         stored: list[Entry] = []
         position = ticket.position
-        while tail.oldest > position + 1:
-            before = tail.oldest
-            stored += await self._workspace.reader.read(partial(read_entries, after=position, before=before))
-            position = before - 1
+        try:
+            while tail.oldest > position + 1:
+                before = tail.oldest
+                stored += await self._workspace.reader.read(partial(read_entries, after=position, before=before))
+                position = before - 1
+        except Exception:
+            log.exception("connection %d of %s: the log could not be read", connection.number, connection.user)
+            connection.abort()  # it has to come again: without these entries it would miss something
+            return
         if connection.number in self._connections and connection.ended is None:
             self._go_live(connection, ticket, stored)
 
@@ -161,11 +171,4 @@ class Door:
 
     def _end_slow(self, connection: RtmConnection, why: str) -> None:
         log.warning("connection %d of %s ended: %s", connection.number, connection.user, why)
-        self._retire(connection)
         connection.end(TOO_SLOW, "too slow", self.clock.monotonic())
-
-    def _retire(self, connection: RtmConnection) -> None:
-        """No more events for this connection."""
-        self.hub.detach(connection)
-        self._presence.unsubscribe(connection, connection.watched)
-        self._presence.disconnected(connection.user)

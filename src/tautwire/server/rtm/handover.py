@@ -7,6 +7,7 @@ Why one port and why picows: docs/adr/0001-libraries.md.
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from typing import Any, Final, cast
 
@@ -17,6 +18,8 @@ MAX_MESSAGE: Final = 65_536
 """Bytes of one WebSocket frame; above it picows closes. The session's own limit is 16 kB."""
 READ_BUFFER: Final = 2_048
 HANDSHAKE_TIMEOUT: Final = 10.0
+
+_CONNECTION: Final = re.compile(rb"\r\nconnection:[^\r\n]*", re.IGNORECASE)
 
 ListenerFactory = Callable[[WSUpgradeRequest], WSListener | None]
 
@@ -54,9 +57,11 @@ class Handover(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Replay the upgrade request that uvicorn has read.
 
-        Uvicorn installs this object as the protocol when this call returns, so picows takes its place a turn later.
+        Browsers and proxies write more than ``Upgrade`` into the Connection header, which uvicorn understands and
+        picows does not. Uvicorn installs this object as the protocol when this call returns, so picows takes its place
+        a turn later.
         """
-        rest = memoryview(data)
+        rest = memoryview(_CONNECTION.sub(b"\r\nConnection: Upgrade", data))
         while rest:  # the read buffer starts small and grows as it fills
             buffer = self._protocol.get_buffer(len(rest))
             size = min(len(buffer), len(rest))
@@ -64,6 +69,14 @@ class Handover(asyncio.Protocol):
             rest = rest[size:]
             self._protocol.buffer_updated(size)
         asyncio.get_running_loop().call_soon(self._step_aside)
+
+    def pause_writing(self) -> None:
+        """Pass on what the first writes may cause before the change of protocol."""
+        self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Pass on the end of it."""
+        self._protocol.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Pass on a loss between the upgrade and the change of protocol."""
