@@ -6,8 +6,10 @@ use ``Workspace`` and ``BlockingWorkspace`` as context managers.
 """
 
 from tautwire.testing.clock import TurnedClock
-from tautwire.testing.faults import Faults, Link
+from tautwire.testing.faults import Faults
+from tautwire.testing.link import Link
 from tautwire.testing.observer import Line
+from tautwire.testing.plan import FOREVER
 from tautwire.testing.workspace import BlockingWorkspace, Workspace
 
-__all__ = ["BlockingWorkspace", "Faults", "Line", "Link", "TurnedClock", "Workspace"]
+__all__ = ["FOREVER", "BlockingWorkspace", "Faults", "Line", "Link", "TurnedClock", "Workspace"]

@@ -9,42 +9,10 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Final, Literal
 
-from tautwire.testing.wire import Frame, FrameReader, Head, frame_bytes, read_head
-
-Upgrade = Literal["refuse", "expired", "no_hello", "drop"]
-"""``refuse`` answers 503; ``expired`` lets in and says that the URL has expired; ``no_hello`` opens the socket and is
-silent; ``drop`` closes the socket right after hello."""
-
-FOREVER: Final = 1_000_000
-"""As a number of times: until ``clear``."""
-
-
-@dataclass(slots=True)
-class _Rule:
-    """What to do to the next ``times`` calls of a method ("" for any)."""
-
-    method: str
-    times: int
-    status: int = 0
-    retry_after: int | None = None
-    delay: float = 0.0
-    body: bytes = b""
-
-
-@dataclass(slots=True)
-class _Plan:
-    """What goes wrong now."""
-
-    rules: list[_Rule] = field(default_factory=list)
-    upgrades: list[Upgrade] = field(default_factory=list)
-    acks_lost: int = 0
-    acks_late: list[float] = field(default_factory=list)
-    repeats: int = 0
-    slowness: float = 0.0
+from tautwire.testing.link import Link
+from tautwire.testing.plan import Plan, Rule, Upgrade, UpgradeRule
+from tautwire.testing.wire import Head, read_head
 
 
 class Faults:
@@ -56,12 +24,13 @@ class Faults:
         self.upgrades: list[float] = []
         """When each RTM URL was dialled (monotonic seconds)."""
         self._links: list[Link] = []
-        self._plan = _Plan()
+        self._plan = Plan()
         self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop
         self._server: asyncio.Server | None = None
+        self._placeholder: socket.socket | None = None
         self._upstream = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._refusing = False
         self.port = 0
         """Where the front listens."""
 
@@ -72,42 +41,42 @@ class Faults:
         return sum(1 for _, name in list(self.calls) if name == method)
 
     @property
-    def links(self) -> "list[Link]":
+    def links(self) -> list[Link]:
         """The RTM connections that are open, oldest first."""
-        return [link for link in list(self._links) if not link.is_closed]
+        return list(self._links)
 
     # -- the Web API ----------------------------------------------------------------------------------------
 
     def rate_limit(self, method: str = "", *, retry_after: int = 1, times: int = 1) -> None:
         """Answer 429 with ``Retry-After`` to the next calls of a method, of any method without one."""
-        self._add(_Rule(method, times, 429, retry_after, body=b'{"ok":false,"error":"ratelimited"}'))
+        self._add(Rule(method, times, 429, retry_after, body=b'{"ok":false,"error":"ratelimited"}'))
 
     def fail(self, method: str = "", *, status: int = 500, times: int = 1) -> None:
         """Answer an HTTP error status to the next calls."""
-        self._add(_Rule(method, times, status, body=b"upstream trouble"))
+        self._add(Rule(method, times, status, body=b"upstream trouble"))
 
     def error(self, method: str, code: str, *, times: int = 1) -> None:
         """Answer ``ok: false`` with an error string, such as ``invalid_auth``, to the next calls."""
-        self._add(_Rule(method, times, 200, body=b'{"ok":false,"error":"%s"}' % code.encode()))
+        self._add(Rule(method, times, 200, body=b'{"ok":false,"error":"%s"}' % code.encode()))
 
     def drop(self, method: str = "", *, times: int = 1) -> None:
         """Close the socket instead of answering the next calls."""
-        self._add(_Rule(method, times))
+        self._add(Rule(method, times))
 
     def delay(self, seconds: float, method: str = "", *, times: int = 1) -> None:
         """Keep the next calls waiting before they reach the server."""
-        self._add(_Rule(method, times, -1, delay=seconds))
+        self._add(Rule(method, times, -1, delay=seconds))
 
     def refuse_connections(self, refuse: bool = True) -> None:
-        """Close every new socket at once, as if nobody listened, or stop doing so."""
-        self._refusing = refuse
+        """Let nobody listen on the port any more, or listen again. Sockets that are open stay."""
+        asyncio.run_coroutine_threadsafe(self._listen(not refuse), self._loop).result()
 
     # -- opening RTM connections ----------------------------------------------------------------------------
 
     def upgrade(self, kind: Upgrade, *, times: int = 1) -> None:
         """Let the next RTM URLs that are dialled end in a fault."""
         with self._lock:
-            self._plan.upgrades += [kind] * times
+            self._plan.upgrades.append(UpgradeRule(kind, times))
 
     # -- what the server says -------------------------------------------------------------------------------
 
@@ -129,24 +98,39 @@ class Faults:
 
     def clear(self) -> None:
         """Let nothing go wrong any more."""
-        self._plan = _Plan()
-        self._refusing = False
+        self._plan = Plan()
+        self.refuse_connections(False)
 
     # -- the front; on the server's loop --------------------------------------------------------------------
 
     async def start(self, upstream: int) -> None:
         """Listen in front of the server on ``upstream``."""
         self._upstream = upstream
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._loop = asyncio.get_running_loop()
+        await self._listen(True)
 
     async def stop(self) -> None:
         """Drop everything."""
-        if self._server is not None:
-            self._server.close()
+        await self._listen(False)
+        if self._placeholder is not None:
+            self._placeholder.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _listen(self, listen: bool) -> None:
+        """Listen or not; either way the port stays ours, bound by a socket that refuses."""
+        if listen and self._server is None:
+            if self._placeholder is not None:
+                self._placeholder.close()
+            self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+            self.port = self._server.sockets[0].getsockname()[1]
+        elif not listen and self._server is not None:
+            self._server.close()
+            self._server = None
+            self._placeholder = socket.socket()
+            self._placeholder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._placeholder.bind(("127.0.0.1", self.port))
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -162,10 +146,7 @@ class Faults:
                 writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while not self._refusing:
-            head = await read_head(reader)
-            if head is None:
-                return
+        while (head := await read_head(reader)) is not None:
             if head.is_upgrade:
                 self.upgrades.append(time.monotonic())
                 await self._relay_rtm(head, reader, writer)
@@ -202,6 +183,9 @@ class Faults:
             writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             await writer.drain()
             return
+        if kind == "hang":
+            await reader.read()
+            return
         if kind == "expired":
             head = head.with_path("/rtm/expired")
         up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._upstream)
@@ -212,16 +196,17 @@ class Faults:
             await link.relay(reader, up_reader)
         finally:
             link.is_closed = True
+            self._links.remove(link)
             up_writer.close()
 
-    def _plan_now(self) -> _Plan:
+    def _plan_now(self) -> Plan:
         return self._plan
 
-    def _add(self, rule: _Rule) -> None:
+    def _add(self, rule: Rule) -> None:
         with self._lock:
             self._plan.rules.append(rule)
 
-    def _next_rule(self, method: str) -> _Rule | None:
+    def _next_rule(self, method: str) -> Rule | None:
         with self._lock:
             for rule in self._plan.rules:
                 if rule.method in ("", method):
@@ -233,148 +218,15 @@ class Faults:
 
     def _next_upgrade(self) -> Upgrade | None:
         with self._lock:
-            return self._plan.upgrades.pop(0) if self._plan.upgrades else None
+            for rule in self._plan.upgrades:
+                rule.times -= 1
+                if rule.times <= 0:
+                    self._plan.upgrades.remove(rule)
+                return rule.kind
+        return None
 
 
-class Link:
-    """One RTM connection as the front sees it. What is done to it happens to the client's side."""
-
-    def __init__(
-        self,
-        plan: Callable[[], _Plan],
-        client: asyncio.StreamWriter,
-        server: asyncio.StreamWriter,
-        loop: asyncio.AbstractEventLoop,
-        kind: Upgrade | None,
-    ) -> None:
-        self.is_closed = False
-        self.sent: list[bytes] = []
-        """The text frames that the client sent."""
-        self._plan = plan
-        self._client = client
-        self._server = server
-        self._loop = loop
-        self._kind = kind
-        self._is_silent = kind == "no_hello"
-
-    # -- endings --------------------------------------------------------------------------------------------
-
-    def fin(self) -> None:
-        """End with a TCP FIN and no Close frame."""
-        self._do(self._client.close)
-
-    def rst(self) -> None:
-        """End with a TCP RST."""
-        self._do(self._reset)
-
-    def close(self, code: int = 1000, reason: str = "") -> None:
-        """Send a Close frame and then FIN, as a server does."""
-        self._do(self._write, frame_bytes(8, code.to_bytes(2) + reason.encode()))
-        self._do(self._client.close)
-
-    def silence(self) -> None:
-        """Go half-open: the socket stays, nothing is answered or delivered any more."""
-        self._do(setattr, self, "_is_silent", True)
-
-    # -- frames ---------------------------------------------------------------------------------------------
-
-    def inject(self, text: str) -> None:
-        """Send the client a text frame that the server did not send."""
-        self._do(self._write, frame_bytes(1, text.encode()))
-
-    def goodbye(self) -> None:
-        """Announce the end, as the server does before maintenance."""
-        self.inject('{"type":"goodbye"}')
-
-    def migration(self) -> None:
-        """Announce that the workspace moves, and end the socket, as documented."""
-        self.inject('{"type":"team_migration_started"}')
-        self._do(self._client.close)
-
-    def raw(self, data: bytes) -> None:
-        """Send the client these bytes, whatever they are: garbage, half a frame, bad UTF-8 in a frame."""
-        self._do(self._write, data)
-
-    def half_frame(self, text: str, pause: float) -> None:
-        """Send a text frame in two halves with a pause between them."""
-        data = frame_bytes(1, text.encode())
-        half = len(data) // 2
-        self.raw(data[:half])
-        self._loop.call_soon_threadsafe(lambda: self._loop.call_later(pause, self._write, data[half:]))
-
-    def fragments(self, text: str, parts: int = 3) -> None:
-        """Send a text message in several WebSocket fragments."""
-        data = text.encode()
-        size = max(1, -(-len(data) // parts))
-        pieces = [data[start : start + size] for start in range(0, len(data), size)]
-        for number, piece in enumerate(pieces):
-            opcode = 1 if number == 0 else 0
-            self.raw(frame_bytes(opcode, piece, final=number == len(pieces) - 1))
-
-    # -- on the server's loop -------------------------------------------------------------------------------
-
-    async def relay(self, from_client: asyncio.StreamReader, from_server: asyncio.StreamReader) -> None:
-        """Pass everything on until one side ends."""
-        up = asyncio.create_task(self._relay_up(from_client))
-        down = asyncio.create_task(self._relay_down(from_server))
-        try:
-            await asyncio.wait((up, down), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (up, down):
-                task.cancel()
-            await asyncio.gather(up, down, return_exceptions=True)
-
-    async def _relay_up(self, reader: asyncio.StreamReader) -> None:
-        frames = FrameReader()
-        while data := await reader.read(65_536):
-            self.sent += [frame.payload for frame in frames.feed(data) if frame.opcode == 1]
-            if not self._is_silent:
-                self._server.write(data)
-
-    async def _relay_down(self, reader: asyncio.StreamReader) -> None:
-        self._write_unless_silent(await reader.readuntil(b"\r\n\r\n"), even_if_silent=self._kind == "no_hello")
-        frames = FrameReader()
-        while data := await reader.read(65_536):
-            for frame in frames.feed(data):
-                if not await self._pass_on(frame):
-                    return
-
-    async def _pass_on(self, frame: Frame) -> bool:
-        """Send one of the server's frames to the client, as the plan wants it; return whether to go on."""
-        plan = self._plan()
-        if plan.slowness:
-            await asyncio.sleep(plan.slowness)
-        if frame.is_ack and plan.acks_lost > 0:
-            plan.acks_lost -= 1
-            return True
-        if frame.is_ack and plan.acks_late:
-            self._loop.call_later(plan.acks_late.pop(0), self._write_unless_silent, frame.raw)
-            return True
-        self._write_unless_silent(frame.raw)
-        if frame.is_event and plan.repeats > 0:
-            plan.repeats -= 1
-            self._write_unless_silent(frame.raw)
-        return not (self._kind == "drop" and frame.payload.startswith(b'{"type":"hello"'))
-
-    def _write_unless_silent(self, data: bytes, *, even_if_silent: bool = False) -> None:
-        if not self._is_silent or even_if_silent:
-            self._write(data)
-
-    def _write(self, data: bytes) -> None:
-        if not self._client.transport.is_closing():
-            self._client.write(data)
-
-    def _reset(self) -> None:
-        raw = self._client.get_extra_info("socket")
-        if raw is not None:
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
-        self._client.transport.abort()
-
-    def _do(self, function: Callable[..., object], *arguments: object) -> None:
-        self._loop.call_soon_threadsafe(function, *arguments)
-
-
-def _answer(rule: _Rule) -> bytes:
+def _answer(rule: Rule) -> bytes:
     retry = b"" if rule.retry_after is None else b"Retry-After: %d\r\n" % rule.retry_after
     kind = b"application/json" if rule.body.startswith(b"{") else b"text/plain"
     return b"HTTP/1.1 %d Fault\r\nContent-Type: %b; charset=utf-8\r\nContent-Length: %d\r\n%b\r\n%b" % (
