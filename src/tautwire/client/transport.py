@@ -26,6 +26,8 @@ MAX_MESSAGE_SIZE: Final = 4 * 1024 * 1024
 CLOSE_PATIENCE: Final = 1.0
 """Seconds we wait for the other side's part of the closing handshake."""
 
+_BROKEN: Final = "the server broke the WebSocket protocol"
+
 _LAST_DATA_RECV: Final = 8 + 4 * 11
 """Offset of tcpi_last_data_recv, milliseconds, in Linux' struct tcp_info."""
 
@@ -146,14 +148,16 @@ class _Listener(WSListener):
         self._parts: list[bytes] = []
         self._size = 0
         self._is_text = True
-        self._end = End(None, "the server dropped the connection without a Close frame")
+        self._end: End | None = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._receiver.connected(_PicowsTransport(transport))
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
-        if kind is WSMsgType.TEXT and frame.fin:
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:  # no extension was agreed on; mostly we lost the thread
+            self._break_off(transport, WSCloseCode.PROTOCOL_ERROR, _BROKEN)
+        elif kind is WSMsgType.TEXT and frame.fin and not self._parts:
             self._receiver.receive(frame.get_payload_as_bytes())
         elif kind is WSMsgType.CLOSE:
             self._close(transport, frame)
@@ -162,14 +166,17 @@ class _Listener(WSListener):
 
     def _collect(self, transport: WSTransport, frame: WSFrame) -> None:
         """Keep a fragment; hand over the message with the last one. Binary messages are no part of RTM: ignored."""
-        if frame.msg_type is not WSMsgType.CONTINUATION:
+        is_first = frame.msg_type is not WSMsgType.CONTINUATION
+        if is_first == bool(self._parts):
+            self._break_off(transport, WSCloseCode.PROTOCOL_ERROR, _BROKEN)
+            return
+        if is_first:
             self._is_text = frame.msg_type is WSMsgType.TEXT
         self._parts.append(frame.get_payload_as_bytes())
         self._size += frame.payload_size
         if self._size > MAX_MESSAGE_SIZE:
-            self._end = End(None, f"a message of more than {MAX_MESSAGE_SIZE} bytes came in")
-            transport.send_close(WSCloseCode.MESSAGE_TOO_BIG)
-            transport.disconnect()
+            reason = f"a message of more than {MAX_MESSAGE_SIZE} bytes came in"
+            self._break_off(transport, WSCloseCode.MESSAGE_TOO_BIG, reason)
         elif frame.fin:
             message, self._parts, self._size = b"".join(self._parts), [], 0
             if self._is_text:
@@ -177,14 +184,28 @@ class _Listener(WSListener):
 
     def _close(self, transport: WSTransport, frame: WSFrame) -> None:
         code = int(frame.get_close_code().value)
-        self._end = End(code or None, redact(frame.get_close_reason() or "") or "the server closed the connection")
         if not transport.is_close_frame_sent:
             transport.send_close(WSCloseCode(code or 1000))
         transport.disconnect()
+        self._finish(End(code or None, redact(frame.get_close_reason() or "") or "the server closed the connection"))
+
+    def _break_off(self, transport: WSTransport, code: WSCloseCode, reason: str) -> None:
+        transport.send_close(code)
+        transport.disconnect()
+        self._finish(End(None, reason))
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
-        self._parts.clear()
-        self._receiver.ended(self._end)
+        handshake = transport.close_handshake
+        if handshake is not None and handshake.sent is not None and handshake.sent.code != WSCloseCode.OK:
+            self._finish(End(None, _BROKEN))  # the one who closed is picows
+        self._finish(End(None, "the server dropped the connection without a Close frame"))
+
+    def _finish(self, end: End) -> None:
+        """Report the end, the first time. picows goes on with what it has read; nobody listens any more."""
+        if self._end is None:
+            self._end = end
+            self._parts.clear()
+            self._receiver.ended(end)
 
     def pause_writing(self) -> None:
         """Nothing to do: what a client sends is bounded by its limiter and by the frame size."""
