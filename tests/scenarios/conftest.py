@@ -1,0 +1,57 @@
+"""Scenarios: something goes wrong between a client and our real server, and the client has to take it well.
+
+Each runs for the asyncio and for the blocking client, as plain blocking code. Whatever happens in a scenario, in the
+end the client is closed and must leave no task, thread or file descriptor.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # for the module that the scenarios share
+
+from subject import KINDS, Kind, Subject, Talk, nothing_left_behind
+from tautwire.testing import BlockingWorkspace, Faults
+
+MakeSubject = Callable[..., Subject]
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    found: Kind = request.param
+    return found
+
+
+@pytest.fixture
+def make_subject(kind: Kind, blocking_workspace: BlockingWorkspace) -> Iterator[MakeSubject]:
+    """Make clients of one kind with any options."""
+    made: list[Subject] = []
+
+    def make(**options: Any) -> Subject:
+        made.append(Subject(kind, blocking_workspace, **options))
+        return made[-1]
+
+    blocking_workspace.person("alice").say("general", "good morning")  # opens what the server opens when needed
+    with nothing_left_behind():
+        yield make
+        for each in made:
+            each.end()
+
+
+@pytest.fixture
+def subject(make_subject: MakeSubject) -> Subject:
+    """A client that is not connected yet."""
+    return make_subject()
+
+
+@pytest.fixture
+def faults(blocking_workspace: BlockingWorkspace) -> Faults:
+    return blocking_workspace.faults
+
+
+@pytest.fixture
+def talk(blocking_workspace: BlockingWorkspace) -> Talk:
+    return Talk(blocking_workspace)
