@@ -10,8 +10,9 @@ from types import TracebackType
 from typing import Any
 
 import aiohttp
-from conformance.inbox import Inbox, Record, Transcript
 from slack_sdk.web.async_client import AsyncWebClient
+
+from conformance.inbox import Inbox, Record, Transcript
 
 
 class RtmSocket:

@@ -10,10 +10,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from conformance import results
 from conformance.harness import EXTRA_STEPS, STEPS, Outcome
 from conformance.programs import CLIENTS, Client
-
-from conformance import results
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"

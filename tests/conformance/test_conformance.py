@@ -5,10 +5,10 @@ import os
 from pathlib import Path
 
 import pytest
-from conformance.inbox import Transcript
-from conformance.programs import CLIENTS, Client
 
 from conformance import harness, results
+from conformance.inbox import Transcript
+from conformance.programs import CLIENTS, Client
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from conformance.inbox import Record
 from conformance.person import Person, RtmSocket
 from conformance.raw_socket import CONTINUATION, PING, PONG, TEXT, RawSocket

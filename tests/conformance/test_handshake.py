@@ -6,6 +6,7 @@ from base64 import b64encode
 from pathlib import Path
 
 import pytest
+
 from conformance.inbox import Transcript
 from conformance.person import Person
 from conformance.raw_socket import CLOSE, PING, PONG, RawSocket

@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
+
 from conformance.inbox import Transcript
 from conformance.person import Person, RtmSocket
 from conformance.raw_socket import RawSocket

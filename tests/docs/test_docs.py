@@ -72,7 +72,8 @@ def test_links_lead_somewhere() -> None:
     assert finished.returncode == 0, finished.stdout
 
 
-def test_the_table_of_methods_is_current() -> None:
-    finished = run("-m", "tools.methods_table", "--check")
+@pytest.mark.parametrize("tool", ["methods_table", "events_page", "conformance_table"])
+def test_generated_pages_are_current(tool: str) -> None:
+    finished = run("-m", f"tools.{tool}", "--check")
 
-    assert finished.returncode == 0, finished.stdout
+    assert finished.returncode == 0, finished.stdout + finished.stderr
