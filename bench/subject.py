@@ -1,0 +1,108 @@
+"""The server under test: a ``tautwire serve`` on a fresh SQLite directory, and RTM connections to it."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from bench.process import spawn
+
+
+class Subject:
+    """A running server with people ``u0``, ``u1``, … of whom each ``channel_size`` in a row share a channel.
+
+    ``directory`` is what ``serve --json`` prints. Limits are off, all else is as by default: SQLite, FULL.
+    """
+
+    def __init__(self, people: int, channel_size: int) -> None:
+        self._data = tempfile.TemporaryDirectory(prefix="tautwire-bench-")
+        seed = Path(self._data.name) / "seed.yaml"
+        names = [f"u{n}" for n in range(people)]
+        channels = [
+            {"name": f"c{n}", "members": names[n * channel_size : (n + 1) * channel_size]}
+            for n in range(-(-people // channel_size))
+        ]
+        seed.write_text(json.dumps({"users": [{"name": name} for name in names], "channels": channels}))
+        command = [
+            sys.executable, "-m", "tautwire", "serve", "--port", "0", "--data", self._data.name, "--seed", str(seed),
+            "--json", "--rate-limits", "off", "--log-level", "warning",
+        ]  # fmt: skip
+        self._process: subprocess.Popen[str] = spawn(command)
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("the server did not start")
+        self.directory: dict[str, Any] = json.loads(line)
+        self._api = http.client.HTTPConnection(urlsplit(self.directory["api_url"]).netloc)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def data(self) -> Path:
+        return Path(self._data.name)
+
+    def channel(self, number: int) -> str:
+        """Return the id of a channel."""
+        channel: str = self.directory["channels"][f"c{number}"]
+        return channel
+
+    def connect(self, person: int) -> socket.socket:
+        """Open an RTM connection for a person; return its socket, non-blocking, with hello already read."""
+        token = self.directory["users"][f"u{person}"]["token"]
+        self._api.request("POST", "/api/rtm.connect", headers={"Authorization": f"Bearer {token}"})
+        answer = json.loads(self._api.getresponse().read())
+        if not answer["ok"]:
+            raise RuntimeError(answer["error"])
+        url = urlsplit(answer["url"])
+        sock = socket.create_connection((url.hostname, url.port))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.sendall(
+            f"GET {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+        )
+        received = b""
+        while b"hello" not in received:
+            data = sock.recv(4096)
+            if not data:
+                raise RuntimeError(f"no hello: {received!r}")
+            received += data
+        sock.setblocking(False)
+        return sock
+
+    def __enter__(self) -> "Subject":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._api.close()
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(30)
+        self._data.cleanup()
+
+
+def message(channel: str, text: str) -> bytes:
+    """Return the JSON of a message as a client sends it."""
+    return json.dumps({"id": 1, "type": "message", "channel": channel, "text": text}).encode()
+
+
+def commit_seconds(directory: Path, count: int = 200) -> float:
+    """Return how long a small append and fdatasync take on this disk: what a durable ack cannot be faster than."""
+    times = []
+    path = directory / "probe"
+    with path.open("wb", buffering=0) as file:
+        for _ in range(count):
+            start = time.perf_counter()
+            file.write(b"x" * 512)
+            os.fdatasync(file.fileno())
+            times.append(time.perf_counter() - start)
+    path.unlink()
+    return sorted(times)[count // 2]
