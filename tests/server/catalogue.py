@@ -20,8 +20,9 @@ EVENTS: Final = {
 OTHER_ERRORS: Final = {
     "invalid_cursor",  # of all methods with cursors
     "invalid_limit",
+    "user_not_found",  # of users.getPresence, for which the tables name none
 }
-"""Errors that the tables name for a whole group of methods in words. Source: webapi.md section 4."""
+"""Errors that the tables name in words only. Source: webapi.md sections 4 and 7."""
 
 _TYPES: Final = {"string": str, "integer": int, "boolean": bool, "object": dict, "any": object, "ts": str}
 _TS: Final = re.compile(r"\d{10}\.\d{6}")

@@ -13,6 +13,7 @@ import uvloop
 sys.path.insert(0, str(Path(__file__).parent))  # for the modules that the tests here share
 
 from scene import OpenScene, Scene, TurnedClock
+from tautwire.server.services.presence import Presence
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -43,6 +44,13 @@ async def open_scene(
 
     A server that logs an error has a defect: a test that expects one clears the log.
     """
+    sweep = Presence.sweep
+
+    def counted(presence: Presence) -> None:
+        sweep(presence)
+        clock.sweeps += 1
+
+    monkeypatch.setattr(Presence, "sweep", counted)
     monkeypatch.setattr("tautwire.server.app.SWEEP_INTERVAL", 0.01)
     monkeypatch.setattr("uvicorn.server.asyncio", _Impatient())
     async with AsyncExitStack() as stack:

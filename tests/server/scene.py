@@ -15,8 +15,8 @@ from typing import Any, NamedTuple, Self
 
 import aiohttp
 from aiohttp import WSMsgType
-from catalogue import check_answer, check_frame
 
+from catalogue import check_answer, check_frame
 from tautwire.server.app import Server
 from tautwire.server.clock import Clock
 from tautwire.server.config import Settings
@@ -50,6 +50,8 @@ class TurnedClock(Clock):
         """Seconds that both clocks are ahead."""
         self.step = 0.0
         """Seconds that somebody moved the wall clock."""
+        self.sweeps = 0
+        """How often the server has looked at it to see what is due."""
 
     def micros(self) -> int:
         return super().micros() + int((self.offset + self.step) * 1_000_000)
@@ -100,13 +102,16 @@ class Socket:
                 return frame
 
     async def fence(self) -> list[Frame]:
-        """Return all that the server has sent up to now."""
-        number = next(self._ids)
-        await self.send(type="ping", id=number)
+        """Return all that the server has sent up to now.
+
+        A pong overtakes what waits to be written in the same turn; one that was asked for later does not.
+        """
         frames = list(self._kept)
         self._kept.clear()
-        while (frame := await self._receive()).get("reply_to") != number:
-            frames.append(frame)
+        for number in (next(self._ids), next(self._ids)):
+            await self.send(type="ping", id=number)
+            while (frame := await self._receive()).get("reply_to") != number:
+                frames.append(frame)
         return frames
 
     async def events(self) -> list[str]:
@@ -231,6 +236,11 @@ class Scene:
         socket = await self.dial(await self.grant(who, **arguments))
         assert (await socket.frame())["type"] == "hello"
         return socket
+
+    async def server_swept(self) -> None:
+        """Wait until the server has looked after its connections and presence, with the clock as it is now."""
+        wanted = self.clock.sweeps + 2
+        await eventually(lambda: self.clock.sweeps >= wanted)
 
     def bearer(self, who: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.tokens[who]}"}

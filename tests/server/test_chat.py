@@ -5,8 +5,8 @@ import re
 from typing import Any
 
 import pytest
-from scene import Scene, Socket
 
+from scene import Scene, Socket
 from tautwire.protocol.text import escape
 
 TS = re.compile(r"\d{10}\.\d{6}")

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scene import Scene
 
+from scene import Scene
 from tautwire.protocol.ids import ts_from_micros
 
 

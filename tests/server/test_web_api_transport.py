@@ -7,9 +7,9 @@ from typing import Any
 
 import aiohttp
 import pytest
+
 from catalogue import COMMON_ERRORS, METHODS
 from scene import Answer, OpenScene, Scene
-
 from tautwire.server.web_api.method import METHODS as SERVED
 
 JSON = "application/json; charset=utf-8"

@@ -101,7 +101,7 @@ class RtmConnection(WSListener):
         self._limit = host.backlog_limit
         self._paging = False
         self._loop = asyncio.get_running_loop()
-        self._socket: WSTransport | None = None
+        self._socket: Any = None
         self._transport: Any = None
 
     @property
@@ -149,6 +149,9 @@ class RtmConnection(WSListener):
         """
         if self.ended is not None or self._paging:
             return False
+        if self._socket.is_close_frame_sent:  # by picows, which does not tell us when a peer breaks the rules
+            self._end(self._host.clock.monotonic())
+            return False
         transport = self._transport
         backlog = transport.get_write_buffer_size()
         if backlog + self.outbox.size > self._limit:
@@ -167,7 +170,10 @@ class RtmConnection(WSListener):
 
         What is still queued is dropped: whoever is ended for slowness has to ask again for what is missing.
         """
-        if self.ended is not None or self._socket is None:
+        if self.ended is not None:
+            return
+        if self._socket.is_close_frame_sent:
+            self._end(now)
             return
         goodbye = self.session.goodbye()
         if self.slow_since is None and not self._paging:

@@ -30,6 +30,11 @@ class _QuietLogger(logging.LoggerAdapter[logging.Logger]):
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the name is logging's
         return level >= logging.ERROR
 
+    def error(self, msg: object, *args: object, **options: Any) -> None:
+        """Log an error of ours; that a peer broke the rules of WebSocket is none."""
+        level = logging.INFO if str(msg).startswith("WS parser error") else logging.ERROR
+        self.logger.log(level, msg, *args, **options)
+
 
 _quiet: Final = _QuietLogger(logging.getLogger("tautwire.server.rtm.socket"), {})
 
