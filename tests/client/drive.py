@@ -48,7 +48,7 @@ class Driven:
         self._thread.join()
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
-        assert left == []
+        assert left == [], left
 
 
 async def _tasks() -> list[str]:

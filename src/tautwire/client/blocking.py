@@ -228,7 +228,7 @@ class BlockingRTMClient(HandlerRegistry):
                 raise ClientClosed
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=_serve, args=(self._loop,), name="tautwire", daemon=True)
+                self._thread = threading.Thread(target=_serve, args=(self._loop,), name="tautwire-client", daemon=True)
                 self._thread.start()
             if threading.current_thread() is self._thread:
                 raise RuntimeError(

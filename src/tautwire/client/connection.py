@@ -5,7 +5,6 @@ other connections; ``tautwire.client.supervisor`` makes, replaces and ends them.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 from time import monotonic
 from typing import Any, Final, Protocol
@@ -36,6 +35,8 @@ _LATE: Final = 1.0
 _DRAIN: Final = 2.0
 """Seconds a replaced connection stays for the replies that are still to come."""
 
+_REPLACED: Final = "replaced by a new connection"
+
 Reply = Ack | Pong
 
 
@@ -56,13 +57,16 @@ class Inbox(Protocol):
 
 
 class Keeper(Protocol):
-    """Who makes and replaces connections. Both are called on the loop; neither may raise."""
+    """Who makes and replaces connections. All are called on the loop; none may raise."""
 
     def connection_opened(self, connection: "Connection") -> None:
         """Learn that the hello came; events follow as soon as this returns."""
 
     def connection_ended(self, connection: "Connection", reason: str) -> None:
         """Learn, once, that a connection that had its hello is over."""
+
+    def connection_closed(self, connection: "Connection") -> None:
+        """Learn, after that, that nothing is left of it."""
 
 
 class Connection:
@@ -88,9 +92,8 @@ class Connection:
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
         self._closing: asyncio.Task[None] | None = None
-        self._is_silent = False
-        self._is_settled = asyncio.Event()
-        self._is_settled.set()
+        self._is_retired = False
+        self._retirement: asyncio.TimerHandle | None = None
 
     @classmethod
     async def open(cls, grant: Grant, inbox: Inbox, keeper: Keeper, settings: Settings, first_id: int) -> "Connection":
@@ -136,10 +139,6 @@ class Connection:
         """Seconds the last ping took, None before the first answer."""
         return self._session.round_trip
 
-    def silence(self) -> None:
-        """Pass on no more events; replies still find who waits for them."""
-        self._is_silent = True
-
     def send(self, frame: ClientFrame | Mapping[str, Any]) -> asyncio.Future[Reply] | None:
         """Send a frame now; return what will hold its reply, None if it gets none.
 
@@ -155,22 +154,26 @@ class Connection:
             return None
         future: asyncio.Future[Reply] = self._loop.create_future()
         self.replies[sent.id] = future
-        self._is_settled.clear()
         self._arm()
         return future
 
-    async def drain(self) -> None:
-        """Wait until nobody waits for a reply, two seconds at most."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_DRAIN):
-                await self._is_settled.wait()
+    def retire(self) -> None:
+        """Pass on no more events, and end as soon as nobody waits for a reply, after two seconds at the latest."""
+        self._is_retired = True
+        if self.replies:
+            self._retirement = self._loop.call_later(_DRAIN, self._end, _REPLACED)
+        else:
+            self._end(_REPLACED)
 
     async def close(self, reason: str) -> None:
         """End the connection with a Close frame, within about a second. Safe to call in every state."""
-        self._session.end(reason)
-        self._carry_out()
+        self._end(reason)
         if self._closing is not None:
             await asyncio.wait([self._closing])
+
+    def _end(self, reason: str) -> None:
+        self._session.end(reason)
+        self._carry_out()
 
     # -- what the transport says ----------------------------------------------------------------------------
 
@@ -183,20 +186,19 @@ class Connection:
     def receive(self, data: bytes) -> None:
         """Take one text message."""
         session = self._session
-        if not self._is_silent:
+        if not self._is_retired:
             self._inbox.frame_received(data)
         events = session.receive(data, monotonic())
         if session.effects:
             self._carry_out()
-        if not self._is_silent:
+        if not self._is_retired:
             for received in events:
                 self._inbox.event_received(received)
 
     def ended(self, end: End) -> None:
         """Learn that the socket is gone."""
         self.end = end
-        self._session.end(end.reason)
-        self._carry_out()
+        self._end(end.reason)
 
     # -- what the session wants -----------------------------------------------------------------------------
 
@@ -212,7 +214,7 @@ class Connection:
                     limit = self._settings.patience.reply
                     self._settle(id, SendUnknown(f"no reply within {limit:g} s; it may have happened or not"))
                 case Positioned(position):
-                    if not self._is_silent:
+                    if not self._is_retired:
                         self._inbox.positioned(position)
                 case Transmit(payload):
                     self._transmit(payload)
@@ -230,8 +232,8 @@ class Connection:
 
     def _settle(self, frame_id: int, outcome: Reply | Exception) -> None:
         future = self.replies.pop(frame_id)
-        if not self.replies:
-            self._is_settled.set()
+        if self._is_retired and not self.replies:
+            self._loop.call_soon(self._end, _REPLACED)
         if future.done():  # the one who waited gave up
             return
         if isinstance(outcome, Exception):
@@ -240,17 +242,19 @@ class Connection:
             future.set_result(outcome)
 
     def _finish(self, ended: Ended) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._retirement):
+            if timer is not None:
+                timer.cancel()
         if self._transport is not None:
             self._closing = self._loop.create_task(self._transport.close())
         self.is_over.set()
-        self._is_settled.set()
         self.successor_wanted.set()
         if not self._opened.done():
             self._opened.set_exception(_failure(ended))
         elif not self._opened.cancelled() and self._opened.exception() is None:
             self._keeper.connection_ended(self, ended.reason)
+            if self._closing is not None:
+                self._closing.add_done_callback(lambda _: self._keeper.connection_closed(self))
 
     def _transmit(self, payload: bytes) -> None:
         if self._transport is not None:

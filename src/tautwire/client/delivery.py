@@ -95,7 +95,7 @@ class Delivery:
 
     def positioned(self, position: int) -> None:
         """Remember where to go on."""
-        self.position = position
+        self.position = max(position, self.position or 0)
         self.repeats.positioned()
 
     def refused(self, error: SendRefused) -> None:
@@ -108,18 +108,13 @@ class Delivery:
     def asking(self, old: Connection | None) -> None:
         """Prepare for a successor: what the old connection delivers from now on may come again."""
         self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
-        if old is not None:
-            self.repeats.remember()
+        self.repeats.hold(overlaps=old is not None)
 
-    def taken_over(self, old: Connection | None, new: Connection) -> None:
+    def taken_over(self, new: Connection) -> None:
         """Deliver from the new connection on, and make up for what happened in between."""
-        if old is not None:
-            old.silence()
         grant = new.grant
         resume = grant.resume
-        self.repeats.take_over(monotonic(), may_repeat=old is not None or resume is Resume.RESUMED)
-        if resume is not None:
-            self.repeats.remember(positions=True)
+        self.repeats.take_over(monotonic(), positions=resume is not None)
         if resume is not Resume.RESUMED:
             self.position = grant.position
         LOG.info("connected as %s to %s", grant.identity.user.id, grant.identity.team.domain)
@@ -138,7 +133,6 @@ class Delivery:
         if not will_reconnect:
             self.orphans.give_up()
         if not was_replaced:
-            self.repeats.forget()
             quiet_for = timedelta(seconds=monotonic() - connection.heard_at)
             self._away_since = datetime.now(UTC) - quiet_for, reason
         code = connection.end.code if connection.end is not None else None
@@ -147,7 +141,7 @@ class Delivery:
     def trouble(self, error: ConnectError) -> None:
         """Tell of an attempt that came to nothing."""
         LOG.warning("%s", error)
-        self.repeats.forget()
+        self.repeats.release()
         self.errors.publish((error, None))
 
     # -- failures -------------------------------------------------------------------------------------------

@@ -113,7 +113,7 @@ class Binding(Generic[T]):
             self.failed,
             concurrency=options.concurrency or THREADS,
             limit=options.limit,
-            name=f"tautwire-{self.name}",
+            name=f"tautwire-handler-{self.name}",
         )
 
     def stop(self) -> None:

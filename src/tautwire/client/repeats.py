@@ -13,8 +13,8 @@ import msgspec
 LIFE: Final = 30.0
 """Seconds after a hello in which copies are looked for."""
 
-_LOSSY: Final = frozenset({"user_typing", "presence_change", "manual_presence_change"})
-"""Types that are never sent again, but may well look the same twice."""
+_LOSSY: Final = frozenset({"user_typing", "presence_change", "manual_presence_change", "hello", "goodbye"})
+"""Types that are never sent again, but look the same twice."""
 
 
 class _Header(msgspec.Struct):
@@ -30,52 +30,55 @@ class _Header(msgspec.Struct):
 class Repeats:
     """Remembers what was delivered, and recognises it when it comes again.
 
-    ``is_watching`` tells whether events have to be shown to this object at all; mostly they have not.
+    Without positions there is something to remember only while a successor is being made. With positions it is
+    everything behind the last one, always. Remembering more than needed does no harm: two events never look alike.
     """
 
     def __init__(self) -> None:
         self.is_watching = False
+        """Whether events have to be shown to this object at all."""
         self._positions = False
+        self._is_held = False
         self._delivered: list[bytes] | None = None
         self._expected: Counter[object] = Counter()
         self._until = 0.0
 
-    def remember(self, *, positions: bool = False) -> None:
-        """Remember what is delivered from now on, or, with ``positions``, from each position to the next."""
-        self._positions = self._positions or positions
-        if self._delivered is None:
+    def hold(self, *, overlaps: bool) -> None:
+        """Keep what is remembered, for a successor is asked to go on from here; the old connection may still live."""
+        self._is_held = True
+        if overlaps and self._delivered is None:
             self._delivered = []
         self._update()
 
-    def forget(self) -> None:
-        """Stop remembering, unless positions ask for it: the attempt to take over came to nothing."""
+    def release(self) -> None:
+        """The attempt to make a successor came to nothing."""
+        self._is_held = False
         if not self._positions:
             self._delivered = None
         self._update()
 
-    def positioned(self) -> None:
-        """Note that everything so far stands before the position we would go on from."""
-        if self._delivered:
-            self._delivered = []
-        self._expected.clear()
-        self._update()
-
-    def take_over(self, now: float, *, may_repeat: bool) -> None:
-        """Expect the new connection to repeat what was remembered, or not."""
-        self._expected = Counter(_key(raw) for raw in self._delivered or ()) if may_repeat else Counter()
+    def take_over(self, now: float, *, positions: bool) -> None:
+        """Expect the new connection to repeat what is remembered."""
+        self._is_held = False
+        self._positions = positions
+        self._expected = Counter(_key(raw) for raw in self._delivered or ())
         del self._expected[None]
         self._until = now + LIFE
-        self._positions = False
-        self._delivered = None
+        self._delivered = (self._delivered or []) if positions else None
         self._update()
+
+    def positioned(self) -> None:
+        """Forget what stands before a new position: all that is remembered, but for copies that are still to come."""
+        if self._delivered and not self._is_held:
+            self._delivered = [raw for raw in self._delivered if self._expected[_key(raw)]] if self._expected else []
 
     def is_repeat(self, raw: bytes, now: float) -> bool:
         """Tell whether an event is a copy of one delivered before; remember it if it is not."""
         if self._expected:
+            key = _key(raw)
             if now > self._until:
                 self._expected.clear()
-                self._update()
-            elif self._expected[key := _key(raw)] > 0:
+            elif self._expected[key]:
                 self._expected[key] -= 1
                 self._expected += Counter()  # drops what has come to zero
                 self._update()

@@ -74,8 +74,8 @@ TRANSITIONS: Final[dict[tuple[ClientState, Step], ClientState]] = {
 class Owner(Protocol):
     """Who a supervisor reports to. All are called on the loop; none may raise."""
 
-    def taken_over(self, old: Connection | None, new: Connection) -> None:
-        """Learn that ``new`` carries on from here. ``old`` is None if it was gone before."""
+    def taken_over(self, new: Connection) -> None:
+        """Learn that events come from this connection only from now on."""
 
     def ended(self, connection: Connection, reason: str, *, was_replaced: bool, will_reconnect: bool) -> None:
         """Learn that a connection is over, expected or not."""
@@ -105,7 +105,7 @@ class Supervisor:
         self._keeps_trying = False
         self._at_once = True
         self._waiters: set[asyncio.Future[Connection]] = set()
-        self._retiring: dict[Connection, asyncio.Task[None]] = {}
+        self._open: set[Connection] = set()
 
     # -- what users want ------------------------------------------------------------------------------------
 
@@ -165,12 +165,11 @@ class Supervisor:
     async def stop(self, step: Step) -> None:
         """End everything, within about a second. Safe in every state."""
         task, self._task = self._task, None
-        connection, self.connection = self.connection, None
+        self.connection = None
         self._keeps_trying = False
         self._step(step)
         self._release(ClientClosed() if self.state is ClientState.CLOSED else NotConnected("disconnected"))
-        ending = [each.close("closed by us") for each in (connection, *self._retiring) if each is not None]
-        await asyncio.gather(*ending)
+        await asyncio.gather(*(each.close("closed by us") for each in self._open))
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
@@ -181,11 +180,12 @@ class Supervisor:
         """Make the connection the one that counts."""
         if self._governor is not None:
             self._governor.opened(self._now())
+        self._open.add(connection)
         old, self.connection = self.connection, connection
         self._step(Step.OPENED)
-        self._owner.taken_over(old, connection)
         if old is not None:
-            self._retiring[old] = asyncio.get_running_loop().create_task(self._retire(old))
+            old.retire()
+        self._owner.taken_over(connection)
         for waiter in self._take_waiters():
             waiter.set_result(connection)
 
@@ -201,6 +201,10 @@ class Supervisor:
         self._owner.ended(
             connection, reason, was_replaced=was_replaced, will_reconnect=was_replaced or self._keeps_trying
         )
+
+    def connection_closed(self, connection: Connection) -> None:
+        """Forget a connection of which nothing is left."""
+        self._open.discard(connection)
 
     # -- the work -------------------------------------------------------------------------------------------
 
@@ -263,11 +267,6 @@ class Supervisor:
             LOG.error("the client stopped because of a defect", exc_info=error)
             self._step(Step.STOP)
             self._release(error)
-
-    async def _retire(self, connection: Connection) -> None:
-        await connection.drain()
-        await connection.close("replaced by a new connection")
-        del self._retiring[connection]
 
     async def _next(self) -> Connection:
         waiter: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
