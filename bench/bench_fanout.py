@@ -13,7 +13,7 @@ from statistics import median
 from bench import loops
 from bench.process import cpu_seconds
 from bench.raw import Raw
-from bench.report import report
+from bench.report import Cell, report
 from bench.subject import Subject, message
 
 CONNECTIONS = 1_000
@@ -78,7 +78,7 @@ def main() -> None:
                         candidate.measure(burst, 8 if number == 0 else 160 if burst == 1 else 40)
         for sock in sockets:
             sock.close()
-    rows = []
+    rows: list[dict[str, Cell]] = []
     for burst in (1, BURST):
         for candidate in candidates:
             cpu = candidate.cpu[burst][1:]  # the first round warms up

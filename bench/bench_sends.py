@@ -8,7 +8,7 @@ from statistics import median
 
 from bench import loops
 from bench.process import cpu_seconds
-from bench.report import report
+from bench.report import Cell, report
 from bench.subject import Subject, commit_seconds, message
 
 SENDERS = (1, 16, 64, 100)
@@ -20,7 +20,7 @@ TEXT = "A usual message of some eighty characters, as people write them to each 
 
 def main() -> None:
     people = -(-max(SENDERS) // MEMBERS) * MEMBERS
-    rows = []
+    rows: list[dict[str, Cell]] = []
     with Subject(people, MEMBERS) as subject:
         everybody = [subject.connect(person) for person in range(people)]
         frames = [loops.client_frame(message(subject.channel(n // MEMBERS), TEXT)) for n in range(people)]
