@@ -18,7 +18,6 @@ sys.path.insert(0, str(Path(__file__).parent))  # for the modules that the tests
 
 from drive import QUICK, Blocking, Driven, MakeClient, eventually
 from fake import PATIENCE, TOKEN, FakeServer
-
 from tautwire import Patience
 
 

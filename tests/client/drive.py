@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 from fake import PATIENCE
-
 from tautwire import Backoff, BlockingRTMClient, Rate, RTMClient
 
 QUICK = Backoff(base=0.05, cap=0.2, stable_after=60.0, budget=Rate(per_second=100.0, burst=100))

@@ -8,9 +8,9 @@ import time
 from typing import Any, ClassVar
 
 import pytest
+
 from drive import eventually
 from fake import PATIENCE
-
 from tautwire import (
     AnyMessage,
     Dispatcher,

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drive import MakeClient, eventually
 
+from drive import MakeClient, eventually
 from tautwire import (
     Gap,
     HelloEvent,

@@ -6,9 +6,9 @@ import time
 from typing import Any
 
 import pytest
+
 from drive import MakeClient, eventually
 from fake import FakeServer, answer_all, frame, message
-
 from tautwire import (
     Ack,
     Backoff,

@@ -73,6 +73,8 @@ class BlockingRTMClient(HandlerRegistry):
             backoff=backoff,
         )
         super().__init__(self._client.delivery)
+        self.settings = self._client.settings
+        """See ``RTMClient.settings``."""
         self.web: WebClient = self._client.settings.blocking_web_client()
         """slack_sdk's blocking Web API client, with the same token, address, proxy and TLS."""
         self._lock = threading.Lock()

@@ -35,6 +35,11 @@ LOG: Final = _logger("tautwire.client")
 WEB_LOG: Final = _logger("tautwire.client.web")
 """What slack_sdk has to say."""
 
+CONNECT_LOG: Final = _logger("tautwire.client.connect")
+"""What slack_sdk has to say about rtm.connect: no DEBUG, for there the answer with the ticket is printed whole."""
+
+CONNECT_LOG.setLevel(logging.INFO)
+
 
 class _SocketLog(logging.LoggerAdapter[logging.Logger]):
     """Makes picows quieter: its INFO is our DEBUG, and what it prints below DEBUG is never made.

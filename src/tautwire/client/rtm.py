@@ -98,7 +98,7 @@ class RTMClient(HandlerRegistry):
         """What the client was told, the environment included."""
         self.web: AsyncWebClient = settings.web_client()
         """slack_sdk's Web API client, with the same token, address, proxy and TLS."""
-        self._rtm_connect = settings.web_client(retry=False)
+        self._rtm_connect = settings.connect_client()
         self._supervisor = Supervisor(self._open, self.delivery, settings)
         self._turn = Turn(message_rate)
         self._last: Connection | None = None

@@ -14,7 +14,7 @@ from typing import Final, Literal
 from slack_sdk.web import WebClient
 from slack_sdk.web.async_client import AsyncWebClient
 
-from tautwire.client.log import WEB_LOG
+from tautwire.client.log import CONNECT_LOG, WEB_LOG
 from tautwire.protocol.errors import ConfigError
 from tautwire.protocol.tokens import Token
 from tautwire.session.client import Patience
@@ -74,17 +74,29 @@ class Settings:
         proxies = urllib.request.getproxies()
         return proxies.get("https" if parts.scheme in ("https", "wss") else "http")
 
-    def web_client(self, *, retry: bool = True) -> AsyncWebClient:
-        """Make slack_sdk's asyncio client. ``retry=False``: a failed call is not repeated inside."""
+    def web_client(self) -> AsyncWebClient:
+        """Make slack_sdk's asyncio client."""
         client = AsyncWebClient(
             token=self.token.reveal(),
             base_url=self.base_url,
             timeout=int(self.connect_timeout),
             ssl=self.ssl,
             logger=WEB_LOG,
-            retry_handlers=None if retry else [],
         )
         client.proxy = self.proxy_for(self.base_url)  # slack_sdk on its own takes any proxy variable and no NO_PROXY
+        return client
+
+    def connect_client(self) -> AsyncWebClient:
+        """Make the one that calls rtm.connect: it repeats no call by itself, and says less."""
+        client = AsyncWebClient(
+            token=self.token.reveal(),
+            base_url=self.base_url,
+            timeout=int(self.connect_timeout),
+            ssl=self.ssl,
+            logger=CONNECT_LOG,
+            retry_handlers=[],
+        )
+        client.proxy = self.proxy_for(self.base_url)
         return client
 
     def blocking_web_client(self) -> WebClient:

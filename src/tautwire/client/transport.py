@@ -14,7 +14,7 @@ import sys
 from typing import Final, NamedTuple, Protocol
 
 import aiohappyeyeballs
-from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSParsedURL, WSTransport, ws_connect
+from picows import WSCloseCode, WSFrame, WSInvalidURL, WSListener, WSMsgType, WSParsedURL, WSTransport, ws_connect
 
 from tautwire.client.errors import ConnectError
 from tautwire.client.log import LOG, SOCKET_LOG
@@ -100,6 +100,8 @@ async def dial(
         for sock in sockets:
             with contextlib.suppress(OSError):  # closed already
                 sock.shutdown(socket.SHUT_RDWR)  # makes the transport, which picows keeps to itself, end and close it
+        if isinstance(error, WSInvalidURL):
+            raise ConnectError("rtm.connect gave an address that is none of a WebSocket") from None
         if isinstance(error, TimeoutError):
             raise ConnectError(f"the WebSocket did not open within {within:g} s") from None
         if not isinstance(error, Exception):

@@ -1,0 +1,305 @@
+"""What only the asyncio client has to get right: cancellation, handlers on the loop, and what it leaves behind."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from drive import QUICK
+from fake import PATIENCE, TOKEN, FakeServer, answer_all, message
+from tautwire import (
+    Backoff,
+    ClientClosed,
+    ClientState,
+    ConnectError,
+    Dispatcher,
+    MessageEvent,
+    NotConnected,
+    RTMClient,
+)
+from tautwire.protocol.errors import ConfigError
+
+MakeAsync = Any
+
+
+@pytest.fixture
+async def make(fake: FakeServer) -> AsyncIterator[MakeAsync]:
+    """Make clients, and look for tasks they left."""
+    made: list[RTMClient] = []
+
+    def make(**options: Any) -> RTMClient:
+        made.append(RTMClient(TOKEN, fake.api_url, **{"backoff": QUICK, "message_rate": None, **options}))
+        return made[-1]
+
+    before = asyncio.all_tasks()
+    yield make
+    for each in made:
+        await each.close()
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() <= before | {asyncio.current_task()}
+
+
+async def peer(fake: FakeServer) -> Any:
+    return await asyncio.to_thread(fake.peer)
+
+
+async def test_async_with_connects_and_closes(fake: FakeServer, make: MakeAsync) -> None:
+    async with make() as client:
+        assert client.is_connected
+    assert client.state is ClientState.CLOSED
+
+
+async def test_async_with_that_cannot_connect_leaves_a_closed_client(fake: FakeServer, make: MakeAsync) -> None:
+    fake.answers.append((500, {}, ""))
+    client = make()
+    with pytest.raises(ConnectError):
+        await client.__aenter__()
+    assert client.state is ClientState.CLOSED
+
+
+async def test_a_connect_that_is_given_up_stops_trying(fake: FakeServer, make: MakeAsync) -> None:
+    fake.upgrades.append(0)
+    client = make()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await client.connect()
+    assert client.state is ClientState.IDLE
+    await client.connect()
+
+
+async def test_connects_at_once_make_one_connection(fake: FakeServer, make: MakeAsync) -> None:
+    client = make()
+    await asyncio.gather(*(client.connect() for _ in range(5)))
+    assert len(fake.connects) == 1
+
+
+async def test_reconnects_at_once_make_one_connection(fake: FakeServer, make: MakeAsync) -> None:
+    client = make()
+    await client.connect()
+    await asyncio.gather(*(client.reconnect() for _ in range(5)))
+    assert len(fake.connects) == 2
+
+
+@pytest.mark.parametrize("kind", ["async", "plain"])
+async def test_cancelling_run_ends_everything_at_once_though_a_handler_is_busy(
+    fake: FakeServer, make: MakeAsync, kind: str
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    client = make()
+
+    async def coroutine(_: MessageEvent) -> None:
+        begun.set()
+        await asyncio.sleep(60)
+
+    def plain(_: MessageEvent) -> None:
+        begun.set()
+        go_on.wait(PATIENCE)
+
+    client.register(coroutine if kind == "async" else plain)
+    fake.greeting.append(message(1))
+    running = asyncio.create_task(client.run())
+    assert await asyncio.to_thread(begun.wait, PATIENCE)
+    began = time.monotonic()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert time.monotonic() - began < 2.0
+    assert client.state is ClientState.CLOSED
+    go_on.set()
+
+
+async def test_a_coroutine_handler_may_send_and_close(fake: FakeServer, make: MakeAsync) -> None:
+    fake.reply = answer_all
+    client = make()
+    steps: list[object] = []
+
+    @client.on(MessageEvent)
+    async def handler(event: MessageEvent) -> None:
+        steps.append((await client.say(event.channel, "back")).text)
+        await client.close()
+        steps.append("went on after close")
+
+    fake.greeting.append(message(1))
+    await client.run()
+    assert steps[0] == "back"
+    assert client.state is ClientState.CLOSED
+    async with asyncio.timeout(PATIENCE):
+        while len(steps) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+
+async def test_a_coroutine_handler_may_reconnect(fake: FakeServer, make: MakeAsync) -> None:
+    client = make()
+    done = asyncio.Event()
+
+    @client.on(MessageEvent)
+    async def handler(_: MessageEvent) -> None:
+        await client.reconnect()
+        done.set()
+
+    await client.connect()
+    (await peer(fake)).send(message(1))
+    await asyncio.wait_for(done.wait(), PATIENCE)
+    assert len(fake.connects) == 2
+
+
+async def test_sends_are_pipelined(fake: FakeServer, make: MakeAsync) -> None:
+    held: list[dict[str, Any]] = []
+
+    def hold(frame: dict[str, Any]) -> dict[str, Any] | None:
+        held.append(frame)
+        return None
+
+    fake.reply = hold
+    client = make()
+    await client.connect()
+    sends = [asyncio.create_task(client.say("C1", str(i))) for i in range(5)]
+    server = await peer(fake)
+    async with asyncio.timeout(PATIENCE):
+        while len(held) < 5:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    for frame in reversed(held):  # replies in any order
+        server.send(answer_all(frame))
+    acks = await asyncio.gather(*sends)
+    assert [each.text for each in acks] == list("01234")
+
+
+async def test_a_send_that_nobody_waits_for_any_more_harms_nothing(fake: FakeServer, make: MakeAsync) -> None:
+    client = make()
+    await client.connect()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await client.say("C1", "x")
+    server = await peer(fake)
+    server.send({"ok": True, "reply_to": 1, "ts": "1"})
+    assert await client.ping() < 5
+
+
+async def test_errors_reach_the_error_handlers(fake: FakeServer, make: MakeAsync, caplog: Any) -> None:
+    client = make()
+    errors: asyncio.Queue[tuple[BaseException, Any]] = asyncio.Queue()
+
+    async def on_error(error: BaseException, event: Any) -> None:
+        await errors.put((error, event))
+        raise ZeroDivisionError("an error handler with an error")
+
+    client.add_error_handler(on_error)
+
+    def plain(_: MessageEvent) -> None:
+        raise LookupError("in a thread")
+
+    @client.on(MessageEvent)
+    async def coroutine(_: MessageEvent) -> None:
+        raise KeyError("on the loop")
+
+    client.register(plain)
+    fake.answers.append((500, {}, ""))
+    with pytest.raises(ConnectError):
+        await client.connect()
+    error, event = await asyncio.wait_for(errors.get(), PATIENCE)
+    assert (type(error), event) == (ConnectError, None)
+    await client.connect()
+    (await peer(fake)).send(message(1))
+    found = [await asyncio.wait_for(errors.get(), PATIENCE) for _ in range(2)]
+    assert {type(error) for error, _ in found} == {LookupError, KeyError}
+    assert {type(event) for _, event in found} == {MessageEvent}
+    assert client.remove_error_handler(on_error)
+    await asyncio.sleep(0.05)
+    assert [each.levelno for each in caplog.records if "on_error failed" in each.getMessage()] == [logging.ERROR] * 3
+    assert errors.empty()
+
+
+async def test_handlers_of_all_kinds_come_and_go(fake: FakeServer, make: MakeAsync) -> None:
+    client = make()
+    calls: list[str] = []
+    raw = client.add_message_handler(lambda text: calls.append("raw"))
+    closed = client.add_close_handler(lambda closed: calls.append("closed"))
+    gap = client.add_gap_handler(lambda gap: calls.append("gap"))
+    for each in (raw, closed, gap):
+        each.deregister()
+    await client.connect()
+    await client.reconnect()
+    await client.disconnect()
+    assert not client.remove_message_handler(print)
+    assert not client.remove_close_handler(print)
+    assert not client.remove_gap_handler(print)
+    assert calls == []
+
+
+async def test_a_dispatcher_may_be_filled_before_there_is_a_client(fake: FakeServer, make: MakeAsync) -> None:
+    dispatcher = Dispatcher()
+    got: asyncio.Queue[MessageEvent] = asyncio.Queue()
+    dispatcher.register(got.put, MessageEvent)
+    client = make(dispatcher=dispatcher)
+    assert client.dispatcher is dispatcher
+    with pytest.raises(ValueError, match="another client"):
+        make(dispatcher=dispatcher)
+    fake.greeting.append(message(1))
+    await client.connect()
+    assert (await asyncio.wait_for(got.get(), PATIENCE)).text == "1"
+
+
+async def test_the_identity_is_known_from_the_first_connection_on(fake: FakeServer, make: MakeAsync) -> None:
+    client = make()
+    with pytest.raises(NotConnected):
+        _ = client.identity
+    await client.connect()
+    await client.disconnect()
+    assert client.identity.team.name == "Acme"
+
+
+async def test_waiting_sends_learn_that_the_client_was_closed(fake: FakeServer, make: MakeAsync) -> None:
+    client = make(backoff=Backoff(base=1000.0, cap=1000.0))
+    await client.connect()
+    (await peer(fake)).drop()
+    async with asyncio.timeout(PATIENCE):
+        while client.is_connected:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    waiting = asyncio.create_task(client.say("C1", "x"))
+    await asyncio.sleep(0)
+    await client.close()
+    with pytest.raises(ClientClosed):
+        await waiting
+
+
+def test_token_and_address_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLACK_BOT_TOKEN", TOKEN)
+    monkeypatch.setenv("SLACK_API_URL", "http://127.0.0.1:8065/api")
+    settings = RTMClient().settings
+    assert (settings.token.reveal(), settings.base_url) == (TOKEN, "http://127.0.0.1:8065/api/")
+    assert RTMClient("xoxb-other", "https://x.test/api/").settings.base_url == "https://x.test/api/"
+
+
+def test_no_token_and_no_address_are_configuration_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLACK_BOT_TOKEN", raising=False)
+    with pytest.raises(ConfigError, match="SLACK_BOT_TOKEN"):
+        RTMClient()
+    with pytest.raises(ConfigError, match="base_url"):
+        RTMClient(TOKEN, "127.0.0.1:8065")
+
+
+@pytest.mark.parametrize(
+    ("environment", "given", "expected"),
+    [
+        ({}, None, (None, None)),
+        ({"HTTPS_PROXY": "http://p:1"}, None, ("http://p:1", "http://p:1")),
+        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "slack.test"}, None, (None, "http://p:1")),
+        ({"HTTP_PROXY": "http://p:1"}, None, (None, None)),
+        ({"HTTPS_PROXY": "http://p:1"}, "", (None, None)),
+        ({"HTTPS_PROXY": "http://p:1"}, "http://q:2", ("http://q:2", "http://q:2")),
+    ],
+)
+def test_one_proxy_setting_serves_both_ways(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], given: str | None, expected: tuple[str, str]
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    client = RTMClient(TOKEN, "https://slack.test/api/", proxy=given)
+    assert (client.web.proxy, client.settings.proxy_for("wss://rtm.test/x")) == expected
