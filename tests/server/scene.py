@@ -170,6 +170,7 @@ class Scene:
         self.clock = clock
         self.http = http
         self.directory = directory
+        self._sockets: list[Socket] = []
         self.users = {name: user["id"] or "" for name, user in directory.users.items()}
         self.tokens = {name: user["token"] or "" for name, user in directory.users.items()}
         self.general = directory.channels.get("general", "")
@@ -189,7 +190,11 @@ class Scene:
             Server(Settings(data=data, port=0, **given), clock=clock) as server,
             aiohttp.ClientSession() as http,
         ):
-            yield cls(server, await server.directory(), http, clock)
+            scene = cls(server, await server.directory(), http, clock)
+            try:
+                yield scene
+            finally:
+                await asyncio.gather(*(socket.close() for socket in scene._sockets))
 
     async def request(self, verb: str, method: str, **options: Any) -> Answer:
         """Make a plain HTTP request to a method."""
@@ -229,7 +234,9 @@ class Scene:
 
     async def dial(self, grant: dict[str, Any]) -> Socket:
         """Open the socket of a grant; nothing is read."""
-        return Socket(await self.http.ws_connect(grant["url"], compress=0, max_msg_size=0), grant)
+        socket = Socket(await self.http.ws_connect(grant["url"], compress=0, max_msg_size=0), grant)
+        self._sockets.append(socket)
+        return socket
 
     async def connect(self, who: str, **arguments: Any) -> Socket:
         """Connect somebody, up to and including the hello."""

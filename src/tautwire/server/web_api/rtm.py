@@ -1,6 +1,7 @@
 """The ``rtm`` family: reserving a connection. Source: rtm.md section 1."""
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from tautwire.protocol.ids import ts_from_micros
 from tautwire.server.log.tail import MAX_REPLAY
@@ -9,7 +10,8 @@ from tautwire.server.store.database import Query
 from tautwire.server.store.records import ChannelKind, find_channels, find_members, find_membership, find_users
 from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method
 
-TICKET_PATH = "/rtm/"
+TICKET_PATH: Final = "/rtm/"
+_POSITION: Final = re.compile(r"\d{1,19}", re.ASCII)
 
 
 class Connect(Arguments, frozen=True, kw_only=True):
@@ -70,7 +72,7 @@ def _resume(wanted: str, head: int) -> tuple[int, str]:
     """Return from where the connection gets events, and whether that is all the caller missed: never a part of it."""
     if not wanted:
         return head, "new"
-    if wanted.isascii() and wanted.isdigit() and head - MAX_REPLAY <= int(wanted) <= head:
+    if _POSITION.fullmatch(wanted) and head - MAX_REPLAY <= int(wanted) <= head:
         return int(wanted), "resumed"
     return head, "resync"
 
