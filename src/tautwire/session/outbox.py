@@ -4,8 +4,6 @@ Frames of one tick are joined into one write; a backlog is handed over page by p
 than it can read in one go. The connection (``tautwire.server.rtm``) owns the socket; the order is decided here.
 """
 
-from collections import deque
-
 
 class Outbox:
     """Frames waiting for the next write, oldest first.
@@ -13,26 +11,22 @@ class Outbox:
     The frames are shared ``bytes``: the same object waits in the outboxes of all connections that get an event.
     """
 
-    __slots__ = ("_ahead", "_frames", "_size")
+    __slots__ = ("_ahead", "_frames", "size")
 
     def __init__(self) -> None:
-        self._frames: deque[bytes] = deque()
+        self._frames: list[bytes] = []
         self._ahead = 0  # how many frames at the front were pushed first
-        self._size = 0
+        self.size = 0
+        """Bytes that wait."""
 
     def __len__(self) -> int:
         return len(self._frames)
 
-    @property
-    def size(self) -> int:
-        """Bytes that wait."""
-        return self._size
-
     def push(self, frame: bytes) -> bool:
         """Put a frame at the end; return True if nothing waited before it."""
         self._frames.append(frame)
-        size = self._size
-        self._size = size + len(frame)
+        size = self.size
+        self.size = size + len(frame)
         return size == 0
 
     def push_first(self, frame: bytes) -> bool:
@@ -42,31 +36,28 @@ class Outbox:
         """
         self._frames.insert(self._ahead, frame)
         self._ahead += 1
-        size = self._size
-        self._size = size + len(frame)
+        size = self.size
+        self.size = size + len(frame)
         return size == 0
 
     def take(self, limit: int) -> list[bytes]:
         """Remove and return whole frames, oldest first, up to ``limit`` bytes but at least one if any wait."""
         frames = self._frames
-        if self._size <= limit:
-            taken = list(frames)
-            frames.clear()
-            self._ahead = 0
-            self._size = 0
-            return taken
-        taken = [frames.popleft()]
-        size = len(taken[0])
-        while frames and size + len(frames[0]) <= limit:
-            frame = frames.popleft()
-            size += len(frame)
-            taken.append(frame)
-        self._size -= size
-        self._ahead = max(0, self._ahead - len(taken))
+        if self.size <= limit:
+            self.clear()
+            return frames
+        count, size = 1, len(frames[0])
+        while count < len(frames) and size + len(frames[count]) <= limit:
+            size += len(frames[count])
+            count += 1
+        taken = frames[:count]
+        del frames[:count]
+        self.size -= size
+        self._ahead = max(0, self._ahead - count)
         return taken
 
     def clear(self) -> None:
         """Forget everything that waits."""
-        self._frames.clear()
+        self._frames = []
         self._ahead = 0
-        self._size = 0
+        self.size = 0

@@ -142,28 +142,36 @@ class RtmConnection(WSListener):
         self._limit = self._host.backlog_limit + self.outbox.size
 
     def flush(self) -> bool:
-        """Write what is queued; return True if some of it has to wait for the next turn.
-
-        Frames are joined into one write while the socket takes them at once. Behind a backlog the shared frames are
-        passed on one by one, so that stalled connections hold references instead of copies.
-        """
+        """Write what is queued, in one go if possible; return True if some of it has to wait for the next turn."""
         if self.ended is not None or self._paging:
             return False
         if self._socket.is_close_frame_sent:  # by picows, which does not tell us when a peer breaks the rules
             self._end(self._host.clock.monotonic())
             return False
-        transport = self._transport
-        backlog = transport.get_write_buffer_size()
-        if backlog + self.outbox.size > self._limit:
+        outbox = self.outbox
+        if outbox.size > PAGE or self.slow_since is not None:
+            return self._flush_backlog()
+        frames = outbox.take(PAGE)
+        self._transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
+        return False
+
+    def _flush_backlog(self) -> bool:
+        """Write for a peer that is slow, or a queue that is long.
+
+        Behind a backlog the shared frames are passed on one by one, so that stalled connections hold references
+        instead of copies.
+        """
+        outbox, backlog = self.outbox, self._transport.get_write_buffer_size()
+        if backlog + outbox.size > self._limit:
             self._host.overrun(self)
             return False
-        bulk = self.outbox.size > BULK
-        self._write(self.outbox.take(BULK if bulk else PAGE), joined=backlog == 0)
-        if bulk and len(self.outbox):
+        bulk = outbox.size > BULK
+        self._write(outbox.take(BULK if bulk else PAGE), joined=backlog == 0)
+        if bulk and len(outbox):
             self._paging = True
             self._loop.call_later(PAUSE, self._next_page)
             return False
-        return len(self.outbox) > 0
+        return len(outbox) > 0
 
     def end(self, code: int, reason: str, now: float) -> None:
         """Say goodbye if that was not done, close, and wait for the peer's Close until the sweep runs out of patience.
