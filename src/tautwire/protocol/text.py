@@ -133,6 +133,8 @@ def link_urls(text: str) -> str:
     Takes and returns stored (escaped) text. What stands in ``<…>`` already is left alone, so marking twice changes
     nothing. Punctuation at the end is not part of an address, a closing bracket only if it was opened inside.
     """
+    if "://" not in text:  # nearly every message: twenty times cheaper than the search
+        return text
     return _URL.sub(_mark_url, text)
 
 
