@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-NAMES = ("decode", "fanout", "sends", "memory")
+NAMES = ("decode", "dispatch", "fanout", "sends", "memory")
 
 
 def main() -> int:

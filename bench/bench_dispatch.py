@@ -1,0 +1,93 @@
+"""What one event costs from the frame's bytes to the user's handler, without a socket: decode and dispatch.
+
+Events come in bursts of as many as a busy second may bring, over 20 conversations, as they would from one read of the
+socket. CPU time of the whole process counts, worker threads included.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from statistics import median
+
+from bench.bench_decode import MESSAGE
+from bench.report import Cell, report
+from tautwire import MessageEvent
+from tautwire.client.dispatcher import Dispatcher
+from tautwire.protocol.codec import decode_event
+
+CONVERSATIONS = 20
+BURST = 2_000
+ROUNDS = 15
+
+FRAMES = [
+    json.dumps(MESSAGE | {"channel": f"C{number:08}"}, separators=(",", ":")).encode()
+    for number in range(CONVERSATIONS)
+] * (BURST // CONVERSATIONS)
+
+
+class Count:
+    """Counts events and tells when all of a burst were handled."""
+
+    def __init__(self) -> None:
+        self.left = 0
+        self.done = asyncio.Event()
+        self.loop = asyncio.get_running_loop()
+
+    def plain(self, event: MessageEvent) -> None:
+        self.left -= 1
+        if self.left == 0:
+            self.loop.call_soon_threadsafe(self.done.set)
+
+    async def coroutine(self, event: MessageEvent) -> None:
+        self.left -= 1
+        if self.left == 0:
+            self.done.set()
+
+
+async def measure(register: Callable[[Dispatcher, Count], object]) -> float:
+    """Return the CPU microseconds of one event, of the median burst."""
+    dispatcher, count = Dispatcher(), Count()
+    dispatcher.report = lambda error, item, binding: print(binding, error)
+    register(dispatcher, count)
+    rounds = []
+    for _ in range(ROUNDS + 2):  # the first ones warm up
+        count.left = BURST
+        count.done.clear()
+        start = time.process_time()
+        for frame in FRAMES:
+            dispatcher.dispatch(decode_event(frame).event)  # type: ignore[arg-type]
+        await count.done.wait()
+        rounds.append((time.process_time() - start) / BURST * 1e6)
+    for binding in dispatcher.bindings:
+        await binding.close(1.0, None)
+    return median(rounds[2:])
+
+
+def decode_only() -> float:
+    """Return the CPU microseconds of decoding alone."""
+    rounds = []
+    for _ in range(ROUNDS):
+        start = time.process_time()
+        for frame in FRAMES:
+            decode_event(frame)
+        rounds.append((time.process_time() - start) / BURST * 1e6)
+    return median(rounds)
+
+
+def main() -> None:
+    kinds: dict[str, Callable[[], Awaitable[float]]] = {
+        "plain handler, inline": lambda: measure(lambda d, c: d.register(c.plain, MessageEvent, inline=True)),
+        "coroutine handler, order kept": lambda: measure(lambda d, c: d.register(c.coroutine, MessageEvent)),
+        "plain handler, in one thread": lambda: measure(lambda d, c: d.register(c.plain, MessageEvent, concurrency=1)),
+    }
+    base = decode_only()
+    rows: list[dict[str, Cell]] = [{"what": "decode alone", "us CPU/event": base, "times decode": 1.0}]
+    for name, run in kinds.items():
+        cost = asyncio.run(_await(run))
+        rows.append({"what": name, "us CPU/event": cost, "times decode": cost / base})
+    report("dispatch", "One message from bytes to handler", rows, burst=BURST, event_bytes=len(FRAMES[0]))
+
+
+async def _await(run: Callable[[], Awaitable[float]]) -> float:
+    return await run()
