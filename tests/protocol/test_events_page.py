@@ -1,8 +1,7 @@
 """docs/reference/events.md says what the classes say."""
 
-from tools import events_page
-
 from tautwire.protocol.events import CATALOGUE
+from tools import events_page
 
 
 def test_the_page_is_what_the_classes_say() -> None:

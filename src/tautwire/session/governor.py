@@ -14,7 +14,6 @@ from typing import Final, NamedTuple
 
 from tautwire.session.ratelimit import Rate, TokenBucket
 
-
 _ROUNDING: Final = 0.001
 """Seconds on top of a wait for budget: without them a rounding error could make an attempt that is not paid for."""
 
