@@ -240,3 +240,13 @@ async def test_about_oneself_one_is_told_why(open_scene: OpenScene) -> None:
     assert (mine["presence"], mine["auto_away"], mine["manual_away"]) == (AWAY, True, False)
     assert set(await scene.ok("bob", "users.getPresence", user=scene.users["alice"])) == {"ok", "presence"}
     await alice.close()
+
+
+async def test_batches_for_who_asks_on_the_url_as_slack_go_does(scene: Scene) -> None:
+    grant = await scene.grant("bob")
+    bob = await scene.dial(grant | {"url": grant["url"] + "?batch_presence_aware=1"})
+    await bob.frame()
+
+    await bob.send(type="presence_query", ids=[scene.users["alice"]])
+
+    assert (await bob.frame())["users"] == [scene.users["alice"]]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
+import msgspec
 from picows import WSListener, WSUpgradeRequest
 
 from tautwire.protocol.errors import RtmErrorCode
@@ -27,6 +28,8 @@ log = logging.getLogger("tautwire.server.rtm")
 
 PATH: Final = "/rtm/"
 """Where RTM URLs lead; the ticket follows."""
+
+BATCHES: Final = frozenset({"batch_presence_aware=1", "batch_presence_aware=true"})
 
 GOING_AWAY: Final = 1001
 TOO_SLOW: Final = 1008
@@ -57,13 +60,15 @@ class Door:
     def listen(self, request: WSUpgradeRequest) -> WSListener | None:
         """Make the connection for an upgrade request, None (404) for a path that is not ours.
 
-        A dead ticket is let in, told so by an error event, and closed, as clients expect. A query string is ignored:
-        slack-go puts its own there.
+        A dead ticket is let in, told so by an error event, and closed, as clients expect. Of the query string, where
+        slack-go puts the options of rtm.connect, only ``batch_presence_aware`` means anything here.
         """
-        path = bytes(request.path).decode("latin-1").partition("?")[0]
+        path, _, query = bytes(request.path).decode("latin-1").partition("?")
         if not path.startswith(PATH) or self._stopping:
             return None
         ticket = self._tickets.redeem(path.removeprefix(PATH).rstrip("/"))
+        if ticket is not None and BATCHES.intersection(query.split("&")):
+            ticket = msgspec.structs.replace(ticket, batches_presence=True)
         self._last_number += 1
         return RtmConnection(self._last_number, ticket, ServerSession(message_rate=self._rate), self)
 
