@@ -5,7 +5,7 @@ end the client is closed and must leave no task, thread or file descriptor.
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the module that the scenarios share
 
-from subject import KINDS, Kind, Subject, Talk, nothing_left_behind
+from subject import KINDS, Kind, MakeSubject, Subject, Talk, nothing_left_behind
 from tautwire.testing import BlockingWorkspace, Faults
-
-MakeSubject = Callable[..., Subject]
 
 
 @pytest.fixture(params=KINDS)

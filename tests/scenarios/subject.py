@@ -187,6 +187,10 @@ class Subject:
             raise
 
 
+MakeSubject = Callable[..., Subject]
+"""Makes a client of the kind under test, with any options."""
+
+
 async def _tasks() -> list[str]:
     await asyncio.sleep(0)
     return [repr(each) for each in asyncio.all_tasks() if each is not asyncio.current_task()]
