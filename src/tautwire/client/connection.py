@@ -169,7 +169,11 @@ class Connection:
         """End the connection with a Close frame, within about a second. Safe to call in every state."""
         self._end(reason)
         if self._closing is not None:
-            await asyncio.wait([self._closing])
+            try:
+                await asyncio.wait([self._closing])
+            except asyncio.CancelledError:  # no reason to leave a socket behind
+                await asyncio.wait([self._closing])
+                raise
 
     def _end(self, reason: str) -> None:
         self._session.end(reason)
