@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from tautwire.protocol.errors import ConfigError
 from tautwire.server.store.database import Query
 
 
@@ -21,11 +22,13 @@ class TokenFile:
         self._path = directory / "tokens.json"
 
     def read(self) -> dict[str, str]:
-        """Return the tokens, none if there is no file."""
+        """Return the tokens, none if there is no file; raise ``ConfigError`` if it holds something else."""
         try:
             return msgspec.json.decode(self._path.read_bytes(), type=dict[str, str])
         except FileNotFoundError:
             return {}
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise ConfigError(f"the tokens cannot be read from {self._path}: {error}") from error
 
     def add(self, tokens: dict[str, str]) -> None:
         """Add tokens, so that the file is whole at every moment and nobody else can read it."""

@@ -4,10 +4,15 @@ Events are plain objects on the wire; their types are the classes of ``tautwire.
 everything the server emits with them.
 """
 
+from typing import Final
+
 import msgspec
 
-from tautwire.protocol.ids import Ts, ts_from_micros
+from tautwire.protocol.ids import NEVER, Ts, ts_from_micros, ts_to_micros
 from tautwire.server.log.writer import Transaction
+
+_LOOK_BACK: Final = 100
+"""Entries looked through for the last ``event_ts``: messages have their own, which is not always the newest."""
 
 
 def event(kind: str, **members: object) -> bytes:
@@ -17,6 +22,18 @@ def event(kind: str, **members: object) -> bytes:
 
 def next_event_ts(tx: Transaction) -> Ts:
     """Return the next ``event_ts``: grows over the whole workspace. Source: events.md section 2 (captured)."""
-    last: int = tx.cache.get("event_ts", 0)
+    last: int | None = tx.cache.get("event_ts")
+    if last is None:
+        last = _last_event_ts(tx)
     tx.cache["event_ts"] = now = max(tx.now, last + 1)
     return ts_from_micros(now)
+
+
+class _Stamp(msgspec.Struct):
+    event_ts: Ts = NEVER
+
+
+def _last_event_ts(tx: Transaction) -> int:
+    """Return the newest ``event_ts`` of the end of the log: the clock may have been set back since."""
+    rows = tx.all("SELECT payload FROM log WHERE kind = 'event' ORDER BY position DESC LIMIT ?", _LOOK_BACK)
+    return max((ts_to_micros(msgspec.json.decode(row[0], type=_Stamp).event_ts) for row in rows), default=0)

@@ -1,9 +1,12 @@
 """Filling a workspace: from a seed file, or with a small sample.
 
 Seeding only ever adds: applied to a workspace that has some of it, it makes what is missing and leaves the rest, so a
-server can be started with the same seed file every time. Tokens of what it makes are returned to the caller, once.
+server can be started with the same seed file every time. Who has left a channel since is not put back. Tokens of what
+it makes are returned to the caller, once.
 """
 
+from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -18,6 +21,7 @@ from tautwire.server.store.records import find_channel_by_name
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[\w.-]{1,80}$")]
 Origin = Literal["sample", "seed"]
+SLACKBOT: Final = "slackbot"
 
 
 class SeedError(TautwireError):
@@ -102,15 +106,18 @@ def plant(tx: Transaction, seed: Seed, origin: Origin) -> dict[str, str]:
                 tokens[user.name] = _plant_user(tx, user, origin, is_bot=is_bot)
     everybody = [user.name for user in (*seed.users, *seed.bots)]
     for channel in seed.channels:
-        _plant_channel(tx, channel, everybody)
+        _plant_channel(tx, channel, everybody, new=tokens)
     return tokens
 
 
 def _check(seed: Seed, path: Path) -> None:
     names = [user.name for user in (*seed.users, *seed.bots)]
-    for name in names:
-        if names.count(name) > 1:
-            raise SeedError(f"{path}: the name {name!r} is given twice among users and bots")
+    for name in _repeated(names):
+        raise SeedError(f"{path}: the name {name!r} is given twice among users and bots")
+    if SLACKBOT in names:
+        raise SeedError(f"{path}: the name {SLACKBOT!r} is taken, every workspace has one")
+    for name in _repeated([channel.name for channel in seed.channels]):
+        raise SeedError(f"{path}: the channel {name!r} is given twice")
     for channel in seed.channels:
         if channel.name != channel.name.lower() or "." in channel.name:
             raise SeedError(f"{path}: channel {channel.name!r}: channel names are lower case, without periods")
@@ -119,12 +126,16 @@ def _check(seed: Seed, path: Path) -> None:
                 raise SeedError(f"{path}: channel {channel.name!r} has the member {member!r}, who is not in the file")
 
 
+def _repeated(names: list[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
 def _plant_slackbot(tx: Transaction) -> None:
     now = tx.now // 1_000_000
     tx.execute(
         "INSERT INTO user (id, name, real_name, created, updated, bot_id, app_id)"
-        " VALUES ('USLACKBOT', 'slackbot', 'Slackbot', ?, ?, 'B01', 'A00')",
-        now, now,
+        " VALUES ('USLACKBOT', ?, 'Slackbot', ?, ?, 'B01', 'A00')",
+        SLACKBOT, now, now,
     )  # fmt: skip
 
 
@@ -140,32 +151,30 @@ def _plant_user(tx: Transaction, user: SeedUser, origin: Origin, *, is_bot: bool
     return issue_token(tx, user_id, is_bot=is_bot, origin=origin)
 
 
-def _plant_channel(tx: Transaction, channel: SeedChannel, everybody: list[str]) -> None:
-    members = [
-        row["id"]
-        for name in (channel.members if channel.members is not None else everybody)
-        if (row := tx.one("SELECT id FROM user WHERE name = ?", name)) is not None
-    ]
+def _plant_channel(tx: Transaction, channel: SeedChannel, everybody: list[str], *, new: Collection[str]) -> None:
+    """Make a channel with its members; to one that is there add only users who are ``new``."""
+    names = list(dict.fromkeys(channel.members if channel.members is not None else everybody))
     found = find_channel_by_name(tx, channel.name)
-    if found is None:
-        channel_id = new_id("C")
-        creator = members[0] if members else "USLACKBOT"
-        general = not channel.private and tx.one("SELECT 1 FROM channel WHERE general") is None
-        seconds = tx.now // 1_000_000
-        tx.execute(
-            "INSERT INTO channel (id, kind, name, creator, created, updated, general, topic, topic_by, topic_set,"
-            " purpose, purpose_by, purpose_set) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            channel_id, "private" if channel.private else "public", channel.name, creator, seconds, tx.now,
-            int(general), channel.topic, creator if channel.topic else "", seconds if channel.topic else 0,
-            channel.purpose, creator if channel.purpose else "", seconds if channel.purpose else 0,
-        )  # fmt: skip
-    else:
-        channel_id = found.id
+    if found is not None:
+        names = [name for name in names if name in new]
+    members = [row["id"] for name in names if (row := tx.one("SELECT id FROM user WHERE name = ?", name)) is not None]
+    channel_id = found.id if found is not None else _insert_channel(tx, channel, members)
     for user in members:
-        added = tx.execute(
-            "INSERT INTO membership (channel, user, joined) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-            channel_id, user, tx.now,
-        )  # fmt: skip
-        if added:
-            tx.join(Topic(channel_id), user)
+        tx.execute("INSERT INTO membership (channel, user, joined) VALUES (?, ?, ?)", channel_id, user, tx.now)
+        tx.join(Topic(channel_id), user)
     forget(tx, channel_id)
+
+
+def _insert_channel(tx: Transaction, channel: SeedChannel, members: list[str]) -> str:
+    channel_id = new_id("C")
+    creator = members[0] if members else "USLACKBOT"
+    general = not channel.private and tx.one("SELECT 1 FROM channel WHERE general") is None
+    seconds = tx.now // 1_000_000
+    tx.execute(
+        "INSERT INTO channel (id, kind, name, creator, created, updated, general, topic, topic_by, topic_set,"
+        " purpose, purpose_by, purpose_set) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        channel_id, "private" if channel.private else "public", channel.name, creator, seconds, tx.now,
+        int(general), channel.topic, creator if channel.topic else "", seconds if channel.topic else 0,
+        channel.purpose, creator if channel.purpose else "", seconds if channel.purpose else 0,
+    )  # fmt: skip
+    return channel_id

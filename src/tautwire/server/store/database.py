@@ -3,6 +3,7 @@
 The files are ``tautwire.db`` (SQLite, write-ahead log), ``lock`` and, for seeded workspaces, ``tokens.json``.
 """
 
+import contextlib
 import fcntl
 import os
 import sqlite3
@@ -31,17 +32,27 @@ class StoreError(TautwireError):
 
 
 class Database:
-    """A data directory that this process has to itself until ``close``."""
+    """A data directory that this process has to itself until ``close``.
+
+    Raises:
+        StoreError: it cannot be made, is in use, or holds something else.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / "tautwire.db"
         self.directory = directory
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = _lock(directory / "lock")
         try:
-            with self.connect() as connection:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = _lock(directory / "lock")
+        except OSError as error:
+            raise StoreError(f"the data directory {directory} cannot be used: {error.strerror or error}") from error
+        try:
+            _make_private(self.path)
+            with contextlib.closing(self.connect()) as connection:
                 migrate(connection)
-            connection.close()
+        except (OSError, sqlite3.Error) as error:
+            self.close()
+            raise StoreError(f"{self.path} cannot be opened: {error}") from error
         except BaseException:
             self.close()
             raise
@@ -86,6 +97,13 @@ def migrate(connection: sqlite3.Connection) -> None:
         )
     for number, script in enumerate(scripts[version:], start=version + 1):
         connection.executescript(f"BEGIN IMMEDIATE;\n{script.read_text()}\nPRAGMA user_version = {number};\nCOMMIT;")
+
+
+def _make_private(path: Path) -> None:
+    """See that nobody else can read the messages; SQLite gives its other files the mode of this one."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    os.fchmod(descriptor, 0o600)
+    os.close(descriptor)
 
 
 def _lock(path: Path) -> int:
