@@ -104,6 +104,7 @@ class Supervisor:
         self._task: asyncio.Task[None] | None = None
         self._keeps_trying = False
         self._at_once = True
+        self._is_attempting = False
         self._waiters: set[asyncio.Future[Connection]] = set()
         self._open: set[Connection] = set()
 
@@ -197,6 +198,8 @@ class Supervisor:
             if self._governor is not None:
                 self._governor.ended(self._now())
             self._step(Step.LOST)
+            if self._is_attempting:  # a successor is on its way already
+                self._step(Step.CONNECT)
         was_replaced = self.connection is not None
         self._owner.ended(
             connection, reason, was_replaced=was_replaced, will_reconnect=was_replaced or self._keeps_trying
@@ -226,7 +229,7 @@ class Supervisor:
             self._step(Step.CONNECT)
             governor.attempted(self._now())
             try:
-                connection = await self._make(self)
+                connection = await self._attempt()
             except ConnectError as error:
                 self._owner.trouble(error)
                 if isinstance(error, ConnectRefused):
@@ -245,6 +248,13 @@ class Supervisor:
             if not self._keeps_trying and not self._at_once:
                 await connection.is_over.wait()
                 return self._step(Step.STOP)
+
+    async def _attempt(self) -> Connection:
+        self._is_attempting = True
+        try:
+            return await self._make(self)
+        finally:
+            self._is_attempting = False
 
     async def _pause(self, governor: Governor) -> None:
         delay = governor.delay(self._now(), 0.0 if self._at_once else random.random())  # noqa: S311 (jitter)
