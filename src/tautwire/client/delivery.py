@@ -17,7 +17,7 @@ from tautwire.client.errors import ConnectError, EventsDropped, SendRefused
 from tautwire.client.grant import Resume
 from tautwire.client.handlers import Binding, HandlerList
 from tautwire.client.log import LOG
-from tautwire.client.repeats import Repeats
+from tautwire.client.repeats import Repeats, is_stamped
 from tautwire.client.sends import REPLAY_WAIT, Orphans
 from tautwire.protocol.codec import Received
 from tautwire.protocol.events import Event, MessageEvent
@@ -72,6 +72,7 @@ class Delivery:
         """How far a server that knows positions has delivered."""
         self.presence: list[UserId] | None = None
         """The users whose presence every new connection subscribes to."""
+        self._last = b""
         self._away_since: tuple[datetime, str] | None = None
         self._reply_patience = reply_patience
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -81,13 +82,16 @@ class Delivery:
 
     def frame_received(self, data: bytes) -> None:
         """Give a text message to the raw handlers."""
-        if self.raw:
+        if self.raw.bindings:
             self.raw.publish(data.decode(errors="replace"))
 
     def event_received(self, received: Received) -> None:
         """Give an event to its handlers, unless it is a copy."""
-        event = received.event
-        if self.repeats.is_watching and self.repeats.is_repeat(received.raw, monotonic()):
+        event, raw = received
+        if raw == self._last and is_stamped(raw):  # the server stutters
+            return
+        self._last = raw
+        if self.repeats.is_watching and self.repeats.is_repeat(raw, monotonic()):
             return
         if self.orphans.waiting and isinstance(event, MessageEvent) and self.orphans.settle(event):
             return

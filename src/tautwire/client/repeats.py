@@ -94,6 +94,11 @@ class Repeats:
 _decode = msgspec.json.Decoder(_Header).decode
 
 
+def is_stamped(raw: bytes) -> bool:
+    """Tell whether no other event can have the same bytes, since a timestamp is among them."""
+    return isinstance(_key(raw), tuple)
+
+
 def _key(raw: bytes) -> object:
     """Return what two copies of an event share and no two events do; None for what is never sent again."""
     try:
