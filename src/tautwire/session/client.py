@@ -174,6 +174,8 @@ class ClientSession:
 
     def __init__(self, now: float, *, patience: Patience | None = None, first_id: int = 1) -> None:
         self.state = State.OPENING
+        self.is_live = False
+        """Whether events are delivered and frames may be sent: the state is READY or LEAVING."""
         self.effects: list[Effect] = []
         """What is to be done, in order; whoever does it clears the list."""
         self.next_id = first_id
@@ -196,11 +198,6 @@ class ClientSession:
             Pong: self._reply,
             Position: self._position,
         }
-
-    @property
-    def is_live(self) -> bool:
-        """Whether events are delivered and frames may be sent."""
-        return self.state is State.READY or self.state is State.LEAVING
 
     @property
     def heard_at(self) -> float:
@@ -345,6 +342,7 @@ class ClientSession:
 
     def _step(self, step: Step, reason: str = "", code: int | None = None, retry_after: float = 0.0) -> None:
         was, self.state = self.state, TRANSITIONS[self.state, step]
+        self.is_live = self.state in (State.READY, State.LEAVING)
         if self.state is State.CLOSED and was is not State.CLOSED:
             self._early.clear()
             self.effects.append(Ended(reason, code, retry_after))
