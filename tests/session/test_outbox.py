@@ -8,50 +8,65 @@ from tautwire.session.outbox import Outbox
 
 def test_frames_come_out_in_order_and_a_pong_before_them() -> None:
     outbox = Outbox()
-    assert outbox.push(b"one")
-    assert not outbox.push(b"two")
-    outbox.push_first(b"pong")
+    outbox.append(b"one")
+    outbox.append(b"two")
+    outbox.insert_first(b"pong")
 
     assert outbox.take(100) == [b"pong", b"one", b"two"]
     assert (len(outbox), outbox.size) == (0, 0)
 
 
+def test_everything_can_be_taken_in_one_piece() -> None:
+    outbox = Outbox()
+    frame = b"one and only"
+    outbox.append(frame)
+    assert outbox.take_all() is frame, "frames are shared, not copied"
+
+    outbox.append(b"one")
+    outbox.insert_first(b"pong")
+    assert outbox.take_all() == b"pongone"
+
+    outbox.append(b"event")
+    outbox.insert_first(b"pong")
+    assert outbox.take(100) == [b"pong", b"event"]
+
+
 def test_pongs_keep_their_order() -> None:
     outbox = Outbox()
-    outbox.push(b"event")
+    outbox.append(b"event")
     for frame in (b"1", b"2", b"3"):
-        outbox.push_first(frame)
+        outbox.insert_first(frame)
 
     assert outbox.take(1) == [b"1"]
-    outbox.push_first(b"4")
+    outbox.insert_first(b"4")
     assert outbox.take(100) == [b"2", b"3", b"4", b"event"]
-    outbox.push(b"event")
-    outbox.push_first(b"5")
+    outbox.append(b"event")
+    outbox.insert_first(b"5")
     assert outbox.take(100) == [b"5", b"event"]
 
 
 def test_a_frame_over_the_limit_still_goes_out() -> None:
     outbox = Outbox()
-    outbox.push(b"x" * 50)
-    outbox.push(b"y")
+    outbox.append(b"x" * 50)
+    outbox.append(b"y")
 
     assert outbox.take(10) == [b"x" * 50]
 
 
 def test_clear_forgets_everything() -> None:
     outbox = Outbox()
-    outbox.push(b"x")
+    outbox.append(b"x")
     outbox.clear()
 
     assert outbox.take(10) == []
-    assert outbox.push(b"y")
+    assert outbox.take_all() == b""
 
 
 @given(st.lists(st.binary(min_size=1, max_size=20), max_size=50), st.integers(1, 60))
 def test_pages_hold_every_frame_once_in_order_and_keep_the_limit(frames: list[bytes], limit: int) -> None:
     outbox = Outbox()
     for frame in frames:
-        outbox.push(frame)
+        outbox.append(frame)
     pages = []
     while len(outbox):
         page = outbox.take(limit)

@@ -4,60 +4,50 @@ Frames of one tick are joined into one write; a backlog is handed over page by p
 than it can read in one go. The connection (``tautwire.server.rtm``) owns the socket; the order is decided here.
 """
 
+from itertools import accumulate
 
-class Outbox:
-    """Frames waiting for the next write, oldest first.
+
+class Outbox(list[bytes]):
+    """Frames waiting for the next write, oldest first: a list, because the fan-out appends for every delivery.
 
     The frames are shared ``bytes``: the same object waits in the outboxes of all connections that get an event.
     """
 
-    __slots__ = ("_ahead", "_frames", "size")
+    __slots__ = ("_ahead",)
 
     def __init__(self) -> None:
-        self._frames: list[bytes] = []
-        self._ahead = 0  # how many frames at the front were pushed first
-        self.size = 0
+        super().__init__()
+        self._ahead = 0  # how many frames at the front were put there by ``insert_first``
+
+    @property
+    def size(self) -> int:
         """Bytes that wait."""
+        return sum(map(len, self))
 
-    def __len__(self) -> int:
-        return len(self._frames)
+    def insert_first(self, frame: bytes) -> None:
+        """Put a frame before those that were appended: a pong does not wait behind events.
 
-    def push(self, frame: bytes) -> bool:
-        """Put a frame at the end; return True if nothing waited before it."""
-        self._frames.append(frame)
-        size = self.size
-        self.size = size + len(frame)
-        return size == 0
-
-    def push_first(self, frame: bytes) -> bool:
-        """Put a frame before those that ``push`` put there: a pong does not wait behind events.
-
-        Frames that were pushed first keep their order. Returns True if nothing waited.
+        Frames that were inserted first keep their order.
         """
-        self._frames.insert(self._ahead, frame)
+        self.insert(self._ahead, frame)
         self._ahead += 1
-        size = self.size
-        self.size = size + len(frame)
-        return size == 0
+
+    def take_all(self) -> bytes:
+        """Remove everything and return it in one piece; if it is one frame, the frame itself and no copy."""
+        data = b"".join(self)
+        del self[:]
+        self._ahead = 0
+        return data
 
     def take(self, limit: int) -> list[bytes]:
         """Remove and return whole frames, oldest first, up to ``limit`` bytes but at least one if any wait."""
-        frames = self._frames
-        if self.size <= limit:
-            self.clear()
-            return frames
-        count, size = 1, len(frames[0])
-        while count < len(frames) and size + len(frames[count]) <= limit:
-            size += len(frames[count])
-            count += 1
-        taken = frames[:count]
-        del frames[:count]
-        self.size -= size
+        count = max(1, sum(end <= limit for end in accumulate(map(len, self))))
+        taken = self[:count]
+        del self[:count]
         self._ahead = max(0, self._ahead - count)
         return taken
 
     def clear(self) -> None:
         """Forget everything that waits."""
-        self._frames = []
+        del self[:]
         self._ahead = 0
-        self.size = 0

@@ -7,11 +7,12 @@ takes the ``whisper`` lane, which slow connections do not get.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, Protocol
 
 from tautwire.server.hub.frames import text_frame
 from tautwire.server.log.entry import WORKSPACE, Entry, Kind, Topic
+from tautwire.session.outbox import Outbox
 
 FLUSHES_PER_TURN: Final = 500
 """Connections written in one turn of the loop: a channel of thousands must not keep others waiting."""
@@ -29,8 +30,8 @@ class Connection(Protocol):
         """Whose connection it is."""
 
     @property
-    def push(self) -> Callable[[bytes], bool]:
-        """Queues a frame; returns True if nothing was queued, so that the connection has to be flushed."""
+    def outbox(self) -> Outbox:
+        """The frames that wait. Whoever puts the first one in sees to it that the connection is flushed."""
 
     def flush(self) -> bool:
         """Write what is queued; return True if some of it has to wait for the next turn."""
@@ -117,8 +118,15 @@ class Hub:
 
     def push(self, connection: Connection, frame: bytes) -> None:
         """Queue a frame for one connection, to be written at the end of this tick."""
-        if connection.push(frame):
+        if not connection.outbox:
             self.flush_later(connection)
+        connection.outbox.append(frame)
+
+    def push_first(self, connection: Connection, frame: bytes) -> None:
+        """Queue a frame before what was queued with ``push``: a pong does not wait behind events."""
+        if not connection.outbox:
+            self.flush_later(connection)
+        connection.outbox.insert_first(frame)
 
     def flush_later(self, connection: Connection) -> None:
         """Have a connection that has something queued written at the end of this tick."""
@@ -133,8 +141,11 @@ class Hub:
         skip = entry.skip
         dirty = self._dirty
         for connection in connections:
-            if connection.number != skip and connection.push(frame):
-                dirty.append(connection)
+            if connection.number != skip:
+                outbox = connection.outbox
+                if not outbox:
+                    dirty.append(connection)
+                outbox.append(frame)
         if dirty:
             self._schedule()
 

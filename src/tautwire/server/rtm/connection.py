@@ -77,7 +77,6 @@ class RtmConnection(WSListener):
         "number",
         "outbox",
         "pinged",
-        "push",
         "session",
         "slow_since",
         "ticket",
@@ -89,7 +88,6 @@ class RtmConnection(WSListener):
         self.ticket = ticket
         self.session = session
         self.outbox = Outbox()
-        self.push = self.outbox.push  # bound here: the fan-out calls it for every delivery
         self.watched: frozenset[str] = frozenset()
         self.heard = 0.0
         self.pinged = False
@@ -149,10 +147,9 @@ class RtmConnection(WSListener):
             self._end(self._host.clock.monotonic())
             return False
         outbox = self.outbox
-        if outbox.size > PAGE or self.slow_since is not None:
+        if self.slow_since is not None or (len(outbox) > 1 and outbox.size > PAGE):
             return self._flush_backlog()
-        frames = outbox.take(PAGE)
-        self._transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
+        self._transport.write(outbox.take_all())
         return False
 
     def _flush_backlog(self) -> bool:
@@ -167,11 +164,11 @@ class RtmConnection(WSListener):
             return False
         bulk = outbox.size > BULK
         self._write(outbox.take(BULK if bulk else PAGE), joined=backlog == 0)
-        if bulk and len(outbox):
+        if bulk and outbox:
             self._paging = True
             self._loop.call_later(PAUSE, self._next_page)
             return False
-        return len(outbox) > 0
+        return bool(outbox)
 
     def end(self, code: int, reason: str, now: float) -> None:
         """Say goodbye if that was not done, close, and wait for the peer's Close until the sweep runs out of patience.
@@ -185,7 +182,7 @@ class RtmConnection(WSListener):
             return
         goodbye = self.session.goodbye()
         if self.slow_since is None and not self._paging:
-            self._write(self.outbox.take(self.outbox.size), joined=True)
+            self._transport.write(self.outbox.take_all())
         self.outbox.clear()
         if goodbye is not None:
             self._transport.write(text_frame(goodbye))
@@ -259,8 +256,7 @@ class RtmConnection(WSListener):
             case None:
                 return
             case Answer(payload):
-                if self.outbox.push_first(text_frame(payload)):
-                    self._host.hub.flush_later(self)
+                self._host.hub.push_first(self, text_frame(payload))
             case Close(code, reason):
                 log.info("connection %d of %s: closed, %s", self.number, self.user, reason)
                 self.end(code, reason, self.heard)
@@ -304,13 +300,8 @@ class RtmConnection(WSListener):
         transport.disconnect()
 
     def _write(self, frames: list[bytes], *, joined: bool) -> None:
-        if len(frames) == 1:
-            self._transport.write(frames[0])
-        elif joined:
-            self._transport.write(b"".join(frames))
-        else:
-            for frame in frames:
-                self._transport.write(frame)
+        for data in (b"".join(frames),) if joined else frames:
+            self._transport.write(data)
 
     def _next_page(self) -> None:
         self._paging = False
