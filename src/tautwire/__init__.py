@@ -83,6 +83,8 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__all__":  # for a star import, which loads everything
+        return sorted({*_HOME_OF, *import_module("tautwire.protocol.events").__all__})
     home = _HOME_OF.get(name)
     if home is None and (name.startswith("_") or name not in import_module("tautwire.protocol.events").__all__):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

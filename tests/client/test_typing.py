@@ -40,6 +40,12 @@ def test_every_name_checkers_see_is_there_at_run_time_and_the_other_way_round() 
         assert getattr(tautwire, name) is not None or name.startswith("__")
 
 
+def test_a_star_import_brings_the_public_names() -> None:
+    names: dict[str, object] = {}
+    exec("from tautwire import *", names)  # noqa: S102
+    assert {"RTMClient", "BlockingRTMClient", "MessageEvent", "Message", "SendUnknown"} <= set(names)
+
+
 def test_unknown_names_are_no_attributes() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         _ = tautwire.Nothing  # type: ignore[attr-defined]
