@@ -297,7 +297,7 @@ class Writer:
                 except Exception as error:  # noqa: BLE001 - belongs to whoever handed the unit in
                     results.append((done, None, error))
             return Outcome(transaction.commit(), results)
-        except sqlite3.Error as error:
+        except Exception as error:
             log.exception("a batch of %d changes could not be stored", len(batch))
             transaction.rollback()
             failure = StoreError(f"the change could not be stored: {error}")
