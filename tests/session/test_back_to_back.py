@@ -66,6 +66,8 @@ class BackToBack(RuleBasedStateMachine):
         match outcome:
             case server_side.Answer(payload):
                 self.put(payload)
+            case server_side.Close():
+                self.server.close()
             case Message():
                 self.pending.append(outcome.id)
 
