@@ -17,6 +17,7 @@ from tautwire import (
     ConnectError,
     ConnectRefused,
     FrameError,
+    GoodbyeEvent,
     HelloEvent,
     MalformedEvent,
     Message,
@@ -282,6 +283,39 @@ def test_without_auto_reconnect_an_end_is_an_end(fake: FakeServer, make_client: 
     assert not closed[0].will_reconnect
     client.reconnect()
     assert client.is_connected
+
+
+def test_reconnect_works_between_a_goodbye_and_the_end_without_auto_reconnect(
+    fake: FakeServer, make_client: MakeClient
+) -> None:
+    client = make_client(auto_reconnect=False)
+    client.connect()
+    first = fake.peer()
+    goodbyes: list[Any] = []
+    client.register(goodbyes.append, GoodbyeEvent, inline=True)
+    first.send({"type": "goodbye"})
+    eventually(lambda: goodbyes)
+    client.reconnect()
+    assert first.closed.wait(5)
+    assert client.is_connected
+
+
+def test_a_refused_successor_leaves_the_old_connection_and_another_chance(fake: FakeServer, client: Any) -> None:
+    client.connect()
+    first = fake.peer()
+    fake.answers.extend([{"ok": False, "error": "missing_scope"}] * 2)
+    first.send({"type": "goodbye"})
+    eventually(lambda: len(fake.connects) == 2)
+    assert client.ping() < 5
+    with pytest.raises(ConnectRefused):
+        client.reconnect()
+    assert client.is_connected
+    client.reconnect()
+    assert first.closed.wait(5)
+    fake.answers.append({"ok": False, "error": "token_revoked"})
+    fake.peer().drop()
+    eventually(lambda: client.state is ClientState.FAILED)
+    assert client.failure.code == "token_revoked"
 
 
 def test_the_budget_holds_when_every_connection_drops_at_once(fake: FakeServer, make_client: MakeClient) -> None:

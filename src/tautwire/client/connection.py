@@ -161,13 +161,13 @@ class Connection:
         """Pass on no more events, and end as soon as nobody waits for a reply, after two seconds at the latest."""
         self._is_retired = True
         if self.replies:
-            self._retirement = self._loop.call_later(_DRAIN, self._end, _REPLACED)
+            self._retirement = self._loop.call_later(_DRAIN, self.leave, _REPLACED)
         else:
-            self._end(_REPLACED)
+            self.leave(_REPLACED)
 
     async def close(self, reason: str) -> None:
         """End the connection with a Close frame, within about a second. Safe to call in every state."""
-        self._end(reason)
+        self.leave(reason)
         if self._closing is not None:
             try:
                 await asyncio.wait([self._closing])
@@ -175,7 +175,8 @@ class Connection:
                 await asyncio.wait([self._closing])
                 raise
 
-    def _end(self, reason: str) -> None:
+    def leave(self, reason: str) -> None:
+        """Begin to end the connection; ``close`` waits for the rest."""
         self._session.end(reason)
         self._carry_out()
 
@@ -202,7 +203,7 @@ class Connection:
     def ended(self, end: End) -> None:
         """Learn that the socket is gone."""
         self.end = end
-        self._end(end.reason)
+        self.leave(end.reason)
 
     # -- what the session wants -----------------------------------------------------------------------------
 
@@ -237,7 +238,7 @@ class Connection:
     def _settle(self, frame_id: int, outcome: Reply | Exception) -> None:
         future = self.replies.pop(frame_id)
         if self._is_retired and not self.replies:
-            self._loop.call_soon(self._end, _REPLACED)
+            self._loop.call_soon(self.leave, _REPLACED)
         if future.done():  # the one who waited gave up
             return
         if isinstance(outcome, Exception):

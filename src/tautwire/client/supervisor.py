@@ -71,6 +71,9 @@ TRANSITIONS: Final[dict[tuple[ClientState, Step], ClientState]] = {
 """All steps that change a state; any other leaves it as it is."""
 
 
+_BY_US: Final = "closed by us"
+
+
 class Owner(Protocol):
     """Who a supervisor reports to. All are called on the loop; none may raise."""
 
@@ -124,7 +127,7 @@ class Supervisor:
         try:
             return await self._next()
         except asyncio.CancelledError:
-            if is_first:
+            if is_first and not self._waiters and not self._keeps_trying:  # nobody else wants it
                 await self.stop(Step.STOP)
             raise
 
@@ -170,10 +173,13 @@ class Supervisor:
         self._keeps_trying = False
         self._step(step)
         self._release(ClientClosed() if self.state is ClientState.CLOSED else NotConnected("disconnected"))
-        await asyncio.gather(*(each.close("closed by us") for each in self._open))
+        for each in self._open:
+            each.leave(_BY_US)
+        ending: list[Awaitable[object]] = [each.close(_BY_US) for each in self._open]
         if task is not None:
             task.cancel()
-            await asyncio.wait([task])
+            ending.append(asyncio.wait([task]))
+        await asyncio.gather(*ending)
 
     # -- what connections say -------------------------------------------------------------------------------
 
@@ -233,7 +239,9 @@ class Supervisor:
             except ConnectError as error:
                 self._owner.trouble(error)
                 if isinstance(error, ConnectRefused):
-                    return await self._give_up(error)
+                    if await self._outlives(error):
+                        continue
+                    return self._fail(error)
                 governor.failed(self._now(), error.retry_after if isinstance(error, RateLimited) else 0.0)
                 if self.connection is None:
                     if not self._keeps_trying:
@@ -241,13 +249,10 @@ class Supervisor:
                         return self._release(error)
                     self._step(Step.LOST)
                 continue
-            if self._task is None:  # stopped while this was about to resume
-                return None
             self._keeps_trying = self._settings.auto_reconnect
-            await connection.successor_wanted.wait()
-            if not self._keeps_trying and not self._at_once:
-                await connection.is_over.wait()
-                return self._step(Step.STOP)
+            if not await self._wants_successor(connection):
+                self._step(Step.STOP)
+                return self._release(NotConnected("the connection ended"))
 
     async def _attempt(self) -> Connection:
         self._is_attempting = True
@@ -263,12 +268,26 @@ class Supervisor:
             await asyncio.sleep(delay)
         self._at_once = False
 
-    async def _give_up(self, error: ConnectRefused) -> None:
+    async def _wants_successor(self, connection: Connection) -> bool:
+        """Wait until the connection is to be replaced; return False if it ended, and that was that."""
+        while True:
+            await connection.successor_wanted.wait()
+            if self._keeps_trying or self._at_once:
+                return True
+            if connection.is_over.is_set():
+                return False
+            connection.successor_wanted.clear()
+
+    async def _outlives(self, error: ConnectRefused) -> bool:
+        """Stay with what there is after a refusal; return True if the user wants another attempt all the same."""
+        self._keeps_trying = False
         self._release(error)
-        if self.connection is not None:  # no successor, but what there is still works
-            await self.connection.is_over.wait()
+        return self.connection is not None and await self._wants_successor(self.connection)
+
+    def _fail(self, error: ConnectRefused) -> None:
         self.failure = error
         self._step(Step.REFUSED)
+        self._release(error)
 
     def _kept(self, task: asyncio.Task[None]) -> None:
         if self._task is task:
