@@ -66,10 +66,12 @@ class BackToBack(RuleBasedStateMachine):
         match outcome:
             case server_side.Answer(payload):
                 self.put(payload)
-            case server_side.Close():
-                self.server.close()
             case Message():
                 self.pending.append(outcome.id)
+            case server_side.Close():  # too fast for too long: the socket ends for both
+                self.server.close()
+                self.client.end("closed by the server")
+                self.carry_out()
 
     @precondition(lambda self: self.pending)
     @rule(data=st.data(), stored=st.booleans())
