@@ -2,7 +2,6 @@
 
 import asyncio
 import concurrent.futures
-import gc
 import inspect
 import threading
 import time
@@ -213,7 +212,7 @@ def aside(work: Callable[[], Any]) -> "concurrent.futures.Future[Any]":
 class Talk:
     """Alice, who says one number after the other until the block ends; nobody is spared a single one."""
 
-    def __init__(self, workspace: BlockingWorkspace, pause: float = 0.003) -> None:
+    def __init__(self, workspace: BlockingWorkspace, pause: float = 0.002) -> None:
         self.said: list[str] = []
         self._alice = workspace.person("alice")
         self._pause = pause
@@ -229,7 +228,7 @@ class Talk:
         self._thread.join()
         self._say("the end")
 
-    def go_on(self, more: int = 20) -> None:
+    def go_on(self, more: int = 10) -> None:
         """Wait until she said some more."""
         goal = len(self.said) + more
         eventually(lambda: len(self.said) >= goal, "alice is silent")
@@ -261,7 +260,6 @@ def nothing_left_behind() -> Iterator[None]:
     threads, files = set(threading.enumerate()), open_files()
     yield
     eventually(lambda: not _left(threads), f"threads are left: {_left(threads)}")
-    gc.collect()
     eventually(lambda: len(open_files()) <= len(files), f"file descriptors are left: {open_files()} after {files}")
 
 
