@@ -159,11 +159,15 @@ class Supervisor:
 
         Raises:
             NotConnected: there is none and none is being made.
+            ConnectRefused: that is why.
+            ClientClosed: it is too late.
         """
         if self.connection is not None:
             return self.connection
+        if self.state is ClientState.CLOSED:
+            raise ClientClosed
         if self._task is None:
-            raise self.failure or (ClientClosed() if self.state is ClientState.CLOSED else NotConnected())
+            raise self.failure or NotConnected()
         return await self._next()
 
     async def stop(self, step: Step) -> None:
