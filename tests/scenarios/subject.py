@@ -62,6 +62,7 @@ class Subject:
         self.errors: list[BaseException] = []
         self._workspace = workspace
         self._thread: LoopThread | None = None
+        self._is_ended = False
         self._runner: concurrent.futures.Future[None] | None = None
         options = {
             "token": workspace.person(name).token,
@@ -147,7 +148,10 @@ class Subject:
         return handle
 
     def end(self) -> None:
-        """Close the client, and see that it leaves no task behind."""
+        """Close the client, and see that it leaves no task behind. Does nothing the second time."""
+        if self._is_ended:
+            return
+        self._is_ended = True
         self.close()
         if self._runner is not None:
             concurrent.futures.wait([self._runner], PATIENCE)
@@ -155,7 +159,6 @@ class Subject:
             left = self._wait(_tasks())
             self._wait(self._thread.loop.shutdown_default_executor())
             self._thread.close()
-            self._thread = None
             assert left == [], f"tasks are left: {left}"
 
     # -- what it hears --------------------------------------------------------------------------------------
