@@ -245,25 +245,28 @@ def test_closing_in_a_storm(make_subject: MakeSubject, faults: Faults, talk: Tal
 
 
 PROGRAM = """
-import sys, time
+import os, sys, time
 from tautwire import BlockingRTMClient, MessageEvent, RTMClient
 import asyncio
 kind, busy, token, base_url = sys.argv[1:]
 client = (RTMClient if kind == "asyncio" else BlockingRTMClient)(token, base_url)
 
+def tell(line):
+    os.write(1, line + b"\\n")  # in one piece: print() from two threads may mix lines
+
 def work(event):
-    print("busy", flush=True)
+    tell(b"busy")
     time.sleep(60)
 
 async def work_async(event):
-    print("busy", flush=True)
+    tell(b"busy")
     await asyncio.sleep(60)
 
 if busy == "plain":
     client.register(work, MessageEvent)
 if busy == "coroutine":
     client.register(work_async, MessageEvent)
-client.add_message_handler(lambda text: print("heard", flush=True))
+client.add_message_handler(lambda text: tell(b"heard"))
 try:
     if kind == "asyncio":
         asyncio.run(client.run())
@@ -280,7 +283,8 @@ def test_ctrl_c_ends_run_at_once(kind: Kind, busy: str, blocking_workspace: Bloc
     program.write_text(PROGRAM)
     bot = blocking_workspace.person("bot")
     command: list[Any] = [sys.executable, program, kind, busy, bot.token, blocking_workspace.api_url]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
         assert process.stdout is not None
         assert process.stdout.readline() == "heard\n"
         if busy != "idle":
@@ -291,6 +295,9 @@ def test_ctrl_c_ends_run_at_once(kind: Kind, busy: str, blocking_workspace: Bloc
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)
         took = time.monotonic() - began
+    finally:
+        process.kill()  # or whatever goes wrong above would wait for it for ever
+        process.wait()
 
     assert out.endswith("interrupted closed\n")
     assert "Traceback" not in err
