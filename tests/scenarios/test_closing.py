@@ -245,7 +245,7 @@ def test_closing_in_a_storm(make_subject: MakeSubject, faults: Faults, talk: Tal
 
 
 PROGRAM = """
-import os, sys, time
+import os, signal, sys, threading, time
 from tautwire import BlockingRTMClient, MessageEvent, RTMClient
 import asyncio
 kind, busy, token, base_url = sys.argv[1:]
@@ -262,10 +262,19 @@ async def work_async(event):
     tell(b"busy")
     await asyncio.sleep(60)
 
+def interrupt(event):
+    while client.state.value != "ready":
+        time.sleep(0.01)
+    time.sleep(0.1)  # the main thread waits by now, and the signal does not end its wait: it goes to this thread
+    tell(b"busy")
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
 if busy == "plain":
     client.register(work, MessageEvent)
 if busy == "coroutine":
     client.register(work_async, MessageEvent)
+if busy == "elsewhere":
+    client.register(interrupt, MessageEvent)
 client.add_message_handler(lambda text: tell(b"heard"))
 try:
     if kind == "asyncio":
@@ -277,7 +286,7 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.mark.parametrize("busy", ["idle", "plain", "coroutine"])
+@pytest.mark.parametrize("busy", ["idle", "plain", "coroutine", "elsewhere"])
 def test_ctrl_c_ends_run_at_once(kind: Kind, busy: str, blocking_workspace: BlockingWorkspace, tmp_path: Path) -> None:
     program = tmp_path / "bot.py"
     program.write_text(PROGRAM)
@@ -292,7 +301,8 @@ def test_ctrl_c_ends_run_at_once(kind: Kind, busy: str, blocking_workspace: Bloc
             while process.stdout.readline() != "busy\n":
                 assert process.poll() is None
         began = time.monotonic()
-        process.send_signal(signal.SIGINT)
+        if busy != "elsewhere":
+            process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)
         took = time.monotonic() - began
     finally:

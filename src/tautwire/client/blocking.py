@@ -17,6 +17,7 @@ from slack_sdk.web import WebClient
 from tautwire.client.dispatcher import Dispatcher
 from tautwire.client.errors import ClientClosed
 from tautwire.client.grant import Identity
+from tautwire.client.interrupts import result_of
 from tautwire.client.registry import HandlerRegistry
 from tautwire.client.rtm import GRACE, RTMClient
 from tautwire.client.settings import MESSAGE_RATE
@@ -151,7 +152,7 @@ class BlockingRTMClient(HandlerRegistry):
         if is_first:
             closing = asyncio.run_coroutine_threadsafe(self._client.close_for(threading.current_thread(), grace), loop)
             try:
-                closing.result()
+                result_of(closing)
             finally:
                 loop.call_soon_threadsafe(loop.stop)
         if thread is not threading.current_thread():
@@ -217,7 +218,7 @@ class BlockingRTMClient(HandlerRegistry):
             raise
         future = asyncio.run_coroutine_threadsafe(work, loop)
         try:
-            return future.result()
+            return result_of(future)
         except concurrent.futures.CancelledError:
             raise ClientClosed from None
         except BaseException:  # Ctrl-C, among others: do not leave the work behind

@@ -18,6 +18,7 @@ from tautwire.client.delivery import Delivery
 from tautwire.client.dispatcher import Dispatcher
 from tautwire.client.errors import NotConnected, SendRefused
 from tautwire.client.grant import Identity, ask
+from tautwire.client.interrupts import waking
 from tautwire.client.registry import HandlerRegistry
 from tautwire.client.sends import Turn
 from tautwire.client.settings import MESSAGE_RATE, Settings
@@ -180,7 +181,8 @@ class RTMClient(HandlerRegistry):
             ConnectRefused: the server will not have us.
         """
         try:
-            await self._supervisor.run()
+            with waking(asyncio.get_running_loop()):
+                await self._supervisor.run()
         except asyncio.CancelledError:
             await self.close(grace=0.0)
             raise
