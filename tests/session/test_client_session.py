@@ -335,6 +335,16 @@ def test_the_end_leaves_the_unanswered_for_who_has_to_tell() -> None:
     assert session.unanswered == [1]
 
 
+def test_what_comes_in_after_the_end_is_nobodys() -> None:
+    session = ready()
+    session.send(Message("C1", "a"), 0.0)  # type: ignore[arg-type]
+    session.end("gone")
+    taken(session)
+    for late in (b'{"ok":true,"reply_to":1,"ts":"1"}', b'{"type":"position","position":7}', TEXT, HELLO):
+        assert session.receive(late, 1.0) == ()
+    assert taken(session) == []
+
+
 @given(st.lists(st.tuples(st.floats(0.01, 20.0), st.booleans()), max_size=30))
 def test_handling_time_at_the_deadline_always_moves_it(steps: list[tuple[float, bool]]) -> None:
     """Or a timer armed for the deadline would spin."""

@@ -213,6 +213,8 @@ class ClientSession:
 
     def receive(self, data: bytes, now: float) -> Sequence[Received]:
         """Take one text message; return the events to deliver now, in order. Replies and positions are effects."""
+        if self.state is State.CLOSED:  # its sends were given up: the owner knows nothing of them any more
+            return ()
         self._heard_at = now
         received = decode_event(data)
         react = self._reactions.get(received.event.__class__)
