@@ -28,8 +28,10 @@ def make_subject(kind: Kind, blocking_workspace: BlockingWorkspace) -> Iterator[
     """Make clients of one kind with any options."""
     made: list[Subject] = []
 
-    def make(**options: Any) -> Subject:
-        made.append(Subject(kind, blocking_workspace, **options))
+    def make(name: str = "bot", **options: Any) -> Subject:
+        place = blocking_workspace
+        options = {"base_url": place.api_url, **options}
+        made.append(Subject(kind, place.person(name).token, faults=place.faults, **options))
         return made[-1]
 
     blocking_workspace.person("alice").say("general", "good morning")  # opens what the server opens when needed

@@ -10,9 +10,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from tautwire import Backoff, BlockingRTMClient, Closed, Gap, MessageEvent, Rate, RTMClient
+from tautwire import Backoff, BlockingRTMClient, Closed, Gap, HelloEvent, MessageEvent, Rate, RTMClient
 from tautwire.client.supervisor import ClientState
-from tautwire.testing import BlockingWorkspace, Link
+from tautwire.testing import BlockingWorkspace, Faults, Link
 from tautwire.testing.thread import LoopThread
 
 Kind = Literal["asyncio", "blocking"]
@@ -52,7 +52,7 @@ class Subject:
     by a coroutine function of the asyncio client, by a plain function of the blocking one.
     """
 
-    def __init__(self, kind: Kind, workspace: BlockingWorkspace, name: str = "bot", **options: Any) -> None:
+    def __init__(self, kind: Kind, token: str, base_url: str, faults: Faults | None = None, **options: Any) -> None:
         self.kind = kind
         self.heard: list[str] = []
         """The texts of all messages, as they came."""
@@ -60,17 +60,13 @@ class Subject:
         self.closes: list[tuple[float, Closed]] = []
         """When (monotonic seconds) and how each connection ended."""
         self.errors: list[BaseException] = []
-        self._workspace = workspace
+        self.hellos = 0
+        """How many connections it had."""
+        self._faults = faults
         self._thread: LoopThread | None = None
         self._is_ended = False
         self._runner: concurrent.futures.Future[None] | None = None
-        options = {
-            "token": workspace.person(name).token,
-            "base_url": workspace.api_url,
-            "backoff": QUICK,
-            "message_rate": None,
-            **options,
-        }
+        options = {"token": token, "base_url": base_url, "backoff": QUICK, "message_rate": None, **options}
         if kind == "asyncio":
             self._thread = LoopThread()
             self.client: Any = RTMClient(**options)
@@ -78,6 +74,7 @@ class Subject:
         else:
             self.client = BlockingRTMClient(**options)
             self.client.register(self._hear, MessageEvent)
+        self.client.register(self._note_hello, HelloEvent, inline=True)
         self.client.add_gap_handler(self._note_gap)
         self.client.add_close_handler(self._note_close)
         self.client.add_error_handler(self._note_error)
@@ -96,14 +93,26 @@ class Subject:
         return state
 
     @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Where the client runs."""
+        found: asyncio.AbstractEventLoop = self.client._loop if self._thread is None else self._thread.loop
+        return found
+
+    @property
+    def faults(self) -> Faults:
+        """The front it has to go through."""
+        assert self._faults is not None
+        return self._faults
+
+    @property
     def connects(self) -> int:
         """How often it called rtm.connect."""
-        return self._workspace.faults.count("rtm.connect")
+        return self.faults.count("rtm.connect")
 
     @property
     def link(self) -> Link:
         """Its connection, as the front sees it: the newest one."""
-        return self._workspace.faults.links[-1]
+        return self.faults.links[-1]
 
     def connect(self) -> Self:
         """Connect, and return when the front sees it as well."""
@@ -126,10 +135,10 @@ class Subject:
         """Wait until it is connected."""
         eventually(self.is_ready, f"not connected: {self.state}", within)
 
-    def wait_connects(self, number: int, within: float = PATIENCE) -> None:
+    def wait_opened(self, number: int) -> None:
         """Wait until it is connected for the ``number``-th time."""
         eventually(
-            lambda: self.connects >= number and self.is_ready(), f"{self.connects} connects, {self.state}", within
+            lambda: self.hellos >= number and self.is_ready(), f"{self.hellos} hellos, {self.state}, {self.errors}"
         )
 
     def handler(self, work: Callable[[Any], object]) -> Callable[[Any], object]:
@@ -169,6 +178,9 @@ class Subject:
     async def _hear_async(self, event: MessageEvent) -> None:
         await asyncio.sleep(0)
         self.heard.append(event.text)
+
+    def _note_hello(self, _event: HelloEvent) -> None:
+        self.hellos += 1
 
     def _note_gap(self, gap: Gap) -> None:
         self.gaps.append(gap)

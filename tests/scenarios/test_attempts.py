@@ -25,7 +25,7 @@ class TestRateLimits:
         with talk:
             faults.rate_limit("rtm.connect", retry_after=1, times=2)
             subject.link.rst()
-            subject.wait_connects(4)
+            subject.wait_opened(2)
 
         talk.was_heard_by(subject)
         times = [at for at, _ in faults.calls]

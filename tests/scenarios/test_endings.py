@@ -38,7 +38,7 @@ def test_an_end_is_noticed_at_once_and_nothing_is_lost(
         talk.go_on()
         ended_at = time.monotonic()
         end(subject.link)
-        subject.wait_connects(2)
+        subject.wait_opened(2)
         talk.go_on()
 
     talk.was_heard_by(subject)

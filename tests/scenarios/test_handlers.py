@@ -56,7 +56,7 @@ def test_a_handler_that_blocks_does_not_silence_the_connection(
             assert blocked.wait(PATIENCE)
             if end is not None:
                 end(link)
-                subject.wait_connects(2)
+                subject.wait_opened(2)
         talk.was_heard_by(subject)
         seen = subject.link
         pings = len(seen.sent)

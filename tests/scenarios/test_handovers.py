@@ -15,7 +15,7 @@ def test_goodbye_is_followed_by_a_successor(subject: Subject, talk: Talk) -> Non
     with talk:
         talk.go_on()
         first.goodbye()
-        subject.wait_connects(2)
+        subject.wait_opened(2)
         eventually(lambda: first.is_closed, "the old connection stays")
         talk.go_on()
 
@@ -31,7 +31,7 @@ def test_goodbye_again_and_again(subject: Subject, talk: Talk) -> None:
         for number in range(10):
             talk.go_on(5)
             subject.link.goodbye()
-            subject.wait_connects(number + 2)
+            subject.wait_opened(number + 2)
 
     talk.was_heard_by(subject)
     assert subject.connects == 11
@@ -79,7 +79,7 @@ def test_a_successor_that_fails_is_tried_again_while_the_old_one_serves(
     with talk:
         talk.go_on()
         first.goodbye()
-        subject.wait_connects(4)
+        subject.wait_opened(2)
         talk.go_on()
 
     talk.was_heard_by(subject)
@@ -92,7 +92,7 @@ def test_a_migration_is_survived(subject: Subject, talk: Talk) -> None:
     with talk:
         talk.go_on()
         subject.link.migration()
-        subject.wait_connects(2)
+        subject.wait_opened(2)
         talk.go_on()
 
     talk.was_heard_by(subject)
@@ -108,7 +108,7 @@ def test_a_reply_that_is_on_its_way_still_comes(
     saying = aside(lambda: subject.say(blocking_workspace.channel("general").id, "on its way"))
     eventually(lambda: first.sent)
     first.goodbye()
-    subject.wait_connects(2)
+    subject.wait_opened(2)
 
     assert saying.result(5).ts == blocking_workspace.channel("general").wait_for("on its way").ts
     eventually(lambda: first.is_closed)
@@ -137,7 +137,7 @@ def test_presence_is_subscribed_again(
     subject.presence_sub([bob])
     eventually(lambda: told == [(bob, "away")])
     end(subject.link)
-    subject.wait_connects(2)
+    subject.wait_opened(2)
     eventually(lambda: told[1:] == [(bob, "away")], f"told {told}")
     visitor = make_subject(name="bob")
     visitor.connect()

@@ -86,7 +86,7 @@ class TestAcks:
         end(subject.link)
         with pytest.raises(SendUnknown):
             lost.result(PATIENCE)
-        subject.wait_connects(2)
+        subject.wait_opened(2)
 
         assert len(stored(general, "lost")) == 1
         assert [subject.say(general.id, "after").ts] == stored(general, "after")
@@ -209,7 +209,7 @@ def test_every_outcome_is_true_whatever_happens(
         eventually(lambda goal=goal: len(outcomes) >= goal)
         faults.lose_acks(2)
         end(subject.link)
-        subject.wait_connects(number + 2)
+        subject.wait_opened(number + 2)
     concurrent.futures.wait(senders, 3 * PATIENCE)
 
     assert len(outcomes) == 100

@@ -29,7 +29,7 @@ def test_silence_from_the_first_moment_is_noticed_in_time(subject: Subject, talk
     silent_at = time.monotonic()
     subject.link.silence()
     with talk:
-        subject.wait_connects(2)
+        subject.wait_opened(2)
         talk.go_on()
 
     talk.was_heard_by(subject)
@@ -45,7 +45,7 @@ def test_silence_later_is_noticed_in_time(subject: Subject, talk: Talk) -> None:
         talk.go_on()
         silent_at = time.monotonic()
         first.silence()
-        subject.wait_connects(2)
+        subject.wait_opened(2)
         talk.go_on()
 
     talk.was_heard_by(subject)
@@ -58,7 +58,7 @@ def test_silence_in_the_middle_of_a_frame_is_noticed(subject: Subject, talk: Tal
     subject.link.raw(b"\x81\x7e\x01\x00half a mess")
     subject.link.silence()
     with talk:
-        subject.wait_connects(2)
+        subject.wait_opened(2)
 
     talk.was_heard_by(subject)
     _noticed_in_time(subject, silent_at)
