@@ -175,6 +175,10 @@ async def test_after_our_close_nothing_a_peer_sends_is_kept(scene: Scene) -> Non
         (b"GET / HTTP/1.1\r\n\r\n", {1002, 1009}),
         (b"\x81\xff" + b"\xff" * 8, {1002, 1009}),
     ],
+    ids=[
+        *("unmasked", "reserved opcode", "reserved control opcode", "long ping", "ping in parts"),
+        *("short close", "reserved close code", "close with bad text", "HTTP", "huge length"),
+    ],
 )
 async def test_a_socket_that_breaks_the_websocket_rules_is_closed(scene: Scene, data: bytes, codes: set[int]) -> None:
     bob = await scene.connect("bob")
