@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tautwire.server.clock import Clock
-from tautwire.server.log.entry import Entry, Kind, Topic
+from tautwire.server.log.entry import Entry, Topic
 from tautwire.server.log.writer import Transaction, Writer
 from tautwire.server.store.database import Database, StoreError
 
@@ -164,7 +164,7 @@ async def test_joins_and_leaves_have_their_place_in_the_log(writer: Writer, log:
 
     await writer.write(unit)
 
-    assert [entry.kind for entry in log.entries] == [Kind.JOIN, Kind.EVENT, Kind.LEAVE]
+    assert [entry.kind for entry in log.entries] == ["join", "event", "leave"]
 
 
 async def test_closing_finishes_what_was_handed_in(database: Database, log: Log) -> None:

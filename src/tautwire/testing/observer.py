@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from tautwire.server.log.entry import Entry, Kind
+from tautwire.server.log.entry import Entry
 
 Text = str | re.Pattern[str] | Callable[[str], bool]
 """How a test says which text it means: all of it, a pattern found in it, or a function of it."""
@@ -40,7 +40,7 @@ class Observer:
     def __call__(self, entries: Sequence[Entry]) -> None:
         """Take the entries of a commit."""
         for entry in entries:
-            if entry.kind is Kind.EVENT:
+            if entry.kind == "event":
                 event = msgspec.json.decode(entry.payload)
                 self.events.append(event)
                 if event["type"] == "message" and not event.get("hidden"):

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from typing import Final, Protocol
 
 from tautwire.server.hub.frames import text_frame
-from tautwire.server.log.entry import WORKSPACE, Entry, Kind, Topic
+from tautwire.server.log.entry import WORKSPACE, Entry, Topic
 from tautwire.session.outbox import Outbox
 
 FLUSHES_PER_TURN: Final = 500
@@ -96,9 +96,9 @@ class Hub:
     def deliver(self, entries: Sequence[Entry]) -> None:
         """Hand committed entries to everybody concerned, in order."""
         for entry in entries:
-            if entry.kind is Kind.EVENT:
+            if entry.kind == "event":
                 self._fan_out(entry)
-            elif entry.kind is Kind.JOIN:
+            elif entry.kind == "join":
                 self._join(entry.topic, entry.payload.decode())
             else:
                 self._leave(entry.topic, entry.payload.decode())

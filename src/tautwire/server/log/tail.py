@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from itertools import islice
 from typing import Final
 
-from tautwire.server.log.entry import WORKSPACE, Entry, Kind, Topic
+from tautwire.server.log.entry import WORKSPACE, Entry, Topic
 from tautwire.server.store.database import Query
 
 MAX_TAIL: Final = 20_000
@@ -54,7 +54,7 @@ def read_entries(query: Query, *, after: int, before: int) -> list[Entry]:
         after,
         before,
     )
-    return [Entry(row[0], Kind(row[1]), Topic(row[2]), row[3]) for row in rows]
+    return [Entry(row[0], row[1], Topic(row[2]), row[3]) for row in rows]
 
 
 def visible(entries: Sequence[Entry], user: str, channels: Collection[Topic]) -> list[Entry]:
@@ -67,11 +67,11 @@ def visible(entries: Sequence[Entry], user: str, channels: Collection[Topic]) ->
     me = user.encode()
     events = []
     for entry in reversed(entries):
-        if entry.kind is Kind.EVENT:
+        if entry.kind == "event":
             if entry.topic in seen:
                 events.append(entry)
         elif entry.payload == me:
-            if entry.kind is Kind.JOIN:
+            if entry.kind == "join":
                 seen.discard(entry.topic)
             else:
                 seen.add(entry.topic)

@@ -26,16 +26,12 @@ log = logging.getLogger("tautwire.server.log")
 T = TypeVar("T")
 Unit = Callable[["Transaction"], T]
 Done = Callable[[Any, BaseException | None], None]
+Job = tuple[Unit[Any], Done]
 
 MAX_BATCH: Final = 256
 """Units in one commit: bounds the time that the first one of them waits."""
 
 _INSERT_ENTRY: Final = "INSERT INTO log (position, kind, topic, payload) VALUES (?, ?, ?, ?)"
-
-
-class _Job(NamedTuple):
-    unit: Unit[Any]
-    done: Done
 
 
 class Outcome(NamedTuple):
@@ -95,15 +91,15 @@ class Transaction:
 
     def emit(self, topic: Topic, payload: bytes, *, skip: int = 0) -> int:
         """Append an event to the log; return its position. Connection number ``skip`` does not get it."""
-        return self._append(Kind.EVENT, topic, payload, skip)
+        return self._append("event", topic, payload, skip)
 
     def join(self, channel: Topic, user: str) -> None:
         """From this place of the log on the user sees the channel."""
-        self._append(Kind.JOIN, channel, user.encode(), 0)
+        self._append("join", channel, user.encode(), 0)
 
     def leave(self, channel: Topic, user: str) -> None:
         """From this place of the log on the user does not see the channel."""
-        self._append(Kind.LEAVE, channel, user.encode(), 0)
+        self._append("leave", channel, user.encode(), 0)
 
     def forget(self, key: object) -> None:
         """Drop ``key`` from the cache, now and again if the unit fails."""
@@ -229,7 +225,7 @@ class Writer:
         self._transaction = Transaction(self._connection, clock)
         self._deliver = deliver
         self._loop = asyncio.get_running_loop()
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="tautwire-writer", daemon=True)
         self._closed = False
         self._thread.start()
@@ -238,7 +234,7 @@ class Writer:
         """Queue a unit; ``done(result, error)`` is called on the loop when its batch is durable or has failed."""
         if self._closed:
             raise StoreError("the server is stopping")
-        self._jobs.put(_Job(unit, done))
+        self._jobs.put((unit, done))
 
     async def write(self, unit: Unit[T]) -> T:
         """Run a unit; return its result when it is durable, or raise what it raised."""
@@ -269,7 +265,7 @@ class Writer:
         jobs = self._jobs
         ending = False
         while not ending:
-            batch: list[_Job] = []
+            batch: list[Job] = []
             job = jobs.get()
             while job is not None:
                 batch.append(job)
@@ -284,7 +280,7 @@ class Writer:
             if batch:
                 self._loop.call_soon_threadsafe(self._report, self._commit(batch))
 
-    def _commit(self, batch: Sequence[_Job]) -> Outcome:
+    def _commit(self, batch: Sequence[Job]) -> Outcome:
         transaction = self._transaction
         results: list[tuple[Done, Any, BaseException | None]] = []
         try:
@@ -301,7 +297,7 @@ class Writer:
             log.exception("a batch of %d changes could not be stored", len(batch))
             transaction.rollback()
             failure = StoreError(f"the change could not be stored: {error}")
-            return Outcome((), [(job.done, None, failure) for job in batch])
+            return Outcome((), [(done, None, failure) for _, done in batch])
 
     def _report(self, outcome: Outcome) -> None:
         if outcome.entries:
