@@ -301,6 +301,19 @@ async def test_a_broken_structure_has_an_error_of_its_own(scene: Scene, argument
     assert await scene.error("alice", "chat.postMessage", **arguments) == error
 
 
+async def test_structures_that_are_nested_too_deeply_are_refused(scene: Scene) -> None:
+    def nested(depth: int) -> str:
+        return "[" * depth + "]" * depth
+
+    await scene.ok("alice", "chat.postMessage", channel=scene.general, text="x", blocks=nested(50))
+    for depth in (101, 900, 100_000):
+        arguments = {"channel": scene.general, "text": "x", "blocks": nested(depth)}
+        assert await scene.error("alice", "chat.postMessage", **arguments) == "invalid_blocks"
+        body = '{"a":' + nested(depth) + "}"
+        assert await refused(scene, data=body, headers={"Content-Type": JSON}) == "invalid_json"
+    assert (await scene.history("bob", scene.general))[0]["blocks"] == json.loads(nested(50))
+
+
 async def test_numbers_are_decimal_text_or_numbers(scene: Scene) -> None:
     for limit in ("1", 1):
         answer = await scene.request(

@@ -24,6 +24,8 @@ from tautwire.server.web_api.method import Arguments
 Given = dict[str, Any]
 
 MAX_ARGUMENTS: Final = 200
+MAX_DEPTH: Final = 100
+"""Levels of JSON in an argument: far from what the readers of an event can take (ours)."""
 BODY_PATIENCE: Final = 30.0
 """Seconds in which a body has to arrive."""
 FORM: Final = "application/x-www-form-urlencoded"
@@ -125,12 +127,36 @@ def _check_names(names: Iterable[str]) -> None:
 
 def _json_object(body: bytes) -> Given:
     try:
-        data = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        data = _decode(body)
+    except ValueError:
         raise MethodError("invalid_json") from None
     if not isinstance(data, dict):
         raise MethodError("json_not_object")
     return data
+
+
+def _decode(text: bytes | str) -> Any:
+    """Return what a JSON text says; raise ``ValueError`` if it is none, or one too deep to be passed on safely."""
+    try:
+        data = msgspec.json.decode(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    level = [data]
+    for _ in range(MAX_DEPTH):
+        level = [part for whole in level for part in _parts_of(whole)]
+        if not level:
+            return data
+    raise ValueError("nested too deeply")
+
+
+def _parts_of(whole: Any) -> Iterable[Any]:
+    match whole:
+        case dict():
+            return whole.values()
+        case list():
+            return whole
+        case _:
+            return ()
 
 
 async def _multipart(headers: Headers, body: bytes) -> Given:
@@ -166,8 +192,8 @@ def _shape(name: str, value: Any, shape: str) -> Any:
 
 def _json_value(name: str, text: str) -> Any:
     try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError):
+        return _decode(text)
+    except ValueError:
         raise MethodError(_ERRORS_OF_JSON.get(name, "invalid_arguments")) from None
 
 
