@@ -93,6 +93,10 @@ TRANSITIONS: Final[dict[tuple[State, Step], State]] = {
 """All steps there are; a pair that is missing is an error of the caller."""
 
 
+LIVE: Final = (State.OPEN, State.DRAINING)
+"""The states in which events may be delivered and commands are taken."""
+
+
 class Answer(NamedTuple):
     """A payload to send back on this connection now."""
 
@@ -134,7 +138,7 @@ class ServerSession:
     @property
     def is_live(self) -> bool:
         """Whether events may be delivered and commands are taken."""
-        return self.state is State.OPEN or self.state is State.DRAINING
+        return self.state in LIVE
 
     def welcome(self) -> bytes:
         """Open the session; return the hello payload, which has to be the first frame."""

@@ -30,6 +30,7 @@ PAUSE: Final = 0.025
 SEND_BUFFER: Final = 65_536
 """SO_SNDBUF: with the kernel's default a stalled peer hides megabytes from the slow-consumer policy."""
 HIGH_WATER: Final = 262_144
+TEXT: Final = WSMsgType.TEXT  # looked up once: members of an enum are slow to reach in Python 3.11
 
 
 class Host(Protocol):
@@ -225,7 +226,7 @@ class RtmConnection(WSListener):
         self.heard = self._host.clock.monotonic()
         self.pinged = False
         kind = frame.msg_type
-        if kind == WSMsgType.TEXT and frame.fin and self._fragments is None:
+        if kind == TEXT and frame.fin and self._fragments is None:
             self._receive(frame.get_payload_as_bytes())
         elif kind == WSMsgType.CLOSE:
             self._peer_closed(transport, frame)

@@ -4,8 +4,7 @@ One unit each. ``post`` is the hot path: with the room in memory it runs no quer
 Thread replies, edits and deletions are rarer and ask the database.
 """
 
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -33,8 +32,7 @@ Body = dict[str, Any]
 """A message object as it is stored and sent. Source: rtm.md section 8."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Draft:
+class Draft(msgspec.Struct, kw_only=True):
     """A message before the server gave it a ``ts``. ``text`` is in wire form (escaped)."""
 
     text: str = ""
@@ -50,7 +48,7 @@ class Draft:
     """Posted by an integration under a name of its own: ``bot_message``."""
 
 
-class Posted(NamedTuple):
+class Posted(msgspec.Struct, frozen=True):
     """A stored message: where, when and as what."""
 
     channel: str
@@ -201,7 +199,7 @@ def _body(tx: Transaction, team: Team, who: Identity, draft: Draft) -> Body:
     body["text"] = link_urls(draft.text)
     body["ts"] = ""  # keeps its place: the order of members is the one of Slack's frames
     body["team"] = team.id
-    if who.bot_id is not None:
+    if who.bot_id is not None and subtype != "me_message":  # which has none of these. Source: rtm.md section 8.2
         body["bot_id"] = who.bot_id
         body["app_id"] = who.app_id
         body["bot_profile"] = _bot_profile(tx, team, who)
