@@ -16,10 +16,17 @@ COMMON_ERRORS: Final = set(json.loads((DATA / "webapi_common_errors.json").read_
 EVENTS: Final = {
     (event["type"], event["subtype"]): event["fields"] for event in json.loads((DATA / "events.json").read_text())
 }
+EVENTS["message", "bot_message"]["metadata"] = (
+    "object?"  # whoever posts may add it. Source: webapi.md, chat.postMessage
+)
 
 OTHER_ERRORS: Final = {
     "invalid_cursor",  # of all methods with cursors
     "invalid_limit",
+    "invalid_metadata_format",  # of all methods that post
+    "metadata_too_large",
+    "attachment_payload_limit_exceeded",
+    "msg_blocks_too_long",
     "user_not_found",  # of users.getPresence, for which the tables name none
 }
 """Errors that the tables name in words only. Source: webapi.md sections 4 and 7."""

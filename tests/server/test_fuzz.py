@@ -1,0 +1,140 @@
+"""Anything at all as the arguments of a method: an answer comes, and it is never an internal error."""
+
+import json
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from starlette.datastructures import Headers
+
+from scene import Scene
+from tautwire.server.app import FAMILIES
+from tautwire.server.services.errors import MethodError
+from tautwire.server.web_api.arguments import TooBig, convert, read_arguments
+from tautwire.server.web_api.method import METHODS
+
+assert FAMILIES
+SETTINGS = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+
+ODDITIES = (
+    *("", " ", "0", "1", "-1", "true", "null", "[]", "{}", "[1,", '["U1"]', "1e3", "9" * 5_000, "x" * 5_000),
+    *("1700000000.000001", "0000000000.000000", "9999999999.999999", "now", "general", "#general", "@bob", "ops"),
+    *("C1", "D1", "U1", "USLACKBOT", "bmV4dDo1", "bmV4dDotNQ==", "\x00", "\ud83d", "\U0001f600", "away", "tada"),
+    *("public_channel,im", "<@U1> <https://x.test|y> & <", "invalid", "ratelimited", "[" * 2_000, "[" * 99 + "]" * 99),
+)
+KINDS = (
+    *("application/json", "application/json; charset=utf-8", "application/json; charset=", "text/plain", "", ";"),
+    *("application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "multipart/form-data"),
+)
+
+TEXTS = st.text(max_size=20) | st.sampled_from(ODDITIES)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@st.composite
+def calls(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
+    """A served method and arguments for it; names in braces stand for what exists."""
+    name = draw(st.sampled_from(sorted(METHODS)))
+    arguments: dict[str, Any] = {}
+    for field in METHODS[name].arguments.__struct_fields__:
+        real = {
+            "channel": st.sampled_from(["{general}", "{ops}", "{direct}", "{bob}"]),
+            "ts": st.sampled_from(["{parent}", "{reply}"]),
+            "timestamp": st.just("{parent}"),
+            "thread_ts": st.sampled_from(["{parent}", "{reply}"]),
+            "user": st.sampled_from(["{alice}", "{bob}"]),
+            "users": st.sampled_from(["{alice}", "{bob}", "{alice},{bob}", ["{bob}", "{carol}"]]),
+        }.get(field, st.nothing())
+        if draw(st.booleans()):
+            arguments[field] = draw(real | real | VALUES)
+    return name, arguments
+
+
+def filled_in(value: Any, facts: dict[str, str]) -> Any:
+    match value:
+        case str() if "{" in value:
+            for name, fact in facts.items():
+                value = value.replace("{" + name + "}", fact)
+            return value
+        case list():
+            return [filled_in(item, facts) for item in value]
+        case _:
+            return value
+
+
+async def facts_of(scene: Scene) -> dict[str, str]:
+    parent = await scene.post("alice", scene.general, "parent")
+    reply = await scene.post("bob", scene.general, "reply", thread_ts=parent)
+    direct = (await scene.ok("alice", "conversations.open", users=scene.users["bob"]))["channel"]["id"]
+    facts = {"general": scene.general, "ops": scene.ops, "direct": direct, "parent": parent, "reply": reply}
+    return facts | scene.users
+
+
+@settings(SETTINGS, max_examples=250)
+@given(call=calls(), who=st.sampled_from(["alice", "relaybot"]), in_json=st.booleans())
+async def test_no_arguments_break_a_method(
+    scene: Scene, call: tuple[str, dict[str, Any]], who: str, in_json: bool
+) -> None:
+    """``Scene.call`` and the socket's reading check every answer and every event."""
+    method, arguments = call
+    arguments = {name: filled_in(value, await facts_of(scene)) for name, value in arguments.items()}
+    alice = await scene.connect("alice")
+    if in_json:
+        body = json.dumps(arguments).encode()
+        headers = {"Content-Type": "application/json; charset=utf-8", **scene.bearer(who)}
+        answer = await scene.request("POST", method, data=body, headers=headers)
+        assert answer.status == 200
+        assert method == "api.test" or answer.body.get("error") not in ("internal_error", "service_unavailable")
+    else:
+        form = {name: value if isinstance(value, str) else json.dumps(value) for name, value in arguments.items()}
+        form = {name: value.encode(errors="replace").decode() for name, value in form.items()}
+        await scene.call(who, method, **form)
+    await alice.fence()
+    await alice.close()
+
+
+@settings(SETTINGS, max_examples=300)
+@given(call=calls())
+def test_converting_arguments_raises_nothing_but_refusals(call: tuple[str, dict[str, Any]]) -> None:
+    method, arguments = call
+    try:
+        converted = convert(arguments, METHODS[method].arguments)
+    except MethodError as refusal:
+        code = refusal.code
+    else:
+        assert isinstance(converted, METHODS[method].arguments)
+        return
+    assert code.startswith("invalid_")
+
+
+@settings(SETTINGS, max_examples=300)
+@given(
+    query=st.binary(max_size=30),
+    parts=st.lists(st.binary(max_size=60), min_size=1, max_size=3),
+    kind=st.sampled_from(KINDS) | st.text(st.characters(max_codepoint=255), max_size=20),
+    is_multipart=st.booleans(),
+)
+async def test_reading_arguments_raises_nothing_but_refusals(
+    query: bytes, parts: list[bytes], kind: str, is_multipart: bool
+) -> None:
+    if is_multipart:
+        parts = [b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n', *parts, b"\r\n--x--\r\n"]
+    waiting = list(parts)
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": waiting.pop(0), "more_body": bool(waiting)}
+
+    headers = Headers(raw=[(b"content-type", kind.encode("latin-1"))] if kind else [])
+    try:
+        found, warnings = await read_arguments(query, headers, receive, 150)
+    except (MethodError, TooBig) as refusal:
+        code = getattr(refusal, "code", "request_too_large")
+    else:
+        assert all(isinstance(name, str) for name in found)
+        assert warnings in ([], ["missing_charset"])
+        return
+    assert code.startswith(("invalid_", "json_not_object", "missing_post_type", "request_too_large"))
