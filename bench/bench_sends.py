@@ -27,6 +27,7 @@ def main() -> None:
         loops.post(everybody, frames, others=MEMBERS - 1, seconds=0.5)  # warms up
         measured: dict[int, list[tuple[float, float, float, float, float]]] = {senders: [] for senders in SENDERS}
         for _ in range(ROUNDS):
+            loops.keep_alive(everybody)
             for senders in SENDERS:
                 sockets = everybody[: -(-senders // MEMBERS) * MEMBERS]
                 used, start = cpu_seconds(subject.pid), time.monotonic()
