@@ -481,6 +481,14 @@ def test_a_replay_after_the_reconnect_settles_the_send(fake: FakeServer, client:
     eventually(lambda: got == ["6"])  # the copy is no news
 
 
+def test_a_replay_of_an_earlier_program_is_no_news(fake: FakeServer, client: Any) -> None:
+    got = texts(client)
+    client.connect()
+    fake.peer().send(message(5, user="U0BOT", reply_to=3), message(6))
+    eventually(lambda: got)
+    assert got == ["6"]
+
+
 def test_a_lost_connection_without_replay_leaves_the_outcome_unknown(fake: FakeServer, client: Any) -> None:
     client.connect()
     thread, outcomes = start_send(client)

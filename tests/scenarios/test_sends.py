@@ -72,22 +72,38 @@ class TestAcks:
             subject.say("C0NOWHERE", "anybody?")
         assert told.value.code == 0
 
-    @pytest.mark.parametrize(
-        "end", [Link.fin, Link.rst, Link.close, Link.goodbye], ids=["FIN", "RST", "Close", "goodbye"]
-    )
+    @pytest.mark.parametrize("end", [Link.close, Link.goodbye], ids=["Close", "goodbye"])
     def test_an_ack_lost_with_its_connection_is_never_taken_for_a_success(
         self, end: Callable[[Link], None], make_subject: MakeSubject, faults: Faults, general: BlockingChannel
     ) -> None:
         subject = make_subject(patience=Patience(reply=1.0))
         subject.connect()
+        lost = self._lose_ack(subject, faults, general, end)
+        with pytest.raises(SendUnknown):
+            lost.result(PATIENCE)
+        self._goes_on(subject, general)
+
+    @pytest.mark.parametrize("end", [Link.fin, Link.rst], ids=["FIN", "RST"])
+    def test_a_replay_settles_what_was_lost_with_its_connection(
+        self, end: Callable[[Link], None], subject: Subject, faults: Faults, general: BlockingChannel
+    ) -> None:
+        """The server tells whoever lost a connection that the last message was stored."""
+        subject.connect()
+        lost = self._lose_ack(subject, faults, general, end)
+        assert [lost.result(PATIENCE).ts] == stored(general, "lost")
+        self._goes_on(subject, general)
+
+    def _lose_ack(
+        self, subject: Subject, faults: Faults, general: BlockingChannel, end: Callable[[Link], None]
+    ) -> "concurrent.futures.Future[Any]":
         faults.lose_acks()
         lost = aside(lambda: subject.say(general.id, "lost"))
         eventually(lambda: stored(general, "lost"))
         end(subject.link)
-        with pytest.raises(SendUnknown):
-            lost.result(PATIENCE)
-        subject.wait_opened(2)
+        return lost
 
+    def _goes_on(self, subject: Subject, general: BlockingChannel) -> None:
+        subject.wait_opened(2)
         assert len(stored(general, "lost")) == 1
         assert [subject.say(general.id, "after").ts] == stored(general, "after")
 

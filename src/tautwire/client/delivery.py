@@ -73,6 +73,7 @@ class Delivery:
         self.presence: list[UserId] | None = None
         """The users whose presence every new connection subscribes to."""
         self._last = b""
+        self._awaits_replay = False
         self._away_since: tuple[datetime, str] | None = None
         self._reply_patience = reply_patience
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -93,8 +94,11 @@ class Delivery:
         self._last = raw
         if self.repeats.is_watching and self.repeats.is_repeat(raw, monotonic()):
             return
-        if self.orphans.waiting and isinstance(event, MessageEvent) and self.orphans.settle(event):
-            return
+        if (self._awaits_replay or self.orphans.waiting) and isinstance(event, MessageEvent):
+            if event.reply_to is not None:  # no news: whoever sent it knows, or is told now
+                self.orphans.settle(event)
+                return
+            self._awaits_replay = False
         self.dispatcher.dispatch(event)  # type: ignore[arg-type]  # replies never come here
 
     def positioned(self, position: int) -> None:
@@ -119,6 +123,7 @@ class Delivery:
         grant = new.grant
         resume = grant.resume
         self.repeats.take_over(monotonic(), positions=resume is not None)
+        self._awaits_replay = True
         if resume is not Resume.RESUMED:
             self.position = grant.position
         LOG.info("connected as %s to %s", grant.identity.user.id, grant.identity.team.domain)

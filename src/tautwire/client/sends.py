@@ -64,13 +64,11 @@ class Orphans:
         if self.waiting:
             self.give_up_after(patience)
 
-    def settle(self, message: MessageEvent) -> bool:
-        """Use the replay of a message; return False if nobody waits for it."""
+    def settle(self, message: MessageEvent) -> None:
+        """Use the replay of a message, if somebody waits for it."""
         future = self.waiting.pop(message.reply_to, None) if message.reply_to is not None else None
-        if future is None or future.done():
-            return False
-        future.set_result(Ack(message.reply_to, message.ts, message.text))
-        return True
+        if future is not None and not future.done():
+            future.set_result(Ack(message.reply_to, message.ts, message.text))
 
     def give_up_after(self, seconds: float) -> None:
         """Wait no longer than this."""

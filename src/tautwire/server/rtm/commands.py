@@ -10,6 +10,7 @@ from tautwire.protocol.errors import RtmErrorCode
 from tautwire.protocol.frames import Message, PresenceQuery, PresenceSub, Tickle, Typing
 from tautwire.server.log.entry import Topic
 from tautwire.server.rtm.connection import RtmConnection
+from tautwire.server.rtm.replays import Replays, Sent
 from tautwire.server.services import messages
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.presence import Presence
@@ -29,9 +30,10 @@ REFUSALS: Final = {
 class Commands:
     """Carries out the commands of all connections."""
 
-    def __init__(self, workspace: Workspace, presence: Presence) -> None:
+    def __init__(self, workspace: Workspace, presence: Presence, replays: Replays) -> None:
         self._workspace = workspace
         self._presence = presence
+        self._replays = replays
 
     def carry_out(self, connection: RtmConnection, command: Command) -> None:
         """Do what a client asks; the answer, if there is one, comes later."""
@@ -72,6 +74,10 @@ class Commands:
     ) -> None:
         if posted is not None:
             reply = connection.session.acknowledge(message_id, posted.ts, posted.body["text"])
+            if message_id is not None:
+                connection.sent = Sent(message_id, posted)
+                if reply is None and not connection.left:
+                    self._replays.keep(connection.user, connection.sent, self._workspace.clock.monotonic())
         else:
             if not isinstance(error, MethodError | StoreError):
                 log.error("a message of %s could not be posted", connection.user, exc_info=error)

@@ -14,6 +14,7 @@ from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 from tautwire.server.clock import Clock
 from tautwire.server.hub.frames import text_frame
 from tautwire.server.hub.hub import Hub
+from tautwire.server.rtm.replays import Sent
 from tautwire.server.services.identity import Identity
 from tautwire.server.services.tickets import Ticket
 from tautwire.session.outbox import Outbox
@@ -75,9 +76,11 @@ class RtmConnection(WSListener):
         "_transport",
         "ended",
         "heard",
+        "left",
         "number",
         "outbox",
         "pinged",
+        "sent",
         "session",
         "slow_since",
         "ticket",
@@ -94,6 +97,10 @@ class RtmConnection(WSListener):
         self.pinged = False
         self.slow_since: float | None = None
         self.ended: float | None = None
+        self.left = False
+        """Whether the peer said that it closes; else the connection was lost."""
+        self.sent: Sent | None = None
+        """The last message of the peer that was stored."""
         self._host = host
         self._fragments: bytearray | None = None
         self._held = False
@@ -295,6 +302,7 @@ class RtmConnection(WSListener):
 
     def _peer_closed(self, transport: WSTransport, frame: WSFrame) -> None:
         if self.ended is None:
+            self.left = True
             self._end(self.heard)
             code = frame.get_close_code()
             transport.send_close(WSCloseCode.OK if code == WSCloseCode.NO_INFO else code, b"")

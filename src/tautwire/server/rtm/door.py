@@ -19,6 +19,7 @@ from tautwire.server.log.entry import Entry
 from tautwire.server.log.tail import read_entries, visible
 from tautwire.server.rtm.commands import Commands
 from tautwire.server.rtm.connection import RtmConnection
+from tautwire.server.rtm.replays import Replays
 from tautwire.server.services.presence import Presence
 from tautwire.server.services.tickets import Ticket, Tickets
 from tautwire.server.services.workspace import Workspace
@@ -49,7 +50,8 @@ class Door:
         self._workspace = workspace
         self._tickets = tickets
         self._presence = presence
-        self._commands = Commands(workspace, presence)
+        self._replays = Replays()
+        self._commands = Commands(workspace, presence, self._replays)
         self._rate = MESSAGE_RATE if workspace.settings.rate_limits else None
         self._connections: dict[int, RtmConnection] = {}
         self._last_number = 0
@@ -96,6 +98,8 @@ class Door:
     def ended(self, connection: RtmConnection) -> None:
         """Deliver nothing more to a connection."""
         self.hub.detach(connection)
+        if connection.sent is not None and not connection.left:
+            self._replays.keep(connection.user, connection.sent, self.clock.monotonic())
         self._presence.unsubscribe(connection, connection.watched)
         self._presence.disconnected(connection.user)
 
@@ -164,6 +168,9 @@ class Door:
     def _go_live(self, connection: RtmConnection, ticket: Ticket, stored: Sequence[Entry]) -> None:
         tail = self._workspace.tail
         connection.send(connection.session.welcome())
+        sent = self._replays.take(connection.user, self.clock.monotonic())
+        if sent is not None:
+            connection.send(sent.payload())
         entries = [*stored, *tail.since(stored[-1].position if stored else ticket.position)]
         for entry in visible(entries, connection.user, self.hub.channels_of(connection.user)):
             self.hub.push(connection, text_frame(entry.payload))
