@@ -77,7 +77,7 @@ def test_text_and_channel_of_the_wrong_type_read_as_empty(wrong: object) -> None
 @pytest.mark.parametrize("name", ["typing", "user_typing"])
 def test_typing_has_two_names(name: str) -> None:
     frame = {"type": name, "channel": "C1", "thread_ts": "1700000010.000100", "id": 3}
-    assert decode(frame) == Typing("C1", 3)  # type: ignore[arg-type]
+    assert decode(frame) == Typing("C1", 3, "1700000010.000100")  # type: ignore[arg-type]
 
 
 def test_a_ping_keeps_all_its_members() -> None:

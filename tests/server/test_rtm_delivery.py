@@ -326,6 +326,14 @@ async def test_typing_is_told_to_the_other_members(scene: Scene, kind: str) -> N
     assert event == {"type": "user_typing", "channel": scene.general, "user": scene.users["alice"]}
 
 
+async def test_typing_in_a_thread_is_told_as_such(scene: Scene) -> None:
+    alice, bob = await scene.connect("alice"), await scene.connect("bob")
+    for thread in ("1700000010.000100", "no ts", None):
+        await alice.send(type="typing", channel=scene.general, thread_ts=thread)
+    await alice.fence()
+    assert [event.get("thread_ts") for event in await bob.fence()] == ["1700000010.000100", None, None]
+
+
 async def test_typing_leaves_no_trace(scene: Scene) -> None:
     alice = await scene.connect("alice")
     await alice.send(type="typing", channel=scene.general)

@@ -191,9 +191,9 @@ class BlockingRTMClient(HandlerRegistry):
         """See ``RTMClient.say``."""
         return self._wait(self._client.say(channel, text, thread_ts=thread_ts, reply_broadcast=reply_broadcast))
 
-    def typing(self, channel: str) -> None:
+    def typing(self, channel: str, *, thread_ts: str | None = None) -> None:
         """See ``RTMClient.typing``."""
-        self._wait(self._client.typing(channel))
+        self._wait(self._client.typing(channel, thread_ts=thread_ts))
 
     def ping(self) -> float:
         """See ``RTMClient.ping``."""

@@ -281,9 +281,10 @@ class RTMClient(HandlerRegistry):
         thread = None if thread_ts is None else Ts(thread_ts)
         return await self.send(Message(ChannelId(channel), text, thread_ts=thread, reply_broadcast=reply_broadcast))
 
-    async def typing(self, channel: str) -> None:
+    async def typing(self, channel: str, *, thread_ts: str | None = None) -> None:
         """Show that we are typing; at most every three seconds."""
-        await self.send(Typing(ChannelId(channel)))
+        thread = None if thread_ts is None else Ts(thread_ts)
+        await self.send(Typing(ChannelId(channel), thread_ts=thread))
 
     async def ping(self) -> float:
         """Ask the server for a sign of life; return the seconds it took."""

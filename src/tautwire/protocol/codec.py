@@ -250,7 +250,7 @@ def _decode_any_command(raw: bytes) -> Command:
                 _read(members, "reply_broadcast", bool),
             )
         case "typing" | "user_typing":
-            return Typing(ChannelId(_read(members, "channel", str) or ""), frame_id)
+            return Typing(ChannelId(_read(members, "channel", str) or ""), frame_id, _read(members, "thread_ts", Ts))
         case "ping":
             return PingCommand(frame_id, {k: v for k, v in members.items() if k not in ("type", "id")})
         case "presence_sub":

@@ -50,6 +50,8 @@ class Typing(_ClientFrame, frozen=True, tag="typing"):
 
     channel: ChannelId
     id: FrameId | None = None
+    thread_ts: Ts | None = None
+    """The thread they are typing in. Source: captured."""
 
 
 class PresenceSub(_ClientFrame, frozen=True, tag="presence_sub"):

@@ -8,6 +8,7 @@ import msgspec
 
 from tautwire.protocol.errors import RtmErrorCode
 from tautwire.protocol.frames import Message, PresenceQuery, PresenceSub, Tickle, Typing
+from tautwire.protocol.ids import is_ts
 from tautwire.server.log.entry import Topic
 from tautwire.server.rtm.connection import RtmConnection
 from tautwire.server.rtm.replays import Replays, Sent
@@ -93,6 +94,8 @@ class Commands:
         hub = self._workspace.hub
         if channel in hub.channels_of(user):
             payload = {"type": "user_typing", "channel": channel, "user": user}
+            if typing.thread_ts is not None and is_ts(typing.thread_ts):
+                payload["thread_ts"] = typing.thread_ts
             hub.whisper(channel, msgspec.json.encode(payload), but=user)
             return
         reply = connection.session.fail(typing.id, RtmErrorCode.INVALID_CHANNEL)
