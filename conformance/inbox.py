@@ -97,6 +97,8 @@ class Inbox:
 
 
 def _fits(record: Record, facts: dict[str, Any]) -> bool:
+    if record.get("type") == "message" and "reply_to" in record and "type" not in facts:
+        return False  # a replay of an earlier connection's message answers nothing here. Source: rtm.md 3.3
     return all(_agrees(record.get(name), fact) for name, fact in facts.items())
 
 
