@@ -9,6 +9,7 @@ import concurrent.futures
 import ssl as ssl_module
 import threading
 from collections.abc import Coroutine, Iterable, Mapping
+from os import PathLike
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, overload
 
@@ -51,6 +52,7 @@ class BlockingRTMClient(HandlerRegistry):
         dispatcher: Dispatcher | None = None,
         proxy: str | None = None,
         ssl: ssl_module.SSLContext | None = None,
+        ca_file: str | PathLike[str] | None = None,
         connect_timeout: float = 30.0,
         send_timeout: float = 30.0,
         offline: Literal["wait", "fail"] = "wait",
@@ -65,6 +67,7 @@ class BlockingRTMClient(HandlerRegistry):
             dispatcher=dispatcher,
             proxy=proxy,
             ssl=ssl,
+            ca_file=ca_file,
             connect_timeout=connect_timeout,
             send_timeout=send_timeout,
             offline=offline,

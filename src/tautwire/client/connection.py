@@ -15,7 +15,7 @@ from tautwire.client.log import LOG
 from tautwire.client.settings import Settings
 from tautwire.client.transport import End, Transport, dial
 from tautwire.protocol.codec import Received
-from tautwire.protocol.errors import RtmErrorCode
+from tautwire.protocol.errors import ConfigError, RtmErrorCode
 from tautwire.protocol.frames import Ack, AckError, ClientFrame, Pong
 from tautwire.session.client import (
     ClientSession,
@@ -108,7 +108,7 @@ class Connection:
                 grant.url,
                 self,
                 ssl=settings.ssl,
-                proxy=settings.proxy_for(grant.url),
+                proxy=_proxy(grant, settings),
                 within=settings.connect_timeout,
             )
             await self._opened
@@ -293,6 +293,13 @@ class Connection:
         self._session.handle_time(now)
         self._carry_out()
         self._arm()
+
+
+def _proxy(grant: Grant, settings: Settings) -> str | None:
+    try:
+        return settings.proxy_for(grant.url)
+    except ConfigError as error:  # from the environment, for this kind of address only: another may follow
+        raise ConnectError(str(error)) from None
 
 
 def _failure(ended: Ended) -> ConnectError:

@@ -13,9 +13,9 @@ import msgspec
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from tautwire.client.causes import WANTS_CREDENTIALS, explain, refused_by_proxy
 from tautwire.client.errors import ConnectError, ConnectRefused, RateLimited
 from tautwire.protocol.ids import TeamId, UserId
-from tautwire.protocol.tokens import redact
 
 DEFAULT_RETRY_AFTER: Final = 30.0
 """Seconds to wait after a 429 that does not say how long. Source: rtm.md 14.1 (recommended)."""
@@ -118,13 +118,14 @@ async def ask(web: AsyncWebClient, position: int | None, within: float) -> Grant
             response = await web.api_call("rtm.connect", http_verb="POST", params=_arguments(position))
             return _grant(response.data)
     except SlackApiError as error:
-        raise _refusal(error) from None  # the original's text holds the whole answer
+        is_relayed = web.proxy is not None and web.base_url.startswith("http:")
+        raise _refusal(error, is_relayed=is_relayed) from None  # the original's text holds the whole answer
     except TimeoutError:
         raise ConnectError(f"rtm.connect did not answer within {within:g} s") from None
     except ConnectError:
         raise
     except Exception as error:  # noqa: BLE001 (whatever breaks between us and the API, the next try may work)
-        raise ConnectError(f"rtm.connect failed: {redact(str(error) or type(error).__name__)}") from None
+        raise ConnectError(f"rtm.connect failed: {explain(error)}") from None
 
 
 def _arguments(position: int | None) -> dict[str, Any]:
@@ -149,7 +150,8 @@ def _grant(data: object) -> Grant:
 _RESUMES: Final = {each.value for each in Resume}
 
 
-def _refusal(error: SlackApiError) -> ConnectError:
+def _refusal(error: SlackApiError, *, is_relayed: bool) -> ConnectError:
+    """Say what a refusal means; ``is_relayed`` if the answer may be a proxy's own, since the call was plain HTTP."""
     response: Any = error.response
     status = getattr(response, "status_code", None) or getattr(response, "status", None)
     data = getattr(response, "data", None)
@@ -161,6 +163,8 @@ def _refusal(error: SlackApiError) -> ConnectError:
         return ConnectRefused(code, str(answer.get("needed") or ""))
     if code:
         return ConnectError(f"rtm.connect failed: {code}")
+    if is_relayed and status in WANTS_CREDENTIALS:  # the API itself refuses with an error code
+        return ConnectError(f"rtm.connect failed: {refused_by_proxy(status)}")
     return ConnectError(f"rtm.connect failed: HTTP status {status}")
 
 

@@ -7,6 +7,7 @@ the allowed rate. ``tautwire.client.blocking`` runs this very client on a loop o
 import asyncio
 import ssl as ssl_module
 from collections.abc import Iterable, Mapping
+from os import PathLike
 from time import monotonic
 from types import TracebackType
 from typing import Any, Final, Literal, Self, overload
@@ -53,7 +54,8 @@ class RTMClient(HandlerRegistry):
         base_url: address of the Web API; without it ``SLACK_API_URL``, else Slack's.
         dispatcher: event handlers that were registered before there was a client.
         proxy: a proxy URL for HTTP and WebSocket; "" for none; without it, the environment decides.
-        ssl: TLS settings for HTTP and WebSocket, such as a CA of your own.
+        ssl: TLS settings for HTTP and WebSocket.
+        ca_file: a file with the certificate of a CA of your own, trusted besides the system's; instead of ``ssl``.
         connect_timeout: seconds for ``rtm.connect``, and again for opening the socket.
         send_timeout: seconds a frame waits for a connection to come back.
         offline: what ``send`` does while there is no connection but one is being made: ``"wait"``, or ``"fail"``.
@@ -63,7 +65,7 @@ class RTMClient(HandlerRegistry):
         backoff: how attempts to connect are spread.
 
     Raises:
-        ConfigError: there is no token, or the address is none.
+        ConfigError: there is no token, or an address or a file is none.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class RTMClient(HandlerRegistry):
         dispatcher: Dispatcher | None = None,
         proxy: str | None = None,
         ssl: ssl_module.SSLContext | None = None,
+        ca_file: str | PathLike[str] | None = None,
         connect_timeout: float = 30.0,
         send_timeout: float = 30.0,
         offline: Literal["wait", "fail"] = "wait",
@@ -87,6 +90,7 @@ class RTMClient(HandlerRegistry):
             base_url,
             proxy=proxy,
             ssl=ssl,
+            ca_file=ca_file,
             connect_timeout=connect_timeout,
             send_timeout=send_timeout,
             offline=offline,

@@ -9,7 +9,8 @@ import ssl as ssl_module
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from logging import Logger
+from typing import Final, Literal, TypeVar
 
 from slack_sdk.web import WebClient
 from slack_sdk.web.async_client import AsyncWebClient
@@ -27,6 +28,9 @@ MESSAGE_RATE: Final = Rate(per_second=1.0, burst=10)
 """Messages sent by one client. Source: rtm.md 6.1 (1/s documented; the burst is recommended)."""
 
 
+W = TypeVar("W", WebClient, AsyncWebClient)
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of a client; times in seconds."""
@@ -36,6 +40,7 @@ class Settings:
     proxy: str | None = field(default=None, repr=False)
     """A proxy URL for both ways; None: as the environment says."""
     ssl: ssl_module.SSLContext | None = None
+    """For both ways; None: the system's certificates."""
     connect_timeout: float = 30.0
     """For ``rtm.connect``, and again for opening the socket."""
     send_timeout: float = 30.0
@@ -46,11 +51,26 @@ class Settings:
     backoff: Backoff = field(default_factory=Backoff)
 
     @classmethod
-    def of(cls, token: Token | str | None, base_url: str | None, **others: object) -> "Settings":
+    def of(
+        cls,
+        token: Token | str | None,
+        base_url: str | None,
+        *,
+        ssl: ssl_module.SSLContext | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
+        **others: object,
+    ) -> "Settings":
         """Fill what was not given from ``SLACK_BOT_TOKEN`` and ``SLACK_API_URL``.
 
+        Args:
+            token: see the class.
+            base_url: see the class.
+            ssl: see the class.
+            ca_file: certificates in PEM form to trust besides the system's; instead of ``ssl``.
+            others: the other fields.
+
         Raises:
-            ConfigError: there is no token.
+            ConfigError: there is no token, or an address or a file is none.
         """
         token = token or os.environ.get("SLACK_BOT_TOKEN") or ""
         if isinstance(token, str):
@@ -62,51 +82,73 @@ class Settings:
             raise ConfigError("base_url is the address of the Web API, such as http://127.0.0.1:8065/api/")
         if not base_url.endswith("/"):
             base_url += "/"
-        return cls(token=token, base_url=base_url, **others)  # type: ignore[arg-type]
+        if ca_file is not None:
+            ssl = _trusting(ca_file, ssl)
+        return cls(token=token, base_url=base_url, ssl=ssl, **others)  # type: ignore[arg-type]
 
     def proxy_for(self, url: str) -> str | None:
-        """Return the proxy to use for a URL: the one that was set, else what HTTP(S)_PROXY and NO_PROXY say."""
+        """Return the proxy to use for a URL: the one that was set, else what HTTP(S)_PROXY and NO_PROXY say.
+
+        Raises:
+            ConfigError: it is none we can use.
+        """
         if self.proxy is not None:
-            return self.proxy or None
+            return _checked(self.proxy)
         parts = urllib.parse.urlsplit(url)
         if parts.hostname is None or urllib.request.proxy_bypass(parts.netloc.rpartition("@")[2]):
             return None
         proxies = urllib.request.getproxies()
-        return proxies.get("https" if parts.scheme in ("https", "wss") else "http")
+        return _checked(proxies.get("https" if parts.scheme in ("https", "wss") else "http"))
 
     def web_client(self) -> AsyncWebClient:
         """Make slack_sdk's asyncio client."""
-        client = AsyncWebClient(
-            token=self.token.reveal(),
-            base_url=self.base_url,
-            timeout=int(self.connect_timeout),
-            ssl=self.ssl,
-            logger=WEB_LOG,
-        )
-        client.proxy = self.proxy_for(self.base_url)  # slack_sdk on its own takes any proxy variable and no NO_PROXY
-        return client
+        return self._make(AsyncWebClient, WEB_LOG)
 
     def connect_client(self) -> AsyncWebClient:
         """Make the one that calls rtm.connect: it repeats no call by itself, and says less."""
-        client = AsyncWebClient(
-            token=self.token.reveal(),
-            base_url=self.base_url,
-            timeout=int(self.connect_timeout),
-            ssl=self.ssl,
-            logger=CONNECT_LOG,
-            retry_handlers=[],
-        )
-        client.proxy = self.proxy_for(self.base_url)
+        client = self._make(AsyncWebClient, CONNECT_LOG)
+        client.retry_handlers = []
         return client
 
     def blocking_web_client(self) -> WebClient:
         """Make slack_sdk's blocking client."""
-        client = WebClient(
+        return self._make(WebClient, WEB_LOG)
+
+    def _make(self, kind: type[W], logger: Logger) -> W:
+        client = kind(
             token=self.token.reveal(),
             base_url=self.base_url,
             timeout=int(self.connect_timeout),
             ssl=self.ssl,
-            logger=WEB_LOG,
+            proxy="http://ours",  # without any, slack_sdk takes and logs whatever proxy variable there is, no NO_PROXY
+            logger=logger,
         )
         client.proxy = self.proxy_for(self.base_url)
         return client
+
+
+def _checked(proxy: str | None) -> str | None:
+    """Return a proxy's URL in the one form that all layers below understand."""
+    if not proxy:
+        return None
+    if "://" not in proxy:  # as curl takes it
+        proxy = f"http://{proxy}"
+    try:
+        parts = urllib.parse.urlsplit(proxy)
+        is_good = parts.scheme == "http" and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:  # its text would hold the URL
+        is_good = False
+    if not is_good:
+        raise ConfigError("the proxy has to be http://host:port or http://user:password@host:port")
+    return proxy
+
+
+def _trusting(ca_file: str | os.PathLike[str], ssl: ssl_module.SSLContext | None) -> ssl_module.SSLContext:
+    if ssl is not None:
+        raise ConfigError("give ca_file or ssl, not both: load the file into your context")
+    context = ssl_module.create_default_context()
+    try:
+        context.load_verify_locations(cafile=ca_file)
+    except OSError as error:  # ssl's own error is one, too
+        raise ConfigError(f"ca_file: no certificates in {os.fspath(ca_file)!r}: {error.strerror or error}") from None
+    return context

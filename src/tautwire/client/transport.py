@@ -16,6 +16,7 @@ from typing import Final, NamedTuple, Protocol
 import aiohappyeyeballs
 from picows import WSCloseCode, WSFrame, WSInvalidURL, WSListener, WSMsgType, WSParsedURL, WSTransport, ws_connect
 
+from tautwire.client.causes import away_proxy, explain
 from tautwire.client.errors import ConnectError
 from tautwire.client.log import LOG, SOCKET_LOG
 from tautwire.protocol.tokens import redact
@@ -82,8 +83,13 @@ async def dial(
     async def open_socket(target: WSParsedURL) -> socket.socket:
         """Connect to the server or the proxy. The socket is made here so that it can be ended from here."""
         loop = asyncio.get_running_loop()
-        addresses = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-        sock = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=0.25)
+        try:
+            addresses = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+            sock = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=0.25)
+        except OSError as error:
+            if proxy is None:
+                raise
+            raise ConnectionError(away_proxy(error)) from None
         sockets.append(sock)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         return sock
@@ -112,7 +118,7 @@ async def dial(
         if not isinstance(error, Exception):
             raise
         # whatever breaks on the way, the next try may work; the text of layers below may hold the URL, hence the ticket
-        raise ConnectError(f"the WebSocket did not open: {redact(str(error) or type(error).__name__)}") from None
+        raise ConnectError(f"the WebSocket did not open: {explain(error)}") from None
     if listener is None:  # how picows tells of an end in the middle of the handshake
         raise ConnectError("the server dropped the connection instead of opening the WebSocket")
 

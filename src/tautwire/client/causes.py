@@ -1,0 +1,66 @@
+"""Why an attempt failed, in words that say what to do: for what goes wrong between us and the server.
+
+The layers below tell of a proxy's refusal or a wrong certificate each in its own way, and some put addresses, hence
+secrets, into their texts. Nothing that leaves this module has any.
+"""
+
+import re
+import ssl as ssl_module
+from collections.abc import Iterator
+from typing import Final
+
+import aiohttp
+
+from tautwire.protocol.tokens import redact
+
+WANTS_CREDENTIALS: Final = frozenset({401, 407})
+"""What proxies answer to wrong credentials: 407 is meant for it, but tinyproxy keeps that for none at all."""
+
+_UNKNOWN_ISSUER: Final = frozenset({18, 19, 20, 21})
+"""OpenSSL's codes for a chain that ends in no CA we know."""
+
+_REFUSED_TUNNEL: Final = re.compile(r"HTTP proxy rejected connection with status (\d+)")
+"""What picows says; it keeps the status nowhere else."""
+
+
+def explain(error: BaseException) -> str:
+    """Return what happened, without secrets, and what to do about it where that is known."""
+    for each in _chain(error):
+        if isinstance(each, aiohttp.ClientConnectorCertificateError):  # looks like ssl's error without its fields
+            each = each.certificate_error  # noqa: PLW2901
+        if isinstance(each, ssl_module.SSLCertVerificationError):
+            return _bad_certificate(each)
+        if isinstance(each, aiohttp.ClientHttpProxyError):
+            return refused_by_proxy(each.status)
+        if isinstance(each, aiohttp.ClientProxyConnectionError):
+            return away_proxy(each.os_error)
+        if found := _REFUSED_TUNNEL.search(str(each)):
+            return refused_by_proxy(int(found[1]))
+    return redact(str(error) or type(error).__name__)
+
+
+def refused_by_proxy(status: int) -> str:
+    """Say that a proxy answered with something else than a way through."""
+    if status in WANTS_CREDENTIALS:
+        return f"the proxy wants other credentials (HTTP {status}): give proxy=http://user:password@host:port"
+    return f"the proxy refuses to connect to the server (HTTP {status})"
+
+
+def away_proxy(error: OSError) -> str:
+    """Say that nobody answers where the proxy should be."""
+    return f"the proxy cannot be reached: {redact(str(error) or type(error).__name__)}"
+
+
+def _bad_certificate(error: ssl_module.SSLCertVerificationError) -> str:
+    reason = redact(error.verify_message or str(error))
+    advice = "; a CA of your own goes into ca_file=" if error.verify_code in _UNKNOWN_ISSUER else ""
+    return f"the certificate is not accepted: {reason}{advice}"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what it came from."""
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        yield error
+        error = error.__cause__ or error.__context__
