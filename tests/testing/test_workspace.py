@@ -124,3 +124,15 @@ class TestFaults:
         with pytest.raises(SlackApiError, match="account_inactive"):
             web.auth_test()
         assert web.auth_test()["ok"]
+
+
+def test_people_mention_each_other_as_they_type(blocking_workspace: BlockingWorkspace) -> None:
+    alice, bot = blocking_workspace.person("alice"), blocking_workspace.person("bot")
+    line = alice.say("general", "@bot: tell @alice. Not a@bot, @bot2 or @@bot")
+    bots_id = bot.say("general", "yes").user
+    assert line.text == f"<@{bots_id}>: tell <@{line.user}>. Not a@bot, @bot2 or @@bot"
+
+
+def test_a_bot_posts_as_people_do(blocking_workspace: BlockingWorkspace) -> None:
+    line = blocking_workspace.person("bot").say("general", "done")
+    assert line.event["bot_profile"]["name"] == "bot"

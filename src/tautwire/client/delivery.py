@@ -124,6 +124,7 @@ class Delivery:
         resume = grant.resume
         self.repeats.take_over(monotonic(), positions=resume is not None)
         self._awaits_replay = True
+        self.dispatcher.me = grant.identity.user.id
         if resume is not Resume.RESUMED:
             self.position = grant.position
         LOG.info("connected as %s to %s", grant.identity.user.id, grant.identity.team.domain)

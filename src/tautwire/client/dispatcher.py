@@ -1,27 +1,34 @@
 """Picks the handlers of an event and gives it to them.
 
-A handler is bound to an event class, to a type name with or without subtype, or to all events (``"*"``). The choice
-for an event class is made once and kept until a handler is added or removed, so that an event costs one lookup.
+A handler is bound to an event class, to a type name with or without subtype, to all events (``"*"``), to those that
+nobody else wants (``"?"``), or to messages by their text (``hears``). The choice for an event class is made once and
+kept until a handler is added or removed, so that an event costs one lookup; but for choices by text.
 How a handler is run stands in ``tautwire.client.handlers``; what happens to its errors is the owner's matter.
 """
 
 import inspect
+import re
 import threading
 from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, Union, get_args, get_origin, overload
 
 from tautwire.client.handlers import LIMIT, Binding, Options, Report
-from tautwire.protocol.events import Event, UnknownEvent
+from tautwire.client.hearing import Hearing
+from tautwire.protocol.events import Event, MessageEvent, UnknownEvent
 
 E = TypeVar("E", bound=Event)
 E_contra = TypeVar("E_contra", bound=Event, contravariant=True)
 R = TypeVar("R")
+Listener = TypeVar("Listener", bound=Callable[[MessageEvent, re.Match[str]], object])
 
 ANY = "*"
 """The name that binds a handler to all events."""
 
+UNHANDLED = "?"
+"""The name that binds a handler to events that no other handler took, those for all events left aside."""
+
 Name = str | tuple[str, str | None]
-"""A type name (all its subtypes with it), a ``(type, subtype)`` pair (None: only without subtype), or ``"*"``."""
+"""A type name (all its subtypes with it), a ``(type, subtype)`` pair (None: no subtype), ``"*"`` or ``"?"``."""
 
 
 class HandlerObject(Protocol[E_contra]):
@@ -64,6 +71,18 @@ class _Target(NamedTuple):
     any_subtype: bool
 
 
+class _Entry(NamedTuple):
+    """A registered handler with what it wants."""
+
+    targets: tuple[_Target, ...]
+    binding: Binding[Any]
+    hearing: Hearing | None = None
+
+    def is_for(self, event: Event) -> bool:
+        """Tell whether the kind of event is right."""
+        return any(_matches(each, event) for each in self.targets)
+
+
 class Decorator(Generic[E]):
     """What ``on(EventClass)`` returns: registers the function below it and leaves it as it was."""
 
@@ -88,7 +107,9 @@ class Dispatcher:
         self.report: Report | None = None
         """Hears of every exception a handler lets out; set by the client that uses the dispatcher."""
         self._lock = threading.Lock()
-        self._bindings: tuple[tuple[tuple[_Target, ...], Binding[Any]], ...] = ()
+        self.me = ""
+        """The user id of the client, set by it: its own messages are not heard."""
+        self._entries: tuple[_Entry, ...] = ()
         self._routes: dict[type[Event], tuple[Binding[Any], ...]] = {}
 
     # -- adding and removing --------------------------------------------------------------------------------
@@ -131,7 +152,8 @@ class Dispatcher:
 
         Args:
             handler: a coroutine function, a plain function, or an object with a ``handle`` method.
-            event: an event class (its subclasses with it), a type name, a ``(type, subtype)`` pair, or ``"*"``.
+            event: an event class (its subclasses with it), a type name, a ``(type, subtype)`` pair, ``"*"`` for
+                all events, or ``"?"`` for those that no other handler took.
                 Without it the binding is read from the handler: the object's ``event_class`` or ``event_type``, or
                 the annotation of the function's first parameter (several classes may be joined with ``|``).
             inline, concurrency, limit, timeout: see ``Options``.
@@ -145,19 +167,16 @@ class Dispatcher:
             raise TypeError(f"a handler is a function or has a handle method, unlike {handler!r}")
         wanted = (event,) if event is not None else _wants(handler, call)
         binding: Binding[Any] = Binding(handler, call, Options(inline, concurrency, limit, timeout), self._failed)
-        with self._lock:
-            self._bindings = (*self._bindings, (tuple(_target(each) for each in wanted), binding))
-            self._routes = {}
-        return Registration(binding, self.deregister)
+        return self._add(_Entry(tuple(_target(each) for each in wanted), binding))
 
     def deregister(self, handler: object) -> bool:
         """Take out every registration of a handler; return False if there was none. What waits for it is forgotten."""
         with self._lock:
-            gone = [each for each in self._bindings if each[1] is handler or each[1].handler == handler]
-            self._bindings = tuple(each for each in self._bindings if each not in gone)
+            gone = [each for each in self._entries if each.binding is handler or each.binding.handler == handler]
+            self._entries = tuple(each for each in self._entries if each not in gone)
             self._routes = {}
-        for _, binding in gone:
-            binding.stop()
+        for entry in gone:
+            entry.binding.stop()
         return bool(gone)
 
     @overload
@@ -198,10 +217,48 @@ class Dispatcher:
             )
         )
 
+    def hears(
+        self,
+        pattern: str | re.Pattern[str] = "",
+        *,
+        prefix: str = "",
+        mention: bool = False,
+        inline: bool = False,
+        concurrency: int | None = None,
+        limit: int = LIMIT,
+        timeout: float | None = None,
+    ) -> Callable[[Listener], Listener]:
+        """Register the decorated function for messages by their text; it is called with the event and the match.
+
+        Heard is what others say (``MessageEvent``: no edits, no joins), never our own messages. A pattern is searched
+        in the reader: one that takes long for some texts delays everything.
+
+        Args:
+            pattern: a regular expression, searched in the text without mention and prefix; "" for any text.
+            prefix: what the text begins with, such as ``"!"``.
+            mention: only what addresses us: by a mention anywhere in the text, or in a direct message.
+            inline, concurrency, limit, timeout: see ``Options``.
+        """
+        hearing = Hearing(re.compile(pattern), prefix, mention)
+        options = Options(inline, concurrency, limit, timeout)
+
+        def register(handler: Listener) -> Listener:
+            binding: Binding[Any] = Binding(handler, handler, options, self._failed, spread=True)
+            self._add(_Entry((_target(MessageEvent),), binding, hearing))
+            return handler
+
+        return register
+
+    def _add(self, entry: _Entry) -> Registration:
+        with self._lock:
+            self._entries = (*self._entries, entry)
+            self._routes = {}
+        return Registration(entry.binding, self.deregister)
+
     @property
     def bindings(self) -> tuple[Binding[Any], ...]:
         """What is registered now."""
-        return tuple(binding for _, binding in self._bindings)
+        return tuple(each.binding for each in self._entries)
 
     # -- events ---------------------------------------------------------------------------------------------
 
@@ -209,22 +266,39 @@ class Dispatcher:
         """Give an event to its handlers, in the order they were registered. Called on the loop, for each event."""
         bindings = self._routes.get(event.__class__)
         if bindings is None:
-            bindings = self._route(event)
-        if bindings:
+            self._pick(event)
+        elif bindings:
             key = conversation_of(event)
             for binding in bindings:
                 binding.deliver(key, event)
 
     def _failed(self, error: BaseException, item: Any, binding: Binding[Any]) -> None:
         if self.report is not None:
-            self.report(error, item, binding)
+            self.report(error, item[0] if isinstance(item, tuple) else item, binding)
 
-    def _route(self, event: Event) -> tuple[Binding[Any], ...]:
-        routes, bindings = self._routes, self._bindings  # this order: a registration in between drops ``routes``
-        chosen = tuple(binding for targets, binding in bindings if any(_matches(each, event) for each in targets))
-        if not isinstance(event, UnknownEvent):  # its type stands in the event, not in the class
-            routes[event.__class__] = chosen
-        return chosen
+    def _pick(self, event: Event) -> None:
+        """Give an event to its handlers the long way, and keep the choice if it is the same for all of the class."""
+        routes, entries = self._routes, self._entries  # this order: a registration in between drops ``routes``
+        is_lasting = not isinstance(event, UnknownEvent)  # whose type stands in the event, not in the class
+        is_handled = False
+        chosen: list[tuple[Binding[Any], Any]] = []
+        for targets, binding, hearing in (each for each in entries if each.is_for(event)):
+            item: Any = event
+            if hearing is not None:
+                is_lasting = False
+                match = hearing.listen(event, self.me)
+                if match is None:
+                    continue
+                item = event, match
+            chosen.append((binding, item))
+            is_handled = is_handled or targets != (_EVERYTHING,)
+        if not is_handled:
+            chosen.extend((each.binding, event) for each in entries if each.targets == (_LEFT_OVER,))
+        if is_lasting:
+            routes[event.__class__] = tuple(binding for binding, _ in chosen)
+        key = conversation_of(event)
+        for binding, item in chosen:
+            binding.deliver(key, item)
 
 
 def conversation_of(event: Event) -> str:
@@ -239,6 +313,11 @@ def conversation_of(event: Event) -> str:
         channel = getattr(event, "channel_id", None) or getattr(getattr(event, "item", None), "channel", None)
     found = getattr(channel, "id", channel)
     return found if isinstance(found, str) else ""
+
+
+_EVERYTHING = _Target(None, None, None, any_subtype=True)
+_LEFT_OVER = _Target(None, UNHANDLED, None, any_subtype=True)
+"""Matches no event by itself: no type is called so."""
 
 
 def _matches(target: _Target, event: Event) -> bool:
@@ -259,7 +338,7 @@ def kind_of(event: Event) -> tuple[str, str | None]:
 
 def _target(event: type[Event] | Name) -> _Target:
     if isinstance(event, str):
-        return _Target(None, None if event == ANY else event, None, any_subtype=True)
+        return _EVERYTHING if event == ANY else _Target(None, event, None, any_subtype=True)
     if isinstance(event, tuple):
         return _Target(None, *event, any_subtype=False)
     return _Target(event, None, None, any_subtype=False)

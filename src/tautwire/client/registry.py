@@ -12,8 +12,9 @@ from tautwire.protocol.events import Event
 class HandlerRegistry:
     """Where handlers are added and removed.
 
-    Event handlers go through ``on``, ``register`` and ``deregister``, which are those of the ``dispatcher``. The other
-    kinds get every item, in order; coroutine functions run on the client's loop, plain ones in a thread.
+    Event handlers go through ``on``, ``hears``, ``register`` and ``deregister``, which are those of the
+    ``dispatcher``. The other kinds get every item, in order; coroutine functions run on the client's loop, plain ones
+    in a thread.
     """
 
     def __init__(self, delivery: Delivery) -> None:
@@ -22,6 +23,7 @@ class HandlerRegistry:
         self.dispatcher: Dispatcher = delivery.dispatcher
         self.on = delivery.dispatcher.on
         self.register = delivery.dispatcher.register
+        self.hears = delivery.dispatcher.hears
         self.deregister = delivery.dispatcher.deregister
 
     def add_message_handler(self, handler: Callable[[str], object]) -> Registration:

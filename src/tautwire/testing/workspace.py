@@ -5,6 +5,7 @@ The work is done once, by coroutines on the server's loop (``_Stage``); ``Worksp
 """
 
 import contextlib
+import re
 import tempfile
 from collections.abc import Sequence
 from functools import partial
@@ -30,6 +31,9 @@ from tautwire.testing.thread import LoopThread
 
 WITHIN = 2.0
 """Seconds that something may take unless the test says otherwise."""
+
+_MENTION = re.compile(r"(?<![\w@])@([a-z0-9](?:[a-z0-9._-]*[a-z0-9])?)")
+"""``@name``, the full stop or colon after it left aside, and no e-mail address."""
 
 
 class _Stage:
@@ -84,12 +88,22 @@ class _Stage:
         if user is None:
             raise KeyError(name)
         who = Identity(user.id, user.name, user.bot_id, user.app_id)
-        draft = messages.Draft(text=escape(text), thread_ts=thread_ts)
+        draft = messages.Draft(text=self.typed(text), thread_ts=thread_ts)
         where = self.channel_id(channel)
         posted = await workspace.writer.write(
             partial(messages.post, team=workspace.team, who=who, channel=where, draft=draft)
         )
-        return Line(where, user.id, posted.body["text"], posted.ts, msgspec.to_builtins(posted.body))
+        return Line(
+            where, user.id, posted.body["text"], posted.ts, msgspec.json.decode(msgspec.json.encode(posted.body))
+        )
+
+    def typed(self, text: str) -> str:
+        """Return what an app makes of what somebody typed: characters escaped, ``@name`` a mention."""
+
+        def mention(found: re.Match[str]) -> str:
+            return f"<@{self.user_id(found[1])}>" if found[1] in self.directory.users else found[0]
+
+        return _MENTION.sub(mention, escape(text))
 
     async def typing(self, name: str, channel: str) -> None:
         """Show somebody typing."""
@@ -168,7 +182,7 @@ class Person(_Somebody):
     """A person or a bot, for asyncio tests."""
 
     async def say(self, channel: str, text: str, *, thread_ts: str | None = None) -> Line:
-        """Post a text as one types it; it is stored when this returns."""
+        """Post a text as one types it, ``@name`` for a mention; it is stored when this returns."""
         return await self._thread.wait(self._stage.say(self.name, channel, text, thread_ts))
 
     async def type(self, channel: str) -> None:
