@@ -5,7 +5,7 @@ import time
 import pytest
 
 from subject import PATIENCE, QUICK, MakeSubject, Subject, Talk, aside, eventually, stays
-from tautwire import ConnectError, ConnectRefused, RateLimited
+from tautwire import Backoff, ConnectError, ConnectRefused, Rate, RateLimited
 from tautwire.client.supervisor import ClientState
 from tautwire.testing import FOREVER, BlockingWorkspace, Faults
 
@@ -176,3 +176,22 @@ class TestSlowness:
 
         talk.was_heard_by(subject)
         assert subject.connects == 1
+
+
+class TestSeveralClients:
+    def test_clients_of_one_token_share_a_budget(self, make_subject: MakeSubject, faults: Faults) -> None:
+        """Three attempts are free and the fourth, whoever makes it, has to be earned."""
+        slow = Backoff(base=0.01, cap=0.01, budget=Rate(per_second=1.0, burst=3))
+        for _ in range(4):
+            make_subject(backoff=slow).connect()
+        times = [at for at, _ in faults.calls]
+        assert times[3] - times[0] >= 0.9
+
+    def test_a_closed_client_leaves_nothing_to_pay(self, make_subject: MakeSubject, faults: Faults) -> None:
+        """A program that makes one client after the other, such as a test, is not slowed down."""
+        slow = Backoff(base=0.01, cap=0.01, budget=Rate(per_second=0.01, burst=1))
+        for _ in range(3):
+            subject = make_subject(backoff=slow)
+            subject.connect()
+            subject.close()
+        assert len(faults.calls) == 3

@@ -153,6 +153,25 @@ class TestWithoutConnection:
             subject.say(general.id, "anybody?")
         assert time.monotonic() - began < 0.3
 
+    def test_or_forgets_what_nobody_waits_for_if_told_so(
+        self, make_subject: MakeSubject, faults: Faults, general: BlockingChannel
+    ) -> None:
+        """A message is no such thing: it must not look as if it had been sent."""
+        subject = make_subject(offline="drop")
+        subject.connect()
+        faults.refuse_connections()
+        subject.link.rst()
+        eventually(lambda: not subject.is_ready())
+        began = time.monotonic()
+        subject.send({"type": "typing", "channel": general.id})
+        with pytest.raises(NotConnected):
+            subject.say(general.id, "anybody?")
+        assert time.monotonic() - began < 0.3
+        faults.clear()
+        subject.wait_ready()
+        assert [subject.say(general.id, "back").ts] == stored(general, "back")
+        assert stored(general, "anybody?") == []
+
     def test_before_any_attempt_it_fails(self, subject: Subject, general: BlockingChannel) -> None:
         with pytest.raises(NotConnected):
             subject.say(general.id, "anybody?")

@@ -5,7 +5,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tautwire.session.governor import Backoff, Governor
+from tautwire.session.governor import Allowance, Backoff, Governor
 from tautwire.session.ratelimit import Rate
 
 PLENTY = Backoff(budget=Rate(per_second=1000.0, burst=1000))
@@ -80,3 +80,21 @@ def test_in_the_long_run_there_is_one_attempt_a_minute(chance_of: Random) -> Non
         governor.opened(now)
         governor.ended(now + 0.05)
     assert attempts <= 7 + now / 60
+
+
+def test_governors_of_one_token_share_its_budget() -> None:
+    allowance = Allowance(Backoff().budget, 0.0)
+    one, other = (Governor(Backoff(), 0.0, allowance) for _ in range(2))
+    made = [each.attempted(0.0) for _ in range(4) for each in (one, other)]
+    assert made == [True] * 6 + [False] * 2
+    assert one.delay(0.0, 0.0) == other.delay(0.0, 0.0) > 59
+
+
+def test_governors_of_one_token_wait_as_one_of_them_was_told() -> None:
+    allowance = Allowance(PLENTY.budget, 0.0)
+    one, other = (Governor(PLENTY, 0.0, allowance) for _ in range(2))
+    one.failed(0.0, retry_after=30.0)
+    assert other.delay(0.0, 0.0) == 30.0
+    assert not other.attempted(29.0)
+    assert other.attempted(30.0)
+    assert other.failures == 0

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Coroutine, Iterable, Mapping
 from os import PathLike
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar, overload
+from typing import Any, Self, TypeVar, overload
 
 from slack_sdk.web import WebClient
 
@@ -21,7 +21,7 @@ from tautwire.client.grant import Identity
 from tautwire.client.interrupts import result_of
 from tautwire.client.registry import HandlerRegistry
 from tautwire.client.rtm import GRACE, RTMClient
-from tautwire.client.settings import MESSAGE_RATE
+from tautwire.client.settings import MESSAGE_RATE, Offline
 from tautwire.client.supervisor import ClientState
 from tautwire.protocol.frames import Ack, Message, PingMessage, Pong, PresenceQuery, PresenceSub, Tickle, Typing
 from tautwire.protocol.tokens import Token
@@ -55,7 +55,7 @@ class BlockingRTMClient(HandlerRegistry):
         ca_file: str | PathLike[str] | None = None,
         connect_timeout: float = 30.0,
         send_timeout: float = 30.0,
-        offline: Literal["wait", "fail"] = "wait",
+        offline: Offline = "wait",
         message_rate: Rate | None = MESSAGE_RATE,
         auto_reconnect: bool = True,
         patience: Patience | None = None,

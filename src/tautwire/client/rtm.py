@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from os import PathLike
 from time import monotonic
 from types import TracebackType
-from typing import Any, Final, Literal, Self, overload
+from typing import Any, Final, Self, overload
 
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -22,7 +22,7 @@ from tautwire.client.grant import Identity, ask
 from tautwire.client.interrupts import waking
 from tautwire.client.registry import HandlerRegistry
 from tautwire.client.sends import Turn
-from tautwire.client.settings import MESSAGE_RATE, Settings
+from tautwire.client.settings import MESSAGE_RATE, Offline, Settings
 from tautwire.client.supervisor import ClientState, Step, Supervisor
 from tautwire.protocol.errors import RtmErrorCode
 from tautwire.protocol.frames import (
@@ -46,6 +46,10 @@ GRACE: Final = 2.0
 """Seconds ``close`` gives to handlers that are at work or have work waiting."""
 
 
+_REPLIED: Final = frozenset({"message", "ping"})
+"""Frames whose sender wants to know what became of them; they are never dropped quietly."""
+
+
 class RTMClient(HandlerRegistry):
     """A typed RTM client for asyncio. All coroutine methods are for one loop; handlers come and go from any thread.
 
@@ -58,7 +62,8 @@ class RTMClient(HandlerRegistry):
         ca_file: a file with the certificate of a CA of your own, trusted besides the system's; instead of ``ssl``.
         connect_timeout: seconds for ``rtm.connect``, and again for opening the socket.
         send_timeout: seconds a frame waits for a connection to come back.
-        offline: what ``send`` does while there is no connection but one is being made: ``"wait"``, or ``"fail"``.
+        offline: what ``send`` does while there is no connection but one is being made: ``"wait"``; ``"fail"``; or
+            ``"drop"``, which forgets frames that get no reply, such as typing, and fails for messages.
         message_rate: how fast messages go out; None for no limit.
         auto_reconnect: whether a lost connection is replaced.
         patience: seconds to wait for hello, replies and signs of life.
@@ -79,7 +84,7 @@ class RTMClient(HandlerRegistry):
         ca_file: str | PathLike[str] | None = None,
         connect_timeout: float = 30.0,
         send_timeout: float = 30.0,
-        offline: Literal["wait", "fail"] = "wait",
+        offline: Offline = "wait",
         message_rate: Rate | None = MESSAGE_RATE,
         auto_reconnect: bool = True,
         patience: Patience | None = None,
@@ -262,7 +267,10 @@ class RTMClient(HandlerRegistry):
         """
         if isinstance(frame, str):
             frame = parse_frame(frame)
-        if type_of(frame) == "message":
+        kind = type_of(frame)
+        if self.settings.offline == "drop" and kind not in _REPLIED and not self.is_connected:
+            return None
+        if kind == "message":
             await self._turn.wait()
         connection = await self._live()
         future = connection.send(frame)
@@ -309,7 +317,7 @@ class RTMClient(HandlerRegistry):
 
     async def _live(self) -> Connection:
         """Return a connection that takes frames, waiting for one as long as the settings allow."""
-        if self.settings.offline == "fail" and not self.is_connected:
+        if self.settings.offline != "wait" and not self.is_connected:
             raise NotConnected("not connected now")
         try:
             async with asyncio.timeout(self.settings.send_timeout):

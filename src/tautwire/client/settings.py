@@ -22,6 +22,9 @@ from tautwire.session.client import Patience
 from tautwire.session.governor import Backoff
 from tautwire.session.ratelimit import Rate
 
+Offline = Literal["wait", "fail", "drop"]
+"""What becomes of a frame while there is no connection but one is being made."""
+
 SLACK_API_URL: Final = "https://slack.com/api/"
 
 MESSAGE_RATE: Final = Rate(per_second=1.0, burst=10)
@@ -45,7 +48,7 @@ class Settings:
     """For ``rtm.connect``, and again for opening the socket."""
     send_timeout: float = 30.0
     """For a connection to come back before a frame that waits for it is given up."""
-    offline: Literal["wait", "fail"] = "wait"
+    offline: Offline = "wait"
     auto_reconnect: bool = True
     patience: Patience = field(default_factory=Patience)
     backoff: Backoff = field(default_factory=Backoff)

@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import Final, Protocol
 
+from tautwire.client.allowances import allowance_for
 from tautwire.client.connection import Connection
 from tautwire.client.errors import ClientClosed, ConnectError, ConnectRefused, NotConnected, RateLimited
 from tautwire.client.log import LOG
@@ -184,6 +185,8 @@ class Supervisor:
             task.cancel()
             ending.append(asyncio.wait([task]))
         await asyncio.gather(*ending)
+        if self.state is ClientState.CLOSED:
+            self._governor = None  # and with the last one of a token, its allowance
 
     # -- what connections say -------------------------------------------------------------------------------
 
@@ -228,7 +231,8 @@ class Supervisor:
             self.failure = None
             self._at_once = True
             if self._governor is None:
-                self._governor = Governor(self._settings.backoff, self._now())
+                allowance = allowance_for(self._settings, asyncio.get_running_loop())
+                self._governor = Governor(self._settings.backoff, self._now(), allowance)
             self._task = asyncio.get_running_loop().create_task(self._keep(self._governor))
             self._task.add_done_callback(self._kept)
         return self._task
@@ -237,7 +241,6 @@ class Supervisor:
         while True:
             await self._pause(governor)
             self._step(Step.CONNECT)
-            governor.attempted(self._now())
             try:
                 connection = await self._attempt()
             except ConnectError as error:
@@ -266,9 +269,14 @@ class Supervisor:
             self._is_attempting = False
 
     async def _pause(self, governor: Governor) -> None:
+        """Wait for the time of the next attempt, and take it from the budget."""
         delay = governor.delay(self._now(), 0.0 if self._at_once else random.random())  # noqa: S311 (jitter)
         if delay > 0:
             LOG.info("next rtm.connect in %.1f s", delay)
+            await asyncio.sleep(delay)
+        while not governor.attempted(self._now()):  # another client of the token was quicker, or was told to wait
+            delay = governor.delay(self._now(), 0.0)
+            LOG.info("next rtm.connect in %.1f s, after another client's", delay)
             await asyncio.sleep(delay)
         self._at_once = False
 

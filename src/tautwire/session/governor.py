@@ -7,9 +7,11 @@ an error status, a rate limit, a refused upgrade, no hello, or a connection that
 - a wish of the server (Retry-After) is a floor;
 - a budget: a few attempts are free, in the long run there is about one a minute, the documented tier of the method.
 
+The last two belong to the token, so the clients of one token share them (``Allowance``).
 Time and chance come in as arguments. ``tautwire.client.supervisor`` asks, sleeps and reports.
 """
 
+import threading
 from typing import Final, NamedTuple
 
 from tautwire.session.ratelimit import Rate, TokenBucket
@@ -31,20 +33,49 @@ class Backoff(NamedTuple):
     """Attempts in the long run. Source: rtm.md 1.1 (tier 1, about one a minute; documented)."""
 
 
-class Governor:
-    """Decides on the delay before each attempt; knows only what it is told.
+class Allowance:
+    """What a token may do: the budget of attempts, and until when the server wants none. Safe from any thread.
 
     Args:
         now: any clock in seconds that never runs backwards; the same for all calls.
     """
 
-    __slots__ = ("_backoff", "_bucket", "_failures", "_not_before", "_opened_at")
-
-    def __init__(self, backoff: Backoff, now: float) -> None:
-        self._backoff = backoff
-        self._bucket = TokenBucket(backoff.budget, now)
-        self._failures = 0
+    def __init__(self, budget: Rate, now: float) -> None:
+        self._bucket = TokenBucket(budget, now)
         self._not_before = now
+        self._lock = threading.Lock()
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until an attempt may be made; 0.0 if it may be made now."""
+        with self._lock:
+            budget = self._bucket.wait(now)
+            return max(0.0, self._not_before - now, budget + _ROUNDING if budget > 0 else 0.0)
+
+    def take(self, now: float) -> bool:
+        """Use up one attempt and return True, or return False and change nothing."""
+        with self._lock:
+            return now >= self._not_before and self._bucket.take(now)
+
+    def hold(self, until: float) -> None:
+        """Allow no attempt before a time."""
+        with self._lock:
+            self._not_before = max(self._not_before, until)
+
+
+class Governor:
+    """Decides on the delay before each attempt; knows only what it is told.
+
+    Args:
+        now: any clock in seconds that never runs backwards; the same for all calls.
+        allowance: what all clients of the token may do; without it, one of its own.
+    """
+
+    __slots__ = ("_allowance", "_backoff", "_failures", "_opened_at")
+
+    def __init__(self, backoff: Backoff, now: float, allowance: Allowance | None = None) -> None:
+        self._backoff = backoff
+        self._allowance = allowance or Allowance(backoff.budget, now)
+        self._failures = 0
         self._opened_at: float | None = None
 
     @property
@@ -61,17 +92,16 @@ class Governor:
         if self._opened_at is not None and now - self._opened_at >= self._backoff.stable_after:
             self._failures = 0
         jittered = chance * min(self._backoff.cap, self._backoff.base * 2.0 ** min(self._failures, 32))
-        budget = self._bucket.wait(now)
-        return max(jittered, self._not_before - now, budget + _ROUNDING if budget > 0 else 0.0)
+        return max(jittered, self._allowance.wait(now))
 
-    def attempted(self, now: float) -> None:
-        """Count an attempt, made now, against the budget."""
-        self._bucket.take(now)
+    def attempted(self, now: float) -> bool:
+        """Count an attempt, made now; False if it must not be made, since another client was quicker."""
+        return self._allowance.take(now)
 
     def failed(self, now: float, retry_after: float = 0.0) -> None:
         """Note an attempt that came to nothing, with the seconds the server wants us to wait."""
         self._failures += 1
-        self._not_before = max(self._not_before, now + retry_after)
+        self._allowance.hold(now + retry_after)
 
     def opened(self, now: float) -> None:
         """Note that a connection got its hello."""
