@@ -18,6 +18,26 @@ _KNOWN: Final["WeakValueDictionary[_Key, Allowance]"] = WeakValueDictionary()
 _LOCK: Final = threading.Lock()
 
 
+class _Shared(Allowance):
+    """An allowance that clients use from several threads."""
+
+    def __init__(self, budget: Rate, now: float) -> None:
+        super().__init__(budget, now)
+        self._lock = threading.Lock()
+
+    def wait(self, now: float) -> float:
+        with self._lock:
+            return super().wait(now)
+
+    def take(self, now: float) -> bool:
+        with self._lock:
+            return super().take(now)
+
+    def hold(self, until: float) -> None:
+        with self._lock:
+            super().hold(until)
+
+
 def allowance_for(settings: Settings, loop: asyncio.AbstractEventLoop) -> Allowance:
     """Return the allowance of a token; it is forgotten when the last client of the token is closed."""
     token = hashlib.sha256(settings.token.reveal().encode()).digest()
@@ -25,5 +45,5 @@ def allowance_for(settings: Settings, loop: asyncio.AbstractEventLoop) -> Allowa
     with _LOCK:
         allowance = _KNOWN.get(key)
         if allowance is None:
-            allowance = _KNOWN[key] = Allowance(settings.backoff.budget, loop.time())
+            allowance = _KNOWN[key] = _Shared(settings.backoff.budget, loop.time())
         return allowance

@@ -11,7 +11,6 @@ The last two belong to the token, so the clients of one token share them (``Allo
 Time and chance come in as arguments. ``tautwire.client.supervisor`` asks, sleeps and reports.
 """
 
-import threading
 from typing import Final, NamedTuple
 
 from tautwire.session.ratelimit import Rate, TokenBucket
@@ -34,7 +33,7 @@ class Backoff(NamedTuple):
 
 
 class Allowance:
-    """What a token may do: the budget of attempts, and until when the server wants none. Safe from any thread.
+    """What a token may do: the budget of attempts, and until when the server wants none.
 
     Args:
         now: any clock in seconds that never runs backwards; the same for all calls.
@@ -43,23 +42,19 @@ class Allowance:
     def __init__(self, budget: Rate, now: float) -> None:
         self._bucket = TokenBucket(budget, now)
         self._not_before = now
-        self._lock = threading.Lock()
 
     def wait(self, now: float) -> float:
         """Return the seconds until an attempt may be made; 0.0 if it may be made now."""
-        with self._lock:
-            budget = self._bucket.wait(now)
-            return max(0.0, self._not_before - now, budget + _ROUNDING if budget > 0 else 0.0)
+        budget = self._bucket.wait(now)
+        return max(0.0, self._not_before - now, budget + _ROUNDING if budget > 0 else 0.0)
 
     def take(self, now: float) -> bool:
         """Use up one attempt and return True, or return False and change nothing."""
-        with self._lock:
-            return now >= self._not_before and self._bucket.take(now)
+        return now >= self._not_before and self._bucket.take(now)
 
     def hold(self, until: float) -> None:
         """Allow no attempt before a time."""
-        with self._lock:
-            self._not_before = max(self._not_before, until)
+        self._not_before = max(self._not_before, until)
 
 
 class Governor:
