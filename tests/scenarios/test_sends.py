@@ -25,6 +25,13 @@ def stored(general: BlockingChannel, text: str) -> list[str]:
     return [line.ts for line in general.lines if line.text == text]
 
 
+def cut_off(subject: Subject, faults: Faults) -> None:
+    """Take the connection away and let no other come about."""
+    faults.refuse_connections()
+    subject.link.rst()
+    eventually(lambda: not subject.is_ready())
+
+
 class TestAcks:
     def test_a_lost_ack_leaves_the_outcome_unknown_and_blocks_nobody(
         self, make_subject: MakeSubject, faults: Faults, general: BlockingChannel
@@ -111,9 +118,7 @@ class TestAcks:
 class TestWithoutConnection:
     def test_a_send_waits_for_the_connection(self, subject: Subject, faults: Faults, general: BlockingChannel) -> None:
         subject.connect()
-        faults.refuse_connections()
-        subject.link.rst()
-        eventually(lambda: not subject.is_ready())
+        cut_off(subject, faults)
         waiting = [aside(lambda number=number: subject.say(general.id, f"w{number}")) for number in range(5)]
         eventually(lambda: subject.errors)
         assert not any(each.done() for each in waiting)
@@ -127,9 +132,7 @@ class TestWithoutConnection:
     ) -> None:
         subject = make_subject(send_timeout=0.3)
         subject.connect()
-        faults.refuse_connections()
-        subject.link.rst()
-        eventually(lambda: not subject.is_ready())
+        cut_off(subject, faults)
         began = time.monotonic()
         with pytest.raises(NotConnected):
             subject.say(general.id, "anybody?")
@@ -143,11 +146,8 @@ class TestWithoutConnection:
     def test_or_fails_at_once_if_told_so(
         self, make_subject: MakeSubject, faults: Faults, general: BlockingChannel
     ) -> None:
-        subject = make_subject(offline="fail")
-        subject.connect()
-        faults.refuse_connections()
-        subject.link.rst()
-        eventually(lambda: not subject.is_ready())
+        subject = make_subject(offline="fail").connect()
+        cut_off(subject, faults)
         began = time.monotonic()
         with pytest.raises(NotConnected):
             subject.say(general.id, "anybody?")
@@ -156,21 +156,32 @@ class TestWithoutConnection:
     def test_or_forgets_what_nobody_waits_for_if_told_so(
         self, make_subject: MakeSubject, faults: Faults, general: BlockingChannel
     ) -> None:
-        """A message is no such thing: it must not look as if it had been sent."""
-        subject = make_subject(offline="drop")
-        subject.connect()
-        faults.refuse_connections()
-        subject.link.rst()
-        eventually(lambda: not subject.is_ready())
+        """A message or a subscription is no such thing: it must not look as if it had been sent."""
+        subject = make_subject(offline="drop").connect()
+        cut_off(subject, faults)
         began = time.monotonic()
-        subject.send({"type": "typing", "channel": general.id})
+        subject.typing(general.id)
+        subject.presence_query(["U1"])
         with pytest.raises(NotConnected):
             subject.say(general.id, "anybody?")
+        with pytest.raises(NotConnected):
+            subject.presence_sub(["U1"])
         assert time.monotonic() - began < 0.3
         faults.clear()
         subject.wait_ready()
         assert [subject.say(general.id, "back").ts] == stored(general, "back")
         assert stored(general, "anybody?") == []
+
+    def test_what_may_be_forgotten_is_refused_where_no_connection_is_being_made(
+        self, make_subject: MakeSubject, general: BlockingChannel
+    ) -> None:
+        subject = make_subject(offline="drop")
+        with pytest.raises(NotConnected):
+            subject.typing(general.id)
+        subject.connect()
+        subject.disconnect()
+        with pytest.raises(NotConnected):
+            subject.typing(general.id)
 
     def test_before_any_attempt_it_fails(self, subject: Subject, general: BlockingChannel) -> None:
         with pytest.raises(NotConnected):
@@ -192,9 +203,7 @@ class TestWithoutConnection:
         self, subject: Subject, faults: Faults, general: BlockingChannel, verb: str
     ) -> None:
         subject.connect()
-        faults.refuse_connections()
-        subject.link.rst()
-        eventually(lambda: not subject.is_ready())
+        cut_off(subject, faults)
         waiting = aside(lambda: subject.say(general.id, "anybody?"))
         eventually(lambda: subject.errors)
         getattr(subject, verb)()

@@ -46,8 +46,8 @@ GRACE: Final = 2.0
 """Seconds ``close`` gives to handlers that are at work or have work waiting."""
 
 
-_REPLIED: Final = frozenset({"message", "ping"})
-"""Frames whose sender wants to know what became of them; they are never dropped quietly."""
+_PASSING: Final = frozenset({"typing", "presence_query", "tickle"})
+"""Frames that are worth nothing later and get no reply: those that may be dropped quietly."""
 
 
 class RTMClient(HandlerRegistry):
@@ -63,7 +63,7 @@ class RTMClient(HandlerRegistry):
         connect_timeout: seconds for ``rtm.connect``, and again for opening the socket.
         send_timeout: seconds a frame waits for a connection to come back.
         offline: what ``send`` does while there is no connection but one is being made: ``"wait"``; ``"fail"``; or
-            ``"drop"``, which forgets frames that get no reply, such as typing, and fails for messages.
+            ``"drop"``, which forgets typing, presence queries and tickles, and fails for the others.
         message_rate: how fast messages go out; None for no limit.
         auto_reconnect: whether a lost connection is replaced.
         patience: seconds to wait for hello, replies and signs of life.
@@ -268,7 +268,7 @@ class RTMClient(HandlerRegistry):
         if isinstance(frame, str):
             frame = parse_frame(frame)
         kind = type_of(frame)
-        if self.settings.offline == "drop" and kind not in _REPLIED and not self.is_connected:
+        if self.settings.offline == "drop" and kind in _PASSING and self._supervisor.is_between_connections:
             return None
         if kind == "message":
             await self._turn.wait()

@@ -112,6 +112,11 @@ class Supervisor:
         self._waiters: set[asyncio.Future[Connection]] = set()
         self._open: set[Connection] = set()
 
+    @property
+    def is_between_connections(self) -> bool:
+        """Whether there is no connection, but one is being made."""
+        return self.connection is None and self._task is not None
+
     # -- what users want ------------------------------------------------------------------------------------
 
     async def connect(self) -> Connection:
