@@ -1,6 +1,11 @@
 """What all tests share: at the end of a run, say plainly what this machine could not run and what would change that."""
 
+import sys
+from pathlib import Path
+
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # for the modules that tests of several folders share
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,4 +1,4 @@
-"""What some scenarios need on the machine, and how to say so."""
+"""What some tests need on the machine, and how to say so: without it they are skipped, or fail if all is required."""
 
 import os
 import shutil
@@ -10,12 +10,16 @@ PLACES = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/s
 """Debian keeps daemons where only root's PATH leads."""
 
 
+def skip_for(lack: str | None) -> None:
+    """End the test if something is lacking: skipped, or failed if everything is required."""
+    if lack is not None and os.environ.get("REQUIRE") == "all":
+        pytest.fail(lack)
+    if lack is not None:
+        pytest.skip(lack)
+
+
 def need(command: str, advice: str) -> Path:
-    """Return where a command is; without it the test is skipped, or fails if everything is required."""
+    """Return where a command is; without it the test ends."""
     found = shutil.which(command, path=PLACES)
-    if found is not None:
-        return Path(found)
-    complaint = f"{command} was not found: install {advice}"
-    if os.environ.get("REQUIRE") == "all":
-        pytest.fail(complaint)
-    pytest.skip(complaint)
+    skip_for(f"{command} was not found: install {advice}" if found is None else None)
+    return Path(str(found))

@@ -1,10 +1,10 @@
 """Other people's RTM clients, unmodified, against our real server. How it works: conformance/README.md."""
 
 import asyncio
-import os
 from pathlib import Path
 
 import pytest
+from needs import skip_for
 
 from conformance import harness, results
 from conformance.inbox import Transcript
@@ -16,10 +16,7 @@ def client(request: pytest.FixtureRequest) -> Client:
     """A client whose tools are here and whose program is built."""
     client: Client = request.param
     lack = client.lack()
-    if lack is not None and os.environ.get("REQUIRE") == "all":
-        pytest.fail(f"{client.title}: {lack}")
-    if lack is not None:
-        pytest.skip(f"{client.title}: {lack}")
+    skip_for(f"{client.title}: {lack}" if lack is not None else None)
     client.prepare()
     return client
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from needs import need
+
 from tautwire.testing.thread import LoopThread
 
 KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")

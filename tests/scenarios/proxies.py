@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from needs import need
+
 from subject import PATIENCE, eventually
 
 USER: Final = "relay"
