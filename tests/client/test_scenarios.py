@@ -100,6 +100,8 @@ def test_run_raises_what_is_fatal_after_trying_what_is_not(fake: FakeServer, cli
         (404, {}, "{}"),
         (200, {}, "[]"),
         (200, {}, "{"),
+        (200, {"Content-Type": "text/plain"}, "welcome"),
+        (200, {"Content-Type": "text/plain"}, "[]"),
         (302, {"Location": "http://127.0.0.1:1/"}, ""),
     ],
 )
@@ -110,6 +112,26 @@ def test_any_other_answer_is_a_passing_failure(fake: FakeServer, client: Any, an
     assert not isinstance(caught.value, ConnectRefused | RateLimited)
     assert client.state is ClientState.IDLE
     client.connect()
+
+
+def test_an_answer_may_be_called_plain_text(fake: FakeServer, client: Any) -> None:
+    where = f"ws://127.0.0.1:{fake.port}/rtm/plain"
+    body = {"ok": True, "url": where, "self": {"id": "U0BOT"}, "team": {"id": "T0TEAM"}}
+    fake.answers.append((200, {"Content-Type": "text/plain; charset=utf-8"}, json.dumps(body)))
+    client.connect()
+    assert client.identity.user.id == "U0BOT"
+
+
+def test_a_refusal_in_plain_text_ends_the_client_as_well(fake: FakeServer, client: Any) -> None:
+    fake.answers.append((200, {"Content-Type": "text/plain"}, '{"ok":false,"error":"invalid_auth"}'))
+    with pytest.raises(ConnectRefused):
+        client.connect()
+
+
+def test_plain_text_that_is_no_json_is_told_as_that(fake: FakeServer, client: Any) -> None:
+    fake.answers.append((200, {"Content-Type": "text/plain"}, "welcome"))
+    with pytest.raises(ConnectError, match="no JSON object"):
+        client.connect()
 
 
 def test_an_api_that_is_not_there_is_a_passing_failure(fake: FakeServer, client: Any) -> None:

@@ -4,6 +4,7 @@ An answer is a ``Grant``. A refusal is one of three: trying again is useless, ha
 """
 
 import asyncio
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -53,6 +54,32 @@ FATAL: Final = frozenset(
     }
 )
 """Errors of rtm.connect that time does not heal. Source: rtm.md 1.3 (documented). Any other one is tried again."""
+
+
+class ConnectClient(AsyncWebClient):
+    """slack_sdk's client, for an answer in JSON whatever it is called: a fake server may say text/plain.
+
+    slack_sdk leaves such an answer as text, which its own check of the answer then fails on.
+    """
+
+    async def _request(self, **arguments: Any) -> dict[str, Any]:
+        response = await super()._request(**arguments)
+        if isinstance(response["data"], str) and response["status_code"] == 200:
+            response["data"] = _object(response["data"])
+        return response
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ConnectError(_NO_OBJECT)
+    return found
+
+
+_NO_OBJECT: Final = "rtm.connect answered with something that is no JSON object"
 
 
 class SelfUser(msgspec.Struct, frozen=True):
@@ -134,7 +161,7 @@ def _arguments(position: int | None) -> dict[str, Any]:
 
 def _grant(data: object) -> Grant:
     if not isinstance(data, Mapping):
-        raise ConnectError("rtm.connect answered with something that is no JSON object")
+        raise ConnectError(_NO_OBJECT)
     try:
         resume, position = data.get("resume"), data.get("position")
         return Grant(

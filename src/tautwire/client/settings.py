@@ -15,6 +15,7 @@ from typing import Final, Literal, TypeVar
 from slack_sdk.web import WebClient
 from slack_sdk.web.async_client import AsyncWebClient
 
+from tautwire.client.grant import ConnectClient
 from tautwire.client.log import CONNECT_LOG, WEB_LOG
 from tautwire.protocol.errors import ConfigError
 from tautwire.protocol.tokens import Token
@@ -109,7 +110,7 @@ class Settings:
 
     def connect_client(self) -> AsyncWebClient:
         """Make the one that calls rtm.connect: it repeats no call by itself, and says less."""
-        client = self._make(AsyncWebClient, CONNECT_LOG)
+        client = self._make(ConnectClient, CONNECT_LOG)
         client.retry_handlers = []
         return client
 
