@@ -160,6 +160,16 @@ CLIENTS = (
     ),
 )
 
+SLACKTEST = Client(
+    "go_slacktest",
+    "slack-go's slacktest",
+    "Go",
+    ("./program",),
+    tools=(GO,),
+    build=(("go", "build", "-buildvcs=false", "-o", "program", "."),),
+)
+"""No client but a fake server, for our client: tests/scenarios/test_slacktest.py."""
+
 
 class Program:
     """A running copy of a client's program; the steps that it reports are in ``inbox``."""
