@@ -108,8 +108,8 @@ class Running:
 
     def stop(self) -> None:
         """End it."""
-        self._process.kill()
-        self._process.wait()
+        with self._process:  # closes the pipe
+            self._process.kill()
 
 
 def _ours(handler: str, argument: str, events: int, large_events: int, *, only_blocks: bool = False) -> Receiver:
