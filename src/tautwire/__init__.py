@@ -9,12 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tautwire.client.backfill import Backfill as Backfill
+    from tautwire.client.backfill import Backfilled as Backfilled
     from tautwire.client.blocking import BlockingRTMClient as BlockingRTMClient
     from tautwire.client.delivery import Closed as Closed
     from tautwire.client.delivery import Gap as Gap
     from tautwire.client.dispatcher import Dispatcher as Dispatcher
     from tautwire.client.dispatcher import HandlerObject as HandlerObject
     from tautwire.client.dispatcher import Registration as Registration
+    from tautwire.client.errors import BackfillIncomplete as BackfillIncomplete
     from tautwire.client.errors import ClientClosed as ClientClosed
     from tautwire.client.errors import ConnectError as ConnectError
     from tautwire.client.errors import ConnectRefused as ConnectRefused
@@ -47,10 +50,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "client.backfill": ("Backfill", "Backfilled"),
     "client.blocking": ("BlockingRTMClient",),
     "client.delivery": ("Closed", "Gap"),
     "client.dispatcher": ("Dispatcher", "HandlerObject", "Registration"),
     "client.errors": (
+        "BackfillIncomplete",
         "ClientClosed",
         "ConnectError",
         "ConnectRefused",

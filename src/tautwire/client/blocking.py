@@ -15,6 +15,7 @@ from typing import Any, Self, TypeVar, overload
 
 from slack_sdk.web import WebClient
 
+from tautwire.client.backfill import Backfill
 from tautwire.client.dispatcher import Dispatcher
 from tautwire.client.errors import ClientClosed
 from tautwire.client.grant import Identity
@@ -60,6 +61,7 @@ class BlockingRTMClient(HandlerRegistry):
         auto_reconnect: bool = True,
         patience: Patience | None = None,
         backoff: Backoff | None = None,
+        backfill: Backfill | None = None,
     ) -> None:
         self._client = RTMClient(
             token,
@@ -75,6 +77,7 @@ class BlockingRTMClient(HandlerRegistry):
             auto_reconnect=auto_reconnect,
             patience=patience,
             backoff=backoff,
+            backfill=backfill,
         )
         super().__init__(self._client.delivery)
         self.settings = self._client.settings

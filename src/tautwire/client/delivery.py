@@ -6,14 +6,17 @@ failure. Handlers are run by ``tautwire.client.handlers``, picked by the dispatc
 
 import asyncio
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, NamedTuple
 
+from tautwire.client.backfill import Backfilled
 from tautwire.client.connection import Connection
 from tautwire.client.dispatcher import Dispatcher
-from tautwire.client.errors import ConnectError, EventsDropped, SendRefused
+from tautwire.client.errors import BackfillIncomplete, ConnectError, EventsDropped, SendRefused
+from tautwire.client.filler import Filler
 from tautwire.client.grant import Resume
 from tautwire.client.handlers import Binding, HandlerList
 from tautwire.client.log import LOG
@@ -22,7 +25,7 @@ from tautwire.client.sends import REPLAY_WAIT, Orphans
 from tautwire.protocol.codec import Received
 from tautwire.protocol.events import Event, MessageEvent
 from tautwire.protocol.frames import PresenceSub
-from tautwire.protocol.ids import UserId
+from tautwire.protocol.ids import ChannelId, UserId
 
 
 class Closed(NamedTuple):
@@ -47,10 +50,12 @@ class Gap:
     """Why the old connection ended."""
     resume: Resume | None
     """What the server said about the events in between; None from a server that says nothing."""
+    filling: tuple[ChannelId, ...] = ()
+    """The channels whose messages are looked for in their history now; a ``Backfilled`` tells when that is over."""
 
     @property
     def is_filled(self) -> bool:
-        """Whether the events of the gap are delivered all the same, right after this."""
+        """Whether all events of the gap are delivered all the same, right after this."""
         return self.resume is Resume.RESUMED
 
 
@@ -66,6 +71,9 @@ class Delivery:
         self.errors: HandlerList[tuple[BaseException, Event | None]] = HandlerList(self.report, spread=True)
         self.closes: HandlerList[Closed] = HandlerList(self.report)
         self.gaps: HandlerList[Gap] = HandlerList(self.report)
+        self.fillings: HandlerList[Backfilled] = HandlerList(self.report)
+        self.filler: Filler | None = None
+        """Fills gaps from the history of channels, if the client is to do that."""
         self.repeats = Repeats()
         self.orphans = Orphans()
         self.position: int | None = None
@@ -78,6 +86,12 @@ class Delivery:
         self._reply_patience = reply_patience
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
+        self._deliver: Callable[[Event], None] = dispatcher.dispatch
+
+    def fill_with(self, filler: Filler) -> None:
+        """Let a filler have every event before the handlers."""
+        self.filler = filler
+        self._deliver = filler.event_received
 
     # -- frames ---------------------------------------------------------------------------------------------
 
@@ -99,15 +113,15 @@ class Delivery:
                 self.orphans.settle(event)
                 return
             self._awaits_replay = False
-        self.dispatcher.dispatch(event)  # type: ignore[arg-type]  # replies never come here
+        self._deliver(event)  # type: ignore[arg-type]  # replies never come here
 
     def positioned(self, position: int) -> None:
         """Remember where to go on."""
         self.position = max(position, self.position or 0)
         self.repeats.positioned()
 
-    def refused(self, error: SendRefused) -> None:
-        """Tell of the refusal of a frame nobody waits for."""
+    def refused(self, error: SendRefused | BackfillIncomplete) -> None:
+        """Tell of the refusal of a frame nobody waits for, or of a channel that was not filled."""
         LOG.warning("%s", error)
         self.errors.publish((error, None))
 
@@ -128,10 +142,18 @@ class Delivery:
         if resume is not Resume.RESUMED:
             self.position = grant.position
         LOG.info("connected as %s to %s", grant.identity.user.id, grant.identity.team.domain)
+        filler = self.filler
+        if filler is not None:
+            filler.connected(grant.clock_ahead)
         if self._away_since is not None:
             began, reason = self._away_since
             self._away_since = None
-            self.gaps.publish(Gap(began, datetime.now(UTC), reason, resume))
+            if resume is Resume.RESUMED or filler is None:
+                self.gaps.publish(Gap(began, datetime.now(UTC), reason, resume))
+            else:
+                gap = Gap(began, datetime.now(UTC), reason, resume, filling=filler.ids)
+                self.gaps.publish(gap)
+                filler.fill(gap)
         if self.orphans.waiting:
             self.orphans.give_up_after(REPLAY_WAIT)
         if self.presence is not None:
@@ -153,6 +175,11 @@ class Delivery:
         LOG.warning("%s", error)
         self.repeats.release()
         self.errors.publish((error, None))
+
+    async def stop_filling(self) -> None:
+        """Deliver what is held for the sake of order, and leave no task."""
+        if self.filler is not None:
+            await self.filler.stop()
 
     # -- failures -------------------------------------------------------------------------------------------
 
@@ -176,7 +203,8 @@ class Delivery:
     async def close(self, grace: float, caller: object) -> None:
         """Let handlers finish for ``grace`` seconds, then end them."""
         self.orphans.give_up()
-        lists: tuple[HandlerList[Any], ...] = (self.raw, self.closes, self.gaps, self.errors)
+        await self.stop_filling()
+        lists: tuple[HandlerList[Any], ...] = (self.raw, self.closes, self.gaps, self.fillings, self.errors)
         bindings = [*self.dispatcher.bindings, *(binding for each in lists for binding in each.bindings)]
         ended = await asyncio.gather(*(binding.close(grace, caller) for binding in bindings))
         for binding, is_ended in zip(bindings, ended, strict=True):

@@ -8,6 +8,7 @@
     ├── ClientClosed            close() was called
     ├── SendUnknown             sent, but not answered: it may have happened or not
     ├── EventsDropped           the queue of a handler ran full; for error handlers .handler
+    ├── BackfillIncomplete      messages of a gap may be missing; for error handlers .channel .since .reason
     └── (from protocol.errors)
         ├── RtmError ── SendRefused    the server said no to a frame             .code .msg
         ├── LocalProtocolError ── FrameError  the frame must not be sent; also a ValueError
@@ -19,6 +20,7 @@ No message here ever contains a token, a ticket or a proxy password.
 # ruff: noqa: N818 - they read as what happened, like ConnectionResetError without the suffix
 
 from tautwire.protocol.errors import RtmError, TautwireError
+from tautwire.protocol.ids import ChannelId, Ts
 
 
 class ConnectError(TautwireError):
@@ -92,3 +94,22 @@ class EventsDropped(TautwireError):
 
     def __str__(self) -> str:
         return f"the queue of handler {self.handler} is full: events are dropped"
+
+
+class BackfillIncomplete(TautwireError):
+    """A channel was not filled to the end: messages of a gap may be missing. What was found is delivered all the same.
+
+    Args:
+        channel: its id.
+        since: the ts after which messages may be missing.
+        reason: the Web API's error string, or a sentence.
+    """
+
+    def __init__(self, channel: ChannelId, since: Ts, reason: str) -> None:
+        super().__init__(channel, since, reason)
+        self.channel = channel
+        self.since = since
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"messages of {self.channel} after {self.since} may be missing: {self.reason}"

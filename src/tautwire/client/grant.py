@@ -7,8 +7,10 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from enum import Enum
-from typing import Any, Final
+from time import time
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from slack_sdk.errors import SlackApiError
@@ -79,7 +81,7 @@ def _object(text: str) -> dict[str, Any]:
     return found
 
 
-_NO_OBJECT: Final = "rtm.connect answered with something that is no JSON object"
+_NO_OBJECT: Final = "the Web API answered with something that is no JSON object"
 
 
 class SelfUser(msgspec.Struct, frozen=True):
@@ -125,6 +127,8 @@ class Grant:
     resume: Resume | None
     """None from a server that knows no positions."""
     position: int | None
+    clock_ahead: float | None = None
+    """Seconds that the server's clock is ahead of ours, up to one second too few; None if it does not say."""
 
 
 async def ask(web: AsyncWebClient, position: int | None, within: float) -> Grant:
@@ -143,7 +147,7 @@ async def ask(web: AsyncWebClient, position: int | None, within: float) -> Grant
         async with asyncio.timeout(within):
             # POST, since aiohttp makes a GET twice when the first one is dropped, which nobody paid for
             response = await web.api_call("rtm.connect", http_verb="POST", params=_arguments(position))
-            return _grant(response.data)
+            return _grant(response.data, _clock_ahead(response))
     except SlackApiError as error:
         is_relayed = web.proxy is not None and web.base_url.startswith("http:")
         raise _refusal(error, is_relayed=is_relayed) from None  # the original's text holds the whole answer
@@ -159,7 +163,7 @@ def _arguments(position: int | None) -> dict[str, Any]:
     return {"batch_presence_aware": True, "presence_sub": True, "resume": "" if position is None else str(position)}
 
 
-def _grant(data: object) -> Grant:
+def _grant(data: object, clock_ahead: float | None) -> Grant:
     if not isinstance(data, Mapping):
         raise ConnectError(_NO_OBJECT)
     try:
@@ -169,6 +173,7 @@ def _grant(data: object) -> Grant:
             identity=Identity(msgspec.convert(data["self"], SelfUser), msgspec.convert(data["team"], SelfTeam)),
             resume=Resume(resume) if resume in _RESUMES else None,
             position=position if isinstance(position, int) else None,
+            clock_ahead=clock_ahead,
         )
     except (KeyError, TypeError, msgspec.ValidationError) as error:
         raise ConnectError(f"rtm.connect answered without what it owes: {error}") from None
@@ -179,26 +184,57 @@ _RESUMES: Final = {each.value for each in Resume}
 
 def _refusal(error: SlackApiError, *, is_relayed: bool) -> ConnectError:
     """Say what a refusal means; ``is_relayed`` if the answer may be a proxy's own, since the call was plain HTTP."""
+    refusal = read_refusal(error)
+    if refusal.retry_after is not None:
+        return RateLimited(refusal.retry_after)
+    if refusal.code in FATAL:
+        return ConnectRefused(refusal.code, refusal.needed)
+    if refusal.code:
+        return ConnectError(f"rtm.connect failed: {refusal.code}")
+    if is_relayed and refusal.status in WANTS_CREDENTIALS:  # the API itself refuses with an error code
+        return ConnectError(f"rtm.connect failed: {refused_by_proxy(refusal.status)}")
+    return ConnectError(f"rtm.connect failed: HTTP status {refusal.status}")
+
+
+class Refusal(NamedTuple):
+    """How any method of the Web API said no."""
+
+    status: int
+    code: str
+    """The error string, "" if there is none."""
+    needed: str
+    """The scope that is missing, where the server names it."""
+    retry_after: float | None
+    """Seconds to wait if the call came too soon, else None."""
+
+
+def read_refusal(error: SlackApiError) -> Refusal:
+    """Read what slack_sdk makes of a refusal; its text holds the whole answer and is not for logs."""
     response: Any = error.response
-    status = getattr(response, "status_code", None) or getattr(response, "status", None)
+    status = getattr(response, "status_code", None) or getattr(response, "status", None) or 0
     data = getattr(response, "data", None)
     answer: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
     code = str(answer.get("error") or "")
-    if status == 429 or code in ("ratelimited", "rate_limited"):
-        return RateLimited(_retry_after(getattr(response, "headers", None) or {}))
-    if code in FATAL:
-        return ConnectRefused(code, str(answer.get("needed") or ""))
-    if code:
-        return ConnectError(f"rtm.connect failed: {code}")
-    if is_relayed and status in WANTS_CREDENTIALS:  # the API itself refuses with an error code
-        return ConnectError(f"rtm.connect failed: {refused_by_proxy(status)}")
-    return ConnectError(f"rtm.connect failed: HTTP status {status}")
+    is_limited = status == 429 or code in ("ratelimited", "rate_limited")
+    return Refusal(status, code, str(answer.get("needed") or ""), _retry_after(response) if is_limited else None)
 
 
-def _retry_after(headers: Mapping[str, Any]) -> float:
-    found = {str(name).lower(): value for name, value in headers.items()}.get("retry-after")
-    value = found[0] if isinstance(found, list) else found
+def _retry_after(response: object) -> float:
     try:
-        return max(0.0, float(value))  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+        return max(0.0, float(_header(response, "retry-after") or ""))
+    except ValueError:
         return DEFAULT_RETRY_AFTER
+
+
+def _clock_ahead(response: object) -> float | None:
+    try:
+        return parsedate_to_datetime(_header(response, "date") or "").timestamp() - time()
+    except ValueError:
+        return None
+
+
+def _header(response: object, name: str) -> str | None:
+    headers: Mapping[str, Any] = getattr(response, "headers", None) or {}
+    found = {str(key).lower(): value for key, value in headers.items()}.get(name)
+    value = found[0] if isinstance(found, list) and found else found
+    return None if value is None else str(value)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from tautwire.client.backfill import Backfilled
 from tautwire.client.delivery import Closed, Delivery, Gap
 from tautwire.client.dispatcher import Dispatcher, Registration
 from tautwire.client.handlers import HandlerList
@@ -38,7 +39,8 @@ class HandlerRegistry:
         """Call ``handler`` with every failure and the event it came with.
 
         That is: what handlers raise, ``EventsDropped``, failed attempts to connect (``ConnectError``), and refusals of
-        frames that wait for no reply (``SendRefused``); the last two come without an event.
+        frames that wait for no reply (``SendRefused``), and channels that were not filled (``BackfillIncomplete``);
+        the last three come without an event.
         """
         return _add(self.delivery.errors, handler)
 
@@ -61,6 +63,14 @@ class HandlerRegistry:
     def remove_gap_handler(self, handler: Callable[[Gap], object]) -> bool:
         """Take a gap handler out; return False if it was not there."""
         return self.delivery.gaps.remove(handler)
+
+    def add_backfill_handler(self, handler: Callable[[Backfilled], object]) -> Registration:
+        """Call ``handler`` with a ``Backfilled`` each time a filling is over; its events are in the queues by then."""
+        return _add(self.delivery.fillings, handler)
+
+    def remove_backfill_handler(self, handler: Callable[[Backfilled], object]) -> bool:
+        """Take a back-fill handler out; return False if it was not there."""
+        return self.delivery.fillings.remove(handler)
 
 
 def _add(handlers: HandlerList[Any], handler: Callable[..., object]) -> Registration:

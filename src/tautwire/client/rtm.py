@@ -14,10 +14,12 @@ from typing import Any, Final, Self, overload
 
 from slack_sdk.web.async_client import AsyncWebClient
 
+from tautwire.client.backfill import Backfill
 from tautwire.client.connection import Connection, Reply
 from tautwire.client.delivery import Delivery
 from tautwire.client.dispatcher import Dispatcher
 from tautwire.client.errors import NotConnected, SendRefused
+from tautwire.client.filler import Filler
 from tautwire.client.grant import Identity, ask
 from tautwire.client.interrupts import waking
 from tautwire.client.registry import HandlerRegistry
@@ -68,6 +70,7 @@ class RTMClient(HandlerRegistry):
         auto_reconnect: whether a lost connection is replaced.
         patience: seconds to wait for hello, replies and signs of life.
         backoff: how attempts to connect are spread.
+        backfill: channels whose messages are looked for in their history after a gap the server does not fill.
 
     Raises:
         ConfigError: there is no token, or an address or a file is none.
@@ -89,6 +92,7 @@ class RTMClient(HandlerRegistry):
         auto_reconnect: bool = True,
         patience: Patience | None = None,
         backoff: Backoff | None = None,
+        backfill: Backfill | None = None,
     ) -> None:
         settings = Settings.of(
             token,
@@ -102,6 +106,7 @@ class RTMClient(HandlerRegistry):
             auto_reconnect=auto_reconnect,
             patience=patience or Patience(),
             backoff=backoff or Backoff(),
+            backfill=backfill,
         )
         super().__init__(Delivery(dispatcher or Dispatcher(), reply_patience=settings.patience.reply))
         self.settings = settings
@@ -109,6 +114,11 @@ class RTMClient(HandlerRegistry):
         self.web: AsyncWebClient = settings.web_client()
         """slack_sdk's Web API client, with the same token, address, proxy and TLS."""
         self._rtm_connect = settings.connect_client()
+        if backfill is not None:
+            delivery = self.delivery
+            web = settings.connect_client()
+            publish = delivery.fillings.publish
+            delivery.fill_with(Filler(backfill, web, delivery.dispatcher.dispatch, delivery.refused, publish))
         self._supervisor = Supervisor(self._open, self.delivery, settings)
         self._turn = Turn(message_rate)
         self._last: Connection | None = None
@@ -180,6 +190,7 @@ class RTMClient(HandlerRegistry):
     async def disconnect(self) -> None:
         """End the connection; connect() makes another. Handlers finish what was delivered. Safe in every state."""
         await self._supervisor.stop(Step.STOP)
+        await self.delivery.stop_filling()
 
     async def run(self) -> None:
         """Connect and serve until the client is disconnected or closed, then close it.
@@ -280,11 +291,14 @@ class RTMClient(HandlerRegistry):
         if future is None:
             return None
         try:
-            return await future
+            reply = await future
         except SendRefused as error:
             if error.code == RtmErrorCode.SLOW_DOWN.number:
                 self._turn.slow_down()
             raise
+        if isinstance(reply, Ack) and self.delivery.filler is not None:
+            self.delivery.filler.sent(frame, reply.ts)
+        return reply
 
     async def say(
         self, channel: str, text: str, *, thread_ts: str | None = None, reply_broadcast: bool | None = None

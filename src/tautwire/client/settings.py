@@ -15,6 +15,7 @@ from typing import Final, Literal, TypeVar
 from slack_sdk.web import WebClient
 from slack_sdk.web.async_client import AsyncWebClient
 
+from tautwire.client.backfill import Backfill
 from tautwire.client.grant import ConnectClient
 from tautwire.client.log import CONNECT_LOG, WEB_LOG
 from tautwire.protocol.errors import ConfigError
@@ -53,6 +54,7 @@ class Settings:
     auto_reconnect: bool = True
     patience: Patience = field(default_factory=Patience)
     backoff: Backoff = field(default_factory=Backoff)
+    backfill: Backfill | None = None
 
     @classmethod
     def of(
@@ -109,7 +111,7 @@ class Settings:
         return self._make(AsyncWebClient, WEB_LOG)
 
     def connect_client(self) -> AsyncWebClient:
-        """Make the one that calls rtm.connect: it repeats no call by itself, and says less."""
+        """Make the one for our own calls (rtm.connect, histories): it repeats no call by itself, and says less."""
         client = self._make(ConnectClient, CONNECT_LOG)
         client.retry_handlers = []
         return client

@@ -96,6 +96,10 @@ class Faults:
         """Hold back each frame of the server by some seconds; 0 ends that."""
         self._plan.slowness = seconds
 
+    def be_foreign(self, foreign: bool = True) -> None:
+        """Be a server that knows no positions, as any other than ours: what happens in a gap is lost to RTM."""
+        self._plan.is_foreign = foreign
+
     def clear(self) -> None:
         """Let nothing go wrong any more."""
         self._plan = Plan()
@@ -167,6 +171,8 @@ class Faults:
             return True
         if rule is not None:
             await asyncio.sleep(rule.delay)
+        if self._plan.is_foreign:
+            head = head.without_argument("resume")
         up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._upstream)
         try:
             up_writer.write(head.with_header("Connection", "close") + body)

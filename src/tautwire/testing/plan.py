@@ -41,3 +41,4 @@ class Plan:
     acks_late: list[float] = field(default_factory=list)
     repeats: int = 0
     slowness: float = 0.0
+    is_foreign: bool = False

@@ -44,6 +44,12 @@ class Head(NamedTuple):
         verb, _, rest = self.raw.split(b" ", 2)
         return Head(b" ".join([verb, path.encode("latin-1"), rest]))
 
+    def without_argument(self, name: str) -> "Head":
+        """Return the same request without an argument in its query."""
+        path, _, query = self.path.partition("?")
+        kept = "&".join(each for each in query.split("&") if each.partition("=")[0] != name)
+        return self.with_path(f"{path}?{kept}" if kept else path)
+
     def _header(self, name: str) -> str:
         for line in self.raw.split(b"\r\n")[1:]:
             key, _, value = line.partition(b":")

@@ -6,6 +6,8 @@ from typing import assert_type
 from tautwire import (
     Ack,
     AnyMessage,
+    Backfill,
+    Backfilled,
     BlockingRTMClient,
     Closed,
     Event,
@@ -46,6 +48,20 @@ def on_typing(event: UserTypingEvent) -> None: ...
 
 @client.on(UserTypingEvent)  # type: ignore[arg-type]
 def on_wrong(event: MessageEvent) -> None: ...
+
+
+def on_filled(report: Backfilled) -> int:
+    return sum(report.counts.values())
+
+
+RTMClient(backfill=Backfill(["C1"])).add_backfill_handler(on_filled)
+BlockingRTMClient(backfill=Backfill(("C1",), limit=5)).add_backfill_handler(on_filled)
+client.add_backfill_handler(on_typing)  # type: ignore[arg-type]
+
+
+@client.on(MessageEvent)
+def on_marked(event: MessageEvent) -> None:
+    assert_type(event.is_backfilled, bool)
 
 
 @client.on("message")

@@ -23,6 +23,9 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
     SUBTYPE: ClassVar[str | None] = None
     """The ``subtype`` on the wire, None if frames of this class have none."""
 
+    is_backfilled: ClassVar[bool] = False
+    """Whether the client found it in a conversation's history after a gap, instead of being told. Never on the wire."""
+
 
 class UnknownEvent(Event, frozen=True, kw_only=True):
     """A frame of a type, or a message of a subtype, that no class is written for.
