@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from tautwire.client.errors import SendUnknown as SendUnknown
     from tautwire.client.grant import Identity as Identity
     from tautwire.client.grant import Resume as Resume
+    from tautwire.client.metrics import Metrics as Metrics
+    from tautwire.client.metrics import Run as Run
+    from tautwire.client.registry import Queue as Queue
     from tautwire.client.rtm import RTMClient as RTMClient
     from tautwire.client.supervisor import ClientState as ClientState
     from tautwire.protocol.errors import ConfigError as ConfigError
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from tautwire.protocol.frames import Tickle as Tickle
     from tautwire.protocol.frames import Typing as Typing
     from tautwire.protocol.tokens import Token as Token
+    from tautwire.session.client import Cause as Cause
     from tautwire.session.client import FrameError as FrameError
     from tautwire.session.client import Patience as Patience
     from tautwire.session.governor import Backoff as Backoff
@@ -66,6 +70,8 @@ _HOMES = {
         "SendUnknown",
     ),
     "client.grant": ("Identity", "Resume"),
+    "client.metrics": ("Metrics", "Run"),
+    "client.registry": ("Queue",),
     "client.rtm": ("RTMClient",),
     "client.supervisor": ("ClientState",),
     "protocol.errors": ("ConfigError", "TautwireError"),
@@ -80,7 +86,7 @@ _HOMES = {
         "Typing",
     ),
     "protocol.tokens": ("Token",),
-    "session.client": ("FrameError", "Patience"),
+    "session.client": ("Cause", "FrameError", "Patience"),
     "session.governor": ("Backoff",),
     "session.ratelimit": ("Rate",),
 }

@@ -70,7 +70,7 @@ class BackToBack(RuleBasedStateMachine):
                 self.pending.append(outcome.id)
             case server_side.Close():  # too fast for too long: the socket ends for both
                 self.server.close()
-                self.client.end("closed by the server")
+                self.client.end("closed by the server", client_side.Cause.CLOSED)
                 self.carry_out()
 
     @precondition(lambda self: self.pending)

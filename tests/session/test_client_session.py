@@ -14,6 +14,7 @@ from tautwire.session.client import (
     MAX_FRAME_SIZE,
     MAX_TEXT_LENGTH,
     TRANSITIONS,
+    Cause,
     ClientSession,
     Ended,
     Expired,
@@ -21,6 +22,7 @@ from tautwire.session.client import (
     Leaving,
     Opened,
     Patience,
+    Pinged,
     Positioned,
     Settled,
     State,
@@ -85,7 +87,7 @@ def test_an_error_instead_of_hello_ends_the_session_with_the_wish_of_the_server(
     session = ClientSession(0.0)
     frame = b'{"type":"error","error":{"code":17,"msg":"Ratelimited","retry_after":9}}'
     assert session.receive(frame, 0.1) == ()
-    assert taken(session) == [Ended("Ratelimited", 17, 9.0)]
+    assert taken(session) == [Ended("Ratelimited", Cause.ERROR, 17, 9.0)]
     assert session.state is State.CLOSED
 
 
@@ -109,14 +111,31 @@ def test_goodbye_asks_for_a_successor_once_and_goes_on_delivering(kind: str) -> 
 def test_goodbye_before_hello_ends_the_session() -> None:
     session = ClientSession(0.0)
     assert session.receive(b'{"type":"goodbye"}', 0.1) == ()
-    assert taken(session) == [Ended("goodbye")]
+    assert taken(session) == [Ended("goodbye", Cause.GOODBYE)]
+
+
+@pytest.mark.parametrize("end", [Cause.CLOSED, Cause.DROPPED, Cause.SILENCE, Cause.REPLACED])
+def test_whatever_ends_it_after_a_goodbye_the_goodbye_is_the_cause(end: Cause) -> None:
+    session = ready()
+    session.receive(b'{"type":"goodbye"}', 1.0)
+    taken(session)
+    session.end("gone", end)
+    assert taken(session) == [Ended("gone", Cause.GOODBYE)]
+
+
+def test_a_user_who_stops_is_the_cause_also_after_a_goodbye() -> None:
+    session = ready()
+    session.receive(b'{"type":"goodbye"}', 1.0)
+    taken(session)
+    session.end("closed by us", Cause.STOPPED)
+    assert taken(session) == [Ended("closed by us", Cause.STOPPED)]
 
 
 def test_nothing_is_delivered_or_sent_after_the_end() -> None:
     session = ready()
-    session.end("gone")
-    session.end("again")
-    assert taken(session) == [Ended("gone")]
+    session.end("gone", Cause.DROPPED)
+    session.end("again", Cause.CLOSED)
+    assert taken(session) == [Ended("gone", Cause.DROPPED)]
     assert session.receive(TEXT, 1.0) == ()
     assert session.receive(HELLO, 1.0) == ()
     assert session.deadline is None
@@ -207,7 +226,8 @@ def test_a_pong_settles_its_ping_with_the_members_it_echoes() -> None:
     session = ready()
     session.send(PingMessage(time=7), 1.0)
     session.receive(b'{"type":"pong","reply_to":1,"time":7}', 1.25)
-    (settled,) = taken(session)
+    pinged, settled = taken(session)
+    assert pinged == Pinged(0.25)
     assert isinstance(settled, Settled)
     assert isinstance(settled.reply, Pong)
     assert (settled.round_trip, session.round_trip) == (0.25, 0.25)
@@ -273,7 +293,7 @@ def test_no_hello_in_time_ends_the_session() -> None:
     session.handle_time(114.9)
     assert taken(session) == []
     session.handle_time(115.0)
-    assert taken(session) == [Ended("no hello within 15 s")]
+    assert taken(session) == [Ended("no hello within 15 s", Cause.NO_HELLO)]
 
 
 def test_a_ping_asks_for_a_sign_of_life_when_idle() -> None:
@@ -285,7 +305,7 @@ def test_a_ping_asks_for_a_sign_of_life_when_idle() -> None:
     assert msgspec.json.decode(transmit.payload) == {"type": "ping", "id": 1}
     assert session.unanswered == []  # nobody but the session waits for it
     session.receive(b'{"type":"pong","reply_to":1}', 10.5)
-    assert taken(session) == []
+    assert taken(session) == [Pinged(0.5)]
     assert session.round_trip == 0.5
     assert session.deadline == 20.5
 
@@ -306,14 +326,14 @@ def test_silence_ends_the_session_though_pings_were_sent() -> None:
         session.handle_time(at)
     assert [type(each) for each in taken(session)] == [Transmit, Transmit]
     session.handle_time(30.0)
-    assert taken(session) == [Ended("silence for 30 s")]
+    assert taken(session) == [Ended("silence for 30 s", Cause.SILENCE)]
 
 
 def test_silence_is_noticed_before_the_first_pong() -> None:
     session = ready(0.0, patience=Patience(idle=60.0, silence=5.0))
     assert session.deadline == 5.0
     session.handle_time(5.0)
-    assert taken(session) == [Ended("silence for 5 s")]
+    assert taken(session) == [Ended("silence for 5 s", Cause.SILENCE)]
 
 
 def test_a_reply_that_does_not_come_leaves_the_outcome_unknown() -> None:
@@ -331,14 +351,14 @@ def test_a_reply_that_does_not_come_leaves_the_outcome_unknown() -> None:
 def test_the_end_leaves_the_unanswered_for_who_has_to_tell() -> None:
     session = ready()
     session.send(Message("C1", "a"), 0.0)  # type: ignore[arg-type]
-    session.end("gone")
+    session.end("gone", Cause.DROPPED)
     assert session.unanswered == [1]
 
 
 def test_what_comes_in_after_the_end_is_nobodys() -> None:
     session = ready()
     session.send(Message("C1", "a"), 0.0)  # type: ignore[arg-type]
-    session.end("gone")
+    session.end("gone", Cause.DROPPED)
     taken(session)
     for late in (b'{"ok":true,"reply_to":1,"ts":"1"}', b'{"type":"position","position":7}', TEXT, HELLO):
         assert session.receive(late, 1.0) == ()

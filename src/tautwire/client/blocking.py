@@ -20,6 +20,7 @@ from tautwire.client.dispatcher import Dispatcher
 from tautwire.client.errors import ClientClosed
 from tautwire.client.grant import Identity
 from tautwire.client.interrupts import result_of
+from tautwire.client.metrics import Metrics
 from tautwire.client.registry import HandlerRegistry
 from tautwire.client.rtm import GRACE, RTMClient
 from tautwire.client.settings import MESSAGE_RATE, Offline
@@ -62,6 +63,7 @@ class BlockingRTMClient(HandlerRegistry):
         patience: Patience | None = None,
         backoff: Backoff | None = None,
         backfill: Backfill | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._client = RTMClient(
             token,
@@ -78,6 +80,7 @@ class BlockingRTMClient(HandlerRegistry):
             patience=patience,
             backoff=backoff,
             backfill=backfill,
+            metrics=metrics,
         )
         super().__init__(self._client.delivery)
         self.settings = self._client.settings

@@ -18,11 +18,13 @@ from tautwire.protocol.codec import Received
 from tautwire.protocol.errors import ConfigError, RtmErrorCode
 from tautwire.protocol.frames import Ack, AckError, ClientFrame, Pong
 from tautwire.session.client import (
+    Cause,
     ClientSession,
     Ended,
     Expired,
     Leaving,
     Opened,
+    Pinged,
     Positioned,
     Settled,
     Stray,
@@ -52,6 +54,9 @@ class Inbox(Protocol):
     def positioned(self, position: int) -> None:
         """Learn how far the server's log was delivered."""
 
+    def pinged(self, round_trip: float) -> None:
+        """Learn how many seconds a ping took."""
+
     def refused(self, error: SendRefused) -> None:
         """Learn that a frame nobody waits for was refused."""
 
@@ -62,7 +67,7 @@ class Keeper(Protocol):
     def connection_opened(self, connection: "Connection") -> None:
         """Learn that the hello came; events follow as soon as this returns."""
 
-    def connection_ended(self, connection: "Connection", reason: str) -> None:
+    def connection_ended(self, connection: "Connection", ended: Ended) -> None:
         """Learn, once, that a connection that had its hello is over."""
 
     def connection_closed(self, connection: "Connection") -> None:
@@ -115,7 +120,7 @@ class Connection:
         except BaseException:
             if not self._opened.cancel() and not self._opened.cancelled():
                 self._opened.exception()  # looked at, or asyncio would report it as forgotten
-            await self.close("no connection came about")
+            await self.close("no connection came about", Cause.STOPPED)
             raise
         return self
 
@@ -161,13 +166,13 @@ class Connection:
         """Pass on no more events, and end as soon as nobody waits for a reply, after two seconds at the latest."""
         self._is_retired = True
         if self.replies:
-            self._retirement = self._loop.call_later(_DRAIN, self.leave, _REPLACED)
+            self._retirement = self._loop.call_later(_DRAIN, self.leave, _REPLACED, Cause.REPLACED)
         else:
-            self.leave(_REPLACED)
+            self.leave(_REPLACED, Cause.REPLACED)
 
-    async def close(self, reason: str) -> None:
+    async def close(self, reason: str, cause: Cause) -> None:
         """End the connection with a Close frame, within about a second. Safe to call in every state."""
-        self.leave(reason)
+        self.leave(reason, cause)
         if self._closing is not None:
             try:
                 await asyncio.wait([self._closing])
@@ -175,9 +180,9 @@ class Connection:
                 await asyncio.wait([self._closing])
                 raise
 
-    def leave(self, reason: str) -> None:
+    def leave(self, reason: str, cause: Cause) -> None:
         """Begin to end the connection; ``close`` waits for the rest."""
-        self._session.end(reason)
+        self._session.end(reason, cause)
         self._carry_out()
 
     # -- what the transport says ----------------------------------------------------------------------------
@@ -203,7 +208,7 @@ class Connection:
     def ended(self, end: End) -> None:
         """Learn that the socket is gone."""
         self.end = end
-        self.leave(end.reason)
+        self.leave(end.reason, end.cause)
 
     # -- what the session wants -----------------------------------------------------------------------------
 
@@ -215,6 +220,8 @@ class Connection:
                     self._settle(id, SendRefused(code, msg))
                 case Settled(id, Ack() | Pong() as reply):
                     self._settle(id, reply)
+                case Pinged(round_trip):
+                    self._inbox.pinged(round_trip)
                 case Expired(id):
                     limit = self._settings.patience.reply
                     self._settle(id, SendUnknown(f"no reply within {limit:g} s; it may have happened or not"))
@@ -238,7 +245,7 @@ class Connection:
     def _settle(self, frame_id: int, outcome: Reply | Exception) -> None:
         future = self.replies.pop(frame_id)
         if self._is_retired and not self.replies:
-            self._loop.call_soon(self.leave, _REPLACED)
+            self._loop.call_soon(self.leave, _REPLACED, Cause.REPLACED)
         if future.done():  # the one who waited gave up
             return
         if isinstance(outcome, Exception):
@@ -257,7 +264,7 @@ class Connection:
         if not self._opened.done():
             self._opened.set_exception(_failure(ended))
         elif not self._opened.cancelled() and self._opened.exception() is None:
-            self._keeper.connection_ended(self, ended.reason)
+            self._keeper.connection_ended(self, ended)
             if self._closing is not None:
                 self._closing.add_done_callback(lambda _: self._keeper.connection_closed(self))
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tautwire.client.backfill import Backfilled
 from tautwire.client.connection import Connection
@@ -20,12 +20,17 @@ from tautwire.client.filler import Filler
 from tautwire.client.grant import Resume
 from tautwire.client.handlers import Binding, HandlerList
 from tautwire.client.log import LOG
+from tautwire.client.metrics import Metrics, guarded
 from tautwire.client.repeats import Repeats, is_stamped
 from tautwire.client.sends import REPLAY_WAIT, Orphans
 from tautwire.protocol.codec import Received
 from tautwire.protocol.events import Event, MessageEvent
 from tautwire.protocol.frames import PresenceSub
 from tautwire.protocol.ids import ChannelId, UserId
+from tautwire.session.client import Cause, Ended
+
+if TYPE_CHECKING:
+    from tautwire.client.supervisor import ClientState
 
 
 class Closed(NamedTuple):
@@ -36,6 +41,8 @@ class Closed(NamedTuple):
     reason: str
     will_reconnect: bool
     """Whether another connection is there or being made."""
+    cause: Cause
+    """Why it ended, as one of a few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,7 @@ class Gap:
 class Delivery:
     """The receiving half of a client."""
 
-    def __init__(self, dispatcher: Dispatcher, *, reply_patience: float) -> None:
+    def __init__(self, dispatcher: Dispatcher, *, reply_patience: float, metrics: Metrics | None = None) -> None:
         if dispatcher.report is not None:
             raise ValueError("this dispatcher belongs to another client")
         dispatcher.report = self.report
@@ -86,12 +93,41 @@ class Delivery:
         self._reply_patience = reply_patience
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
-        self._deliver: Callable[[Event], None] = dispatcher.dispatch
+        self.metrics = Metrics()
+        """Hears what happens; without an object of the user's, a deaf one."""
+        self.dispatch: Callable[[Event], None] = dispatcher.dispatch
+        """Gives an event to its handlers."""
+        self.is_measured = metrics is not None
+        """Whether there is somebody to hear what happens."""
+        if metrics is not None:
+            self._measure(guarded(metrics))
+        self._deliver = self.dispatch
+
+    def _measure(self, metrics: Metrics) -> None:
+        self.metrics = metrics
+        self.dispatcher.measure(metrics)
+        for each in self._lists:
+            each.measure(metrics)
+
+        def dispatch(event: Event) -> None:
+            metrics.event_received(event)
+            self.dispatcher.dispatch(event)
+
+        self.dispatch = dispatch
 
     def fill_with(self, filler: Filler) -> None:
         """Let a filler have every event before the handlers."""
         self.filler = filler
         self._deliver = filler.event_received
+
+    @property
+    def _lists(self) -> tuple[HandlerList[Any], ...]:
+        return self.raw, self.closes, self.gaps, self.fillings, self.errors
+
+    @property
+    def bindings(self) -> list[Binding[Any]]:
+        """All handlers of every kind."""
+        return [*self.dispatcher.bindings, *(binding for each in self._lists for binding in each.bindings)]
 
     # -- frames ---------------------------------------------------------------------------------------------
 
@@ -119,6 +155,10 @@ class Delivery:
         """Remember where to go on."""
         self.position = max(position, self.position or 0)
         self.repeats.positioned()
+
+    def pinged(self, round_trip: float) -> None:
+        """Tell how long a ping took."""
+        self.metrics.pinged(round_trip)
 
     def refused(self, error: SendRefused | BackfillIncomplete) -> None:
         """Tell of the refusal of a frame nobody waits for, or of a channel that was not filled."""
@@ -159,22 +199,29 @@ class Delivery:
         if self.presence is not None:
             new.send(PresenceSub(self.presence))
 
-    def ended(self, connection: Connection, reason: str, *, was_replaced: bool, will_reconnect: bool) -> None:
+    def ended(self, connection: Connection, ended: Ended, *, was_replaced: bool, will_reconnect: bool) -> None:
         """Tell of the end of a connection, and remember since when the client is away."""
         self.orphans.adopt(connection.replies, self._reply_patience)
         if not will_reconnect:
             self.orphans.give_up()
         if not was_replaced:
             quiet_for = timedelta(seconds=monotonic() - connection.heard_at)
-            self._away_since = datetime.now(UTC) - quiet_for, reason
+            self._away_since = datetime.now(UTC) - quiet_for, ended.reason
         code = connection.end.code if connection.end is not None else None
-        self.closes.publish(Closed(code, reason, will_reconnect))
+        closed = Closed(code, ended.reason, will_reconnect, ended.cause)
+        self.metrics.disconnected(closed)
+        self.closes.publish(closed)
 
     def trouble(self, error: ConnectError) -> None:
         """Tell of an attempt that came to nothing."""
         LOG.warning("%s", error)
+        self.metrics.attempt_failed(error)
         self.repeats.release()
         self.errors.publish((error, None))
+
+    def stepped(self, state: "ClientState") -> None:
+        """Tell of the client's new state."""
+        self.metrics.state_changed(state)
 
     async def stop_filling(self) -> None:
         """Deliver what is held for the sake of order, and leave no task."""
@@ -204,8 +251,7 @@ class Delivery:
         """Let handlers finish for ``grace`` seconds, then end them."""
         self.orphans.give_up()
         await self.stop_filling()
-        lists: tuple[HandlerList[Any], ...] = (self.raw, self.closes, self.gaps, self.fillings, self.errors)
-        bindings = [*self.dispatcher.bindings, *(binding for each in lists for binding in each.bindings)]
+        bindings = self.bindings
         ended = await asyncio.gather(*(binding.close(grace, caller) for binding in bindings))
         for binding, is_ended in zip(bindings, ended, strict=True):
             if not is_ended:

@@ -14,6 +14,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar, Union, get_args,
 
 from tautwire.client.handlers import LIMIT, Binding, Options, Report
 from tautwire.client.hearing import Hearing
+from tautwire.client.metrics import Metrics
 from tautwire.protocol.events import Event, MessageEvent, UnknownEvent
 
 E = TypeVar("E", bound=Event)
@@ -106,6 +107,7 @@ class Dispatcher:
     def __init__(self) -> None:
         self.report: Report | None = None
         """Hears of every exception a handler lets out; set by the client that uses the dispatcher."""
+        self._metrics: Metrics | None = None
         self._lock = threading.Lock()
         self.me = ""
         """The user id of the client, set by it: its own messages are not heard."""
@@ -251,9 +253,18 @@ class Dispatcher:
 
     def _add(self, entry: _Entry) -> Registration:
         with self._lock:
+            if self._metrics is not None:
+                entry.binding.measure(self._metrics)
             self._entries = (*self._entries, entry)
             self._routes = {}
         return Registration(entry.binding, self.deregister)
+
+    def measure(self, metrics: Metrics) -> None:
+        """Tell of every run of a handler; called by the client before the first event."""
+        with self._lock:
+            self._metrics = metrics
+            for entry in self._entries:
+                entry.binding.measure(metrics)
 
     @property
     def bindings(self) -> tuple[Binding[Any], ...]:

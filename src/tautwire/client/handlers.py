@@ -13,10 +13,12 @@ import inspect
 import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from time import monotonic
+from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
 
 from tautwire.client.errors import EventsDropped
 from tautwire.client.lanes import Lanes, TaskLanes, ThreadLanes
+from tautwire.client.metrics import Metrics, Run
 
 T = TypeVar("T")
 
@@ -28,6 +30,14 @@ THREADS: Final = 4
 
 LIMIT: Final = 20_000
 """Items that may wait for one handler, unless told otherwise; more are dropped and reported."""
+
+
+class _Stamped(NamedTuple):
+    """An item that is measured on its way."""
+
+    item: Any
+    came_at: float
+
 
 Report = Callable[[BaseException, Any, "Binding[Any]"], None]
 """Who hears of a failure: the exception, the item the handler had, and the binding of the handler."""
@@ -62,7 +72,18 @@ class Binding(Generic[T]):
         ValueError: the options do not fit the kind of function.
     """
 
-    __slots__ = ("_overflows", "_report", "_serial", "call", "handler", "lanes", "name")
+    __slots__ = (
+        "_is_async",
+        "_metrics",
+        "_options",
+        "_overflows",
+        "_report",
+        "_serial",
+        "call",
+        "handler",
+        "lanes",
+        "name",
+    )
 
     def __init__(
         self,
@@ -79,31 +100,46 @@ class Binding(Generic[T]):
         self._overflows = False
         self._report = report
         self._serial = options.concurrency == 1
-        self.lanes: Lanes[T] | None = self._lanes(options, _is_async(function))
+        self._options = options
+        self._is_async = _is_async(function)
+        self._metrics: Metrics | None = None
+        self.lanes: Lanes[T] | None = self._lanes(options)
+
+    def measure(self, metrics: Metrics) -> None:
+        """Tell of every run. Has to come before the first item; does nothing the second time."""
+        if self._metrics is None:
+            self._metrics = metrics
+            self.call = _measured_async(self, metrics) if self._is_async else _measured(self, metrics)
+            self.lanes = self._lanes(self._options)
 
     def deliver(self, key: Hashable, item: T) -> None:
         """Run the handler for an item, now or behind the earlier items of the same key."""
+        if self._metrics is not None:
+            item = cast("T", _Stamped(item, monotonic()))
         if self.lanes is None:
             try:
                 self.call(item)
             except Exception as error:  # noqa: BLE001 (a handler may raise anything; it is reported)
-                self._report(error, item, self)
+                self.failed(error, item)
         elif self.lanes.put(None if self._serial else key, item):
             self._overflows = False
-        elif not self._overflows:  # one report for each time the queue runs full, not one for each item
-            self._overflows = True
-            self._report(EventsDropped(self.name), item, self)
+        else:
+            if self._metrics is not None:
+                self._metrics.event_dropped(self.name)
+            if not self._overflows:  # one report for each time the queue runs full, not one for each item
+                self._overflows = True
+                self.failed(EventsDropped(self.name), item)
 
     def failed(self, error: BaseException, item: T) -> None:
         """Pass on what the handler raised."""
-        self._report(error, item, self)
+        self._report(error, item.item if isinstance(item, _Stamped) else item, self)
 
-    def _lanes(self, options: Options, is_async: bool) -> Lanes[T] | None:
+    def _lanes(self, options: Options) -> Lanes[T] | None:
         if options.inline:
-            if is_async:
+            if self._is_async:
                 raise ValueError("inline=True is for plain functions: the reader cannot wait for a coroutine")
             return None
-        if is_async:
+        if self._is_async:
             run = self.call if options.timeout is None else _limited(self.call, options.timeout)
             return TaskLanes(run, self.failed, concurrency=options.concurrency or TASKS, limit=options.limit)
         if options.timeout is not None:
@@ -135,6 +171,7 @@ class HandlerList(Generic[T]):
     def __init__(self, report: Report, *, spread: bool = False) -> None:
         self._report = report
         self._spread = spread
+        self._metrics: Metrics | None = None
         self._lock = threading.Lock()
         self.bindings: tuple[Binding[T], ...] = ()
         """What is registered now."""
@@ -145,9 +182,15 @@ class HandlerList(Generic[T]):
     def add(self, handler: Callable[..., Any]) -> Binding[T]:
         """Register a handler."""
         binding: Binding[T] = Binding(handler, handler, Options(), self._report, spread=self._spread)
+        if self._metrics is not None:
+            binding.measure(self._metrics)
         with self._lock:
             self.bindings = (*self.bindings, binding)
         return binding
+
+    def measure(self, metrics: Metrics) -> None:
+        """Tell of every run from now on; called while there is no handler yet."""
+        self._metrics = metrics
 
     def remove(self, handler: object) -> bool:
         """Take out a binding, or every registration of a handler; return False if there was none."""
@@ -188,5 +231,37 @@ def _checked(call: Callable[[T], Any]) -> Callable[[T], object]:
         if inspect.iscoroutine(result):
             result.close()
             raise TypeError("a plain handler returned a coroutine; make it an async function")
+
+    return run
+
+
+def _measured(binding: Binding[Any], metrics: Metrics) -> Callable[[Any], Any]:
+    call, name = binding.call, binding.name
+
+    def run(stamped: _Stamped) -> Any:
+        began, error = monotonic(), None
+        try:
+            return call(stamped.item)
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            metrics.handler_ran(Run(name, stamped.item, began - stamped.came_at, monotonic() - began, error))
+
+    return run
+
+
+def _measured_async(binding: Binding[Any], metrics: Metrics) -> Callable[[Any], Any]:
+    call, name = binding.call, binding.name
+
+    async def run(stamped: _Stamped) -> None:
+        began, error = monotonic(), None
+        try:
+            await call(stamped.item)
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            metrics.handler_ran(Run(name, stamped.item, began - stamped.came_at, monotonic() - began, error))
 
     return run

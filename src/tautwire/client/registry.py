@@ -1,13 +1,24 @@
 """The part both clients share: adding and removing handlers, at any time and from any thread."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from tautwire.client.backfill import Backfilled
 from tautwire.client.delivery import Closed, Delivery, Gap
 from tautwire.client.dispatcher import Dispatcher, Registration
 from tautwire.client.handlers import HandlerList
 from tautwire.protocol.events import Event
+
+
+class Queue(NamedTuple):
+    """What one handler has before it."""
+
+    handler: str
+    """Its qualified name."""
+    waiting: int
+    """Items that wait for it."""
+    dropped: int
+    """Items it never got because its queue was full."""
 
 
 class HandlerRegistry:
@@ -26,6 +37,11 @@ class HandlerRegistry:
         self.register = delivery.dispatcher.register
         self.hears = delivery.dispatcher.hears
         self.deregister = delivery.dispatcher.deregister
+
+    def queues(self) -> list[Queue]:
+        """Return how many items wait for each handler of any kind, now; inline handlers have no queue."""
+        lanes = [(each.name, each.lanes) for each in self.delivery.bindings]
+        return [Queue(name, each.waiting, each.dropped) for name, each in lanes if each is not None]
 
     def add_message_handler(self, handler: Callable[[str], object]) -> Registration:
         """Call ``handler`` with the text of every frame the server sends, replies among them, before it is decoded."""

@@ -7,6 +7,7 @@ the allowed rate. ``tautwire.client.blocking`` runs this very client on a loop o
 import asyncio
 import ssl as ssl_module
 from collections.abc import Iterable, Mapping
+from functools import partial
 from os import PathLike
 from time import monotonic
 from types import TracebackType
@@ -22,6 +23,7 @@ from tautwire.client.errors import NotConnected, SendRefused
 from tautwire.client.filler import Filler
 from tautwire.client.grant import Identity, ask
 from tautwire.client.interrupts import waking
+from tautwire.client.metrics import Metrics, Outcome
 from tautwire.client.registry import HandlerRegistry
 from tautwire.client.sends import Turn
 from tautwire.client.settings import MESSAGE_RATE, Offline, Settings
@@ -71,6 +73,7 @@ class RTMClient(HandlerRegistry):
         patience: seconds to wait for hello, replies and signs of life.
         backoff: how attempts to connect are spread.
         backfill: channels whose messages are looked for in their history after a gap the server does not fill.
+        metrics: hears what the client does.
 
     Raises:
         ConfigError: there is no token, or an address or a file is none.
@@ -93,6 +96,7 @@ class RTMClient(HandlerRegistry):
         patience: Patience | None = None,
         backoff: Backoff | None = None,
         backfill: Backfill | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         settings = Settings.of(
             token,
@@ -108,7 +112,7 @@ class RTMClient(HandlerRegistry):
             backoff=backoff or Backoff(),
             backfill=backfill,
         )
-        super().__init__(Delivery(dispatcher or Dispatcher(), reply_patience=settings.patience.reply))
+        super().__init__(Delivery(dispatcher or Dispatcher(), reply_patience=settings.patience.reply, metrics=metrics))
         self.settings = settings
         """What the client was told, the environment included."""
         self.web: AsyncWebClient = settings.web_client()
@@ -118,7 +122,7 @@ class RTMClient(HandlerRegistry):
             delivery = self.delivery
             web = settings.connect_client()
             publish = delivery.fillings.publish
-            delivery.fill_with(Filler(backfill, web, delivery.dispatcher.dispatch, delivery.refused, publish))
+            delivery.fill_with(Filler(backfill, web, delivery.dispatch, delivery.refused, publish))
         self._supervisor = Supervisor(self._open, self.delivery, settings)
         self._turn = Turn(message_rate)
         self._last: Connection | None = None
@@ -243,11 +247,13 @@ class RTMClient(HandlerRegistry):
 
     async def _open(self, supervisor: Supervisor) -> Connection:
         old = supervisor.connection
+        began = monotonic()
         self.delivery.asking(old)
         grant = await ask(self._rtm_connect, self.delivery.position, self.settings.connect_timeout)
         self._identity = grant.identity
         first_id = 1 if self._last is None else self._last.next_id
         self._last = await Connection.open(grant, self.delivery, supervisor, self.settings, first_id)
+        self.delivery.metrics.connected(monotonic() - began)
         return self._last
 
     # -- sending --------------------------------------------------------------------------------------------
@@ -284,7 +290,7 @@ class RTMClient(HandlerRegistry):
         if kind == "message":
             await self._turn.wait()
         connection = await self._live()
-        future = connection.send(frame)
+        future = self._post(connection, frame)
         match frame:
             case PresenceSub(ids=ids) | {"type": "presence_sub", "ids": ids}:
                 self.delivery.presence = list(ids)
@@ -299,6 +305,19 @@ class RTMClient(HandlerRegistry):
         if isinstance(reply, Ack) and self.delivery.filler is not None:
             self.delivery.filler.sent(frame, reply.ts)
         return reply
+
+    def _post(self, connection: Connection, frame: ClientFrame | Mapping[str, Any]) -> asyncio.Future[Reply] | None:
+        future = connection.send(frame)
+        if future is not None and self.delivery.is_measured:
+            future.add_done_callback(partial(self._settled, type_of(frame), monotonic()))
+        return future
+
+    def _settled(self, kind: str, sent_at: float, future: asyncio.Future[Reply]) -> None:
+        if future.cancelled():
+            return
+        error = future.exception()
+        outcome: Outcome = "delivered" if error is None else "refused" if isinstance(error, SendRefused) else "unknown"
+        self.delivery.metrics.reply_received(kind, outcome, monotonic() - sent_at)
 
     async def say(
         self, channel: str, text: str, *, thread_ts: str | None = None, reply_broadcast: bool | None = None
@@ -316,7 +335,7 @@ class RTMClient(HandlerRegistry):
         """Ask the server for a sign of life; return the seconds it took."""
         connection = await self._live()
         sent_at = monotonic()
-        future = connection.send(PingMessage())
+        future = self._post(connection, PingMessage())
         if future is not None:
             await future
         return monotonic() - sent_at

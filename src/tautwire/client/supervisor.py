@@ -24,6 +24,7 @@ from tautwire.client.connection import Connection
 from tautwire.client.errors import ClientClosed, ConnectError, ConnectRefused, NotConnected, RateLimited
 from tautwire.client.log import LOG
 from tautwire.client.settings import Settings
+from tautwire.session.client import Cause, Ended
 from tautwire.session.governor import Governor
 
 
@@ -81,11 +82,14 @@ class Owner(Protocol):
     def taken_over(self, new: Connection) -> None:
         """Learn that events come from this connection only from now on."""
 
-    def ended(self, connection: Connection, reason: str, *, was_replaced: bool, will_reconnect: bool) -> None:
+    def ended(self, connection: Connection, ended: Ended, *, was_replaced: bool, will_reconnect: bool) -> None:
         """Learn that a connection is over, expected or not."""
 
     def trouble(self, error: ConnectError) -> None:
         """Learn that an attempt came to nothing."""
+
+    def stepped(self, state: ClientState) -> None:
+        """Learn that the state changed."""
 
 
 class Supervisor:
@@ -184,8 +188,8 @@ class Supervisor:
         self._step(step)
         self._release(ClientClosed() if self.state is ClientState.CLOSED else NotConnected("disconnected"))
         for each in self._open:
-            each.leave(_BY_US)
-        ending: list[Awaitable[object]] = [each.close(_BY_US) for each in self._open]
+            each.leave(_BY_US, Cause.STOPPED)
+        ending: list[Awaitable[object]] = [each.close(_BY_US, Cause.STOPPED) for each in self._open]
         if task is not None:
             task.cancel()
             ending.append(asyncio.wait([task]))
@@ -208,10 +212,10 @@ class Supervisor:
         for waiter in self._take_waiters():
             waiter.set_result(connection)
 
-    def connection_ended(self, connection: Connection, reason: str) -> None:
+    def connection_ended(self, connection: Connection, ended: Ended) -> None:
         """Note the end of the connection that counts, or of one that was replaced."""
         if connection is self.connection:
-            LOG.info("connection lost: %s", reason)
+            LOG.info("connection lost: %s", ended.reason)
             self.connection = None
             if self._governor is not None:
                 self._governor.ended(self._now())
@@ -220,7 +224,7 @@ class Supervisor:
                 self._step(Step.CONNECT)
         was_replaced = self.connection is not None
         self._owner.ended(
-            connection, reason, was_replaced=was_replaced, will_reconnect=was_replaced or self._keeps_trying
+            connection, ended, was_replaced=was_replaced, will_reconnect=was_replaced or self._keeps_trying
         )
 
     def connection_closed(self, connection: Connection) -> None:
@@ -332,7 +336,9 @@ class Supervisor:
         return waiters
 
     def _step(self, step: Step) -> None:
-        self.state = TRANSITIONS.get((self.state, step), self.state)
+        was, self.state = self.state, TRANSITIONS.get((self.state, step), self.state)
+        if self.state is not was:
+            self._owner.stepped(self.state)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

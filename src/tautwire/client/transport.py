@@ -20,6 +20,7 @@ from tautwire.client.causes import away_proxy, explain
 from tautwire.client.errors import ConnectError
 from tautwire.client.log import LOG, SOCKET_LOG
 from tautwire.protocol.tokens import redact
+from tautwire.session.client import Cause
 
 MAX_MESSAGE_SIZE: Final = 4 * 1024 * 1024
 """Bytes of one incoming message. Source: rtm.md 14.2 (recommended)."""
@@ -42,6 +43,7 @@ class End(NamedTuple):
 
     code: int | None
     reason: str
+    cause: Cause
 
 
 class Transport(Protocol):
@@ -200,18 +202,19 @@ class _Listener(WSListener):
         if not transport.is_close_frame_sent:
             transport.send_close(WSCloseCode(code or 1000))
         transport.disconnect()
-        self._finish(End(code or None, redact(frame.get_close_reason() or "") or "the server closed the connection"))
+        reason = redact(frame.get_close_reason() or "") or "the server closed the connection"
+        self._finish(End(code or None, reason, Cause.CLOSED))
 
     def _break_off(self, transport: WSTransport, code: WSCloseCode, reason: str) -> None:
         transport.send_close(code)
         transport.disconnect()
-        self._finish(End(None, reason))
+        self._finish(End(None, reason, Cause.BROKEN))
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         handshake = transport.close_handshake
         if handshake is not None and handshake.sent is not None and handshake.sent.code != WSCloseCode.OK:
-            self._finish(End(None, _BROKEN))  # the one who closed is picows
-        self._finish(End(None, "the server dropped the connection without a Close frame"))
+            self._finish(End(None, _BROKEN, Cause.BROKEN))  # the one who closed is picows
+        self._finish(End(None, "the server dropped the connection without a Close frame", Cause.DROPPED))
 
     def _finish(self, end: End) -> None:
         """Report the end, the first time. picows goes on with what it has read; nobody listens any more."""

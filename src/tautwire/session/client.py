@@ -99,6 +99,28 @@ class FrameError(LocalProtocolError, ValueError):
     """A frame must not be sent as it is: too long, no object, without a type, or with an id that is not free."""
 
 
+class Cause(Enum):
+    """Why a connection ended: few enough to count by."""
+
+    GOODBYE = "goodbye"
+    """The server said before that it would end it, or move the workspace."""
+    CLOSED = "closed"
+    """The server sent a Close frame."""
+    DROPPED = "dropped"
+    """The socket ended without a Close frame."""
+    SILENCE = "silence"
+    """Nothing was heard for too long."""
+    NO_HELLO = "no_hello"
+    ERROR = "error"
+    """The server sent an error event instead of a hello."""
+    BROKEN = "broken"
+    """The server broke the WebSocket protocol, or sent too long a message."""
+    REPLACED = "replaced"
+    """The user wanted a new connection."""
+    STOPPED = "stopped"
+    """The user wanted no connection any more."""
+
+
 class Opened(NamedTuple):
     """The hello came: events follow, frames may be sent."""
 
@@ -124,6 +146,13 @@ class Settled(NamedTuple):
     """Seconds between the frame and its reply."""
 
 
+class Pinged(NamedTuple):
+    """The server answered a ping, of ours or of the user."""
+
+    round_trip: float
+    """Seconds it took."""
+
+
 class Expired(NamedTuple):
     """A frame got no reply in time; what became of it is unknown."""
 
@@ -146,13 +175,14 @@ class Ended(NamedTuple):
     """The session is over: close the socket if it is still open."""
 
     reason: str
+    cause: Cause
     code: int | None = None
     """Number of the server's error event, if that was the reason."""
     retry_after: float = 0.0
     """Seconds the server wants us to wait before the next connection."""
 
 
-Effect = Opened | Leaving | Transmit | Settled | Expired | Stray | Positioned | Ended
+Effect = Opened | Leaving | Transmit | Settled | Pinged | Expired | Stray | Positioned | Ended
 
 
 class Sent(NamedTuple):
@@ -248,11 +278,12 @@ class ClientSession:
     def _goodbye(self, event: GoodbyeEvent | TeamMigrationStartedEvent, _now: float) -> None:
         if self.state is State.READY:
             self.effects.append(Leaving(event.TYPE))
-        self._step(Step.GOODBYE, event.TYPE)
+        self._step(Step.GOODBYE, event.TYPE, Cause.GOODBYE)
 
     def _refuse(self, event: ErrorEvent, _now: float) -> None:
         error = event.error
-        self._step(Step.REFUSE, error.msg or "error event", error.code, float(error.retry_after or 0))
+        reason = error.msg or "error event"
+        self._step(Step.REFUSE, reason, Cause.ERROR, error.code, float(error.retry_after or 0))
 
     def _reply(self, reply: Ack | AckError | Pong, now: float) -> None:
         sent_at = self._sent_at.pop(reply.reply_to, None) if reply.reply_to is not None else None
@@ -262,6 +293,7 @@ class ClientSession:
             return  # an ack nobody waits for (any more) says nothing that anybody could use
         if isinstance(reply, Pong):
             self.round_trip = now - sent_at
+            self.effects.append(Pinged(self.round_trip))
         if reply.reply_to == self._own_ping:
             self._own_ping = None
         else:
@@ -311,10 +343,10 @@ class ClientSession:
             return
         if self.state is State.OPENING:
             if now >= self._opened_at + self._patience.hello:
-                self._step(Step.END, f"no hello within {self._patience.hello:g} s")
+                self._step(Step.END, f"no hello within {self._patience.hello:g} s", Cause.NO_HELLO)
             return
         if now >= self._heard_at + self._patience.silence:
-            self._step(Step.END, f"silence for {self._patience.silence:g} s")
+            self._step(Step.END, f"silence for {self._patience.silence:g} s", Cause.SILENCE)
             return
         self._expire(now)
         if now >= max(self._heard_at, self._pinged_at) + self._patience.idle:
@@ -338,16 +370,25 @@ class ClientSession:
 
     # -- the end --------------------------------------------------------------------------------------------
 
-    def end(self, reason: str) -> None:
+    def end(self, reason: str, cause: Cause) -> None:
         """Note that the socket ended, or is being closed by us. Does nothing the second time."""
-        self._step(Step.END, reason)
+        self._step(Step.END, reason, cause)
 
-    def _step(self, step: Step, reason: str = "", code: int | None = None, retry_after: float = 0.0) -> None:
+    def _step(
+        self,
+        step: Step,
+        reason: str = "",
+        cause: Cause = Cause.STOPPED,
+        code: int | None = None,
+        retry_after: float = 0.0,
+    ) -> None:
         was, self.state = self.state, TRANSITIONS[self.state, step]
         self.is_live = self.state in (State.READY, State.LEAVING)
         if self.state is State.CLOSED and was is not State.CLOSED:
             self._early.clear()
-            self.effects.append(Ended(reason, code, retry_after))
+            if was is State.LEAVING and cause is not Cause.STOPPED:  # how it ends in the end says less
+                cause = Cause.GOODBYE
+            self.effects.append(Ended(reason, cause, code, retry_after))
 
 
 def parse_frame(text: str) -> dict[str, Any]:

@@ -1,0 +1,91 @@
+"""Hooks for metrics: what a client does, told as it does it, to an object of the user's.
+
+A client without such an object pays nothing for it. What stands in queues is asked for instead
+(``HandlerRegistry.queues``), since only the one who collects knows when.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+from tautwire.client.errors import ConnectError
+from tautwire.client.log import LOG
+from tautwire.protocol.events import Event
+
+if TYPE_CHECKING:
+    from tautwire.client.delivery import Closed
+    from tautwire.client.supervisor import ClientState
+
+Outcome = Literal["delivered", "refused", "unknown"]
+"""What became of a frame that waits for a reply."""
+
+
+class Run(NamedTuple):
+    """A handler did its work for one item."""
+
+    handler: str
+    """Its qualified name."""
+    item: Any
+    """The event, or what else the handler is for."""
+    lag: float
+    """Seconds between the item's coming in and the beginning of this run."""
+    seconds: float
+    """How long this run took."""
+    error: BaseException | None
+    """What the handler raised."""
+
+
+class Metrics:
+    """What a client tells of itself. Override what you want to know; every method here does nothing.
+
+    All are called on the client's loop, but ``handler_ran`` and ``event_dropped`` in the handler's thread if it has
+    one. They have to be quick. What they raise goes to the log and changes nothing else. One object may serve several
+    clients.
+    """
+
+    def state_changed(self, state: "ClientState") -> None:
+        """The client is in another state now."""
+
+    def attempt_failed(self, error: ConnectError) -> None:
+        """An attempt to connect came to nothing; the class of the error says what kind of failure it was."""
+
+    def connected(self, seconds: float) -> None:
+        """A connection is there; it took so long from ``rtm.connect`` to the hello."""
+
+    def disconnected(self, closed: "Closed") -> None:
+        """A connection ended; ``closed.cause`` says why, as one of a few."""
+
+    def pinged(self, round_trip: float) -> None:
+        """A ping was answered after so many seconds."""
+
+    def event_received(self, event: Event) -> None:
+        """An event is about to be given to its handlers."""
+
+    def event_dropped(self, handler: str) -> None:
+        """An item never reaches this handler, because its queue was full."""
+
+    def handler_ran(self, run: Run) -> None:
+        """A handler did its work, or failed at it."""
+
+    def reply_received(self, kind: str, outcome: Outcome, seconds: float) -> None:
+        """A frame of this kind (``message`` or ``ping``), sent so many seconds ago, is settled."""
+
+
+_HOOKS: Final = tuple(name for name in vars(Metrics) if not name.startswith("_"))
+
+
+def guarded(metrics: Metrics) -> Metrics:
+    """Return hooks that do the same but never raise."""
+    safe = Metrics()
+    for name in _HOOKS:
+        setattr(safe, name, _safe(getattr(metrics, name)))
+    return safe
+
+
+def _safe(hook: Callable[..., object]) -> Callable[..., None]:
+    def call(*args: object) -> None:
+        try:
+            hook(*args)
+        except Exception:  # noqa: BLE001 (a hook may raise anything; the client goes on)
+            LOG.exception("metrics hook %s failed", getattr(hook, "__name__", hook))
+
+    return call

@@ -1,0 +1,161 @@
+"""Hooks for metrics: what the client tells of handlers and queues, without sockets, and that it does no harm."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from fake import PATIENCE
+from tautwire import Dispatcher, Event, EventsDropped, MessageEvent, Metrics, Run
+from tautwire.client.delivery import Delivery
+from tautwire.client.metrics import guarded
+from tautwire.protocol.codec import Received, decode_event
+
+
+async def eventually(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110 (nobody signals)
+            await asyncio.sleep(0.002)
+
+
+def said(text: str) -> Received:
+    return decode_event(
+        f'{{"type":"message","channel":"C1","user":"U1","text":"{text}","ts":"1700000000.00000{text}"}}'.encode()
+    )
+
+
+class Noted(Metrics):
+    """Keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+        self.threads: list[str] = []
+        self.events: list[Event] = []
+        self.drops: list[str] = []
+
+    def handler_ran(self, run: Run) -> None:
+        self.runs.append(run)
+        self.threads.append(threading.current_thread().name)
+
+    def event_received(self, event: Event) -> None:
+        self.events.append(event)
+
+    def event_dropped(self, handler: str) -> None:
+        self.drops.append(handler)
+
+
+class Failing(Metrics):
+    """Raises whatever it hears."""
+
+    def handler_ran(self, run: Run) -> None:
+        raise ZeroDivisionError
+
+    event_received = event_dropped = handler_ran  # type: ignore[assignment]
+
+
+@pytest.fixture
+def noted() -> Noted:
+    return Noted()
+
+
+@pytest.fixture
+async def delivery(noted: Noted) -> Any:
+    delivery = Delivery(Dispatcher(), reply_patience=1.0, metrics=noted)
+    yield delivery
+    await delivery.close(1.0, None)
+
+
+async def test_each_run_is_told_with_lag_time_and_error(delivery: Delivery, noted: Noted) -> None:
+    gate, error = asyncio.Event(), ValueError("no")
+
+    async def wait(event: MessageEvent) -> None:
+        await gate.wait()
+        raise error
+
+    delivery.dispatcher.register(wait)
+    first, second = said("1"), said("2")
+    delivery.event_received(first)
+    delivery.event_received(second)
+    assert noted.events == [first.event, second.event]
+    await asyncio.sleep(0.02)
+    gate.set()
+    await eventually(lambda: len(noted.runs) == 2)
+
+    one, two = noted.runs
+    assert one.handler.endswith("wait")
+    assert one.item is first.event
+    assert one.error is error
+    assert one.seconds >= 0.015
+    assert one.lag < two.lag
+    assert two.lag >= 0.015  # it stood behind the first
+    assert two.seconds < one.seconds
+
+
+async def test_plain_and_inline_handlers_are_told_where_they_run(delivery: Delivery, noted: Noted) -> None:
+    delivery.dispatcher.register(lambda event: None, MessageEvent, inline=True)
+    delivery.event_received(said("1"))
+    assert noted.threads == [threading.current_thread().name]
+    delivery.dispatcher.register(lambda event: None, MessageEvent)
+    delivery.event_received(said("2"))
+    await eventually(lambda: len(noted.runs) == 3)
+    assert sum(each.startswith("tautwire-handler") for each in noted.threads) == 1
+
+
+async def test_handlers_that_were_there_before_the_client_are_measured_too(noted: Noted) -> None:
+    dispatcher = Dispatcher()
+    heard: list[Event] = []
+    dispatcher.register(heard.append, MessageEvent, inline=True)
+    delivery = Delivery(dispatcher, reply_patience=1.0, metrics=noted)
+    received = said("1")
+    delivery.event_received(received)
+    assert heard == [received.event]
+    assert [each.item for each in noted.runs] == [received.event]
+
+
+async def test_drops_are_told_one_by_one(delivery: Delivery, noted: Noted) -> None:
+    async def wait(event: MessageEvent) -> None:
+        await asyncio.Event().wait()
+
+    errors: list[BaseException] = []
+    items: list[Event | None] = []
+    delivery.asking(None)
+    delivery.errors.add(lambda error, event: (errors.append(error), items.append(event)))
+    delivery.dispatcher.register(wait, MessageEvent, limit=1)
+    for number in range(4):
+        delivery.event_received(said(str(number)))
+    assert len(noted.drops) == 3
+    await eventually(lambda: errors)
+    assert isinstance(errors[0], EventsDropped)
+    assert isinstance(items[0], MessageEvent)  # the event itself, not what it is measured by
+
+
+async def test_handlers_of_other_kinds_are_measured_too(delivery: Delivery, noted: Noted) -> None:
+    heard: list[str] = []
+
+    async def hear(text: str) -> None:
+        heard.append(text)
+
+    delivery.raw.add(hear)
+    delivery.frame_received(b"{}")
+    await eventually(lambda: heard == ["{}"])
+    await eventually(lambda: [each.item for each in noted.runs] == ["{}"])
+
+
+async def test_a_failing_hook_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    delivery = Delivery(Dispatcher(), reply_patience=1.0, metrics=Failing())
+    heard: list[Event] = []
+    delivery.dispatcher.register(heard.append, MessageEvent, inline=True)
+    with caplog.at_level(logging.ERROR):
+        delivery.event_received(said("1"))
+    assert len(heard) == 1
+    assert "metrics hook" in caplog.text
+
+
+def test_every_hook_is_guarded() -> None:
+    hooks = [name for name in vars(Metrics) if not name.startswith("_")]
+    assert len(hooks) == 9
+    safe = guarded(Metrics())
+    assert all(name in vars(safe) for name in hooks)
