@@ -1,18 +1,25 @@
 """The examples run, against our server, as their readers would start them."""
 
 import os
+import re
+import signal
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 from tautwire.testing import BlockingWorkspace
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.py"))
+HERE = Path(__file__).parents[2] / "examples"
+
+QUICK_STARTS = sorted(HERE.glob("quickstart*.py"))
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+@pytest.mark.parametrize("example", QUICK_STARTS, ids=lambda path: path.name)
 def test_the_example_runs_to_its_end(example: Path, blocking_workspace: BlockingWorkspace) -> None:
     environment = os.environ | {
         "SLACK_API_URL": blocking_workspace.api_url,
@@ -36,3 +43,44 @@ def test_the_example_runs_to_its_end(example: Path, blocking_workspace: Blocking
     ):
         assert shown in finished.stdout
     assert blocking_workspace.channel("general").wait_for("Hello from RTM", user="bot")
+
+
+def test_prometheus_sees_the_life_of_a_bot(blocking_workspace: BlockingWorkspace) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = os.environ | {
+        "SLACK_API_URL": blocking_workspace.api_url,
+        "SLACK_BOT_TOKEN": blocking_workspace.person("bot").token,
+        "METRICS_PORT": str(port),
+    }
+    bot = subprocess.Popen([sys.executable, str(HERE / "prometheus_metrics.py")], env=environment)
+    try:
+        scraped(port, 'rtm_client_state{rtm_client_state="ready"} 1.0')
+        blocking_workspace.person("alice").say("general", "ping")
+        assert blocking_workspace.channel("general").wait_for("pong", user="bot")
+        text = scraped(port, 'rtm_reply_seconds_count{kind="message",outcome="delivered"} 1.0')
+        assert re.search(r'rtm_handler_seconds_count\{handler="[^"]*answer"\} [12]\.0', text)
+        assert re.search(r'rtm_queue_depth\{handler="[^"]*answer"\} 0\.0', text)
+        assert 'rtm_events_total{type="MessageEvent"}' in text
+        blocking_workspace.faults.links[-1].rst()
+        scraped(port, 'rtm_connections_ended_total{cause="dropped"} 1.0')
+        bot.send_signal(signal.SIGINT)
+        assert bot.wait(20) == 0
+    finally:
+        bot.kill()
+        bot.wait(20)
+
+
+def scraped(port: int, wanted: str) -> str:
+    """Return the metrics as soon as they hold a line."""
+    deadline = time.monotonic() + 30
+    text = ""
+    while wanted not in text:
+        assert time.monotonic() < deadline, text
+        time.sleep(0.05)
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+                text = answer.read().decode()
+        except OSError:  # not there yet
+            continue
+    return text
