@@ -8,6 +8,8 @@ import time
 from typing import Any, ClassVar
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from drive import eventually
 from fake import PATIENCE
@@ -21,6 +23,7 @@ from tautwire import (
     ReactionAddedEvent,
     UserTypingEvent,
 )
+from tautwire.client.lanes import Overflow, TaskLanes
 from tautwire.protocol.codec import decode_event
 
 Reports = list[tuple[BaseException, Any]]
@@ -540,6 +543,76 @@ async def test_a_full_queue_drops_and_says_so_once(dispatcher: Dispatcher, repor
         dispatcher.dispatch(said(i))
     assert [type(error) for error, _ in reports] == [EventsDropped] * 2
     assert got[:5] == ["0", "1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize("kind", ["async", "thread"])
+async def test_a_full_queue_may_drop_what_waits_longest(dispatcher: Dispatcher, reports: Reports, kind: str) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    got: list[str] = []
+
+    def plain(event: MessageEvent) -> None:
+        begun.set()
+        go_on.wait(PATIENCE)
+        got.append(event.text)
+
+    async def coroutine(event: MessageEvent) -> None:
+        begun.set()
+        await asyncio.to_thread(go_on.wait, PATIENCE)
+        got.append(event.text)
+
+    registration = dispatcher.register(
+        coroutine if kind == "async" else plain, limit=3, overflow="drop_oldest", concurrency=1
+    )
+    dispatcher.dispatch(said(0))
+    await soon(begun.is_set)
+    for i in range(1, 20):
+        dispatcher.dispatch(said(i))
+    go_on.set()
+    await soon(lambda: registration.waiting == 0)
+    await soon(lambda: len(got) == 20 - registration.dropped)
+
+    assert got[0] == "0"
+    assert got[-1] == "19"
+    assert got == sorted(got, key=int)
+    assert got[1:] == [str(each) for each in range(20 - len(got) + 1, 20)]
+    assert 2 <= len(got) - 1 <= 3  # a thread may hold one it took with the first
+    assert [type(error) for error, _ in reports] == [EventsDropped]
+    assert reports[0][1].text != "19"
+
+
+@given(
+    puts=st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=60),
+    limit=st.integers(1, 6),
+    overflow=st.sampled_from(["drop_newest", "drop_oldest"]),
+)
+@settings(deadline=None, max_examples=60)
+def test_what_is_not_dropped_arrives_in_order(puts: list[tuple[str, bool]], limit: int, overflow: Overflow) -> None:
+    """Whatever is put and whenever the workers get their turn: each item is run or dropped, once, in order."""
+
+    async def run() -> None:
+        ran: list[tuple[str, int]] = []
+        dropped: list[tuple[str, int]] = []
+
+        async def work(item: tuple[str, int]) -> None:
+            await asyncio.sleep(0)
+            ran.append(item)
+
+        lanes = TaskLanes(work, lambda error, item: None, concurrency=2, limit=limit, overflow=overflow)
+        for number, (key, lets_run) in enumerate(puts):
+            victim = lanes.put(key, (key, number))
+            if victim is not None:
+                dropped.append(victim)
+            assert lanes.waiting <= limit
+            if lets_run:
+                await asyncio.sleep(0)
+        assert await lanes.close(PATIENCE)
+        assert len(dropped) == lanes.dropped
+        assert sorted(ran + dropped, key=lambda item: item[1]) == [(key, n) for n, (key, _) in enumerate(puts)]
+        for key in "abc":
+            numbers = [number for which, number in ran if which == key]
+            assert numbers == sorted(numbers)
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize("options", [{"inline": True}, {"timeout": -1, "plain": True}])

@@ -14,6 +14,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar, Union, get_args,
 
 from tautwire.client.handlers import LIMIT, Binding, Options, Report
 from tautwire.client.hearing import Hearing
+from tautwire.client.lanes import Overflow
 from tautwire.client.metrics import Metrics
 from tautwire.protocol.events import Event, MessageEvent, UnknownEvent
 
@@ -125,6 +126,7 @@ class Dispatcher:
         inline: bool = False,
         concurrency: int | None = None,
         limit: int = LIMIT,
+        overflow: Overflow = "drop_newest",
         timeout: float | None = None,
     ) -> Registration: ...
 
@@ -137,6 +139,7 @@ class Dispatcher:
         inline: bool = False,
         concurrency: int | None = None,
         limit: int = LIMIT,
+        overflow: Overflow = "drop_newest",
         timeout: float | None = None,
     ) -> Registration: ...
 
@@ -148,6 +151,7 @@ class Dispatcher:
         inline: bool = False,
         concurrency: int | None = None,
         limit: int = LIMIT,
+        overflow: Overflow = "drop_newest",
         timeout: float | None = None,
     ) -> Registration:
         """Call ``handler`` with every event it is bound to, from the next event on.
@@ -158,7 +162,7 @@ class Dispatcher:
                 all events, or ``"?"`` for those that no other handler took.
                 Without it the binding is read from the handler: the object's ``event_class`` or ``event_type``, or
                 the annotation of the function's first parameter (several classes may be joined with ``|``).
-            inline, concurrency, limit, timeout: see ``Options``.
+            inline, concurrency, limit, overflow, timeout: see ``Options``.
 
         Raises:
             TypeError: the handler says nowhere which events it wants.
@@ -168,7 +172,9 @@ class Dispatcher:
         if call is None:
             raise TypeError(f"a handler is a function or has a handle method, unlike {handler!r}")
         wanted = (event,) if event is not None else _wants(handler, call)
-        binding: Binding[Any] = Binding(handler, call, Options(inline, concurrency, limit, timeout), self._failed)
+        binding: Binding[Any] = Binding(
+            handler, call, Options(inline, concurrency, limit, overflow, timeout), self._failed
+        )
         return self._add(_Entry(tuple(_target(each) for each in wanted), binding))
 
     def deregister(self, handler: object) -> bool:
@@ -189,6 +195,7 @@ class Dispatcher:
         inline: bool = False,
         concurrency: int | None = None,
         limit: int = LIMIT,
+        overflow: Overflow = "drop_newest",
         timeout: float | None = None,
     ) -> Decorator[E]: ...
 
@@ -200,6 +207,7 @@ class Dispatcher:
         inline: bool = False,
         concurrency: int | None = None,
         limit: int = LIMIT,
+        overflow: Overflow = "drop_newest",
         timeout: float | None = None,
     ) -> Decorator[Any]: ...
 
@@ -210,12 +218,13 @@ class Dispatcher:
         inline: bool = False,
         concurrency: int | None = None,
         limit: int = LIMIT,
+        overflow: Overflow = "drop_newest",
         timeout: float | None = None,
     ) -> Decorator[Any]:
         """Register the decorated function; see ``register``. The function itself stays what it was."""
         return Decorator(
             lambda handler: self.register(
-                handler, event, inline=inline, concurrency=concurrency, limit=limit, timeout=timeout
+                handler, event, inline=inline, concurrency=concurrency, limit=limit, overflow=overflow, timeout=timeout
             )
         )
 
@@ -228,6 +237,7 @@ class Dispatcher:
         inline: bool = False,
         concurrency: int | None = None,
         limit: int = LIMIT,
+        overflow: Overflow = "drop_newest",
         timeout: float | None = None,
     ) -> Callable[[Listener], Listener]:
         """Register the decorated function for messages by their text; it is called with the event and the match.
@@ -239,10 +249,10 @@ class Dispatcher:
             pattern: a regular expression, searched in the text without mention and prefix; "" for any text.
             prefix: what the text begins with, such as ``"!"``.
             mention: only what addresses us: by a mention anywhere in the text, or in a direct message.
-            inline, concurrency, limit, timeout: see ``Options``.
+            inline, concurrency, limit, overflow, timeout: see ``Options``.
         """
         hearing = Hearing(re.compile(pattern), prefix, mention)
-        options = Options(inline, concurrency, limit, timeout)
+        options = Options(inline, concurrency, limit, overflow, timeout)
 
         def register(handler: Listener) -> Listener:
             binding: Binding[Any] = Binding(handler, handler, options, self._failed, spread=True)

@@ -17,7 +17,7 @@ from time import monotonic
 from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
 
 from tautwire.client.errors import EventsDropped
-from tautwire.client.lanes import Lanes, TaskLanes, ThreadLanes
+from tautwire.client.lanes import Lanes, Overflow, TaskLanes, ThreadLanes
 from tautwire.client.metrics import Metrics, Run
 
 T = TypeVar("T")
@@ -53,12 +53,15 @@ class Options:
         concurrency: conversations worked on at once; 1 gives the order of arrival over all conversations.
             None for the default (16 for coroutine functions, 4 threads for plain ones).
         limit: items that may wait.
+        overflow: which item gives way when one too many comes: ``"drop_newest"``, or ``"drop_oldest"`` where only
+            what is fresh matters. Each that is dropped is counted, and each time the queue runs full is reported.
         timeout: seconds after which a coroutine function is cancelled; None for never. Threads cannot be cancelled.
     """
 
     inline: bool = False
     concurrency: int | None = None
     limit: int = LIMIT
+    overflow: Overflow = "drop_newest"
     timeout: float | None = None
 
 
@@ -121,14 +124,14 @@ class Binding(Generic[T]):
                 self.call(item)
             except Exception as error:  # noqa: BLE001 (a handler may raise anything; it is reported)
                 self.failed(error, item)
-        elif self.lanes.put(None if self._serial else key, item):
+        elif (dropped := self.lanes.put(None if self._serial else key, item)) is None:
             self._overflows = False
         else:
             if self._metrics is not None:
                 self._metrics.event_dropped(self.name)
             if not self._overflows:  # one report for each time the queue runs full, not one for each item
                 self._overflows = True
-                self.failed(EventsDropped(self.name), item)
+                self.failed(EventsDropped(self.name), dropped)
 
     def failed(self, error: BaseException, item: T) -> None:
         """Pass on what the handler raised."""
@@ -141,7 +144,13 @@ class Binding(Generic[T]):
             return None
         if self._is_async:
             run = self.call if options.timeout is None else _limited(self.call, options.timeout)
-            return TaskLanes(run, self.failed, concurrency=options.concurrency or TASKS, limit=options.limit)
+            return TaskLanes(
+                run,
+                self.failed,
+                concurrency=options.concurrency or TASKS,
+                limit=options.limit,
+                overflow=options.overflow,
+            )
         if options.timeout is not None:
             raise ValueError("timeout is for coroutine functions: a thread cannot be stopped from outside")
         return ThreadLanes(
@@ -149,6 +158,7 @@ class Binding(Generic[T]):
             self.failed,
             concurrency=options.concurrency or THREADS,
             limit=options.limit,
+            overflow=options.overflow,
             name=f"tautwire-handler-{self.name}",
         )
 

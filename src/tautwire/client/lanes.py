@@ -3,8 +3,8 @@
 Each conversation with something to do has a mailbox. A worker takes a mailbox, empties it in order and takes the next;
 while it holds one, nobody else touches it. So two items of one conversation never run at once or out of order, and a
 slow conversation delays only itself until all workers are busy. ``TaskLanes`` works on the event loop, ``ThreadLanes``
-in threads of its own. The number of waiting items is bounded: what comes beyond is refused and counted, because the
-reader of the socket must never wait for a handler.
+in threads of its own. The number of waiting items is bounded: for one too many another is dropped and counted, because
+the reader of the socket must never wait for a handler.
 
 ``tautwire.client.handlers`` owns the lanes; nothing here knows about events.
 """
@@ -14,10 +14,12 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
 T = TypeVar("T")
-T_contra = TypeVar("T_contra", contravariant=True)
+
+Overflow = Literal["drop_newest", "drop_oldest"]
+"""Which item gives way when the queue is full: the one that comes, or the one that waits longest."""
 
 _TURN = 128
 """Items a task runs before it lets the loop read the socket again."""
@@ -29,18 +31,21 @@ _LAST_WAIT = 0.5
 """Seconds given to cancelled tasks and to threads that were told to stop."""
 
 
-class Lanes(Protocol[T_contra]):
+class Lanes(Protocol[T]):
     """What the owner of a queue needs to know of it."""
 
     dropped: int
-    """Items refused because the queue was full."""
+    """Items that gave way because the queue was full."""
 
     @property
     def waiting(self) -> int:
         """Items that have not begun yet."""
 
-    def put(self, key: Hashable, item: T_contra) -> bool:
-        """Queue an item behind the others of its key; return False if the queue is full. Once stopped, forget it."""
+    def put(self, key: Hashable, item: T) -> T | None:
+        """Queue an item behind the others of its key; return the item that is dropped for it, which may be itself.
+
+        Once stopped, forget it.
+        """
 
     def stop(self) -> None:
         """Refuse new items and forget the waiting ones; what runs goes on."""
@@ -65,12 +70,14 @@ class TaskLanes(Generic[T]):
         *,
         concurrency: int,
         limit: int,
+        overflow: Overflow = "drop_newest",
     ) -> None:
         self.dropped = 0
         self._run = run
         self._failed = failed
         self._concurrency = concurrency
         self._limit = limit
+        self._drops_oldest = overflow == "drop_oldest"
         self._waiting = 0
         self._boxes: dict[Hashable, deque[T]] = {}
         self._ready: deque[Hashable] = deque()
@@ -86,24 +93,28 @@ class TaskLanes(Generic[T]):
         """See ``Lanes``."""
         return self._waiting
 
-    def put(self, key: Hashable, item: T) -> bool:
+    def put(self, key: Hashable, item: T) -> T | None:
         """See ``Lanes``."""
         if self._stopped:
-            return True
+            return None
+        dropped: T | None = None
         if self._waiting >= self._limit:
             self.dropped += 1
-            return False
+            dropped = _oldest(self._boxes) if self._drops_oldest else None
+            if dropped is None:
+                return item
+            self._waiting -= 1
         self._waiting += 1
         box = self._boxes.get(key)
         if box is not None:
             box.append(item)
-            return True
+            return dropped
         self._boxes[key] = deque((item,))
         self._ready.append(key)
         if not self._is_waking:
             self._is_waking = True
             self._wake()
-        return True
+        return dropped
 
     def stop(self) -> None:
         """See ``Lanes``."""
@@ -205,12 +216,14 @@ class ThreadLanes(Generic[T]):
         concurrency: int,
         limit: int,
         name: str,
+        overflow: Overflow = "drop_newest",
     ) -> None:
         self.dropped = 0
         self._run = run
         self._failed = failed
         self._concurrency = concurrency
         self._limit = limit
+        self._drops_oldest = overflow == "drop_oldest"
         self._name = name
         self._waiting = 0
         self._boxes: dict[Hashable, deque[T]] = {}
@@ -226,19 +239,23 @@ class ThreadLanes(Generic[T]):
         """See ``Lanes``."""
         return self._waiting
 
-    def put(self, key: Hashable, item: T) -> bool:
+    def put(self, key: Hashable, item: T) -> T | None:
         """See ``Lanes``."""
         with self._changed:
             if self._stopped:
-                return True
+                return None
+            dropped: T | None = None
             if self._waiting >= self._limit:
                 self.dropped += 1
-                return False
+                dropped = _oldest(self._boxes) if self._drops_oldest else None
+                if dropped is None:
+                    return item
+                self._waiting -= 1
             self._waiting += 1
             box = self._boxes.get(key)
             if box is not None:
                 box.append(item)
-                return True
+                return dropped
             self._boxes[key] = deque((item,))
             self._ready.append(key)
             if len(self._ready) <= self._idle:  # a thread that was notified counts as idle until it took its box
@@ -247,7 +264,7 @@ class ThreadLanes(Generic[T]):
                 thread = threading.Thread(target=self._work, name=self._name, daemon=True)
                 self._threads.add(thread)
                 thread.start()
-            return True
+            return dropped
 
     def stop(self) -> None:
         """See ``Lanes``."""
@@ -334,3 +351,11 @@ class ThreadLanes(Generic[T]):
     def _tell(self) -> None:
         if self._on_change is not None:
             self._on_change()
+
+
+def _oldest(boxes: dict[Hashable, deque[T]]) -> T | None:
+    """Take out the item at the head of the mailbox that has been there longest; None if workers hold all there is."""
+    for box in boxes.values():
+        if box:
+            return box.popleft()
+    return None
