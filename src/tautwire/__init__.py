@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tautwire.client.errors import RateLimited as RateLimited
     from tautwire.client.errors import SendRefused as SendRefused
     from tautwire.client.errors import SendUnknown as SendUnknown
+    from tautwire.client.errors import ViewIncomplete as ViewIncomplete
     from tautwire.client.grant import Identity as Identity
     from tautwire.client.grant import Resume as Resume
     from tautwire.client.metrics import Metrics as Metrics
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from tautwire.client.registry import Queue as Queue
     from tautwire.client.rtm import RTMClient as RTMClient
     from tautwire.client.supervisor import ClientState as ClientState
+    from tautwire.client.view import View as View
+    from tautwire.client.view import ViewOptions as ViewOptions
     from tautwire.protocol.errors import ConfigError as ConfigError
     from tautwire.protocol.errors import TautwireError as TautwireError
     from tautwire.protocol.events import *  # noqa: F403 (the list is kept there)
@@ -68,12 +71,14 @@ _HOMES = {
         "RateLimited",
         "SendRefused",
         "SendUnknown",
+        "ViewIncomplete",
     ),
     "client.grant": ("Identity", "Resume"),
     "client.metrics": ("Metrics", "Run"),
     "client.registry": ("Queue",),
     "client.rtm": ("RTMClient",),
     "client.supervisor": ("ClientState",),
+    "client.view": ("View", "ViewOptions"),
     "protocol.errors": ("ConfigError", "TautwireError"),
     "protocol.frames": (
         "Ack",

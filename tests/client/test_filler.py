@@ -12,8 +12,8 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from tautwire import Backfill, Backfilled, BackfillIncomplete, ConfigError, Event, Gap, Message
+from tautwire.client import calls
 from tautwire.client import filler as filler_module
-from tautwire.client import history
 from tautwire.client.filler import Filler
 from tautwire.protocol.codec import decode_event, encode
 from tautwire.protocol.ids import ChannelId, Ts
@@ -125,7 +125,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         noted.append(seconds)
         await real(0)
 
-    monkeypatch.setattr(history.asyncio, "sleep", sleep)
+    monkeypatch.setattr(calls.asyncio, "sleep", sleep)
     return noted
 
 
@@ -214,7 +214,7 @@ async def test_trouble_that_stays_ends() -> None:
         s.hear(live(5))
         await s.filled()
         assert s.said == ["5"]
-        assert len(s.web.calls) == history.TRIES
+        assert len(s.web.calls) == calls.TRIES
         assert "no route" in str(s.errors[0])
 
 
@@ -231,7 +231,7 @@ async def test_a_refusal_is_told_at_once_and_spares_the_other_channels(code: str
 
 @pytest.mark.parametrize("answer", [[], {"ok": True}, {"messages": 3}, {"messages": [3]}, {"messages": [{"ts": "x"}]}])
 async def test_an_answer_that_is_none_is_told(answer: Any) -> None:
-    async with scene(*[answer] * history.TRIES) as s:
+    async with scene(*[answer] * calls.TRIES) as s:
         s.gap()
         s.hear(live(5))
         await s.filled()

@@ -25,6 +25,7 @@ from tautwire.client.registry import HandlerRegistry
 from tautwire.client.rtm import GRACE, RTMClient
 from tautwire.client.settings import MESSAGE_RATE, Offline
 from tautwire.client.supervisor import ClientState
+from tautwire.client.view import View, ViewOptions
 from tautwire.protocol.frames import Ack, Message, PingMessage, Pong, PresenceQuery, PresenceSub, Tickle, Typing
 from tautwire.protocol.tokens import Token
 from tautwire.session.client import Patience
@@ -64,6 +65,7 @@ class BlockingRTMClient(HandlerRegistry):
         backoff: Backoff | None = None,
         backfill: Backfill | None = None,
         metrics: Metrics | None = None,
+        view: ViewOptions | None = None,
     ) -> None:
         self._client = RTMClient(
             token,
@@ -81,6 +83,7 @@ class BlockingRTMClient(HandlerRegistry):
             backoff=backoff,
             backfill=backfill,
             metrics=metrics,
+            view=view,
         )
         super().__init__(self._client.delivery)
         self.settings = self._client.settings
@@ -126,6 +129,15 @@ class BlockingRTMClient(HandlerRegistry):
     def position(self) -> int | None:
         """See ``RTMClient.position``."""
         return self._client.position
+
+    @property
+    def view(self) -> View:
+        """See ``RTMClient.view``."""
+        return self._client.view
+
+    def load_view(self) -> None:
+        """See ``RTMClient.load_view``."""
+        self._wait(self._client.load_view())
 
     # -- connecting -----------------------------------------------------------------------------------------
 

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tautwire.client.backfill import Backfilled
 from tautwire.client.connection import Connection
 from tautwire.client.dispatcher import Dispatcher
-from tautwire.client.errors import BackfillIncomplete, ConnectError, EventsDropped, SendRefused
+from tautwire.client.errors import BackfillIncomplete, ConnectError, EventsDropped, SendRefused, ViewIncomplete
 from tautwire.client.filler import Filler
 from tautwire.client.grant import Resume
 from tautwire.client.handlers import Binding, HandlerList
+from tautwire.client.loader import Loader
 from tautwire.client.log import LOG
 from tautwire.client.metrics import Metrics, guarded
 from tautwire.client.repeats import Repeats, is_stamped
@@ -81,6 +82,8 @@ class Delivery:
         self.fillings: HandlerList[Backfilled] = HandlerList(self.report)
         self.filler: Filler | None = None
         """Fills gaps from the history of channels, if the client is to do that."""
+        self.loader: Loader | None = None
+        """Keeps the local view, if the client has one."""
         self.repeats = Repeats()
         self.orphans = Orphans()
         self.position: int | None = None
@@ -119,6 +122,17 @@ class Delivery:
         """Let a filler have every event before the handlers."""
         self.filler = filler
         self._deliver = filler.event_received
+
+    def view_with(self, loader: Loader) -> None:
+        """Let a view have every event before everybody else."""
+        self.loader = loader
+        apply, deliver = loader.view.apply, self._deliver
+
+        def viewed(event: Event) -> None:
+            apply(event)
+            deliver(event)
+
+        self._deliver = viewed
 
     @property
     def _lists(self) -> tuple[HandlerList[Any], ...]:
@@ -160,8 +174,8 @@ class Delivery:
         """Tell how long a ping took."""
         self.metrics.pinged(round_trip)
 
-    def refused(self, error: SendRefused | BackfillIncomplete) -> None:
-        """Tell of the refusal of a frame nobody waits for, or of a channel that was not filled."""
+    def refused(self, error: SendRefused | BackfillIncomplete | ViewIncomplete) -> None:
+        """Tell of the refusal of a frame nobody waits for, or of something that could not be read."""
         LOG.warning("%s", error)
         self.errors.publish((error, None))
 
@@ -182,6 +196,8 @@ class Delivery:
         if resume is not Resume.RESUMED:
             self.position = grant.position
         LOG.info("connected as %s to %s", grant.identity.user.id, grant.identity.team.domain)
+        if self.loader is not None:
+            self.loader.connected(grant.identity.user.id, is_resumed=resume is Resume.RESUMED)
         filler = self.filler
         if filler is not None:
             filler.connected(grant.clock_ahead)
@@ -205,6 +221,8 @@ class Delivery:
         if not will_reconnect:
             self.orphans.give_up()
         if not was_replaced:
+            if self.loader is not None:
+                self.loader.disconnected()
             quiet_for = timedelta(seconds=monotonic() - connection.heard_at)
             self._away_since = datetime.now(UTC) - quiet_for, ended.reason
         code = connection.end.code if connection.end is not None else None
@@ -223,8 +241,10 @@ class Delivery:
         """Tell of the client's new state."""
         self.metrics.state_changed(state)
 
-    async def stop_filling(self) -> None:
-        """Deliver what is held for the sake of order, and leave no task."""
+    async def stop_reading(self) -> None:
+        """End what reads from the Web API: deliver what is held for the sake of order, and leave no task."""
+        if self.loader is not None:
+            await self.loader.stop()
         if self.filler is not None:
             await self.filler.stop()
 
@@ -250,7 +270,7 @@ class Delivery:
     async def close(self, grace: float, caller: object) -> None:
         """Let handlers finish for ``grace`` seconds, then end them."""
         self.orphans.give_up()
-        await self.stop_filling()
+        await self.stop_reading()
         bindings = self.bindings
         ended = await asyncio.gather(*(binding.close(grace, caller) for binding in bindings))
         for binding, is_ended in zip(bindings, ended, strict=True):

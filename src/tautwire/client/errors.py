@@ -9,6 +9,7 @@
     ├── SendUnknown             sent, but not answered: it may have happened or not
     ├── EventsDropped           the queue of a handler ran full; for error handlers .handler
     ├── BackfillIncomplete      messages of a gap may be missing; for error handlers .channel .since .reason
+    ├── ViewIncomplete          part of the local view could not be read                 .what .reason
     └── (from protocol.errors)
         ├── RtmError ── SendRefused    the server said no to a frame             .code .msg
         ├── LocalProtocolError ── FrameError  the frame must not be sent; also a ValueError
@@ -113,3 +114,20 @@ class BackfillIncomplete(TautwireError):
 
     def __str__(self) -> str:
         return f"messages of {self.channel} after {self.since} may be missing: {self.reason}"
+
+
+class ViewIncomplete(TautwireError):
+    """A part of the local view could not be read: the view shows what it had before, changed by events.
+
+    Args:
+        what: the part, such as ``users``.
+        reason: the Web API's error string, or a sentence.
+    """
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(what, reason)
+        self.what = what
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the view lacks {self.what}: {self.reason}"

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Final
 from slack_sdk.web.async_client import AsyncWebClient
 
 from tautwire.client.backfill import Backfill, Backfilled
+from tautwire.client.calls import CallError
 from tautwire.client.errors import BackfillIncomplete
-from tautwire.client.history import HistoryError, pages
+from tautwire.client.history import pages
 from tautwire.client.log import LOG
 from tautwire.client.merge import Channel, micros, place_of
 from tautwire.protocol.events import Event
@@ -145,7 +146,7 @@ class Filler:
         async with gate:
             try:
                 reason = await self._read(channel)
-            except HistoryError as error:
+            except CallError as error:
                 reason = str(error)
         self._finish(channel, reason)
 
@@ -159,7 +160,7 @@ class Filler:
                 for ts, event in page.messages:
                     moment = micros(ts)
                     if moment is None:
-                        raise HistoryError(f"{ts!r} is no timestamp")
+                        raise CallError(f"{ts!r} is no timestamp")
                     count += channel.find(moment, event)
                 if count > self._limit or (count == self._limit and page.has_more):
                     return f"there are more than {self._limit}"

@@ -23,12 +23,14 @@ from tautwire.client.errors import NotConnected, SendRefused
 from tautwire.client.filler import Filler
 from tautwire.client.grant import Identity, ask
 from tautwire.client.interrupts import waking
+from tautwire.client.loader import Loader
 from tautwire.client.metrics import Metrics, Outcome
 from tautwire.client.registry import HandlerRegistry
 from tautwire.client.sends import Turn
 from tautwire.client.settings import MESSAGE_RATE, Offline, Settings
 from tautwire.client.supervisor import ClientState, Step, Supervisor
-from tautwire.protocol.errors import RtmErrorCode
+from tautwire.client.view import View, ViewOptions
+from tautwire.protocol.errors import ConfigError, RtmErrorCode
 from tautwire.protocol.frames import (
     Ack,
     ClientFrame,
@@ -74,6 +76,7 @@ class RTMClient(HandlerRegistry):
         backoff: how attempts to connect are spread.
         backfill: channels whose messages are looked for in their history after a gap the server does not fill.
         metrics: hears what the client does.
+        view: what of the workspace is kept in ``view``.
 
     Raises:
         ConfigError: there is no token, or an address or a file is none.
@@ -97,6 +100,7 @@ class RTMClient(HandlerRegistry):
         backoff: Backoff | None = None,
         backfill: Backfill | None = None,
         metrics: Metrics | None = None,
+        view: ViewOptions | None = None,
     ) -> None:
         settings = Settings.of(
             token,
@@ -123,6 +127,10 @@ class RTMClient(HandlerRegistry):
             web = settings.connect_client()
             publish = delivery.fillings.publish
             delivery.fill_with(Filler(backfill, web, delivery.dispatch, delivery.refused, publish))
+        if view is not None:
+            self._view = View(with_members=view.members)
+            loader = Loader(self._view, view, settings.connect_client(), self.delivery.refused)
+            self.delivery.view_with(loader)
         self._supervisor = Supervisor(self._open, self.delivery, settings)
         self._turn = Turn(message_rate)
         self._last: Connection | None = None
@@ -162,6 +170,33 @@ class RTMClient(HandlerRegistry):
     _identity: Identity | None = None
 
     @property
+    def view(self) -> View:
+        """Users, conversations and members, kept current by events.
+
+        Raises:
+            ConfigError: the client was made without one.
+        """
+        if self._view is None:
+            raise ConfigError("this client keeps no view: give it view=ViewOptions()")
+        return self._view
+
+    _view: View | None = None
+
+    async def load_view(self) -> None:
+        """Read the view anew, or wait for the reading that is under way. Each hello that resumes nothing begins one.
+
+        Raises:
+            ViewIncomplete: something could not be read.
+            NotConnected: the client was stopped meanwhile.
+            ConfigError: the client was made without a view.
+        """
+        loader = self.delivery.loader
+        if loader is None:
+            raise ConfigError("this client keeps no view: give it view=ViewOptions()")
+        await self._supervisor.ready()
+        await loader.load()
+
+    @property
     def round_trip(self) -> float | None:
         """Seconds the last ping of this connection took; None before the first answer."""
         connection = self._supervisor.connection
@@ -194,7 +229,7 @@ class RTMClient(HandlerRegistry):
     async def disconnect(self) -> None:
         """End the connection; connect() makes another. Handlers finish what was delivered. Safe in every state."""
         await self._supervisor.stop(Step.STOP)
-        await self.delivery.stop_filling()
+        await self.delivery.stop_reading()
 
     async def run(self) -> None:
         """Connect and serve until the client is disconnected or closed, then close it.
