@@ -13,7 +13,9 @@ import msgspec
 LIFE: Final = 30.0
 """Seconds after a hello in which copies are looked for."""
 
-_LOSSY: Final = frozenset({"user_typing", "presence_change", "manual_presence_change", "hello", "goodbye"})
+_LOSSY: Final = frozenset(
+    {"user_typing", "presence_change", "manual_presence_change", "hello", "goodbye", "team_migration_started"}
+)
 """Types that are never sent again, but look the same twice."""
 
 
