@@ -1,11 +1,12 @@
 """Attempts to connect: when the next one may be made, when there is none, and that there is one at a time."""
 
 import time
+from itertools import pairwise
 
 import pytest
 
 from subject import PATIENCE, QUICK, MakeSubject, Subject, Talk, aside, eventually, stays
-from tautwire import Backoff, ConnectError, ConnectRefused, Rate, RateLimited
+from tautwire import Backoff, ClientClosed, ConnectError, ConnectRefused, Rate, RateLimited
 from tautwire.client.supervisor import ClientState
 from tautwire.testing import FOREVER, BlockingWorkspace, Faults
 
@@ -186,6 +187,27 @@ class TestSeveralClients:
             make_subject(backoff=slow).connect()
         times = [at for at, _ in faults.calls]
         assert times[3] - times[0] >= 0.9
+
+    def test_clients_of_one_token_make_one_attempt_at_a_time(self, make_subject: MakeSubject, faults: Faults) -> None:
+        faults.delay(0.3, "rtm.connect", times=4)
+        waiting = [aside(make_subject().connect) for _ in range(4)]
+        for each in waiting:
+            each.result(PATIENCE)
+        times = [at for at, _ in faults.calls]
+        assert len(times) == 4
+        assert all(later - sooner >= 0.29 for sooner, later in pairwise(times))
+
+    def test_an_attempt_that_is_given_up_lets_the_next_begin(self, make_subject: MakeSubject, faults: Faults) -> None:
+        faults.delay(3.0, "rtm.connect")
+        first, second = make_subject(), make_subject()
+        waiting = aside(first.connect)
+        eventually(lambda: faults.count("rtm.connect") == 1)
+        first.close()
+        with pytest.raises(ClientClosed):
+            waiting.result(PATIENCE)
+        began = time.monotonic()
+        second.connect()
+        assert time.monotonic() - began < 2.0
 
     def test_a_closed_client_leaves_nothing_to_pay(self, make_subject: MakeSubject, faults: Faults) -> None:
         """A program that makes one client after the other, such as a test, is not slowed down."""

@@ -75,7 +75,8 @@ def test_in_the_long_run_there_is_one_attempt_a_minute(chance_of: Random) -> Non
     for _ in range(200):
         chance = chance_of.choice((0.0, chance_of.random()))
         now += governor.delay(now, chance)
-        governor.attempted(now)
+        assert governor.attempted(now)
+        governor.ended_attempt()
         attempts += 1
         governor.opened(now)
         governor.ended(now + 0.05)
@@ -85,7 +86,11 @@ def test_in_the_long_run_there_is_one_attempt_a_minute(chance_of: Random) -> Non
 def test_governors_of_one_token_share_its_budget() -> None:
     allowance = Allowance(Backoff().budget, 0.0)
     one, other = (Governor(Backoff(), 0.0, allowance) for _ in range(2))
-    made = [each.attempted(0.0) for _ in range(4) for each in (one, other)]
+    made = []
+    for each in (one, other) * 4:
+        made.append(each.attempted(0.0))
+        if made[-1]:
+            each.ended_attempt()
     assert made == [True] * 6 + [False] * 2
     assert one.delay(0.0, 0.0) == other.delay(0.0, 0.0) > 59
 
@@ -98,3 +103,22 @@ def test_governors_of_one_token_wait_as_one_of_them_was_told() -> None:
     assert not other.attempted(29.0)
     assert other.attempted(30.0)
     assert other.failures == 0
+
+
+def test_governors_of_one_token_take_turns() -> None:
+    allowance = Allowance(Backoff().budget, 0.0)
+    one, other = (Governor(Backoff(), 0.0, allowance) for _ in range(2))
+    assert one.attempted(0.0)
+    assert 0.0 < other.delay(0.0, 0.0) <= 1.0
+    assert not other.attempted(30.0)
+    one.ended_attempt()
+    assert other.delay(30.0, 0.0) == 0.0
+    assert other.attempted(30.0)
+
+
+def test_a_governor_that_went_away_in_an_attempt_does_not_hold_up_the_others_for_ever() -> None:
+    allowance = Allowance(Backoff().budget, 0.0)
+    one, other = (Governor(Backoff(), 0.0, allowance) for _ in range(2))
+    assert one.attempted(0.0)
+    assert not other.attempted(100.0)
+    assert other.attempted(120.0)

@@ -37,6 +37,10 @@ class _Shared(Allowance):
         with self._lock:
             super().hold(until)
 
+    def give_back(self) -> None:
+        with self._lock:
+            super().give_back()
+
 
 def allowance_for(settings: Settings, loop: asyncio.AbstractEventLoop) -> Allowance:
     """Return the allowance of a token; it is forgotten when the last client of the token is closed."""

@@ -251,7 +251,7 @@ class Supervisor:
             await self._pause(governor)
             self._step(Step.CONNECT)
             try:
-                connection = await self._attempt()
+                connection = await self._attempt(governor)
             except ConnectError as error:
                 self._owner.trouble(error)
                 if isinstance(error, ConnectRefused):
@@ -270,12 +270,13 @@ class Supervisor:
                 self._step(Step.STOP)
                 return self._release(NotConnected("the connection ended"))
 
-    async def _attempt(self) -> Connection:
+    async def _attempt(self, governor: Governor) -> Connection:
         self._is_attempting = True
         try:
             return await self._make(self)
         finally:
             self._is_attempting = False
+            governor.ended_attempt()
 
     async def _pause(self, governor: Governor) -> None:
         """Wait for the time of the next attempt, and take it from the budget."""
@@ -285,7 +286,8 @@ class Supervisor:
             await asyncio.sleep(delay)
         while not governor.attempted(self._now()):  # another client of the token was quicker, or was told to wait
             delay = governor.delay(self._now(), 0.0)
-            LOG.info("next rtm.connect in %.1f s, after another client's", delay)
+            if delay > 1:
+                LOG.info("next rtm.connect in %.1f s, after another client's", delay)
             await asyncio.sleep(delay)
         self._at_once = False
 

@@ -7,7 +7,7 @@ an error status, a rate limit, a refused upgrade, no hello, or a connection that
 - a wish of the server (Retry-After) is a floor;
 - a budget: a few attempts are free, in the long run there is about one a minute, the documented tier of the method.
 
-The last two belong to the token, so the clients of one token share them (``Allowance``).
+The last two belong to the token, so the clients of one token share them (``Allowance``) and make one attempt at a time.
 Time and chance come in as arguments. ``tautwire.client.supervisor`` asks, sleeps and reports.
 """
 
@@ -17,6 +17,13 @@ from tautwire.session.ratelimit import Rate, TokenBucket
 
 _ROUNDING: Final = 0.001
 """Seconds on top of a wait for budget: without them a rounding error could make an attempt that is not paid for."""
+
+
+_TURN: Final = 0.1
+"""Seconds until one who waits for the end of another's attempt looks again."""
+
+_LONGEST: Final = 120.0
+"""Seconds after which an attempt of which nothing was heard holds up nobody any more."""
 
 
 class Backoff(NamedTuple):
@@ -33,7 +40,7 @@ class Backoff(NamedTuple):
 
 
 class Allowance:
-    """What a token may do: the budget of attempts, and until when the server wants none.
+    """What a token may do: one attempt at a time, the budget of attempts, and until when the server wants none.
 
     Args:
         now: any clock in seconds that never runs backwards; the same for all calls.
@@ -42,15 +49,27 @@ class Allowance:
     def __init__(self, budget: Rate, now: float) -> None:
         self._bucket = TokenBucket(budget, now)
         self._not_before = now
+        self._busy_until: float | None = None
 
     def wait(self, now: float) -> float:
         """Return the seconds until an attempt may be made; 0.0 if it may be made now."""
         budget = self._bucket.wait(now)
-        return max(0.0, self._not_before - now, budget + _ROUNDING if budget > 0 else 0.0)
+        turn = _TURN if self._is_busy(now) else 0.0
+        return max(turn, self._not_before - now, budget + _ROUNDING if budget > 0 else 0.0)
 
     def take(self, now: float) -> bool:
-        """Use up one attempt and return True, or return False and change nothing."""
-        return now >= self._not_before and self._bucket.take(now)
+        """Begin one attempt and return True, or return False and change nothing."""
+        if now < self._not_before or self._is_busy(now) or not self._bucket.take(now):
+            return False
+        self._busy_until = now + _LONGEST
+        return True
+
+    def give_back(self) -> None:
+        """Let the next attempt begin: the one that was begun is over."""
+        self._busy_until = None
+
+    def _is_busy(self, now: float) -> bool:
+        return self._busy_until is not None and now < self._busy_until
 
     def hold(self, until: float) -> None:
         """Allow no attempt before a time."""
@@ -90,8 +109,12 @@ class Governor:
         return max(jittered, self._allowance.wait(now))
 
     def attempted(self, now: float) -> bool:
-        """Count an attempt, made now; False if it must not be made, since another client was quicker."""
+        """Begin an attempt; False if it must not be made now, since another client was quicker."""
         return self._allowance.take(now)
+
+    def ended_attempt(self) -> None:
+        """End the attempt that was begun, however it went; until then no other client of the token makes one."""
+        self._allowance.give_back()
 
     def failed(self, now: float, retry_after: float = 0.0) -> None:
         """Note an attempt that came to nothing, with the seconds the server wants us to wait."""
