@@ -162,7 +162,19 @@ class Day:
         trouble.__name__ = name
         return trouble
 
+    async def _steady(self) -> None:
+        """Wait until the connection is no successor still, and none is on its way."""
+        supervisor = self.client._supervisor
+        while True:
+            await self.until(self.is_ready, "not connected", 900.0)
+            before = supervisor.connection
+            await asyncio.sleep(5.0)
+            is_alone = supervisor.connection is before and supervisor._open == {before}
+            if is_alone and before is not None and not before.successor_wanted.is_set():
+                return
+
     async def _silence(self) -> None:
+        await self._steady()
         self._is_silenced = True
         ended = len(self.closes)
         self.link.silence()
@@ -279,7 +291,7 @@ class Day:
         assert len(self.client._supervisor._open) == 1
         assert len(allowances._KNOWN) == 1
         gc.collect()
-        assert sum(isinstance(each, Connection) for each in gc.get_objects()) <= 2
+        assert sum(type(each) is Connection for each in gc.get_objects()) <= 2
 
 
 async def _live(seed: int) -> Day:

@@ -52,7 +52,7 @@ def test_a_thousand_reconnects_leave_no_trace(make_subject: MakeSubject, blockin
     eventually(lambda: running(subject) <= tasks, "tasks grow")
     grown = resident() - memory
     assert grown < ROOM, f"{grown} bytes more after {RECONNECTS} reconnects"
-    assert sum(isinstance(each, Connection) for each in gc.get_objects()) <= 2
+    assert sum(type(each) is Connection for each in gc.get_objects()) <= 2
 
 
 def resident() -> int:
