@@ -28,7 +28,7 @@ def ts(number: int) -> Ts:
 
 
 def live(number: int, channel: str = "C1") -> Event:
-    event = decode_event(encode({"type": "message", "channel": channel, "text": str(number), "ts": ts(number)})).event
+    event = decode_event(encode({"type": "message", "channel": channel, "text": str(number), "ts": ts(number)}))
     assert isinstance(event, Event)
     return event
 

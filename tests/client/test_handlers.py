@@ -30,7 +30,7 @@ Reports = list[tuple[BaseException, Any]]
 
 
 def event(text: str) -> Event:
-    found = decode_event(text).event
+    found = decode_event(text)
     assert isinstance(found, Event)
     return found
 

@@ -15,7 +15,7 @@ ME = "U9"
 
 
 def event(**members: Any) -> Event:
-    found = decode_event(json.dumps(members)).event
+    found = decode_event(json.dumps(members))
     assert isinstance(found, Event)
     return found
 

@@ -19,7 +19,7 @@ SECOND = 1_000_000
 
 
 def decoded(**members: Any) -> Event:
-    event = decode_event(encode(members)).event
+    event = decode_event(encode(members))
     assert isinstance(event, Event)
     return event
 

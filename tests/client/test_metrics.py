@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -12,7 +12,8 @@ from fake import PATIENCE
 from tautwire import Dispatcher, Event, EventsDropped, MessageEvent, Metrics, Run
 from tautwire.client.delivery import Delivery
 from tautwire.client.metrics import guarded
-from tautwire.protocol.codec import Received, decode_event
+from tautwire.protocol.codec import decode_event
+from tautwire.session.client import Arrival
 
 
 async def eventually(condition: Callable[[], object]) -> None:
@@ -21,10 +22,9 @@ async def eventually(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.002)
 
 
-def said(text: str) -> Received:
-    return decode_event(
-        f'{{"type":"message","channel":"C1","user":"U1","text":"{text}","ts":"1700000000.00000{text}"}}'.encode()
-    )
+def said(text: str) -> Arrival:
+    frame = f'{{"type":"message","channel":"C1","user":"U1","text":"{text}","ts":"1700000000.00000{text}"}}'.encode()
+    return cast("Event", decode_event(frame)), frame
 
 
 class Noted(Metrics):
@@ -77,16 +77,15 @@ async def test_each_run_is_told_with_lag_time_and_error(delivery: Delivery, note
 
     delivery.dispatcher.register(wait)
     first, second = said("1"), said("2")
-    delivery.event_received(first)
-    delivery.event_received(second)
-    assert noted.events == [first.event, second.event]
+    delivery.events_received([first, second])
+    assert noted.events == [first[0], second[0]]
     await asyncio.sleep(0.02)
     gate.set()
     await eventually(lambda: len(noted.runs) == 2)
 
     one, two = noted.runs
     assert one.handler.endswith("wait")
-    assert one.item is first.event
+    assert one.item is first[0]
     assert one.error is error
     assert one.seconds >= 0.015
     assert one.lag < two.lag
@@ -96,10 +95,10 @@ async def test_each_run_is_told_with_lag_time_and_error(delivery: Delivery, note
 
 async def test_plain_and_inline_handlers_are_told_where_they_run(delivery: Delivery, noted: Noted) -> None:
     delivery.dispatcher.register(lambda event: None, MessageEvent, inline=True)
-    delivery.event_received(said("1"))
+    delivery.events_received([said("1")])
     assert noted.threads == [threading.current_thread().name]
     delivery.dispatcher.register(lambda event: None, MessageEvent)
-    delivery.event_received(said("2"))
+    delivery.events_received([said("2")])
     await eventually(lambda: len(noted.runs) == 3)
     assert sum(each.startswith("tautwire-handler") for each in noted.threads) == 1
 
@@ -110,9 +109,9 @@ async def test_handlers_that_were_there_before_the_client_are_measured_too(noted
     dispatcher.register(heard.append, MessageEvent, inline=True)
     delivery = Delivery(dispatcher, reply_patience=1.0, metrics=noted)
     received = said("1")
-    delivery.event_received(received)
-    assert heard == [received.event]
-    assert [each.item for each in noted.runs] == [received.event]
+    delivery.events_received([received])
+    assert heard == [received[0]]
+    assert [each.item for each in noted.runs] == [received[0]]
 
 
 async def test_drops_are_told_one_by_one(delivery: Delivery, noted: Noted) -> None:
@@ -125,7 +124,7 @@ async def test_drops_are_told_one_by_one(delivery: Delivery, noted: Noted) -> No
     delivery.errors.add(lambda error, event: (errors.append(error), items.append(event)))
     delivery.dispatcher.register(wait, MessageEvent, limit=1)
     for number in range(4):
-        delivery.event_received(said(str(number)))
+        delivery.events_received([said(str(number))])
     assert len(noted.drops) == 3
     await eventually(lambda: errors)
     assert isinstance(errors[0], EventsDropped)
@@ -139,7 +138,7 @@ async def test_handlers_of_other_kinds_are_measured_too(delivery: Delivery, note
         heard.append(text)
 
     delivery.raw.add(hear)
-    delivery.frame_received(b"{}")
+    delivery.frames_received([b"{}"])
     await eventually(lambda: heard == ["{}"])
     await eventually(lambda: [each.item for each in noted.runs] == ["{}"])
 
@@ -149,7 +148,7 @@ async def test_a_failing_hook_stops_nothing(caplog: pytest.LogCaptureFixture) ->
     heard: list[Event] = []
     delivery.dispatcher.register(heard.append, MessageEvent, inline=True)
     with caplog.at_level(logging.ERROR):
-        delivery.event_received(said("1"))
+        delivery.events_received([said("1")])
     assert len(heard) == 1
     assert "metrics hook" in caplog.text
 

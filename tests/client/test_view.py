@@ -18,7 +18,7 @@ ME, C1 = UserId("U0"), ChannelId("C1")
 
 
 def decoded(**members: Any) -> Event:
-    event = decode_event(encode(members)).event
+    event = decode_event(encode(members))
     assert isinstance(event, Event)
     return event
 

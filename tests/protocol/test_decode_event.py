@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tautwire.protocol import events
-from tautwire.protocol.codec import decode_event, encode
+from tautwire.protocol.codec import decode_event, decode_events, encode
 from tautwire.protocol.events import (
     EmojiChangedAddEvent,
     EmojiChangedEvent,
@@ -25,7 +25,7 @@ MESSAGE = {"type": "message", "channel": "C1", "user": "U1", "text": "hi", "ts":
 
 
 def decode(frame: object) -> Any:
-    return decode_event(json.dumps(frame)).event
+    return decode_event(json.dumps(frame))
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample["name"])
@@ -36,10 +36,14 @@ def test_real_frames_keep_all_they_say(sample: dict[str, Any]) -> None:
     assert json.loads(encode(event)) == sample["frame"]
 
 
-def test_raw_is_the_frame_as_it_came() -> None:
-    raw = b'{"type":"hello","news":1}'
-    assert decode_event(raw).raw == raw
-    assert decode_event(raw.decode()).raw == raw
+def test_text_reads_like_the_bytes_of_it() -> None:
+    frame = json.dumps(MESSAGE | {"text": "Grüße"}, ensure_ascii=False)
+    assert decode_event(frame) == decode_event(frame.encode())
+
+
+def test_frames_together_read_like_each_alone() -> None:
+    frames = [json.dumps(each["frame"]).encode() for each in SAMPLES] + [b"no JSON", b'{"type":"news"}']
+    assert decode_events(frames) == [decode_event(each) for each in frames]
 
 
 @pytest.mark.parametrize("extra", [{"news": {"a": [1]}}, {"client_msg_id": None}, {"edited": None}, {"files": None}])
@@ -62,8 +66,8 @@ def test_a_subtype_decides_the_class() -> None:
 
 
 def test_a_message_of_an_unknown_subtype_is_no_message_event() -> None:
-    event = decode_event(json.dumps(MESSAGE | {"subtype": "news"}))
-    assert event.event == UnknownEvent(type="message", subtype="news", raw=event.raw)
+    frame = json.dumps(MESSAGE | {"subtype": "news"})
+    assert decode_event(frame) == UnknownEvent(type="message", subtype="news", raw=frame.encode())
 
 
 def test_any_other_type_falls_back_to_its_plain_class() -> None:
@@ -73,7 +77,7 @@ def test_any_other_type_falls_back_to_its_plain_class() -> None:
 
 def test_an_unknown_type_is_kept_whole() -> None:
     raw = b'{"type":"news","subtype":7,"a":[1.0]}'
-    event = decode_event(raw).event
+    event = decode_event(raw)
     assert event == UnknownEvent(type="news", subtype=None, raw=raw)
     assert encode(event) == raw
 
@@ -127,15 +131,15 @@ def test_a_pong_carries_what_the_ping_did() -> None:
     ],
 )
 def test_what_is_no_frame_is_malformed_with_a_reason(raw: bytes | str, reason: str) -> None:
-    received = decode_event(raw)
-    assert isinstance(received.event, MalformedEvent)
-    assert received.event.type == ""
-    assert reason in received.event.reason
-    assert encode(received.event) == received.raw
+    event = decode_event(raw)
+    assert isinstance(event, MalformedEvent)
+    assert event.type == ""
+    assert reason in event.reason
+    assert encode(event) == (raw.encode(errors="surrogatepass") if isinstance(raw, str) else raw)
 
 
 def test_text_that_is_no_utf8_is_malformed() -> None:
-    event = decode_event(b'{"type":"message","channel":"C1","text":"\xff","ts":"1700000010.000100"}').event
+    event = decode_event(b'{"type":"message","channel":"C1","text":"\xff","ts":"1700000010.000100"}')
     assert isinstance(event, MalformedEvent)
     assert event.type == "message"
     assert "utf-8" in event.reason
@@ -189,7 +193,7 @@ def test_a_frame_that_is_all_wrong_is_given_up() -> None:
 
 def test_a_member_given_twice_does_no_harm() -> None:
     raw = b'{"type":"message","edited":{"ts":5},"edited":"x","channel":"C1","text":"hi","ts":"1700000010.000100"}'
-    event = decode_event(raw).event
+    event = decode_event(raw)
     assert isinstance(event, MessageEvent)
     assert event.edited is None
 

@@ -37,7 +37,7 @@ def test_what_json_has_no_word_for_is_refused() -> None:
 
 def test_open_members_keep_their_very_bytes() -> None:
     raw = b'{"type":"message","channel":"C1","text":"","ts":"1700000010.000100","blocks":[ {"a" : 1.50} ]}'
-    event = decode_event(raw).event
+    event = decode_event(raw)
     assert isinstance(event, MessageEvent)
     assert to_python(event.blocks) == [{"a": 1.5}]
     assert b'"blocks":[ {"a" : 1.50} ]' in encode(event)

@@ -49,7 +49,7 @@ def check_frame(raw: bytes) -> dict[str, Any]:
     """See that a frame is one of the catalogue; return it."""
     assert b"\n" not in raw
     frame: dict[str, Any] = json.loads(raw)
-    event = decode_event(raw).event
+    event = decode_event(raw)
     assert not isinstance(event, UnknownEvent | MalformedEvent), f"{event} from {raw!r}"
     match event:
         case Ack() | AckError():

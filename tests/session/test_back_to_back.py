@@ -109,8 +109,17 @@ class BackToBack(RuleBasedStateMachine):
     @precondition(lambda self: self.to_client)
     @rule()
     def client_reads(self) -> None:
-        for received in self.client.receive(self.to_client.popleft(), self.now):
-            self.heard.append(received.event)
+        self.read(1)
+
+    @precondition(lambda self: self.to_client)
+    @rule(count=st.integers(2, 10))
+    def client_reads_many(self, count: int) -> None:
+        """What came in together is read together."""
+        self.read(count)
+
+    def read(self, count: int) -> None:
+        frames = [self.to_client.popleft() for _ in range(min(count, len(self.to_client)))]
+        self.client.receive(frames, self.now)
         self.carry_out()
 
     @rule(seconds=st.floats(min_value=0.0, max_value=12.0))
@@ -123,6 +132,8 @@ class BackToBack(RuleBasedStateMachine):
         effects, self.client.effects = self.client.effects, []
         for effect in effects:
             match effect:
+                case client_side.Deliver(arrivals):
+                    self.heard += [event for event, _ in arrivals]
                 case client_side.Transmit(payload):
                     self.to_server.append(payload)
                 case client_side.Settled(frame_id, _, _):

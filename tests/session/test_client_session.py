@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tautwire.protocol.errors import LocalProtocolError
-from tautwire.protocol.events import ErrorEvent, HelloEvent, MalformedEvent, MessageEvent, UnknownEvent
+from tautwire.protocol.events import ErrorEvent, Event, HelloEvent, MalformedEvent, MessageEvent, UnknownEvent
 from tautwire.protocol.frames import Ack, AckError, Message, PingMessage, Pong, PresenceSub, Typing
 from tautwire.session.client import (
     MAX_FRAME_SIZE,
@@ -16,6 +16,7 @@ from tautwire.session.client import (
     TRANSITIONS,
     Cause,
     ClientSession,
+    Deliver,
     Ended,
     Expired,
     FrameError,
@@ -38,18 +39,26 @@ TEXT = b'{"type":"message","channel":"C1","user":"U1","text":"hi","ts":"17000000
 
 def ready(now: float = 0.0, **options: object) -> ClientSession:
     session = ClientSession(now, **options)  # type: ignore[arg-type]
-    session.receive(HELLO, now)
+    session.receive([HELLO], now)
     session.effects.clear()
     return session
 
 
-def events(received: object) -> list[type]:
-    return [type(each.event) for each in received]  # type: ignore[attr-defined]
+def hear(session: ClientSession, frame: bytes, now: float) -> list[Event]:
+    """Return the events that a frame brings; other effects stay."""
+    session.receive([frame], now)
+    deliveries = [each for each in session.effects if isinstance(each, Deliver)]
+    session.effects = [each for each in session.effects if each not in deliveries]
+    return [event for each in deliveries for event, _ in each.arrivals]
+
+
+def heard(session: ClientSession, frame: bytes, now: float) -> list[type]:
+    return [type(event) for event in hear(session, frame, now)]
 
 
 def taken(session: ClientSession) -> list[object]:
-    effects, session.effects = list(session.effects), []
-    return effects
+    effects, session.effects = session.effects, []
+    return list(effects)
 
 
 # -- states -------------------------------------------------------------------------------------------------------
@@ -66,34 +75,61 @@ def test_nothing_leaves_closed_and_every_state_can_end() -> None:
 
 def test_hello_opens_the_session_and_is_delivered() -> None:
     session = ClientSession(0.0)
-    assert events(session.receive(HELLO, 1.0)) == [HelloEvent]
+    assert heard(session, HELLO, 1.0) == [HelloEvent]
     assert taken(session) == [Opened()]
     assert session.state is State.READY
 
 
 def test_what_comes_before_hello_is_delivered_after_it() -> None:
     session = ClientSession(0.0)
-    assert session.receive(TEXT, 0.1) == ()
-    assert events(session.receive(HELLO, 0.2)) == [HelloEvent, MessageEvent]
+    assert heard(session, TEXT, 0.1) == []
+    assert heard(session, HELLO, 0.2) == [HelloEvent, MessageEvent]
+
+
+FRAMES = [
+    HELLO,
+    TEXT,
+    b'{"type":"goodbye"}',
+    b'{"type":"error","error":{"code":1,"msg":"no"}}',
+    b'{"ok":true,"reply_to":1,"ts":"1"}',
+    b'{"type":"position","position":17}',
+    b"no frame",
+]
+
+
+@given(st.booleans(), st.lists(st.lists(st.sampled_from(FRAMES))))
+def test_what_comes_together_is_taken_like_one_after_the_other(is_open: bool, reads: list[list[bytes]]) -> None:
+    def effects(reads: list[list[bytes]]) -> tuple[object, ...]:
+        session = ready() if is_open else ClientSession(0.0)
+        if is_open:
+            session.send(Message("C1", "hi"), 0.0)  # type: ignore[arg-type]
+        for frames in reads:
+            session.receive(frames, 1.0)
+        found: list[object] = []
+        for each in taken(session):
+            found += each.arrivals if isinstance(each, Deliver) else [each]
+        return session.state, found
+
+    assert effects(reads) == effects([[frame] for frames in reads for frame in frames])
 
 
 def test_a_second_hello_is_one_event_among_others() -> None:
     session = ready()
-    assert events(session.receive(HELLO, 1.0)) == [HelloEvent]
+    assert heard(session, HELLO, 1.0) == [HelloEvent]
     assert taken(session) == []
 
 
 def test_an_error_instead_of_hello_ends_the_session_with_the_wish_of_the_server() -> None:
     session = ClientSession(0.0)
     frame = b'{"type":"error","error":{"code":17,"msg":"Ratelimited","retry_after":9}}'
-    assert session.receive(frame, 0.1) == ()
+    assert heard(session, frame, 0.1) == []
     assert taken(session) == [Ended("Ratelimited", Cause.ERROR, 17, 9.0)]
     assert session.state is State.CLOSED
 
 
 def test_an_error_event_later_is_delivered_and_ends_nothing() -> None:
     session = ready()
-    assert events(session.receive(b'{"type":"error","error":{"code":17,"msg":"x"}}', 1.0)) == [ErrorEvent]
+    assert heard(session, b'{"type":"error","error":{"code":17,"msg":"x"}}', 1.0) == [ErrorEvent]
     assert session.state is State.READY
 
 
@@ -101,23 +137,23 @@ def test_an_error_event_later_is_delivered_and_ends_nothing() -> None:
 def test_goodbye_asks_for_a_successor_once_and_goes_on_delivering(kind: str) -> None:
     session = ready()
     goodbye = b'{"type":"%s"}' % kind.encode()
-    session.receive(goodbye, 1.0)
-    session.receive(goodbye, 1.1)
+    hear(session, goodbye, 1.0)
+    hear(session, goodbye, 1.1)
     assert taken(session) == [Leaving(kind)]
-    assert events(session.receive(TEXT, 1.2)) == [MessageEvent]
+    assert heard(session, TEXT, 1.2) == [MessageEvent]
     assert session.send(Typing("C1"), 1.3).payload  # type: ignore[arg-type]
 
 
 def test_goodbye_before_hello_ends_the_session() -> None:
     session = ClientSession(0.0)
-    assert session.receive(b'{"type":"goodbye"}', 0.1) == ()
+    assert heard(session, b'{"type":"goodbye"}', 0.1) == []
     assert taken(session) == [Ended("goodbye", Cause.GOODBYE)]
 
 
 @pytest.mark.parametrize("end", [Cause.CLOSED, Cause.DROPPED, Cause.SILENCE, Cause.REPLACED])
 def test_whatever_ends_it_after_a_goodbye_the_goodbye_is_the_cause(end: Cause) -> None:
     session = ready()
-    session.receive(b'{"type":"goodbye"}', 1.0)
+    hear(session, b'{"type":"goodbye"}', 1.0)
     taken(session)
     session.end("gone", end)
     assert taken(session) == [Ended("gone", Cause.GOODBYE)]
@@ -125,7 +161,7 @@ def test_whatever_ends_it_after_a_goodbye_the_goodbye_is_the_cause(end: Cause) -
 
 def test_a_user_who_stops_is_the_cause_also_after_a_goodbye() -> None:
     session = ready()
-    session.receive(b'{"type":"goodbye"}', 1.0)
+    hear(session, b'{"type":"goodbye"}', 1.0)
     taken(session)
     session.end("closed by us", Cause.STOPPED)
     assert taken(session) == [Ended("closed by us", Cause.STOPPED)]
@@ -136,8 +172,8 @@ def test_nothing_is_delivered_or_sent_after_the_end() -> None:
     session.end("gone", Cause.DROPPED)
     session.end("again", Cause.CLOSED)
     assert taken(session) == [Ended("gone", Cause.DROPPED)]
-    assert session.receive(TEXT, 1.0) == ()
-    assert session.receive(HELLO, 1.0) == ()
+    assert heard(session, TEXT, 1.0) == []
+    assert heard(session, HELLO, 1.0) == []
     assert session.deadline is None
     with pytest.raises(LocalProtocolError):
         session.send(PingMessage(), 1.0)
@@ -145,9 +181,9 @@ def test_nothing_is_delivered_or_sent_after_the_end() -> None:
 
 def test_garbage_is_delivered_as_such() -> None:
     session = ready()
-    assert events(session.receive(b"\xff\xfe", 1.0)) == [MalformedEvent]
-    assert events(session.receive(b"[1]", 1.0)) == [MalformedEvent]
-    assert events(session.receive(b'{"type":"new_thing"}', 1.0)) == [UnknownEvent]
+    assert heard(session, b"\xff\xfe", 1.0) == [MalformedEvent]
+    assert heard(session, b"[1]", 1.0) == [MalformedEvent]
+    assert heard(session, b'{"type":"new_thing"}', 1.0) == [UnknownEvent]
 
 
 @given(
@@ -161,7 +197,7 @@ def test_no_input_raises_and_nothing_comes_before_hello(frames: list[bytes]) -> 
     session = ClientSession(0.0)
     delivered: list[object] = []
     for at, frame in enumerate(frames):
-        delivered += [each.event for each in session.receive(frame, float(at))]
+        delivered += hear(session, frame, float(at))
     assert not delivered or isinstance(delivered[0], HelloEvent)
 
 
@@ -203,13 +239,13 @@ def test_a_reply_settles_its_frame_once_in_any_order() -> None:
         session.send(Message("C1", text), 1.0)  # type: ignore[arg-type]
     second, first = b'{"ok":true,"reply_to":2,"ts":"2"}', b'{"ok":false,"reply_to":1,"error":{"code":2,"msg":"m"}}'
     for frame in (second, first, second):
-        assert session.receive(frame, 1.5) == ()
+        assert heard(session, frame, 1.5) == []
     assert taken(session) == [Settled(2, Ack(2, "2", None), 0.5), Settled(1, AckError(1, 2, "m"), 0.5)]  # type: ignore[arg-type]
 
 
 def test_a_refusal_nobody_waits_for_is_told() -> None:
     session = ready()
-    session.receive(b'{"ok":false,"reply_to":9,"error":{"code":-1,"msg":"slow"}}', 1.0)
+    hear(session, b'{"ok":false,"reply_to":9,"error":{"code":-1,"msg":"slow"}}', 1.0)
     assert taken(session) == [Stray(AckError(9, -1, "slow"))]
 
 
@@ -217,7 +253,7 @@ def test_a_replayed_message_is_an_event_and_settles_nothing() -> None:
     session = ready()
     session.send(Message("C1", "hi"), 0.0)  # type: ignore[arg-type]
     replay = b'{"reply_to":1,"type":"message","channel":"C1","user":"U1","text":"hi","ts":"1700000000.000001"}'
-    assert events(session.receive(replay, 1.0)) == [MessageEvent]
+    assert heard(session, replay, 1.0) == [MessageEvent]
     assert taken(session) == []
     assert session.unanswered == [1]
 
@@ -225,7 +261,7 @@ def test_a_replayed_message_is_an_event_and_settles_nothing() -> None:
 def test_a_pong_settles_its_ping_with_the_members_it_echoes() -> None:
     session = ready()
     session.send(PingMessage(time=7), 1.0)
-    session.receive(b'{"type":"pong","reply_to":1,"time":7}', 1.25)
+    hear(session, b'{"type":"pong","reply_to":1,"time":7}', 1.25)
     pinged, settled = taken(session)
     assert pinged == Pinged(0.25)
     assert isinstance(settled, Settled)
@@ -235,7 +271,7 @@ def test_a_pong_settles_its_ping_with_the_members_it_echoes() -> None:
 
 def test_a_position_is_an_effect_and_no_event() -> None:
     session = ready()
-    assert session.receive(b'{"type":"position","position":17}', 1.0) == ()
+    assert heard(session, b'{"type":"position","position":17}', 1.0) == []
     assert taken(session) == [Positioned(17)]
 
 
@@ -244,7 +280,7 @@ def test_an_id_in_use_is_refused_and_free_after_its_reply() -> None:
     session.send(Message("C1", "a", id=7), 0.0)  # type: ignore[arg-type]
     with pytest.raises(FrameError, match="7"):
         session.send(Message("C1", "b", id=7), 0.0)  # type: ignore[arg-type]
-    session.receive(b'{"ok":true,"reply_to":7,"ts":"1"}', 0.1)
+    hear(session, b'{"ok":true,"reply_to":7,"ts":"1"}', 0.1)
     assert session.send(Message("C1", "b", id=7), 0.2).id == 7  # type: ignore[arg-type]
 
 
@@ -304,7 +340,7 @@ def test_a_ping_asks_for_a_sign_of_life_when_idle() -> None:
     assert isinstance(transmit, Transmit)
     assert msgspec.json.decode(transmit.payload) == {"type": "ping", "id": 1}
     assert session.unanswered == []  # nobody but the session waits for it
-    session.receive(b'{"type":"pong","reply_to":1}', 10.5)
+    hear(session, b'{"type":"pong","reply_to":1}', 10.5)
     assert taken(session) == [Pinged(0.5)]
     assert session.round_trip == 0.5
     assert session.deadline == 20.5
@@ -312,7 +348,7 @@ def test_a_ping_asks_for_a_sign_of_life_when_idle() -> None:
 
 def test_anything_that_comes_in_puts_the_ping_off() -> None:
     session = ready(0.0)
-    session.receive(TEXT, 9.0)
+    hear(session, TEXT, 9.0)
     session.handle_time(10.0)
     session.heard(12.0)
     session.handle_time(19.5)
@@ -344,7 +380,7 @@ def test_a_reply_that_does_not_come_leaves_the_outcome_unknown() -> None:
     session.handle_time(4.5)
     assert taken(session) == [Expired(1)]
     assert session.unanswered == [2]
-    session.receive(b'{"ok":true,"reply_to":1,"ts":"1"}', 4.6)  # too late: nobody waits, nobody is confused
+    hear(session, b'{"ok":true,"reply_to":1,"ts":"1"}', 4.6)  # too late: nobody waits, nobody is confused
     assert taken(session) == []
 
 
@@ -361,7 +397,7 @@ def test_what_comes_in_after_the_end_is_nobodys() -> None:
     session.end("gone", Cause.DROPPED)
     taken(session)
     for late in (b'{"ok":true,"reply_to":1,"ts":"1"}', b'{"type":"position","position":7}', TEXT, HELLO):
-        assert session.receive(late, 1.0) == ()
+        assert heard(session, late, 1.0) == []
     assert taken(session) == []
 
 
@@ -375,6 +411,6 @@ def test_handling_time_at_the_deadline_always_moves_it(steps: list[tuple[float, 
         due = session.deadline
         now = max(now + wait, due)
         if is_heard:
-            session.receive(TEXT, now)
+            hear(session, TEXT, now)
         session.handle_time(now)
         assert session.deadline is None or session.deadline > now

@@ -5,7 +5,7 @@ other connections; ``tautwire.client.supervisor`` makes, replaces and ends them.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from time import monotonic
 from typing import Any, Final, Protocol
 
@@ -14,12 +14,13 @@ from tautwire.client.grant import Grant
 from tautwire.client.log import LOG
 from tautwire.client.settings import Settings
 from tautwire.client.transport import End, Transport, dial
-from tautwire.protocol.codec import Received
 from tautwire.protocol.errors import ConfigError, RtmErrorCode
 from tautwire.protocol.frames import Ack, AckError, ClientFrame, Pong
 from tautwire.session.client import (
+    Arrival,
     Cause,
     ClientSession,
+    Deliver,
     Ended,
     Expired,
     Leaving,
@@ -45,11 +46,11 @@ Reply = Ack | Pong
 class Inbox(Protocol):
     """Where a connection puts what the server says. All are called on the loop; none may raise."""
 
-    def frame_received(self, data: bytes) -> None:
-        """Take a text message as it came."""
+    def frames_received(self, frames: Sequence[bytes]) -> None:
+        """Take text messages as they came, before what they say."""
 
-    def event_received(self, received: Received) -> None:
-        """Take the next event."""
+    def events_received(self, arrivals: Iterable[Arrival]) -> None:
+        """Take the next events."""
 
     def positioned(self, position: int) -> None:
         """Learn how far the server's log was delivered."""
@@ -193,17 +194,12 @@ class Connection:
         self._session = ClientSession(monotonic(), patience=self._settings.patience, first_id=self._session.next_id)
         self._arm()
 
-    def receive(self, data: bytes) -> None:
-        """Take one text message."""
-        session = self._session
+    def receive(self, frames: Sequence[bytes]) -> None:
+        """Take text messages."""
         if not self._is_retired:
-            self._inbox.frame_received(data)
-        events = session.receive(data, monotonic())
-        if session.effects:
-            self._carry_out()
-        if not self._is_retired:
-            for received in events:
-                self._inbox.event_received(received)
+            self._inbox.frames_received(frames)
+        self._session.receive(frames, monotonic())
+        self._carry_out()
 
     def ended(self, end: End) -> None:
         """Learn that the socket is gone."""
@@ -216,6 +212,9 @@ class Connection:
         effects, self._session.effects = self._session.effects, []
         for effect in effects:
             match effect:
+                case Deliver(arrivals):
+                    if not self._is_retired:
+                        self._inbox.events_received(arrivals)
                 case Settled(id, AckError(code=code, msg=msg)):
                     self._settle(id, SendRefused(code, msg))
                 case Settled(id, Ack() | Pong() as reply):

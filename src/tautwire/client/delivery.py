@@ -6,7 +6,7 @@ failure. Handlers are run by ``tautwire.client.handlers``, picked by the dispatc
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -24,11 +24,10 @@ from tautwire.client.log import LOG
 from tautwire.client.metrics import Metrics, guarded
 from tautwire.client.repeats import Repeats, is_stamped
 from tautwire.client.sends import REPLAY_WAIT, Orphans
-from tautwire.protocol.codec import Received
 from tautwire.protocol.events import Event, MessageEvent
 from tautwire.protocol.frames import PresenceSub
 from tautwire.protocol.ids import ChannelId, UserId
-from tautwire.session.client import Cause, Ended
+from tautwire.session.client import Arrival, Cause, Ended
 
 if TYPE_CHECKING:
     from tautwire.client.supervisor import ClientState
@@ -145,25 +144,35 @@ class Delivery:
 
     # -- frames ---------------------------------------------------------------------------------------------
 
-    def frame_received(self, data: bytes) -> None:
-        """Give a text message to the raw handlers."""
+    def frames_received(self, frames: Sequence[bytes]) -> None:
+        """Give text messages to the raw handlers."""
         if self.raw.bindings:
-            self.raw.publish(data.decode(errors="replace"))
+            for frame in frames:
+                self.raw.publish(frame.decode(errors="replace"))
 
-    def event_received(self, received: Received) -> None:
-        """Give an event to its handlers, unless it is a copy."""
-        event, raw = received
-        if raw == self._last and is_stamped(raw):  # the server stutters
-            return
-        self._last = raw
+    def events_received(self, arrivals: Iterable[Arrival]) -> None:
+        """Give events to their handlers, but no copies."""
+        deliver, last = self._deliver, self._last
+        may_repeat = self.repeats.is_watching or self._awaits_replay or bool(self.orphans.waiting)
+        for event, raw in arrivals:
+            if raw == last and is_stamped(raw):  # the server stutters
+                continue
+            last = raw
+            if may_repeat and self._is_repeat(event, raw):
+                continue
+            deliver(event)
+        self._last = last
+
+    def _is_repeat(self, event: Event, raw: bytes) -> bool:
+        """Tell whether an event was delivered by another connection, or is our own message sent back."""
         if self.repeats.is_watching and self.repeats.is_repeat(raw, monotonic()):
-            return
+            return True
         if (self._awaits_replay or self.orphans.waiting) and isinstance(event, MessageEvent):
             if event.reply_to is not None:  # no news: whoever sent it knows, or is told now
                 self.orphans.settle(event)
-                return
+                return True
             self._awaits_replay = False
-        self._deliver(event)  # type: ignore[arg-type]  # replies never come here
+        return False
 
     def positioned(self, position: int) -> None:
         """Remember where to go on."""

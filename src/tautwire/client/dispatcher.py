@@ -85,6 +85,10 @@ class _Entry(NamedTuple):
         return any(_matches(each, event) for each in self.targets)
 
 
+_Way = tuple[Callable[[Any], object], Binding[Any]]
+"""What takes an event, and the binding that hears of it if that fails."""
+
+
 class Decorator(Generic[E]):
     """What ``on(EventClass)`` returns: registers the function below it and leaves it as it was."""
 
@@ -113,7 +117,7 @@ class Dispatcher:
         self.me = ""
         """The user id of the client, set by it: its own messages are not heard."""
         self._entries: tuple[_Entry, ...] = ()
-        self._routes: dict[type[Event], tuple[Binding[Any], ...]] = {}
+        self._routes: dict[type[Event], tuple[_Way, ...]] = {}
 
     # -- adding and removing --------------------------------------------------------------------------------
 
@@ -172,9 +176,8 @@ class Dispatcher:
         if call is None:
             raise TypeError(f"a handler is a function or has a handle method, unlike {handler!r}")
         wanted = (event,) if event is not None else _wants(handler, call)
-        binding: Binding[Any] = Binding(
-            handler, call, Options(inline, concurrency, limit, overflow, timeout), self._failed
-        )
+        options = Options(inline, concurrency, limit, overflow, timeout)
+        binding: Binding[Any] = Binding(handler, call, options, self._failed, key_of=conversation_of)
         return self._add(_Entry(tuple(_target(each) for each in wanted), binding))
 
     def deregister(self, handler: object) -> bool:
@@ -255,7 +258,9 @@ class Dispatcher:
         options = Options(inline, concurrency, limit, overflow, timeout)
 
         def register(handler: Listener) -> Listener:
-            binding: Binding[Any] = Binding(handler, handler, options, self._failed, spread=True)
+            binding: Binding[Any] = Binding(
+                handler, handler, options, self._failed, key_of=lambda item: conversation_of(item[0]), spread=True
+            )
             self._add(_Entry((_target(MessageEvent),), binding, hearing))
             return handler
 
@@ -275,6 +280,7 @@ class Dispatcher:
             self._metrics = metrics
             for entry in self._entries:
                 entry.binding.measure(metrics)
+            self._routes = {}
 
     @property
     def bindings(self) -> tuple[Binding[Any], ...]:
@@ -285,13 +291,15 @@ class Dispatcher:
 
     def dispatch(self, event: Event) -> None:
         """Give an event to its handlers, in the order they were registered. Called on the loop, for each event."""
-        bindings = self._routes.get(event.__class__)
-        if bindings is None:
+        ways = self._routes.get(event.__class__)
+        if ways is None:
             self._pick(event)
-        elif bindings:
-            key = conversation_of(event)
-            for binding in bindings:
-                binding.deliver(key, event)
+            return
+        for take, binding in ways:
+            try:
+                take(event)
+            except Exception as error:  # noqa: BLE001 (as Binding.deliver, without the cost of one more call)
+                binding.failed(error, event)
 
     def _failed(self, error: BaseException, item: Any, binding: Binding[Any]) -> None:
         if self.report is not None:
@@ -316,10 +324,9 @@ class Dispatcher:
         if not is_handled:
             chosen.extend((each.binding, event) for each in entries if each.targets == (_LEFT_OVER,))
         if is_lasting:
-            routes[event.__class__] = tuple(binding for binding, _ in chosen)
-        key = conversation_of(event)
+            routes[event.__class__] = tuple((binding.take, binding) for binding, _ in chosen)
         for binding, item in chosen:
-            binding.deliver(key, item)
+            binding.deliver(item)
 
 
 def conversation_of(event: Event) -> str:

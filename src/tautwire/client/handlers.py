@@ -68,24 +68,30 @@ class Options:
 class Binding(Generic[T]):
     """One handler, ready to be given items.
 
-    ``handler`` is what the user registered, ``function`` what is called: itself, or its ``handle`` method. With
-    ``spread`` an item is a tuple of arguments.
+    Args:
+        handler: what the user registered.
+        function: what is called: the handler itself, or its ``handle`` method.
+        options: how it is run.
+        report: hears of failures.
+        key_of: tells which conversation an item belongs to; without it they all belong to one.
+        spread: whether an item is a tuple of arguments.
 
     Raises:
         ValueError: the options do not fit the kind of function.
     """
 
     __slots__ = (
+        "_call",
         "_is_async",
+        "_key_of",
         "_metrics",
         "_options",
         "_overflows",
         "_report",
-        "_serial",
-        "call",
         "handler",
         "lanes",
         "name",
+        "take",
     )
 
     def __init__(
@@ -95,43 +101,61 @@ class Binding(Generic[T]):
         options: Options,
         report: Report,
         *,
+        key_of: Callable[[T], Hashable] | None = None,
         spread: bool = False,
     ) -> None:
         self.handler = handler
-        self.call: Callable[[T], Any] = _spread(function) if spread else function
         self.name = getattr(handler, "__qualname__", None) or type(handler).__qualname__
+        self._call: Callable[[Any], Any] = _spread(function) if spread else function
+        self._key_of = key_of if options.concurrency != 1 else None
         self._overflows = False
         self._report = report
-        self._serial = options.concurrency == 1
         self._options = options
         self._is_async = _is_async(function)
         self._metrics: Metrics | None = None
         self.lanes: Lanes[T] | None = self._lanes(options)
+        self.take: Callable[[T], object] = self._call if self.lanes is None else self._queue
+        """Runs the handler for an item, or queues the item behind the earlier ones of its conversation. What an inline
+        handler raises comes out of it; ``deliver`` catches that."""
 
     def measure(self, metrics: Metrics) -> None:
         """Tell of every run. Has to come before the first item; does nothing the second time."""
         if self._metrics is None:
             self._metrics = metrics
-            self.call = _measured_async(self, metrics) if self._is_async else _measured(self, metrics)
+            self._call = (
+                _measured_async(self._call, self.name, metrics)
+                if self._is_async
+                else (_measured(self._call, self.name, metrics))
+            )
             self.lanes = self._lanes(self._options)
+            self.take = self._run_stamped if self.lanes is None else self._queue
 
-    def deliver(self, key: Hashable, item: T) -> None:
-        """Run the handler for an item, now or behind the earlier items of the same key."""
+    def deliver(self, item: T) -> None:
+        """Run the handler for an item, now or behind the earlier items of its conversation."""
+        try:
+            self.take(item)
+        except Exception as error:  # noqa: BLE001 (a handler may raise anything; it is reported)
+            self.failed(error, item)
+
+    def _run_stamped(self, item: T) -> None:
+        self._call(_Stamped(item, monotonic()))
+
+    def _queue(self, item: T) -> None:
+        key = None if self._key_of is None else self._key_of(item)
         if self._metrics is not None:
             item = cast("T", _Stamped(item, monotonic()))
-        if self.lanes is None:
-            try:
-                self.call(item)
-            except Exception as error:  # noqa: BLE001 (a handler may raise anything; it is reported)
-                self.failed(error, item)
-        elif (dropped := self.lanes.put(None if self._serial else key, item)) is None:
+        dropped = self.lanes.put(key, item)  # type: ignore[union-attr]  # only called where there are lanes
+        if dropped is not None:
+            self._overflow(dropped)
+        elif self._overflows:
             self._overflows = False
-        else:
-            if self._metrics is not None:
-                self._metrics.event_dropped(self.name)
-            if not self._overflows:  # one report for each time the queue runs full, not one for each item
-                self._overflows = True
-                self.failed(EventsDropped(self.name), dropped)
+
+    def _overflow(self, dropped: T) -> None:
+        if self._metrics is not None:
+            self._metrics.event_dropped(self.name)
+        if not self._overflows:  # one report for each time the queue runs full, not one for each item
+            self._overflows = True
+            self.failed(EventsDropped(self.name), dropped)
 
     def failed(self, error: BaseException, item: T) -> None:
         """Pass on what the handler raised."""
@@ -143,7 +167,7 @@ class Binding(Generic[T]):
                 raise ValueError("inline=True is for plain functions: the reader cannot wait for a coroutine")
             return None
         if self._is_async:
-            run = self.call if options.timeout is None else _limited(self.call, options.timeout)
+            run = self._call if options.timeout is None else _limited(self._call, options.timeout)
             return TaskLanes(
                 run,
                 self.failed,
@@ -154,7 +178,7 @@ class Binding(Generic[T]):
         if options.timeout is not None:
             raise ValueError("timeout is for coroutine functions: a thread cannot be stopped from outside")
         return ThreadLanes(
-            _checked(self.call),
+            _checked(self._call),
             self.failed,
             concurrency=options.concurrency or THREADS,
             limit=options.limit,
@@ -214,7 +238,7 @@ class HandlerList(Generic[T]):
     def publish(self, item: T) -> None:
         """Give an item to all handlers, each in its own way and in order."""
         for binding in self.bindings:
-            binding.deliver(None, item)
+            binding.deliver(item)
 
 
 def _is_async(call: Callable[..., object]) -> bool:
@@ -245,9 +269,7 @@ def _checked(call: Callable[[T], Any]) -> Callable[[T], object]:
     return run
 
 
-def _measured(binding: Binding[Any], metrics: Metrics) -> Callable[[Any], Any]:
-    call, name = binding.call, binding.name
-
+def _measured(call: Callable[[Any], Any], name: str, metrics: Metrics) -> Callable[[Any], Any]:
     def run(stamped: _Stamped) -> Any:
         began, error = monotonic(), None
         try:
@@ -261,9 +283,7 @@ def _measured(binding: Binding[Any], metrics: Metrics) -> Callable[[Any], Any]:
     return run
 
 
-def _measured_async(binding: Binding[Any], metrics: Metrics) -> Callable[[Any], Any]:
-    call, name = binding.call, binding.name
-
+def _measured_async(call: Callable[[Any], Any], name: str, metrics: Metrics) -> Callable[[Any], Any]:
     async def run(stamped: _Stamped) -> None:
         began, error = monotonic(), None
         try:

@@ -64,7 +64,7 @@ def _message(channel: ChannelId, message: Any) -> tuple[Ts, Event]:
     """Make the event that a message of the history was: that lacks what every event of a channel says."""
     if not isinstance(message, Mapping) or not isinstance(message.get("ts"), str):
         raise CallError("the answer holds something that is no message")
-    event = decode_event(encode({"type": "message", **message, "channel": channel})).event
+    event = decode_event(encode({"type": "message", **message, "channel": channel}))
     if not isinstance(event, Event):
         raise CallError("the answer holds something that is no message")
     return Ts(message["ts"]), event

@@ -1,8 +1,8 @@
 """The WebSocket under a connection: the only module that knows picows.
 
-It hands over whole text messages as bytes and says once how the socket ended. What picows leaves to its user is done
-here: fragments are put together, CLOSE is answered, an oversized message ends the connection. Extensions are never
-offered. Nothing here knows RTM; ``tautwire.client.connection`` owns a transport.
+It hands over whole text messages as bytes, those of one read together, and says once how the socket ended. What picows
+leaves to its user is done here: fragments are put together, PING and CLOSE are answered, an oversized message ends the
+connection. Extensions are never offered. Nothing here knows RTM; ``tautwire.client.connection`` owns a transport.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import socket
 import ssl as ssl_module
 import struct
 import sys
+from collections.abc import Sequence
 from typing import Final, NamedTuple, Protocol
 
 import aiohappyeyeballs
@@ -65,8 +66,8 @@ class Receiver(Protocol):
     def connected(self, transport: Transport) -> None:
         """Learn that the WebSocket is open, before anything comes in."""
 
-    def receive(self, data: bytes) -> None:
-        """Take one complete text message, not checked for UTF-8."""
+    def receive(self, frames: Sequence[bytes]) -> None:
+        """Take complete text messages that came in together, in order, not checked for UTF-8."""
 
     def ended(self, end: End) -> None:
         """Learn, once, that nothing will come any more."""
@@ -106,6 +107,7 @@ async def dial(
                 socket_factory=open_socket,
                 websocket_handshake_timeout=within,
                 max_frame_size=MAX_MESSAGE_SIZE,
+                enable_auto_pong=False,  # or the last frame of a read might be one that the listener never sees
                 max_redirects=0,
                 logger_name=SOCKET_LOG,
             )
@@ -155,11 +157,15 @@ class _PicowsTransport:
             LOG.debug("socket ended with %s", redact(repr(error)))
 
 
+_TEXT: Final = WSMsgType.TEXT  # looking up a member of an enum takes longer than reading the rest of a frame
+
+
 class _Listener(WSListener):
-    """Puts messages together and reports the end once."""
+    """Puts messages together, hands over those of one read at once, and reports the end once."""
 
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
+        self._messages: list[bytes] = []
         self._parts: list[bytes] = []
         self._size = 0
         self._is_text = True
@@ -169,15 +175,29 @@ class _Listener(WSListener):
         self._receiver.connected(_PicowsTransport(transport))
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if frame.msg_type is _TEXT and frame.fin and not (frame.rsv1 or frame.rsv2 or frame.rsv3 or self._parts):
+            self._messages.append(frame.get_payload_as_bytes())
+        else:
+            self._take_other(transport, frame)
+        if frame.last_in_buffer:
+            self._hand_over()
+
+    def _take_other(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Take any frame but a text message of one piece."""
         kind = frame.msg_type
         if frame.rsv1 or frame.rsv2 or frame.rsv3:  # no extension was agreed on; mostly we lost the thread
             self._break_off(transport, WSCloseCode.PROTOCOL_ERROR, _BROKEN)
-        elif kind is WSMsgType.TEXT and frame.fin and not self._parts:
-            self._receiver.receive(frame.get_payload_as_bytes())
+        elif kind is WSMsgType.PING:
+            transport.send_pong(frame.get_payload_as_bytes())
         elif kind is WSMsgType.CLOSE:
             self._close(transport, frame)
         elif kind in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
             self._collect(transport, frame)
+
+    def _hand_over(self) -> None:
+        frames, self._messages = self._messages, []
+        if frames and self._end is None:
+            self._receiver.receive(frames)
 
     def _collect(self, transport: WSTransport, frame: WSFrame) -> None:
         """Keep a fragment; hand over the message with the last one. Binary messages are no part of RTM: ignored."""
@@ -195,7 +215,7 @@ class _Listener(WSListener):
         elif frame.fin:
             message, self._parts, self._size = b"".join(self._parts), [], 0
             if self._is_text:
-                self._receiver.receive(message)
+                self._messages.append(message)
 
     def _close(self, transport: WSTransport, frame: WSFrame) -> None:
         code = int(frame.get_close_code().value)
@@ -219,6 +239,7 @@ class _Listener(WSListener):
     def _finish(self, end: End) -> None:
         """Report the end, the first time. picows goes on with what it has read; nobody listens any more."""
         if self._end is None:
+            self._hand_over()
             self._end = end
             self._parts.clear()
             self._receiver.ended(end)

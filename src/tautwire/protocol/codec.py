@@ -1,13 +1,13 @@
 """Bytes to events and commands, and back. Nothing that comes from the wire makes these functions raise.
 
-``decode_event`` is the client's, ``decode_command`` the server's, ``encode`` everybody's. Each decoder first tries the
+``decode_events`` is the client's, ``decode_command`` the server's, ``encode`` everybody's. Each decoder first tries the
 one strict pass that fits nearly every frame, and looks closer only when that fails.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Any, Final, NamedTuple, TypeVar, Union
+from typing import Any, Final, TypeAlias, TypeVar, Union
 
 import msgspec
 from msgspec import DecodeError, Raw, Struct, ValidationError
@@ -47,29 +47,34 @@ _UNREADABLE: Final = (DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for input that is wrong in whatever way."""
 
 
-class Received(NamedTuple):
-    """What one frame of a server says, and the frame itself."""
-
-    event: Event | Reply | Position
-    raw: bytes
-    """The frame as it came, with the members no class names."""
+ServerFrame: TypeAlias = Event | Reply | Position
+"""What one frame of a server says."""
 
 
-def decode_event(data: bytes | str) -> Received:
-    """Read one frame of a server.
+def decode_events(frames: Iterable[bytes]) -> list[ServerFrame]:
+    """Read frames of a server, in their order.
 
     A class is found by type and subtype, then by type alone, except that a message of an unknown subtype becomes an
     ``UnknownEvent``. An optional member of the wrong shape is taken for absent; where a member is needed, the event
     becomes a ``MalformedEvent``. A ``message`` with ``reply_to`` is a message (the replay of an earlier connection's),
     never an ack.
     """
-    raw = data.encode(errors="surrogatepass") if isinstance(data, str) else data
-    if not raw.startswith(_NEVER_PLAIN):
-        try:
-            return Received(_decode_plain_event(raw), raw)
-        except _UNREADABLE:
-            pass  # the closer look below says what it is
-    return Received(_decode_any_event(raw), raw)
+    decode = _decode_plain_event
+    events: list[ServerFrame] = []
+    for raw in frames:
+        if not raw.startswith(_NEVER_PLAIN):
+            try:
+                events.append(decode(raw))
+                continue
+            except _UNREADABLE:
+                pass  # the closer look below says what it is
+        events.append(_decode_any_event(raw))
+    return events
+
+
+def decode_event(frame: bytes | str) -> ServerFrame:
+    """Read one frame of a server; see ``decode_events``."""
+    return decode_events((frame.encode(errors="surrogatepass") if isinstance(frame, str) else frame,))[0]
 
 
 def decode_command(data: bytes | memoryview) -> Command:

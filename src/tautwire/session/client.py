@@ -13,20 +13,20 @@ What the peer sends never raises: every step is defined in every state.
     LEAVING    LEAVING  LEAVING  LEAVING  CLOSED
     CLOSED     CLOSED   CLOSED   CLOSED   CLOSED
 
-``receive`` returns the events to deliver; what else there is to do stands in ``effects`` afterwards. Time is an
-argument, in seconds, of any clock that never runs backwards. The shell in ``tautwire.client.connection`` owns the
-socket and the clock, carries out the effects, and calls ``handle_time`` when ``deadline`` has come.
+What there is to do, the events to deliver among it, stands in ``effects`` afterwards, in order. Time is an argument, in
+seconds, of any clock that never runs backwards. The shell in ``tautwire.client.connection`` owns the socket and the
+clock, carries out the effects, and calls ``handle_time`` when ``deadline`` has come.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 import msgspec
 
-from tautwire.protocol.codec import Received, decode_event, encode
+from tautwire.protocol.codec import ServerFrame, decode_events, encode
 from tautwire.protocol.errors import LocalProtocolError
-from tautwire.protocol.events import ErrorEvent, GoodbyeEvent, HelloEvent, TeamMigrationStartedEvent
+from tautwire.protocol.events import ErrorEvent, Event, GoodbyeEvent, HelloEvent, TeamMigrationStartedEvent
 from tautwire.protocol.frames import Ack, AckError, ClientFrame, PingMessage, Pong, Position
 from tautwire.protocol.opendata import to_python
 
@@ -121,6 +121,17 @@ class Cause(Enum):
     """The user wanted no connection any more."""
 
 
+Arrival: TypeAlias = tuple[Event, bytes]
+"""An event and the frame it came in."""
+
+
+class Deliver(NamedTuple):
+    """Events came, in this order."""
+
+    arrivals: Iterable[Arrival]
+    """To be looked at once."""
+
+
 class Opened(NamedTuple):
     """The hello came: events follow, frames may be sent."""
 
@@ -182,7 +193,7 @@ class Ended(NamedTuple):
     """Seconds the server wants us to wait before the next connection."""
 
 
-Effect = Opened | Leaving | Transmit | Settled | Pinged | Expired | Stray | Positioned | Ended
+Effect = Deliver | Opened | Leaving | Transmit | Settled | Pinged | Expired | Stray | Positioned | Ended
 
 
 class Sent(NamedTuple):
@@ -217,7 +228,7 @@ class ClientSession:
         self._pinged_at = now
         self._own_ping: int | None = None
         self._sent_at: dict[int, float] = {}  # by id, oldest first; all wait equally long
-        self._early: list[Received] = []
+        self._early: list[Arrival] = []
         self._reactions: dict[type, Callable[[Any, float], None]] = {
             HelloEvent: self._hello,
             GoodbyeEvent: self._goodbye,
@@ -241,33 +252,33 @@ class ClientSession:
 
     # -- what comes in --------------------------------------------------------------------------------------
 
-    def receive(self, data: bytes, now: float) -> Sequence[Received]:
-        """Take one text message; return the events to deliver now, in order. Replies and positions are effects."""
-        if self.state is State.CLOSED:  # its sends were given up: the owner knows nothing of them any more
-            return ()
+    def receive(self, frames: Sequence[bytes], now: float) -> None:
+        """Take text messages that came in together, in order."""
         self._heard_at = now
-        received = decode_event(data)
-        react = self._reactions.get(received.event.__class__)
-        if react is None:
-            return (received,) if self.is_live else self._hold(received)
-        was_opening = self.state is State.OPENING
-        react(received.event, now)
-        if react in (self._reply, self._position) or not self.is_live:
-            return ()
-        if was_opening:
-            early, self._early = self._early, []
-            return (received, *early)
-        return (received,)
+        decoded = decode_events(frames)
+        if self.is_live and self._reactions.keys().isdisjoint(map(type, decoded)):
+            self.effects.append(Deliver(cast("Iterable[Arrival]", zip(decoded, frames, strict=True))))
+            return
+        for frame, raw in zip(decoded, frames, strict=True):
+            self._take(frame, raw, now)
+
+    def _take(self, frame: ServerFrame, raw: bytes, now: float) -> None:
+        """Take one frame: react to it, and deliver an event, or hold it until the hello."""
+        if self.state is State.CLOSED:  # its sends were given up: the owner knows nothing of them any more
+            return
+        react = self._reactions.get(type(frame))
+        if react is not None:
+            react(frame, now)
+        if isinstance(frame, Event):
+            if self.is_live:
+                early, self._early = self._early, []
+                self.effects.append(Deliver([(frame, raw), *early]))
+            elif self.state is State.OPENING:  # a server should not send that before the hello; nothing is lost
+                self._early.append((frame, raw))
 
     def heard(self, now: float) -> None:
         """Note that bytes came in which are no complete message yet."""
         self._heard_at = max(self._heard_at, now)
-
-    def _hold(self, received: Received) -> Sequence[Received]:
-        """Keep what comes before the hello until the hello is there. A server should not do that; nothing is lost."""
-        if self.state is State.OPENING:
-            self._early.append(received)
-        return ()
 
     def _hello(self, _event: HelloEvent, now: float) -> None:
         if self.state is State.OPENING:

@@ -10,11 +10,11 @@ import msgspec
 from msgspec import Struct
 
 
-class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A fact the server tells: a frame with a ``type``.
 
     A field without default is on every such frame; one that may be absent is None (or ``UNSET``, if its shape is open).
-    Members that no field names are ignored when an event is decoded; ``codec.Received.raw`` keeps them.
+    Members that no field names are ignored when an event is decoded.
     """
 
     TYPE: ClassVar[str] = ""
