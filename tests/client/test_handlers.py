@@ -597,11 +597,17 @@ def test_what_is_not_dropped_arrives_in_order(puts: list[tuple[str, bool]], limi
             await asyncio.sleep(0)
             ran.append(item)
 
-        lanes = TaskLanes(work, lambda error, item: None, concurrency=2, limit=limit, overflow=overflow)
+        lanes = TaskLanes(
+            work,
+            lambda error, item: None,
+            lambda item, is_first: dropped.append(item),
+            key_of=lambda item: item[0],
+            concurrency=2,
+            limit=limit,
+            overflow=overflow,
+        )
         for number, (key, lets_run) in enumerate(puts):
-            victim = lanes.put(key, (key, number))
-            if victim is not None:
-                dropped.append(victim)
+            lanes.put((key, number))
             assert lanes.waiting <= limit
             if lets_run:
                 await asyncio.sleep(0)

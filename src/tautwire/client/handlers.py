@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from tautwire.client.errors import EventsDropped
 from tautwire.client.lanes import Lanes, Overflow, TaskLanes, ThreadLanes
@@ -86,7 +86,6 @@ class Binding(Generic[T]):
         "_key_of",
         "_metrics",
         "_options",
-        "_overflows",
         "_report",
         "handler",
         "lanes",
@@ -107,14 +106,13 @@ class Binding(Generic[T]):
         self.handler = handler
         self.name = getattr(handler, "__qualname__", None) or type(handler).__qualname__
         self._call: Callable[[Any], Any] = _spread(function) if spread else function
-        self._key_of = key_of if options.concurrency != 1 else None
-        self._overflows = False
+        self._key_of: Callable[[Any], Hashable] = _no_key if key_of is None or options.concurrency == 1 else key_of
         self._report = report
         self._options = options
         self._is_async = _is_async(function)
         self._metrics: Metrics | None = None
-        self.lanes: Lanes[T] | None = self._lanes(options)
-        self.take: Callable[[T], object] = self._call if self.lanes is None else self._queue
+        self.lanes: Lanes[Any] | None = self._lanes(options)
+        self.take: Callable[[T], object] = self._call if self.lanes is None else self.lanes.put
         """Runs the handler for an item, or queues the item behind the earlier ones of its conversation. What an inline
         handler raises comes out of it; ``deliver`` catches that."""
 
@@ -122,13 +120,13 @@ class Binding(Generic[T]):
         """Tell of every run. Has to come before the first item; does nothing the second time."""
         if self._metrics is None:
             self._metrics = metrics
-            self._call = (
-                _measured_async(self._call, self.name, metrics)
-                if self._is_async
-                else (_measured(self._call, self.name, metrics))
-            )
+            measured = _measured_async if self._is_async else _measured
+            self._call = measured(self._call, self.name, metrics)
+            key_of = self._key_of
+            self._key_of = lambda stamped: key_of(stamped.item)
             self.lanes = self._lanes(self._options)
-            self.take = self._run_stamped if self.lanes is None else self._queue
+            take = self._call if self.lanes is None else self.lanes.put
+            self.take = lambda item: take(_Stamped(item, monotonic()))
 
     def deliver(self, item: T) -> None:
         """Run the handler for an item, now or behind the earlier items of its conversation."""
@@ -137,31 +135,17 @@ class Binding(Generic[T]):
         except Exception as error:  # noqa: BLE001 (a handler may raise anything; it is reported)
             self.failed(error, item)
 
-    def _run_stamped(self, item: T) -> None:
-        self._call(_Stamped(item, monotonic()))
-
-    def _queue(self, item: T) -> None:
-        key = None if self._key_of is None else self._key_of(item)
-        if self._metrics is not None:
-            item = cast("T", _Stamped(item, monotonic()))
-        dropped = self.lanes.put(key, item)  # type: ignore[union-attr]  # only called where there are lanes
-        if dropped is not None:
-            self._overflow(dropped)
-        elif self._overflows:
-            self._overflows = False
-
-    def _overflow(self, dropped: T) -> None:
+    def _overflowed(self, dropped: T, is_first: bool) -> None:
         if self._metrics is not None:
             self._metrics.event_dropped(self.name)
-        if not self._overflows:  # one report for each time the queue runs full, not one for each item
-            self._overflows = True
+        if is_first:  # one report for each time the queue runs full, not one for each item
             self.failed(EventsDropped(self.name), dropped)
 
     def failed(self, error: BaseException, item: T) -> None:
         """Pass on what the handler raised."""
         self._report(error, item.item if isinstance(item, _Stamped) else item, self)
 
-    def _lanes(self, options: Options) -> Lanes[T] | None:
+    def _lanes(self, options: Options) -> Lanes[Any] | None:
         if options.inline:
             if self._is_async:
                 raise ValueError("inline=True is for plain functions: the reader cannot wait for a coroutine")
@@ -171,6 +155,8 @@ class Binding(Generic[T]):
             return TaskLanes(
                 run,
                 self.failed,
+                self._overflowed,
+                key_of=self._key_of,
                 concurrency=options.concurrency or TASKS,
                 limit=options.limit,
                 overflow=options.overflow,
@@ -180,6 +166,8 @@ class Binding(Generic[T]):
         return ThreadLanes(
             _checked(self._call),
             self.failed,
+            self._overflowed,
+            key_of=self._key_of,
             concurrency=options.concurrency or THREADS,
             limit=options.limit,
             overflow=options.overflow,
@@ -239,6 +227,10 @@ class HandlerList(Generic[T]):
         """Give an item to all handlers, each in its own way and in order."""
         for binding in self.bindings:
             binding.deliver(item)
+
+
+def _no_key(_item: object) -> None:
+    """All items are of one conversation."""
 
 
 def _is_async(call: Callable[..., object]) -> bool:

@@ -3,8 +3,8 @@
 Each conversation with something to do has a mailbox. A worker takes a mailbox, empties it in order and takes the next;
 while it holds one, nobody else touches it. So two items of one conversation never run at once or out of order, and a
 slow conversation delays only itself until all workers are busy. ``TaskLanes`` works on the event loop, ``ThreadLanes``
-in threads of its own. The number of waiting items is bounded: for one too many another is dropped and counted, because
-the reader of the socket must never wait for a handler.
+in threads of its own. The number of waiting items is bounded: one too many, or another for it, is dropped and counted,
+because the reader of the socket must never wait for a handler.
 
 ``tautwire.client.handlers`` owns the lanes; nothing here knows about events.
 """
@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, Literal, Protocol, TypeVar
 
 T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
 
 Overflow = Literal["drop_newest", "drop_oldest"]
 """Which item gives way when the queue is full: the one that comes, or the one that waits longest."""
@@ -31,7 +32,7 @@ _LAST_WAIT = 0.5
 """Seconds given to cancelled tasks and to threads that were told to stop."""
 
 
-class Lanes(Protocol[T]):
+class Lanes(Protocol[T_contra]):
     """What the owner of a queue needs to know of it."""
 
     dropped: int
@@ -41,11 +42,8 @@ class Lanes(Protocol[T]):
     def waiting(self) -> int:
         """Items that have not begun yet."""
 
-    def put(self, key: Hashable, item: T) -> T | None:
-        """Queue an item behind the others of its key; return the item that is dropped for it, which may be itself.
-
-        Once stopped, forget it.
-        """
+    def put(self, item: T_contra) -> None:
+        """Queue an item behind the others of its conversation. Once stopped, forget it."""
 
     def stop(self) -> None:
         """Refuse new items and forget the waiting ones; what runs goes on."""
@@ -60,14 +58,17 @@ class Lanes(Protocol[T]):
 class TaskLanes(Generic[T]):
     """Runs a coroutine function on the event loop, with at most ``concurrency`` tasks that live as long as the queue.
 
-    ``failed`` is told of what ``run`` raises. ``put`` is called on the loop.
+    ``key_of`` tells the conversation of an item. ``failed`` hears of what ``run`` raises, ``overflowed`` of each item
+    that is dropped, and whether it is the first since the queue is full. ``put`` is called on the loop.
     """
 
     def __init__(
         self,
         run: Callable[[T], Awaitable[object]],
         failed: Callable[[BaseException, T], object],
+        overflowed: Callable[[T, bool], object],
         *,
+        key_of: Callable[[T], Hashable],
         concurrency: int,
         limit: int,
         overflow: Overflow = "drop_newest",
@@ -75,10 +76,13 @@ class TaskLanes(Generic[T]):
         self.dropped = 0
         self._run = run
         self._failed = failed
+        self._overflowed = overflowed
+        self._key_of = key_of
         self._concurrency = concurrency
         self._limit = limit
         self._drops_oldest = overflow == "drop_oldest"
         self._waiting = 0
+        self._is_full = False
         self._boxes: dict[Hashable, deque[T]] = {}
         self._ready: deque[Hashable] = deque()
         self._idle: list[asyncio.Future[None]] = []
@@ -93,28 +97,31 @@ class TaskLanes(Generic[T]):
         """See ``Lanes``."""
         return self._waiting
 
-    def put(self, key: Hashable, item: T) -> T | None:
+    def put(self, item: T) -> None:
         """See ``Lanes``."""
         if self._stopped:
-            return None
-        dropped: T | None = None
+            return
         if self._waiting >= self._limit:
             self.dropped += 1
-            dropped = _oldest(self._boxes) if self._drops_oldest else None
-            if dropped is None:
-                return item
+            is_first, self._is_full = not self._is_full, True
+            oldest = _oldest(self._boxes) if self._drops_oldest else None
+            self._overflowed(item if oldest is None else oldest, is_first)
+            if oldest is None:
+                return
             self._waiting -= 1
+        else:
+            self._is_full = False
         self._waiting += 1
+        key = self._key_of(item)
         box = self._boxes.get(key)
         if box is not None:
             box.append(item)
-            return dropped
+            return
         self._boxes[key] = deque((item,))
         self._ready.append(key)
         if not self._is_waking:
             self._is_waking = True
             self._wake()
-        return dropped
 
     def stop(self) -> None:
         """See ``Lanes``."""
@@ -204,15 +211,17 @@ class TaskLanes(Generic[T]):
 class ThreadLanes(Generic[T]):
     """Runs a plain function in at most ``concurrency`` threads, started when needed and ended when idle.
 
-    ``failed`` is told of what ``run`` raises, in the same thread. The threads are daemons: a handler that never
-    returns cannot keep the program alive.
+    ``key_of`` and ``overflowed`` as for ``TaskLanes``; ``failed`` is called in the thread that failed. The threads are
+    daemons: a handler that never returns cannot keep the program alive.
     """
 
     def __init__(
         self,
         run: Callable[[T], object],
         failed: Callable[[BaseException, T], object],
+        overflowed: Callable[[T, bool], object],
         *,
+        key_of: Callable[[T], Hashable],
         concurrency: int,
         limit: int,
         name: str,
@@ -221,11 +230,14 @@ class ThreadLanes(Generic[T]):
         self.dropped = 0
         self._run = run
         self._failed = failed
+        self._overflowed = overflowed
+        self._key_of = key_of
         self._concurrency = concurrency
         self._limit = limit
         self._drops_oldest = overflow == "drop_oldest"
         self._name = name
         self._waiting = 0
+        self._is_full = False
         self._boxes: dict[Hashable, deque[T]] = {}
         self._ready: deque[Hashable] = deque()
         self._changed = threading.Condition()
@@ -239,32 +251,41 @@ class ThreadLanes(Generic[T]):
         """See ``Lanes``."""
         return self._waiting
 
-    def put(self, key: Hashable, item: T) -> T | None:
+    def put(self, item: T) -> None:
         """See ``Lanes``."""
         with self._changed:
-            if self._stopped:
-                return None
-            dropped: T | None = None
-            if self._waiting >= self._limit:
-                self.dropped += 1
-                dropped = _oldest(self._boxes) if self._drops_oldest else None
-                if dropped is None:
-                    return item
-                self._waiting -= 1
-            self._waiting += 1
-            box = self._boxes.get(key)
-            if box is not None:
-                box.append(item)
-                return dropped
-            self._boxes[key] = deque((item,))
-            self._ready.append(key)
-            if len(self._ready) <= self._idle:  # a thread that was notified counts as idle until it took its box
-                self._changed.notify()
-            elif len(self._threads) < self._concurrency:
-                thread = threading.Thread(target=self._work, name=self._name, daemon=True)
-                self._threads.add(thread)
-                thread.start()
+            was_full = self._is_full
+            dropped = self._put(item)
+            self._is_full = dropped is not None
+        if dropped is not None:
+            self._overflowed(dropped, not was_full)
+
+    def _put(self, item: T) -> T | None:
+        """Queue an item; return the one that is dropped for it, which may be itself."""
+        if self._stopped:
+            return None
+        dropped: T | None = None
+        if self._waiting >= self._limit:
+            self.dropped += 1
+            dropped = _oldest(self._boxes) if self._drops_oldest else None
+            if dropped is None:
+                return item
+            self._waiting -= 1
+        self._waiting += 1
+        key = self._key_of(item)
+        box = self._boxes.get(key)
+        if box is not None:
+            box.append(item)
             return dropped
+        self._boxes[key] = deque((item,))
+        self._ready.append(key)
+        if len(self._ready) <= self._idle:  # a thread that was notified counts as idle until it took its box
+            self._changed.notify()
+        elif len(self._threads) < self._concurrency:
+            thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+            self._threads.add(thread)
+            thread.start()
+        return dropped
 
     def stop(self) -> None:
         """See ``Lanes``."""
