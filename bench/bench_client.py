@@ -56,6 +56,8 @@ class Candidate:
     stream: Stream
     seconds: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
+    first_cpu: float = 0.0
+    """The same of the very first round, with nothing compiled yet."""
     source_busy: list[float] = field(default_factory=list)
 
     def measure(self, sent: Load) -> None:
@@ -93,6 +95,7 @@ def flood(
             for candidate in candidates:
                 candidate.measure(sent)
     for candidate in candidates:
+        candidate.first_cpu = candidate.cpu[0]
         for figures in (candidate.seconds, candidate.cpu, candidate.source_busy):
             del figures[:warm_up]
     return candidates
@@ -110,6 +113,7 @@ def rows(candidates: Sequence[Candidate], size: int) -> list[dict[str, Cell]]:
             "bytes": size,
             "events/s": 1 / median(candidate.seconds),
             "us CPU/event": median(candidate.cpu) * 1e6,
+            "first us CPU": candidate.first_cpu * 1e6,
             "time/inline": _ratio(candidate.seconds, inline.seconds),
             "CPU/inline": _ratio(candidate.cpu, inline.cpu),
             "time/coroutine": _ratio(candidate.seconds, ordered.seconds),

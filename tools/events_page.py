@@ -22,7 +22,7 @@ This page is written by `python -m tools.events_page`: change the classes, not t
 
 A field marked *optional* is `None` when the frame does not have it; one of type `OpenData` is `UNSET` then, and
 `tautwire.protocol.opendata.to_python` reads it.
-Members that no field names are in `Received.raw`.
+Members that no field names are left out; handlers of raw text see them.
 A frame that fits no class is an `UnknownEvent`, one that lacks what its class needs a `MalformedEvent`.
 
 "You" is the user of the connection. There are {len(CATALOGUE)} classes.

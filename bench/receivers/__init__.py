@@ -122,6 +122,7 @@ RECEIVERS = (
     _ours("inline, reads the blocks", "blocks", 0, 10_000, only_blocks=True),
     _ours("coroutine, order kept", "async", 100_000, 30_000),
     _ours("in threads", "threads", 20_000, 20_000),
+    Receiver("picows and msgspec alone", "inline", 100_000, 30_000, (sys.executable, "-m", "bench.receivers.bare")),
     Receiver(
         "slack_sdk rtm_v2", "in threads", 6_000, 1_000, (sys.executable, "-m", "bench.receivers.rtm_v2"), portions=True
     ),

@@ -48,7 +48,7 @@ class Options:
     """How a handler is run.
 
     Args:
-        inline: call it in the reader, before the next frame is read: fastest, but a slow one delays everything.
+        inline: call it in the reader, before the next event: fastest, but a slow one delays everything.
             Only for plain functions.
         concurrency: conversations worked on at once; 1 gives the order of arrival over all conversations.
             None for the default (16 for coroutine functions, 4 threads for plain ones).
