@@ -11,6 +11,8 @@ from tautwire.protocol.errors import LocalProtocolError
 from tautwire.protocol.events import ErrorEvent, Event, HelloEvent, MalformedEvent, MessageEvent, UnknownEvent
 from tautwire.protocol.frames import Ack, AckError, Message, PingMessage, Pong, PresenceSub, Typing
 from tautwire.session.client import (
+    MAX_EARLY_SIZE,
+    MAX_FRAME_ID,
     MAX_FRAME_SIZE,
     MAX_TEXT_LENGTH,
     TRANSITIONS,
@@ -78,6 +80,16 @@ def test_hello_opens_the_session_and_is_delivered() -> None:
     assert heard(session, HELLO, 1.0) == [HelloEvent]
     assert taken(session) == [Opened()]
     assert session.state is State.READY
+
+
+def test_too_much_before_hello_ends_the_session() -> None:
+    session = ClientSession(0.0)
+    for _ in range(MAX_EARLY_SIZE // len(TEXT) + 1):
+        assert heard(session, TEXT, 0.1) == []
+    (ended,) = taken(session)
+    assert isinstance(ended, Ended)
+    assert ended.cause is Cause.BROKEN
+    assert heard(session, HELLO, 0.2) == []
 
 
 def test_what_comes_before_hello_is_delivered_after_it() -> None:
@@ -294,6 +306,7 @@ def test_an_id_in_use_is_refused_and_free_after_its_reply() -> None:
         {"type": "ping", "id": "7"},
         {"type": "ping", "id": 0},
         {"type": "ping", "id": True},
+        {"type": "ping", "id": MAX_FRAME_ID + 1},
         {"type": "ping", "odd": object()},
         {"type": "ping", "odd": "\ud800"},
     ],
@@ -363,6 +376,20 @@ def test_silence_ends_the_session_though_pings_were_sent() -> None:
     assert [type(each) for each in taken(session)] == [Transmit, Transmit]
     session.handle_time(30.0)
     assert taken(session) == [Ended("silence for 30 s", Cause.SILENCE)]
+
+
+@pytest.mark.parametrize("answered", [(), (1,), (2,), (2, 1)])
+def test_own_pings_concern_nobody_else_however_many_are_under_way(answered: tuple[int, ...]) -> None:
+    session = ready(0.0, patience=Patience(idle=2.0, silence=60.0, reply=5.0))
+    session.handle_time(2.0)
+    session.handle_time(4.0)
+    assert [type(each) for each in taken(session)] == [Transmit, Transmit]
+    for each in answered:
+        hear(session, b'{"type":"pong","reply_to":%d}' % each, 4.5)
+    assert [type(each) for each in taken(session)] == [Pinged] * len(answered)
+    for at in (9.0, 20.0):
+        session.handle_time(at)
+    assert not [each for each in taken(session) if not isinstance(each, Transmit)]
 
 
 def test_silence_is_noticed_before_the_first_pong() -> None:

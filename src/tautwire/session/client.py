@@ -37,6 +37,13 @@ MAX_TEXT_LENGTH: Final = 4_000
 """Code points of a message text. Source: rtm.md 6.2 (documented as the client's duty)."""
 
 
+MAX_FRAME_ID: Final = 2**52
+"""Largest id a user may give a frame: exact in JSON everywhere, and room for those that follow."""
+
+MAX_EARLY_SIZE: Final = 4 * 1024 * 1024
+"""Bytes of events that are kept until the hello; a server that sends more before it is none."""
+
+
 class Patience(NamedTuple):
     """How long a session waits, in seconds."""
 
@@ -226,9 +233,10 @@ class ClientSession:
         self._opened_at = now
         self._heard_at = now
         self._pinged_at = now
-        self._own_ping: int | None = None
+        self._own_pings: set[int] = set()
         self._sent_at: dict[int, float] = {}  # by id, oldest first; all wait equally long
         self._early: list[Arrival] = []
+        self._early_size = 0
         self._reactions: dict[type, Callable[[Any, float], None]] = {
             HelloEvent: self._hello,
             GoodbyeEvent: self._goodbye,
@@ -248,7 +256,7 @@ class ClientSession:
     @property
     def unanswered(self) -> Sequence[int]:
         """Ids of the frames that wait for a reply, oldest first."""
-        return [each for each in self._sent_at if each != self._own_ping]
+        return [each for each in self._sent_at if each not in self._own_pings]
 
     # -- what comes in --------------------------------------------------------------------------------------
 
@@ -275,6 +283,9 @@ class ClientSession:
                 self.effects.append(Deliver([(frame, raw), *early]))
             elif self.state is State.OPENING:  # a server should not send that before the hello; nothing is lost
                 self._early.append((frame, raw))
+                self._early_size += len(raw)
+                if self._early_size > MAX_EARLY_SIZE:
+                    self._step(Step.END, f"more than {MAX_EARLY_SIZE} bytes before the hello", Cause.BROKEN)
 
     def heard(self, now: float) -> None:
         """Note that bytes came in which are no complete message yet."""
@@ -305,8 +316,8 @@ class ClientSession:
         if isinstance(reply, Pong):
             self.round_trip = now - sent_at
             self.effects.append(Pinged(self.round_trip))
-        if reply.reply_to == self._own_ping:
-            self._own_ping = None
+        if reply.reply_to in self._own_pings:
+            self._own_pings.discard(reply.reply_to)
         else:
             self.effects.append(Settled(reply.reply_to, reply, now - sent_at))
 
@@ -368,15 +379,15 @@ class ClientSession:
             if sent_at + self._patience.reply > now:
                 break
             del self._sent_at[each]
-            if each == self._own_ping:
-                self._own_ping = None  # whether the connection still lives, silence decides
+            if each in self._own_pings:
+                self._own_pings.discard(each)  # whether the connection still lives, silence decides
             else:
                 self.effects.append(Expired(each))
 
     def _ping(self, now: float) -> None:
         self._pinged_at = now
         sent = self.send(PingMessage(), now)
-        self._own_ping = sent.id
+        self._own_pings.add(sent.id)
         self.effects.append(Transmit(sent.payload))
 
     # -- the end --------------------------------------------------------------------------------------------
@@ -433,8 +444,8 @@ def _prepare(frame: ClientFrame | Mapping[str, Any], free_id: int) -> Sent:
     kind = type_of(frame)
     if not kind:
         raise FrameError("a frame has a type")
-    if type(frame_id) is not int or frame_id < 1:
-        raise FrameError(f"a frame's id is a positive integer, not {frame_id!r}")
+    if type(frame_id) is not int or not 0 < frame_id <= MAX_FRAME_ID:
+        raise FrameError(f"a frame's id is an integer from 1 to 2**52, not {frame_id!r}")
     if isinstance(text, str) and len(text) > MAX_TEXT_LENGTH:
         raise FrameError(f"the text has {len(text)} characters; {MAX_TEXT_LENGTH} are allowed")
     try:
