@@ -15,7 +15,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from tautwire.client.calls import CallError, listed
 from tautwire.client.errors import NotConnected, ViewIncomplete
 from tautwire.client.log import LOG
-from tautwire.client.view import View, ViewOptions
+from tautwire.client.view import View
+from tautwire.client.wanted import ViewOptions
 from tautwire.protocol.codec import encode
 from tautwire.protocol.ids import ChannelId, UserId
 from tautwire.protocol.objects import Channel, User
