@@ -1,6 +1,8 @@
 """The local view without a network: what each event changes, and that answers and events meet in the truth."""
 
 import copy
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -222,6 +224,43 @@ def test_a_topic_with_a_ts_that_is_no_time_is_taken_without_it(view: View, ts: s
     assert purpose is not None
     assert (topic.value, topic.last_set) == ("news", None)
     assert (purpose.value, purpose.last_set) == ("work", None)
+
+
+def seen_during(act: Callable[[], object], look: Callable[[], object]) -> list[object]:
+    """Look after every line that an act runs, as another thread might; return what was seen, without repetitions."""
+    seen: list[object] = [look()]
+
+    def trace(*_: object) -> Any:
+        if (sight := look()) != seen[-1]:
+            seen.append(sight)
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        act()
+    finally:
+        sys.settrace(before)
+    trace()
+    return seen
+
+
+def test_other_threads_never_see_an_answer_without_the_events_over_it(view: View) -> None:
+    mark = view.begin()
+    view.apply(decoded(type="user_change", user={"id": "U1", "name": "alicia"}))
+    view.apply(decoded(type="channel_rename", channel={"id": "C1", "name": "agora"}))
+    view.apply(member("left", "U1"))
+    alice, general = User(id=UserId("U1"), name="alice"), Channel(id=C1, name="general", is_member=True)
+
+    def names() -> list[str | None]:
+        return [each.name for each in (*view.users(), *view.channels())]
+
+    users = seen_during(lambda: view.put_users([alice], mark), names)
+    assert users == [["bot", "alicia", "agora"], ["alicia", "agora"]]
+    assert seen_during(lambda: view.put_channels([general], mark), names) == [["alicia", "agora"]]
+    answer = [ME, UserId("U1"), UserId("U2")]
+    members = seen_during(lambda: view.put_members(C1, answer, mark), lambda: view.members("C1"))
+    assert members == [{ME}, {ME, "U2"}]
 
 
 def test_a_conversation_that_we_left_and_came_back_to_is_asked_for_again(view: View) -> None:

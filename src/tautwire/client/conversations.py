@@ -4,7 +4,7 @@ Pure state, for one thread to write. Events say what is the case, not what to ad
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import msgspec
 
@@ -33,6 +33,12 @@ class Conversations:
         self.entered: list[ChannelId] = []
         """Those we came into, so that their members have to be read. Whoever looks here empties it."""
         self._options = options
+
+    def copy(self) -> Self:
+        """Return what may be changed without a change of this."""
+        new = self.__class__(self._options)
+        new.me, new.channels, new.members = self.me, self.channels.copy(), self.members.copy()
+        return new
 
     def own(self) -> list[ChannelId]:
         """Return the conversations the client is in."""

@@ -2,7 +2,8 @@
 
 Pure state. ``tautwire.client.loader`` reads what there is from the Web API. Between its question and the answer events
 come in, and nobody knows which of them the answer has in it. So events that come while something is being read are
-kept, and played again over the answer.
+kept, and played again over the answer. That is done aside: other threads see what was before, then the answer with the
+events, never the answer alone.
 """
 
 from collections.abc import Callable, Iterable
@@ -121,23 +122,26 @@ class View:
 
     def put_users(self, users: Iterable[User], mark: int) -> None:
         """Take over all users as they were at some moment since the mark."""
-        self._people = People(users)
-        self._play(self._people, mark)
+        people = People(users)
+        self._play(people, mark)
+        self._people = people
 
     def put_channels(self, channels: Iterable[Channel], mark: int) -> None:
         """Take over all conversations as they were at some moment since the mark."""
-        known = self._conversations
+        known = self._conversations.copy()
         known.put_channels(channels)
         self._play(known, mark)
         known.prune()
+        self._conversations = known
         self._ask()
 
     def put_members(self, channel: ChannelId, members: Iterable[UserId], mark: int) -> None:
         """Take over the members of a conversation as they were at some moment since the mark, if it is still ours."""
         if self.is_own(channel):
-            known = self._conversations
+            known = self._conversations.copy()
             known.members[channel] = frozenset(members)
             self._play(known, mark)
+            self._conversations = known
             self._ask()
 
     def own_channels(self) -> list[ChannelId]:
@@ -149,6 +153,6 @@ class View:
         return self._conversations.is_own(channel)
 
     def _play(self, part: People | Conversations, mark: int) -> None:
-        """Play the events since the mark over an answer."""
+        """Play the events since the mark over an answer that nobody sees yet."""
         for event in self._log[mark:]:
             part.apply(event)
