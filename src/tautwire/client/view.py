@@ -33,7 +33,9 @@ class View:
         self.is_loaded = False
         """Whether all that was asked for has been read at least once."""
         self.is_current = False
-        """Whether it is loaded, and no event was missed since. Handlers may be slow; the view is not."""
+        """Whether all that was asked for is there, and no event was missed since, in the view that is: handlers may be
+        slow.
+        """
         self.missing: Callable[[ChannelId], None] = lambda _channel: None
         """Hears of a conversation whose members have to be read, set by the loader."""
         self._people = People()
