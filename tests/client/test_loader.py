@@ -283,3 +283,14 @@ async def test_members_of_a_direct_message_that_is_opened_are_read(scene: Scene,
     assert scene.view.members("D1") == {ME, "U1"}
     scene.view.apply(event)
     assert scene.web.calls.count("conversations.members D1") == 1
+
+
+async def test_what_is_of_an_odd_shape_keeps_the_members_that_are_not(scene: Scene) -> None:
+    odd = {"id": "C3", "name": "odd", "created": "long ago", "is_private": True, "is_member": True}
+    scene.web.channels.append(odd)
+    scene.web.members["C3"] = [ME]
+    await scene.load()
+    channel = scene.view.channel_named("odd")
+    assert channel is not None
+    assert (channel.created, channel.is_private) == (None, True)
+    assert scene.view.members("C3") == {ME}

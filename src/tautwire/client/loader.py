@@ -7,7 +7,7 @@ everything was read and no event was missed after the question; and a connection
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -207,7 +207,7 @@ class Loader:
 
 
 def _objects(found: list[Any], kind: type[T]) -> list[T]:
-    """Read users or conversations; one with a member of an odd type keeps at least its id and name."""
+    """Read users or conversations; one with members of an odd type keeps the others."""
     objects = []
     decoder = msgspec.json.Decoder(kind)
     for each in found:
@@ -218,6 +218,15 @@ def _objects(found: list[Any], kind: type[T]) -> list[T]:
             objects.append(decoder.decode(encode(each)))
         except msgspec.ValidationError as error:
             LOG.warning("%s %s is of an odd shape: %s", kind.__name__, each["id"], error)
-            name = each.get("name")
-            objects.append(decoder.decode(encode({"id": each["id"], "name": name if isinstance(name, str) else None})))
+            objects.append(decoder.decode(encode(_sound(each, decoder))))
     return objects
+
+
+def _sound(odd: Mapping[str, Any], decoder: "msgspec.json.Decoder[Any]") -> dict[str, Any]:
+    """Return those members that can be read each by itself."""
+    sound = {"id": odd["id"]}
+    for name, value in odd.items():
+        with suppress(msgspec.ValidationError):
+            decoder.decode(encode({**sound, name: value}))
+            sound[name] = value
+    return sound
