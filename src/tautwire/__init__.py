@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from tautwire.client.rtm import RTMClient as RTMClient
     from tautwire.client.supervisor import ClientState as ClientState
     from tautwire.client.view import View as View
-    from tautwire.client.view import ViewOptions as ViewOptions
+    from tautwire.client.wanted import ViewOptions as ViewOptions
     from tautwire.protocol.errors import ConfigError as ConfigError
     from tautwire.protocol.errors import TautwireError as TautwireError
     from tautwire.protocol.events import *  # noqa: F403 (the list is kept there)
@@ -78,7 +78,8 @@ _HOMES = {
     "client.registry": ("Queue",),
     "client.rtm": ("RTMClient",),
     "client.supervisor": ("ClientState",),
-    "client.view": ("View", "ViewOptions"),
+    "client.view": ("View",),
+    "client.wanted": ("ViewOptions",),
     "protocol.errors": ("ConfigError", "TautwireError"),
     "protocol.frames": (
         "Ack",

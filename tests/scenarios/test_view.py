@@ -160,3 +160,31 @@ def test_parts_are_chosen(make_subject: MakeSubject, faults: Faults) -> None:
     assert view.users() == []
     assert view.channel_named("general") is not None
     assert faults.count("users.list") == faults.count("conversations.members") == 0
+
+
+def test_kinds_of_conversations_that_were_not_chosen_do_not_come_in_by_events(
+    make_subject: MakeSubject, alice: WebClient, blocking_workspace: BlockingWorkspace
+) -> None:
+    subject = make_subject(view=ViewOptions(kinds=("public_channel",)))
+    subject.connect()
+    subject.load_view()
+    bot = blocking_workspace.person("bot").id
+    alice.conversations_open(users=bot)
+    secret = alice.conversations_create(name="secret", is_private=True)["channel"]["id"]
+    alice.conversations_invite(channel=secret, users=bot)
+    alice.conversations_create(name="plans")
+    view = subject.client.view
+    eventually(lambda: view.channel_named("plans"))
+    assert {each.name for each in view.channels()} == {"general", "random", "plans"}
+
+
+def test_members_of_a_direct_message_opened_by_somebody_else_are_read(
+    subject: Subject, alice: WebClient, blocking_workspace: BlockingWorkspace
+) -> None:
+    subject.connect()
+    subject.load_view()
+    view = subject.client.view
+    both = {blocking_workspace.person(each).id for each in ("alice", "bot")}
+    direct = alice.conversations_open(users=blocking_workspace.person("bot").id)["channel"]["id"]
+    eventually(lambda: view.members(direct) == both)
+    assert view.channel(direct) in view.channels_of(blocking_workspace.person("alice").id)

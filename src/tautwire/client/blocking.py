@@ -25,7 +25,8 @@ from tautwire.client.registry import HandlerRegistry
 from tautwire.client.rtm import GRACE, RTMClient
 from tautwire.client.settings import MESSAGE_RATE, Offline
 from tautwire.client.supervisor import ClientState
-from tautwire.client.view import View, ViewOptions
+from tautwire.client.view import View
+from tautwire.client.wanted import ViewOptions
 from tautwire.protocol.frames import Ack, Message, PingMessage, Pong, PresenceQuery, PresenceSub, Tickle, Typing
 from tautwire.protocol.tokens import Token
 from tautwire.session.client import Patience

@@ -1,12 +1,13 @@
 """Reads what a view shows from the Web API, after each connection that does not go on where the last one ended.
 
 What is kept and how it is mixed with events is the matter of ``tautwire.client.view``. What could not be read is told
-as ``ViewIncomplete``; what the view had before stays.
+as ``ViewIncomplete``; what the view had before stays. A view is current while two things hold: it is whole, that is,
+everything was read and no event was missed after the question; and a connection is there.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -15,7 +16,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from tautwire.client.calls import CallError, listed
 from tautwire.client.errors import NotConnected, ViewIncomplete
 from tautwire.client.log import LOG
-from tautwire.client.view import View, ViewOptions
+from tautwire.client.view import View
+from tautwire.client.wanted import ViewOptions
 from tautwire.protocol.codec import encode
 from tautwire.protocol.ids import ChannelId, UserId
 from tautwire.protocol.objects import Channel, User
@@ -47,21 +49,25 @@ class Loader:
         self._gate = asyncio.Semaphore(AT_ONCE)
         self._load: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_whole = False
+        self._failures = 0  # of readings of one conversation's members
         self._is_connected = False
 
     def connected(self, me: UserId, *, is_resumed: bool) -> None:
-        """Note a hello; read everything unless all events since the last reading were or will be delivered."""
+        """Note a hello; read everything unless all events since the last whole reading were or will be delivered."""
         self.view.me = me
         self._is_connected = True
-        if is_resumed and self.view.is_loaded:
-            self.view.is_current = self._load is None
-        elif not is_resumed or self._load is None:
+        if not is_resumed:
+            self._is_whole = False
+            self._give_up()
+        self._assess()
+        if not self._is_whole and self._load is None:
             self._begin()
 
     def disconnected(self) -> None:
         """Note that events are being missed, perhaps for good."""
         self._is_connected = False
-        self.view.is_current = False
+        self._assess()
 
     async def load(self) -> None:
         """Read everything, or wait until that is done if it is under way.
@@ -80,20 +86,26 @@ class Loader:
 
     async def stop(self) -> None:
         """End all reading."""
+        self._give_up()
         self.disconnected()
-        for task in self._tasks:
-            task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
 
     # -- the work -------------------------------------------------------------------------------------------
 
     def _begin(self) -> "asyncio.Task[None]":
-        """Read everything from now on. What began before a gap is of no use any more."""
-        if self._load is not None:
-            self._load.cancel()
         self._load = self._start(self._read_all())
         return self._load
+
+    def _give_up(self) -> None:
+        """End what is being read: what was asked before a gap is of no use after it. The view lacks it now."""
+        for task in self._tasks:
+            task.cancel()
+            self._is_whole = False
+        self._load = None
+
+    def _assess(self) -> None:
+        self.view.is_current = self._is_whole and self._is_connected
 
     def _start(self, work: Any) -> "asyncio.Task[None]":
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work, name="tautwire-view")
@@ -103,9 +115,13 @@ class Loader:
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
         if self._load is task:
             self._load = None
-        error = None if task.cancelled() else task.exception()
+        elif error is not None:  # the view had nothing before of what this was to read
+            self._failures += 1
+            self._is_whole = False
+            self._assess()
         if isinstance(error, ViewIncomplete):
             self._tell(error)
         elif error is not None:  # a defect of ours: never silent
@@ -116,7 +132,7 @@ class Loader:
         self._start(self._read_members_alone(channel))
 
     async def _read_all(self) -> None:
-        mark = self.view.begin()
+        mark, failures = self.view.begin(), self._failures
         try:
             async with asyncio.timeout(self._options.timeout):
                 errors = list(await asyncio.gather(self._read_users(mark), self._read_channels(mark)))
@@ -133,7 +149,9 @@ class Loader:
         if found:
             raise found[0]
         self.view.is_loaded = True
-        self.view.is_current = self._is_connected
+        if failures == self._failures:  # else we came into a conversation meanwhile that could not be read
+            self._is_whole = True
+            self._assess()
         LOG.info("the view is loaded: %d users, %d channels", len(self.view.users()), len(self.view.channels()))
 
     async def _read_users(self, mark: int) -> ViewIncomplete | None:
@@ -161,8 +179,9 @@ class Loader:
             async with self._gate:
                 found = await self._list("conversations.members", "members", {"channel": channel})
         except CallError as error:
-            return ViewIncomplete(f"members of {channel}", str(error))
-        if channel in self.view.own_channels():  # we may have left meanwhile
+            if self.view.is_own(channel):  # we may have left meanwhile
+                return ViewIncomplete(f"members of {channel}", str(error))
+        else:
             self.view.put_members(channel, (UserId(each) for each in found if isinstance(each, str)), mark)
         return None
 
@@ -188,7 +207,7 @@ class Loader:
 
 
 def _objects(found: list[Any], kind: type[T]) -> list[T]:
-    """Read users or conversations; one with a member of an odd type keeps at least its id and name."""
+    """Read users or conversations; one with members of an odd type keeps the others."""
     objects = []
     decoder = msgspec.json.Decoder(kind)
     for each in found:
@@ -199,6 +218,15 @@ def _objects(found: list[Any], kind: type[T]) -> list[T]:
             objects.append(decoder.decode(encode(each)))
         except msgspec.ValidationError as error:
             LOG.warning("%s %s is of an odd shape: %s", kind.__name__, each["id"], error)
-            name = each.get("name")
-            objects.append(decoder.decode(encode({"id": each["id"], "name": name if isinstance(name, str) else None})))
+            objects.append(decoder.decode(encode(_sound(each, decoder))))
     return objects
+
+
+def _sound(odd: Mapping[str, Any], decoder: "msgspec.json.Decoder[Any]") -> dict[str, Any]:
+    """Return those members that can be read each by itself."""
+    sound = {"id": odd["id"]}
+    for name, value in odd.items():
+        with suppress(msgspec.ValidationError):
+            decoder.decode(encode({**sound, name: value}))
+            sound[name] = value
+    return sound

@@ -29,7 +29,8 @@ from tautwire.client.registry import HandlerRegistry
 from tautwire.client.sends import Turn
 from tautwire.client.settings import MESSAGE_RATE, Offline, Settings
 from tautwire.client.supervisor import ClientState, Step, Supervisor
-from tautwire.client.view import View, ViewOptions
+from tautwire.client.view import View
+from tautwire.client.wanted import ViewOptions
 from tautwire.protocol.errors import ConfigError, RtmErrorCode
 from tautwire.protocol.frames import (
     Ack,
@@ -128,7 +129,7 @@ class RTMClient(HandlerRegistry):
             publish = delivery.fillings.publish
             delivery.fill_with(Filler(backfill, web, delivery.dispatch, delivery.refused, publish))
         if view is not None:
-            self._view = View(with_members=view.members)
+            self._view = View(view)
             loader = Loader(self._view, view, settings.connect_client(), self.delivery.refused)
             self.delivery.view_with(loader)
         self._supervisor = Supervisor(self._open, self.delivery, settings)

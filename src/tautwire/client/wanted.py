@@ -1,0 +1,49 @@
+"""What of a workspace a local view is to have."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from tautwire.protocol.errors import ConfigError
+from tautwire.protocol.ids import IdKind
+from tautwire.protocol.objects import Channel
+
+KINDS: Final = ("public_channel", "private_channel", "mpim", "im")
+"""Kinds of conversations, as conversations.list calls them. Source: webapi.md (documented)."""
+
+
+def kind_of(channel: Channel) -> str:
+    """Return which of the kinds a conversation is of. One that says nothing of it is judged by its id."""
+    if channel.is_im or channel.id.startswith(IdKind.DIRECT):
+        return "im"
+    if channel.is_mpim:
+        return "mpim"
+    is_private = channel.is_private
+    if is_private is None:  # older objects say is_group, the oldest nothing
+        is_private = channel.is_group or channel.id.startswith(IdKind.GROUP)
+    return "private_channel" if is_private else "public_channel"
+
+
+@dataclass(frozen=True, slots=True)
+class ViewOptions:
+    """What a client keeps a view of. Each needs its scopes: ``users:read``, ``channels:read``, ``groups:read`` …
+
+    Args:
+        users: whether users are kept.
+        kinds: kinds of conversations that are kept; none for no conversations.
+        members: whether the members of the client's own conversations are kept: one call or more for each.
+        timeout: seconds all the reading may take.
+
+    Raises:
+        ConfigError: something here makes no sense.
+    """
+
+    users: bool = True
+    kinds: tuple[str, ...] = KINDS
+    members: bool = True
+    timeout: float = 600.0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.kinds, str) or not set(self.kinds) <= set(KINDS):
+            raise ConfigError(f"kinds of conversations are {', '.join(KINDS)}")
+        if not self.timeout > 0:
+            raise ConfigError("the timeout of a view is greater than 0")
