@@ -480,19 +480,44 @@ async def test_a_handler_that_was_cancelled_inside_does_not_stop_the_others(
     assert [type(error) for error, _ in reports] == [asyncio.CancelledError]
 
 
-async def test_a_thread_survives_a_handler_that_wants_to_exit(dispatcher: Dispatcher, reports: Reports) -> None:
+@pytest.mark.parametrize("kind", ["inline", "async", "plain"])
+@pytest.mark.parametrize("error", [SystemExit, asyncio.CancelledError])
+async def test_a_handler_that_wants_to_exit_or_was_cancelled_ends_nothing_else(
+    dispatcher: Dispatcher, reports: Reports, kind: str, error: type[BaseException]
+) -> None:
     got: list[str] = []
 
-    def handler(event: MessageEvent) -> None:
+    def plain(event: MessageEvent) -> None:
         if event.text == "1":
-            raise SystemExit
+            raise error
+        got.append(event.text)
+
+    async def coroutine(event: MessageEvent) -> None:
+        plain(event)
+
+    dispatcher.register(coroutine if kind == "async" else plain, inline=kind == "inline")
+    dispatcher.register(lambda event: got.append("sibling" + event.text), MessageEvent, inline=True)
+    dispatcher.dispatch(said(1))
+    dispatcher.dispatch(said(2))
+    await soon(lambda: sorted(got) == ["2", "sibling1", "sibling2"])
+    assert [type(each) for each, _ in reports] == [error]
+
+
+async def test_a_worker_that_was_cancelled_leaves_its_conversation_to_another(dispatcher: Dispatcher) -> None:
+    got: list[str] = []
+
+    async def handler(event: MessageEvent) -> None:
+        if event.text == "1":
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            await asyncio.sleep(60)
         got.append(event.text)
 
     dispatcher.register(handler)
-    dispatcher.dispatch(said(1))
-    dispatcher.dispatch(said(2))
-    await soon(lambda: got == ["2"])
-    assert [type(error) for error, _ in reports] == [SystemExit]
+    for number in (1, 2, 3):
+        dispatcher.dispatch(said(number))
+    await soon(lambda: got == ["2", "3"])
 
 
 async def test_a_handler_that_takes_too_long_is_cancelled(dispatcher: Dispatcher, reports: Reports) -> None:
@@ -512,6 +537,17 @@ async def test_a_plain_function_that_returns_a_coroutine_is_reported(dispatcher:
     dispatcher.dispatch(said(1))
     await soon(lambda: reports)
     assert isinstance(reports[0][0], TypeError)
+
+
+async def test_an_inline_function_that_returns_a_coroutine_is_reported(
+    dispatcher: Dispatcher, reports: Reports
+) -> None:
+    async def work() -> None: ...
+
+    dispatcher.register(lambda _: work(), MessageEvent, inline=True)
+    dispatcher.dispatch(said(1))
+    dispatcher.dispatch(said(2))
+    assert [type(error) for error, _ in reports] == [TypeError] * 2
 
 
 @pytest.mark.parametrize("kind", ["async", "plain"])

@@ -12,9 +12,9 @@ import threading
 from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, Union, get_args, get_origin, overload
 
-from tautwire.client.handlers import LIMIT, Binding, Options, Report
+from tautwire.client.handlers import LIMIT, Binding, Options, Report, refuse_coroutine
 from tautwire.client.hearing import Hearing
-from tautwire.client.lanes import Overflow
+from tautwire.client.lanes import FAILURES, Overflow
 from tautwire.client.metrics import Metrics
 from tautwire.protocol.events import Event, MessageEvent, UnknownEvent
 
@@ -296,9 +296,11 @@ class Dispatcher:
             self._pick(event)
             return
         for take, binding in ways:
-            try:
-                take(event)
-            except Exception as error:  # noqa: BLE001 (as Binding.deliver, without the cost of one more call)
+            try:  # as Binding.deliver, without the cost of one more call
+                result = take(event)
+                if result is not None:
+                    refuse_coroutine(result)
+            except FAILURES as error:
                 binding.failed(error, event)
 
     def _failed(self, error: BaseException, item: Any, binding: Binding[Any]) -> None:

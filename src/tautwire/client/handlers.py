@@ -17,7 +17,7 @@ from time import monotonic
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from tautwire.client.errors import EventsDropped
-from tautwire.client.lanes import Lanes, Overflow, TaskLanes, ThreadLanes
+from tautwire.client.lanes import FAILURES, Lanes, Overflow, TaskLanes, ThreadLanes
 from tautwire.client.metrics import Metrics, Run
 
 T = TypeVar("T")
@@ -131,8 +131,10 @@ class Binding(Generic[T]):
     def deliver(self, item: T) -> None:
         """Run the handler for an item, now or behind the earlier items of its conversation."""
         try:
-            self.take(item)
-        except Exception as error:  # noqa: BLE001 (a handler may raise anything; it is reported)
+            result = self.take(item)
+            if result is not None:
+                refuse_coroutine(result)
+        except FAILURES as error:
             self.failed(error, item)
 
     def _overflowed(self, dropped: T, is_first: bool) -> None:
@@ -249,16 +251,19 @@ def _limited(call: Callable[[T], Any], seconds: float) -> Callable[[T], Any]:
     return run
 
 
+def refuse_coroutine(result: object) -> None:
+    """Catch the plain function that hands out a coroutine: nobody would ever run it.
+
+    Raises:
+        TypeError: this is one.
+    """
+    if inspect.iscoroutine(result):
+        result.close()
+        raise TypeError("a plain handler returned a coroutine; make it an async function")
+
+
 def _checked(call: Callable[[T], Any]) -> Callable[[T], object]:
-    """Catch the plain function that hands out a coroutine: nobody would ever run it."""
-
-    def run(item: T) -> None:
-        result = call(item)
-        if inspect.iscoroutine(result):
-            result.close()
-            raise TypeError("a plain handler returned a coroutine; make it an async function")
-
-    return run
+    return lambda item: refuse_coroutine(call(item))
 
 
 def _measured(call: Callable[[Any], Any], name: str, metrics: Metrics) -> Callable[[Any], Any]:

@@ -14,13 +14,16 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Final, Generic, Literal, Protocol, TypeVar
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 
 Overflow = Literal["drop_newest", "drop_oldest"]
 """Which item gives way when the queue is full: the one that comes, or the one that waits longest."""
+
+FAILURES: Final = (Exception, SystemExit, asyncio.CancelledError)
+"""What a handler may let out without ending anything but itself. Ctrl-C goes through: it is meant for the program."""
 
 _TURN = 128
 """Items a task runs before it lets the loop read the socket again."""
@@ -162,9 +165,15 @@ class TaskLanes(Generic[T]):
             self._loop = asyncio.get_running_loop()
             task = self._loop.create_task(self._work())
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(self._ended)
         else:
             self._is_waking = False
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Take note of a worker's end; if somebody cancelled it, another takes over what it left."""
+        self._tasks.discard(task)
+        if self._ready and not self._is_waking:
+            self._wake()
 
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
@@ -185,12 +194,10 @@ class TaskLanes(Generic[T]):
                         item = box.popleft()
                         try:
                             await self._run(item)
-                        except Exception as error:  # noqa: BLE001 (a handler may raise anything; it is reported)
+                        except FAILURES as error:
+                            if isinstance(error, asyncio.CancelledError) and (me is None or me.cancelling()):
+                                raise  # it is this worker that is to end
                             self._failed(error, item)
-                        except asyncio.CancelledError as error:
-                            if me is None or me.cancelling():
-                                raise
-                            self._failed(error, item)  # the handler awaited something that somebody cancelled
                 finally:
                     if box:
                         self._ready.append(key)
