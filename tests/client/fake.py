@@ -32,6 +32,7 @@ class Peer:
         self.closed = threading.Event()
         """Set when the client's side of the socket is gone."""
         self.close_code: int | None = None
+        self.pongs: list[bytes] = []
         self._server = server
         self._reader = reader
         self._writer = writer
@@ -48,6 +49,11 @@ class Peer:
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Send a Close frame; the socket stays."""
         self.send_bytes(frame(struct.pack("!H", code) + reason.encode(), opcode=8))
+
+    def read(self, wanted: bool) -> None:
+        """Stop to read, or go on."""
+        transport = self._writer.transport
+        self._server.call(transport.resume_reading if wanted else transport.pause_reading)  # type: ignore[attr-defined]
 
     def drop(self) -> None:
         """End the TCP connection with a FIN."""
@@ -77,6 +83,8 @@ class Peer:
             if opcode == 8:
                 self.close_code = struct.unpack("!H", payload[:2])[0]
                 self._writer.close()
+            elif opcode == 10:
+                self.pongs.append(payload)
             elif opcode == 1:
                 received = json.loads(payload)
                 reply = self._server.reply(received)

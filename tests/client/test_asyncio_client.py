@@ -13,12 +13,15 @@ from drive import QUICK
 from fake import PATIENCE, TOKEN, FakeServer, answer_all, message
 from tautwire import (
     Backoff,
+    Cause,
     ClientClosed,
     ClientState,
+    Closed,
     ConnectError,
     Dispatcher,
     MessageEvent,
     NotConnected,
+    Patience,
     RTMClient,
 )
 from tautwire.protocol.errors import ConfigError
@@ -45,6 +48,22 @@ async def make(fake: FakeServer) -> AsyncIterator[MakeAsync]:
 
 async def peer(fake: FakeServer) -> Any:
     return await asyncio.to_thread(fake.peer)
+
+
+async def test_a_loop_that_is_blocked_again_and_again_notices_silence_all_the_same(
+    fake: FakeServer, make: MakeAsync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tautwire.client.connection._LATE", 0.01)
+    fake.reply = lambda frame: None
+    closes: list[Closed] = []
+    client = make(patience=Patience(idle=0.05, silence=0.1))
+    client.add_close_handler(closes.append)
+    await client.connect()
+    async with asyncio.timeout(PATIENCE):
+        while not closes:
+            time.sleep(0.05)  # noqa: ASYNC251 (the point)
+            await asyncio.sleep(0)
+    assert closes[0].cause is Cause.SILENCE
 
 
 async def test_async_with_connects_and_closes(fake: FakeServer, make: MakeAsync) -> None:

@@ -33,6 +33,7 @@ from tautwire import (
     Typing,
     UnknownEvent,
 )
+from tautwire.session.client import MAX_FRAME_SIZE
 
 
 def texts(client: Any) -> list[str]:
@@ -40,6 +41,41 @@ def texts(client: Any) -> list[str]:
     found: list[str] = []
     client.register(lambda event: found.append(event.text), MessageEvent, inline=True)
     return found
+
+
+# -- odd peers ----------------------------------------------------------------------------------------------------
+
+
+def test_pings_are_answered_as_far_as_the_peer_reads(fake: FakeServer, client: Any) -> None:
+    """What it does not read must not pile up."""
+    got = texts(client)
+    client.connect()
+    peer = fake.peer()
+    peer.read(False)
+    peer.send_bytes(frame(b"x" * 125, opcode=9) * 400_000)
+    peer.send(message(1))
+    eventually(lambda: got == ["1"])
+    peer.read(True)
+    eventually(lambda: peer.send_bytes(frame(b"last", opcode=9)) or b"last" in peer.pongs)
+    assert len(peer.pongs) < 200_000  # the rest of what the system's own buffers hold
+
+
+def test_subscriptions_that_have_become_too_long_are_refused_and_nothing_else(
+    fake: FakeServer, make_client: MakeClient
+) -> None:
+    client = make_client()
+    errors: list[BaseException] = []
+    client.add_error_handler(lambda error, event: errors.append(error))
+    got = texts(client)
+    client.connect()
+    client.presence_sub(["U" * (MAX_FRAME_SIZE - len('{"type":"presence_sub","ids":[""],"id":1234567890}'))])
+    client.send({"type": "ping", "id": 10**12})  # the frames that follow have longer numbers
+    fake.peer()
+    client.reconnect()
+    fake.peer().send(message(1))
+    eventually(lambda: got == ["1"])
+    eventually(lambda: [type(each) for each in errors] == [FrameError])
+    assert len(fake.connects) == 2
 
 
 # -- connecting ---------------------------------------------------------------------------------------------------

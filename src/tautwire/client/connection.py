@@ -21,6 +21,7 @@ from tautwire.session.client import (
     Cause,
     ClientSession,
     Deliver,
+    Effect,
     Ended,
     Expired,
     Leaving,
@@ -97,6 +98,7 @@ class Connection:
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
+        self._was_late = False
         self._closing: asyncio.Task[None] | None = None
         self._is_retired = False
         self._retirement: asyncio.TimerHandle | None = None
@@ -211,35 +213,41 @@ class Connection:
     def _carry_out(self) -> None:
         effects, self._session.effects = self._session.effects, []
         for effect in effects:
-            match effect:
-                case Deliver(arrivals):
-                    if not self._is_retired:
-                        self._inbox.events_received(arrivals)
-                case Settled(id, AckError(code=code, msg=msg)):
-                    self._settle(id, SendRefused(code, msg))
-                case Settled(id, Ack() | Pong() as reply):
-                    self._settle(id, reply)
-                case Pinged(round_trip):
-                    self._inbox.pinged(round_trip)
-                case Expired(id):
-                    limit = self._settings.patience.reply
-                    self._settle(id, SendUnknown(f"no reply within {limit:g} s; it may have happened or not"))
-                case Positioned(position):
-                    if not self._is_retired:
-                        self._inbox.positioned(position)
-                case Transmit(payload):
-                    self._transmit(payload)
-                case Stray(reply):
-                    self._inbox.refused(SendRefused(reply.code, reply.msg))
-                case Opened():
-                    if not self._opened.done():
-                        self._opened.set_result(None)
-                        self._arm()
-                        self._keeper.connection_opened(self)
-                case Leaving():
-                    self.successor_wanted.set()
-                case Ended():
-                    self._finish(effect)
+            try:
+                self._do(effect)
+            except Exception:  # noqa: BLE001 (a defect of ours: never silent, and the connection goes on)
+                LOG.exception("a defect: %s was not carried out", type(effect).__name__)
+
+    def _do(self, effect: Effect) -> None:
+        match effect:
+            case Deliver(arrivals):
+                if not self._is_retired:
+                    self._inbox.events_received(arrivals)
+            case Settled(id, AckError(code=code, msg=msg)):
+                self._settle(id, SendRefused(code, msg))
+            case Settled(id, Ack() | Pong() as reply):
+                self._settle(id, reply)
+            case Pinged(round_trip):
+                self._inbox.pinged(round_trip)
+            case Expired(id):
+                limit = self._settings.patience.reply
+                self._settle(id, SendUnknown(f"no reply within {limit:g} s; it may have happened or not"))
+            case Positioned(position):
+                if not self._is_retired:
+                    self._inbox.positioned(position)
+            case Transmit(payload):
+                self._transmit(payload)
+            case Stray(reply):
+                self._inbox.refused(SendRefused(reply.code, reply.msg))
+            case Opened():
+                if not self._opened.done():
+                    self._opened.set_result(None)
+                    self._arm()
+                    self._keeper.connection_opened(self)
+            case Leaving():
+                self.successor_wanted.set()
+            case Ended():
+                self._finish(effect)
 
     def _settle(self, frame_id: int, outcome: Reply | Exception) -> None:
         future = self.replies.pop(frame_id)
@@ -289,7 +297,9 @@ class Connection:
 
     def _tick(self) -> None:
         now = monotonic()
-        if now > self._due + _LATE:
+        is_late, was_late = now > self._due + _LATE, self._was_late
+        self._was_late = is_late and not was_late
+        if self._was_late:  # once in a row: by the next time the socket was read, however busy the program is
             self._set_timer(now + _LATE / 10)
             return
         self._timer = None

@@ -27,7 +27,7 @@ from tautwire.client.sends import REPLAY_WAIT, Orphans
 from tautwire.protocol.events import Event, MessageEvent
 from tautwire.protocol.frames import PresenceSub
 from tautwire.protocol.ids import ChannelId, UserId
-from tautwire.session.client import Arrival, Cause, Ended
+from tautwire.session.client import Arrival, Cause, Ended, FrameError
 
 if TYPE_CHECKING:
     from tautwire.client.supervisor import ClientState
@@ -160,7 +160,10 @@ class Delivery:
             last = raw
             if may_repeat and self._is_repeat(event, raw):
                 continue
-            deliver(event)
+            try:
+                deliver(event)
+            except Exception:  # noqa: BLE001 (a defect of ours, since handlers are caught: never silent, and more comes)
+                LOG.exception("a defect: %s was not delivered to all", type(event).__name__)
         self._last = last
 
     def _is_repeat(self, event: Event, raw: bytes) -> bool:
@@ -183,7 +186,7 @@ class Delivery:
         """Tell how long a ping took."""
         self.metrics.pinged(round_trip)
 
-    def refused(self, error: SendRefused | BackfillIncomplete | ViewIncomplete) -> None:
+    def refused(self, error: SendRefused | FrameError | BackfillIncomplete | ViewIncomplete) -> None:
         """Tell of the refusal of a frame nobody waits for, or of something that could not be read."""
         LOG.warning("%s", error)
         self.errors.publish((error, None))
@@ -222,7 +225,10 @@ class Delivery:
         if self.orphans.waiting:
             self.orphans.give_up_after(REPLAY_WAIT)
         if self.presence is not None:
-            new.send(PresenceSub(self.presence))
+            try:
+                new.send(PresenceSub(self.presence))
+            except FrameError as error:  # its number has become longer, or somebody took it
+                self.refused(error)
 
     def ended(self, connection: Connection, ended: Ended, *, was_replaced: bool, will_reconnect: bool) -> None:
         """Tell of the end of a connection, and remember since when the client is away."""

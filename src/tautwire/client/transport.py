@@ -30,6 +30,9 @@ RECEIVE_BUFFER: Final = 128 * 1024
 """Bytes the system may keep for us unread. It bounds what is decoded in one go, and so what waits for handlers: with
 more than the processor's cache holds, an event in a flood costs a quarter more."""
 
+PONG_ROOM: Final = 64 * 1024
+"""Bytes that may wait to be sent before PINGs are no longer answered: their sender does not read."""
+
 CLOSE_PATIENCE: Final = 1.0
 """Seconds we wait for the other side's part of the closing handshake."""
 
@@ -188,7 +191,8 @@ class _Listener(WSListener):
         if frame.rsv1 or frame.rsv2 or frame.rsv3:  # no extension was agreed on; mostly we lost the thread
             self._break_off(transport, WSCloseCode.PROTOCOL_ERROR, _BROKEN)
         elif kind is WSMsgType.PING:
-            transport.send_pong(frame.get_payload_as_bytes())
+            if transport.underlying_transport.get_write_buffer_size() < PONG_ROOM:
+                transport.send_pong(frame.get_payload_as_bytes())
         elif kind is WSMsgType.CLOSE:
             self._close(transport, frame)
         elif kind in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
