@@ -18,7 +18,7 @@ ME = UserId("U0")
 
 
 def decoded(**members: Any) -> Event:
-    event = decode_event(encode(members)).event
+    event = decode_event(encode(members))
     assert isinstance(event, Event)
     return event
 
