@@ -1,5 +1,6 @@
 """What a client does when the network and the server do what they do: each scenario for both clients."""
 
+import contextlib
 import json
 import threading
 import time
@@ -308,6 +309,78 @@ def test_a_successor_is_made_before_the_old_connection_is_left(fake: FakeServer,
     assert got == ["1", "2", "3", "4"]  # what both connections brought came once
     assert gaps == []
     assert client.is_connected
+
+
+class Handover:
+    """A connection with a goodbye, and its successor, whose hello is still to come."""
+
+    def __init__(self, fake: FakeServer, client: Any) -> None:
+        self.gaps: list[Any] = []
+        client.add_gap_handler(self.gaps.append)
+        self.got = texts(client)
+        client.connect()
+        self.old = fake.peer()
+        fake.greeting = []
+        self.old.send({"type": "goodbye"})
+        self.new = fake.peer()
+
+
+def test_what_is_on_its_way_to_the_old_connection_comes_before_what_the_successor_says(
+    fake: FakeServer, client: Any
+) -> None:
+    handover = Handover(fake, client)
+    handover.old.send(*map(message, range(20_000)))
+    handover.new.send({"type": "hello"}, *map(message, range(19_990, 20_010)))
+    eventually(lambda: handover.got[-1:] == ["20009"])
+    assert handover.got == [str(number) for number in range(20_010)]
+    assert handover.old.closed.wait(5)
+    assert handover.gaps == []
+
+
+def test_a_successor_does_not_wait_long_for_an_old_connection_that_says_nothing(fake: FakeServer, client: Any) -> None:
+    handover = Handover(fake, client)
+    fake.reply = lambda _: None
+    handover.new.send({"type": "hello"}, message(1))
+    eventually(lambda: handover.got == ["1"])
+    assert handover.old.closed.wait(5)
+
+
+def test_what_a_short_lived_successor_says_is_heard_all_the_same(fake: FakeServer, client: Any) -> None:
+    handover = Handover(fake, client)
+    fake.reply = lambda _: None
+    handover.old.send(message(1))
+    handover.new.send({"type": "hello"}, message(1), message(2), {"type": "goodbye"})
+    newer = fake.peer()
+    handover.new.send(message(3))
+    newer.send({"type": "hello"}, message(3), message(4))
+    newer.drop()
+    fake.peer().send({"type": "hello"}, message(5))
+    eventually(lambda: handover.got == ["1", "2", "3", "4", "5"])
+    eventually(lambda: len(handover.gaps) == 1)
+
+
+def test_a_gap_is_that_of_the_connection_that_counted(fake: FakeServer, client: Any) -> None:
+    """Also if the one before it lives longer, for the sake of a reply that it still waits for."""
+    fake.reply = lambda frame: {"type": "pong", "reply_to": frame["id"]} if frame["type"] == "ping" else None
+    handover = Handover(fake, client)
+    ends: list[Any] = []
+    client.add_close_handler(ends.append)
+    threading.Thread(target=client_says, args=(client,)).start()
+    handover.old.next_frame("message")
+    handover.new.send({"type": "hello"}, message(1))
+    eventually(lambda: handover.got == ["1"])
+    fake.upgrades.extend([503] * 1000)
+    handover.new.close(1000, "the successor ended")
+    eventually(lambda: len(ends) == 2)
+    fake.upgrades.clear()
+    fake.peer().send({"type": "hello"})
+    eventually(lambda: handover.gaps)
+    assert handover.gaps[0].reason == "the successor ended"
+
+
+def client_says(client: Any) -> None:
+    with contextlib.suppress(SendUnknown):
+        client.say("C1", "never acked")
 
 
 def test_a_goodbye_leads_to_one_successor_only(fake: FakeServer, client: Any) -> None:

@@ -275,7 +275,7 @@ def test_a_pong_settles_its_ping_with_the_members_it_echoes() -> None:
     session.send(PingMessage(time=7), 1.0)
     hear(session, b'{"type":"pong","reply_to":1,"time":7}', 1.25)
     pinged, settled = taken(session)
-    assert pinged == Pinged(0.25)
+    assert pinged == Pinged(1, 0.25)
     assert isinstance(settled, Settled)
     assert isinstance(settled.reply, Pong)
     assert (settled.round_trip, session.round_trip) == (0.25, 0.25)
@@ -354,7 +354,7 @@ def test_a_ping_asks_for_a_sign_of_life_when_idle() -> None:
     assert msgspec.json.decode(transmit.payload) == {"type": "ping", "id": 1}
     assert session.unanswered == []  # nobody but the session waits for it
     hear(session, b'{"type":"pong","reply_to":1}', 10.5)
-    assert taken(session) == [Pinged(0.5)]
+    assert taken(session) == [Pinged(1, 0.5)]
     assert session.round_trip == 0.5
     assert session.deadline == 20.5
 

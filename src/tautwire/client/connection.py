@@ -5,7 +5,7 @@ other connections; ``tautwire.client.supervisor`` makes, replaces and ends them.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import monotonic
 from typing import Any, Final, Protocol
 
@@ -100,8 +100,13 @@ class Connection:
         self._due = 0.0
         self._was_late = False
         self._closing: asyncio.Task[None] | None = None
+        self.is_replaced = False
+        """Whether another connection counts now; this one only brings what is on its way."""
+        self._drained: Callable[[], None] | None = None
+        self._last_ping: int | None = None
         self._is_retired = False
         self._retirement: asyncio.TimerHandle | None = None
+        self._held: list[Deliver | Positioned] | None = None
 
     @classmethod
     async def open(cls, grant: Grant, inbox: Inbox, keeper: Keeper, settings: Settings, first_id: int) -> "Connection":
@@ -165,13 +170,25 @@ class Connection:
         self._arm()
         return future
 
-    def retire(self) -> None:
-        """Pass on no more events, and end as soon as nobody waits for a reply, after two seconds at the latest."""
-        self._is_retired = True
-        if self.replies:
-            self._retirement = self._loop.call_later(_DRAIN, self.leave, _REPLACED, Cause.REPLACED)
-        else:
-            self.leave(_REPLACED, Cause.REPLACED)
+    def retire(self, drained: Callable[[], None]) -> None:
+        """Pass on the events that are on their way and call ``drained``, then end as soon as nobody waits for a reply.
+
+        What the server sent before it saw a ping comes before the pong. All of it takes two seconds at the latest.
+        """
+        self.is_replaced = True
+        self._drained = drained
+        self._retirement = self._loop.call_later(_DRAIN, self.leave, _REPLACED, Cause.REPLACED)
+        self._last_ping = self._session.ping(monotonic())
+        self._carry_out()
+
+    def hold(self) -> None:
+        """Keep events back until ``release``."""
+        self._held = []
+
+    def release(self) -> None:
+        """Pass on what was held back, and from now on everything at once."""
+        held, self._held = self._held or [], None
+        self._carry_out(held)
 
     async def close(self, reason: str, cause: Cause) -> None:
         """End the connection with a Close frame, within about a second. Safe to call in every state."""
@@ -210,8 +227,10 @@ class Connection:
 
     # -- what the session wants -----------------------------------------------------------------------------
 
-    def _carry_out(self) -> None:
-        effects, self._session.effects = self._session.effects, []
+    def _carry_out(self, effects: Iterable[Effect] | None = None) -> None:
+        """Do what the session asks for now, or asked for before."""
+        if effects is None:
+            effects, self._session.effects = self._session.effects, []
         for effect in effects:
             try:
                 self._do(effect)
@@ -220,6 +239,8 @@ class Connection:
 
     def _do(self, effect: Effect) -> None:
         match effect:
+            case Deliver() | Positioned() if self._held is not None:
+                self._held.append(effect)
             case Deliver(arrivals):
                 if not self._is_retired:
                     self._inbox.events_received(arrivals)
@@ -227,8 +248,10 @@ class Connection:
                 self._settle(id, SendRefused(code, msg))
             case Settled(id, Ack() | Pong() as reply):
                 self._settle(id, reply)
-            case Pinged(round_trip):
+            case Pinged(id, round_trip):
                 self._inbox.pinged(round_trip)
+                if id == self._last_ping:
+                    self._end_delivery()
             case Expired(id):
                 limit = self._settings.patience.reply
                 self._settle(id, SendUnknown(f"no reply within {limit:g} s; it may have happened or not"))
@@ -249,6 +272,15 @@ class Connection:
             case Ended():
                 self._finish(effect)
 
+    def _end_delivery(self) -> None:
+        """All that was on its way to a replaced connection has come, or will not come any more."""
+        if self._drained is not None:
+            drained, self._drained = self._drained, None
+            self._is_retired = True
+            drained()
+            if not self.replies:
+                self._loop.call_soon(self.leave, _REPLACED, Cause.REPLACED)
+
     def _settle(self, frame_id: int, outcome: Reply | Exception) -> None:
         future = self.replies.pop(frame_id)
         if self._is_retired and not self.replies:
@@ -266,6 +298,7 @@ class Connection:
                 timer.cancel()
         if self._transport is not None:
             self._closing = self._loop.create_task(self._transport.close())
+        self._end_delivery()
         self.is_over.set()
         self.successor_wanted.set()
         if not self._opened.done():

@@ -17,6 +17,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from enum import Enum
+from functools import partial
 from typing import Final, Protocol
 
 from tautwire.client.allowances import allowance_for
@@ -74,6 +75,7 @@ TRANSITIONS: Final[dict[tuple[ClientState, Step], ClientState]] = {
 
 
 _BY_US: Final = "closed by us"
+_REPLACED: Final = "replaced by a new connection"
 
 
 class Owner(Protocol):
@@ -113,6 +115,7 @@ class Supervisor:
         self._keeps_trying = False
         self._at_once = True
         self._is_attempting = False
+        self._handover: tuple[Connection, asyncio.Future[None]] | None = None
         self._waiters: set[asyncio.Future[Connection]] = set()
         self._open: set[Connection] = set()
 
@@ -182,6 +185,7 @@ class Supervisor:
 
     async def stop(self, step: Step) -> None:
         """End everything, within about a second. Safe in every state."""
+        self._finish_handover()
         task, self._task = self._task, None
         self.connection = None
         self._keeps_trying = False
@@ -206,15 +210,19 @@ class Supervisor:
         self._open.add(connection)
         old, self.connection = self.connection, connection
         self._step(Step.OPENED)
-        if old is not None:
-            old.retire()
-        self._owner.taken_over(connection)
+        if old is None:
+            self._owner.taken_over(connection)
+        else:
+            self._handover = old, asyncio.get_running_loop().create_future()
+            connection.hold()
+            old.retire(partial(self._hand_over, connection))
         for waiter in self._take_waiters():
             waiter.set_result(connection)
 
     def connection_ended(self, connection: Connection, ended: Ended) -> None:
         """Note the end of the connection that counts, or of one that was replaced."""
         if connection is self.connection:
+            self._finish_handover()
             LOG.info("connection lost: %s", ended.reason)
             self.connection = None
             if self._governor is not None:
@@ -222,14 +230,25 @@ class Supervisor:
             self._step(Step.LOST)
             if self._is_attempting:  # a successor is on its way already
                 self._step(Step.CONNECT)
-        was_replaced = self.connection is not None
-        self._owner.ended(
-            connection, ended, was_replaced=was_replaced, will_reconnect=was_replaced or self._keeps_trying
-        )
+        will_reconnect = self._keeps_trying or self.connection is not None
+        self._owner.ended(connection, ended, was_replaced=connection.is_replaced, will_reconnect=will_reconnect)
 
     def connection_closed(self, connection: Connection) -> None:
         """Forget a connection of which nothing is left."""
         self._open.discard(connection)
+
+    def _hand_over(self, connection: Connection) -> None:
+        """Let a successor speak, now that the one before it has brought all that was on its way."""
+        if self._handover is not None:
+            self._handover[1].set_result(None)
+            self._handover = None
+        self._owner.taken_over(connection)
+        connection.release()
+
+    def _finish_handover(self) -> None:
+        """Wait no longer for the connection before."""
+        if self._handover is not None:
+            self._handover[0].leave(_REPLACED, Cause.REPLACED)
 
     # -- the work -------------------------------------------------------------------------------------------
 
@@ -248,6 +267,8 @@ class Supervisor:
 
     async def _keep(self, governor: Governor) -> None:
         while True:
+            if self._handover is not None:  # first things first: the next one begins where this one ends
+                await asyncio.wait([self._handover[1]])
             await self._pause(governor)
             self._step(Step.CONNECT)
             try:

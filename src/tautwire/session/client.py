@@ -167,6 +167,7 @@ class Settled(NamedTuple):
 class Pinged(NamedTuple):
     """The server answered a ping, of ours or of the user."""
 
+    id: int
     round_trip: float
     """Seconds it took."""
 
@@ -315,7 +316,7 @@ class ClientSession:
             return  # an ack nobody waits for (any more) says nothing that anybody could use
         if isinstance(reply, Pong):
             self.round_trip = now - sent_at
-            self.effects.append(Pinged(self.round_trip))
+            self.effects.append(Pinged(reply.reply_to, self.round_trip))
         if reply.reply_to in self._own_pings:
             self._own_pings.discard(reply.reply_to)
         else:
@@ -372,7 +373,7 @@ class ClientSession:
             return
         self._expire(now)
         if now >= max(self._heard_at, self._pinged_at) + self._patience.idle:
-            self._ping(now)
+            self.ping(now)
 
     def _expire(self, now: float) -> None:
         for each, sent_at in list(self._sent_at.items()):
@@ -384,11 +385,17 @@ class ClientSession:
             else:
                 self.effects.append(Expired(each))
 
-    def _ping(self, now: float) -> None:
-        self._pinged_at = now
+    def ping(self, now: float) -> int:
+        """Ask for a sign of life; return the number of the ping, which ``Pinged`` tells again.
+
+        Raises:
+            LocalProtocolError: the session is not live.
+        """
         sent = self.send(PingMessage(), now)
+        self._pinged_at = now
         self._own_pings.add(sent.id)
         self.effects.append(Transmit(sent.payload))
+        return sent.id
 
     # -- the end --------------------------------------------------------------------------------------------
 
