@@ -657,7 +657,7 @@ def test_what_is_not_dropped_arrives_in_order(puts: list[tuple[str, bool]], limi
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("options", [{"inline": True}, {"timeout": -1, "plain": True}])
+@pytest.mark.parametrize("options", [{"inline": True}, {"timeout": 1, "plain": True}])
 async def test_options_that_do_not_fit_are_refused(dispatcher: Dispatcher, options: dict[str, Any]) -> None:
     async def coroutine(event: MessageEvent) -> None: ...
 
@@ -665,6 +665,14 @@ async def test_options_that_do_not_fit_are_refused(dispatcher: Dispatcher, optio
 
     with pytest.raises(ValueError, match=r"plain|coroutine"):
         dispatcher.register(plain if options.pop("plain", False) else coroutine, **options)
+
+
+@pytest.mark.parametrize("options", [{"concurrency": 0}, {"limit": 0}, {"timeout": 0}, {"overflow": "block"}])
+async def test_options_that_make_no_sense_are_refused(dispatcher: Dispatcher, options: dict[str, Any]) -> None:
+    async def handler(event: MessageEvent) -> None: ...
+
+    with pytest.raises(ValueError, match=next(iter(options))):
+        dispatcher.register(handler, **options)
 
 
 # -- the end ------------------------------------------------------------------------------------------------------

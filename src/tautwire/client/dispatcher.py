@@ -10,11 +10,11 @@ import inspect
 import re
 import threading
 from collections.abc import Callable
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar, Union, get_args, get_origin, overload
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, Union, Unpack, get_args, get_origin, overload
 
-from tautwire.client.handlers import LIMIT, Binding, Options, Report, refuse_coroutine
+from tautwire.client.handlers import Binding, HandlerOptions, Options, Report, refuse_coroutine
 from tautwire.client.hearing import Hearing
-from tautwire.client.lanes import FAILURES, Overflow
+from tautwire.client.lanes import FAILURES
 from tautwire.client.metrics import Metrics
 from tautwire.protocol.events import Event, MessageEvent, UnknownEvent
 
@@ -126,12 +126,7 @@ class Dispatcher:
         self,
         handler: Callable[[E], object] | HandlerObject[E],
         event: type[E],
-        *,
-        inline: bool = False,
-        concurrency: int | None = None,
-        limit: int = LIMIT,
-        overflow: Overflow = "drop_newest",
-        timeout: float | None = None,
+        **options: Unpack[HandlerOptions],
     ) -> Registration: ...
 
     @overload
@@ -139,24 +134,14 @@ class Dispatcher:
         self,
         handler: Callable[[Any], object] | HandlerObject[Any],
         event: Name | None = None,
-        *,
-        inline: bool = False,
-        concurrency: int | None = None,
-        limit: int = LIMIT,
-        overflow: Overflow = "drop_newest",
-        timeout: float | None = None,
+        **options: Unpack[HandlerOptions],
     ) -> Registration: ...
 
     def register(
         self,
         handler: Callable[[Any], object] | HandlerObject[Any],
         event: type[Event] | Name | None = None,
-        *,
-        inline: bool = False,
-        concurrency: int | None = None,
-        limit: int = LIMIT,
-        overflow: Overflow = "drop_newest",
-        timeout: float | None = None,
+        **options: Unpack[HandlerOptions],
     ) -> Registration:
         """Call ``handler`` with every event it is bound to, from the next event on.
 
@@ -166,7 +151,7 @@ class Dispatcher:
                 all events, or ``"?"`` for those that no other handler took.
                 Without it the binding is read from the handler: the object's ``event_class`` or ``event_type``, or
                 the annotation of the function's first parameter (several classes may be joined with ``|``).
-            inline, concurrency, limit, overflow, timeout: see ``Options``.
+            options: ``inline``, ``concurrency``, ``limit``, ``overflow``, ``timeout``; see ``Options``.
 
         Raises:
             TypeError: the handler says nowhere which events it wants.
@@ -176,8 +161,7 @@ class Dispatcher:
         if call is None:
             raise TypeError(f"a handler is a function or has a handle method, unlike {handler!r}")
         wanted = (event,) if event is not None else _wants(handler, call)
-        options = Options(inline, concurrency, limit, overflow, timeout)
-        binding: Binding[Any] = Binding(handler, call, options, self._failed, key_of=conversation_of)
+        binding: Binding[Any] = Binding(handler, call, Options(**options), self._failed, key_of=conversation_of)
         return self._add(_Entry(tuple(_target(each) for each in wanted), binding))
 
     def deregister(self, handler: object) -> bool:
@@ -194,42 +178,23 @@ class Dispatcher:
     def on(
         self,
         event: type[E],
-        *,
-        inline: bool = False,
-        concurrency: int | None = None,
-        limit: int = LIMIT,
-        overflow: Overflow = "drop_newest",
-        timeout: float | None = None,
+        **options: Unpack[HandlerOptions],
     ) -> Decorator[E]: ...
 
     @overload
     def on(
         self,
         event: Name,
-        *,
-        inline: bool = False,
-        concurrency: int | None = None,
-        limit: int = LIMIT,
-        overflow: Overflow = "drop_newest",
-        timeout: float | None = None,
+        **options: Unpack[HandlerOptions],
     ) -> Decorator[Any]: ...
 
     def on(
         self,
         event: type[Event] | Name,
-        *,
-        inline: bool = False,
-        concurrency: int | None = None,
-        limit: int = LIMIT,
-        overflow: Overflow = "drop_newest",
-        timeout: float | None = None,
+        **options: Unpack[HandlerOptions],
     ) -> Decorator[Any]:
         """Register the decorated function; see ``register``. The function itself stays what it was."""
-        return Decorator(
-            lambda handler: self.register(
-                handler, event, inline=inline, concurrency=concurrency, limit=limit, overflow=overflow, timeout=timeout
-            )
-        )
+        return Decorator(lambda handler: self.register(handler, event, **options))
 
     def hears(
         self,
@@ -237,11 +202,7 @@ class Dispatcher:
         *,
         prefix: str = "",
         mention: bool = False,
-        inline: bool = False,
-        concurrency: int | None = None,
-        limit: int = LIMIT,
-        overflow: Overflow = "drop_newest",
-        timeout: float | None = None,
+        **options: Unpack[HandlerOptions],
     ) -> Callable[[Listener], Listener]:
         """Register the decorated function for messages by their text; it is called with the event and the match.
 
@@ -252,14 +213,18 @@ class Dispatcher:
             pattern: a regular expression, searched in the text without mention and prefix; "" for any text.
             prefix: what the text begins with, such as ``"!"``.
             mention: only what addresses us: by a mention anywhere in the text, or in a direct message.
-            inline, concurrency, limit, overflow, timeout: see ``Options``.
+            options: ``inline``, ``concurrency``, ``limit``, ``overflow``, ``timeout``; see ``Options``.
         """
         hearing = Hearing(re.compile(pattern), prefix, mention)
-        options = Options(inline, concurrency, limit, overflow, timeout)
 
         def register(handler: Listener) -> Listener:
             binding: Binding[Any] = Binding(
-                handler, handler, options, self._failed, key_of=lambda item: conversation_of(item[0]), spread=True
+                handler,
+                handler,
+                Options(**options),
+                self._failed,
+                key_of=lambda item: conversation_of(item[0]),
+                spread=True,
             )
             self._add(_Entry((_target(MessageEvent),), binding, hearing))
             return handler

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypedDict, TypeVar, get_args
 
 from tautwire.client.errors import EventsDropped
 from tautwire.client.lanes import FAILURES, Lanes, Overflow, TaskLanes, ThreadLanes
@@ -56,6 +56,9 @@ class Options:
         overflow: which item gives way when one too many comes: ``"drop_newest"``, or ``"drop_oldest"`` where only
             what is fresh matters. Each that is dropped is counted, and each time the queue runs full is reported.
         timeout: seconds after which a coroutine function is cancelled; None for never. Threads cannot be cancelled.
+
+    Raises:
+        ValueError: a number is not positive, or ``overflow`` is neither.
     """
 
     inline: bool = False
@@ -63,6 +66,23 @@ class Options:
     limit: int = LIMIT
     overflow: Overflow = "drop_newest"
     timeout: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("concurrency", self.concurrency), ("limit", self.limit), ("timeout", self.timeout)):
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} is more than 0, not {value!r}")
+        if self.overflow not in get_args(Overflow):
+            raise ValueError(f"overflow is one of {', '.join(get_args(Overflow))}, not {self.overflow!r}")
+
+
+class HandlerOptions(TypedDict, total=False):
+    """``Options`` as keyword arguments."""
+
+    inline: bool
+    concurrency: int | None
+    limit: int
+    overflow: Overflow
+    timeout: float | None
 
 
 class Binding(Generic[T]):
