@@ -114,15 +114,15 @@ async def test_a_marker_says_who_is_there(workspace: Workspace) -> None:
         workspace.person("alice")
 
 
-def test_it_is_ready_within_a_moment() -> None:
-    """A tenth of a second is the aim; the bound is wide, since tests share the machine."""
-    with Workspace():  # loads what is loaded once
-        pass
-    started = time.perf_counter()
-    with Workspace():
-        ready = time.perf_counter() - started
+def test_it_is_ready_within_a_tenth_of_a_second() -> None:
+    """The quickest of some: it takes a tenth of that, and other work on the machine only ever adds to it."""
 
-    assert ready < 2.0
+    def seconds_to_open() -> float:
+        started = time.perf_counter()
+        with Workspace():
+            return time.perf_counter() - started
+
+    assert min(seconds_to_open() for _ in range(6)) < 0.1
 
 
 def test_the_clock_can_be_turned(blocking_workspace: BlockingWorkspace) -> None:
