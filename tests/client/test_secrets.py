@@ -8,10 +8,28 @@ import pytest
 
 from drive import MakeClient, eventually
 from fake import TICKET, TOKEN, FakeServer, message
-from tautwire import ConnectError, MessageEvent
+from tautwire import (
+    BackfillIncomplete,
+    ConfigError,
+    ConnectError,
+    ConnectRefused,
+    EventsDropped,
+    FrameError,
+    MessageEvent,
+    NotConnected,
+    SendRefused,
+    SendUnknown,
+    TautwireError,
+    ViewIncomplete,
+)
+from tautwire.protocol.errors import RtmError
+from tautwire.protocol.ids import ChannelId, Ts
 
 PASSWORD = "pRoXyPaSsWoRd"
 SECRETS = (TOKEN, TICKET, PASSWORD)
+
+SAID = f"no {TOKEN}, ws://rtm.example/rtm/{TICKET} by http://user:{PASSWORD}@proxy.example:3128"
+"""What a server may say of secrets."""
 
 
 class Everything(logging.Handler):
@@ -101,3 +119,78 @@ def test_an_address_that_cannot_be_reached_shows_no_ticket(
             client.connect()
         check(everything_about(caught.value))
     check(*logged)
+
+
+class TestWhatTheServerSays:
+    """A server that repeats our secrets in its own words puts them into no error."""
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            {"ok": False, "error": SAID},
+            {"ok": False, "error": "missing_scope", "needed": SAID},
+            {"self": {"id": {SAID: SAID}}},
+            (500, {"Content-Type": "text/plain"}, SAID),
+        ],
+        ids=["error", "needed", "another shape", "no JSON"],
+    )
+    def test_to_rtm_connect(self, fake: FakeServer, make_client: MakeClient, answer: Any) -> None:
+        client = make_client()
+        fake.answers.append(answer)
+
+        with pytest.raises(ConnectError) as caught:
+            client.connect()
+
+        check(caught.value.args, everything_about(caught.value))
+
+    def test_instead_of_hello(self, fake: FakeServer, make_client: MakeClient) -> None:
+        client = make_client()
+        fake.greeting = [{"type": "error", "error": {"code": 1, "msg": SAID}}]
+
+        with pytest.raises(ConnectError, match=r"no hello: .*xoxb-…1a2b, ws://rtm\.example/…") as caught:
+            client.connect()
+
+        check(caught.value.args, everything_about(caught.value))
+
+    def test_to_a_frame(self, fake: FakeServer, make_client: MakeClient) -> None:
+        client = make_client()
+        fake.reply = lambda frame: {"ok": False, "reply_to": frame["id"], "error": {"code": 2, "msg": SAID}}
+        client.connect()
+
+        with pytest.raises(SendRefused) as caught:
+            client.say("C1", "x")
+
+        assert caught.value.code == 2
+        check(caught.value.args, everything_about(caught.value))
+
+    def test_to_a_frame_nobody_waits_for(self, fake: FakeServer, make_client: MakeClient) -> None:
+        client = make_client()
+        errors: list[BaseException] = []
+        client.add_error_handler(lambda error, _: errors.append(error))
+        client.connect()
+
+        fake.peer().send({"ok": False, "reply_to": 999, "error": {"code": 2, "msg": SAID}})
+
+        eventually(lambda: errors)
+        check(errors[0].args, everything_about(errors[0]))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BackfillIncomplete(ChannelId("C1"), Ts("1700000000.000001"), SAID),
+        ConfigError(SAID),
+        ConnectError(SAID),
+        ConnectRefused(SAID, SAID),
+        EventsDropped(SAID),
+        FrameError(SAID),
+        NotConnected(SAID),
+        RtmError(2, SAID),
+        SendRefused(2, SAID),
+        SendUnknown(SAID),
+        ViewIncomplete(SAID, SAID),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_no_error_holds_a_secret_whatever_it_is_made_of(error: TautwireError) -> None:
+    check(error, error.args, everything_about(error))

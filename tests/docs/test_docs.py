@@ -1,18 +1,24 @@
 """What the documents say is true: links lead somewhere, generated pages are current, and the code in them runs."""
 
-import json
 import os
 import re
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tautwire.testing import BlockingWorkspace
+
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+PATIENCE = 30.0
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -27,24 +33,13 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The environment for a bot of a server of its own."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tautwire", "serve", "--port", "0", "--json", "--log-level", "warning", "--data",
-         str(tmp_path_factory.mktemp("data"))],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    try:
-        directory = json.loads(process.stdout.readline())
-        yield {"SLACK_API_URL": directory["api_url"], "SLACK_BOT_TOKEN": directory["users"]["relaybot"]["token"]}
-    finally:
-        process.terminate()
-        process.wait(20)
-        process.stdout.close()
+@pytest.fixture
+def home(blocking_workspace: BlockingWorkspace) -> dict[str, str]:
+    """The environment for a bot of a workspace of its own."""
+    return {
+        "SLACK_API_URL": blocking_workspace.api_url,
+        "SLACK_BOT_TOKEN": blocking_workspace.person("bot").token,
+    }
 
 
 def blocks() -> list[tuple[str, str]]:
@@ -55,15 +50,54 @@ def blocks() -> list[tuple[str, str]]:
     ]
 
 
-@pytest.mark.parametrize(("name", "code"), blocks(), ids=[name for name, _ in blocks()])
-def test_code_in_the_documents_runs(name: str, code: str, server: dict[str, str], tmp_path: Path) -> None:
+BLOCKS = dict(blocks())
+
+BOTS = ["README.md:1", "docs/client.md:1", "docs/tutorials/first-bot.md:1"]
+"""What newcomers run first: programs that stay, and answer."""
+
+
+@pytest.mark.parametrize("name", [name for name in BLOCKS if name not in BOTS])
+def test_code_in_the_documents_runs(name: str, home: dict[str, str], tmp_path: Path) -> None:
     """Each block is a program of its own and ends by itself."""
     program = tmp_path / "block.py"
-    program.write_text(code)
+    program.write_text(BLOCKS[name])
 
-    finished = run(str(program), **server)
+    finished = run(str(program), **home)
 
     assert finished.returncode == 0, f"{name}\n{finished.stdout}{finished.stderr}"
+
+
+@pytest.mark.parametrize("name", BOTS)
+def test_a_bot_in_the_documents_answers_until_it_is_told_to_end(
+    name: str, home: dict[str, str], blocking_workspace: BlockingWorkspace, tmp_path: Path
+) -> None:
+    alice, general = blocking_workspace.person("alice"), blocking_workspace.channel("general")
+    program = tmp_path / "bot.py"
+    program.write_text(BLOCKS[name])
+    with subprocess.Popen([sys.executable, str(program)], env=os.environ | home, stderr=subprocess.PIPE) as bot:
+        try:
+            assert eventually(lambda: blocking_workspace.faults.links or bot.poll() is not None)
+            for _ in range(2):  # also after it lost its connection
+                alice.say("general", "ping")
+                assert general.wait_for(user="bot", within=PATIENCE).text in ("pong", "ping")
+                for link in blocking_workspace.faults.links:
+                    link.rst()
+            assert bot.poll() is None
+            bot.send_signal(signal.SIGINT)
+            _, said = bot.communicate(timeout=PATIENCE)
+        finally:
+            bot.kill()
+    assert bot.returncode == -signal.SIGINT
+    assert said.splitlines()[-1:] == [b"KeyboardInterrupt"], said.decode()
+
+
+def eventually(condition: Callable[[], object]) -> bool:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def test_links_lead_somewhere() -> None:

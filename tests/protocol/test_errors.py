@@ -3,12 +3,12 @@
 import pytest
 
 from tautwire.protocol import errors
-from tautwire.protocol.errors import ConnectionLost, ErrorCode, RtmError, RtmErrorCode, TautwireError
+from tautwire.protocol.errors import ErrorCode, RtmError, RtmErrorCode, TautwireError
 
 
 def test_all_exceptions_have_one_root() -> None:
     raised = [value for name in errors.__all__ if issubclass(value := getattr(errors, name), Exception)]
-    assert len(raised) == 6
+    assert len(raised) == 5
     assert all(issubclass(cls, TautwireError) for cls in raised)
 
 
@@ -43,12 +43,3 @@ def test_error_codes_are_the_strings_of_the_wire() -> None:
 def test_rtm_error_advises_on_speed_only() -> None:
     assert str(RtmError(-1, "slow down")).endswith("send less often")
     assert str(RtmError(0, "invalid channel id")) == "the server refused with error 0: invalid channel id"
-
-
-def test_connection_lost_says_whether_to_wait() -> None:
-    assert str(ConnectionLost(1006, "", will_retry=True)) == (
-        "connection lost with code 1006 (no reason given): reconnecting"
-    )
-    assert str(ConnectionLost(1001, "going away", will_retry=False)) == (
-        "connection lost with code 1001 (going away): not reconnecting; connect again"
-    )

@@ -60,6 +60,41 @@ async def test_each_wait_goes_on_after_the_one_before(workspace: Workspace) -> N
         await general.wait_for("again", within=0.01)
 
 
+@pytest.mark.workspace(bots=["x", "y"])
+async def test_who_speaks_first_is_not_lost_while_the_test_waits_for_another(workspace: Workspace) -> None:
+    x, y, general = workspace.person("x"), workspace.person("y"), workspace.channel("general")
+    await x.say("general", "from x")
+    await y.say("general", "from y")
+    await x.say("general", "from x again")
+
+    assert (await general.wait_for(user=y)).text == "from y"
+    assert (await general.wait_for(user=x)).text == "from x"
+    assert (await general.wait_for(user=x)).text == "from x again"
+
+
+@pytest.mark.workspace(bots=["x", "y"])
+async def test_two_waits_at_once_find_a_message_each(workspace: Workspace) -> None:
+    general = workspace.channel("general")
+    waits = [asyncio.ensure_future(general.wait_for(user=user)) for user in ("y", "x", "x")]
+    for name in ("x", "y", "x"):
+        await workspace.person(name).say("general", f"from {name}")
+
+    y, x, again = await asyncio.gather(*waits)
+
+    assert (y.text, x.text, again.text) == ("from y", "from x", "from x")
+    assert x.ts != again.ts
+
+
+async def test_a_message_found_is_marked_in_the_transcript_of_a_failure(workspace: Workspace) -> None:
+    alice, general = workspace.person("alice"), workspace.channel("general")
+    await alice.say("general", "one")
+    await alice.say("general", "two")
+    await general.wait_for("two")
+
+    with pytest.raises(AssertionError, match=r"#general alice: one\n  #general alice: two  \(found before\)$"):
+        await general.wait_for("two", within=0.01)
+
+
 async def test_typing_reaches_bots(workspace: Workspace) -> None:
     seen: asyncio.Queue[UserTypingEvent] = asyncio.Queue()
     async with RTMClient(workspace.person("bot").token, workspace.api_url) as bot:
@@ -79,15 +114,15 @@ async def test_a_marker_says_who_is_there(workspace: Workspace) -> None:
         workspace.person("alice")
 
 
-def test_it_is_ready_within_a_moment() -> None:
-    """A tenth of a second is the aim; the bound is wide, since tests share the machine."""
-    with Workspace():  # loads what is loaded once
-        pass
-    started = time.perf_counter()
-    with Workspace():
-        ready = time.perf_counter() - started
+def test_it_is_ready_within_a_tenth_of_a_second() -> None:
+    """The quickest of some: it takes a tenth of that, and other work on the machine only ever adds to it."""
 
-    assert ready < 2.0
+    def seconds_to_open() -> float:
+        started = time.perf_counter()
+        with Workspace():
+            return time.perf_counter() - started
+
+    assert min(seconds_to_open() for _ in range(6)) < 0.1
 
 
 def test_the_clock_can_be_turned(blocking_workspace: BlockingWorkspace) -> None:
@@ -124,6 +159,10 @@ class TestFaults:
         with pytest.raises(SlackApiError, match="account_inactive"):
             web.auth_test()
         assert web.auth_test()["ok"]
+
+    def test_a_fault_that_does_not_exist_is_refused(self, blocking_workspace: BlockingWorkspace) -> None:
+        with pytest.raises(ValueError, match="no such fault: 'bogus'; there are refuse, hang, expired, no_hello, drop"):
+            blocking_workspace.faults.upgrade("bogus")  # type: ignore[arg-type]
 
 
 def test_people_mention_each_other_as_they_type(blocking_workspace: BlockingWorkspace) -> None:

@@ -1,7 +1,7 @@
 """Why an attempt failed, in words that say what to do: for what goes wrong between us and the server.
 
 The layers below tell of a proxy's refusal or a wrong certificate each in its own way, and some put addresses, hence
-secrets, into their texts. Nothing that leaves this module has any.
+secrets, into their texts. The errors that are made of the words here mask them, as all of ours do.
 """
 
 import re
@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from typing import Final
 
 import aiohttp
-
-from tautwire.protocol.tokens import redact
 
 WANTS_CREDENTIALS: Final = frozenset({401, 407})
 """What proxies answer to wrong credentials: 407 is meant for it, but tinyproxy keeps that for none at all."""
@@ -24,7 +22,7 @@ _REFUSED_TUNNEL: Final = re.compile(r"HTTP proxy rejected connection with status
 
 
 def explain(error: BaseException) -> str:
-    """Return what happened, without secrets, and what to do about it where that is known."""
+    """Return what happened, and what to do about it where that is known."""
     for each in _chain(error):
         if isinstance(each, aiohttp.ClientConnectorCertificateError):  # looks like ssl's error without its fields
             each = each.certificate_error  # noqa: PLW2901
@@ -36,7 +34,7 @@ def explain(error: BaseException) -> str:
             return away_proxy(each.os_error)
         if found := _REFUSED_TUNNEL.search(str(each)):
             return refused_by_proxy(int(found[1]))
-    return redact(str(error) or type(error).__name__)
+    return str(error) or type(error).__name__
 
 
 def refused_by_proxy(status: int) -> str:
@@ -48,11 +46,11 @@ def refused_by_proxy(status: int) -> str:
 
 def away_proxy(error: OSError) -> str:
     """Say that nobody answers where the proxy should be."""
-    return f"the proxy cannot be reached: {redact(str(error) or type(error).__name__)}"
+    return f"the proxy cannot be reached: {str(error) or type(error).__name__}"
 
 
 def _bad_certificate(error: ssl_module.SSLCertVerificationError) -> str:
-    reason = redact(error.verify_message or str(error))
+    reason = error.verify_message or str(error)
     advice = "; a CA of your own goes into ca_file=" if error.verify_code in _UNKNOWN_ISSUER else ""
     return f"the certificate is not accepted: {reason}{advice}"
 

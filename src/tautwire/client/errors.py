@@ -12,10 +12,10 @@
     ├── ViewIncomplete          part of the local view could not be read                 .what .reason
     └── (from protocol.errors)
         ├── RtmError ── SendRefused    the server said no to a frame             .code .msg
-        ├── LocalProtocolError ── FrameError  the frame must not be sent; also a ValueError
-        └── ConnectionLost      a connection ended unasked; for error handlers   .code .reason .will_retry
+        └── LocalProtocolError ── FrameError  the frame must not be sent; also a ValueError
 
-No message here ever contains a token, a ticket or a proxy password.
+None ever contains a token, the address of a ticket or a proxy password, also where it repeats the server's words:
+``TautwireError`` masks what it is given. A connection that ended unasked is no error: close handlers hear of it.
 """
 
 # ruff: noqa: N818 - they read as what happened, like ConnectionResetError without the suffix
@@ -53,8 +53,9 @@ class ConnectRefused(ConnectError):
 
     def __init__(self, code: str, needed: str = "") -> None:
         super().__init__(code, needed)
-        self.code = code
-        self.needed = needed
+        self.code: str
+        self.needed: str
+        self.code, self.needed = self.args
 
     def __str__(self) -> str:
         return f"rtm.connect was refused: {self.code}" + (f" (needed: {self.needed})" if self.needed else "")
@@ -91,7 +92,8 @@ class EventsDropped(TautwireError):
 
     def __init__(self, handler: str) -> None:
         super().__init__(handler)
-        self.handler = handler
+        self.handler: str
+        (self.handler,) = self.args
 
     def __str__(self) -> str:
         return f"the queue of handler {self.handler} is full: events are dropped"
@@ -108,9 +110,10 @@ class BackfillIncomplete(TautwireError):
 
     def __init__(self, channel: ChannelId, since: Ts, reason: str) -> None:
         super().__init__(channel, since, reason)
-        self.channel = channel
-        self.since = since
-        self.reason = reason
+        self.channel: ChannelId
+        self.since: Ts
+        self.reason: str
+        self.channel, self.since, self.reason = self.args
 
     def __str__(self) -> str:
         return f"messages of {self.channel} after {self.since} may be missing: {self.reason}"
@@ -126,8 +129,9 @@ class ViewIncomplete(TautwireError):
 
     def __init__(self, what: str, reason: str) -> None:
         super().__init__(what, reason)
-        self.what = what
-        self.reason = reason
+        self.what: str
+        self.reason: str
+        self.what, self.reason = self.args
 
     def __str__(self) -> str:
         return f"the view lacks {self.what}: {self.reason}"

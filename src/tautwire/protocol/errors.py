@@ -4,20 +4,19 @@
     ├── ConfigError             what the caller configured cannot work
     ├── ProtocolError           a rule of the protocol was broken
     │   └── LocalProtocolError  by us, or nearly: nothing was sent
-    ├── ConnectionLost          the socket is gone                        .code .reason .will_retry
     └── RtmError                the server answered a frame with an error .code .msg
 
-Exceptions carry data; their text ends with the next step when there is one. The error strings of the Web API are in
-``tautwire.protocol.error_codes``.
+Exceptions carry data; their text ends with the next step when there is one. Secrets in what they are made of, such as
+the server's words, are masked. The error strings of the Web API are in ``tautwire.protocol.error_codes``.
 """
 
 from enum import Enum
 
 from tautwire.protocol.error_codes import ErrorCode
+from tautwire.protocol.tokens import redact
 
 __all__ = [
     "ConfigError",
-    "ConnectionLost",
     "ErrorCode",
     "LocalProtocolError",
     "ProtocolError",
@@ -72,7 +71,14 @@ class RtmErrorCode(Enum):
 
 
 class TautwireError(Exception):
-    """The root of everything this package raises on purpose."""
+    """The root of everything this package raises on purpose.
+
+    Secrets are masked in each text among ``args``, from which subclasses take what they carry besides, so that none
+    gets into a message, a repr or an attribute, whoever wrote the text.
+    """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(redact(each) if isinstance(each, str) else each for each in args))
 
 
 class ConfigError(TautwireError):
@@ -87,26 +93,6 @@ class LocalProtocolError(ProtocolError):
     """The caller asked for what the protocol forbids; nothing was sent."""
 
 
-class ConnectionLost(TautwireError):  # noqa: N818 - it tells an event, like ConnectionResetError without the suffix
-    """The connection is gone.
-
-    Args:
-        code: the WebSocket close code; 1006 when there was none.
-        reason: what the peer or the transport said.
-        will_retry: whether a new connection is being made without the caller's help.
-    """
-
-    def __init__(self, code: int, reason: str, *, will_retry: bool) -> None:
-        super().__init__(code, reason)
-        self.code = code
-        self.reason = reason
-        self.will_retry = will_retry
-
-    def __str__(self) -> str:
-        next_step = "reconnecting" if self.will_retry else "not reconnecting; connect again"
-        return f"connection lost with code {self.code} ({self.reason or 'no reason given'}): {next_step}"
-
-
 class RtmError(TautwireError):
     """The server refused a frame, or the whole session, with a numbered error.
 
@@ -117,8 +103,9 @@ class RtmError(TautwireError):
 
     def __init__(self, code: int, msg: str) -> None:
         super().__init__(code, msg)
-        self.code = code
-        self.msg = msg
+        self.code: int
+        self.msg: str
+        self.code, self.msg = self.args
 
     def __str__(self) -> str:
         advice = "; send less often" if self.code == int(RtmErrorCode.SLOW_DOWN) else ""

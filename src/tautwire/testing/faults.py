@@ -11,7 +11,7 @@ import threading
 import time
 
 from tautwire.testing.link import Link
-from tautwire.testing.plan import Plan, Rule, Upgrade, UpgradeRule
+from tautwire.testing.plan import UPGRADES, Plan, Rule, Upgrade, UpgradeRule
 from tautwire.testing.wire import Head, read_head
 
 
@@ -74,7 +74,13 @@ class Faults:
     # -- opening RTM connections ----------------------------------------------------------------------------
 
     def upgrade(self, kind: Upgrade, *, times: int = 1) -> None:
-        """Let the next RTM URLs that are dialled end in a fault."""
+        """Let the next RTM URLs that are dialled end in a fault.
+
+        Raises:
+            ValueError: there is no such fault.
+        """
+        if kind not in UPGRADES:
+            raise ValueError(f"no such fault: {kind!r}; there are {', '.join(UPGRADES)}")
         with self._lock:
             self._plan.upgrades.append(UpgradeRule(kind, times))
 

@@ -35,7 +35,7 @@ class Observer:
         self.events: list[dict[str, Any]] = []
         self.lines: list[Line] = []
         self._changed = asyncio.Condition()
-        self._cursors: dict[str, int] = {}
+        self._unfound: dict[str, list[Line]] = {}
 
     def __call__(self, entries: Sequence[Entry]) -> None:
         """Take the entries of a commit."""
@@ -45,22 +45,27 @@ class Observer:
                 self.events.append(event)
                 if event["type"] == "message" and not event.get("hidden"):
                     user = str(event.get("user", ""))
-                    self.lines.append(Line(event["channel"], user, event.get("text", ""), event["ts"], event))
+                    line = Line(event["channel"], user, event.get("text", ""), event["ts"], event)
+                    self.lines.append(line)
+                    self._unfound.setdefault(line.channel, []).append(line)
         asyncio.get_running_loop().create_task(self._notify())
 
     async def wait_for(self, channel: str, text: Text | None, user: str | None, within: float) -> Line | None:
-        """Return the next message of a channel that fits, after the one found last there; None if none comes."""
+        """Return the oldest message of a channel that fits and was not found before; None if none comes."""
         try:
             async with asyncio.timeout(within), self._changed:
                 while True:
-                    for number in range(self._cursors.get(channel, 0), len(self.lines)):
-                        line = self.lines[number]
-                        if line.channel == channel and user in (None, line.user) and fits(text, line.text):
-                            self._cursors[channel] = number + 1
-                            return line
+                    unfound = self._unfound.get(channel, [])
+                    for number, line in enumerate(unfound):
+                        if user in (None, line.user) and fits(text, line.text):
+                            return unfound.pop(number)
                     await self._changed.wait()
         except TimeoutError:
             return None
+
+    def is_found(self, line: Line) -> bool:
+        """Tell whether ``wait_for`` returned a message."""
+        return line not in self._unfound[line.channel]
 
     async def _notify(self) -> None:
         async with self._changed:

@@ -1,11 +1,14 @@
 """What goes wrong now: the faults a test asked for and that were not used up yet."""
 
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 Upgrade = Literal["refuse", "hang", "expired", "no_hello", "drop"]
 """``refuse`` answers 503; ``hang`` does not answer; ``expired`` lets in and says that the URL has expired; ``no_hello``
 opens the socket and is silent; ``drop`` closes the socket right after hello."""
+
+UPGRADES: Final[tuple[str, ...]] = get_args(Upgrade)
+"""Their names."""
 
 FOREVER: Final = 1_000_000
 """As a number of times: until ``clear``."""

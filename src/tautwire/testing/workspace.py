@@ -118,7 +118,8 @@ class _Stage:
         if line is None:
             by = f" by {user}" if user is not None else ""
             wanted = "a message" if text is None else repr(getattr(text, "pattern", text))
-            raise AssertionError(f"{wanted}{by} did not come to #{channel} within {within:g} s. It heard:\n{self}")
+            heard = self.transcript(mark_found=True)
+            raise AssertionError(f"{wanted}{by} did not come to #{channel} within {within:g} s. It heard:\n{heard}")
         return line
 
     def user_id(self, name: str) -> UserId:
@@ -133,10 +134,12 @@ class _Stage:
         """Return the id of a channel by its name, with or without ``#``."""
         return ChannelId(self.directory.channels[name.removeprefix("#")])
 
-    def __str__(self) -> str:
+    def transcript(self, *, mark_found: bool = False) -> str:
+        """Return all messages so far as text, on request with those marked that ``wait_for`` returned."""
         channels = {channel: name for name, channel in self.directory.channels.items()}
         lines = [
             f"  #{channels.get(line.channel, line.channel)} {self.names.get(line.user, line.user)}: {line.text}"
+            + ("  (found before)" if mark_found and self.observer.is_found(line) else "")
             for line in self.observer.lines
         ]
         return "\n".join(lines) or "  (nothing)"
@@ -196,10 +199,19 @@ class Channel(_Somewhere):
     async def wait_for(
         self, text: Text | None = None, *, user: str | _Somebody | None = None, within: float = WITHIN
     ) -> Line:
-        """Return the next message that fits, after the one found last.
+        """Return the oldest message that fits and that no call for this channel returned before; wait if need be.
+
+        Messages that do not fit are left for later calls, so who spoke first does not matter. One that no call asked
+        for stays as well: say more of the text where an older message would fit too.
+
+        Args:
+            text: all of the text, a pattern found in it, or a function of it; None for any.
+            user: who said it, by name or as a ``person``; None for anybody.
+            within: seconds.
 
         Raises:
             AssertionError: none came in time; its text is the transcript.
+            KeyError: nobody has that name.
         """
         return await self._thread.wait(self._stage.wait_for(self.name, text, _name(user), within))
 
@@ -264,7 +276,7 @@ class _Place:
     @property
     def transcript(self) -> str:
         """All messages so far, for people to read."""
-        return str(self._stage)
+        return self._stage.transcript()
 
     @property
     def _running(self) -> LoopThread:
