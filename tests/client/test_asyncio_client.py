@@ -13,12 +13,15 @@ from drive import QUICK
 from fake import PATIENCE, TOKEN, FakeServer, answer_all, message
 from tautwire import (
     Backoff,
+    BlockingRTMClient,
     ClientClosed,
     ClientState,
     ConnectError,
     Dispatcher,
     MessageEvent,
     NotConnected,
+    Patience,
+    Rate,
     RTMClient,
 )
 from tautwire.protocol.errors import ConfigError
@@ -280,6 +283,57 @@ def test_no_token_and_no_address_are_configuration_errors(monkeypatch: pytest.Mo
         RTMClient()
     with pytest.raises(ConfigError, match="base_url"):
         RTMClient(TOKEN, "127.0.0.1:8065")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("offline", "nonsense"),
+        ("connect_timeout", 0),
+        ("connect_timeout", -1.0),
+        ("connect_timeout", float("nan")),
+        ("connect_timeout", float("inf")),
+        ("connect_timeout", "30"),
+        ("connect_timeout", None),
+        ("send_timeout", -1),
+        ("message_rate", Rate(per_second=1.0, burst=0)),
+        ("message_rate", Rate(per_second=0.0, burst=1)),
+        ("message_rate", Rate(per_second=-1.0, burst=5)),
+        ("message_rate", (1.0, 5)),
+        ("message_rate", 5.0),
+        ("patience", Patience(hello=0)),
+        ("patience", Patience(idle=-1)),
+        ("patience", Patience(silence=0)),
+        ("patience", Patience(reply=float("nan"))),
+        ("patience", Patience(idle=60, silence=30)),
+        ("patience", 30),
+        ("backoff", Backoff(base=-1)),
+        ("backoff", Backoff(cap=float("nan"))),
+        ("backoff", Backoff(stable_after=-1)),
+        ("backoff", Backoff(budget=Rate(per_second=0.0, burst=1))),
+        ("backoff", Backoff(budget=Rate(per_second=1.0, burst=0))),
+        ("backoff", 1.0),
+    ],
+)
+@pytest.mark.parametrize("kind", [RTMClient, BlockingRTMClient])
+def test_settings_that_make_no_sense_are_refused_by_name(kind: Any, setting: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=setting):
+        kind(TOKEN, "https://slack.test/api/", **{setting: value})
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("connect_timeout", 1),
+        ("connect_timeout", 0.001),
+        ("send_timeout", 0),
+        ("message_rate", None),
+        ("message_rate", Rate(per_second=0.01, burst=1)),
+        ("backoff", Backoff(base=0, cap=0, stable_after=0)),
+    ],
+)
+def test_settings_at_the_edge_are_taken(setting: str, value: object) -> None:
+    RTMClient(TOKEN, "https://slack.test/api/", **{setting: value})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,11 @@ def test_waiting_calls_end_when_the_client_is_closed(fake: FakeServer, client: B
     assert [type(each) for each in outcomes] in ([SystemExit], [ClientClosed])
 
 
+def test_a_web_api_call_has_time_also_with_a_timeout_below_a_second(fake: FakeServer) -> None:
+    with BlockingRTMClient(TOKEN, fake.api_url, connect_timeout=0.9) as client:
+        assert client.web.api_call("rtm.connect")["ok"]
+
+
 def test_it_installs_no_signal_handlers(client: BlockingRTMClient) -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

@@ -79,7 +79,7 @@ class RTMClient(HandlerRegistry):
         view: what of the workspace is kept in ``view``.
 
     Raises:
-        ConfigError: there is no token, or an address or a file is none.
+        ConfigError: there is no token, an address or a file is none, or another setting makes no sense.
     """
 
     def __init__(
@@ -111,6 +111,7 @@ class RTMClient(HandlerRegistry):
             connect_timeout=connect_timeout,
             send_timeout=send_timeout,
             offline=offline,
+            message_rate=message_rate,
             auto_reconnect=auto_reconnect,
             patience=patience or Patience(),
             backoff=backoff or Backoff(),
@@ -132,7 +133,7 @@ class RTMClient(HandlerRegistry):
             loader = Loader(self._view, view, settings.connect_client(), self.delivery.refused)
             self.delivery.view_with(loader)
         self._supervisor = Supervisor(self._open, self.delivery, settings)
-        self._turn = Turn(message_rate)
+        self._turn = Turn(settings.message_rate)
         self._last: Connection | None = None
         self._closing: asyncio.Task[None] | None = None
 
