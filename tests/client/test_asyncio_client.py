@@ -23,8 +23,10 @@ from tautwire import (
     Patience,
     Rate,
     RTMClient,
+    SendUnknown,
 )
 from tautwire.protocol.errors import ConfigError
+from tautwire.protocol.frames import PingMessage
 
 MakeAsync = Any
 
@@ -253,6 +255,29 @@ async def test_the_identity_is_known_from_the_first_connection_on(fake: FakeServ
     await client.connect()
     await client.disconnect()
     assert client.identity.team.name == "Acme"
+
+
+async def test_a_reply_of_another_kind_tells_nothing(fake: FakeServer, make: MakeAsync) -> None:
+    """The message may be stored or not: a pong is no ack."""
+    client = make()
+    fake.reply = lambda received: {"type": "pong", "reply_to": received["id"]}
+    await client.connect()
+    with pytest.raises(SendUnknown, match="Pong"):
+        await client.say("C1", "x")
+    fake.reply = lambda received: {"ok": True, "reply_to": received["id"], "ts": "1.1"}
+    with pytest.raises(SendUnknown, match="Ack"):
+        await client.send(PingMessage())
+
+
+async def test_a_connection_that_takes_no_frames_is_waited_out(
+    fake: FakeServer, make: MakeAsync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = make(send_timeout=0.1)
+    await client.connect()
+    (connection,) = client._supervisor._open
+    monkeypatch.setattr(type(connection), "is_live", False)
+    with pytest.raises(NotConnected):
+        await client.say("C1", "x")
 
 
 async def test_waiting_sends_learn_that_the_client_was_closed(fake: FakeServer, make: MakeAsync) -> None:
