@@ -13,6 +13,7 @@ from drive import QUICK
 from fake import PATIENCE, TOKEN, FakeServer, answer_all, message
 from tautwire import (
     Backoff,
+    BlockingRTMClient,
     Cause,
     ClientClosed,
     ClientState,
@@ -22,9 +23,12 @@ from tautwire import (
     MessageEvent,
     NotConnected,
     Patience,
+    Rate,
     RTMClient,
+    SendUnknown,
 )
 from tautwire.protocol.errors import ConfigError
+from tautwire.protocol.frames import PingMessage
 
 MakeAsync = Any
 
@@ -271,6 +275,29 @@ async def test_the_identity_is_known_from_the_first_connection_on(fake: FakeServ
     assert client.identity.team.name == "Acme"
 
 
+async def test_a_reply_of_another_kind_tells_nothing(fake: FakeServer, make: MakeAsync) -> None:
+    """The message may be stored or not: a pong is no ack."""
+    client = make()
+    fake.reply = lambda received: {"type": "pong", "reply_to": received["id"]}
+    await client.connect()
+    with pytest.raises(SendUnknown, match="Pong"):
+        await client.say("C1", "x")
+    fake.reply = lambda received: {"ok": True, "reply_to": received["id"], "ts": "1.1"}
+    with pytest.raises(SendUnknown, match="Ack"):
+        await client.send(PingMessage())
+
+
+async def test_a_connection_that_takes_no_frames_is_waited_out(
+    fake: FakeServer, make: MakeAsync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = make(send_timeout=0.1)
+    await client.connect()
+    (connection,) = client._supervisor._open
+    monkeypatch.setattr(type(connection), "is_live", False)
+    with pytest.raises(NotConnected):
+        await client.say("C1", "x")
+
+
 async def test_waiting_sends_learn_that_the_client_was_closed(fake: FakeServer, make: MakeAsync) -> None:
     client = make(backoff=Backoff(base=1000.0, cap=1000.0))
     await client.connect()
@@ -299,6 +326,57 @@ def test_no_token_and_no_address_are_configuration_errors(monkeypatch: pytest.Mo
         RTMClient()
     with pytest.raises(ConfigError, match="base_url"):
         RTMClient(TOKEN, "127.0.0.1:8065")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("offline", "nonsense"),
+        ("connect_timeout", 0),
+        ("connect_timeout", -1.0),
+        ("connect_timeout", float("nan")),
+        ("connect_timeout", float("inf")),
+        ("connect_timeout", "30"),
+        ("connect_timeout", None),
+        ("send_timeout", -1),
+        ("message_rate", Rate(per_second=1.0, burst=0)),
+        ("message_rate", Rate(per_second=0.0, burst=1)),
+        ("message_rate", Rate(per_second=-1.0, burst=5)),
+        ("message_rate", (1.0, 5)),
+        ("message_rate", 5.0),
+        ("patience", Patience(hello=0)),
+        ("patience", Patience(idle=-1)),
+        ("patience", Patience(silence=0)),
+        ("patience", Patience(reply=float("nan"))),
+        ("patience", Patience(idle=60, silence=30)),
+        ("patience", 30),
+        ("backoff", Backoff(base=-1)),
+        ("backoff", Backoff(cap=float("nan"))),
+        ("backoff", Backoff(stable_after=-1)),
+        ("backoff", Backoff(budget=Rate(per_second=0.0, burst=1))),
+        ("backoff", Backoff(budget=Rate(per_second=1.0, burst=0))),
+        ("backoff", 1.0),
+    ],
+)
+@pytest.mark.parametrize("kind", [RTMClient, BlockingRTMClient])
+def test_settings_that_make_no_sense_are_refused_by_name(kind: Any, setting: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=setting):
+        kind(TOKEN, "https://slack.test/api/", **{setting: value})
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("connect_timeout", 1),
+        ("connect_timeout", 0.001),
+        ("send_timeout", 0),
+        ("message_rate", None),
+        ("message_rate", Rate(per_second=0.01, burst=1)),
+        ("backoff", Backoff(base=0, cap=0, stable_after=0)),
+    ],
+)
+def test_settings_at_the_edge_are_taken(setting: str, value: object) -> None:
+    RTMClient(TOKEN, "https://slack.test/api/", **{setting: value})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

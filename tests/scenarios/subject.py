@@ -95,7 +95,7 @@ class Subject:
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """Where the client runs."""
-        found: asyncio.AbstractEventLoop = self.client._loop if self._thread is None else self._thread.loop
+        found: asyncio.AbstractEventLoop = self.client._background.loop if self._thread is None else self._thread.loop
         return found
 
     @property

@@ -143,6 +143,35 @@ class TestWithoutConnection:
         assert [subject.say(general.id, "back").ts] == stored(general, "back")
         assert stored(general, "anybody?") == []
 
+    def test_nor_for_its_turn_to_wait(
+        self, make_subject: MakeSubject, faults: Faults, general: BlockingChannel
+    ) -> None:
+        """What waits for a connection does not wait for the limiter first, which would take minutes here."""
+        subject = make_subject(send_timeout=0.3, message_rate=Rate(per_second=0.01, burst=2))
+        subject.connect()
+        subject.say(general.id, "the only one")
+        cut_off(subject, faults)
+        for each in [aside(lambda: subject.say(general.id, "anybody?")) for _ in range(4)]:
+            with pytest.raises(NotConnected):
+                each.result(PATIENCE)
+        faults.clear()
+        subject.wait_ready()
+
+        assert [subject.say(general.id, "back").ts] == stored(general, "back")
+
+    def test_a_message_whose_turn_comes_without_a_connection_waits_for_the_next(
+        self, make_subject: MakeSubject, faults: Faults, general: BlockingChannel
+    ) -> None:
+        subject = make_subject(message_rate=Rate(per_second=2.0, burst=1))
+        subject.connect()
+        subject.say(general.id, "first")
+        second = aside(lambda: subject.say(general.id, "second"))
+        faults.delay(1.0, "rtm.connect")
+        subject.link.rst()
+
+        assert [second.result(PATIENCE).ts] == stored(general, "second")
+        assert subject.connects == 2
+
     def test_or_fails_at_once_if_told_so(
         self, make_subject: MakeSubject, faults: Faults, general: BlockingChannel
     ) -> None:

@@ -4,11 +4,10 @@ Nothing is decided here. Each verb hands its coroutine to the loop and waits for
 alike by construction. Why it is no generated twin: docs/adr/0003-blocking-client.md.
 """
 
-import asyncio
-import concurrent.futures
 import ssl as ssl_module
 import threading
 from collections.abc import Coroutine, Iterable, Mapping
+from contextlib import suppress
 from os import PathLike
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
@@ -16,10 +15,10 @@ from typing import Any, Self, TypeVar, overload
 from slack_sdk.web import WebClient
 
 from tautwire.client.backfill import Backfill
+from tautwire.client.background import Background
 from tautwire.client.dispatcher import Dispatcher
 from tautwire.client.errors import ClientClosed
 from tautwire.client.grant import Identity
-from tautwire.client.interrupts import result_of
 from tautwire.client.metrics import Metrics
 from tautwire.client.registry import HandlerRegistry
 from tautwire.client.rtm import GRACE, RTMClient
@@ -34,9 +33,6 @@ from tautwire.session.governor import Backoff
 from tautwire.session.ratelimit import Rate
 
 R = TypeVar("R")
-
-_JOIN = 2.0
-"""Seconds the loop's thread gets to end after everything on it was closed."""
 
 
 class BlockingRTMClient(HandlerRegistry):
@@ -91,25 +87,24 @@ class BlockingRTMClient(HandlerRegistry):
         """See ``RTMClient.settings``."""
         self.web: WebClient = self._client.settings.blocking_web_client()
         """slack_sdk's blocking Web API client, with the same token, address, proxy and TLS."""
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
+        self._lock = threading.RLock()  # a signal handler may close the client while this thread is about to start it
+        self._background: Background | None = None
         self._is_closed = False
 
     def __repr__(self) -> str:
-        return repr(self._client).replace(RTMClient.__name__, type(self).__name__)
+        return f"<{type(self).__name__} {self.state.value} at {self.settings.base_url}>"
 
     # -- looking --------------------------------------------------------------------------------------------
 
     @property
     def state(self) -> ClientState:
         """See ``RTMClient.state``."""
-        return ClientState.CLOSED if self._is_closed else self._client.state
+        return ClientState.CLOSED if self._is_over else self._client.state
 
     @property
     def is_connected(self) -> bool:
         """See ``RTMClient.is_connected``."""
-        return self._client.is_connected
+        return not self._is_over and self._client.is_connected
 
     @property
     def failure(self) -> Exception | None:
@@ -152,35 +147,50 @@ class BlockingRTMClient(HandlerRegistry):
 
     def disconnect(self) -> None:
         """See ``RTMClient.disconnect``."""
-        if not self._is_closed:
+        with suppress(ClientClosed):
             self._wait(self._client.disconnect())
 
     def run(self) -> None:
-        """See ``RTMClient.run``. Ctrl-C ends it at once, whatever the handlers do."""
+        """See ``RTMClient.run``. Ctrl-C ends it at once, or within three seconds if a handler blocks the loop.
+
+        Raises:
+            ClientClosed: the client was closed before, or a handler ended its loop.
+        """
+        background = self._started()  # whoever cannot wait is told so before anything changes
         try:
-            self._wait(self._client.run())
-        except BaseException:
+            background.wait(self._client.run())
+        except BaseException as error:
+            was_closed = self._is_closed and isinstance(error, ClientClosed)
             self.close(grace=0.0)
-            raise
+            if not was_closed:
+                raise
         self.close()
+        if background.fault is not None:
+            raise ClientClosed from background.fault
 
     def close(self, grace: float = GRACE) -> None:
-        """See ``RTMClient.close``. Ends the background thread as well."""
+        """See ``RTMClient.close``. Ends the background thread as well, or leaves it behind if a handler blocks it.
+
+        Not for coroutine functions and inline handlers, which run in that thread. In a fork it does nothing.
+
+        Args:
+            grace: seconds for handlers to finish. All in all it takes three seconds more at most; a second call waits
+                for the first one, but no longer than that.
+
+        Raises:
+            RuntimeError: the caller runs in the background thread. Nothing was done.
+        """
+        if self._background is not None:
+            if self._background.is_forked:
+                return
+            self._background.check_caller()
         with self._lock:
-            is_first, self._is_closed = not self._is_closed, True
-            loop, thread = self._loop, self._thread
-        if loop is None or thread is None:
-            return
-        if is_first:
-            closing = asyncio.run_coroutine_threadsafe(self._client.close_for(threading.current_thread(), grace), loop)
-            try:
-                result_of(closing)
-            finally:
-                loop.call_soon_threadsafe(loop.stop)
-        if thread is not threading.current_thread():
-            thread.join(_JOIN)
+            self._is_closed = True
+        if self._background is not None:
+            self._background.end(grace)
 
     def __enter__(self) -> Self:
+        self._started()  # as in run()
         try:
             self.connect()
         except BaseException:
@@ -234,45 +244,29 @@ class BlockingRTMClient(HandlerRegistry):
     def _wait(self, work: Coroutine[Any, Any, R]) -> R:
         """Run a coroutine on the loop and wait for its outcome."""
         try:
-            loop = self._started()
+            background = self._started()
         except BaseException:
             work.close()
             raise
-        future = asyncio.run_coroutine_threadsafe(work, loop)
-        try:
-            return result_of(future)
-        except concurrent.futures.CancelledError:
-            raise ClientClosed from None
-        except BaseException:  # Ctrl-C, among others: do not leave the work behind
-            future.cancel()
-            raise
+        return background.wait(work)
 
-    def _started(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._is_closed:
-                raise ClientClosed
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=_serve, args=(self._loop,), name="tautwire-client", daemon=True)
-                self._thread.start()
-            if threading.current_thread() is self._thread:
-                raise RuntimeError(
-                    "a coroutine function or inline handler runs on the client's loop and would wait for itself; "
-                    "use a plain handler, or RTMClient"
-                )
-            return self._loop
+    def _started(self) -> Background:
+        """Return the background, which the first call starts.
 
+        Raises:
+            RuntimeError: this thread or process cannot wait for it.
+            ClientClosed: it is too late.
+        """
+        if self._background is None:
+            with self._lock:
+                if self._background is None and not self._is_closed:
+                    self._background = Background(self._client.close_for)
+        if self._background is not None:
+            self._background.check_caller()
+        if self._background is None or self._is_over:
+            raise ClientClosed
+        return self._background
 
-def _serve(loop: asyncio.AbstractEventLoop) -> None:
-    asyncio.set_event_loop(loop)
-    try:
-        loop.run_forever()
-    finally:
-        left = asyncio.all_tasks(loop)
-        for task in left:
-            task.cancel()
-        if left:
-            loop.run_until_complete(asyncio.wait(left, timeout=_JOIN / 2))
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.run_until_complete(loop.shutdown_default_executor())  # it looks up host names
-        loop.close()
+    @property
+    def _is_over(self) -> bool:
+        return self._is_closed or (self._background is not None and self._background.is_over)

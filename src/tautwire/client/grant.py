@@ -6,18 +6,21 @@ An answer is a ``Grant``. A refusal is one of three: trying again is useless, ha
 import asyncio
 import json
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from time import time
 from typing import Any, Final, NamedTuple
 
+import aiohttp
 import msgspec
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from tautwire.client.causes import WANTS_CREDENTIALS, explain, refused_by_proxy
 from tautwire.client.errors import ConnectError, ConnectRefused, RateLimited
+from tautwire.client.lookups import Resolver
 from tautwire.protocol.ids import TeamId, UserId
 
 DEFAULT_RETRY_AFTER: Final = 30.0
@@ -59,13 +62,18 @@ FATAL: Final = frozenset(
 
 
 class ConnectClient(AsyncWebClient):
-    """slack_sdk's client, for an answer in JSON whatever it is called: a fake server may say text/plain.
+    """slack_sdk's client, with two habits of ours.
 
-    slack_sdk leaves such an answer as text, which its own check of the answer then fails on.
+    It takes an answer in JSON whatever it is called: a fake server may say text/plain. slack_sdk leaves such an answer
+    as text, which its own check of the answer then fails on. And it looks up names so that nobody has to wait for it.
     """
 
     async def _request(self, **arguments: Any) -> dict[str, Any]:
-        response = await super()._request(**arguments)
+        caller = copy(self)  # has the session of this call; without one, slack_sdk makes one with aiohttp's look-ups
+        connector = aiohttp.TCPConnector(resolver=Resolver())
+        timeout = aiohttp.ClientTimeout(total=self.timeout)
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as caller.session:
+            response = await super(ConnectClient, caller)._request(**arguments)
         if isinstance(response["data"], str) and response["status_code"] == 200:
             response["data"] = _object(response["data"])
         return response

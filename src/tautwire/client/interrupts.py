@@ -10,8 +10,9 @@ import concurrent.futures
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Final, TypeVar
 
 T = TypeVar("T")
@@ -49,11 +50,28 @@ def _wake_through(descriptor: int) -> int:
     return signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
 
 
-def result_of(future: "concurrent.futures.Future[T]") -> T:
-    """Wait for a future and return its result; a signal is handled within half a second whenever it comes."""
+def result_of(future: "concurrent.futures.Future[T]", *, unless: Callable[[], bool]) -> T:
+    """Wait for a future and return its result; a signal is handled within half a second whenever it comes.
+
+    Args:
+        future: what is waited for.
+        unless: whether it will never come; asked every half second.
+
+    Raises:
+        CancelledError: it was cancelled, or will never come.
+    """
     while True:
         try:
             return future.result(_GLANCE)
         except TimeoutError:
+            if not future.done() and unless() and not future.done():  # it may have come as the last thing
+                raise concurrent.futures.CancelledError from None
             if future.done():
                 return future.result()
+
+
+def joined(thread: threading.Thread, until: float) -> bool:
+    """Wait for a thread to end until a time of ``monotonic``, open to signals likewise; return whether it ended."""
+    while thread.is_alive() and (left := until - monotonic()) > 0:
+        thread.join(min(_GLANCE, left))
+    return not thread.is_alive()

@@ -19,7 +19,7 @@ from tautwire.client.backfill import Backfill
 from tautwire.client.connection import Connection, Reply
 from tautwire.client.delivery import Delivery
 from tautwire.client.dispatcher import Dispatcher
-from tautwire.client.errors import NotConnected, SendRefused
+from tautwire.client.errors import NotConnected, SendRefused, SendUnknown
 from tautwire.client.filler import Filler
 from tautwire.client.grant import Identity, ask
 from tautwire.client.interrupts import waking
@@ -57,6 +57,10 @@ _PASSING: Final = frozenset({"typing", "presence_query", "tickle"})
 """Frames that are worth nothing later and get no reply: those that may be dropped quietly."""
 
 
+_REPLIES: Final[dict[str, type[Reply]]] = {"message": Ack, "ping": Pong}
+"""What says that a frame arrived, by the type of the frame; no other frame gets a reply."""
+
+
 class RTMClient(HandlerRegistry):
     """A typed RTM client for asyncio. All coroutine methods are for one loop; handlers come and go from any thread.
 
@@ -68,7 +72,8 @@ class RTMClient(HandlerRegistry):
         ssl: TLS settings for HTTP and WebSocket.
         ca_file: a file with the certificate of a CA of your own, trusted besides the system's; instead of ``ssl``.
         connect_timeout: seconds for ``rtm.connect``, and again for opening the socket.
-        send_timeout: seconds a frame waits for a connection to come back.
+        send_timeout: seconds a frame waits for a connection to come back. A message may wait longer for its turn while
+            there is one, see ``message_rate``.
         offline: what ``send`` does while there is no connection but one is being made: ``"wait"``; ``"fail"``; or
             ``"drop"``, which forgets typing, presence queries and tickles, and fails for the others.
         message_rate: how fast messages go out; None for no limit.
@@ -80,7 +85,7 @@ class RTMClient(HandlerRegistry):
         view: what of the workspace is kept in ``view``.
 
     Raises:
-        ConfigError: there is no token, or an address or a file is none.
+        ConfigError: there is no token, an address or a file is none, or another setting makes no sense.
     """
 
     def __init__(
@@ -112,6 +117,7 @@ class RTMClient(HandlerRegistry):
             connect_timeout=connect_timeout,
             send_timeout=send_timeout,
             offline=offline,
+            message_rate=message_rate,
             auto_reconnect=auto_reconnect,
             patience=patience or Patience(),
             backoff=backoff or Backoff(),
@@ -133,7 +139,7 @@ class RTMClient(HandlerRegistry):
             loader = Loader(self._view, view, settings.connect_client(), self.delivery.refused)
             self.delivery.view_with(loader)
         self._supervisor = Supervisor(self._open, self.delivery, settings)
-        self._turn = Turn(message_rate)
+        self._turn = Turn(settings.message_rate)
         self._last: Connection | None = None
         self._closing: asyncio.Task[None] | None = None
 
@@ -316,16 +322,17 @@ class RTMClient(HandlerRegistry):
             FrameError: the frame is too long, or its id is taken. It was not sent.
             NotConnected: there is no connection. It was not sent.
             SendRefused: the server said no.
-            SendUnknown: it was sent, but no reply came: it may be stored or not.
+            SendUnknown: it was sent, but no reply came, or none that makes sense: it may be stored or not.
         """
         if isinstance(frame, str):
             frame = parse_frame(frame)
         kind = type_of(frame)
         if self.settings.offline == "drop" and kind in _PASSING and self._supervisor.is_between_connections:
             return None
+        connection = await self._live()
         if kind == "message":
             await self._turn.wait()
-        connection = await self._live()
+            connection = await self._live()  # it may have gone meanwhile
         future = self._post(connection, frame)
         match frame:
             case PresenceSub(ids=ids) | {"type": "presence_sub", "ids": ids}:
@@ -338,6 +345,11 @@ class RTMClient(HandlerRegistry):
             if error.code == RtmErrorCode.SLOW_DOWN.number:
                 self._turn.slow_down()
             raise
+        if not isinstance(reply, _REPLIES[kind]):
+            name = type(reply).__name__
+            raise SendUnknown(
+                f"the server answered a {kind} with a reply of another kind ({name}); it may have happened or not"
+            )
         if isinstance(reply, Ack) and self.delivery.filler is not None:
             self.delivery.filler.sent(frame, reply.ts)
         return reply
@@ -352,7 +364,9 @@ class RTMClient(HandlerRegistry):
         if future.cancelled():
             return
         error = future.exception()
-        outcome: Outcome = "delivered" if error is None else "refused" if isinstance(error, SendRefused) else "unknown"
+        outcome: Outcome = "refused" if isinstance(error, SendRefused) else "unknown"
+        if error is None and isinstance(future.result(), _REPLIES[kind]):
+            outcome = "delivered"
         self.delivery.metrics.reply_received(kind, outcome, monotonic() - sent_at)
 
     async def say(
@@ -390,8 +404,8 @@ class RTMClient(HandlerRegistry):
             raise NotConnected("not connected now")
         try:
             async with asyncio.timeout(self.settings.send_timeout):
-                while not (connection := await self._supervisor.ready()).is_live:
-                    pass  # it came and went; ready() waits for the next
+                while not (connection := await self._supervisor.ready()).is_live:  # noqa: ASYNC110 (ready() waits)
+                    await asyncio.sleep(0)  # it came and went
         except TimeoutError:
             raise NotConnected(f"no connection came back within {self.settings.send_timeout:g} s") from None
         return connection

@@ -4,18 +4,20 @@ One place for token, addresses, proxy and TLS, so that HTTP and WebSocket are co
 slack_sdk's own.
 """
 
+import math
 import os
 import ssl as ssl_module
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass, field
 from logging import Logger
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, TypeVar, get_args
 
 from slack_sdk.web import WebClient
 from slack_sdk.web.async_client import AsyncWebClient
 
 from tautwire.client.backfill import Backfill
+from tautwire.client.checks import check_backoff, check_choice, check_patience, check_rate, check_seconds
 from tautwire.client.grant import ConnectClient
 from tautwire.client.log import CONNECT_LOG, WEB_LOG
 from tautwire.protocol.errors import ConfigError
@@ -38,7 +40,11 @@ W = TypeVar("W", WebClient, AsyncWebClient)
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings of a client; times in seconds."""
+    """All settings of a client; times in seconds.
+
+    Raises:
+        ConfigError: one of them makes no sense.
+    """
 
     token: Token
     base_url: str = SLACK_API_URL
@@ -51,10 +57,21 @@ class Settings:
     send_timeout: float = 30.0
     """For a connection to come back before a frame that waits for it is given up."""
     offline: Offline = "wait"
+    message_rate: Rate | None = MESSAGE_RATE
+    """None for no limit."""
     auto_reconnect: bool = True
     patience: Patience = field(default_factory=Patience)
     backoff: Backoff = field(default_factory=Backoff)
     backfill: Backfill | None = None
+
+    def __post_init__(self) -> None:
+        check_seconds("connect_timeout", self.connect_timeout)
+        check_seconds("send_timeout", self.send_timeout, zero=True)
+        check_choice("offline", self.offline, get_args(Offline))
+        if self.message_rate is not None:
+            check_rate("message_rate", self.message_rate)
+        check_patience("patience", self.patience)
+        check_backoff("backoff", self.backoff)
 
     @classmethod
     def of(
@@ -76,7 +93,7 @@ class Settings:
             others: the other fields.
 
         Raises:
-            ConfigError: there is no token, or an address or a file is none.
+            ConfigError: there is no token, an address or a file is none, or another setting makes no sense.
         """
         token = token or os.environ.get("SLACK_BOT_TOKEN") or ""
         if isinstance(token, str):
@@ -124,7 +141,7 @@ class Settings:
         client = kind(
             token=self.token.reveal(),
             base_url=self.base_url,
-            timeout=int(self.connect_timeout),
+            timeout=math.ceil(self.connect_timeout),  # slack_sdk takes whole seconds, and 0 for no time at all
             ssl=self.ssl,
             proxy="http://ours",  # without any, slack_sdk takes and logs whatever proxy variable there is, no NO_PROXY
             logger=logger,

@@ -20,6 +20,7 @@ from picows import WSCloseCode, WSFrame, WSInvalidURL, WSListener, WSMsgType, WS
 from tautwire.client.causes import away_proxy, explain
 from tautwire.client.errors import ConnectError
 from tautwire.client.log import LOG, SOCKET_LOG
+from tautwire.client.lookups import look_up
 from tautwire.protocol.tokens import redact
 from tautwire.session.client import Cause
 
@@ -88,9 +89,8 @@ async def dial(
 
     async def open_socket(target: WSParsedURL) -> socket.socket:
         """Connect to the server or the proxy. The socket is made here so that it can be ended from here."""
-        loop = asyncio.get_running_loop()
         try:
-            addresses = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+            addresses = await look_up(target.host, target.port)
             sock = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=0.25)
         except OSError as error:
             if proxy is None:
