@@ -2,6 +2,7 @@
 
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,6 +37,14 @@ def test_the_wish_of_the_server_is_a_floor() -> None:
     assert governor.delay(10.0, 0.0) == 30.0
     assert governor.delay(39.0, 0.0) == 1.0
     assert governor.delay(41.0, 0.0) == 0.0
+
+
+@pytest.mark.parametrize("wish", [3601.0, 365 * 86400.0, 1e300, float("inf")])
+def test_no_wish_of_the_server_lasts_longer_than_an_hour(wish: float) -> None:
+    governor = Governor(PLENTY, 0.0)
+    governor.failed(10.0, retry_after=wish)
+    assert governor.delay(10.0, 0.0) == 3600.0
+    assert governor.delay(3610.0, 0.0) == 0.0
 
 
 def test_a_connection_that_stayed_up_makes_failures_forgotten() -> None:
