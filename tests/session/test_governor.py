@@ -3,7 +3,7 @@
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tautwire.session.governor import Allowance, Backoff, Governor
@@ -77,6 +77,7 @@ def test_an_end_without_a_beginning_counts_for_nothing() -> None:
     assert governor.failures == 0
 
 
+@settings(deadline=None)
 @given(st.randoms())
 def test_in_the_long_run_there_is_one_attempt_a_minute(chance_of: Random) -> None:
     """Whatever chance says, and though every connection drops right after its hello."""
