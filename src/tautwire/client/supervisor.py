@@ -217,7 +217,8 @@ class Supervisor:
                 if self._governor is not None:
                     self._governor.ended(self._now())
             self._show()
-        will_reconnect = self.connection is not None or (self._task is not None and self._keeps_trying)
+        goes_on = self._task is not None and not self._task.cancelling() and self._keeps_trying
+        will_reconnect = self.connection is not None or goes_on
         self._owner.ended(connection, ended, was_replaced=was_replaced, will_reconnect=will_reconnect)
 
     def connection_closed(self, connection: Connection) -> None:
