@@ -4,7 +4,8 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from tautwire import (
     ClientState,
     Closed,
     ConnectError,
+    ConnectRefused,
     Dispatcher,
     MessageEvent,
     NotConnected,
@@ -27,6 +29,7 @@ from tautwire import (
     RTMClient,
     SendUnknown,
 )
+from tautwire.client.connection import Connection
 from tautwire.protocol.errors import ConfigError
 from tautwire.protocol.frames import PingMessage
 
@@ -70,6 +73,12 @@ async def test_a_loop_that_is_blocked_again_and_again_notices_silence_all_the_sa
     assert closes[0].cause is Cause.SILENCE
 
 
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+
 async def test_async_with_connects_and_closes(fake: FakeServer, make: MakeAsync) -> None:
     async with make() as client:
         assert client.is_connected
@@ -92,6 +101,145 @@ async def test_a_connect_that_is_given_up_stops_trying(fake: FakeServer, make: M
             await client.connect()
     assert client.state is ClientState.IDLE
     await client.connect()
+
+
+@pytest.mark.parametrize("answer", [(500, {}, ""), {"ok": False, "error": "invalid_auth"}])
+@pytest.mark.parametrize("verb", ["connect", "reconnect"])
+async def test_after_a_failure_the_next_try_may_follow_at_once(
+    fake: FakeServer, make: MakeAsync, answer: Any, verb: str
+) -> None:
+    client = make()
+    fake.answers.extend([answer] * 2)
+    async with asyncio.timeout(PATIENCE):
+        for _ in range(2):
+            with pytest.raises(ConnectError):
+                await client.connect()
+            with pytest.raises(NotConnected if isinstance(answer, tuple) else ConnectRefused):
+                await client.say("C1", "x")
+        await getattr(client, verb)()
+    assert client.is_connected
+    assert len(fake.connects) == 3
+
+
+async def test_after_a_failure_run_may_follow_at_once(fake: FakeServer, make: MakeAsync) -> None:
+    client = make()
+    fake.answers.append((500, {}, ""))
+
+    async def connect_and_run() -> None:
+        with pytest.raises(ConnectError):
+            await client.connect()
+        await client.run()
+
+    running = asyncio.create_task(connect_and_run())
+    await until(lambda: client.is_connected)
+    await client.close()
+    await running
+
+
+async def test_nobody_is_left_without_an_attempt_when_another_gives_up(fake: FakeServer, make: MakeAsync) -> None:
+    fake.upgrades.append(0)
+    client = make()
+    first, second = (asyncio.create_task(client.connect()) for _ in range(2))
+    await until(lambda: fake.upgrade_paths)
+    first.cancel()
+    await asyncio.wait([first])
+    assert client.state is ClientState.CONNECTING
+    second.cancel()
+    await asyncio.wait([second])
+    assert client.state is ClientState.IDLE
+
+
+async def test_a_reconnect_that_joins_an_attempt_wants_no_other(fake: FakeServer, make: MakeAsync) -> None:
+    client = make(auto_reconnect=False)
+    await client.connect()
+    await peer(fake)
+    fake.greeting = []
+    reconnects = [asyncio.create_task(client.reconnect())]
+    second = await peer(fake)
+    reconnects.append(asyncio.create_task(client.reconnect()))
+    await asyncio.sleep(0)
+    second.send({"type": "hello"})
+    await asyncio.gather(*reconnects)
+    second.drop()
+    await until(lambda: client.state is ClientState.IDLE)
+    assert len(fake.connects) == 2
+
+
+@pytest.mark.parametrize("moment", ["beginning", "connecting", "waiting", "ready"])
+async def test_who_cancels_the_clients_own_tasks_ends_the_client_but_not_silently(
+    fake: FakeServer, make: MakeAsync, caplog: Any, moment: str
+) -> None:
+    client = make(backoff=Backoff(base=1000.0, cap=1000.0))
+    closed: list[Any] = []
+    client.add_close_handler(closed.append)
+    if moment == "connecting":
+        fake.upgrades.append(0)
+    before = asyncio.all_tasks()
+    callers = [asyncio.create_task(client.run()), asyncio.create_task(client.connect())]
+    await asyncio.sleep(0)
+    if moment != "beginning":
+        await until(lambda: fake.upgrade_paths)
+    if moment in ("waiting", "ready"):
+        await until(lambda: client.is_connected)
+    if moment == "waiting":
+        (await peer(fake)).drop()
+        await until(lambda: client.state is ClientState.WAITING)
+        callers.append(asyncio.create_task(client.connect()))
+        await asyncio.sleep(0)
+    for each in asyncio.all_tasks() - before - set(callers):
+        each.cancel()
+    ran, *connected = await asyncio.gather(*callers, return_exceptions=True)
+    assert isinstance(ran, NotConnected)
+    assert "cancelled" in str(ran)
+    assert connected[-1] is (None if moment == "ready" else ran)
+    assert client.state is ClientState.CLOSED
+    assert [each.will_reconnect for each in closed] == {"waiting": [True], "ready": [False]}.get(moment, [])
+    assert "cancelled" in caplog.text
+
+
+async def test_a_hello_that_comes_after_close_is_not_heard(
+    fake: FakeServer, make: MakeAsync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = make()
+    heard: list[Any] = []
+    client.register(heard.append, "*", inline=True)
+    client.add_close_handler(heard.append)
+    begun = asyncio.Event()
+    open_ = Connection.open
+
+    async def open_late(*args: Any) -> Connection:
+        begun.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await open_(*args)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(Connection, "open", open_late)
+    connecting = asyncio.create_task(client.connect())
+    await begun.wait()
+    await client.close()
+    with pytest.raises(ClientClosed):
+        await connecting
+    assert (await peer(fake)).closed.wait(PATIENCE)
+    assert client.state is ClientState.CLOSED
+    assert not client.is_connected
+    assert heard == []
+
+
+async def test_a_client_whose_own_task_was_cancelled_may_connect_again(fake: FakeServer, make: MakeAsync) -> None:
+    client = make()
+    before = asyncio.all_tasks()
+    await client.connect()
+    server = await peer(fake)
+    for each in asyncio.all_tasks() - before:
+        each.cancel()
+    await until(lambda: client.state is ClientState.IDLE)
+    assert await asyncio.to_thread(server.closed.wait, PATIENCE)
+    assert server.close_code == 1000
+    with pytest.raises(NotConnected):
+        await client.say("C1", "x")
+    await client.connect()
+    assert client.is_connected
 
 
 async def test_connects_at_once_make_one_connection(fake: FakeServer, make: MakeAsync) -> None:
@@ -150,9 +298,7 @@ async def test_a_coroutine_handler_may_send_and_close(fake: FakeServer, make: Ma
     await client.run()
     assert steps[0] == "back"
     assert client.state is ClientState.CLOSED
-    async with asyncio.timeout(PATIENCE):
-        while len(steps) < 2:  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
+    await until(lambda: len(steps) == 2)
 
 
 async def test_a_coroutine_handler_may_reconnect(fake: FakeServer, make: MakeAsync) -> None:
@@ -182,13 +328,35 @@ async def test_sends_are_pipelined(fake: FakeServer, make: MakeAsync) -> None:
     await client.connect()
     sends = [asyncio.create_task(client.say("C1", str(i))) for i in range(5)]
     server = await peer(fake)
-    async with asyncio.timeout(PATIENCE):
-        while len(held) < 5:  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
+    await until(lambda: len(held) == 5)
     for frame in reversed(held):  # replies in any order
         server.send(answer_all(frame))
     acks = await asyncio.gather(*sends)
     assert [each.text for each in acks] == list("01234")
+
+
+async def test_sends_that_waited_for_the_connection_go_in_the_order_they_asked(
+    fake: FakeServer, make: MakeAsync
+) -> None:
+    client = make()
+    await client.connect()
+    order: list[str] = []
+
+    def note(frame: dict[str, Any]) -> dict[str, Any] | None:
+        if frame["type"] == "message":
+            order.append(frame["text"])
+        return answer_all(frame)
+
+    fake.reply = note
+    fake.greeting = []
+    (await peer(fake)).drop()
+    await until(lambda: not client.is_connected)
+    texts = [str(i) for i in range(50)]
+    sends = [asyncio.create_task(client.say("C1", each)) for each in texts]
+    second = await peer(fake)
+    second.send({"type": "hello"})
+    await asyncio.gather(*sends)
+    assert order == texts
 
 
 async def test_a_send_that_nobody_waits_for_any_more_harms_nothing(fake: FakeServer, make: MakeAsync) -> None:
@@ -302,9 +470,7 @@ async def test_waiting_sends_learn_that_the_client_was_closed(fake: FakeServer, 
     client = make(backoff=Backoff(base=1000.0, cap=1000.0))
     await client.connect()
     (await peer(fake)).drop()
-    async with asyncio.timeout(PATIENCE):
-        while client.is_connected:  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
+    await until(lambda: not client.is_connected)
     waiting = asyncio.create_task(client.say("C1", "x"))
     await asyncio.sleep(0)
     await client.close()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from drive import MakeClient, eventually
-from fake import FakeServer, answer_all, frame, message
+from fake import PATIENCE, FakeServer, answer_all, frame, message
 from tautwire import (
     Ack,
     Backoff,
@@ -34,6 +34,8 @@ from tautwire import (
     Typing,
     UnknownEvent,
 )
+from tautwire.client import rtm
+from tautwire.client.grant import DEFAULT_RETRY_AFTER
 from tautwire.session.client import MAX_FRAME_SIZE
 
 
@@ -123,7 +125,43 @@ def test_run_raises_what_is_fatal_after_trying_what_is_not(fake: FakeServer, cli
     with pytest.raises(ConnectRefused):
         client.run()
     assert len(fake.connects) == 3
+
+
+def test_after_run_was_refused_a_health_probe_sees_why(fake: FakeServer, client: Any) -> None:
+    fake.answers.append({"ok": False, "error": "token_revoked"})
+    with pytest.raises(ConnectRefused) as caught:
+        client.run()
+    for way in (lambda: None, client.disconnect, client.close):
+        way()
+        assert client.state is ClientState.FAILED
+        assert client.failure is caught.value
+    with pytest.raises(ClientClosed):
+        client.connect()
+    assert len(fake.connects) == 1
+
+
+def test_a_failure_is_forgotten_by_disconnect_and_by_the_next_try(fake: FakeServer, client: Any) -> None:
+    fake.answers.extend([{"ok": False, "error": "invalid_auth"}] * 2)
+    with pytest.raises(ConnectRefused):
+        client.connect()
+    client.disconnect()
+    assert client.state is ClientState.IDLE
+    assert client.failure is None
+    with pytest.raises(ConnectRefused):
+        client.connect()
+    client.connect()
+    assert client.state is ClientState.READY
+    assert client.failure is None
+
+
+@pytest.mark.parametrize("answer", [(503, {}, "busy"), (429, {"Retry-After": "0"}, "slow")])
+def test_run_raises_a_failure_it_must_not_repeat(fake: FakeServer, make_client: MakeClient, answer: Any) -> None:
+    client = make_client(auto_reconnect=False)
+    fake.answers.append(answer)
+    with pytest.raises(ConnectError):
+        client.run()
     assert client.state is ClientState.CLOSED
+    assert len(fake.connects) == 1
 
 
 @pytest.mark.parametrize(
@@ -132,6 +170,15 @@ def test_run_raises_what_is_fatal_after_trying_what_is_not(fake: FakeServer, cli
         {"ok": False, "error": "internal_error"},
         {"ok": False, "error": "never_heard_of"},
         {"url": None},
+        {"url": ""},
+        {"url": "http://127.0.0.1/"},
+        {"url": "ws:///x"},
+        {"url": "ws://127.0.0.1:99999/x"},
+        {"url": "ws://[::1/x"},
+        {"url": "wss://[bad]/x"},
+        {"url": "ws://x@[/"},
+        {"url": "ws://\u2100.com/"},
+        {"url": "ws://exa mple/x"},
         {"self": {}},
         (500, {}, "<html>"),
         (404, {}, "{}"),
@@ -149,6 +196,33 @@ def test_any_other_answer_is_a_passing_failure(fake: FakeServer, client: Any, an
     assert not isinstance(caught.value, ConnectRefused | RateLimited)
     assert client.state is ClientState.IDLE
     client.connect()
+
+
+@pytest.mark.parametrize("path", ["x\r\nX-More: 1", "x y", "x\n", "x\x00"])
+def test_an_address_puts_nothing_more_into_the_request(fake: FakeServer, client: Any, path: str) -> None:
+    fake.answers.append({"url": f"ws://127.0.0.1:{fake.port}/{path}"})
+    with pytest.raises(ConnectError, match="none of a WebSocket"):
+        client.connect()
+    assert fake.upgrade_paths == []
+
+
+def test_a_defect_in_an_attempt_is_logged_and_costs_this_attempt_only(
+    fake: FakeServer, client: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: Any) -> None:
+        monkeypatch.setattr(rtm, "ask", ask)
+        raise LookupError("a defect")
+
+    ask = rtm.ask
+    monkeypatch.setattr(rtm, "ask", broken)
+    runner = threading.Thread(target=client.run, daemon=True)
+    runner.start()
+    fake.peer()
+    eventually(lambda: client.is_connected)
+    client.close()
+    runner.join(5)
+    (logged,) = (each for each in caplog.records if each.levelname == "ERROR")
+    assert "LookupError: a defect" in (logged.exc_text or "")
 
 
 def test_an_answer_may_be_called_plain_text(fake: FakeServer, client: Any) -> None:
@@ -215,6 +289,14 @@ def test_rate_limits_are_told_and_waited_for(fake: FakeServer, client: Any) -> N
     assert fake.connected_at[1] - fake.connected_at[0] >= 0.99
 
 
+@pytest.mark.parametrize("wish", ["inf", "nan", "-5", "-inf", "soon", ""])
+def test_a_retry_after_that_makes_no_sense_counts_as_none(fake: FakeServer, client: Any, wish: str) -> None:
+    fake.answers.append((429, {"Retry-After": wish}, "{}"))
+    with pytest.raises(RateLimited) as caught:
+        client.connect()
+    assert caught.value.retry_after == DEFAULT_RETRY_AFTER
+
+
 def test_a_rate_limit_in_plain_text_is_one_as_well(fake: FakeServer, client: Any) -> None:
     fake.answers.append((429, {"Content-Type": "text/plain", "Retry-After": "0"}, "ratelimited"))
     with pytest.raises(RateLimited):
@@ -257,6 +339,44 @@ def test_a_lost_connection_is_replaced_at_once(fake: FakeServer, client: Any, wa
     assert closed[0].code == (1000 if way == "close" else None)
     assert gaps[0].began <= gaps[0].ended
     assert (gaps[0].resume, gaps[0].is_filled) == (None, False)
+
+
+def test_a_connection_that_ends_with_its_hello_is_replaced_and_said_to_be(fake: FakeServer, client: Any) -> None:
+    closed: list[Any] = []
+    client.add_close_handler(closed.append)
+    fake.greeting = []
+    connector = threading.Thread(target=client.connect)
+    connector.start()
+    first = fake.peer()
+    fake.greeting = [{"type": "hello"}]
+    first.send_bytes(frame(b'{"type":"hello"}') + frame(b"\x03\xe8", opcode=8))
+    connector.join(PATIENCE)
+    fake.peer()
+    eventually(lambda: closed)
+    assert closed[0].will_reconnect
+
+
+def test_a_replaced_connection_that_ends_late_does_not_change_when_the_gap_began(fake: FakeServer, client: Any) -> None:
+    gaps: list[Any] = []
+    client.add_gap_handler(gaps.append)
+    got = texts(client)
+    client.connect()
+    sender, _ = start_send(client)
+    first = fake.peer()
+    first.next_frame("message")  # never answered: the connection stays for its reply
+    first.send({"type": "goodbye"})
+    second = fake.peer()
+    second.send(message(1))
+    eventually(lambda: got == ["1"])
+    assert not first.closed.is_set()
+    fake.upgrades.extend([503] * 1000)
+    second.drop()
+    assert first.closed.wait(PATIENCE)
+    fake.upgrades.clear()
+    eventually(lambda: gaps)
+    assert "dropped" in gaps[0].reason
+    client.disconnect()
+    sender.join(PATIENCE)
 
 
 def test_silence_is_noticed_before_the_first_pong(fake: FakeServer, make_client: MakeClient) -> None:

@@ -101,7 +101,8 @@ def test_close_is_prompt_and_final_in_every_state(
     calls = subject.connects
 
     assert took < 1.5 + 1.0  # a second for the other side's Close, and this machine is shared
-    assert subject.state is ClientState.CLOSED
+    end = ClientState.FAILED if reach is failed else ClientState.CLOSED  # why a client failed stays to be seen
+    assert subject.state is end
     assert not subject.is_connected
     for verb in ("connect", "reconnect", "run"):
         with pytest.raises(ClientClosed):
@@ -109,7 +110,7 @@ def test_close_is_prompt_and_final_in_every_state(
     with pytest.raises(ClientClosed):
         subject.say("C1", "anybody?")
     subject.close()
-    stays(lambda: subject.connects == calls and subject.state is ClientState.CLOSED, "it is not closed", 0.2)
+    stays(lambda: subject.connects == calls and subject.state is end, "it is not closed", 0.2)
 
 
 def test_close_says_so_with_a_close_frame(subject: Subject, faults: Faults) -> None:

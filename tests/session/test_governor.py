@@ -2,7 +2,8 @@
 
 from random import Random
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tautwire.session.governor import Allowance, Backoff, Governor
@@ -38,6 +39,14 @@ def test_the_wish_of_the_server_is_a_floor() -> None:
     assert governor.delay(41.0, 0.0) == 0.0
 
 
+@pytest.mark.parametrize("wish", [3601.0, 365 * 86400.0, 1e300, float("inf")])
+def test_no_wish_of_the_server_lasts_longer_than_an_hour(wish: float) -> None:
+    governor = Governor(PLENTY, 0.0)
+    governor.failed(10.0, retry_after=wish)
+    assert governor.delay(10.0, 0.0) == 3600.0
+    assert governor.delay(3610.0, 0.0) == 0.0
+
+
 def test_a_connection_that_stayed_up_makes_failures_forgotten() -> None:
     governor = Governor(PLENTY, 0.0)
     governor.failed(0.0)
@@ -68,6 +77,7 @@ def test_an_end_without_a_beginning_counts_for_nothing() -> None:
     assert governor.failures == 0
 
 
+@settings(deadline=None)
 @given(st.randoms())
 def test_in_the_long_run_there_is_one_attempt_a_minute(chance_of: Random) -> None:
     """Whatever chance says, and though every connection drops right after its hello."""

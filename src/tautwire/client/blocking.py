@@ -99,7 +99,8 @@ class BlockingRTMClient(HandlerRegistry):
     @property
     def state(self) -> ClientState:
         """See ``RTMClient.state``."""
-        return ClientState.CLOSED if self._is_over else self._client.state
+        state = self._client.state
+        return ClientState.CLOSED if self._is_over and state is not ClientState.FAILED else state
 
     @property
     def is_connected(self) -> bool:

@@ -100,8 +100,6 @@ class Connection:
         self._due = 0.0
         self._was_late = False
         self._closing: asyncio.Task[None] | None = None
-        self.is_replaced = False
-        """Whether another connection counts now; this one only brings what is on its way."""
         self._drained: Callable[[], None] | None = None
         self._last_ping: int | None = None
         self._is_retired = False
@@ -175,7 +173,6 @@ class Connection:
 
         What the server sent before it saw a ping comes before the pong. All of it takes two seconds at the latest.
         """
-        self.is_replaced = True
         self._drained = drained
         self._retirement = self._loop.call_later(_DRAIN, self.leave, _REPLACED, Cause.REPLACED)
         self._last_ping = self._session.ping(monotonic())

@@ -10,8 +10,10 @@ from copy import copy
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from enum import Enum
+from math import isfinite
 from time import time
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
@@ -24,7 +26,7 @@ from tautwire.client.lookups import Resolver
 from tautwire.protocol.ids import TeamId, UserId
 
 DEFAULT_RETRY_AFTER: Final = 30.0
-"""Seconds to wait after a 429 that does not say how long. Source: rtm.md 14.1 (recommended)."""
+"""Seconds to wait after a 429 that does not say how long in seconds. Source: rtm.md 14.1 (recommended)."""
 
 FATAL: Final = frozenset(
     {
@@ -177,7 +179,7 @@ def _grant(data: object, clock_ahead: float | None) -> Grant:
     try:
         resume, position = data.get("resume"), data.get("position")
         return Grant(
-            url=msgspec.convert(data["url"], str),
+            url=_address(msgspec.convert(data["url"], str)),
             identity=Identity(msgspec.convert(data["self"], SelfUser), msgspec.convert(data["team"], SelfTeam)),
             resume=Resume(resume) if resume in _RESUMES else None,
             position=position if isinstance(position, int) else None,
@@ -185,6 +187,18 @@ def _grant(data: object, clock_ahead: float | None) -> Grant:
         )
     except (KeyError, TypeError, msgspec.ValidationError) as error:
         raise ConnectError(f"rtm.connect answered without what it owes: {error}") from None
+
+
+def _address(url: str) -> str:
+    """Return the address as it is, if it can be one of a WebSocket."""
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in ("ws", "wss") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:  # its text would hold the address, hence the ticket
+        is_good = False
+    if not is_good or not url.isprintable() or " " in url:  # a line break would end the line of the request
+        raise ConnectError("rtm.connect answered with an address that is none of a WebSocket")
+    return url
 
 
 _RESUMES: Final = {each.value for each in Resume}
@@ -229,9 +243,10 @@ def read_refusal(error: SlackApiError) -> Refusal:
 
 def _retry_after(response: object) -> float:
     try:
-        return max(0.0, float(_header(response, "retry-after") or ""))
+        seconds = float(_header(response, "retry-after") or "")
     except ValueError:
         return DEFAULT_RETRY_AFTER
+    return seconds if isfinite(seconds) and seconds >= 0 else DEFAULT_RETRY_AFTER
 
 
 def _clock_ahead(response: object) -> float | None:

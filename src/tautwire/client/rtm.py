@@ -28,7 +28,7 @@ from tautwire.client.metrics import Metrics, Outcome
 from tautwire.client.registry import HandlerRegistry
 from tautwire.client.sends import Turn
 from tautwire.client.settings import MESSAGE_RATE, Offline, Settings
-from tautwire.client.supervisor import ClientState, Step, Supervisor
+from tautwire.client.supervisor import ClientState, Supervisor
 from tautwire.client.view import View
 from tautwire.client.wanted import ViewOptions
 from tautwire.protocol.errors import ConfigError, RtmErrorCode
@@ -160,7 +160,7 @@ class RTMClient(HandlerRegistry):
 
     @property
     def failure(self) -> Exception | None:
-        """Why the client gave up (``ConnectRefused``); None unless its state is FAILED."""
+        """Why the client gave up (``ConnectRefused``); None unless its state is FAILED, which outlives ``close``."""
         return self._supervisor.failure
 
     @property
@@ -235,16 +235,20 @@ class RTMClient(HandlerRegistry):
 
     async def disconnect(self) -> None:
         """End the connection; connect() makes another. Handlers finish what was delivered. Safe in every state."""
-        await self._supervisor.stop(Step.STOP)
+        await self._supervisor.stop()
         await self.delivery.stop_reading()
 
     async def run(self) -> None:
         """Connect and serve until the client is disconnected or closed, then close it.
 
-        Unlike connect(), a first attempt that fails is repeated. Cancelling this ends the client at once.
+        Unlike connect(), a first attempt that fails is repeated, unless ``auto_reconnect`` is off. Cancelling this ends
+        the client at once.
 
         Raises:
-            ConnectRefused: the server will not have us.
+            ConnectRefused: the server will not have us; ``state`` stays FAILED and ``failure`` says why.
+            ConnectError: the first attempt failed, and ``auto_reconnect`` is off.
+            NotConnected: somebody else cancelled the client's own tasks.
+            ClientClosed: after close().
         """
         try:
             with waking(asyncio.get_running_loop()):
@@ -271,7 +275,7 @@ class RTMClient(HandlerRegistry):
         await asyncio.shield(self._closing)
 
     async def _end(self, grace: float, caller: object) -> None:
-        await self._supervisor.stop(Step.CLOSE)
+        await self._supervisor.close()
         await self.delivery.close(grace, caller)
 
     async def __aenter__(self) -> Self:

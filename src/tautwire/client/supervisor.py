@@ -1,12 +1,14 @@
 """Keeps one connection up: makes it, makes its successor in time, waits between attempts, and knows when to give up.
 
-    state       connect     opened  lost        refused  stop  close
-    IDLE        CONNECTING  -       -           -        IDLE  CLOSED
-    CONNECTING  -           READY   WAITING     FAILED   IDLE  CLOSED
-    READY       -           READY   WAITING     -        IDLE  CLOSED
-    WAITING     CONNECTING  -       -           FAILED   IDLE  CLOSED
-    FAILED      CONNECTING  -       -           -        IDLE  CLOSED
-    CLOSED      -           -       -           -        -     CLOSED
+One task does the work. The state that users see follows from what there is:
+
+    state       connection  the task
+    READY       one         waits until a successor is wanted, or makes one
+    CONNECTING  none        makes one
+    WAITING     none        waits for the time of the next attempt
+    IDLE        none        there is none
+    FAILED      none        there is none, since rtm.connect was refused for good: ``failure``
+    CLOSED      none        there is none, and will never be one
 
 No state lasts by accident: CONNECTING is bounded by the timeouts of rtm.connect, dial and hello, READY by the silence
 limit, WAITING by the governor. A successor is made before the old connection is given up, if there is time: then the
@@ -38,40 +40,11 @@ class ClientState(Enum):
     READY = "ready"
     """A connection delivers events and takes frames."""
     WAITING = "waiting"
-    """Between two attempts."""
+    """Not connected; the next attempt is to come."""
     FAILED = "failed"
-    """rtm.connect was refused for good; connect() tries once more."""
+    """rtm.connect was refused for good. Until the client is closed, connect() tries once more."""
     CLOSED = "closed"
-    """close() was called; this is final."""
-
-
-class Step(Enum):
-    """What may happen to a client."""
-
-    CONNECT = "connect"
-    OPENED = "opened"
-    LOST = "lost"
-    REFUSED = "refused"
-    STOP = "stop"
-    CLOSE = "close"
-
-
-_S, _T = ClientState, Step
-
-TRANSITIONS: Final[dict[tuple[ClientState, Step], ClientState]] = {
-    (_S.IDLE, _T.CONNECT): _S.CONNECTING,
-    (_S.CONNECTING, _T.OPENED): _S.READY,
-    (_S.CONNECTING, _T.LOST): _S.WAITING,
-    (_S.CONNECTING, _T.REFUSED): _S.FAILED,
-    (_S.READY, _T.OPENED): _S.READY,
-    (_S.READY, _T.LOST): _S.WAITING,
-    (_S.WAITING, _T.CONNECT): _S.CONNECTING,
-    (_S.WAITING, _T.REFUSED): _S.FAILED,
-    (_S.FAILED, _T.CONNECT): _S.CONNECTING,
-    **{(state, _T.STOP): _S.IDLE for state in _S if state is not _S.CLOSED},
-    **{(state, _T.CLOSE): _S.CLOSED for state in _S},
-}
-"""All steps that change a state; any other leaves it as it is."""
+    """The client was closed, and had not failed. This is final."""
 
 
 _BY_US: Final = "closed by us"
@@ -106,17 +79,27 @@ class Supervisor:
         self.connection: Connection | None = None
         """The connection that delivers and sends; None while there is none."""
         self.failure: ConnectRefused | None = None
-        """Why the client gave up, in state FAILED."""
+        """Why the client gave up, in state FAILED; None in every other."""
         self._make = make
         self._owner = owner
         self._settings = settings
         self._governor: Governor | None = None
         self._task: asyncio.Task[None] | None = None
-        self._keeps_trying = False
-        self._at_once = True
+        """Who is at work, None while nobody is."""
+        self._tasks: set[asyncio.Task[None]] = set()
+        """Who is at work, and who is about to end since it was told to."""
+        self._is_closed = False
         self._is_attempting = False
+        self._keeps_trying = False
+        """Whether the task goes on by itself after a connection was lost or did not come about."""
+        self._at_once = True
+        """Whether the user asked for the next attempt: then it is made without jitter, and in any case."""
         self._handover: tuple[Connection, asyncio.Future[None]] | None = None
-        self._waiters: set[asyncio.Future[Connection]] = set()
+        """A connection whose last events are still to come, and what tells its successor's beginning."""
+        self._waiters: dict[asyncio.Future[Connection], None] = {}
+        """Who waits for a connection, in the order they asked."""
+        self._runs: dict[asyncio.Future[Exception | None], None] = {}
+        """Who waits for the end."""
         self._open: set[Connection] = set()
 
     @property
@@ -135,13 +118,12 @@ class Supervisor:
         """
         if self.connection is not None:
             return self.connection
-        is_first = self._task is None
         self._begin()
         try:
             return await self._next()
         except asyncio.CancelledError:
-            if is_first and not self._waiters and not self._keeps_trying:  # nobody else wants it
-                await self.stop(Step.STOP)
+            if self.is_between_connections and not (self._waiters or self._runs or self._keeps_trying):
+                await self.stop()  # nobody else wants it
             raise
 
     async def run(self) -> None:
@@ -149,15 +131,20 @@ class Supervisor:
 
         Raises:
             ConnectRefused: there is no use in trying.
+            ConnectError: there was no first connection, and nothing is to be repeated.
+            NotConnected: somebody cancelled the task that keeps the connection.
             ClientClosed: it is too late.
         """
-        task = self._begin()
+        self._begin()
         self._keeps_trying = self._keeps_trying or self._settings.auto_reconnect
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.result()
-        if self.failure is not None:
-            raise self.failure
+        end: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+        self._runs[end] = None
+        try:
+            error = await end
+        finally:
+            self._runs.pop(end, None)
+        if error is not None:
+            raise error
 
     async def reconnect(self) -> Connection:
         """Replace the connection, or make one; return the new one."""
@@ -168,7 +155,7 @@ class Supervisor:
         return await self._next()
 
     async def ready(self) -> Connection:
-        """Return the live connection, as soon as there is one.
+        """Return the live connection, as soon as there is one. Those who wait get it in the order they asked.
 
         Raises:
             NotConnected: there is none and none is being made.
@@ -177,39 +164,46 @@ class Supervisor:
         """
         if self.connection is not None:
             return self.connection
-        if self.state is ClientState.CLOSED:
+        if self._is_closed:
             raise ClientClosed
         if self._task is None:
             raise self.failure or NotConnected()
         return await self._next()
 
-    async def stop(self, step: Step) -> None:
-        """End everything, within about a second. Safe in every state."""
+    async def stop(self) -> None:
+        """End everything, within about a second, and forget a failure. Safe in every state."""
         self._finish_handover()
         task, self._task = self._task, None
-        self.connection = None
-        self._keeps_trying = False
-        self._step(step)
-        self._release(ClientClosed() if self.state is ClientState.CLOSED else NotConnected("disconnected"))
-        for each in self._open:
-            each.leave(_BY_US, Cause.STOPPED)
-        ending: list[Awaitable[object]] = [each.close(_BY_US, Cause.STOPPED) for each in self._open]
+        if not self._is_closed:
+            self.failure = None
+        self._leave()
+        self._rest(ClientClosed() if self._is_closed else NotConnected("disconnected"))
         if task is not None:
             task.cancel()
-            ending.append(asyncio.wait([task]))
-        await asyncio.gather(*ending)
-        if self.state is ClientState.CLOSED:
-            self._governor = None  # and with the last one of a token, its allowance
+        await self._hang_up()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def close(self) -> None:
+        """End everything for good. A client that failed shows why for ever."""
+        self._is_closed = True
+        await self.stop()
+        self._governor = None  # and with the last one of a token, its allowance
 
     # -- what connections say -------------------------------------------------------------------------------
 
     def connection_opened(self, connection: Connection) -> None:
         """Make the connection the one that counts."""
+        if self._task is None:  # stop() was called while the hello was on its way
+            connection.leave(_BY_US, Cause.STOPPED)
+            return
         if self._governor is not None:
             self._governor.opened(self._now())
+        self._keeps_trying = self._settings.auto_reconnect
+        self._at_once = False
         self._open.add(connection)
         old, self.connection = self.connection, connection
-        self._step(Step.OPENED)
+        self._show()
         if old is None:
             self._owner.taken_over(connection)
         else:
@@ -221,17 +215,20 @@ class Supervisor:
 
     def connection_ended(self, connection: Connection, ended: Ended) -> None:
         """Note the end of the connection that counts, or of one that was replaced."""
-        if connection is self.connection:
+        if connection not in self._open:  # it never counted
+            return
+        was_replaced = connection is not self.connection
+        if not was_replaced:
             self._finish_handover()
-            LOG.info("connection lost: %s", ended.reason)
             self.connection = None
-            if self._governor is not None:
-                self._governor.ended(self._now())
-            self._step(Step.LOST)
-            if self._is_attempting:  # a successor is on its way already
-                self._step(Step.CONNECT)
-        will_reconnect = self._keeps_trying or self.connection is not None
-        self._owner.ended(connection, ended, was_replaced=connection.is_replaced, will_reconnect=will_reconnect)
+            if ended.cause is not Cause.STOPPED:
+                LOG.info("connection lost: %s", ended.reason)
+                if self._governor is not None:
+                    self._governor.ended(self._now())
+            self._show()
+        goes_on = self._task is not None and not self._task.cancelling() and self._keeps_trying
+        will_reconnect = self.connection is not None or goes_on
+        self._owner.ended(connection, ended, was_replaced=was_replaced, will_reconnect=will_reconnect)
 
     def connection_closed(self, connection: Connection) -> None:
         """Forget a connection of which nothing is left."""
@@ -252,49 +249,86 @@ class Supervisor:
 
     # -- the work -------------------------------------------------------------------------------------------
 
-    def _begin(self) -> asyncio.Task[None]:
-        if self.state is ClientState.CLOSED:
+    def _begin(self) -> None:
+        """See that somebody is at work."""
+        if self._is_closed:
             raise ClientClosed
         if self._task is None:
             self.failure = None
+            self._keeps_trying = False
             self._at_once = True
             if self._governor is None:
                 allowance = allowance_for(self._settings, asyncio.get_running_loop())
                 self._governor = Governor(self._settings.backoff, self._now(), allowance)
             self._task = asyncio.get_running_loop().create_task(self._keep(self._governor))
+            self._tasks.add(self._task)
             self._task.add_done_callback(self._kept)
-        return self._task
 
     async def _keep(self, governor: Governor) -> None:
+        """Do the work, until there is no more or something goes wrong with it."""
+        try:
+            error = await self._work(governor)
+        except asyncio.CancelledError:
+            self._note_cancelled(asyncio.current_task())
+            await self._hang_up()  # here, for who cancels all tasks waits for them
+            raise
+        except Exception as defect:  # noqa: BLE001 (never silent, and nobody is left waiting)
+            LOG.error("the client is disconnected because of a defect", exc_info=defect)
+            self._break_off(defect)
+            await self._hang_up()
+        else:
+            self._task = None
+            self.failure = error if isinstance(error, ConnectRefused) else None
+            self._rest(error or NotConnected("the connection ended"), error)
+
+    def _kept(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        self._note_cancelled(task)  # if that was before its first step
+
+    def _note_cancelled(self, task: "asyncio.Task[None] | None") -> None:
+        """End the work unless that is what cancelled its task."""
+        if task is self._task is not None:
+            error = NotConnected("somebody cancelled the task that keeps the connection")
+            LOG.warning("%s; the client is disconnected", error)
+            self._break_off(error)
+
+    def _break_off(self, error: Exception) -> None:
+        self._task = None
+        self._leave()
+        self._rest(error, error)
+
+    async def _work(self, governor: Governor) -> ConnectError | None:
+        """Make one connection after the other; return why there is no next one, None if none is wanted."""
         while True:
             if self._handover is not None:  # first things first: the next one begins where this one ends
                 await asyncio.wait([self._handover[1]])
             await self._pause(governor)
-            self._step(Step.CONNECT)
             try:
                 connection = await self._attempt(governor)
+            except ConnectRefused as error:
+                self._owner.trouble(error)
+                if not await self._outlives(error):
+                    return error
             except ConnectError as error:
                 self._owner.trouble(error)
-                if isinstance(error, ConnectRefused):
-                    if await self._outlives(error):
-                        continue
-                    return self._fail(error)
                 governor.failed(self._now(), error.retry_after if isinstance(error, RateLimited) else 0.0)
-                if self.connection is None:
-                    if not self._keeps_trying:
-                        self._step(Step.STOP)
-                        return self._release(error)
-                    self._step(Step.LOST)
-                continue
-            self._keeps_trying = self._settings.auto_reconnect
-            if not await self._wants_successor(connection):
-                self._step(Step.STOP)
-                return self._release(NotConnected("the connection ended"))
+                if self.connection is None and not self._keeps_trying:
+                    return error
+            else:
+                if not await self._wants_successor(connection):
+                    return None
 
     async def _attempt(self, governor: Governor) -> Connection:
+        """Make a connection. Whatever goes wrong is a ``ConnectError``: not even a defect ends a client for good."""
         self._is_attempting = True
+        self._show()
         try:
             return await self._make(self)
+        except ConnectError:
+            raise
+        except Exception as defect:  # noqa: BLE001 (never silent)
+            LOG.error("an attempt to connect failed because of a defect", exc_info=defect)
+            raise ConnectError(f"a defect of the client: {type(defect).__name__}") from None
         finally:
             self._is_attempting = False
             governor.ended_attempt()
@@ -304,11 +338,13 @@ class Supervisor:
         delay = governor.delay(self._now(), 0.0 if self._at_once else random.random())  # noqa: S311 (jitter)
         if delay > 0:
             LOG.info("next rtm.connect in %.1f s", delay)
+            self._show()
             await asyncio.sleep(delay)
         while not governor.attempted(self._now()):  # another client of the token was quicker, or was told to wait
             delay = governor.delay(self._now(), 0.0)
             if delay > 1:
                 LOG.info("next rtm.connect in %.1f s, after another client's", delay)
+            self._show()
             await asyncio.sleep(delay)
         self._at_once = False
 
@@ -325,43 +361,62 @@ class Supervisor:
     async def _outlives(self, error: ConnectRefused) -> bool:
         """Stay with what there is after a refusal; return True if the user wants another attempt all the same."""
         self._keeps_trying = False
-        self._release(error)
+        for waiter in self._take_waiters():
+            waiter.set_exception(error)
         return self.connection is not None and await self._wants_successor(self.connection)
 
-    def _fail(self, error: ConnectRefused) -> None:
-        self.failure = error
-        self._step(Step.REFUSED)
-        self._release(error)
+    # -- the end --------------------------------------------------------------------------------------------
 
-    def _kept(self, task: asyncio.Task[None]) -> None:
-        if self._task is task:
-            self._task = None
-        if not task.cancelled() and (error := task.exception()) is not None:  # a defect of ours: never silent
-            LOG.error("the client stopped because of a defect", exc_info=error)
-            self._step(Step.STOP)
-            self._release(error)
+    def _rest(self, error: Exception, outcome: Exception | None = None) -> None:
+        """Tell that nobody is at work any more; what those who are told do next, such as connect(), begins anew.
+
+        Args:
+            error: what those get who wait for a connection.
+            outcome: what run() raises.
+        """
+        self._show()
+        for waiter in self._take_waiters():
+            waiter.set_exception(error)
+        for end in self._runs:
+            if not end.done():
+                end.set_result(outcome)
+
+    def _leave(self) -> None:
+        """Begin to end all connections."""
+        for each in tuple(self._open):
+            each.leave(_BY_US, Cause.STOPPED)
+
+    async def _hang_up(self) -> None:
+        """Wait until nothing is left of the connections."""
+        await asyncio.gather(*(each.close(_BY_US, Cause.STOPPED) for each in self._open))
 
     async def _next(self) -> Connection:
         waiter: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
-        self._waiters.add(waiter)
+        self._waiters[waiter] = None
         try:
             return await waiter
         finally:
-            self._waiters.discard(waiter)
-
-    def _release(self, error: BaseException) -> None:
-        for waiter in self._take_waiters():
-            waiter.set_exception(error)
+            self._waiters.pop(waiter, None)
 
     def _take_waiters(self) -> list["asyncio.Future[Connection]"]:
         waiters = [each for each in self._waiters if not each.done()]
         self._waiters.clear()
         return waiters
 
-    def _step(self, step: Step) -> None:
-        was, self.state = self.state, TRANSITIONS.get((self.state, step), self.state)
+    def _show(self) -> None:
+        """Work out the state, and tell if it is another one."""
+        was, self.state = self.state, self._state()
         if self.state is not was:
             self._owner.stepped(self.state)
+
+    def _state(self) -> ClientState:
+        if self.connection is not None:
+            return ClientState.READY
+        if self._task is not None:
+            return ClientState.CONNECTING if self._is_attempting else ClientState.WAITING
+        if self.failure is not None:
+            return ClientState.FAILED
+        return ClientState.CLOSED if self._is_closed else ClientState.IDLE
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

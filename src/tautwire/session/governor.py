@@ -4,7 +4,7 @@ One governor decides about every attempt of a client, whatever made the last one
 an error status, a rate limit, a refused upgrade, no hello, or a connection that dropped at once. Three rules:
 
 - full-jitter exponential back-off, which forgets its failures only after a connection stayed up;
-- a wish of the server (Retry-After) is a floor;
+- a wish of the server (Retry-After) is a floor, for an hour at most;
 - a budget: a few attempts are free, in the long run there is about one a minute, the documented tier of the method.
 
 The last two belong to the token, so the clients of one token share them (``Allowance``) and make one attempt at a time.
@@ -24,6 +24,9 @@ _TURN: Final = 0.1
 
 _LONGEST: Final = 120.0
 """Seconds after which an attempt of which nothing was heard holds up nobody any more."""
+
+_LONGEST_WISH: Final = 3600.0
+"""Seconds after which a wish of the server is fulfilled: one that says more is broken, and would end the client."""
 
 
 class Backoff(NamedTuple):
@@ -119,7 +122,7 @@ class Governor:
     def failed(self, now: float, retry_after: float = 0.0) -> None:
         """Note an attempt that came to nothing, with the seconds the server wants us to wait."""
         self._failures += 1
-        self._allowance.hold(now + retry_after)
+        self._allowance.hold(now + min(retry_after, _LONGEST_WISH))
 
     def opened(self, now: float) -> None:
         """Note that a connection got its hello."""
