@@ -165,14 +165,12 @@ class Delivery:
 
     def _is_repeat(self, event: Event, raw: bytes) -> bool:
         """Tell whether an event was delivered by another connection, or is our own message sent back."""
-        if self.repeats.is_watching and self.repeats.is_repeat(raw, monotonic()):
-            return True
         if (self._awaits_replay or self.orphans.waiting) and isinstance(event, MessageEvent):
-            if event.reply_to is not None:  # no news: whoever sent it knows, or is told now
-                self.orphans.settle(event)
+            if self.orphans.is_replay(event, self.dispatcher.me):  # no news: whoever sent it knows, or is told now
                 return True
-            self._awaits_replay = False
-        return False
+            if event.reply_to is None:
+                self._awaits_replay = False
+        return self.repeats.is_watching and self.repeats.is_repeat(raw, monotonic())
 
     def positioned(self, position: int) -> None:
         """Remember where to go on."""
@@ -226,7 +224,7 @@ class Delivery:
 
     def ended(self, connection: Connection, ended: Ended, *, was_replaced: bool, will_reconnect: bool) -> None:
         """Tell of the end of a connection, and remember since when the client is away."""
-        self.orphans.adopt(connection.replies, self._reply_patience)
+        self.orphans.adopt(connection, self._reply_patience)
         if not will_reconnect:
             self.orphans.give_up()
         if not was_replaced:
