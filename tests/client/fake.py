@@ -253,7 +253,7 @@ def answer_pings(received: dict[str, Any]) -> dict[str, Any] | None:
 def answer_all(received: dict[str, Any]) -> dict[str, Any] | None:
     """Answer pings and store every message."""
     if received["type"] == "message":
-        ts = f"1700000000.{received['id']:06}"
+        ts = f"1700000000.{received['id'] % 1_000_000:06}"
         return {"ok": True, "reply_to": received["id"], "ts": ts, "text": received["text"]}
     return answer_pings(received)
 

@@ -366,7 +366,7 @@ async def test_a_send_that_nobody_waits_for_any_more_harms_nothing(fake: FakeSer
         async with asyncio.timeout(0.05):
             await client.say("C1", "x")
     server = await peer(fake)
-    server.send({"ok": True, "reply_to": 1, "ts": "1"})
+    server.send({"ok": True, "reply_to": server.next_frame("message")["id"], "ts": "1"})
     assert await client.ping() < 5
 
 

@@ -1,14 +1,37 @@
 """Copies of events are left out, other events never."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tautwire.client.repeats import LIFE, Repeats
+from drive import eventually
+from fake import FakeServer, message
+from tautwire.client.repeats import LIFE, MAX_COUNT, MAX_SIZE, UNSTAMPED_LIFE, Repeats
 
 
 def event(number: int) -> bytes:
     return b'{"type":"message","channel":"C1","ts":"1700000000.%06d"}' % number
+
+
+ARCHIVED = b'{"type":"channel_archive","channel":"C1","user":"U1"}'
+UNARCHIVED = b'{"type":"channel_unarchive","channel":"C1","user":"U1"}'
+
+
+def taken_over(*events: bytes, positions: bool = False) -> Repeats:
+    """Return what knows that an old connection delivered these while its successor was made."""
+    repeats = Repeats()
+    repeats.hold(overlaps=True)
+    for each in events:
+        assert not repeats.is_repeat(each, 0.0)
+    repeats.take_over(0.0, positions=positions)
+    return repeats
+
+
+def news(repeats: Repeats, *events: bytes, now: float = 0.0) -> list[bytes]:
+    """Return which events are no copies."""
+    return [each for each in events if not repeats.is_repeat(each, now, me="U0BOT")]
 
 
 def test_nothing_is_watched_while_there_is_one_connection_and_no_position() -> None:
@@ -32,6 +55,7 @@ def test_an_attempt_that_came_to_nothing_is_forgotten() -> None:
     repeats.release()
     assert not repeats.is_watching
     repeats.take_over(1.0, positions=False)
+    assert not repeats.is_watching
     assert not repeats.is_repeat(event(1), 1.0)
 
 
@@ -41,6 +65,66 @@ def test_copies_are_looked_for_for_a_while_only() -> None:
     repeats.is_repeat(event(1), 0.0)
     repeats.take_over(1.0, positions=False)
     assert not repeats.is_repeat(event(1), 1.1 + LIFE)
+    assert not repeats.is_watching
+
+
+def test_events_without_a_timestamp_are_copies_as_often_as_they_came() -> None:
+    repeats = taken_over(ARCHIVED, UNARCHIVED, ARCHIVED)
+    assert news(repeats, ARCHIVED, UNARCHIVED, ARCHIVED, ARCHIVED) == [ARCHIVED]
+
+
+@pytest.mark.parametrize("first", [UNARCHIVED, event(1)])
+def test_behind_something_new_there_are_no_copies_without_a_timestamp(first: bytes) -> None:
+    """Events come in the same order on every connection, so what the old one delivered is past."""
+    repeats = taken_over(ARCHIVED, event(7))
+    assert news(repeats, first, ARCHIVED, event(7)) == [first, ARCHIVED]
+
+
+def test_before_a_copy_there_are_no_others_to_come_without_a_timestamp() -> None:
+    repeats = taken_over(ARCHIVED, event(1), UNARCHIVED)
+    assert news(repeats, event(1), ARCHIVED) == [ARCHIVED]
+    repeats = taken_over(ARCHIVED, UNARCHIVED, positions=True)
+    repeats.positioned()
+    assert news(repeats, UNARCHIVED, ARCHIVED) == [ARCHIVED]
+
+
+@pytest.mark.parametrize(
+    "passing",
+    [
+        b'{"type":"reconnect_url","url":"wss://x.test/1"}',
+        b'{"type":"user_typing","channel":"C1","user":"U1"}',
+        b'{"type":"message","channel":"C1","user":"U0BOT","ts":"1700000000.000001"}',
+    ],
+    ids=["made for one connection", "never sent again", "acknowledged on the other connection"],
+)
+def test_what_only_one_connection_gets_proves_nothing(passing: bytes) -> None:
+    repeats = taken_over(ARCHIVED)
+    assert news(repeats, passing, ARCHIVED) == [passing]
+
+
+def test_without_a_timestamp_copies_are_soon_not_looked_for() -> None:
+    repeats = taken_over(ARCHIVED, event(1))
+    assert news(repeats, ARCHIVED, event(1), now=UNSTAMPED_LIFE + 0.1) == [ARCHIVED]
+
+
+@pytest.mark.parametrize("size", [10, 2 * MAX_SIZE // MAX_COUNT], ids=["many", "long"])
+def test_what_is_remembered_is_bounded_and_the_oldest_is_forgotten(size: int) -> None:
+    """A server that names no position for so long may be asked to go on from far back."""
+
+    def long_event(number: int) -> bytes:
+        return event(number)[:-1] + b',"text":"%s"}' % (b"x" * size)
+
+    repeats = Repeats()
+    repeats.take_over(0.0, positions=True)
+    for number in range(MAX_COUNT + 100):
+        assert not repeats.is_repeat(long_event(number), 0.0)
+    remembered = list(repeats._delivered or ())
+    assert len(remembered) <= MAX_COUNT
+    assert MAX_SIZE // 2 < sum(map(len, remembered)) <= MAX_SIZE or len(remembered) == MAX_COUNT
+    repeats.hold(overlaps=False)
+    repeats.take_over(0.0, positions=True)
+    assert not repeats.is_repeat(long_event(0), 0.0)  # rather twice than not at all
+    assert repeats.is_repeat(long_event(MAX_COUNT + 99), 0.0)
 
 
 def test_copies_are_recognised_by_what_identifies_them() -> None:
@@ -74,7 +158,14 @@ def test_events_that_are_never_sent_again_may_look_alike(passing: bytes) -> None
 
 @given(st.data())
 def test_a_log_is_delivered_exactly_once_whatever_happens_to_connections(data: st.DataObject) -> None:
-    """A model of a server with positions: connections deliver its log from where they were asked to, and may end."""
+    """A model of a server with positions: connections deliver its log from where they were asked to, and may end.
+
+    Some of its events have no timestamp.
+    """
+
+    def logged(number: int) -> bytes:
+        return event(number) if number % 3 else b'{"type":"emoji_changed","name":"%d"}' % number
+
     repeats, position, delivered, log_end = Repeats(), 0, [], 0
     repeats.take_over(0.0, positions=True)
     old_next = 0  # what the connection in use sends next, an index into the log
@@ -84,7 +175,7 @@ def test_a_log_is_delivered_exactly_once_whatever_happens_to_connections(data: s
         if step == "log":
             log_end += data.draw(st.integers(1, 3))
         elif step == "event" and old_next < log_end:
-            if not repeats.is_repeat(event(old_next), 1.0):
+            if not repeats.is_repeat(logged(old_next), 1.0):
                 delivered.append(old_next)
             old_next += 1
         elif step == "position":
@@ -96,7 +187,7 @@ def test_a_log_is_delivered_exactly_once_whatever_happens_to_connections(data: s
             if step == "replace":
                 for _ in range(data.draw(st.integers(0, 4))):  # the old connection goes on meanwhile
                     if old_next < log_end:
-                        if not repeats.is_repeat(event(old_next), 1.0):
+                        if not repeats.is_repeat(logged(old_next), 1.0):
                             delivered.append(old_next)
                         old_next += 1
                     if data.draw(st.booleans()):
@@ -105,7 +196,25 @@ def test_a_log_is_delivered_exactly_once_whatever_happens_to_connections(data: s
             repeats.take_over(1.0, positions=True)
             old_next = asked
     while old_next < log_end:
-        if not repeats.is_repeat(event(old_next), 1.0):
+        if not repeats.is_repeat(logged(old_next), 1.0):
             delivered.append(old_next)
         old_next += 1
     assert delivered == list(range(log_end))
+
+
+def test_what_happens_again_after_a_handover_is_delivered_again(fake: FakeServer, client: Any) -> None:
+    """The channel is archived before the successor is there; on that it is opened and archived once more."""
+    archived = {"type": "channel_archive", "channel": "C1", "user": "U1"}
+    got: list[str] = []
+    client.register(lambda event: got.append(event.TYPE), "*", inline=True)
+    client.connect()
+    old = fake.peer()
+    fake.meanwhile = [(old, archived)]
+    old.send({"type": "goodbye"})
+    new = fake.peer()
+    eventually(lambda: got.count("hello") == 2)
+    assert got == ["hello", "goodbye", "channel_archive", "hello"]
+    got.clear()
+    new.send({"type": "channel_unarchive", "channel": "C1", "user": "U1"}, archived, message(1))
+    eventually(lambda: "message" in got)
+    assert got == ["channel_unarchive", "channel_archive", "message"]

@@ -286,7 +286,7 @@ class Day:
         """See that what the client remembers is as little as after a minute."""
         repeats = self.client.delivery.repeats
         assert len(repeats._delivered or ()) < 20
-        assert len(repeats._expected) < 20
+        assert repeats._copies is None or len(repeats._copies.left) < 20
         assert self.client._supervisor._governor is not None
         assert self.client._supervisor._governor.delay(self.loop.time(), 1.0) <= Backoff().base  # all is forgiven
         assert len(self.client._supervisor._open) == 1

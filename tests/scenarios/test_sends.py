@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from subject import PATIENCE, MakeSubject, Subject, aside, eventually
-from tautwire import NotConnected, Patience, Rate, SendRefused, SendUnknown
+from tautwire import Message, NotConnected, Patience, Rate, SendRefused, SendUnknown
 from tautwire.testing import BlockingWorkspace, Faults, Link
 from tautwire.testing.workspace import BlockingChannel
 
@@ -99,6 +99,24 @@ class TestAcks:
         lost = self._lose_ack(subject, faults, general, end)
         assert [lost.result(PATIENCE).ts] == stored(general, "lost")
         self._goes_on(subject, general)
+
+    def test_what_another_client_of_the_user_sent_settles_nothing(
+        self, make_subject: MakeSubject, general: BlockingChannel
+    ) -> None:
+        """Two programs with one token, which happen to give their messages the same id."""
+        ours, theirs = make_subject(), make_subject(auto_reconnect=False)
+        ours.connect()
+        our_link = ours.link
+        theirs.connect()
+        our_link.silence()
+        lost = aside(lambda: ours.send(Message(general.id, "ours", id=7)))
+        theirs.send(Message(general.id, "theirs", id=7))
+        ours.faults.links[-1].rst()
+        eventually(lambda: theirs.closes)
+        our_link.rst()
+        with pytest.raises(SendUnknown):
+            lost.result(PATIENCE)
+        assert stored(general, "ours") == []
 
     def _lose_ack(
         self, subject: Subject, faults: Faults, general: BlockingChannel, end: Callable[[Link], None]

@@ -29,6 +29,14 @@ async def reply(socket: RawSocket) -> Frame:
             return event
 
 
+async def vanish(scene: Scene, socket: RawSocket) -> None:
+    """Be gone without a Close, and wait until the server knows."""
+    hub, bob = scene.server.workspace.hub, scene.users["bob"]
+    before = len(hub.connections_of(bob))
+    socket.hang_up()
+    await eventually(lambda: len(hub.connections_of(bob)) < before)
+
+
 async def replays(scene: Scene, who: str = "bob") -> list[Frame]:
     """Connect, leave again, and return what was a replay."""
     socket = await scene.connect(who)
@@ -96,3 +104,29 @@ async def test_a_message_that_is_stored_after_the_connection_was_lost_is_told(sc
     held.set()
     await scene.post("alice", scene.general, "fence")
     assert [(each["reply_to"], each["text"]) for each in await replays(scene)] == [(7, "late")]
+
+
+async def test_while_another_connection_of_the_user_lives_nothing_is_told(scene: Scene) -> None:
+    """Both may be programs of their own; which of them comes again, nobody can tell."""
+    other = await scene.connect("bob")
+    async with RawSocket.dialled((await scene.grant("bob"))["url"]) as socket:
+        message = {"type": "message", "id": 1, "channel": scene.general, "text": "x"}
+        socket.write(frame(json.dumps(message).encode()))
+        assert (await reply(socket))["ok"]
+        await vanish(scene, socket)
+    assert await replays(scene) == []
+    await other.close()
+    assert await replays(scene) == []
+
+
+async def test_nor_when_that_is_lost_soon_after(scene: Scene) -> None:
+    async with (
+        RawSocket.dialled((await scene.grant("bob"))["url"]) as first,
+        RawSocket.dialled((await scene.grant("bob"))["url"]) as second,
+    ):
+        message = {"type": "message", "id": 1, "channel": scene.general, "text": "x"}
+        second.write(frame(json.dumps(message).encode()))
+        assert (await reply(second))["ok"]
+        await vanish(scene, first)
+        await vanish(scene, second)
+    assert await replays(scene) == []

@@ -7,7 +7,7 @@ other connections; ``tautwire.client.supervisor`` makes, replaces and ends them.
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import monotonic
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from tautwire.client.errors import ConnectError, RateLimited, SendRefused, SendUnknown
 from tautwire.client.grant import Grant
@@ -16,6 +16,7 @@ from tautwire.client.settings import Settings
 from tautwire.client.transport import End, Transport, dial
 from tautwire.protocol.errors import ConfigError, RtmErrorCode
 from tautwire.protocol.frames import Ack, AckError, ClientFrame, Pong
+from tautwire.protocol.ids import Ts
 from tautwire.session.client import (
     Arrival,
     Cause,
@@ -42,6 +43,23 @@ _DRAIN: Final = 2.0
 _REPLACED: Final = "replaced by a new connection"
 
 Reply = Ack | Pong
+
+
+class Awaited(asyncio.Future[Reply]):
+    """The reply to a frame that was sent."""
+
+    def __init__(self, payload: bytes, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop=loop)
+        self.payload = payload
+        """The frame as it was sent."""
+
+
+class Stored(NamedTuple):
+    """A message that got its ack."""
+
+    payload: bytes
+    """The frame as it was sent."""
+    ts: Ts | None
 
 
 class Inbox(Protocol):
@@ -83,8 +101,10 @@ class Connection:
         self.grant = grant
         self.end: End | None = None
         """How the socket ended, None while it is open."""
-        self.replies: dict[int, asyncio.Future[Reply]] = {}
+        self.replies: dict[int, Awaited] = {}
         """Who waits for the reply to which id; after the end: whose outcome is unknown."""
+        self.stored: Stored | None = None
+        """The last message that got its ack."""
         self.is_over = asyncio.Event()
         """Set by the end."""
         self.successor_wanted = asyncio.Event()
@@ -163,8 +183,7 @@ class Connection:
         self._transmit(sent.payload)
         if not sent.awaits_reply:
             return None
-        future: asyncio.Future[Reply] = self._loop.create_future()
-        self.replies[sent.id] = future
+        future = self.replies[sent.id] = Awaited(sent.payload, self._loop)
         self._arm()
         return future
 
@@ -280,6 +299,8 @@ class Connection:
 
     def _settle(self, frame_id: int, outcome: Reply | Exception) -> None:
         future = self.replies.pop(frame_id)
+        if isinstance(outcome, Ack):
+            self.stored = Stored(future.payload, outcome.ts)
         if self._is_retired and not self.replies:
             self._loop.call_soon(self.leave, _REPLACED, Cause.REPLACED)
         if future.done():  # the one who waited gave up

@@ -153,12 +153,16 @@ class Delivery:
     def events_received(self, arrivals: Iterable[Arrival]) -> None:
         """Give events to their handlers, but no copies."""
         deliver, last = self._deliver, self._last
-        may_repeat = self.repeats.is_watching or self._awaits_replay or bool(self.orphans.waiting)
+        may_replay = self._awaits_replay or bool(self.orphans.waiting)
+        may_repeat = self.repeats.is_watching
+        is_watching = may_replay or may_repeat
+        if is_watching:
+            is_repeat, now, me = self.repeats.is_repeat, monotonic(), self.dispatcher.me
         for event, raw in arrivals:
             if raw == last and is_stamped(raw):  # the server stutters
                 continue
             last = raw
-            if may_repeat and self._is_repeat(event, raw):
+            if is_watching and ((may_replay and self._is_replay(event)) or (may_repeat and is_repeat(raw, now, me))):
                 continue
             try:
                 deliver(event)
@@ -166,16 +170,14 @@ class Delivery:
                 LOG.exception("a defect: %s was not delivered to all", type(event).__name__)
         self._last = last
 
-    def _is_repeat(self, event: Event, raw: bytes) -> bool:
-        """Tell whether an event was delivered by another connection, or is our own message sent back."""
-        if self.repeats.is_watching and self.repeats.is_repeat(raw, monotonic()):
-            return True
-        if (self._awaits_replay or self.orphans.waiting) and isinstance(event, MessageEvent):
-            if event.reply_to is not None:  # no news: whoever sent it knows, or is told now
-                self.orphans.settle(event)
-                return True
+    def _is_replay(self, event: Event) -> bool:
+        """Tell whether an event is our own message sent back, which is no news: who sent it knows, or is told now."""
+        if not isinstance(event, MessageEvent):
+            return False
+        if event.reply_to is None:
             self._awaits_replay = False
-        return False
+            return False
+        return self.orphans.is_replay(event, self.dispatcher.me)
 
     def positioned(self, position: int) -> None:
         """Remember where to go on."""
@@ -232,7 +234,7 @@ class Delivery:
 
     def ended(self, connection: Connection, ended: Ended, *, was_replaced: bool, will_reconnect: bool) -> None:
         """Tell of the end of a connection, and remember since when the client is away."""
-        self.orphans.adopt(connection.replies, self._reply_patience)
+        self.orphans.adopt(connection, self._reply_patience)
         if not will_reconnect:
             self.orphans.give_up()
         if not was_replaced:

@@ -3,20 +3,46 @@
 Two ways lead there. A successor is made before the old connection is gone, and both get what happens meanwhile. Or our
 own server goes on from the last position it named, and events behind that position were delivered already. Either way
 the old connection's events are remembered for a while, and the successor's copies of them are left out.
+
+Nearly every event has a timestamp, and no other has the same. One without may happen twice with the same bytes, and
+must not be taken for a copy then: it counts as one only where the order of events allows it, and not for long. When in
+doubt an event comes twice rather than not at all.
 """
 
-from collections import Counter
-from typing import Final
+from collections import deque
+from collections.abc import Iterable
+from math import inf
+from typing import Final, TypeAlias
 
 import msgspec
 
 LIFE: Final = 30.0
 """Seconds after a hello in which copies are looked for."""
 
-_LOSSY: Final = frozenset(
-    {"user_typing", "presence_change", "manual_presence_change", "hello", "goodbye", "team_migration_started"}
+UNSTAMPED_LIFE: Final = 5.0
+"""The same for events without a timestamp."""
+
+MAX_COUNT: Final = 10_000
+"""Events that are remembered at most, then the oldest are forgotten. Our server repeats no more than that."""
+
+MAX_SIZE: Final = 8 * 1024 * 1024
+"""Bytes that are remembered at most."""
+
+_FOR_ONE: Final = frozenset(
+    {
+        "user_typing",
+        "presence_change",
+        "manual_presence_change",
+        "hello",
+        "goodbye",
+        "team_migration_started",
+        "reconnect_url",
+        "error",
+    }
 )
-"""Types that are never sent again, but look the same twice."""
+"""Types that concern one connection or are never sent again, but may look the same twice."""
+
+_Stamp: TypeAlias = tuple[str, str | None, bytes, str | None, str | None]
 
 
 class _Header(msgspec.Struct):
@@ -25,15 +51,27 @@ class _Header(msgspec.Struct):
     type: str = ""
     subtype: str | None = None
     channel: msgspec.Raw = msgspec.Raw(b"")
+    user: msgspec.Raw = msgspec.Raw(b"")
     ts: str | None = None
     event_ts: str | None = None
+
+    @property
+    def stamp(self) -> _Stamp | None:
+        """What two copies share and no two events do; None without a timestamp."""
+        if self.ts is None and self.event_ts is None:
+            return None
+        return self.type, self.subtype, bytes(self.channel), self.ts, self.event_ts
+
+    def is_said_by(self, user: str) -> bool:
+        """Tell whether it is a user's message."""
+        return self.type == "message" and bytes(self.user) == b'"%s"' % user.encode()
 
 
 class Repeats:
     """Remembers what was delivered, and recognises it when it comes again.
 
     Without positions there is something to remember only while a successor is being made. With positions it is
-    everything behind the last one, always. Remembering more than needed does no harm: two events never look alike.
+    everything behind the last one, always. What is remembered is bounded: the oldest is forgotten, and may come twice.
     """
 
     def __init__(self) -> None:
@@ -41,15 +79,16 @@ class Repeats:
         """Whether events have to be shown to this object at all."""
         self._positions = False
         self._is_held = False
-        self._delivered: list[bytes] | None = None
-        self._expected: Counter[object] = Counter()
-        self._until = 0.0
+        self._delivered: deque[bytes] | None = None
+        self._size = 0
+        self._copies: _Copies | None = None
+        self._began = 0.0
 
     def hold(self, *, overlaps: bool) -> None:
         """Keep what is remembered, for a successor is asked to go on from here; the old connection may still live."""
         self._is_held = True
         if overlaps and self._delivered is None:
-            self._delivered = []
+            self._remember(())
         self._update()
 
     def release(self) -> None:
@@ -63,34 +102,91 @@ class Repeats:
         """Expect the new connection to repeat what is remembered."""
         self._is_held = False
         self._positions = positions
-        self._expected = Counter(_key(raw) for raw in self._delivered or ())
-        del self._expected[None]
-        self._until = now + LIFE
-        self._delivered = (self._delivered or []) if positions else None
+        copies = _Copies(self._delivered or ())
+        self._copies = copies if copies.left else None
+        self._began = now
+        if not positions:
+            self._delivered = None
+        elif self._delivered is None:
+            self._remember(())
         self._update()
 
     def positioned(self) -> None:
         """Forget what stands before a new position: all that is remembered, but for copies that are still to come."""
         if self._delivered and not self._is_held:
-            self._delivered = [raw for raw in self._delivered if self._expected[_key(raw)]] if self._expected else []
+            self._remember(self._copies.left.values() if self._copies is not None else ())
 
-    def is_repeat(self, raw: bytes, now: float) -> bool:
-        """Tell whether an event is a copy of one delivered before; remember it if it is not."""
-        if self._expected:
-            key = _key(raw)
-            if now > self._until:
-                self._expected.clear()
-            elif self._expected[key]:
-                self._expected[key] -= 1
-                self._expected += Counter()  # drops what has come to zero
-                self._update()
-                return True
+    def is_repeat(self, raw: bytes, now: float, me: str = "") -> bool:
+        """Tell whether an event is a copy of one delivered before; remember it if it is not.
+
+        The messages of the user ``me`` prove nothing about the order: the connection that sent one gets no event.
+        """
+        if self._copies is not None and self._is_copy(self._copies, raw, now, me):
+            return True
         if self._delivered is not None:
             self._delivered.append(raw)
+            self._size += len(raw)
+            while self._size > MAX_SIZE or len(self._delivered) > MAX_COUNT:
+                self._size -= len(self._delivered.popleft())
         return False
 
+    def _is_copy(self, copies: "_Copies", raw: bytes, now: float, me: str) -> bool:
+        if now > self._began + UNSTAMPED_LIFE:
+            copies.skip()
+        header = _read(raw)
+        found = header is not None and now <= self._began + LIFE and copies.take(raw, header, me)
+        if not copies.left or now > self._began + LIFE:
+            self._copies = None
+        self._update()
+        return found
+
+    def _remember(self, raws: Iterable[bytes]) -> None:
+        self._delivered = deque(raws)
+        self._size = sum(map(len, self._delivered))
+
     def _update(self) -> None:
-        self.is_watching = self._delivered is not None or bool(self._expected)
+        self.is_watching = self._delivered is not None or self._copies is not None
+
+
+class _Copies:
+    """Events that may come again, in the order in which they came first."""
+
+    def __init__(self, raws: Iterable[bytes]) -> None:
+        self.left: dict[int, bytes] = {}
+        """Those that did not come yet, by place."""
+        self._stamped: dict[_Stamp, list[int]] = {}
+        self._unstamped: deque[int] = deque()
+        for place, raw in enumerate(raws):
+            header = _read(raw)
+            if header is None:
+                continue
+            self.left[place] = raw
+            if header.stamp is None:
+                self._unstamped.append(place)
+            else:
+                self._stamped.setdefault(header.stamp, []).append(place)
+
+    def take(self, raw: bytes, header: _Header, me: str) -> bool:
+        """Tell whether an event is expected, and expect it no more."""
+        stamp = header.stamp
+        if stamp is None:
+            while self._unstamped:
+                if self.left.pop(self._unstamped.popleft()) == raw:
+                    return True
+            return False
+        places = self._stamped.get(stamp)
+        place = places.pop(0) if places else None
+        if not header.is_said_by(me):
+            self.skip(inf if place is None else place)
+        if place is None:
+            return False
+        del self.left[place]
+        return True
+
+    def skip(self, before: float = inf) -> None:
+        """Expect no more what has no timestamp and came before a place."""
+        while self._unstamped and self._unstamped[0] < before:
+            del self.left[self._unstamped.popleft()]
 
 
 _decode = msgspec.json.Decoder(_Header).decode
@@ -98,17 +194,14 @@ _decode = msgspec.json.Decoder(_Header).decode
 
 def is_stamped(raw: bytes) -> bool:
     """Tell whether no other event can have the same bytes, since a timestamp is among them."""
-    return isinstance(_key(raw), tuple)
+    header = _read(raw)
+    return header is not None and header.stamp is not None
 
 
-def _key(raw: bytes) -> object:
-    """Return what two copies of an event share and no two events do; None for what is never sent again."""
+def _read(raw: bytes) -> _Header | None:
+    """Return the header of an event; None for what concerns one connection only or is never sent again."""
     try:
         header = _decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    if header.type in _LOSSY:
-        return None
-    if header.ts is None and header.event_ts is None:
-        return raw
-    return header.type, header.subtype, bytes(header.channel), header.ts, header.event_ts
+    return None if header.type in _FOR_ONE else header

@@ -26,7 +26,7 @@ from tautwire.client.interrupts import waking
 from tautwire.client.loader import Loader
 from tautwire.client.metrics import Metrics, Outcome
 from tautwire.client.registry import HandlerRegistry
-from tautwire.client.sends import Turn
+from tautwire.client.sends import Turn, first_id
 from tautwire.client.settings import MESSAGE_RATE, Offline, Settings
 from tautwire.client.supervisor import ClientState, Supervisor
 from tautwire.client.view import View
@@ -297,8 +297,8 @@ class RTMClient(HandlerRegistry):
         self.delivery.asking(old)
         grant = await ask(self._rtm_connect, self.delivery.position, self.settings.connect_timeout)
         self._identity = grant.identity
-        first_id = 1 if self._last is None else self._last.next_id
-        self._last = await Connection.open(grant, self.delivery, supervisor, self.settings, first_id)
+        next_id = first_id() if self._last is None else self._last.next_id
+        self._last = await Connection.open(grant, self.delivery, supervisor, self.settings, next_id)
         self.delivery.metrics.connected(monotonic() - began)
         return self._last
 

@@ -195,6 +195,7 @@ class Supervisor:
     def connection_opened(self, connection: Connection) -> None:
         """Make the connection the one that counts."""
         if self._task is None:  # stop() was called while the hello was on its way
+            connection.hold()  # nobody is to hear it
             connection.leave(_BY_US, Cause.STOPPED)
             return
         if self._governor is not None:

@@ -50,7 +50,7 @@ class Door:
         self._workspace = workspace
         self._tickets = tickets
         self._presence = presence
-        self._replays = Replays()
+        self._replays = Replays(self.hub, self.clock)
         self._commands = Commands(workspace, presence, self._replays)
         self._rate = MESSAGE_RATE if workspace.settings.rate_limits else None
         self._connections: dict[int, RtmConnection] = {}
@@ -98,8 +98,8 @@ class Door:
     def ended(self, connection: RtmConnection) -> None:
         """Deliver nothing more to a connection."""
         self.hub.detach(connection)
-        if connection.sent is not None and not connection.left:
-            self._replays.keep(connection.user, connection.sent, self.clock.monotonic())
+        if not connection.left:
+            self._replays.lost(connection)
         self._presence.unsubscribe(connection, connection.watched)
         self._presence.disconnected(connection.user)
 
@@ -168,7 +168,7 @@ class Door:
     def _go_live(self, connection: RtmConnection, ticket: Ticket, stored: Sequence[Entry]) -> None:
         tail = self._workspace.tail
         connection.send(connection.session.welcome())
-        sent = self._replays.take(connection.user, self.clock.monotonic())
+        sent = self._replays.take(connection.user)
         if sent is not None:
             connection.send(sent.payload())
         entries = [*stored, *tail.since(stored[-1].position if stored else ticket.position)]

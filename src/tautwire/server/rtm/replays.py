@@ -1,14 +1,21 @@
 """The last message a lost connection has sent: its user's next connection is told that it was stored.
 
 The ack may have gone down with the old connection. A copy of the message with the id it was sent under settles that.
+A user may have several programs, which give the same ids: where it cannot be known that the next connection is the
+successor of the lost one, nobody is told anything.
 Source: rtm.md 3.3 (documented and captured; what counts as lost, and for how long, is recommended).
 """
 
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
+from tautwire.server.clock import Clock
+from tautwire.server.hub.hub import Hub
 from tautwire.server.services.messages import Posted
+
+if TYPE_CHECKING:
+    from tautwire.server.rtm.connection import RtmConnection
 
 LIFE: Final = 60.0
 """Seconds after the end of a connection in which a new one is told."""
@@ -27,28 +34,46 @@ class Sent(NamedTuple):
         return msgspec.json.encode(copy | {name: body[name] for name in ("user", "text", "ts")})
 
 
+class _Kept(NamedTuple):
+    since: float
+    sent: Sent | None
+    """None if another connection of the user lived at that time."""
+
+
 class Replays:
     """What the last lost connection of each user had sent last, for a minute."""
 
-    def __init__(self) -> None:
-        self._kept: dict[str, tuple[float, Sent]] = {}
+    def __init__(self, hub: Hub, clock: Clock) -> None:
+        self._hub = hub
+        self._clock = clock
+        self._kept: dict[str, _Kept] = {}  # oldest first
 
-    def keep(self, user: str, sent: Sent, now: float) -> None:
-        """Remember a message of a connection that was lost."""
-        self._forget_old(now)
+    def lost(self, connection: "RtmConnection") -> None:
+        """Remember the last message of a connection that is not attached any more and did not say that it closes.
+
+        To be called again when a message of it turns out to be stored.
+        """
+        now = self._forget_old()
+        user = connection.user
+        before = self._kept.get(user)
+        is_only = not self._hub.connections_of(user) and (before is None or before.sent is not None)
+        if is_only and connection.sent is None:
+            return
         self._kept.pop(user, None)  # or it would keep its old place among the others
-        self._kept[user] = (now, sent)
+        self._kept[user] = _Kept(now, connection.sent if is_only else None)
 
-    def take(self, user: str, now: float) -> Sent | None:
+    def take(self, user: str) -> Sent | None:
         """Return what the user has to be told, once."""
-        self._forget_old(now)
-        _, sent = self._kept.pop(user, (0.0, None))
-        return sent
+        self._forget_old()
+        kept = self._kept.pop(user, None)
+        return None if kept is None else kept.sent
 
-    def _forget_old(self, now: float) -> None:
-        """Drop what is too old; the oldest comes first."""
+    def _forget_old(self) -> float:
+        """Drop what is too old; return the time."""
+        now = self._clock.monotonic()
         while self._kept:
             user = next(iter(self._kept))
-            if now - self._kept[user][0] <= LIFE:
-                return
+            if now - self._kept[user].since <= LIFE:
+                break
             del self._kept[user]
+        return now
