@@ -14,6 +14,7 @@ from tautwire.session.client import (
     MAX_EARLY_SIZE,
     MAX_FRAME_ID,
     MAX_FRAME_SIZE,
+    MAX_RETRY_AFTER,
     MAX_TEXT_LENGTH,
     TRANSITIONS,
     Cause,
@@ -137,6 +138,13 @@ def test_an_error_instead_of_hello_ends_the_session_with_the_wish_of_the_server(
     assert heard(session, frame, 0.1) == []
     assert taken(session) == [Ended("Ratelimited", Cause.ERROR, 17, 9.0)]
     assert session.state is State.CLOSED
+
+
+@pytest.mark.parametrize(("wish", "taken_for"), [(-5, 0.0), (10**400, float(MAX_RETRY_AFTER))])
+def test_a_wish_of_the_server_that_makes_no_sense_breaks_nothing(wish: int, taken_for: float) -> None:
+    session = ClientSession(0.0)
+    hear(session, b'{"type":"error","error":{"code":17,"msg":"x","retry_after":%d}}' % wish, 0.1)
+    assert taken(session) == [Ended("x", Cause.ERROR, 17, taken_for)]
 
 
 def test_an_error_event_later_is_delivered_and_ends_nothing() -> None:

@@ -44,6 +44,10 @@ MAX_EARLY_SIZE: Final = 4 * 1024 * 1024
 """Bytes of events that are kept until the hello; a server that sends more before it is none."""
 
 
+MAX_RETRY_AFTER: Final = 24 * 3600
+"""Seconds that an error event's wish for a pause is taken for at most, whatever number stands in it."""
+
+
 class Patience(NamedTuple):
     """How long a session waits, in seconds."""
 
@@ -306,7 +310,8 @@ class ClientSession:
     def _refuse(self, event: ErrorEvent, _now: float) -> None:
         error = event.error
         reason = error.msg or "error event"
-        self._step(Step.REFUSE, reason, Cause.ERROR, error.code, float(error.retry_after or 0))
+        wish = float(min(max(error.retry_after or 0, 0), MAX_RETRY_AFTER))
+        self._step(Step.REFUSE, reason, Cause.ERROR, error.code, wish)
 
     def _reply(self, reply: Ack | AckError | Pong, now: float) -> None:
         sent_at = self._sent_at.pop(reply.reply_to, None) if reply.reply_to is not None else None
