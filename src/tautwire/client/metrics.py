@@ -37,9 +37,8 @@ class Run(NamedTuple):
 class Metrics:
     """What a client tells of itself. Override what you want to know; every method here does nothing.
 
-    All are called on the client's loop, but ``handler_ran`` and ``event_dropped`` in the handler's thread if it has
-    one. They have to be quick. What they raise goes to the log and changes nothing else. One object may serve several
-    clients.
+    All are called on the client's loop, but ``handler_ran`` in the handler's thread if it has one. They have to be
+    quick. What they raise goes to the log and changes nothing else. One object may serve several clients.
     """
 
     def state_changed(self, state: "ClientState") -> None:

@@ -60,7 +60,7 @@ class Transport(Protocol):
     def quiet_for(self) -> float | None:
         """Return the seconds since the last byte came in, None where the system does not tell."""
 
-    async def close(self, code: int = 1000) -> None:
+    async def close(self) -> None:
         """Send a Close frame, wait a moment for the answer, and end the socket whatever comes. Safe to call twice."""
 
 
@@ -148,9 +148,9 @@ class _PicowsTransport:
         (milliseconds,) = struct.unpack_from("@I", info, _LAST_DATA_RECV)
         return float(milliseconds) / 1000
 
-    async def close(self, code: int = 1000) -> None:
+    async def close(self) -> None:
         if not self._transport.is_disconnected:
-            self._transport.send_close(WSCloseCode(code))
+            self._transport.send_close(WSCloseCode.OK)
         try:
             async with asyncio.timeout(CLOSE_PATIENCE):
                 await self._transport.wait_disconnected()
