@@ -1,0 +1,45 @@
+"""What is wrong with the server right now: the list of faults behind ``/readyz`` and the metrics.
+
+A part that finds itself unable to do its work reports a fault under a name of its own and clears it when the work
+succeeds again. The list may be changed from any thread.
+"""
+
+import logging
+import threading
+from collections.abc import Mapping
+
+log = logging.getLogger("tautwire.server.health")
+
+
+class Health:
+    """The current faults by name. Without faults the server is ready."""
+
+    def __init__(self) -> None:
+        self._faults: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def faults(self) -> Mapping[str, str]:
+        """A copy of the current faults: name to reason."""
+        with self._lock:
+            return dict(self._faults)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is no fault."""
+        return not self._faults
+
+    def fault(self, name: str, reason: str) -> None:
+        """Report a fault; logged when the fault is new."""
+        with self._lock:
+            is_new = name not in self._faults
+            self._faults[name] = reason
+        if is_new:
+            log.error("not ready: %s: %s", name, reason)
+
+    def clear(self, name: str) -> None:
+        """Report that the fault is over; harmless if there was no such fault."""
+        with self._lock:
+            was_there = self._faults.pop(name, None) is not None
+        if was_there:
+            log.info("ready again: %s", name)
