@@ -11,8 +11,11 @@ from tautwire.server.store.reader import Reader
 
 
 async def resuming(scene: Scene, who: str, position: int | str) -> tuple[Socket, list[Frame]]:
-    """Connect with ``resume``; return the socket and what it gets besides hello."""
+    """Connect with ``resume``; return the socket and what it gets besides hello until it has caught up."""
+    hub, user = scene.server.workspace.hub, scene.users[who]
+    before = max((connection.number for connection in hub.connections_of(user)), default=0)
     socket = await scene.connect(who, resume=str(position))
+    await eventually(lambda: any(connection.number > before for connection in hub.connections_of(user)))
     return socket, await socket.fence()
 
 
@@ -33,7 +36,7 @@ async def test_positions_come_after_the_events_that_they_cover(scene: Scene) -> 
     last = alice.grant["position"]
     for number in range(3):
         await scene.post("bob", scene.general, str(number))
-        event, position = await alice.fence()
+        event, position = await alice.frame(), await alice.frame()
         assert event["text"] == str(number)
         assert position["position"] > last
         last = position["position"]
@@ -48,7 +51,7 @@ async def test_only_who_asks_for_positions_gets_them(scene: Scene) -> None:
 async def test_a_client_gets_exactly_what_it_missed(scene: Scene) -> None:
     alice, _ = await resuming(scene, "alice", "")
     await scene.post("bob", scene.general, "seen")
-    *_, position = await alice.fence()
+    position = await alice.until("position")
     await alice.close()
     for number in range(5):
         await scene.post("bob", scene.general, f"missed {number}")
@@ -193,7 +196,7 @@ async def test_a_log_that_cannot_be_read_ends_the_connection_that_needs_it(
         patch.setattr(Reader, "read", broken)
         alice = await scene.dial(grant)
         with pytest.raises(ConnectionEnded):
-            await alice.frame()
+            await alice.until(is_plain)
     assert "could not be read" in caplog.text
     caplog.clear()
     await (await scene.connect("alice")).close()

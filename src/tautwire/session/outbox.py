@@ -34,9 +34,11 @@ class Outbox(list[bytes]):
 
     def take_all(self) -> bytes:
         """Remove everything and return it in one piece; if it is one frame, the frame itself and no copy."""
+        self._ahead = 0
+        if len(self) == 1:  # nearly always
+            return self.pop()
         data = b"".join(self)
         del self[:]
-        self._ahead = 0
         return data
 
     def take(self, limit: int) -> list[bytes]:

@@ -47,6 +47,14 @@ MAX_PRESENCE_IDS: Final = 500
 MESSAGE_RATE: Final = Rate(per_second=1.0, burst=20)
 """Messages of one connection. Source: rtm.md 6.1 (1/s documented; the burst is recommended)."""
 
+PRESENCE_RATE: Final = Rate(per_second=1.0, burst=20)
+"""presence_sub and presence_query of one connection, which may name 500 users each and are answered for each of them.
+Source: rtm.md 6.1 (documented as limited, the numbers are ours)."""
+
+OTHER_RATE: Final = Rate(per_second=10.0, burst=100)
+"""All other frames of one connection: pings, typing, tickles. Source: as above; typing is documented as once in three
+seconds for each channel, and no known client pings more often than once a second."""
+
 MAX_REJECTIONS: Final = 50
 """Rejections for speed in a row after which the connection is ended. Source: rtm.md 6.1 (recommended)."""
 
@@ -118,16 +126,17 @@ class ServerSession:
     """One RTM connection as the server sees it.
 
     Args:
-        message_rate: how fast messages may come; None for no limit.
+        message_rate: how fast messages may come; None for no limit, on other frames neither.
     """
 
-    __slots__ = ("_bucket", "_pending", "_rate", "_rejections", "state")
+    __slots__ = ("_messages", "_others", "_pending", "_presence", "_rate", "state")
 
     def __init__(self, *, message_rate: Rate | None = MESSAGE_RATE) -> None:
         self.state = State.ACCEPTED
         self._rate = message_rate
-        self._bucket: TokenBucket | None = None
-        self._rejections = 0
+        self._messages: _Gate | None = None  # most connections never send: they carry no gates
+        self._presence: _Gate | None = None
+        self._others: _Gate | None = None
         self._pending = 0
 
     @property
@@ -174,9 +183,14 @@ class ServerSession:
         if len(data) > MAX_FRAME_SIZE:
             return Close(TOO_BIG, f"frame over {MAX_FRAME_SIZE} bytes")
         command = decode_command(data)
+        if type(command) is Message:  # by far the most frequent: before the ladder
+            return self._receive_message(command, now)
+        if self._rate is not None:
+            gate = self._gate_of(command, now)
+            if not gate.lets_pass(now):
+                is_answered = not isinstance(command, Typing | Tickle | UnknownCommand)
+                return self._refuse_fast(command.id, gate) if is_answered else None
         match command:
-            case Message():
-                return self._receive_message(command, now)
             case PingCommand():
                 return Answer(command.pong())
             case PresenceSub() | PresenceQuery():
@@ -185,15 +199,19 @@ class ServerSession:
                 return command
             case Typing() | Tickle():
                 return command
-            case UnknownCommand():
-                return None  # rtm.md 4.1 (recommended): what a newer client may say is no error
             case InvalidFrame():
                 return Answer(encode(AckError.of(command.id or 0, RtmErrorCode.INVALID_FRAME, command.reason)))
+            case _:
+                return None  # rtm.md 4.1 (recommended): what a newer client may say is no error
 
     def acknowledge(self, message_id: int | None, ts: Ts, text: str) -> bytes | None:
         """Return the ack of a stored message, None if the session ended meanwhile."""
         self._answer()
-        return encode(Ack(reply_to=message_id, ts=ts, text=text)) if self.is_live else None
+        if not self.is_live:
+            return None
+        if message_id is None:
+            return encode(Ack(reply_to=None, ts=ts, text=text))
+        return b'{"ok":true,"reply_to":%d,"ts":"%b","text":%b}' % (message_id, ts.encode(), encode(text))
 
     def reject(self, message_id: int | None, code: RtmErrorCode) -> bytes | None:
         """Return the error reply to a message, None if the session ended meanwhile."""
@@ -204,33 +222,33 @@ class ServerSession:
         """Return the error reply to a frame that has no other answer, such as typing; None if the session ended."""
         return encode(AckError.of(frame_id, code)) if self.is_live else None
 
-    def _receive_message(self, message: Message, now: float) -> Command | Answer | Close:
-        code = self._fault(message, now)
-        if code is None:
-            self._rejections = 0
-            self._pending += 1
-            return message
-        if code is RtmErrorCode.SLOW_DOWN:
-            self._rejections += 1
-            if self._rejections >= MAX_REJECTIONS:
-                return Close(TOO_FAST, "too many messages")
-        return Answer(encode(AckError.of(message.id, code)))
-
-    def _fault(self, message: Message, now: float) -> RtmErrorCode | None:
-        if not self._may_send(now):
-            return RtmErrorCode.SLOW_DOWN
+    def _receive_message(self, message: Message, now: float) -> Message | Answer | Close:
+        if self._rate is not None:
+            if self._messages is None:
+                self._messages = _Gate(self._rate, now)
+            if not self._messages.lets_pass(now):
+                return self._refuse_fast(message.id, self._messages)
         if not message.text:
-            return RtmErrorCode.NO_TEXT
+            return Answer(encode(AckError.of(message.id, RtmErrorCode.NO_TEXT)))
         if len(message.text) > MAX_TEXT_LENGTH:
-            return RtmErrorCode.TEXT_TOO_LONG
-        return None
+            return Answer(encode(AckError.of(message.id, RtmErrorCode.TEXT_TOO_LONG)))
+        self._pending += 1
+        return message
 
-    def _may_send(self, now: float) -> bool:
-        if self._rate is None:
-            return True
-        if self._bucket is None:  # most connections never send: they do not carry a bucket
-            self._bucket = TokenBucket(self._rate, now)
-        return self._bucket.take(now)
+    def _gate_of(self, command: object, now: float) -> "_Gate":
+        """Return what limits the rate of a frame that is no message."""
+        if isinstance(command, PresenceSub | PresenceQuery):
+            if self._presence is None:
+                self._presence = _Gate(PRESENCE_RATE, now)
+            return self._presence
+        if self._others is None:
+            self._others = _Gate(OTHER_RATE, now)
+        return self._others
+
+    def _refuse_fast(self, frame_id: int | None, gate: "_Gate") -> Answer | Close:
+        if gate.refused >= MAX_REJECTIONS:
+            return Close(TOO_FAST, "too many frames")
+        return Answer(encode(AckError.of(frame_id, RtmErrorCode.SLOW_DOWN)))
 
     def _answer(self) -> None:
         if self._pending == 0:
@@ -242,3 +260,19 @@ class ServerSession:
             self.state = TRANSITIONS[self.state, step]
         except KeyError:
             raise LocalProtocolError(f"cannot {step.value} a session that is {self.state.value}") from None
+
+
+class _Gate(TokenBucket):
+    """The rate of one kind of frames, and how many were refused in a row."""
+
+    __slots__ = ("refused",)
+
+    def __init__(self, rate: Rate, now: float) -> None:
+        super().__init__(rate, now)
+        self.refused = 0
+
+    def lets_pass(self, now: float) -> bool:
+        """Count a frame in; return False if it came too fast."""
+        passes = self.take(now)
+        self.refused = 0 if passes else self.refused + 1
+        return passes

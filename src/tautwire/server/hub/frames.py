@@ -5,6 +5,12 @@ nor compression: rtm.md section 2 (read in SDKs).
 """
 
 from struct import pack
+from typing import Final
+
+from tautwire.server.log.entry import Entry
+
+MAX_SHARED: Final = 8 * 1024 * 1024
+"""Bytes of frames that are kept for those who catch up."""
 
 
 def text_frame(payload: bytes) -> bytes:
@@ -15,3 +21,31 @@ def text_frame(payload: bytes) -> bytes:
     if size < 65_536:
         return pack("!BBH", 0x81, 126, size) + payload
     return pack("!BBQ", 0x81, 127, size) + payload
+
+
+def position_frame(position: int) -> bytes:
+    """Return the frame that tells a client how far it got. Source: our own; sent only on request."""
+    return text_frame(b'{"type":"position","position":%d}' % position)
+
+
+class SharedFrames:
+    """The frames of entries that were replayed last, so that many who come back at once wait for the same bytes."""
+
+    def __init__(self) -> None:
+        self._frames: dict[int, bytes] = {}  # by position, in the order in which they were made
+        self._size = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes that are kept."""
+        return self._size
+
+    def of(self, entry: Entry) -> bytes:
+        """Return the frame of an entry."""
+        frame = self._frames.get(entry.position)
+        if frame is None:
+            frame = self._frames[entry.position] = text_frame(entry.payload)
+            self._size += len(frame)
+            while self._size > MAX_SHARED:
+                self._size -= len(self._frames.pop(next(iter(self._frames))))
+        return frame

@@ -4,22 +4,37 @@ Entries come from the log in order and go to the outboxes of the connections of 
 each outbox is written once. A join or leave entry moves the user's connections between topics at its very place in
 the stream, so nobody gets an event from before or after their membership. What is not durable (typing, presence)
 takes the ``whisper`` lane, which slow connections do not get.
+
+Answers do not wait behind other people's events: connections that were given an answer are written first, then as many
+of the others as a turn of the loop may take.
+
+One failure stays one. A connection that cannot be given something is ended, since it would miss an event; it comes
+again and resumes. All others get what they are owed.
 """
 
 import asyncio
+import logging
+from collections import deque
 from collections.abc import Collection, Sequence
 from typing import Final, Protocol
 
 from tautwire.server.hub.frames import text_frame
+from tautwire.server.hub.positions import Positions, Progress
 from tautwire.server.log.entry import WORKSPACE, Entry, Topic
 from tautwire.session.outbox import Outbox
 
-FLUSHES_PER_TURN: Final = 500
-"""Connections written in one turn of the loop: a channel of thousands must not keep others waiting."""
+log = logging.getLogger("tautwire.server.hub")
+
+FLUSHES_PER_TURN: Final = 150
+"""Connections without an answer that are written in one turn of the loop, some 1 ms: what arrives meanwhile is read in
+the next turn. A channel of thousands must not keep others waiting."""
 
 
 class Connection(Protocol):
     """What the hub knows of a live connection."""
+
+    progress: Progress | None
+    """How far the peer knows that it got; None if it does not understand ``position`` frames."""
 
     @property
     def number(self) -> int:
@@ -33,16 +48,15 @@ class Connection(Protocol):
     def outbox(self) -> Outbox:
         """The frames that wait. Whoever puts the first one in sees to it that the connection is flushed."""
 
-    def flush(self) -> bool:
-        """Write what is queued; return True if some of it has to wait for the next turn."""
-
     @property
     def is_slow(self) -> bool:
         """Whether the peer does not keep up: it gets no whispers."""
 
-    @property
-    def wants_positions(self) -> bool:
-        """Whether the peer understands ``position`` frames."""
+    def flush(self) -> bool:
+        """Write what is queued, if anything; return True if some of it has to wait for the next turn."""
+
+    def abort(self) -> None:
+        """Drop the socket without another word."""
 
 
 class Hub:
@@ -53,12 +67,14 @@ class Hub:
     """
 
     def __init__(self, channels: dict[str, set[Topic]]) -> None:
+        self.positions = Positions()
         self._channels = channels
         self._connections: dict[str, list[Connection]] = {}  # by user
         self._topics: dict[Topic, dict[Connection, None]] = {WORKSPACE: {}}  # dicts keep the order of arrival
-        self._dirty: list[Connection] = []
-        self._resumable: dict[Connection, None] = {}
-        self._flushing = False
+        self._resumable: dict[Connection, Progress] = {}
+        self._answered: dict[Connection, None] = {}
+        self._dirty: deque[Connection] = deque()
+        self._is_scheduled = False
 
     def __len__(self) -> int:
         return len(self._topics[WORKSPACE])
@@ -77,8 +93,8 @@ class Hub:
         self._connections.setdefault(user, []).append(connection)
         for topic in (WORKSPACE, Topic(user), *self.channels_of(user)):
             self._topics.setdefault(topic, {})[connection] = None
-        if connection.wants_positions:
-            self._resumable[connection] = None
+        if connection.progress is not None:
+            self._resumable[connection] = connection.progress
 
     def detach(self, connection: Connection) -> None:
         """Forget a connection; harmless if it is not attached."""
@@ -93,19 +109,43 @@ class Hub:
             self._drop(topic, connection)
         self._resumable.pop(connection, None)
 
+    def give_up(self, connection: Connection, why: str, error: Exception) -> None:
+        """End a connection because of a failure of ours, or it would miss something."""
+        log.error("connection %d of %s ended: %s", connection.number, connection.user, why, exc_info=error)
+        self.detach(connection)
+        try:
+            connection.abort()
+        except Exception:
+            log.exception("connection %d of %s could not be dropped", connection.number, connection.user)
+
     def deliver(self, entries: Sequence[Entry]) -> None:
-        """Hand committed entries to everybody concerned, in order."""
+        """Hand committed entries to everybody concerned, in order. Kinds that move nobody are passed over."""
         for entry in entries:
-            if entry.kind == "event":
-                self._fan_out(entry)
-            elif entry.kind == "join":
-                self._join(entry.topic, entry.payload.decode())
-            else:
-                self._leave(entry.topic, entry.payload.decode())
-        if self._resumable and entries:
-            frame = text_frame(b'{"type":"position","position":%d}' % entries[-1].position)
-            for connection in self._resumable:
+            try:
+                if entry.kind == "event":
+                    self._fan_out(entry)
+                elif entry.kind == "join":
+                    self._join(entry.topic, entry.payload.decode())
+                elif entry.kind == "leave":
+                    self._leave(entry.topic, entry.payload.decode())
+            except Exception as error:
+                log.exception("entry %d of the log (%s) was not delivered", entry.position, entry.kind)
+                self._contain(entry, error)
+        if entries:
+            self.positions.head = entries[-1].position
+
+    def sweep(self) -> None:
+        """Tell positions to those that are due; call it about once a second."""
+        self.positions.sweep()
+        for connection, progress in self._resumable.items():
+            frame = self.positions.due(progress)
+            if frame is not None:
                 self.push(connection, frame)
+
+    def last_position(self, connection: Connection) -> bytes | None:
+        """Return the position frame for a connection that is about to be closed, None if it needs none."""
+        progress = self._resumable.get(connection)
+        return None if progress is None else self.positions.last(progress)
 
     def whisper(self, topic: Topic, payload: bytes, *, but: str | None = None) -> None:
         """Tell the connections of a topic something that may be lost; the user ``but`` is not told."""
@@ -122,11 +162,17 @@ class Hub:
             self.flush_later(connection)
         connection.outbox.append(frame)
 
-    def push_first(self, connection: Connection, frame: bytes) -> None:
-        """Queue a frame before what was queued with ``push``: a pong does not wait behind events."""
-        if not connection.outbox:
-            self.flush_later(connection)
-        connection.outbox.insert_first(frame)
+    def answer(self, connection: Connection, frame: bytes, *, first: bool = False) -> None:
+        """Queue what a connection itself has asked for: it is written before the events of others.
+
+        With ``first`` it overtakes what waits for the connection: a pong does not wait behind events.
+        """
+        self._answered[connection] = None
+        self._schedule()
+        if first:
+            connection.outbox.insert_first(frame)
+        else:
+            connection.outbox.append(frame)
 
     def flush_later(self, connection: Connection) -> None:
         """Have a connection that has something queued written at the end of this tick."""
@@ -140,28 +186,55 @@ class Hub:
         frame = text_frame(entry.payload)
         skip = entry.skip
         dirty = self._dirty
-        for connection in connections:
-            if connection.number != skip:
-                outbox = connection.outbox
-                if not outbox:
-                    dirty.append(connection)
-                outbox.append(frame)
-        if dirty:
-            self._schedule()
+        failed: list[tuple[Connection, Exception]] = []
+        rest = iter(connections)
+        while True:
+            try:
+                for connection in rest:
+                    if connection.number != skip:
+                        outbox = connection.outbox
+                        if not outbox:
+                            dirty.append(connection)
+                        outbox.append(frame)
+                        progress = connection.progress
+                        if progress is not None:
+                            progress.unconfirmed += 1
+                break
+            except Exception as error:  # noqa: BLE001 - logged below
+                failed.append((connection, error))  # the iterator goes on behind it
+        self._schedule()
+        for connection, reason in failed:
+            self.give_up(connection, f"it would miss entry {entry.position}", reason)
 
     def _schedule(self) -> None:
-        if not self._flushing:
-            self._flushing = True
+        if not self._is_scheduled:
+            self._is_scheduled = True
             asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
-        turn, self._dirty = self._dirty[:FLUSHES_PER_TURN], self._dirty[FLUSHES_PER_TURN:]
-        for connection in turn:
+        self._is_scheduled = False  # first: whatever happens below, the next frame is written
+        answered, self._answered = self._answered, {}
+        dirty = self._dirty
+        try:
+            for connection in answered:
+                self._write(connection)
+            for _ in range(min(len(dirty), FLUSHES_PER_TURN)):
+                self._write(dirty.popleft())
+        finally:
+            if dirty or self._answered:
+                self._schedule()
+
+    def _write(self, connection: Connection) -> None:
+        try:
+            progress = connection.progress
+            if progress is not None and progress.unconfirmed:
+                frame = self.positions.with_events(progress)
+                if frame is not None:
+                    connection.outbox.append(frame)
             if connection.flush():
                 self._dirty.append(connection)
-        self._flushing = False
-        if self._dirty:
-            self._schedule()
+        except Exception as error:  # noqa: BLE001 - logged there
+            self.give_up(connection, "what waits for it could not be written", error)
 
     def _join(self, channel: Topic, user: str) -> None:
         self._channels.setdefault(user, set()).add(channel)
@@ -169,9 +242,23 @@ class Hub:
             self._topics.setdefault(channel, {})[connection] = None
 
     def _leave(self, channel: Topic, user: str) -> None:
-        self._channels.get(user, set()).discard(channel)
         for connection in self.connections_of(user):
             self._drop(channel, connection)
+        self._channels.get(user, set()).discard(channel)
+
+    def _contain(self, entry: Entry, error: Exception) -> None:
+        """Keep the failure of an entry to the connections it concerns: end them, and get their memberships right."""
+        if entry.kind == "event":
+            for connection in [*self._topics.get(entry.topic, ())]:
+                self.give_up(connection, f"it would miss entry {entry.position}", error)
+            return
+        try:
+            user = entry.payload.decode()
+            for connection in [*self.connections_of(user)]:
+                self.give_up(connection, "its memberships are not certain", error)
+            (self._join if entry.kind == "join" else self._leave)(entry.topic, user)
+        except Exception:
+            log.exception("the members of %s are not certain until the server is started again", entry.topic)
 
     def _drop(self, topic: Topic, connection: Connection) -> None:
         connections = self._topics.get(topic)

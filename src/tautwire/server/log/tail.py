@@ -57,6 +57,27 @@ def read_entries(query: Query, *, after: int, before: int) -> list[Entry]:
     return [Entry(row[0], row[1], Topic(row[2]), row[3]) for row in rows]
 
 
+def read_sizes(query: Query, *, after: int, before: int) -> list[tuple[int, int]]:
+    """Return position and bytes of the stored entries with ``after < position < before``, oldest first."""
+    rows = query.all(
+        "SELECT position, length(payload) FROM log WHERE position > ? AND position < ? ORDER BY position",
+        after,
+        before,
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def read_moves(query: Query, *, after: int, before: int) -> list[Entry]:
+    """Return the joins and leaves among the stored entries with ``after < position < before``, oldest first."""
+    rows = query.all(
+        "SELECT position, kind, topic, payload FROM log"
+        " WHERE position > ? AND position < ? AND kind <> 'event' ORDER BY position",
+        after,
+        before,
+    )
+    return [Entry(row[0], row[1], Topic(row[2]), row[3]) for row in rows]
+
+
 def visible(entries: Sequence[Entry], user: str, channels: Collection[Topic]) -> list[Entry]:
     """Return the events among ``entries`` that the user was entitled to at their time, oldest first.
 

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from tautwire.protocol.errors import RtmErrorCode
-from tautwire.protocol.frames import Message, PresenceQuery, PresenceSub, Tickle, Typing
+from tautwire.protocol.frames import Message, PresenceQuery, PresenceSub, Typing
 from tautwire.protocol.ids import is_ts
 from tautwire.server.log.entry import Topic
 from tautwire.server.rtm.connection import RtmConnection
@@ -39,17 +39,17 @@ class Commands:
     def carry_out(self, connection: RtmConnection, command: Command) -> None:
         """Do what a client asks; the answer, if there is one, comes later."""
         self._presence.touch(connection.user)
+        if type(command) is Message:  # by far the most frequent: before the ladder
+            self._post(connection, command)
+            return
         match command:
-            case Message():
-                self._post(connection, command)
             case Typing():
                 self._type(connection, command)
             case PresenceSub():
-                self._presence.subscribe(connection, command.ids)
+                if not self._presence.subscribe(connection, command.ids):
+                    self._fail(connection, command.id, RtmErrorCode.CANNOT_PROCESS)
             case PresenceQuery():
                 self._presence.answer(connection, list(dict.fromkeys(command.ids)))
-            case Tickle():
-                pass
 
     def _post(self, connection: RtmConnection, message: Message) -> None:
         """Store a message; the ack is sent when it is durable, the refusal when that is certain."""
@@ -67,6 +67,18 @@ class Commands:
         self._workspace.writer.post(unit, partial(self._answer, connection, message.id))
 
     def _answer(
+        self,
+        connection: RtmConnection,
+        message_id: int | None,
+        posted: messages.Posted | None,
+        error: BaseException | None,
+    ) -> None:
+        try:
+            self._reply(connection, message_id, posted, error)
+        except Exception as failure:  # noqa: BLE001 - logged there
+            self._workspace.hub.give_up(connection, "the answer to its message could not be sent", failure)
+
+    def _reply(
         self,
         connection: RtmConnection,
         message_id: int | None,
@@ -98,6 +110,10 @@ class Commands:
                 payload["thread_ts"] = typing.thread_ts
             hub.whisper(channel, msgspec.json.encode(payload), but=user)
             return
-        reply = connection.session.fail(typing.id, RtmErrorCode.INVALID_CHANNEL)
+        self._fail(connection, typing.id, RtmErrorCode.INVALID_CHANNEL)
+
+    def _fail(self, connection: RtmConnection, frame_id: int | None, code: RtmErrorCode) -> None:
+        """Refuse a frame that has no other answer."""
+        reply = connection.session.fail(frame_id, code)
         if reply is not None:
             connection.send(reply)

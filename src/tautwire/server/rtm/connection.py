@@ -7,6 +7,7 @@ in ``commands``; the ``door`` is its host and is told when it opens, commands an
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
@@ -14,6 +15,7 @@ from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 from tautwire.server.clock import Clock
 from tautwire.server.hub.frames import text_frame
 from tautwire.server.hub.hub import Hub
+from tautwire.server.hub.positions import Progress
 from tautwire.server.rtm.replays import Sent
 from tautwire.server.services.identity import Identity
 from tautwire.server.services.tickets import Ticket
@@ -32,6 +34,12 @@ SEND_BUFFER: Final = 65_536
 """SO_SNDBUF: with the kernel's default a stalled peer hides megabytes from the slow-consumer policy."""
 HIGH_WATER: Final = 262_144
 TEXT: Final = WSMsgType.TEXT  # looked up once: members of an enum are slow to reach in Python 3.11
+BROKEN_RULES: Final = 1002
+
+
+def may_be_sent(code: Any) -> bool:
+    """Tell whether a Close may carry this code. Source: RFC 6455 section 7.4 and IANA's list of 2026."""
+    return bool(1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999)
 
 
 class Host(Protocol):
@@ -56,6 +64,9 @@ class Host(Protocol):
     def closed(self, connection: "RtmConnection") -> None:
         """The socket is gone."""
 
+    def failed(self, connection: "RtmConnection", why: str, error: Exception) -> None:
+        """Something of ours raised: the connection cannot go on."""
+
 
 class RtmConnection(WSListener):
     """One live RTM connection.
@@ -74,12 +85,14 @@ class RtmConnection(WSListener):
         "_paging",
         "_socket",
         "_transport",
+        "_write",
         "ended",
         "heard",
         "left",
         "number",
         "outbox",
         "pinged",
+        "progress",
         "sent",
         "session",
         "slow_since",
@@ -92,7 +105,8 @@ class RtmConnection(WSListener):
         self.ticket = ticket
         self.session = session
         self.outbox = Outbox()
-        self.watched: frozenset[str] = frozenset()
+        self.progress = Progress() if ticket is not None and ticket.wants_positions else None
+        self.watched: tuple[str, ...] = ()
         self.heard = 0.0
         self.pinged = False
         self.slow_since: float | None = None
@@ -109,6 +123,7 @@ class RtmConnection(WSListener):
         self._loop = asyncio.get_running_loop()
         self._socket: Any = None
         self._transport: Any = None
+        self._write: Callable[[bytes], None]
 
     @property
     def who(self) -> Identity:
@@ -128,18 +143,18 @@ class RtmConnection(WSListener):
         return self.ticket is not None and self.ticket.batches_presence
 
     @property
-    def wants_positions(self) -> bool:
-        """Whether it can resume and wants to know how far it got."""
-        return self.ticket is not None and self.ticket.wants_positions
-
-    @property
     def is_slow(self) -> bool:
         """Whether the peer does not read as fast as we write."""
         return self.slow_since is not None
 
+    @property
+    def has_room(self) -> bool:
+        """Whether the peer has taken so much that the next page may be queued."""
+        return not self.outbox and not self._paging and self.slow_since is None
+
     def send(self, payload: bytes) -> None:
         """Queue a frame for this connection alone."""
-        self._host.hub.push(self, text_frame(payload))
+        self._host.hub.answer(self, text_frame(payload))
         if self._held and not self.session.is_full:
             self._hold(False)
 
@@ -149,15 +164,29 @@ class RtmConnection(WSListener):
 
     def flush(self) -> bool:
         """Write what is queued, in one go if possible; return True if some of it has to wait for the next turn."""
-        if self.ended is not None or self._paging:
+        outbox = self.outbox
+        if (
+            len(outbox) == 1
+            and self.slow_since is None
+            and not self._paging
+            and not self._socket.is_close_frame_sent
+            and self.ended is None
+        ):
+            self._write(outbox.take_all())
+            return False
+        return self._flush_otherwise()
+
+    def _flush_otherwise(self) -> bool:
+        """Flush several frames or none, or for a peer that is slow or leaving."""
+        outbox = self.outbox
+        if self.ended is not None or self._paging or not outbox:
             return False
         if self._socket.is_close_frame_sent:  # by picows, which does not tell us when a peer breaks the rules
             self._end(self._host.clock.monotonic())
             return False
-        outbox = self.outbox
-        if self.slow_since is not None or (len(outbox) > 1 and outbox.size > PAGE):
+        if self.slow_since is not None or outbox.size > PAGE:
             return self._flush_backlog()
-        self._transport.write(outbox.take_all())
+        self._write(outbox.take_all())
         return False
 
     def _flush_backlog(self) -> bool:
@@ -171,7 +200,9 @@ class RtmConnection(WSListener):
             self._host.overrun(self)
             return False
         bulk = outbox.size > BULK
-        self._write(outbox.take(BULK if bulk else PAGE), joined=backlog == 0)
+        frames = outbox.take(BULK if bulk else PAGE)
+        for data in frames if backlog else (b"".join(frames),):
+            self._write(data)
         if bulk and outbox:
             self._paging = True
             self._loop.call_later(PAUSE, self._next_page)
@@ -190,17 +221,21 @@ class RtmConnection(WSListener):
             return
         goodbye = self.session.goodbye()
         if self.slow_since is None and not self._paging:
-            self._transport.write(self.outbox.take_all())
+            position = self._host.hub.last_position(self)
+            if position is not None:
+                self.outbox.append(position)
+            if self.outbox:
+                self._write(self.outbox.take_all())
         self.outbox.clear()
         if goodbye is not None:
-            self._transport.write(text_frame(goodbye))
+            self._write(text_frame(goodbye))
         self._socket.send_close(WSCloseCode(code), reason.encode())
         self._end(now)
 
     def refuse(self, payload: bytes, now: float) -> None:
         """Send the error event of a dead URL and close. Source: rtm.md 3.4 (documented)."""
         if self._socket is not None:
-            self._transport.write(text_frame(payload))
+            self._write(text_frame(payload))
             self._socket.send_close(WSCloseCode.OK, b"")
             self._end(now)
 
@@ -219,36 +254,45 @@ class RtmConnection(WSListener):
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """The upgrade is done."""
-        self._socket = transport
-        self._transport = transport.underlying_transport
-        raw = self._transport.get_extra_info("socket")
-        if raw is not None:
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-        self._transport.set_write_buffer_limits(high=HIGH_WATER)
-        self.heard = self._host.clock.monotonic()
-        self._host.opened(self)
+        try:
+            self._socket = transport
+            self._transport = transport.underlying_transport
+            self._write = self._transport.write
+            raw = self._transport.get_extra_info("socket")
+            if raw is not None:
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+            self._transport.set_write_buffer_limits(high=HIGH_WATER)
+            self.heard = self._host.clock.monotonic()
+            self._host.opened(self)
+        except Exception as error:  # noqa: BLE001 - logged there
+            self._host.failed(self, "it could not be opened", error)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """A frame came in."""
-        self.heard = self._host.clock.monotonic()
-        self.pinged = False
-        kind = frame.msg_type
-        if kind == TEXT and frame.fin and self._fragments is None:
-            self._receive(frame.get_payload_as_bytes())
-        elif kind == WSMsgType.CLOSE:
-            self._peer_closed(transport, frame)
-        elif self.ended is not None:
-            return
-        elif kind == WSMsgType.PING:
-            transport.send_pong(frame.get_payload_as_bytes())
-        elif kind != WSMsgType.PONG:
-            self._assemble(frame)
+        try:
+            self.heard = self._host.clock.monotonic()
+            self.pinged = False
+            kind = frame.msg_type
+            if kind == TEXT and frame.fin and self._fragments is None:
+                self._receive(frame.get_payload_as_bytes())
+            elif kind == WSMsgType.CLOSE:
+                self._peer_closed(transport, frame)
+            elif self.ended is not None:
+                return
+            elif kind == WSMsgType.PING:
+                transport.send_pong(frame.get_payload_as_bytes())
+            elif kind != WSMsgType.PONG:
+                self._assemble(frame)
+        except Exception as error:  # noqa: BLE001 - logged there
+            self._host.failed(self, "its frame could not be handled", error)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """The socket is gone."""
-        if self.ended is None:
-            self._end(self._host.clock.monotonic())
-        self._host.closed(self)
+        try:
+            if self.ended is None:
+                self._end(self._host.clock.monotonic())
+        finally:
+            self._host.closed(self)
 
     def pause_writing(self) -> None:
         """The socket's buffer is full."""
@@ -260,18 +304,17 @@ class RtmConnection(WSListener):
 
     def _receive(self, data: bytes) -> None:
         outcome = self.session.receive(data, self.heard)
-        match outcome:
-            case None:
-                return
-            case Answer(payload):
-                self._host.hub.push_first(self, text_frame(payload))
-            case Close(code, reason):
-                log.info("connection %d of %s: closed, %s", self.number, self.user, reason)
-                self.end(code, reason, self.heard)
-            case command:
-                self._host.carry_out(self, command)
-                if self.session.is_full and not self._held:
-                    self._hold(True)
+        if outcome is None:
+            return
+        if isinstance(outcome, Answer):  # no match: the ladder costs more than many an answer
+            self._host.hub.answer(self, text_frame(outcome.payload), first=True)
+        elif isinstance(outcome, Close):
+            log.info("connection %d of %s: closed, %s", self.number, self.user, outcome.reason)
+            self.end(outcome.code, outcome.reason, self.heard)
+        else:
+            self._host.carry_out(self, outcome)
+            if self.session.is_full and not self._held:
+                self._hold(True)
 
     def _hold(self, held: bool) -> None:
         """Stop or go on reading: a flood of messages waits in the kernel, not in our memory."""
@@ -290,7 +333,13 @@ class RtmConnection(WSListener):
         self._host.ended(self)
 
     def _assemble(self, frame: WSFrame) -> None:
-        """Join the parts of a fragmented frame. A binary frame is read as if it were text."""
+        """Join the parts of a fragmented frame. A binary frame is read as if it were text.
+
+        Parts without a beginning, and a beginning between parts, break the rules. Source: RFC 6455 section 5.4.
+        """
+        if (frame.msg_type == WSMsgType.CONTINUATION) is (self._fragments is None):
+            self.end(BROKEN_RULES, "a continuation frame out of place", self.heard)
+            return
         if self._fragments is None:
             self._fragments = bytearray()
         self._fragments += frame.get_payload_as_memoryview()
@@ -305,14 +354,15 @@ class RtmConnection(WSListener):
             self.left = True
             self._end(self.heard)
             code = frame.get_close_code()
-            transport.send_close(WSCloseCode.OK if code == WSCloseCode.NO_INFO else code, b"")
+            if code == WSCloseCode.NO_INFO:
+                code = WSCloseCode.OK
+            transport.send_close(code if may_be_sent(code) else WSCloseCode.PROTOCOL_ERROR, b"")
         transport.disconnect()
-
-    def _write(self, frames: list[bytes], *, joined: bool) -> None:
-        for data in (b"".join(frames),) if joined else frames:
-            self._transport.write(data)
 
     def _next_page(self) -> None:
         self._paging = False
-        if self.ended is None:
-            self._host.hub.flush_later(self)
+        try:
+            if self.ended is None:
+                self._host.hub.flush_later(self)
+        except Exception as error:  # noqa: BLE001 - logged there
+            self._host.failed(self, "its next page could not be written", error)

@@ -1,27 +1,28 @@
 """The door of RTM: from a dialled URL to a live connection, and the end of all of them.
 
 A connection opens in one turn of the loop: hello, everything since the position of its ticket that its user may see,
-then live. Only when that reaches back further than the tail in memory is the older part read from disk first.
+then live. Where that is more than a page, or not in memory any more, it comes page by page, and the connection is live
+when it has caught up.
 """
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Final
 
 import msgspec
 from picows import WSListener, WSUpgradeRequest
 
 from tautwire.protocol.errors import RtmErrorCode
-from tautwire.server.hub.frames import text_frame
+from tautwire.server.hub.frames import SharedFrames
+from tautwire.server.log.catchup import CatchUp
 from tautwire.server.log.entry import Entry
-from tautwire.server.log.tail import read_entries, visible
 from tautwire.server.rtm.commands import Commands
-from tautwire.server.rtm.connection import RtmConnection
+from tautwire.server.rtm.connection import PAUSE, RtmConnection
 from tautwire.server.rtm.replays import Replays
 from tautwire.server.services.presence import Presence
-from tautwire.server.services.tickets import Ticket, Tickets
+from tautwire.server.services.tickets import Tickets
 from tautwire.server.services.workspace import Workspace
 from tautwire.session.server import MESSAGE_RATE, Command, ServerSession
 
@@ -50,6 +51,7 @@ class Door:
         self._workspace = workspace
         self._tickets = tickets
         self._presence = presence
+        self._frames = SharedFrames()
         self._replays = Replays(self.hub, self.clock)
         self._commands = Commands(workspace, presence, self._replays)
         self._rate = MESSAGE_RATE if workspace.settings.rate_limits else None
@@ -80,12 +82,25 @@ class Door:
         ticket = connection.ticket
         if ticket is None:
             connection.refuse(connection.session.refuse(RtmErrorCode.URL_EXPIRED), self.clock.monotonic())
-        elif self._workspace.tail.oldest <= ticket.position + 1:
-            self._go_live(connection, ticket, ())
-        else:
-            task = asyncio.create_task(self._catch_up(connection, ticket))
-            self._opening.add(task)
-            task.add_done_callback(self._opening.discard)
+            return
+        connection.send(connection.session.welcome())
+        sent = self._replays.take(connection.user)
+        if sent is not None:
+            connection.send(sent.payload())
+        missed = CatchUp(
+            self._workspace.tail,
+            self._workspace.reader,
+            user=connection.user,
+            position=ticket.position,
+            channels=self.hub.channels_of(connection.user),
+        )
+        events = missed.everything()
+        if events is not None:
+            self._go_live(connection, events)
+            return
+        task = asyncio.create_task(self._catch_up(connection, missed))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
 
     def carry_out(self, connection: RtmConnection, command: Command) -> None:
         """Do what a client asks."""
@@ -96,12 +111,13 @@ class Door:
         self._end_slow(connection, "backlog over the limit")
 
     def ended(self, connection: RtmConnection) -> None:
-        """Deliver nothing more to a connection."""
-        self.hub.detach(connection)
-        if not connection.left:
-            self._replays.lost(connection)
-        self._presence.unsubscribe(connection, connection.watched)
-        self._presence.disconnected(connection.user)
+        """Deliver nothing more to a connection; each step is taken even if one before it fails."""
+        with ExitStack() as last_first:
+            last_first.callback(self._presence.disconnected, connection.user)
+            last_first.callback(self._presence.unsubscribe, connection)
+            if not connection.left:
+                last_first.callback(self._replays.lost, connection)
+            last_first.callback(self.hub.detach, connection)
 
     def closed(self, connection: RtmConnection) -> None:
         """Forget a connection whose socket is gone."""
@@ -109,77 +125,99 @@ class Door:
         if not self._connections:
             self._empty.set()
 
+    def failed(self, connection: RtmConnection, why: str, error: Exception) -> None:
+        """End a connection because of a failure of ours."""
+        self.hub.give_up(connection, why, error)
+
     def sweep(self) -> None:
         """Ping the silent, end the dead and the slow; call it about once a second."""
-        settings = self._workspace.settings
         now = self.clock.monotonic()
         for connection in list(self._connections.values()):
-            silence = now - connection.heard
-            if connection.ended is not None:
-                if now - connection.ended > CLOSE_PATIENCE:
-                    connection.abort()
-            elif silence > settings.silence_limit:
-                log.info("connection %d of %s: nothing heard for %.0f s", connection.number, connection.user, silence)
+            try:
+                self._look_after(connection, now)
+            except Exception as error:  # noqa: BLE001 - logged there
+                self.hub.give_up(connection, "it could not be looked after", error)
+        self.hub.sweep()
+
+    def _look_after(self, connection: RtmConnection, now: float) -> None:
+        settings = self._workspace.settings
+        silence = now - connection.heard
+        if connection.ended is not None:
+            if now - connection.ended > CLOSE_PATIENCE:
                 connection.abort()
-            elif connection.slow_since is not None and now - connection.slow_since > settings.slow_deadline:
-                self._end_slow(connection, "does not read")
-            elif silence > settings.ping_interval and not connection.pinged:
-                connection.ping()
+        elif silence > settings.silence_limit:
+            log.info("connection %d of %s: nothing heard for %.0f s", connection.number, connection.user, silence)
+            connection.abort()
+        elif connection.slow_since is not None and now - connection.slow_since > settings.slow_deadline:
+            self._end_slow(connection, "does not read")
+        elif silence > settings.ping_interval and not connection.pinged:
+            connection.ping()
 
     async def stop(self) -> None:
         """Say goodbye to everybody, give them a moment, close with 1001, and see to it that all sockets end."""
         self._stopping = True
         for task in self._opening:
             task.cancel()
-        for connection in list(self._connections.values()):
-            goodbye = connection.session.goodbye()
-            if goodbye is not None:
-                connection.send(goodbye)
+        self._for_each(self._say_goodbye, "goodbye could not be said")
         if self._connections:
             await asyncio.sleep(self._workspace.settings.drain)
         now = self.clock.monotonic()
         self._empty.clear()
-        for connection in list(self._connections.values()):
-            connection.end(GOING_AWAY, "the server stops", now)
+        self._for_each(lambda connection: connection.end(GOING_AWAY, "the server stops", now), "it could not be closed")
         if self._connections:
             try:
                 await asyncio.wait_for(self._empty.wait(), END_PATIENCE)
             except TimeoutError:
-                for connection in list(self._connections.values()):
-                    connection.abort()
+                self._for_each(RtmConnection.abort, "it could not be dropped")
 
-    async def _catch_up(self, connection: RtmConnection, ticket: Ticket) -> None:
-        """Read what memory does not hold any more, then go live."""
+    def _for_each(self, step: Callable[[RtmConnection], None], why: str) -> None:
+        """Take a step with every connection; one with which it fails is dropped, and the others do not notice."""
+        for connection in list(self._connections.values()):
+            try:
+                step(connection)
+            except Exception as error:  # noqa: BLE001 - logged there
+                self.hub.give_up(connection, why, error)
+
+    def _say_goodbye(self, connection: RtmConnection) -> None:
+        goodbye = connection.session.goodbye()
+        if goodbye is not None:
+            connection.send(goodbye)
+
+    async def _catch_up(self, connection: RtmConnection, missed: CatchUp) -> None:
+        """Send what was missed page by page, as fast as the peer reads, then go live."""
         tail = self._workspace.tail
-        stored: list[Entry] = []
-        position = ticket.position
         try:
-            while tail.oldest > position + 1:
-                before = tail.oldest
-                stored += await self._workspace.reader.read(partial(read_entries, after=position, before=before))
-                position = before - 1
-        except Exception:
-            log.exception("connection %d of %s: the log could not be read", connection.number, connection.user)
-            connection.abort()  # it has to come again: without these entries it would miss something
-            return
-        if connection.number in self._connections and connection.ended is None:
-            self._go_live(connection, ticket, stored)
+            await missed.rewind()
+            while connection.ended is None:
+                events = await missed.page()
+                if missed.position == tail.position:
+                    self._go_live(connection, events)
+                    return
+                self._queue(connection, events)
+                if connection.progress is not None:
+                    self.hub.push(connection, self.hub.positions.begin(connection.progress, missed.position))
+                connection.allow_backlog()
+                while not connection.has_room and connection.ended is None:  # noqa: ASYNC110 - a pause is wanted
+                    await asyncio.sleep(PAUSE)
+        except Exception as error:  # noqa: BLE001 - logged there
+            # It has to come again: without these entries it would miss something.
+            self.hub.give_up(connection, "what it missed could not be read", error)
 
-    def _go_live(self, connection: RtmConnection, ticket: Ticket, stored: Sequence[Entry]) -> None:
-        tail = self._workspace.tail
-        connection.send(connection.session.welcome())
-        sent = self._replays.take(connection.user)
-        if sent is not None:
-            connection.send(sent.payload())
-        entries = [*stored, *tail.since(stored[-1].position if stored else ticket.position)]
-        for entry in visible(entries, connection.user, self.hub.channels_of(connection.user)):
-            self.hub.push(connection, text_frame(entry.payload))
-        if connection.wants_positions:
-            connection.send(b'{"type":"position","position":%d}' % tail.position)
+    def _go_live(self, connection: RtmConnection, events: Sequence[Entry]) -> None:
+        """Queue the last of what was missed and have the hub deliver the rest, in one turn of the loop."""
+        self._queue(connection, events)
+        if connection.progress is not None:
+            self.hub.push(connection, self.hub.positions.begin(connection.progress, self._workspace.tail.position))
         connection.allow_backlog()
         self.hub.attach(connection)
         self._presence.touch(connection.user)
         log.info("connection %d of %s opened", connection.number, connection.user)
+
+    def _queue(self, connection: RtmConnection, events: Sequence[Entry]) -> None:
+        """Queue old events; of a message that was sent while the connection caught up it gets the ack alone."""
+        for entry in events:
+            if entry.skip != connection.number:
+                self.hub.push(connection, self._frames.of(entry))
 
     def _end_slow(self, connection: RtmConnection, why: str) -> None:
         log.warning("connection %d of %s ended: %s", connection.number, connection.user, why)

@@ -4,6 +4,8 @@ Lives on the loop, in memory; only what a person set by hand is stored (as a col
 subscription alone, on the lossy lane: the newest state counts, and it never delays an event.
 """
 
+import logging
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
@@ -15,15 +17,26 @@ from tautwire.server.hub.hub import Connection, Hub
 from tautwire.server.log.entry import Topic
 from tautwire.server.log.writer import Transaction
 
+log = logging.getLogger("tautwire.server.presence")
+
 ACTIVE: Final = "active"
 AWAY: Final = "away"
+
+MAX_MEMORY: Final = 268_435_456
+"""Bytes that the subscriptions of all connections may take; beyond it new ones are refused. Enough for 10,000
+connections that watch the same 500 users, or for 1,400 each of which watches 500 of its own."""
+
+_WATCH: Final = 48
+"""Bytes of a subscription: a place in the watcher's tuple and one in the user's dictionary. Measured."""
+_WATCHED: Final = 324
+"""Bytes of a user that is watched, besides the id's characters: the text, the dictionary, a place in the table."""
 
 
 class Watcher(Connection, Protocol):
     """A connection that can subscribe to presence."""
 
-    watched: frozenset[str]
-    """Whose presence it wants to hear of."""
+    watched: tuple[str, ...]
+    """Whose presence it wants to hear of. Kept by ``Presence``."""
 
     @property
     def batches_presence(self) -> bool:
@@ -52,6 +65,7 @@ class Presence:
         self._active: dict[str, float] = {}  # users told as active, with the time of their last activity
         self._leaving: dict[str, float] = {}  # users without a connection, with the time their grace ends
         self._watchers: dict[str, dict[Watcher, None]] = {}
+        self._memory = 0  # bytes that the subscriptions take, by ``_cost``
 
     def state(self, user: str) -> str:
         """Return ``active`` or ``away``."""
@@ -67,6 +81,9 @@ class Presence:
 
     def touch(self, user: str) -> None:
         """Note that a connected user did something."""
+        if user in self._active and user not in self._leaving:  # active before and after: the usual case
+            self._active[user] = self._clock.monotonic()
+            return
         if self._hub.connections_of(user):
             before = self.state(user)
             self._active[user] = self._clock.monotonic()
@@ -100,23 +117,42 @@ class Presence:
             self._active.pop(user, None)
             self._tell_change(user, before)
 
-    def subscribe(self, watcher: Watcher, users: Sequence[str]) -> None:
-        """Replace what the connection watches; it hears at once about those that are new."""
-        wanted = frozenset(users)
-        self.unsubscribe(watcher, watcher.watched - wanted)
-        fresh = [user for user in dict.fromkeys(users) if user not in watcher.watched]
-        watcher.watched = wanted
-        for user in fresh:
-            self._watchers.setdefault(user, {})[watcher] = None
-        self.answer(watcher, fresh)
+    def subscribe(self, watcher: Watcher, users: Sequence[str]) -> bool:
+        """Replace what the connection watches; it hears at once about those that are new.
 
-    def unsubscribe(self, watcher: Watcher, users: Iterable[str]) -> None:
-        """Stop telling the connection about these users."""
+        Returns:
+            False, with nothing changed, if all subscriptions of the server would take more than ``MAX_MEMORY``.
+        """
+        wanted = tuple(sys.intern(user) for user in dict.fromkeys(users))  # an id once, not for each watcher
+        before = frozenset(watcher.watched)
+        fresh = [user for user in wanted if user not in before]
+        if fresh and self._memory + sum(map(self._cost, fresh)) > MAX_MEMORY:
+            log.warning("presence_sub of %s refused: all subscriptions take %d bytes", watcher.user, self._memory)
+            return False
+        self._drop(watcher, before.difference(wanted))
+        for user in fresh:
+            self._memory += self._cost(user)
+            self._watchers.setdefault(user, {})[watcher] = None
+        watcher.watched = wanted
+        self.answer(watcher, fresh)
+        return True
+
+    def unsubscribe(self, watcher: Watcher) -> None:
+        """Tell the connection nothing any more."""
+        self._drop(watcher, watcher.watched)
+        watcher.watched = ()
+
+    def _drop(self, watcher: Watcher, users: Iterable[str]) -> None:
         for user in users:
-            watchers = self._watchers.get(user, {})
-            watchers.pop(watcher, None)
+            watchers = self._watchers[user]
+            del watchers[watcher]
             if not watchers:
-                self._watchers.pop(user, None)
+                del self._watchers[user]
+            self._memory -= self._cost(user)
+
+    def _cost(self, user: str) -> int:
+        """Return about how many bytes one more watcher of the user takes."""
+        return _WATCH if user in self._watchers else _WATCH + _WATCHED + len(user)
 
     def answer(self, watcher: Watcher, users: Sequence[str]) -> None:
         """Tell one connection the state of these users."""

@@ -1,0 +1,117 @@
+"""From a position to now: what a user missed, page by page, however much it is.
+
+A page comes from the tail in memory or, where that does not reach back so far, from disk. Pages are bounded in bytes,
+so a reader that does not read keeps one of them and no more. The user's memberships are wound back to the position
+once and move on with the pages; ``visible`` remains the one rule of who may see what.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from functools import partial
+from typing import Final
+
+from tautwire.server.log.entry import Entry, Topic
+from tautwire.server.log.tail import Tail, read_entries, read_moves, read_sizes, visible
+from tautwire.server.store.database import StoreError
+from tautwire.server.store.reader import Reader
+
+PAGE: Final = 262_144
+"""Bytes of entries in one page; one entry that is longer is a page of its own."""
+
+MAX_REPLAY_SIZE: Final = 8 * 1024 * 1024
+"""Bytes of entries between a position and now up to which a client can resume; beyond it the answer is ``resync``."""
+
+
+async def size_since(position: int, tail: Tail, reader: Reader) -> int:
+    """Return the bytes of all entries after ``position``."""
+    oldest = tail.oldest
+    size = sum(len(entry.payload) for entry in tail.since(position))
+    if oldest > position + 1:
+        size += sum(of for _, of in await reader.read(partial(read_sizes, after=position, before=oldest)))
+    return size
+
+
+class CatchUp:
+    """What one user missed since a position.
+
+    Args:
+        channels: the user's channels at the tail's position of now.
+    """
+
+    def __init__(self, tail: Tail, reader: Reader, *, user: str, position: int, channels: Collection[Topic]) -> None:
+        self.position = position
+        """Everything up to here was returned."""
+        self._tail = tail
+        self._reader = reader
+        self._user = user
+        self._channels = set(channels)
+        self._pages: list[int] = []  # where the next pages on disk end, the nearest last
+
+        self._recent = tail.since(position)
+        self._oldest = tail.oldest
+
+    def everything(self) -> list[Entry] | None:
+        """Return all that was missed if memory has it and it is no more than a page, else None."""
+        if self._oldest > self.position + 1 or sum(len(entry.payload) for entry in self._recent) > PAGE:
+            return None
+        return visible(self._recent, self._user, self._channels)
+
+    async def rewind(self) -> None:
+        """Find out which channels the user was in at the position; to be called before the first page."""
+        before = self._oldest
+        recent, self._recent = self._recent, []
+        moves = [entry for entry in recent if entry.kind != "event"]
+        if before > self.position + 1:
+            moves[:0] = await self._reader.read(partial(read_moves, after=self.position, before=before))
+        for entry in reversed(moves):
+            self._move(entry, undo=True)
+
+    async def page(self) -> list[Entry]:
+        """Return the next events that the user may see, perhaps none; ``position`` moves on to the end of the page.
+
+        The position is the tail's when nothing is missing any more. Memory is read without giving way to other tasks.
+
+        Raises:
+            StoreError: entries are neither in memory nor on disk.
+        """
+        tail = self._tail
+        if tail.oldest > self.position + 1:
+            entries = await self._stored_page(tail.oldest)
+        else:
+            self._pages.clear()
+            entries = tail.since(self.position)
+            del entries[_fitting(len(entry.payload) for entry in entries) :]
+        if not entries:
+            return []
+        for entry in entries:
+            self._move(entry)
+        self.position = entries[-1].position
+        return visible(entries, self._user, self._channels)
+
+    async def _stored_page(self, before: int) -> Sequence[Entry]:
+        if not self._pages:
+            places = await self._reader.read(partial(read_sizes, after=self.position, before=before))
+            if not places or places[0][0] != self.position + 1:
+                raise StoreError(f"the log has no entry {self.position + 1}")
+            while places:
+                count = _fitting(size for _, size in places)
+                self._pages.append(places[count - 1][0])
+                del places[:count]
+            self._pages.reverse()
+        end = self._pages.pop()
+        return await self._reader.read(partial(read_entries, after=self.position, before=end + 1))
+
+    def _move(self, entry: Entry, *, undo: bool = False) -> None:
+        if entry.kind in ("join", "leave") and entry.payload.decode() == self._user:
+            enters = (entry.kind == "join") is not undo
+            (self._channels.add if enters else self._channels.discard)(entry.topic)
+
+
+def _fitting(sizes: Iterable[int]) -> int:
+    """Return how many of the first ones fit on a page, at least one if there is any."""
+    total = count = 0
+    for size in sizes:
+        total += size
+        if total > PAGE and count:
+            break
+        count += 1
+    return count
