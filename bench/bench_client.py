@@ -5,7 +5,6 @@ All clients stay connected and take turns, so that other load hits all alike. A 
 """
 
 import json
-import math
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -14,7 +13,7 @@ from statistics import median
 
 from bench.bench_decode import FRAMES, MESSAGE
 from bench.receivers import RECEIVERS, Receiver, Running
-from bench.report import Cell, report
+from bench.report import Cell, ratio, report
 from bench.source import Source, Stream, text_frame
 
 WARM_UP = 6
@@ -114,19 +113,19 @@ def rows(candidates: Sequence[Candidate], size: int) -> list[dict[str, Cell]]:
             "events/s": 1 / median(candidate.seconds),
             "us CPU/event": median(candidate.cpu) * 1e6,
             "first us CPU": candidate.first_cpu * 1e6,
-            "time/inline": _ratio(candidate.seconds, inline.seconds),
-            "CPU/inline": _ratio(candidate.cpu, inline.cpu),
-            "time/coroutine": _ratio(candidate.seconds, ordered.seconds),
-            "CPU/coroutine": _ratio(candidate.cpu, ordered.cpu),
+            "time/inline": _time_ratio(candidate, inline),
+            "CPU/inline": ratio(candidate.cpu, inline.cpu),
+            "time/coroutine": _time_ratio(candidate, ordered),
+            "CPU/coroutine": ratio(candidate.cpu, ordered.cpu),
             "source busy": median(candidate.source_busy),
         }
         for candidate in candidates
     ]
 
 
-def _ratio(theirs: Sequence[float], ours: Sequence[float]) -> float:
-    # next to nothing to do may cost less than the clock of CPU time can tell
-    return median(their / our if our else math.inf for their, our in zip(theirs, ours, strict=True))
+def _time_ratio(candidate: Candidate, ours: Candidate) -> float | None:
+    """Return how many times the time of ours it takes; None for a client that is fed in portions: it waits for us."""
+    return None if candidate.running.receiver.portions else ratio(candidate.seconds, ours.seconds)
 
 
 def main() -> None:
