@@ -16,6 +16,7 @@ from tautwire.protocol.errors import TautwireError
 from tautwire.server.app import Server
 from tautwire.server.config import LOOPBACK, Settings
 from tautwire.server.directory import Directory
+from tautwire.server.store.database import StoreError
 
 
 class Switch(StrEnum):
@@ -45,13 +46,17 @@ def serve(
         ticket_lifetime=ticket_lifetime,
     )  # fmt: skip
     try:
-        run(_serve(settings, as_json=as_json))
+        failure = run(_serve(settings, as_json=as_json))
     except TautwireError as error:
         typer.echo(f"tautwire: {error}", err=True)
         raise typer.Exit(2) from None
+    if failure is not None:
+        typer.echo(f"tautwire: {failure}", err=True)
+        raise typer.Exit(1)
 
 
-async def _serve(settings: Settings, *, as_json: bool) -> None:
+async def _serve(settings: Settings, *, as_json: bool) -> StoreError | None:
+    """Serve until a signal comes or nothing can be stored any more; return why, then."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -60,7 +65,10 @@ async def _serve(settings: Settings, *, as_json: bool) -> None:
         directory = await server.directory()
         typer.echo(msgspec.json.encode(directory).decode() if as_json else _describe(directory, settings))
         sys.stdout.flush()
-        await stop.wait()
+        asked, broken = asyncio.create_task(stop.wait()), asyncio.create_task(server.broken())
+        await asyncio.wait((asked, broken), return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        return None if broken.cancel() else broken.result()
 
 
 def _describe(directory: Directory, settings: Settings) -> str:

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +22,6 @@ from prometheus_client.core import (
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from tautwire import __version__
 from tautwire.server.counts import Counts, Distribution
 from tautwire.server.health import Health
 
@@ -74,7 +74,7 @@ class _Figures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Return every figure."""
-        yield InfoMetricFamily("tautwire", "The version that serves.", {"version": __version__})
+        yield InfoMetricFamily("tautwire", "The version that serves.", {"version": version("tautwire")})
         yield _gauge("tautwire_ready", "1 while the server has no fault.", float(self._health.is_ready))
         faults = GaugeMetricFamily("tautwire_fault", "1 for each present fault.", labels=["fault"])
         for name in self._health.faults:

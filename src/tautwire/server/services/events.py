@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from tautwire.protocol.ids import NEVER, Ts, ts_from_micros, ts_to_micros
-from tautwire.server.log.writer import Transaction
+from tautwire.server.log.transaction import Transaction
 
 _LOOK_BACK: Final = 100
 """Entries looked through for the last ``event_ts``: messages have their own, which is not always the newest."""

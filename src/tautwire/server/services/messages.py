@@ -11,7 +11,7 @@ import msgspec
 from tautwire.protocol.ids import Ts
 from tautwire.protocol.text import link_urls
 from tautwire.server.log.entry import Topic
-from tautwire.server.log.writer import Transaction
+from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.events import event, next_event_ts
 from tautwire.server.services.identity import Identity
