@@ -30,6 +30,9 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = LOOPBACK,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8065,
     data: Annotated[Path, typer.Option(help="Data directory; made if missing.")] = Path("tautwire-data"),
+    new: Annotated[
+        bool, typer.Option("--new", help="Begin a new workspace where the database of an old one is missing.")
+    ] = False,
     seed: Annotated[Path | None, typer.Option(help="YAML file of people, bots and channels to add.")] = None,
     rate_limits: Annotated[Switch, typer.Option(help="Whether clients that go too fast are told so.")] = Switch.ON,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line about the workspace first.")] = False,
@@ -42,7 +45,7 @@ def serve(
     """Serve a workspace over RTM and the Web API until SIGINT or SIGTERM."""
     set_up_logging(log_level, log_format)
     settings = Settings(
-        host=host, port=port, data=data, seed=seed, rate_limits=rate_limits is Switch.ON,
+        host=host, port=port, data=data, new=new, seed=seed, rate_limits=rate_limits is Switch.ON,
         ticket_lifetime=ticket_lifetime,
     )  # fmt: skip
     try:

@@ -29,6 +29,7 @@ from tautwire.server.directory import Directory, TokenFile, is_loopback, read_di
 from tautwire.server.health import Health
 from tautwire.server.hub.hub import Hub
 from tautwire.server.log.entry import Entry, Topic
+from tautwire.server.log.epochs import Epoch, Epochs, begin_epoch, read_epochs
 from tautwire.server.log.tail import Tail
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.log.writer import Writer
@@ -177,7 +178,7 @@ class _Parts:
         self.counts = Counts()
         self._exit = contextlib.AsyncExitStack()
         self._tail = Tail(0)
-        self._hub = Hub({})
+        self._hub = Hub({}, Epochs([Epoch("", 0)]))
 
     @property
     def port(self) -> int:
@@ -197,8 +198,10 @@ class _Parts:
         self._exit.push_async_callback(writer.close)
 
         is_new = await reader.read(lambda query: query.one("SELECT 1 FROM workspace") is None)
+        tokens = TokenFile(settings.data)
+        if is_new and tokens.exists:
+            _refuse_or_begin_anew(tokens, settings)
         if seed is not None or is_new:
-            tokens = TokenFile(settings.data)
 
             def fill(tx: Transaction) -> None:
                 # The file first: a token whose hash was stored and that stands nowhere else would be lost.
@@ -207,6 +210,7 @@ class _Parts:
                     tokens.add(planted)
 
             await writer.write(fill)
+        await writer.write(begin_epoch)
         state = await reader.read(_read_state)
         if state.has_sample_tokens and not is_loopback(settings.host):
             raise ConfigError(
@@ -214,12 +218,14 @@ class _Parts:
                 "bind to 127.0.0.1, or describe your own workspace in a file and start with --seed FILE --data NEWDIR"
             )
         self._tail = Tail(state.head)
-        self._hub = Hub(state.channels)
+        self._hub = Hub(state.channels, state.epochs)
         presence = Presence(
             self._hub, self._clock, away=state.away, bots=state.bots, auto_away=settings.auto_away,
             grace=settings.presence_grace,
         )  # fmt: skip
-        self.workspace = Workspace(state.team, settings, self._clock, writer, reader, self._tail, self._hub)
+        self.workspace = Workspace(
+            state.team, settings, self._clock, writer, reader, self._tail, state.epochs, self._hub
+        )
         tickets = Tickets(self._clock, settings.ticket_lifetime)
         door = Door(self.workspace, tickets, presence)
         web_api = WebApi(self.workspace, identities=Identities(reader), presence=presence, tickets=tickets)
@@ -247,12 +253,23 @@ class _Parts:
                 log.exception("an observer of the log failed; the others go on")
 
 
+def _refuse_or_begin_anew(tokens: TokenFile, settings: Settings) -> None:
+    """Decide what becomes of a directory with tokens and an empty database: most likely the database was lost."""
+    if not settings.new:
+        raise ConfigError(
+            f"{settings.data} has a tokens.json, but its database is missing or empty: restore a backup "
+            "(docs/how-to/back-up-a-server.md), or begin a new workspace with --new, which keeps tokens.json aside"
+        )
+    log.warning("a new workspace begins; the tokens of the old one are in %s", tokens.set_aside())
+
+
 @dataclass(frozen=True, slots=True)
 class _State:
     """What is read once at the start and kept current by the log."""
 
     team: Team
     head: int
+    epochs: Epochs
     channels: dict[str, set[Topic]]
     away: set[str]
     bots: set[str]
@@ -269,6 +286,7 @@ def _read_state(query: Query) -> _State:
     return _State(
         team=Team(team["id"], team["name"], team["domain"]),
         head=team["head"],
+        epochs=read_epochs(query),
         channels=channels,
         away={row["id"] for row in query.all("SELECT id FROM user WHERE away")},
         bots={row["id"] for row in query.all("SELECT id FROM user WHERE bot_id IS NOT NULL")},
