@@ -68,26 +68,29 @@ class Transaction:
         """Gather a row for an INSERT that cannot fail since the unit made sure; a batch inserts its rows at once."""
         self._rows.append((sql, row))
 
-    def emit(self, topic: Topic, payload: bytes, *, skip: int = 0) -> int:
-        """Append an event to the log; return its position. Connection number ``skip`` does not get it."""
-        return self._append("event", topic, payload, skip)
+    def emit(self, topic: Topic, payload: bytes, *, skip: int = 0, message: str = "") -> int:
+        """Append an event to the log; return its position. Connection number ``skip`` does not get it.
+
+        With ``message``, the ts of a row of ``message`` whose channel is the topic, the log refers to that row.
+        """
+        return self._append("event", topic, payload, skip, message)
 
     def join(self, channel: Topic, user: str) -> None:
         """From this place of the log on the user sees the channel."""
-        self._append("join", channel, user.encode(), 0)
+        self._append("join", channel, user.encode())
 
     def leave(self, channel: Topic, user: str) -> None:
         """From this place of the log on the user does not see the channel."""
-        self._append("leave", channel, user.encode(), 0)
+        self._append("leave", channel, user.encode())
 
     def forget(self, key: object) -> None:
         """Drop ``key`` from the cache, now and again if the unit fails."""
         self.cache.pop(key, None)
         self._forgotten.append(key)
 
-    def _append(self, kind: Kind, topic: Topic, payload: bytes, skip: int) -> int:
+    def _append(self, kind: Kind, topic: Topic, payload: bytes, skip: int = 0, message: str = "") -> int:
         position = self._head + len(self._entries) + 1
-        self._entries.append(Entry(position, kind, topic, payload, skip))
+        self._entries.append(Entry(position, kind, topic, payload, skip, message))
         return position
 
     def _protect(self) -> None:
@@ -113,7 +116,11 @@ class Transaction:
     def _write_entries(self, end: int) -> None:
         if self._written < end:
             fresh = self._entries[self._written : end]
-            self._connection.executemany(_INSERT_ENTRY, [(e.position, e.kind, e.topic, e.payload) for e in fresh])
+            rows = [
+                (e.position, "message", e.topic, e.message) if e.message else (e.position, e.kind, e.topic, e.payload)
+                for e in fresh
+            ]
+            self._connection.executemany(_INSERT_ENTRY, rows)
             self._written = end
 
     # What follows is for the writer alone.

@@ -35,5 +35,12 @@ class _Stamp(msgspec.Struct):
 
 def _last_event_ts(tx: Transaction) -> int:
     """Return the newest ``event_ts`` of the end of the log: the clock may have been set back since."""
-    rows = tx.all("SELECT payload FROM log WHERE kind = 'event' ORDER BY position DESC LIMIT ?", _LOOK_BACK)
-    return max((ts_to_micros(msgspec.json.decode(row[0], type=_Stamp).event_ts) for row in rows), default=0)
+    rows = tx.all(
+        "SELECT kind, payload FROM log WHERE kind IN ('event', 'message') ORDER BY position DESC LIMIT ?", _LOOK_BACK
+    )
+    return max((ts_to_micros(_event_ts(kind, payload)) for kind, payload in rows), default=0)
+
+
+def _event_ts(kind: str, payload: str | bytes) -> Ts:
+    """Return the ``event_ts`` of a stored event; that of a message is its ts, by which the log refers to it."""
+    return Ts(str(payload)) if kind == "message" else msgspec.json.decode(payload, type=_Stamp).event_ts
