@@ -609,20 +609,20 @@ def test_a_server_with_positions_is_asked_to_go_on(fake: FakeServer, client: Any
     gaps: list[Any] = []
     client.add_gap_handler(gaps.append)
     got = texts(client)
-    fake.answers.append({"resume": "new", "position": 10})
+    fake.answers.append({"resume": "new", "position": "log.10"})
     client.connect()
-    assert client.position == 10
+    assert client.position == "log.10"
     first = fake.peer()
-    first.send(message(1), {"type": "position", "position": 11}, message(2))
+    first.send(message(1), {"type": "position", "position": "log.11"}, message(2))
     eventually(lambda: got == ["1", "2"])
-    fake.answers.append({"resume": "resumed", "position": 14})
-    fake.greeting = [{"type": "hello"}, message(2), message(3), {"type": "position", "position": 13}, message(4)]
+    fake.answers.append({"resume": "resumed", "position": "log.14"})
+    fake.greeting = [{"type": "hello"}, message(2), message(3), {"type": "position", "position": "log.13"}, message(4)]
     first.drop()
     fake.peer()
     eventually(lambda: len(got) >= 4)
-    assert fake.connects[1]["resume"] == "11"
+    assert fake.connects[1]["resume"] == "log.11"
     assert got == ["1", "2", "3", "4"]  # 2 came twice: it stood behind the last position
-    eventually(lambda: client.position == 13)
+    eventually(lambda: client.position == "log.13")
     eventually(lambda: gaps)
     assert gaps[0].is_filled
 
@@ -630,13 +630,13 @@ def test_a_server_with_positions_is_asked_to_go_on(fake: FakeServer, client: Any
 def test_a_position_that_is_too_old_is_told(fake: FakeServer, client: Any) -> None:
     gaps: list[Any] = []
     client.add_gap_handler(gaps.append)
-    fake.answers.extend([{"resume": "new", "position": 10}, {"resume": "resync", "position": 99}])
+    fake.answers.extend([{"resume": "new", "position": "log.10"}, {"resume": "resync", "position": "new.3"}])
     client.connect()
     fake.peer().drop()
     eventually(lambda: gaps)
     assert not gaps[0].is_filled
     assert gaps[0].resume.value == "resync"
-    assert client.position == 99
+    assert client.position == "new.3"
 
 
 # -- sending ------------------------------------------------------------------------------------------------------

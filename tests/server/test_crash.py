@@ -14,6 +14,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tautwire.server.log.tail import read_entries
+from tautwire.server.store.reader import Snapshot
+
 ROUNDS = 8
 SENDERS = 6
 
@@ -105,13 +108,15 @@ async def read_history(session: aiohttp.ClientSession, facts: dict[str, Any]) ->
 def check_files(data: Path) -> None:
     """The log has no holes, ends where the workspace says, and tells of every stored message."""
     connection = sqlite3.connect(data / "tautwire.db")
+    connection.row_factory = sqlite3.Row
     try:
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert tuple(connection.execute("PRAGMA integrity_check").fetchone()) == ("ok",)
         count, head = connection.execute("SELECT count(*), max(position) FROM log").fetchone()
         assert count == head
-        assert connection.execute("SELECT head FROM workspace").fetchone() == (head,)
+        assert tuple(connection.execute("SELECT head FROM workspace").fetchone()) == (head,)
         stored = {row[0] for row in connection.execute("SELECT ts FROM message")}
-        events = [json.loads(row[0]) for row in connection.execute("SELECT payload FROM log WHERE kind = 'event'")]
+        entries = read_entries(Snapshot(connection), after=0, before=head + 1)
+        events = [json.loads(entry.payload) for entry in entries if entry.kind == "event"]
         assert stored == {event["ts"] for event in events if event["type"] == "message" and not event.get("hidden")}
     finally:
         connection.close()

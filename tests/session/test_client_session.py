@@ -289,10 +289,11 @@ def test_a_pong_settles_its_ping_with_the_members_it_echoes() -> None:
     assert (settled.round_trip, session.round_trip) == (0.25, 0.25)
 
 
-def test_a_position_is_an_effect_and_no_event() -> None:
+@pytest.mark.parametrize(("written", "position"), [(b'"log.17"', "log.17"), (b"17", "17")], ids=["text", "number"])
+def test_a_position_is_an_effect_and_no_event(written: bytes, position: str) -> None:
     session = ready()
-    assert heard(session, b'{"type":"position","position":17}', 1.0) == []
-    assert taken(session) == [Positioned(17)]
+    assert heard(session, b'{"type":"position","position":%s}' % written, 1.0) == []
+    assert taken(session) == [Positioned(position)]
 
 
 def test_an_id_in_use_is_refused_and_free_after_its_reply() -> None:

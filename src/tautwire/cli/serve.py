@@ -1,7 +1,6 @@
 """``tautwire serve``: run a workspace until a signal."""
 
 import asyncio
-import logging
 import signal
 import sys
 from enum import StrEnum
@@ -11,12 +10,13 @@ from typing import Annotated
 import msgspec
 import typer
 
+from tautwire.cli.logs import LogFormat, LogLevel, set_up_logging
 from tautwire.cli.loop import run
 from tautwire.protocol.errors import TautwireError
-from tautwire.protocol.tokens import redact
 from tautwire.server.app import Server
 from tautwire.server.config import LOOPBACK, Settings
 from tautwire.server.directory import Directory
+from tautwire.server.store.database import StoreError
 
 
 class Switch(StrEnum):
@@ -26,45 +26,40 @@ class Switch(StrEnum):
     OFF = "off"
 
 
-class LogLevel(StrEnum):
-    """How much is logged."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = LOOPBACK,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8065,
     data: Annotated[Path, typer.Option(help="Data directory; made if missing.")] = Path("tautwire-data"),
+    new: Annotated[
+        bool, typer.Option("--new", help="Begin a new workspace where the database of an old one is missing.")
+    ] = False,
     seed: Annotated[Path | None, typer.Option(help="YAML file of people, bots and channels to add.")] = None,
     rate_limits: Annotated[Switch, typer.Option(help="Whether clients that go too fast are told so.")] = Switch.ON,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line about the workspace first.")] = False,
     log_level: Annotated[LogLevel, typer.Option(help="What goes to stderr.")] = LogLevel.INFO,
+    log_format: Annotated[LogFormat, typer.Option(help="Lines of text, or a JSON object a line.")] = LogFormat.TEXT,
     ticket_lifetime: Annotated[
         float, typer.Option(min=0.01, hidden=True, help="Seconds that an RTM URL can be dialled.")
     ] = 30.0,
 ) -> None:
     """Serve a workspace over RTM and the Web API until SIGINT or SIGTERM."""
-    logging.basicConfig(
-        level=log_level.value.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-    )
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(_redact)
+    set_up_logging(log_level, log_format)
     settings = Settings(
-        host=host, port=port, data=data, seed=seed, rate_limits=rate_limits is Switch.ON,
+        host=host, port=port, data=data, new=new, seed=seed, rate_limits=rate_limits is Switch.ON,
         ticket_lifetime=ticket_lifetime,
     )  # fmt: skip
     try:
-        run(_serve(settings, as_json=as_json))
+        failure = run(_serve(settings, as_json=as_json))
     except TautwireError as error:
         typer.echo(f"tautwire: {error}", err=True)
         raise typer.Exit(2) from None
+    if failure is not None:
+        typer.echo(f"tautwire: {failure}", err=True)
+        raise typer.Exit(1)
 
 
-async def _serve(settings: Settings, *, as_json: bool) -> None:
+async def _serve(settings: Settings, *, as_json: bool) -> StoreError | None:
+    """Serve until a signal comes or nothing can be stored any more; return why, then."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -73,7 +68,10 @@ async def _serve(settings: Settings, *, as_json: bool) -> None:
         directory = await server.directory()
         typer.echo(msgspec.json.encode(directory).decode() if as_json else _describe(directory, settings))
         sys.stdout.flush()
-        await stop.wait()
+        asked, broken = asyncio.create_task(stop.wait()), asyncio.create_task(server.broken())
+        await asyncio.wait((asked, broken), return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        return None if broken.cancel() else broken.result()
 
 
 def _describe(directory: Directory, settings: Settings) -> str:
@@ -89,9 +87,3 @@ def _describe(directory: Directory, settings: Settings) -> str:
         + " SLACK_BOT_TOKEN=<token> and the base_url of its SDK.",
     ]
     return "\n".join(lines)
-
-
-def _redact(record: logging.LogRecord) -> bool:
-    record.msg = redact(record.getMessage())
-    record.args = None
-    return True

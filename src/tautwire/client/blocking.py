@@ -123,7 +123,7 @@ class BlockingRTMClient(HandlerRegistry):
         return self._client.round_trip
 
     @property
-    def position(self) -> int | None:
+    def position(self) -> str | None:
         """See ``RTMClient.position``."""
         return self._client.position
 

@@ -71,7 +71,7 @@ class Inbox(Protocol):
     def events_received(self, arrivals: Iterable[Arrival]) -> None:
         """Take the next events."""
 
-    def positioned(self, position: int) -> None:
+    def positioned(self, position: str) -> None:
         """Learn how far the server's log was delivered."""
 
     def pinged(self, round_trip: float) -> None:

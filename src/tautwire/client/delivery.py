@@ -85,7 +85,7 @@ class Delivery:
         """Keeps the local view, if the client has one."""
         self.repeats = Repeats()
         self.orphans = Orphans()
-        self.position: int | None = None
+        self.position: str | None = None
         """How far a server that knows positions has delivered."""
         self.presence: list[UserId] | None = None
         """The users whose presence every new connection subscribes to."""
@@ -179,9 +179,9 @@ class Delivery:
             return False
         return self.orphans.is_replay(event, self.dispatcher.me)
 
-    def positioned(self, position: int) -> None:
+    def positioned(self, position: str) -> None:
         """Remember where to go on."""
-        self.position = max(position, self.position or 0)
+        self.position = position
         self.repeats.positioned()
 
     def pinged(self, round_trip: float) -> None:

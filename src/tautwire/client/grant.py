@@ -136,12 +136,12 @@ class Grant:
     identity: Identity
     resume: Resume | None
     """None from a server that knows no positions."""
-    position: int | None
+    position: str | None
     clock_ahead: float | None = None
     """Seconds that the server's clock is ahead of ours, up to one second too few; None if it does not say."""
 
 
-async def ask(web: AsyncWebClient, position: int | None, within: float) -> Grant:
+async def ask(web: AsyncWebClient, position: str | None, within: float) -> Grant:
     """Call ``rtm.connect`` once.
 
     Args:
@@ -169,8 +169,8 @@ async def ask(web: AsyncWebClient, position: int | None, within: float) -> Grant
         raise ConnectError(f"rtm.connect failed: {explain(error)}") from None
 
 
-def _arguments(position: int | None) -> dict[str, Any]:
-    return {"batch_presence_aware": True, "presence_sub": True, "resume": "" if position is None else str(position)}
+def _arguments(position: str | None) -> dict[str, Any]:
+    return {"batch_presence_aware": True, "presence_sub": True, "resume": position or ""}
 
 
 def _grant(data: object, clock_ahead: float | None) -> Grant:
@@ -182,7 +182,7 @@ def _grant(data: object, clock_ahead: float | None) -> Grant:
             url=_address(msgspec.convert(data["url"], str)),
             identity=Identity(msgspec.convert(data["self"], SelfUser), msgspec.convert(data["team"], SelfTeam)),
             resume=Resume(resume) if resume in _RESUMES else None,
-            position=position if isinstance(position, int) else None,
+            position=str(position) if isinstance(position, str | int) else None,
             clock_ahead=clock_ahead,
         )
     except (KeyError, TypeError, msgspec.ValidationError) as error:

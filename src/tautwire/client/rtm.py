@@ -210,7 +210,7 @@ class RTMClient(HandlerRegistry):
         return None if connection is None else connection.round_trip
 
     @property
-    def position(self) -> int | None:
+    def position(self) -> str | None:
         """Place in the workspace's log up to which events were delivered; None from a server without positions."""
         return self.delivery.position
 

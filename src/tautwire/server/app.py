@@ -24,11 +24,15 @@ from starlette.routing import Mount, Route
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.clock import Clock
 from tautwire.server.config import Settings
+from tautwire.server.counts import Counts
 from tautwire.server.directory import Directory, TokenFile, is_loopback, read_directory
+from tautwire.server.health import Health
 from tautwire.server.hub.hub import Hub
 from tautwire.server.log.entry import Entry, Topic
+from tautwire.server.log.epochs import Epoch, Epochs, begin_epoch, read_epochs
 from tautwire.server.log.tail import Tail
-from tautwire.server.log.writer import Transaction, Writer
+from tautwire.server.log.transaction import Transaction
+from tautwire.server.log.writer import Writer
 from tautwire.server.rtm.door import Door
 from tautwire.server.rtm.handover import Handover
 from tautwire.server.services.identity import Identities
@@ -36,7 +40,7 @@ from tautwire.server.services.presence import Presence
 from tautwire.server.services.seed import SAMPLE, Seed, plant, read_seed
 from tautwire.server.services.tickets import Tickets
 from tautwire.server.services.workspace import Team, Workspace
-from tautwire.server.store.database import Database, Query
+from tautwire.server.store.database import Database, Query, StoreError
 from tautwire.server.store.reader import Reader
 from tautwire.server.web_api import api, auth, bots, chat, conversations, reactions, rtm, users
 from tautwire.server.web_api.door import WebApi
@@ -69,6 +73,7 @@ class Server:
         self._sample = sample
         self._observers: list[Observer] = []
         self._parts: _Parts | None = None
+        self._failure: asyncio.Future[StoreError] | None = None
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -87,6 +92,11 @@ class Server:
         """The base URL of the Web API, with a slash at the end as SDKs want it."""
         host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
         return f"http://{host}:{self.port}/api/"
+
+    @property
+    def health(self) -> Health:
+        """What is wrong with the server now."""
+        return self._running.health
 
     @property
     def workspace(self) -> Workspace:
@@ -112,7 +122,8 @@ class Server:
         """
         if self._parts is not None:
             raise ConfigError("the server is running already")
-        parts = _Parts(self.settings, self._clock, self._sample, self._observers)
+        self._failure = asyncio.get_running_loop().create_future()
+        parts = _Parts(self.settings, self._clock, self._sample, self._observers, self._break_down)
         try:
             await parts.start()
         except BaseException:
@@ -126,6 +137,20 @@ class Server:
         if parts is not None:
             await parts.stop()
 
+    async def broken(self) -> StoreError:
+        """Wait until nothing can be stored any more; return why. Then stop the server and end the process.
+
+        Raises:
+            ConfigError: the server was never started.
+        """
+        if self._failure is None:
+            raise ConfigError("the server is not running: call start() first")
+        return await asyncio.shield(self._failure)
+
+    def _break_down(self, failure: StoreError) -> None:
+        if self._failure is not None and not self._failure.done():
+            self._failure.set_result(failure)
+
     @property
     def _running(self) -> "_Parts":
         if self._parts is None:
@@ -136,14 +161,24 @@ class Server:
 class _Parts:
     """The parts of one run, in the order in which they are made; ``stop`` takes them down in reverse."""
 
-    def __init__(self, settings: Settings, clock: Clock, sample: Seed, observers: Sequence[Observer]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        sample: Seed,
+        observers: Sequence[Observer],
+        broken: Callable[[StoreError], None],
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._sample = sample
         self._observers = observers
+        self._broken = broken
+        self.health = Health()
+        self.counts = Counts()
         self._exit = contextlib.AsyncExitStack()
         self._tail = Tail(0)
-        self._hub = Hub({})
+        self._hub = Hub({}, Epochs([Epoch("", 0)]))
 
     @property
     def port(self) -> int:
@@ -156,12 +191,17 @@ class _Parts:
         self._exit.callback(database.close)
         reader = Reader(database)
         self._exit.callback(reader.close)
-        writer = Writer(database, clock=self._clock, deliver=self._deliver, durability=settings.durability)
+        writer = Writer(
+            database, clock=self._clock, deliver=self._deliver, durability=settings.durability, health=self.health,
+            counts=self.counts, broken=self._broken,
+        )  # fmt: skip
         self._exit.push_async_callback(writer.close)
 
         is_new = await reader.read(lambda query: query.one("SELECT 1 FROM workspace") is None)
+        tokens = TokenFile(settings.data)
+        if is_new and tokens.exists:
+            _refuse_or_begin_anew(tokens, settings)
         if seed is not None or is_new:
-            tokens = TokenFile(settings.data)
 
             def fill(tx: Transaction) -> None:
                 # The file first: a token whose hash was stored and that stands nowhere else would be lost.
@@ -170,6 +210,7 @@ class _Parts:
                     tokens.add(planted)
 
             await writer.write(fill)
+        await writer.write(begin_epoch)
         state = await reader.read(_read_state)
         if state.has_sample_tokens and not is_loopback(settings.host):
             raise ConfigError(
@@ -177,12 +218,14 @@ class _Parts:
                 "bind to 127.0.0.1, or describe your own workspace in a file and start with --seed FILE --data NEWDIR"
             )
         self._tail = Tail(state.head)
-        self._hub = Hub(state.channels)
+        self._hub = Hub(state.channels, state.epochs)
         presence = Presence(
             self._hub, self._clock, away=state.away, bots=state.bots, auto_away=settings.auto_away,
             grace=settings.presence_grace,
         )  # fmt: skip
-        self.workspace = Workspace(state.team, settings, self._clock, writer, reader, self._tail, self._hub)
+        self.workspace = Workspace(
+            state.team, settings, self._clock, writer, reader, self._tail, state.epochs, self._hub
+        )
         tickets = Tickets(self._clock, settings.ticket_lifetime)
         door = Door(self.workspace, tickets, presence)
         web_api = WebApi(self.workspace, identities=Identities(reader), presence=presence, tickets=tickets)
@@ -204,7 +247,20 @@ class _Parts:
         self._tail.extend(entries)
         self._hub.deliver(entries)
         for observer in self._observers:
-            observer(entries)
+            try:
+                observer(entries)
+            except Exception:
+                log.exception("an observer of the log failed; the others go on")
+
+
+def _refuse_or_begin_anew(tokens: TokenFile, settings: Settings) -> None:
+    """Decide what becomes of a directory with tokens and an empty database: most likely the database was lost."""
+    if not settings.new:
+        raise ConfigError(
+            f"{settings.data} has a tokens.json, but its database is missing or empty: restore a backup "
+            "(docs/how-to/back-up-a-server.md), or begin a new workspace with --new, which keeps tokens.json aside"
+        )
+    log.warning("a new workspace begins; the tokens of the old one are in %s", tokens.set_aside())
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +269,7 @@ class _State:
 
     team: Team
     head: int
+    epochs: Epochs
     channels: dict[str, set[Topic]]
     away: set[str]
     bots: set[str]
@@ -229,6 +286,7 @@ def _read_state(query: Query) -> _State:
     return _State(
         team=Team(team["id"], team["name"], team["domain"]),
         head=team["head"],
+        epochs=read_epochs(query),
         channels=channels,
         away={row["id"] for row in query.all("SELECT id FROM user WHERE away")},
         bots={row["id"] for row in query.all("SELECT id FROM user WHERE bot_id IS NOT NULL")},

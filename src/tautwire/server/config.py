@@ -16,6 +16,8 @@ class Settings:
     host: str = LOOPBACK
     port: int = 8065
     """0 takes a free one."""
+    new: bool = False
+    """Whether a data directory that has tokens but no workspace gets a new workspace; the old tokens are kept aside."""
     seed: Path | None = None
     """A YAML file of people, bots and channels; see docs/reference/seed.md."""
     rate_limits: bool = True

@@ -191,7 +191,7 @@ class Stray(NamedTuple):
 class Positioned(NamedTuple):
     """Everything up to this position of the workspace's log was delivered. Only our own server says so."""
 
-    position: int
+    position: str
 
 
 class Ended(NamedTuple):
@@ -328,7 +328,7 @@ class ClientSession:
             self.effects.append(Settled(reply.reply_to, reply, now - sent_at))
 
     def _position(self, position: Position, _now: float) -> None:
-        self.effects.append(Positioned(position.position))
+        self.effects.append(Positioned(str(position.position)))
 
     # -- what goes out --------------------------------------------------------------------------------------
 

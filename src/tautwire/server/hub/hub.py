@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from tautwire.server.hub.frames import text_frame
 from tautwire.server.log.entry import WORKSPACE, Entry, Topic
+from tautwire.server.log.epochs import Epochs
 from tautwire.session.outbox import Outbox
 
 FLUSHES_PER_TURN: Final = 500
@@ -52,7 +53,8 @@ class Hub:
         channels: for each user the channels they are a member of, at the position from which entries are delivered.
     """
 
-    def __init__(self, channels: dict[str, set[Topic]]) -> None:
+    def __init__(self, channels: dict[str, set[Topic]], epochs: Epochs) -> None:
+        self._epochs = epochs
         self._channels = channels
         self._connections: dict[str, list[Connection]] = {}  # by user
         self._topics: dict[Topic, dict[Connection, None]] = {WORKSPACE: {}}  # dicts keep the order of arrival
@@ -103,7 +105,8 @@ class Hub:
             else:
                 self._leave(entry.topic, entry.payload.decode())
         if self._resumable and entries:
-            frame = text_frame(b'{"type":"position","position":%d}' % entries[-1].position)
+            position = self._epochs.mark(entries[-1].position)
+            frame = text_frame(b'{"type":"position","position":"%s"}' % position.encode())
             for connection in self._resumable:
                 self.push(connection, frame)
 

@@ -9,8 +9,8 @@ from collections.abc import Collection, Sequence
 from itertools import islice
 from typing import Final
 
-from tautwire.server.log.entry import WORKSPACE, Entry, Topic
-from tautwire.server.store.database import Query
+from tautwire.server.log.entry import WORKSPACE, Entry, Topic, message_event
+from tautwire.server.store.database import Query, Row, StoreError
 
 MAX_TAIL: Final = 20_000
 """Entries kept in memory: the connect window of 30 s at some 600 entries a second; older ones are read from disk."""
@@ -48,13 +48,28 @@ class Tail:
 
 
 def read_entries(query: Query, *, after: int, before: int) -> list[Entry]:
-    """Return the stored entries with ``after < position < before``, oldest first."""
+    """Return the stored entries with ``after < position < before``, oldest first.
+
+    Raises:
+        StoreError: an entry refers to a message that is not there.
+    """
     rows = query.all(
-        "SELECT position, kind, topic, payload FROM log WHERE position > ? AND position < ? ORDER BY position",
+        "SELECT log.position, kind, topic, payload, body FROM log LEFT JOIN message"
+        " ON kind = 'message' AND message.channel = topic AND message.ts = payload"
+        " WHERE log.position > ? AND log.position < ? ORDER BY log.position",
         after,
         before,
     )
-    return [Entry(row[0], row[1], Topic(row[2]), row[3]) for row in rows]
+    return [_entry(row) for row in rows]
+
+
+def _entry(row: Row) -> Entry:
+    position, kind, topic, payload, body = row
+    if kind != "message":
+        return Entry(position, kind, Topic(topic), payload)
+    if body is None:
+        raise StoreError(f"entry {position} of the log refers to message {payload} of {topic}, which is not there")
+    return Entry(position, "event", Topic(topic), message_event(body, topic, payload), message=payload)
 
 
 def visible(entries: Sequence[Entry], user: str, channels: Collection[Topic]) -> list[Entry]:

@@ -175,7 +175,9 @@ class Door:
         for entry in visible(entries, connection.user, self.hub.channels_of(connection.user)):
             self.hub.push(connection, text_frame(entry.payload))
         if connection.wants_positions:
-            connection.send(b'{"type":"position","position":%d}' % tail.position)
+            connection.send(
+                b'{"type":"position","position":"%s"}' % self._workspace.epochs.mark(tail.position).encode()
+            )
         connection.allow_backlog()
         self.hub.attach(connection)
         self._presence.touch(connection.user)

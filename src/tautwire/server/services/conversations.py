@@ -10,7 +10,7 @@ from typing import Final
 
 from tautwire.protocol.ids import ChannelId
 from tautwire.server.log.entry import WORKSPACE, Topic
-from tautwire.server.log.writer import Transaction
+from tautwire.server.log.transaction import Transaction
 from tautwire.server.services import messages
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.events import event, next_event_ts

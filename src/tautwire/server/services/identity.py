@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from tautwire.protocol.ids import UserId
-from tautwire.server.log.writer import Transaction
+from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.errors import MethodError
 from tautwire.server.store.database import Query
 from tautwire.server.store.reader import Reader

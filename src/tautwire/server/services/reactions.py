@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from tautwire.server.log.writer import Transaction
+from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.events import event, next_event_ts
 from tautwire.server.services.identity import Identity

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tautwire.protocol.ids import ChannelId, Ts, ts_from_micros, ts_to_micros
 from tautwire.server.log.entry import Topic
-from tautwire.server.log.writer import Transaction
+from tautwire.server.log.transaction import Transaction
 from tautwire.server.store.records import ChannelKind, ChannelRecord, find_channel, find_members
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tautwire.server.log.writer import Transaction
+from tautwire.server.log.transaction import Transaction
 from tautwire.server.services import conversations, messages
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.messages import Draft, Posted

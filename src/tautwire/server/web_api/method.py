@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
-from tautwire.server.log.writer import Unit
+from tautwire.server.log.transaction import Unit
 from tautwire.server.services.identity import Identity
 from tautwire.server.services.presence import Presence
 from tautwire.server.services.tickets import Tickets

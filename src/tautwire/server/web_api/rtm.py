@@ -1,9 +1,9 @@
 """The ``rtm`` family: reserving a connection. Source: rtm.md section 1."""
 
-import re
 from typing import Any, Final
 
 from tautwire.protocol.ids import ts_from_micros
+from tautwire.server.log.epochs import Epochs
 from tautwire.server.log.tail import MAX_REPLAY
 from tautwire.server.services.present import bot_object, conversation_object, team_object, user_object
 from tautwire.server.store.database import Query
@@ -11,7 +11,6 @@ from tautwire.server.store.records import ChannelKind, find_channels, find_membe
 from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method
 
 TICKET_PATH: Final = "/rtm/"
-_POSITION: Final = re.compile(r"\d{1,19}", re.ASCII)
 
 
 class Connect(Arguments, frozen=True, kw_only=True):
@@ -49,7 +48,7 @@ def _reserve(call: Call, args: Connect) -> dict[str, Any]:
     head = call.workspace.tail.position
     position, outcome = head, None
     if args.resume is not None:
-        position, outcome = _resume(args.resume, head)
+        position, outcome = _resume(call.workspace.epochs, args.resume, head)
     ticket = call.tickets.issue(
         who=call.who,
         position=position,
@@ -64,17 +63,18 @@ def _reserve(call: Call, args: Connect) -> dict[str, Any]:
         "team": {"id": call.team.id, "name": call.team.name, "domain": call.team.domain},
     }
     if outcome is not None:
-        answer |= {"position": position, "resume": outcome}
+        answer |= {"position": call.workspace.epochs.mark(position), "resume": outcome}
     return answer
 
 
-def _resume(wanted: str, head: int) -> tuple[int, str]:
+def _resume(epochs: Epochs, wanted: str, head: int) -> tuple[int, str]:
     """Return from where the connection gets events, and whether that is all the caller missed: never a part of it."""
     if not wanted:
         return head, "new"
-    if _POSITION.fullmatch(wanted) and head - MAX_REPLAY <= int(wanted) <= head:
-        return int(wanted), "resumed"
-    return head, "resync"
+    position = epochs.find(wanted, head)
+    if position is None or position < head - MAX_REPLAY:
+        return head, "resync"
+    return position, "resumed"
 
 
 def _workspace_state(query: Query, call: Call, args: Start) -> dict[str, Any]:
