@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-NAMES = ("decode", "dispatch", "client", "fanout", "sends", "memory", "workspace")
+NAMES = ("decode", "dispatch", "client", "fanout", "sends", "memory", "growth", "workspace")
 
 
 def main() -> int:
