@@ -4,7 +4,7 @@ Records are rows with names; how they look on the wire is in ``services.present`
 so it works in a read and inside a transaction.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -71,6 +71,11 @@ class ChannelRecord(msgspec.Struct, frozen=True):
     def members_of_direct(self) -> list[str]:
         """The fixed members of an im or mpim."""
         return self.people.split(",") if self.people else []
+
+
+def marks(values: Sequence[object]) -> str:
+    """Return the placeholders of a list of values: ``?,?,?``."""
+    return ",".join("?" * len(values))
 
 
 def user_record(row: Row) -> UserRecord:
