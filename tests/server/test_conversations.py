@@ -1,11 +1,15 @@
 """Channels and who is in them: answers, refusals, and who hears of what in which order."""
 
 import re
+from base64 import b64encode
+from functools import partial
 from typing import Any
 
 import pytest
 
 from scene import Frame, Scene, Socket
+from tautwire.server.log.writer import Transaction
+from tautwire.server.web_api.pages import encode_cursor
 
 
 async def connected(scene: Scene, *names: str) -> list[Socket]:
@@ -369,15 +373,71 @@ async def test_members_come_in_pages(scene: Scene) -> None:
     )
 
 
+def hide(tx: Transaction, channel: str) -> None:
+    """Have a channel in no list (a unit): no method archives or removes one yet."""
+    tx.execute("UPDATE channel SET kind = 'im' WHERE id = ?", channel)
+
+
+@pytest.mark.parametrize("method", ["conversations.list", "conversations.members"])
+async def test_a_page_repeats_and_skips_nothing_that_was_there_all_the_time(scene: Scene, method: str) -> None:
+    """Somebody adds and removes elements before and behind the place where the reader is."""
+    towns = [await channel_of(scene, name=f"town-{n}") for n in range(8)]
+    for name in ("bob", "carol"):
+        await scene.ok(name, "conversations.join", channel=towns[0])
+    key = {"conversations.list": "channels", "conversations.members": "members"}[method]
+    stay, go = ([scene.users["alice"], scene.users["bob"]], towns[:0])
+    if method == "conversations.list":
+        stay, go = towns[4:], towns[:4]
+
+    found: list[str] = []
+    cursor, pages = "", 0
+    while pages == 0 or cursor:
+        answer = await scene.ok("alice", method, channel=towns[0], limit=1, cursor=cursor)
+        found += [each if isinstance(each, str) else each["id"] for each in answer[key]]
+        cursor, pages = answer["response_metadata"]["next_cursor"], pages + 1
+        if method == "conversations.members" and pages == 1:
+            await scene.ok("carol", "conversations.leave", channel=towns[0])
+        elif method == "conversations.list" and pages <= 4:
+            await channel_of(scene, name=f"meanwhile-{pages}")
+            await scene.server.workspace.writer.write(partial(hide, channel=go[pages - 1]))
+    assert len(found) == len(set(found))
+    assert set(stay) <= set(found)
+
+
+CURSORS = {
+    "conversations.list": "CTOWN1",
+    "conversations.members": "UALICE1",
+    "conversations.history": "1700000000.000001",
+    "conversations.replies": "1700000000.000001",
+    "users.list": "UALICE1",
+}
+
+
+@pytest.mark.parametrize("method", CURSORS)
 @pytest.mark.parametrize(
-    "method", ["conversations.list", "conversations.members", "conversations.history", "users.list"]
-)
-@pytest.mark.parametrize(
-    "cursor", ["nonsense", "ä", "bmV4dDp4", "bmV4dDotNQ==", "x" * 5_000, "bmV4dDo5OTk5OTk5OTk5OTk5OTk5OTk5OTk="]
-)
+    "cursor",
+    [
+        "nonsense", "ä", "x" * 5_000, "=", "bmV4dDo", "bmV4dDo=",
+        encode_cursor("2"), encode_cursor("-1"), encode_cursor("9" * 40), encode_cursor("x"), encode_cursor(""),
+        b64encode(b"1700000000.000001").decode(), b64encode(b"CTOWN1").decode(), b64encode(b"UALICE1").decode(),
+        encode_cursor("TACME1"), encode_cursor("UALICE1' OR 1"),
+    ],
+    ids=lambda cursor: cursor[:30],
+)  # fmt: skip
 async def test_a_cursor_that_nobody_gave_out(scene: Scene, method: str, cursor: str) -> None:
-    answer = await scene.call("alice", method, channel=scene.general, cursor=cursor)
-    assert answer["ok"] or answer["error"] == "invalid_cursor"
+    ts = await scene.post("alice", scene.general, "x")
+    assert await scene.error("alice", method, channel=scene.general, ts=ts, cursor=cursor) == "invalid_cursor"
+
+
+@pytest.mark.parametrize("method", CURSORS)
+async def test_a_cursor_of_another_list(scene: Scene, method: str) -> None:
+    ts = await scene.post("alice", scene.general, "x")
+    for key in set(CURSORS.values()):
+        given = {"channel": scene.general, "ts": ts, "cursor": encode_cursor(key)}
+        if key == CURSORS[method]:
+            await scene.ok("alice", method, **given)
+        else:
+            assert await scene.error("alice", method, **given) == "invalid_cursor"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What a page costs may not depend on how much there is beside it: SQLite's own steps and queries are counted."""
 
+import json
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
@@ -11,10 +12,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the bench package is not installed
 
-from bench.grown import Size, channel, grow, ts
+from bench.grown import Size, channel, grow, ts, user
 from tautwire.server.services.history import history_page, replies_page
+from tautwire.server.services.lists import conversations_page, members_page, users_page
+from tautwire.server.services.workspace import Team
 from tautwire.server.store.database import Database, Query, Row
 from tautwire.server.store.reader import Snapshot
+from tautwire.server.store.records import ChannelKind
 
 SMALL = Size(messages=500, users=60, channels=40)
 LARGE = Size(messages=10_000, users=1_200, channels=400)
@@ -109,3 +113,55 @@ def test_the_queries_for_a_page_do_not_grow_with_it(grown: list[Counted], read: 
     _, many = large.cost(lambda query: read(query, limit=90))
 
     assert many == few <= 6
+
+
+def users(query: Query, limit: int, after: str = "") -> Any:
+    return users_page(query, Team("T1", "Grown", "grown"), shows_email=True, after=after, limit=limit)
+
+
+def conversations(query: Query, limit: int, after: str = "") -> Any:
+    kinds = {ChannelKind.PUBLIC, ChannelKind.PRIVATE}
+    return conversations_page(query, kinds, viewer=user(50), archived=False, after=after, limit=limit)
+
+
+def directs(query: Query, limit: int, after: str = "") -> Any:
+    return conversations_page(query, {ChannelKind.IM}, viewer=user(0), archived=True, after=after, limit=limit)
+
+
+def members(query: Query, limit: int, after: str = "") -> Any:
+    return members_page(query, channel(0), after=after, limit=limit)
+
+
+@pytest.mark.parametrize("read", [users, directs, members])
+def test_a_page_of_a_list_costs_the_same_wherever_it_is(grown: list[Counted], read: Callable[..., Any]) -> None:
+    small, large = grown
+    begin = "D" if read is directs else ""  # behind the channels of the viewer, which come first
+    first, queries = small.cost(lambda query: read(query, 20, begin))
+    in_large, same = large.cost(lambda query: read(query, 20, begin))
+    middle = read(large, 300, begin).last
+    deep, _ = large.cost(lambda query: read(query, 20, middle))
+
+    assert max(in_large, deep) <= first * 1.5
+    assert queries == same <= 3
+
+
+def test_a_page_of_channels_costs_what_their_members_cost_to_count(grown: list[Counted]) -> None:
+    _, large = grown
+    start = conversations(large, 1).last  # channel 0 has everybody
+    first, queries = large.cost(lambda query: conversations(query, 20, start))
+    deep, same = large.cost(lambda query: conversations(query, 20, conversations(query, 300).last))
+    to_there, _ = large.cost(lambda query: conversations(query, 300))
+
+    assert deep - to_there <= first * 1.5
+    assert queries == 3
+    assert same <= 3 + 2 * 3
+
+
+def test_all_of_a_list_is_read_in_slices_and_is_whole(grown: list[Counted]) -> None:
+    _, large = grown
+    for read, count in ((users, LARGE.users), (conversations, LARGE.channels), (directs, LARGE.channels - 1)):
+        page = read(large, 0)
+        found = json.loads(b"[" + b"".join(page.items.pieces) + b"]")
+        assert page.last is None
+        assert len(page.items.pieces) > 1
+        assert len({each["id"] for each in found}) == len(found) == count
