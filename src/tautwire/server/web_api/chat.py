@@ -11,7 +11,7 @@ from tautwire.server.services.errors import MethodError
 from tautwire.server.services.messages import Draft, Posted
 from tautwire.server.store.records import find_channel_by_name, find_user, find_user_by_name
 from tautwire.server.web_api.arguments import Json
-from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method, warning
+from tautwire.server.web_api.method import Answer, Arguments, Call, Place, Tier, method, warning
 
 MAX_POST: Final = 40_000
 """Code points of chat.postMessage; the rest is cut off, with a warning. Source: webapi.md 9.4 (documented)."""
@@ -41,34 +41,34 @@ class Content(Arguments, frozen=True, kw_only=True):
 class PostMessage(Content, frozen=True, kw_only=True):
     """Arguments of chat.postMessage."""
 
-    channel: str = ""
+    channel: Place = ""
 
 
 class PostEphemeral(Content, frozen=True, kw_only=True):
     """Arguments of chat.postEphemeral."""
 
-    channel: str = ""
+    channel: Place = ""
     user: str = ""
 
 
 class Update(Content, frozen=True, kw_only=True):
     """Arguments of chat.update."""
 
-    channel: str = ""
+    channel: Place = ""
     ts: str = ""
 
 
 class Delete(Arguments, frozen=True, kw_only=True):
     """Arguments of chat.delete."""
 
-    channel: str = ""
+    channel: Place = ""
     ts: str = ""
 
 
 class MeMessage(Arguments, frozen=True, kw_only=True):
     """Arguments of chat.meMessage."""
 
-    channel: str = ""
+    channel: Place = ""
     text: str = ""
 
 

@@ -15,7 +15,7 @@ from tautwire.server.services.present import conversation_object
 from tautwire.server.services.room import Room
 from tautwire.server.store.database import Query
 from tautwire.server.store.records import ChannelKind, ChannelRecord, count_members, find_channel, find_membership
-from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method, warning
+from tautwire.server.web_api.method import Answer, Arguments, Call, Place, Tier, method, warning
 from tautwire.server.web_api.pages import check_limit, decode_cursor, encode_cursor, page_metadata
 
 KINDS: Final = {
@@ -39,7 +39,7 @@ class Create(Arguments, frozen=True, kw_only=True):
 class Info(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.info."""
 
-    channel: str = ""
+    channel: Place = ""
     include_num_members: bool = False
 
 
@@ -55,7 +55,7 @@ class List(Arguments, frozen=True, kw_only=True):
 class Members(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.members."""
 
-    channel: str = ""
+    channel: Place = ""
     cursor: str = ""
     limit: int = 100
 
@@ -63,7 +63,7 @@ class Members(Arguments, frozen=True, kw_only=True):
 class Open(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.open."""
 
-    channel: str = ""
+    channel: Place = ""
     users: tuple[str, ...] = ()
     return_im: bool = False
     prevent_creation: bool = False
@@ -72,13 +72,13 @@ class Open(Arguments, frozen=True, kw_only=True):
 class One(Arguments, frozen=True, kw_only=True):
     """Arguments of the methods that take a channel only."""
 
-    channel: str = ""
+    channel: Place = ""
 
 
 class Invite(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.invite."""
 
-    channel: str = ""
+    channel: Place = ""
     users: tuple[str, ...] = ()
     force: bool = False
 
@@ -86,14 +86,14 @@ class Invite(Arguments, frozen=True, kw_only=True):
 class Mark(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.mark."""
 
-    channel: str = ""
+    channel: Place = ""
     ts: str = ""
 
 
 class History(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.history."""
 
-    channel: str = ""
+    channel: Place = ""
     cursor: str = ""
     inclusive: bool = False
     latest: str = ""

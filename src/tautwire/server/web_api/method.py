@@ -17,7 +17,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, TypeVar, cast
+from typing import Annotated, Any, Final, TypeVar, cast
 
 import msgspec
 
@@ -34,6 +34,10 @@ T = TypeVar("T")
 A = TypeVar("A", bound="Arguments")
 Answer = Mapping[str, Any]
 """Members of the answer; a value may be an ``Array``, which is encoded already."""
+
+
+Place = Annotated[str, msgspec.Meta(max_length=100)]
+"""The argument ``channel``: an id or a name, which have 80 characters at most; longer is invalid_arguments (ours)."""
 
 
 class Arguments(msgspec.Struct, frozen=True, kw_only=True):
