@@ -9,6 +9,7 @@ import pytest
 
 from scene import Frame, Scene, Socket
 from tautwire.server.log.writer import Transaction
+from tautwire.server.services.room import forget
 from tautwire.server.web_api.pages import encode_cursor
 
 
@@ -326,7 +327,9 @@ async def test_every_channel_in_an_event_can_be_looked_up(scene: Scene) -> None:
     (bob,) = await connected(scene, "bob")
     await scene.post("alice", scene.users["bob"], "psst")
     await scene.ok("alice", "conversations.open", users=[scene.users["bob"], scene.users["carol"]])
-    for frame in await bob.fence():
+    frames = await bob.fence()
+    assert names(frames) == ["im_created", "message", "mpim_joined", "group_joined"]
+    for frame in frames:
         channel = frame["channel"] if isinstance(frame["channel"], str) else frame["channel"]["id"]
         await scene.ok("bob", "conversations.info", channel=channel)
         await scene.ok("bob", "conversations.members", channel=channel)
@@ -371,6 +374,48 @@ async def test_members_come_in_pages(scene: Scene) -> None:
     assert sorted([*first["members"], *second["members"]]) == sorted(
         scene.users[name] for name in ("alice", "bob", "relaybot")
     )
+
+
+def archive(tx: Transaction, channel: str) -> None:
+    """Archive a channel (a unit), which no method does yet."""
+    tx.execute("UPDATE channel SET archived = 1 WHERE id = ?", channel)
+    forget(tx, channel)
+
+
+async def test_an_archived_channel_takes_nothing(scene: Scene) -> None:
+    town = await channel_of(scene)
+    ts = await scene.post("alice", town, "x")
+    await scene.server.workspace.writer.write(partial(archive, channel=town))
+    alice = await scene.connect("alice")
+
+    assert await scene.error("bob", "conversations.join", channel=town) == "is_archived"
+    for method, arguments in {
+        "conversations.leave": {},
+        "conversations.invite": {"users": scene.users["bob"]},
+        "chat.postMessage": {"text": "x"},
+        "chat.meMessage": {"text": "x"},
+        "reactions.add": {"timestamp": ts, "name": "tada"},
+        "reactions.remove": {"timestamp": ts, "name": "tada"},
+    }.items():
+        assert await scene.error("alice", method, channel=town, **arguments) == "is_archived", method
+    assert (await alice.say(town, "x"))["ok"] is False
+    assert await alice.fence() == []
+    assert [message["text"] for message in await scene.history("alice", town, limit=1)] == ["x"]
+    assert (await scene.ok("alice", "conversations.info", channel=town))["channel"]["is_archived"] is True
+
+
+async def test_archived_channels_are_left_out_of_the_list_if_wanted(scene: Scene) -> None:
+    public = await channel_of(scene)
+    private = await channel_of(scene, name="secret", is_private=True)
+    for channel in (public, private):
+        await scene.server.workspace.writer.write(partial(archive, channel=channel))
+
+    async def listed(**arguments: Any) -> set[str]:
+        answer = await scene.ok("alice", "conversations.list", types="public_channel,private_channel", **arguments)
+        return {channel["id"] for channel in answer["channels"]}
+
+    assert await listed() == {scene.general, scene.ops, public, private}
+    assert await listed(exclude_archived=True) == {scene.general, scene.ops}
 
 
 def hide(tx: Transaction, channel: str) -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -12,6 +13,7 @@ from catalogue import COMMON_ERRORS, METHODS
 from scene import Answer, OpenScene, Scene
 from tautwire.server.web_api.limits import Limits
 from tautwire.server.web_api.method import METHODS as SERVED
+from tautwire.server.web_api.method import Arguments, Call
 from tautwire.session.ratelimit import Rate
 
 JSON = "application/json; charset=utf-8"
@@ -404,6 +406,24 @@ async def test_api_test_fails_with_the_error_that_was_asked_for(scene: Scene) ->
 
 async def test_api_test_does_not_echo_the_token(scene: Scene) -> None:
     assert await echo(scene, data={"token": scene.tokens["alice"], "a": "1"}) == {"a": "1"}
+
+
+async def test_a_method_that_breaks_is_an_internal_error_and_logged_and_the_next_call_works(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(call: Call, args: Arguments) -> dict[str, Any]:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setitem(SERVED, "auth.test", replace(SERVED["auth.test"], function=broken))
+    answer = await scene.request("POST", "auth.test", headers=scene.bearer("alice"))
+
+    assert (answer.status, answer.body) == (200, {"ok": False, "error": "internal_error"})
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert record.getMessage() == "auth.test failed"
+    assert record.exc_info is not None
+    assert scene.tokens["alice"] not in caplog.text
+    caplog.clear()
+    await scene.ok("alice", "users.info", user=scene.users["bob"])
 
 
 # --- rate limits ---
