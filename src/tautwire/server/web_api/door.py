@@ -10,18 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import msgspec
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from tautwire.protocol.errors import TautwireError
-from tautwire.server.services.arrays import Array
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.identity import SCOPES, Identities, Identity
 from tautwire.server.services.presence import Presence
 from tautwire.server.services.tickets import Tickets
 from tautwire.server.services.workspace import Workspace
+from tautwire.server.web_api.answers import encode_answer
 from tautwire.server.web_api.arguments import Given, TooBig, convert, read_arguments
 from tautwire.server.web_api.known import fault_of_unserved
 from tautwire.server.web_api.limits import Limits, RateLimited
@@ -30,8 +29,6 @@ from tautwire.server.web_api.method import METHODS, Call, Tier
 log = logging.getLogger("tautwire.server.web_api")
 
 PATH: Final = "/api/"
-PIECE: Final = 65_536
-"""Bytes up to which parts of an answer are joined; a longer part is written as it is."""
 NOBODY: Final = Identity("", "", None, None)  # type: ignore[arg-type]
 
 
@@ -127,7 +124,7 @@ def _warn(answer: dict[str, Any], warnings: list[str]) -> None:
 
 
 async def _respond(send: Send, reply: _Reply, answer: Mapping[str, Any]) -> None:
-    pieces = _encode(answer)
+    pieces = encode_answer(answer)
     headers = [
         (b"content-type", b"application/json; charset=utf-8"),
         (b"content-length", str(sum(map(len, pieces))).encode()),
@@ -139,21 +136,3 @@ async def _respond(send: Send, reply: _Reply, answer: Mapping[str, Any]) -> None
         await send({"type": "http.response.body", "body": piece, "more_body": True})
         await asyncio.sleep(0)  # megabytes are not written in one turn of the loop
     await send({"type": "http.response.body", "body": pieces[-1]})
-
-
-def _encode(answer: Mapping[str, Any]) -> list[bytes]:
-    """Return the JSON of an answer in one piece, or in several if it is long."""
-    parts = [msgspec.json.encode({name: value for name, value in answer.items() if not isinstance(value, Array)})[:-1]]
-    for name, value in answer.items():
-        if isinstance(value, Array):
-            parts += (b',"%b":[' % name.encode(), *value.pieces, b"]")
-    pieces: list[bytes] = []
-    small: list[bytes] = []
-    size = 0
-    for part in (*parts, b"}"):
-        if size + len(part) > PIECE and small:
-            pieces.append(b"".join(small))
-            small, size = [], 0
-        small.append(part)
-        size += len(part)
-    return [*pieces, b"".join(small)]
