@@ -322,6 +322,26 @@ async def test_info_describes_what_the_caller_may_see(scene: Scene) -> None:
         assert await scene.error("bob", "conversations.info", channel=channel) == "channel_not_found"
 
 
+async def test_info_of_a_direct_message_tells_what_is_new(scene: Scene) -> None:
+    direct = (await scene.ok("alice", "conversations.open", users=scene.users["bob"]))["channel"]["id"]
+
+    async def state(who: str) -> tuple[str | None, int]:
+        channel = (await scene.ok(who, "conversations.info", channel=direct))["channel"]
+        assert channel["unread_count_display"] == channel["unread_count"]
+        return channel["latest"] and channel["latest"]["text"], channel["unread_count"]
+
+    assert await state("bob") == (None, 0)
+    stamps = [await scene.post("alice", direct, text) for text in ("one", "two", "three")]
+    await scene.post("bob", direct, "mine")
+    await scene.post("alice", direct, "a reply", thread_ts=stamps[0])
+    await scene.ok("bob", "reactions.add", channel=direct, timestamp=stamps[2], name="tada")
+    assert (await state("bob"), await state("alice")) == (("mine", 3), ("mine", 1))
+    await scene.ok("bob", "conversations.mark", channel=direct, ts=stamps[1])
+    assert await state("bob") == ("mine", 1)
+    general = (await scene.ok("bob", "conversations.info", channel=scene.general))["channel"]
+    assert not {"latest", "unread_count"} & general.keys()
+
+
 async def test_every_channel_in_an_event_can_be_looked_up(scene: Scene) -> None:
     """hubot asks for every unknown channel it hears of, direct messages included."""
     (bob,) = await connected(scene, "bob")

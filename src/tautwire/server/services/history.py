@@ -1,6 +1,7 @@
 """Reading messages back: pages of a channel and of a thread, with their reactions and thread counters."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.messages import Body, load
@@ -11,6 +12,7 @@ from tautwire.server.store.records import marks
 
 _FIRST = "0000000000.000000"
 _LAST = "9999999999.999999"
+MAX_UNREAD: Final = 1_000
 
 
 def history_page(
@@ -69,6 +71,25 @@ def replies_page(
     shown = rows[:limit]
     root = query.all("SELECT ts, thread_ts, body FROM message WHERE channel = ? AND ts = ?", channel, parent)
     return _present(query, channel, [*root, *shown]), shown[-1]["ts"] if len(rows) > limit else None
+
+
+def news(query: Query, channel: str, viewer: str, last_read: str) -> Body:
+    """Return the newest message of a conversation and how many of others the viewer has not read.
+
+    Unread ones are counted among the newest ``MAX_UNREAD`` messages. Source: webapi.md 7.1, conversations.info.
+    """
+    newest = query.one("SELECT body FROM message WHERE channel = ? AND in_channel ORDER BY ts DESC LIMIT 1", channel)
+    unread = query.one(
+        "SELECT count(*) FROM (SELECT user FROM message WHERE channel = ? AND ts > ? AND in_channel"
+        " ORDER BY ts DESC LIMIT ?) AS fresh WHERE user <> ?",
+        channel, last_read, MAX_UNREAD, viewer,
+    )  # fmt: skip
+    count = unread[0] if unread is not None else 0
+    return {
+        "latest": load(newest) if newest is not None else None,
+        "unread_count": count,
+        "unread_count_display": count,
+    }
 
 
 # One bound on each side: of two SQLite uses the first to find its place and looks at every row up to the second.

@@ -9,7 +9,7 @@ from tautwire.protocol.ids import is_channel_id, is_ts, is_user_id
 from tautwire.server.services import conversations
 from tautwire.server.services.arrays import Page
 from tautwire.server.services.errors import MethodError
-from tautwire.server.services.history import history_page, replies_page
+from tautwire.server.services.history import history_page, news, replies_page
 from tautwire.server.services.lists import conversations_page, members_page
 from tautwire.server.services.present import conversation_object
 from tautwire.server.services.room import Room
@@ -125,6 +125,8 @@ async def info(call: Call, args: Info) -> Answer:
         seen = _read_seen(query, call, channel)
         if args.include_num_members:
             seen["num_members"] = count_members(query, [channel.id]).get(channel.id, 0)
+        if channel.kind is ChannelKind.IM:
+            seen |= news(query, channel.id, call.who.user, seen["last_read"])
         return seen
 
     return {"channel": await call.read(find)}
