@@ -63,7 +63,7 @@ class Grown(Subject):
         assert self._process.stdout is not None
         self._process.stdout.close()
 
-    def call(self, method: str, **arguments: Any) -> dict[str, Any]:
+    def ask(self, method: str, **arguments: Any) -> dict[str, Any]:
         """Call a method as person 0; return the answer."""
         return json.loads(self.fetch(method, arguments))
 
@@ -85,7 +85,7 @@ def calls(subject: Grown, size: Size) -> dict[str, tuple[str, Arguments]]:
     room = {"channel": channel(0)}
     newest_but_few = {"latest": ts(size.messages - 150)}
     deep = ts(min(size.messages - 1, 150))
-    first = subject.call("conversations.history", **room, **newest_but_few, limit=1)
+    first = subject.ask("conversations.history", **room, **newest_but_few, limit=1)
     cursor = first["response_metadata"]["next_cursor"]  # its form is the server's affair: learn it, then go deep
     return {
         "chat.postMessage": ("chat.postMessage", {**room, "text": TEXT}),
@@ -135,7 +135,7 @@ def page_through(subject: Grown) -> float:
     """Read channel 0 to its beginning, 1,000 messages a page; return the mean seconds of a page."""
     pages, cursor, start = 0, "", time.monotonic()
     while pages == 0 or cursor:
-        answer = subject.call("conversations.history", channel=channel(0), limit=1_000, cursor=cursor)
+        answer = subject.ask("conversations.history", channel=channel(0), limit=1_000, cursor=cursor)
         cursor, pages = answer.get("response_metadata", {}).get("next_cursor", ""), pages + 1
     return (time.monotonic() - start) / pages
 

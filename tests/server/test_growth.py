@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the bench package is not installed
 
-from bench.grown import Size, channel, grow, ts, user
+from bench.grown import IN_THREAD, Size, channel, grow, ts, user
 from tautwire.server.services.history import history_page, replies_page
 from tautwire.server.services.lists import conversations_page, members_page, users_page
 from tautwire.server.services.workspace import Team
@@ -104,6 +104,13 @@ def test_a_page_of_a_thread_costs_the_same_wherever_it_is(grown: list[Counted]) 
     end, _ = large.cost(lambda query: replies(query, oldest=ts(100), after=ts(LARGE.messages - 250)))
 
     assert end <= start + 100  # each reply passed over takes several
+
+
+def test_a_thread_is_counted_from_an_index_in_the_order_of_its_users(grown: list[Counted]) -> None:
+    _, large = grown
+    steps, _ = large.cost(lambda query: replies(query, oldest=ts(LARGE.messages)))
+
+    assert steps <= 24 * LARGE.messages * IN_THREAD
 
 
 @pytest.mark.parametrize("read", [history, replies])
