@@ -27,6 +27,8 @@ OTHER_ERRORS: Final = {
     "metadata_too_large",
     "attachment_payload_limit_exceeded",
     "msg_blocks_too_long",
+    "is_archived",  # of reactions.remove: documented for reactions.add
+    "not_in_channel",  # of reactions.*: not documented, observed by users of the clients
     "user_not_found",  # of users.getPresence, for which the tables name none
 }
 """Errors that the tables name in words only. Source: webapi.md sections 4 and 7."""

@@ -16,6 +16,7 @@ from tautwire.server.services.errors import MethodError
 from tautwire.server.services.events import event, next_event_ts
 from tautwire.server.services.identity import Identity
 from tautwire.server.services.room import Room, enter
+from tautwire.server.services.threads import thread_facts
 from tautwire.server.services.workspace import Team
 from tautwire.server.store.database import Query, Row
 from tautwire.server.store.records import find_user
@@ -24,8 +25,6 @@ INSERT_MESSAGE: Final = (
     "INSERT INTO message (channel, ts, user, thread_ts, in_channel, body, position) VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
 TOMBSTONE: Final = "tombstone"
-MAX_REPLY_USERS: Final = 5
-"""Users named in a parent's ``reply_users``. Source: rtm.md 8.4 (documented as cut, the length observed)."""
 
 _EMPTY: Final = (msgspec.Raw(b"[]"), msgspec.Raw(b"{}"))
 """Structures that take away what was there. Source: webapi.md, chat.update (documented)."""
@@ -161,29 +160,6 @@ def post_ephemeral(tx: Transaction, team: Team, who: Identity, channel: str, use
     return ts
 
 
-def thread_facts(query: Query, channel: str, parent: str) -> Body:
-    """Return the counters of a thread's parent, {} if it has no replies. Source: rtm.md 8.4."""
-    row = query.one("SELECT count(*), max(ts) FROM message WHERE channel = ? AND thread_ts = ?", channel, parent)
-    if row is None or row[0] == 0:
-        return {}
-    users = [
-        r[0]
-        for r in query.all(
-            "SELECT user FROM message WHERE channel = ? AND thread_ts = ? GROUP BY user ORDER BY min(ts)",
-            channel,
-            parent,
-        )
-    ]
-    return {
-        "thread_ts": parent,
-        "reply_count": row[0],
-        "reply_users_count": len(users),
-        "latest_reply": row[1],
-        "reply_users": users[:MAX_REPLY_USERS],
-        "is_locked": False,
-    }
-
-
 def load(row: Row) -> Body:
     """Return the message object of a row."""
     body: Body = msgspec.json.decode(row["body"])
@@ -272,7 +248,7 @@ def _reply(tx: Transaction, room: Room, who: Identity, body: Body, parent: Row, 
             channel=room.id,
             ts=room.next_hidden_ts(tx),
             event_ts=next_event_ts(tx),
-            message=root | thread_facts(tx, room.id, parent["ts"]),
+            message=root | _thread_facts(tx, room.id, parent["ts"]),
         ),
     )
 
@@ -282,7 +258,7 @@ def _rewrite(tx: Transaction, room: Room, row: Row, before: Body, after: Body, h
     tx.execute(
         "UPDATE message SET body = ? WHERE channel = ? AND ts = ?", msgspec.json.encode(after), room.id, row["ts"]
     )
-    facts = thread_facts(tx, room.id, row["ts"])
+    facts = _thread_facts(tx, room.id, row["ts"])
     tx.emit(
         room.topic,
         event(
@@ -314,6 +290,10 @@ def _remove(tx: Transaction, room: Room, ts: str, before: Body) -> None:
             previous_message=before,
         ),
     )
+
+
+def _thread_facts(query: Query, channel: str, parent: str) -> Body:
+    return thread_facts(query, channel, [parent]).get(parent, {})
 
 
 def _parent(tx: Transaction, channel: str, thread_ts: str) -> Row | None:

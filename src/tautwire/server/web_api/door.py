@@ -4,12 +4,12 @@ Every outcome of a method is HTTP 200 with a JSON object; only rate limiting (42
 not, since SDKs take any other status for the end of the world.
 """
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import msgspec
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
@@ -20,10 +20,11 @@ from tautwire.server.services.identity import SCOPES, Identities, Identity
 from tautwire.server.services.presence import Presence
 from tautwire.server.services.tickets import Tickets
 from tautwire.server.services.workspace import Workspace
+from tautwire.server.web_api.answers import encode_answer
 from tautwire.server.web_api.arguments import Given, TooBig, convert, read_arguments
 from tautwire.server.web_api.known import fault_of_unserved
-from tautwire.server.web_api.limits import Limits
-from tautwire.server.web_api.method import METHODS, Call, Method, Tier
+from tautwire.server.web_api.limits import Limits, RateLimited
+from tautwire.server.web_api.method import METHODS, Call, Tier
 
 log = logging.getLogger("tautwire.server.web_api")
 
@@ -48,7 +49,10 @@ class WebApi:
         self._identities = identities
         self._presence = presence
         self._tickets = tickets
-        self._limits = Limits(workspace.clock) if workspace.settings.rate_limits else None
+        limited = workspace.settings.rate_limits
+        self._limits = Limits(workspace.clock) if limited else None
+        self._posts = Limits(workspace.clock) if limited else None
+        self._long_reads = asyncio.Semaphore(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -56,6 +60,9 @@ class WebApi:
         reply = _Reply()
         try:
             answer = {"ok": True, **await self._answer(name, scope, receive, reply)}
+        except RateLimited as error:
+            reply.status, reply.headers["Retry-After"] = 429, str(error.wait)
+            answer = {"ok": False, "error": error.code}
         except MethodError as error:
             answer = {"ok": False, "error": error.code, **error.members}
         except TooBig:
@@ -83,20 +90,14 @@ class WebApi:
         if method.needs_token:
             who = await self._identities.authenticate(_token(headers, given))
             reply.headers["X-OAuth-Scopes"] = SCOPES
-            wait = self._wait(method, who, given)
-            if wait:
-                reply.status, reply.headers["Retry-After"] = 429, str(wait)
-                raise MethodError("ratelimited")
+            if self._limits is not None and method.tier is not Tier.POST:
+                self._limits.take(method.tier.value, who.user, method.name)
         given.pop("token", None)
-        call = Call(self._workspace, self._presence, self._tickets, who, _base_url(headers, scope), given)
+        call = Call(
+            self._workspace, self._presence, self._tickets, who, _base_url(headers, scope), given,
+            self._long_reads, self._posts,
+        )  # fmt: skip
         return await method.function(call, convert(given, method.arguments))
-
-    def _wait(self, method: Method, who: Identity, given: Given) -> int:
-        """Count a call; return the seconds that the caller has to wait before it, 0 if it may go on."""
-        if self._limits is None:
-            return 0
-        channel = (str(given.get("channel", "")),) if method.tier is Tier.POST else ()
-        return self._limits.take(method.tier, who.user, method.name, *channel)
 
 
 def _token(headers: Headers, given: Given) -> str | None:
@@ -123,12 +124,15 @@ def _warn(answer: dict[str, Any], warnings: list[str]) -> None:
 
 
 async def _respond(send: Send, reply: _Reply, answer: Mapping[str, Any]) -> None:
-    body = msgspec.json.encode(answer)
+    pieces = encode_answer(answer)
     headers = [
         (b"content-type", b"application/json; charset=utf-8"),
-        (b"content-length", str(len(body)).encode()),
+        (b"content-length", str(sum(map(len, pieces))).encode()),
         (b"cache-control", b"private, no-cache, no-store, must-revalidate"),
         *((name.lower().encode(), value.encode()) for name, value in reply.headers.items()),
     ]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    for piece in pieces[:-1]:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await asyncio.sleep(0)  # megabytes are not written in one turn of the loop
+    await send({"type": "http.response.body", "body": pieces[-1]})
