@@ -1,16 +1,17 @@
 """Anything at all as the arguments of a method: an answer comes, and it is never an internal error."""
 
 import json
+from functools import partial
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from starlette.datastructures import Headers
 
 from scene import Scene
 from tautwire.server.app import FAMILIES
 from tautwire.server.services.errors import MethodError
-from tautwire.server.web_api.arguments import TooBig, convert, read_arguments
+from tautwire.server.web_api.arguments import convert, read_arguments
+from tautwire.server.web_api.bodies import Bodies, TooBig
 from tautwire.server.web_api.method import METHODS
 
 assert FAMILIES
@@ -128,9 +129,9 @@ async def test_reading_arguments_raises_nothing_but_refusals(
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": waiting.pop(0), "more_body": bool(waiting)}
 
-    headers = Headers(raw=[(b"content-type", kind.encode("latin-1"))] if kind else [])
+    read_body = partial(Bodies(150).read, receive, is_known=True)
     try:
-        found, warnings = await read_arguments(query, headers, receive, 150)
+        found, warnings = await read_arguments(query, {"content-type": kind} if kind else {}, read_body)
     except (MethodError, TooBig) as refusal:
         code = getattr(refusal, "code", "request_too_large")
     else:

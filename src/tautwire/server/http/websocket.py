@@ -1,0 +1,106 @@
+"""How a WebSocket leaves the HTTP server: the request was read here, picows gets the socket.
+
+This is the only module that uses the constructor of picows' ``WSProtocol``, which is not documented: picows is
+therefore pinned below 2.4, and contract tests hold it. Why one port and why picows: docs/adr/0001-libraries.md.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from picows import WSAutoPingStrategy, WSListener, WSUpgradeRequest
+from picows.picows import WSProtocol  # type: ignore[attr-defined]
+
+from tautwire.server.http.connections import Connections, Phase
+
+MAX_MESSAGE: Final = 65_536
+"""Bytes of one WebSocket frame; above it picows closes. The session's own limit is 16 kB."""
+READ_BUFFER: Final = 2_048
+MAX_TARGET: Final = 8_192
+"""Bytes of the path and query of an upgrade request. picows drops, without an answer, a head over 16 kB."""
+
+_PASSED_ON: Final = frozenset(
+    (b"upgrade", b"sec-websocket-version", b"sec-websocket-key", b"content-length", b"transfer-encoding")
+)
+"""The headers that picows looks at. It keeps all it is given for as long as the connection lives."""
+MAX_HEADER: Final = 1_024
+"""Bytes of the value of such a header."""
+
+ListenerFactory = Callable[[WSUpgradeRequest], WSListener | None]
+
+
+class _QuietLogger(logging.LoggerAdapter[logging.Logger]):
+    """picows logs request lines, which hold tickets, and makes a logger per connection out of a plain one."""
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the name is logging's
+        return level >= logging.ERROR
+
+    def error(self, msg: object, *args: object, **options: Any) -> None:
+        """Log an error of ours; a peer that breaks the rules of WebSocket is not an error of ours."""
+        level = logging.INFO if str(msg).startswith("WS parser error") else logging.ERROR
+        self.logger.log(level, msg, *args, **options)
+
+
+_quiet: Final = _QuietLogger(logging.getLogger("tautwire.server.rtm.socket"), {})
+
+
+class WebSocket(WSProtocol):  # type: ignore[misc]
+    """picows' protocol on a socket that was counted as a connection.
+
+    Args:
+        listener: makes the listener for a request, None for 404.
+    """
+
+    __slots__ = ("_connections", "address", "phase")
+
+    def __init__(self, listener: ListenerFactory, connections: Connections) -> None:
+        super().__init__(
+            None, None, False, listener, _quiet, True,
+            None,  # no time limit for the handshake: the request is complete, so it is over when open() returns
+            False, 10.0, 10.0, WSAutoPingStrategy.PING_WHEN_IDLE, False,
+            MAX_MESSAGE, None, READ_BUFFER,
+        )  # fmt: skip
+        self._connections = connections
+        self.address: str | None = None
+        self.phase: Phase | None = None
+
+    def open(self, transport: asyncio.Transport, target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Take a socket over and answer the upgrade request that was read from it.
+
+        Browsers and proxies write more than ``Upgrade`` into the Connection header, which picows does not understand;
+        the caller has understood it.
+
+        Args:
+            headers: their names in lower case.
+        """
+        lines = [b"GET %s HTTP/1.1\r\nconnection: Upgrade\r\n" % target]
+        lines += (b"%s: %s\r\n" % (name, value) for name, value in headers if name in _PASSED_ON)
+        lines.append(b"\r\n")
+        self.connection_made(transport)
+        transport.set_protocol(self)
+        self.feed(b"".join(lines))
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes that were read by another protocol."""
+        rest = memoryview(data)
+        while rest:  # the read buffer starts small and grows as it fills
+            buffer = self.get_buffer(len(rest))
+            size = min(len(buffer), len(rest))
+            buffer[:size] = rest[:size]
+            rest = rest[size:]
+            self.buffer_updated(size)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count the connection no more."""
+        self._connections.leave(self)
+        super().connection_lost(exc)
+
+    def expire(self, phase: Phase) -> None:
+        """Never called: the RTM door decides how long a WebSocket lives."""
+        raise NotImplementedError(phase)
+
+
+def fits(target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Tell whether an upgrade request is small enough for picows."""
+    return len(target) <= MAX_TARGET and all(len(value) <= MAX_HEADER for name, value in headers if name in _PASSED_ON)
