@@ -68,8 +68,9 @@ class Connections:
         self._by_address: dict[str, int] = {}
         self._waiting: dict[Phase, dict[Connection, float]] = {phase: {} for phase in Phase}  # each oldest first
         self._refused = 0
+        self._why_refused = ""
         self._refusals_told = -LOG_INTERVAL
-        self._fullness_told = -LOG_INTERVAL
+        self._fullness_told = 0.0
 
     def enter(self, connection: Connection, address: str) -> bool:
         """Count a new connection; return False, and do not count it, if there is no room.
@@ -91,6 +92,9 @@ class Connections:
         """Count a connection that came through a proxy under the address that the proxy has named.
 
         Return False if that address has too many.
+
+        Args:
+            address: empty if the proxy has named none.
         """
         if connection.address:
             return True
@@ -188,7 +192,7 @@ class Connections:
 
     def _tell_refusals(self, now: float) -> None:
         if self._refused and now - self._refusals_told >= LOG_INTERVAL:
-            log.warning("%d connections refused: %s", self._refused, self._why_refused)
+            log.warning("connections refused: %d, the last because %s", self._refused, self._why_refused)
             self._refusals_told = now
             self._refused = 0
 
@@ -197,9 +201,12 @@ class Connections:
             f"{self.count} of {self.limit} connections are open: raise --max-connections, and the number of files "
             "that the process may open (LimitNOFILE)"
         )
-        self._health.fault("descriptors", reason)
-        if now - self._fullness_told >= LOG_INTERVAL:
-            log.warning("nearly full: %s", reason)
+        is_new = "descriptors" not in self._health.faults
+        self._health.fault("descriptors", reason)  # which logs it when it is new
+        if is_new:
+            self._fullness_told = now
+        elif now - self._fullness_told >= LOG_INTERVAL:
+            log.warning("still nearly full: %s", reason)
             self._fullness_told = now
 
 

@@ -33,6 +33,11 @@ class Forwarded:
         """Tell whether a peer's word about the origin of its requests counts."""
         return peer in self._trusted
 
+    def client(self, peer: str, headers: Iterable[tuple[bytes, bytes]]) -> str:
+        """Return the address that a trusted proxy has named, empty if there is none."""
+        _, address = self.origin(peer, headers)
+        return "" if address == peer else address
+
     def origin(self, peer: str, headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, str]:
         """Return scheme (http or https) and address from which a request came.
 

@@ -100,8 +100,8 @@ class Front(asyncio.Protocol):
 
     def _open(self, request: UpgradeShape) -> None:
         entrance = self._entrance
-        _, origin = entrance.forwarded.origin(self._peer, request.headers.items())
-        if not entrance.connections.settle(self, origin):
+        client = entrance.forwarded.client(self._peer, request.headers.items())
+        if not entrance.connections.settle(self, client):
             self._refuse()
             return
         self._state.connections.discard(self)

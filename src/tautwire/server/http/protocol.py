@@ -196,10 +196,10 @@ class HttpProtocol(HttpToolsProtocol):
     def _upgrade(self, rest: bytes) -> None:
         """Let picows have the socket. ``rest`` is what the peer has sent behind its request."""
         target, headers, transport = self.url, self.headers, self.transport
-        _, origin = self._forwarded.origin(self.client[0] if self.client else "", headers)
+        client = self._forwarded.client(self.client[0] if self.client else "", headers)
         if not fits(target, headers):
             self._refuse(431, "request_header_fields_too_large")
-        elif not self._room.settle(self, origin):
+        elif not self._room.settle(self, client):
             self._refuse(503, "service_unavailable")
         else:
             self.connections.discard(self)
