@@ -46,11 +46,15 @@ class HttpProtocol(HttpToolsProtocol):
         self._in_head = False
         self._head_size = 0
         self._drained = 0
+        self._is_deaf = False
+        """Whether what the peer sends is ignored: there was something wrong with it."""
         self._running: RequestResponseCycle | None = None
         self._refusal: tuple[int, str] | None = None
 
     def data_received(self, data: bytes) -> None:
         """Parse, and look after each step whether a limit was passed."""
+        if self._is_deaf:
+            return
         for start in range(0, len(data), STEP):
             step = data[start : start + STEP]
             was_in_head = self._in_head
@@ -71,13 +75,15 @@ class HttpProtocol(HttpToolsProtocol):
             if self.transport.is_closing():
                 return
 
+    def eof_received(self) -> None:
+        """The peer is gone, or will not read: the transport closes, and takes no answer any more."""
+        self._abandon()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Count the connection no more, and leave no timer and no cycle of references behind."""
         self._room.leave(self)
         self._unset_keepalive_if_required()
-        if self._running is not None and self._is_busy:  # uvicorn looks at the last request only
-            self._running.disconnected = True
-            self._running.message_event.set()
+        self._abandon()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -159,6 +165,12 @@ class HttpProtocol(HttpToolsProtocol):
         """Whether a request is being answered. Others may wait behind it."""
         return self._running is not None and not self._running.response_complete
 
+    def _abandon(self) -> None:
+        """Tell the running request that the peer is gone; uvicorn tells the last one, which may wait behind it."""
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.message_event.set()
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
         super()._start_asgi_task(cycle, app)
@@ -186,8 +198,9 @@ class HttpProtocol(HttpToolsProtocol):
         """Answer what is no request that can be served, if no other answer is under way, and end the connection."""
         if self.transport.is_closing():
             return
-        if self._is_busy:
-            self.transport.close()
+        if self._running is not None and not self._running.response_complete:
+            self._running.keep_alive = False  # the answer that is under way is the last one
+            self._is_deaf = True
             return
         answer = refusal(status, error, self.server_state.default_headers)
         say_farewell(self, self.transport, self._room, self.server_state, answer)
