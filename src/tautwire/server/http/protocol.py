@@ -11,7 +11,6 @@ from typing import Any, Final, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.protocols.utils import get_remote_addr
 
 from tautwire.server.http.connections import Connection, Connections, Phase
 from tautwire.server.http.forwarded import Forwarded
@@ -278,5 +277,5 @@ class Farewell(asyncio.Protocol):
 
 def peer_address(transport: asyncio.BaseTransport) -> str:
     """Return the address of the peer of a socket, empty if it is gone already."""
-    address = get_remote_addr(cast("asyncio.Transport", transport))
+    address = transport.get_extra_info("peername")
     return address[0] if address else ""

@@ -45,6 +45,48 @@ class _QuietLogger(logging.LoggerAdapter[logging.Logger]):
 _quiet: Final = _QuietLogger(logging.getLogger("tautwire.server.rtm.socket"), {})
 
 
+class _BareTransport:
+    """The transport as picows gets it.
+
+    In ``connection_made`` picows sets socket options that the loop has set, and reads some for a log line that is not
+    wanted: eight slow calls, which here have no effect. Afterwards the transport is as it is.
+    """
+
+    __slots__ = ("_is_made", "_transport", "get_write_buffer_size", "write")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._is_made = False
+        self.write = transport.write
+        self.get_write_buffer_size = transport.get_write_buffer_size
+
+    def made(self) -> None:
+        """From now on hide nothing."""
+        self._is_made = True
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Return the socket and the like."""
+        if self._is_made:
+            return self._transport.get_extra_info(name, default)
+        return _BareSocket(self._transport) if name == "socket" else default
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+class _BareSocket:
+    __slots__ = ("fileno",)
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.fileno = transport.get_extra_info("socket").fileno
+
+    def setsockopt(self, *_: object) -> None:
+        pass
+
+    def getsockopt(self, *_: object) -> int:
+        return 0
+
+
 class WebSocket(WSProtocol):  # type: ignore[misc]
     """picows' protocol on a socket that was counted as a connection.
 
@@ -77,7 +119,9 @@ class WebSocket(WSProtocol):  # type: ignore[misc]
         lines = [b"GET %s HTTP/1.1\r\nconnection: Upgrade\r\n" % target]
         lines += (b"%s: %s\r\n" % (name, value) for name, value in headers if name in _PASSED_ON)
         lines.append(b"\r\n")
-        self.connection_made(transport)
+        bare = _BareTransport(transport)
+        self.connection_made(bare)
+        bare.made()
         transport.set_protocol(self)
         self.feed(b"".join(lines))
 
