@@ -1,6 +1,7 @@
 """What a peer can make the HTTP server hold, and for how long, before and after it has shown a token."""
 
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -343,3 +344,49 @@ async def test_a_connection_of_an_http_client_is_used_again(scene: Scene) -> Non
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as scene.http:
         for method in ("rtm.connect", "auth.test", "rtm.connect", "rtm.connect"):
             await scene.ok("alice", method)
+
+
+# --- garbage ---
+
+
+@pytest.mark.parametrize("before", [b"", b"\r\n"])
+async def test_connections_leave_no_cyclic_garbage(scene: Scene, before: bytes) -> None:
+    """Else the collector has to run, and memory to grow until it does. ``before`` keeps the front out."""
+
+    async def made(data: bytes, until: bytes) -> asyncio.StreamWriter:
+        reader, writer = await asyncio.open_connection("127.0.0.1", scene.server.port)
+        writer.write(before + data)
+        async with asyncio.timeout(PATIENCE):
+            received = b""
+            while until not in received:
+                received += await reader.read(1_000)
+        return writer
+
+    async def all_kinds() -> None:
+        writers = []
+        upgrade = b" HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        for n in range(10):
+            ticket = (await scene.grant("alice"))["url"].rpartition("/")[2].encode()
+            good = b"GET /rtm/" + ticket + upgrade + b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            writers.append(await made(good, b"hello"))
+            writers.append(await made(b"GET /rtm/x" + upgrade + b"\r\n", b" 400 "))
+            writers.append(await made(b"GET /api/api.test?n=%d HTTP/1.1\r\nHost: x\r\n\r\n" % n, b"args"))
+            writers.append(await made(b"nonsense\r\n\r\n", b"invalid_http"))
+            writers.append(await made(b"GET /" + b"x" * 90_000, b" 431 "))
+        for writer in writers:
+            writer.transport.abort()
+        await eventually(lambda: not scene.server.workspace.hub._connections)
+        await scene.server_swept()
+
+    await all_kinds()
+    gc.collect()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        await all_kinds()
+        gc.collect()
+        ours = {type(thing).__name__ for thing in gc.garbage}
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+    suspects = {"HttpProtocol", "HttpRequestParser", "Front", "WebSocket", "WSTransport", "RtmConnection", "Farewell"}
+    assert not ours & suspects, ours
