@@ -1,12 +1,13 @@
 """``tautwire serve``: run a workspace until a signal."""
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 import typer
@@ -17,6 +18,14 @@ from tautwire.protocol.tokens import redact
 from tautwire.server.app import Server
 from tautwire.server.config import LOOPBACK, Settings
 from tautwire.server.directory import Directory
+from tautwire.server.http.descriptors import raise_descriptor_limit
+from tautwire.server.http.forwarded import VARIABLE
+
+log = logging.getLogger("tautwire.server")
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+GC_THRESHOLD: Final = 100_000
+"""New objects after which the collector looks at the young ones; Python's default is some hundred."""
 
 
 class Switch(StrEnum):
@@ -40,6 +49,23 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8065,
     data: Annotated[Path, typer.Option(help="Data directory; made if missing.")] = Path("tautwire-data"),
     seed: Annotated[Path | None, typer.Option(help="YAML file of people, bots and channels to add.")] = None,
+    public_url: Annotated[
+        str | None,
+        typer.Option(help="URL by which callers reach the server, for RTM URLs; default: the host they have called."),
+    ] = None,
+    forwarded_allow_ips: Annotated[
+        str | None,
+        typer.Option(
+            envvar=VARIABLE,
+            help="Proxies whose X-Forwarded-* headers count: addresses, networks, or *; default: loopback.",
+        ),
+    ] = None,
+    max_connections: Annotated[
+        int | None, typer.Option(min=1, help="Connections in all; default: what the limit of open files allows.")
+    ] = None,
+    max_connections_per_address: Annotated[
+        int | None, typer.Option(min=1, help="Connections of one address; default: half of all.")
+    ] = None,
     rate_limits: Annotated[Switch, typer.Option(help="Whether clients that go too fast are told so.")] = Switch.ON,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line about the workspace first.")] = False,
     log_level: Annotated[LogLevel, typer.Option(help="What goes to stderr.")] = LogLevel.INFO,
@@ -53,11 +79,13 @@ def serve(
     )
     for handler in logging.getLogger().handlers:
         handler.addFilter(_redact)
-    settings = Settings(
-        host=host, port=port, data=data, seed=seed, rate_limits=rate_limits is Switch.ON,
-        ticket_lifetime=ticket_lifetime,
-    )  # fmt: skip
+    raise_descriptor_limit()
     try:
+        settings = Settings(
+            host=host, port=port, data=data, seed=seed, rate_limits=rate_limits is Switch.ON, public_url=public_url,
+            forwarded_allow_ips=forwarded_allow_ips, max_connections=max_connections,
+            max_connections_per_address=max_connections_per_address, ticket_lifetime=ticket_lifetime,
+        )  # fmt: skip
         run(_serve(settings, as_json=as_json))
     except TautwireError as error:
         typer.echo(f"tautwire: {error}", err=True)
@@ -67,13 +95,34 @@ def serve(
 async def _serve(settings: Settings, *, as_json: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+
+    def end() -> None:
+        """Stop in order; a second signal does what it does to any process, even if this one hangs."""
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+        log.info("stopping; a second signal ends the process at once")
+        stop.set()
+
+    for number in SIGNALS:
+        loop.add_signal_handler(number, end)
     async with Server(settings) as server:
+        _tune_collector()
         directory = await server.directory()
         typer.echo(msgspec.json.encode(directory).decode() if as_json else _describe(directory, settings))
         sys.stdout.flush()
         await stop.wait()
+
+
+def _tune_collector() -> None:
+    """Look for garbage less often, and not in what is there to stay.
+
+    A connection leaves no cyclic garbage (tests/server/test_front.py), so that the collector would only walk over all
+    live connections again and again while more of them come.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
 
 
 def _describe(directory: Directory, settings: Settings) -> str:

@@ -6,10 +6,12 @@ here because the front needs them without an application.
 
 import os
 from collections.abc import Iterable
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Final
 
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from tautwire.protocol.errors import ConfigError
 
 DEFAULT: Final = "127.0.0.1,::1"
 VARIABLE: Final = "FORWARDED_ALLOW_IPS"
@@ -23,10 +25,14 @@ class Forwarded:
 
     Args:
         trusted: addresses and networks with commas between them, or ``*`` for all; None asks the environment.
+
+    Raises:
+        ConfigError: something else stands among them.
     """
 
     def __init__(self, trusted: str | None) -> None:
         hosts = os.environ.get(VARIABLE, DEFAULT) if trusted is None else trusted
+        _check(hosts)
         self._trusted = ProxyHeadersMiddleware(_no_application, hosts).trusted_hosts
 
     def trusts(self, peer: str) -> bool:
@@ -59,6 +65,20 @@ class Forwarded:
             except ValueError:
                 pass  # not an address: what the proxy passes on unseen is worth nothing
         return scheme, peer
+
+
+def _check(hosts: str) -> None:
+    """Refuse what could never be the address of a peer; it would be ignored otherwise."""
+    for host in hosts.split(","):
+        if hosts == "*" or not host.strip():
+            continue
+        try:
+            ip_network(host.strip())
+        except ValueError as error:
+            raise ConfigError(
+                f"forwarded_allow_ips must be addresses or networks such as 10.0.0.0/8 with commas between them, or *, "
+                f"got {host.strip()!r}: {error}"
+            ) from None
 
 
 async def _no_application(*_: object) -> None:
