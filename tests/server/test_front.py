@@ -369,6 +369,15 @@ def test_only_the_exact_shape_is_taken(data: bytes) -> None:
     assert read_call(data) is None
 
 
+def test_no_part_of_a_request_is_taken_for_a_whole() -> None:
+    without_body = CALL.replace(b"Content-Length: 3\r\n", b"")[:-3]
+    assert read_call(without_body) is not None
+    for size in range(len(without_body)):
+        assert read_call(without_body[:size]) is None
+    for size in range(len(CALL)):
+        assert read_call(CALL[:size]) is None
+
+
 def test_an_upgrade_is_taken_in_its_exact_shape_only() -> None:
     data = ("GET /rtm/a-b_c?x=1 HTTP/1.1\r\n" + "".join(f"{n}: {v}\r\n" for n, v in UPGRADE.items()) + "\r\n").encode()
     shape = read_upgrade(data)

@@ -12,7 +12,7 @@ import pytest
 
 from rawsocket import CLOSE, TEXT, RawSocket, frame
 from scene import PATIENCE, OpenScene, Scene, eventually
-from tautwire.server.http import protocol
+from tautwire.server.http import connections, protocol
 from tautwire.server.web_api import bodies
 
 FORM = "Content-Type: application/x-www-form-urlencoded\r\n"
@@ -162,6 +162,24 @@ async def test_requests_may_be_pipelined_but_not_without_end(scene: Scene) -> No
         assert (await many.rest()).count(b"HTTP/1.1 200 OK") < 100
 
 
+async def test_incomplete_heads_are_bounded_together(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MAX_HELD", 100_000)
+    begun = b"GET /healthz HTTP/1.1\r\nX-A: " + b"x" * 40_000
+    async with peer(scene) as one, peer(scene) as two, peer(scene) as three:
+        assert await two.works(), "it is the second to begin a head"
+        for each in (one, two):
+            await each.write(begun)
+            await scene.server_swept()
+        await three.write(begun)
+        assert (await one.answer())[0] == 408, "the oldest goes"
+        for each in (two, three):
+            await each.write("\r\n\r\n")
+            assert (await each.answer())[0] == 200
+        for _ in range(5):  # what was held is free again
+            await three.write(begun + b"\r\n\r\n")
+            assert (await three.answer())[0] == 200
+
+
 async def test_a_malformed_request_is_answered_and_not_logged(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     async with peer(scene) as caller:
         await caller.write("nonsense\r\n\r\n")
@@ -239,7 +257,7 @@ async def test_bodies_of_unknown_callers_are_bounded_together(
         refused, waiting = await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED)
         assert [task.result() for task in refused] == [(429, {"ok": False, "error": "ratelimited"})]
 
-        small = await scene.request("POST", "api.test", data={"a": "x" * 50_000})
+        small = await scene.request("POST", "api.test", data={"a": "x" * 3_000})
         assert small.body["ok"], "what a body may hold by itself is always taken"
         known = await scene.request("POST", "auth.test", data={"a": "x" * 900_000}, headers=scene.bearer("alice"))
         assert known.body["ok"], "a token in the header is looked at first"

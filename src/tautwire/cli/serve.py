@@ -79,6 +79,7 @@ def serve(
     )
     for handler in logging.getLogger().handlers:
         handler.addFilter(_redact)
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # else anybody's broken form is a warning
     raise_descriptor_limit()
     try:
         settings = Settings(

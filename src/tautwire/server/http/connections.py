@@ -20,6 +20,8 @@ LOG_INTERVAL: Final = 60.0
 """Seconds between two log lines about the same trouble."""
 MAX_REFUSED: Final = 16
 """Connections over the limit that are answered at the same time; further ones are closed without an answer."""
+MAX_HELD: Final = 67_108_864
+"""Bytes of incomplete heads that all connections together may hold."""
 _NEAR: Final = 0.9
 _CLEAR: Final = 0.8
 """Shares of the limit at which "nearly full" begins and ends."""
@@ -67,6 +69,7 @@ class Connections:
         self._health = health
         self._by_address: dict[str, int] = {}
         self._waiting: dict[Phase, dict[Connection, float]] = {phase: {} for phase in Phase}  # each oldest first
+        self._held = 0
         self._refused = 0
         self._why_refused = ""
         self._refusals_told = -LOG_INTERVAL
@@ -79,7 +82,7 @@ class Connections:
             address: of the peer; empty if it is a trusted proxy, whose connections come from many.
         """
         key = _key(address)
-        if self.count >= self.limit and not self._make_room():
+        if self.count >= self.limit and not self._make_room(Phase.HEAD, Phase.IDLE, Phase.DRAIN):
             self._refuse(f"{self.count} of {self.limit} connections are open")
             return False
         if not self._count_address(key):
@@ -103,6 +106,16 @@ class Connections:
             return False
         connection.address = key
         return True
+
+    def hold(self, size: int) -> None:
+        """Count bytes of an incomplete head; if there are too many of all heads, the oldest ones are ended."""
+        self._held += size
+        while self._held > MAX_HELD and self._make_room(Phase.HEAD):
+            pass
+
+    def release(self, size: int) -> None:
+        """Count bytes no more."""
+        self._held -= size
 
     def move(self, old: Connection, new: Connection) -> None:
         """Count ``new`` in place of ``old``: the same socket with another protocol."""
@@ -158,10 +171,10 @@ class Connections:
                     break
                 yield connection, phase
 
-    def _make_room(self) -> bool:
-        """End the connection that has waited longest for a request; return False if all are at work."""
+    def _make_room(self, *phases: Phase) -> bool:
+        """End the connection that has waited longest for one of these; return False if there is none."""
         oldest: tuple[float, Connection, Phase] | None = None
-        for phase in (Phase.HEAD, Phase.IDLE, Phase.DRAIN):
+        for phase in phases:
             for connection, since in self._waiting[phase].items():
                 if oldest is None or since < oldest[0]:
                     oldest = since, connection, phase

@@ -44,6 +44,9 @@ class HttpProtocol(HttpToolsProtocol):
         self._forwarded = forwarded
         self._in_head = False
         self._head_size = 0
+        """Bytes of the head, without those of the first step, of which some may belong to the request before."""
+        self._held = 0
+        """Bytes of the incomplete head that are counted with those of all connections."""
         self._drained = 0
         self._is_deaf = False
         """Whether what the peer sends is ignored: there was something wrong with it."""
@@ -66,12 +69,14 @@ class HttpProtocol(HttpToolsProtocol):
             except httptools.HttpParserError:
                 self._refuse(*(self._refusal or (400, "invalid_http")))
                 return
-            if self._in_head and was_in_head:
-                self._head_size += len(step)
+            if self._in_head:
+                self._head_size += len(step) if was_in_head else 0
                 if self._head_size > MAX_HEAD:
                     self._refuse(431, "request_header_fields_too_large")
                     return
-            if self.transport.is_closing():
+                self._held += len(step)
+                self._room.hold(len(step))  # which may end this connection
+            if self._is_deaf or self.transport.is_closing():
                 return
 
     def eof_received(self) -> None:
@@ -81,6 +86,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Count the connection no more, and leave no timer and no cycle of references behind."""
         self._room.leave(self)
+        self._release()
         self._unset_keepalive_if_required()
         self._abandon()
         super().connection_lost(exc)
@@ -128,6 +134,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is complete."""
         self._in_head = False
+        self._release()
         if self._head_size > MAX_HEAD - 2 * STEP and self._exact_head_size() > MAX_HEAD:
             self._give_up(431, "request_header_fields_too_large")
         if len(self.pipeline) >= MAX_PIPELINED:
@@ -164,6 +171,10 @@ class HttpProtocol(HttpToolsProtocol):
         """Whether a request is being answered. Others may wait behind it."""
         return self._running is not None and not self._running.response_complete
 
+    def _release(self) -> None:
+        self._room.release(self._held)
+        self._held = 0
+
     def _abandon(self) -> None:
         """Tell the running request that the peer is gone; uvicorn tells the last one, which may wait behind it."""
         if self._running is not None and not self._running.response_complete:
@@ -195,11 +206,12 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: int, error: str) -> None:
         """Answer what is no request that can be served, if no other answer is under way, and end the connection."""
-        if self.transport.is_closing():
+        if self._is_deaf or self.transport.is_closing():
             return
+        self._is_deaf = True
+        self._release()
         if self._running is not None and not self._running.response_complete:
             self._running.keep_alive = False  # the answer that is under way is the last one
-            self._is_deaf = True
             return
         answer = refusal(status, error, self.server_state.default_headers)
         say_farewell(self, self.transport, self._room, self.server_state, answer)
@@ -215,6 +227,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._refuse(503, "service_unavailable")
         else:
             self.connections.discard(self)
+            self._release()
             socket = WebSocket(self._listener, self._room)
             self._room.move(self, socket)
             self.parser = cast("Any", None)

@@ -54,8 +54,8 @@ def read_upgrade(data: bytes) -> UpgradeShape | None:
 
 def read_call(data: bytes) -> CallShape | None:
     """Return the call of rtm.connect that ``data`` is, None if uvicorn has to look at it."""
-    head, _, body = data.partition(b"\r\n\r\n")
-    if len(head) > MAX_HEAD or len(body) > MAX_BODY:
+    head, end, body = data.partition(b"\r\n\r\n")
+    if not end or len(head) > MAX_HEAD or len(body) > MAX_BODY:
         return None
     line, _, _ = head.partition(b"\r\n")
     request = _CALL.fullmatch(line)

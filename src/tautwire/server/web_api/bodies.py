@@ -10,9 +10,9 @@ from tautwire.server.services.errors import MethodError
 
 PATIENCE: Final = 30.0
 """Seconds in which a body has to arrive."""
-FREE: Final = 65_536
-"""Bytes of each body that do not count: the HTTP server may hold as many of it before it is read."""
-MAX_ANONYMOUS: Final = 16_777_216
+FREE: Final = 4_096
+"""Bytes of each body that do not count: small calls are always read, whatever others do."""
+MAX_ANONYMOUS: Final = 67_108_864
 """Bytes, beyond the free ones, that all bodies together may take of callers whose token was not seen yet."""
 
 
