@@ -81,7 +81,7 @@ def convert(given: Mapping[str, Any], arguments: type[Arguments]) -> Arguments:
     known = {name: value for name, value in known.items() if value is not None}
     try:
         return msgspec.convert(known, arguments, strict=False)
-    except msgspec.ValidationError as error:
+    except ValueError as error:  # msgspec's own, or of half a character where a number is wanted
         raise MethodError("invalid_arguments", response_metadata={"messages": [f"[ERROR] {error}"]}) from None
 
 
