@@ -317,6 +317,19 @@ async def test_a_frame_in_the_same_segment_as_the_upgrade_request_is_taken(scene
         assert sorted(json.loads(payload)["type"] for opcode, payload in got if opcode == TEXT) == ["hello", "pong"]
 
 
+async def test_a_close_in_the_same_segment_as_the_upgrade_request_is_answered_behind_it(scene: Scene) -> None:
+    path = "/" + (await scene.grant("alice"))["url"].split("/", 3)[3]
+    async with peer(scene) as hasty:
+        request = (
+            f"GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        await hasty.write(request.encode() + frame(b"\x03\xe8", CLOSE))
+        received = await hasty.rest()
+    assert received.startswith(b"HTTP/1.1 101 ")
+    assert received.endswith(b"\r\n\r\n\x88\x02\x03\xe8")
+
+
 @pytest.mark.parametrize(
     "line", ["Sec-WebSocket-Key: " + "x" * 30_000, "X-A: " + "x" * 30_000, "Upgrade: websocket" + " " * 30_000]
 )
