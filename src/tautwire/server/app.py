@@ -9,17 +9,9 @@
 import asyncio
 import contextlib
 import logging
-import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final, Self, cast
-
-import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Mount, Route
+from typing import Final, Self, cast
 
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.clock import Clock
@@ -27,6 +19,11 @@ from tautwire.server.config import Settings
 from tautwire.server.counts import Counts
 from tautwire.server.directory import Directory, TokenFile, is_loopback, read_directory
 from tautwire.server.health import Health
+from tautwire.server.http.connections import Connections
+from tautwire.server.http.descriptors import connection_limit
+from tautwire.server.http.forwarded import Forwarded
+from tautwire.server.http.front import Entrance
+from tautwire.server.http.server import HttpServer, listen
 from tautwire.server.hub.hub import Hub
 from tautwire.server.log.entry import Entry, Topic
 from tautwire.server.log.epochs import Epoch, Epochs, begin_epoch, read_epochs
@@ -34,13 +31,13 @@ from tautwire.server.log.tail import Tail
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.log.writer import Writer
 from tautwire.server.rtm.door import Door
-from tautwire.server.rtm.handover import Handover
 from tautwire.server.services.identity import Identities
 from tautwire.server.services.presence import Presence
 from tautwire.server.services.seed import SAMPLE, Seed, plant, read_seed
 from tautwire.server.services.tickets import Tickets
 from tautwire.server.services.workspace import Team, Workspace
 from tautwire.server.store.database import Database, Query, StoreError
+from tautwire.server.store.lookup import Lookup
 from tautwire.server.store.reader import Reader
 from tautwire.server.web_api import api, auth, bots, chat, conversations, reactions, rtm, users
 from tautwire.server.web_api.door import WebApi
@@ -53,8 +50,6 @@ FAMILIES: Final = (api, auth, bots, chat, conversations, reactions, rtm, users)
 Observer = Callable[[Sequence[Entry]], None]
 
 SWEEP_INTERVAL: Final = 1.0
-BACKLOG: Final = 4_096
-"""Connections that may wait to be accepted: a reconnect storm must not be refused."""
 
 
 class Server:
@@ -228,16 +223,23 @@ class _Parts:
         )
         tickets = Tickets(self._clock, settings.ticket_lifetime)
         door = Door(self.workspace, tickets, presence)
-        web_api = WebApi(self.workspace, identities=Identities(reader), presence=presence, tickets=tickets)
+        lookup = Lookup(database)
+        self._exit.callback(lookup.close)
+        identities = Identities(lookup, self._clock)
+        web_api = WebApi(self.workspace, identities=identities, presence=presence, tickets=tickets)
 
-        self._socket = _listen(settings)
+        self._socket = listen(settings.host, settings.port)
         self._exit.callback(self._socket.close)
-        http = _Http(_uvicorn_config(_application(web_api), door, settings))
+        limit = connection_limit(settings.max_connections)
+        per_address = settings.max_connections_per_address or max(1, limit // 2)
+        connections = Connections(self._clock, self.health, limit=limit, per_address=per_address)
+        forwarded = Forwarded(settings.forwarded_allow_ips)
+        http = HttpServer(Entrance(connections, forwarded, web_api, door.listen))
         await http.start(self._socket)
         self._exit.push_async_callback(http.stop)
         self._exit.push_async_callback(door.stop)
         self._exit.callback(http.stop_listening)
-        sweep = asyncio.create_task(_sweep(door, presence))
+        sweep = asyncio.create_task(_sweep(connections.sweep, door.sweep, presence.sweep))
         self._exit.push_async_callback(_cancel, sweep)
 
     async def stop(self) -> None:
@@ -294,94 +296,14 @@ def _read_state(query: Query) -> _State:
     )
 
 
-class _Http(uvicorn.Server):
-    """Uvicorn inside our loop: started and stopped by us, with no hand on signals."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self._ready = asyncio.Event()
-        self._exit = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        self._ready.set()
-
-    async def main_loop(self) -> None:
-        """Refresh the Date header once a second, and end at once when told to: uvicorn's own loop looks ten times."""
-        while not await self.on_tick(0):
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._exit.wait(), 1.0)
-
-    async def start(self, listener: socket.socket) -> None:
-        self._task = asyncio.create_task(self.serve(sockets=[listener]))
-        ready = asyncio.create_task(self._ready.wait())
-        await asyncio.wait((self._task, ready), return_when=asyncio.FIRST_COMPLETED)
-        ready.cancel()
-        if self._task.done():
-            await self._task
-
-    def stop_listening(self) -> None:
-        """Take no new connections and no new requests on old ones: nobody is to be given what is not there soon."""
-        for server in self.servers:
-            server.close()
-        for connection in list(self.server_state.connections):
-            connection.shutdown()
-
-    async def stop(self) -> None:
-        self.should_exit = True
-        self._exit.set()
-        if self._task is not None:
-            await self._task
-
-
-def _uvicorn_config(application: Starlette, door: Door, settings: Settings) -> uvicorn.Config:
-    return uvicorn.Config(
-        application,
-        http="httptools",
-        ws=cast("Any", partial(Handover, door.listen)),
-        lifespan="off",
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        backlog=BACKLOG,
-        server_header=False,
-        timeout_keep_alive=5,  # its timer is not cancelled when a connection fails: keep it small
-        timeout_graceful_shutdown=3,
-        host=settings.host,
-    )
-
-
-def _application(web_api: WebApi) -> Starlette:
-    async def healthz(_: Request) -> JSONResponse:
-        return JSONResponse({"ok": True})
-
-    return Starlette(routes=[Route("/healthz", healthz), Mount("/api", web_api)])
-
-
-def _listen(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise ConfigError(
-            f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}; "
-            "choose another with --host and --port (port 0 takes a free one)"
-        ) from error
-
-
-async def _sweep(door: Door, presence: Presence) -> None:
+async def _sweep(*sweeps: Callable[[], None]) -> None:
     while True:
         await asyncio.sleep(SWEEP_INTERVAL)
-        try:
-            door.sweep()
-            presence.sweep()
-        except Exception:
-            log.exception("the sweep failed; it goes on")
+        for sweep in sweeps:
+            try:
+                sweep()
+            except Exception:
+                log.exception("the sweep failed; it goes on")
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:
