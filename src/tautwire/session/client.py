@@ -28,7 +28,6 @@ from tautwire.protocol.codec import ServerFrame, decode_events, encode
 from tautwire.protocol.errors import LocalProtocolError
 from tautwire.protocol.events import ErrorEvent, Event, GoodbyeEvent, HelloEvent, TeamMigrationStartedEvent
 from tautwire.protocol.frames import Ack, AckError, ClientFrame, PingMessage, Pong, Position
-from tautwire.protocol.opendata import to_python
 
 MAX_FRAME_SIZE: Final = 16_384
 """Bytes of one frame to the server, which ends the connection over a longer one. Source: rtm.md 6.3 (documented)."""
@@ -432,7 +431,7 @@ def parse_frame(text: str) -> dict[str, Any]:
         FrameError: it is no JSON object.
     """
     try:
-        members = to_python(msgspec.Raw(text.encode()))
+        members = msgspec.json.decode(text.encode())
     except (msgspec.DecodeError, UnicodeError) as error:
         raise FrameError(f"a frame is a JSON object: {error}") from None
     if not isinstance(members, dict):
