@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tautwire.client.errors import RateLimited as RateLimited
     from tautwire.client.errors import SendRefused as SendRefused
     from tautwire.client.errors import SendUnknown as SendUnknown
+    from tautwire.client.errors import UnreadableFrame as UnreadableFrame
     from tautwire.client.errors import ViewIncomplete as ViewIncomplete
     from tautwire.client.grant import Identity as Identity
     from tautwire.client.grant import Resume as Resume
@@ -71,6 +72,7 @@ _HOMES = {
         "RateLimited",
         "SendRefused",
         "SendUnknown",
+        "UnreadableFrame",
         "ViewIncomplete",
     ),
     "client.grant": ("Identity", "Resume"),

@@ -12,6 +12,7 @@
     ├── ViewIncomplete          part of the local view could not be read                 .what .reason
     └── (from protocol.errors)
         ├── RtmError ── SendRefused    the server said no to a frame             .code .msg
+        ├── ProtocolError ── UnreadableFrame  the server sent no event and no reply; for error handlers .reason
         └── LocalProtocolError ── FrameError  the frame must not be sent; also a ValueError
 
 None ever contains a token, the address of a ticket or a proxy password, also where it repeats the server's words:
@@ -20,7 +21,7 @@ None ever contains a token, the address of a ticket or a proxy password, also wh
 
 # ruff: noqa: N818 - they read as what happened, like ConnectionResetError without the suffix
 
-from tautwire.protocol.errors import RtmError, TautwireError
+from tautwire.protocol.errors import ProtocolError, RtmError, TautwireError
 from tautwire.protocol.ids import ChannelId, Ts
 
 
@@ -81,6 +82,22 @@ class SendRefused(RtmError):
 
 class SendUnknown(TautwireError):
     """The frame went out, but no answer came: the message may be stored or not. Do not send it again blindly."""
+
+
+class UnreadableFrame(ProtocolError):
+    """The server sent a frame that is no event and no reply. Error handlers get this with the ``MalformedEvent``.
+
+    Args:
+        reason: what is wrong with it; nothing of the frame stands in it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason: str
+        (self.reason,) = self.args
+
+    def __str__(self) -> str:
+        return f"the server sent a frame that cannot be read: {self.reason}"
 
 
 class EventsDropped(TautwireError):
