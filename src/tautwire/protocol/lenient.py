@@ -80,6 +80,14 @@ def mended(data: bytes) -> Iterator[bytes]:
     yield msgspec.json.encode(value)
 
 
+def encoded(value: object) -> bytes:
+    """Write plain data as JSON, such as an answer that the standard library read; half surrogates become U+FFFD."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return _ESCAPE.sub(_whole, json.dumps(value)).encode()
+
+
 def _whole(escape: re.Match[str]) -> str:
     return _REPLACEMENT if escape["alone"] else escape[0]
 
