@@ -131,12 +131,12 @@ class RTMClient(HandlerRegistry):
         self._rtm_connect = settings.connect_client()
         if backfill is not None:
             delivery = self.delivery
-            web = settings.connect_client()
+            web = settings.reading_client()
             publish = delivery.fillings.publish
             delivery.fill_with(Filler(backfill, web, delivery.dispatch, delivery.refused, publish))
         if view is not None:
             self._view = View(view)
-            loader = Loader(self._view, view, settings.connect_client(), self.delivery.refused)
+            loader = Loader(self._view, view, settings.reading_client(), self.delivery.refused)
             self.delivery.view_with(loader)
         self._supervisor = Supervisor(self._open, self.delivery, settings)
         self._turn = Turn(settings.message_rate)

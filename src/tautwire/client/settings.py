@@ -17,8 +17,8 @@ from slack_sdk.web import WebClient
 from slack_sdk.web.async_client import AsyncWebClient
 
 from tautwire.client.backfill import Backfill
+from tautwire.client.bounded import MAX_GRANT, BoundedClient
 from tautwire.client.checks import check_backoff, check_choice, check_patience, check_rate, check_seconds
-from tautwire.client.grant import ConnectClient
 from tautwire.client.log import CONNECT_LOG, WEB_LOG
 from tautwire.protocol.errors import ConfigError
 from tautwire.protocol.tokens import Token
@@ -35,7 +35,7 @@ MESSAGE_RATE: Final = Rate(per_second=1.0, burst=10)
 """Messages sent by one client. Source: rtm.md 6.1 (1/s documented; the burst is recommended)."""
 
 
-W = TypeVar("W", WebClient, AsyncWebClient)
+W = TypeVar("W", bound=WebClient | AsyncWebClient)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +128,14 @@ class Settings:
         return self._make(AsyncWebClient, WEB_LOG)
 
     def connect_client(self) -> AsyncWebClient:
-        """Make the one for our own calls (rtm.connect, histories): it repeats no call by itself, and says less."""
-        client = self._make(ConnectClient, CONNECT_LOG)
-        client.retry_handlers = []
+        """Make the one for ``rtm.connect``: it repeats no call by itself, says less, and reads short answers only."""
+        client = self._make(BoundedClient, CONNECT_LOG)
+        client.limit = MAX_GRANT
         return client
+
+    def reading_client(self) -> AsyncWebClient:
+        """Make the one for lists and histories: as the one for ``rtm.connect``, for longer answers."""
+        return self._make(BoundedClient, CONNECT_LOG)
 
     def blocking_web_client(self) -> WebClient:
         """Make slack_sdk's blocking client."""
