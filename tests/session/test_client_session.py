@@ -15,14 +15,12 @@ from tautwire.session.client import (
     MAX_FRAME_ID,
     MAX_FRAME_SIZE,
     MAX_RETRY_AFTER,
-    MAX_TEXT_LENGTH,
     TRANSITIONS,
     Cause,
     ClientSession,
     Deliver,
     Ended,
     Expired,
-    FrameError,
     Leaving,
     Opened,
     Patience,
@@ -35,6 +33,7 @@ from tautwire.session.client import (
     Transmit,
     parse_frame,
 )
+from tautwire.session.members import MAX_TEXT_LENGTH, FrameError
 
 HELLO = b'{"type":"hello"}'
 TEXT = b'{"type":"message","channel":"C1","user":"U1","text":"hi","ts":"1700000000.000001"}'

@@ -34,7 +34,8 @@ from tautwire.client.sends import REPLAY_WAIT, Orphans
 from tautwire.protocol.events import Event, MalformedEvent, MessageEvent
 from tautwire.protocol.frames import PresenceSub
 from tautwire.protocol.ids import ChannelId, UserId
-from tautwire.session.client import Arrival, Cause, Ended, FrameError
+from tautwire.session.client import Arrival, Cause, Ended
+from tautwire.session.members import FrameError
 
 if TYPE_CHECKING:
     from tautwire.client.supervisor import ClientState
@@ -48,7 +49,7 @@ class Closed(NamedTuple):
     """A connection ended; given to close handlers."""
 
     code: int | None
-    """The server's WebSocket close code, None if it sent no Close frame."""
+    """The server's WebSocket close code; None if it sent none, or one that the WebSocket protocol does not allow."""
     reason: str
     will_reconnect: bool
     """Whether another connection is there or being made."""
@@ -105,6 +106,8 @@ class Delivery:
         self._unreadable: set[str] = set()  # kinds of faults that are in the log
         self._awaits_replay = False
         self._away_since: tuple[datetime, str] | None = None
+        self.step_taken: Callable[[ClientState], None] = lambda _: None
+        """Called with every new state of the client."""
         self._reply_patience = reply_patience
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
@@ -278,6 +281,7 @@ class Delivery:
 
     def stepped(self, state: "ClientState") -> None:
         """Tell of the client's new state."""
+        self.step_taken(state)
         self.metrics.state_changed(state)
 
     async def stop_reading(self) -> None:

@@ -6,6 +6,7 @@
     │   └── ConnectRefused      no try will work until somebody changes something .code
     ├── NotConnected            there is no connection, and none is being made
     ├── ClientClosed            close() was called
+    ├── NotSent                 the message waited too long, or too many wait already
     ├── SendUnknown             sent, but not answered: it may have happened or not
     ├── EventsDropped           the queue of a handler ran full; for error handlers .handler
     ├── BackfillIncomplete      messages of a gap may be missing; for error handlers .channel .since .reason
@@ -77,7 +78,14 @@ class ClientClosed(TautwireError):
 
 
 class SendRefused(RtmError):
-    """The server answered the frame with an error; the message is not stored."""
+    """The server answered the frame with an error; the message is not stored.
+
+    The code is 0 where the server gave a text without a number, such as ``not_in_channel``.
+    """
+
+
+class NotSent(TautwireError):
+    """The message was not sent: too many wait for their turn already, or its time was over while it waited."""
 
 
 class SendUnknown(TautwireError):

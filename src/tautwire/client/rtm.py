@@ -11,24 +11,26 @@ from functools import partial
 from os import PathLike
 from time import monotonic
 from types import TracebackType
-from typing import Any, Final, Self, overload
+from typing import Any, Final, Self, cast, overload
 
 from slack_sdk.web.async_client import AsyncWebClient
 
 from tautwire.client.backfill import Backfill
+from tautwire.client.checks import check_seconds
 from tautwire.client.connection import Connection, Reply
 from tautwire.client.delivery import Delivery
 from tautwire.client.dispatcher import Dispatcher
-from tautwire.client.errors import NotConnected, SendRefused, SendUnknown
+from tautwire.client.errors import ClientClosed, NotConnected, NotSent, SendRefused, SendUnknown
 from tautwire.client.filler import Filler
 from tautwire.client.grant import Identity, ask
 from tautwire.client.interrupts import waking
 from tautwire.client.loader import Loader
 from tautwire.client.metrics import Metrics, Outcome
 from tautwire.client.registry import HandlerRegistry
-from tautwire.client.sends import Turn, first_id
+from tautwire.client.sends import first_id
 from tautwire.client.settings import MESSAGE_RATE, Offline, Settings
 from tautwire.client.supervisor import ClientState, Supervisor
+from tautwire.client.turn import Turn
 from tautwire.client.view import View
 from tautwire.client.wanted import ViewOptions
 from tautwire.protocol.errors import ConfigError, RtmErrorCode
@@ -45,8 +47,9 @@ from tautwire.protocol.frames import (
 )
 from tautwire.protocol.ids import ChannelId, Ts, UserId
 from tautwire.protocol.tokens import Token
-from tautwire.session.client import Patience, parse_frame, type_of
+from tautwire.session.client import Patience, check_frame, parse_frame, type_of
 from tautwire.session.governor import Backoff
+from tautwire.session.members import member
 from tautwire.session.ratelimit import Rate
 
 GRACE: Final = 2.0
@@ -85,7 +88,7 @@ class RTMClient(HandlerRegistry):
         view: what of the workspace is kept in ``view``.
 
     Raises:
-        ConfigError: there is no token, an address or a file is none, or another setting makes no sense.
+        ConfigError: there is no token, an address or a file is not one, or another setting has a value it cannot have.
     """
 
     def __init__(
@@ -140,6 +143,7 @@ class RTMClient(HandlerRegistry):
             self.delivery.view_with(loader)
         self._supervisor = Supervisor(self._open, self.delivery, settings)
         self._turn = Turn(settings.message_rate)
+        self.delivery.step_taken = self._step_taken
         self._last: Connection | None = None
         self._closing: asyncio.Task[None] | None = None
 
@@ -323,28 +327,52 @@ class RTMClient(HandlerRegistry):
             The ``Ack`` of a message (with its ``ts``), the ``Pong`` of a ping, None for any other frame.
 
         Raises:
-            FrameError: the frame is too long, or its id is taken. It was not sent.
+            FrameError: the frame is too long, has a wrong member, or its id is taken. It was not sent.
             NotConnected: there is no connection. It was not sent.
+            NotSent: 1,000 messages wait for their turn already, or as many as ``message_rate`` lets go in 1,000
+                seconds if that is more. It was not sent.
             SendRefused: the server said no.
-            SendUnknown: it was sent, but no reply came, or none that makes sense: it may be stored or not.
+            SendUnknown: it was sent, but no reply came, or none of the right kind: it may be stored or not.
+
+        To wait no longer than you like, put ``asyncio.timeout`` around it; a ``TimeoutError`` leaves open whether the
+        frame was sent.
         """
+        return await self.send_within(frame, None)
+
+    async def send_within(self, frame: ClientFrame | Mapping[str, Any] | str, timeout: float | None) -> Reply | None:  # noqa: ASYNC109 (it says what became of the frame, which asyncio.timeout does not)
+        """Send as ``send`` does, for at most ``timeout`` seconds in all.
+
+        Raises:
+            NotSent: the time was over while the frame waited for a connection or its turn. Otherwise as ``send``.
+        """
+        if timeout is not None:
+            check_seconds("timeout", timeout)
         if isinstance(frame, str):
             frame = parse_frame(frame)
+        check_frame(frame)
         kind = type_of(frame)
         if self.settings.offline == "drop" and kind in _PASSING and self._supervisor.is_between_connections:
             return None
-        connection = await self._live()
-        if kind == "message":
-            await self._turn.wait()
-            connection = await self._live()  # it may have gone meanwhile
+        if kind == "presence_sub":
+            self._subscribe(frame)
+            return None
+        until = None if timeout is None else asyncio.get_running_loop().time() + timeout
+        try:
+            async with asyncio.timeout_at(until):
+                connection = await self._live()
+                if kind == "message":
+                    await self._turn.wait()
+                    connection = await self._live()  # it may have gone meanwhile
+        except TimeoutError:
+            raise NotSent(f"not sent within {timeout:g} s: the {kind} waited for a connection or its turn") from None
         future = self._post(connection, frame)
-        match frame:
-            case PresenceSub(ids=ids) | {"type": "presence_sub", "ids": ids}:
-                self.delivery.presence = list(ids)
         if future is None:
             return None
         try:
-            reply = await future
+            async with asyncio.timeout_at(until):
+                reply = await future
+        except TimeoutError:
+            raise SendUnknown(f"no reply within {timeout:g} s; it may have happened or not") from None
         except SendRefused as error:
             if error.code == RtmErrorCode.SLOW_DOWN.number:
                 self._turn.slow_down()
@@ -357,6 +385,27 @@ class RTMClient(HandlerRegistry):
         if isinstance(reply, Ack) and self.delivery.filler is not None:
             self.delivery.filler.sent(frame, reply.ts)
         return reply
+
+    def _step_taken(self, state: ClientState) -> None:
+        """Let the messages that wait for their turn end, once there is no connection to send them on any more."""
+        match state:
+            case ClientState.CLOSED:
+                self._turn.give_up(ClientClosed)
+            case ClientState.IDLE | ClientState.FAILED:
+                self._turn.give_up(lambda: self.failure or NotConnected("the connection ended"))
+
+    def _subscribe(self, frame: ClientFrame | Mapping[str, Any]) -> None:
+        """Subscribe to presence on the connection there is, if there is one, and on every later one.
+
+        Raises:
+            ClientClosed: there will be none.
+        """
+        if self.state is ClientState.CLOSED:
+            raise ClientClosed
+        connection = self._supervisor.connection
+        if connection is not None and connection.is_live:
+            self._post(connection, frame)
+        self.delivery.presence = list(member(frame, "ids"))
 
     def _post(self, connection: Connection, frame: ClientFrame | Mapping[str, Any]) -> asyncio.Future[Reply] | None:
         future = connection.send(frame)
@@ -376,9 +425,15 @@ class RTMClient(HandlerRegistry):
     async def say(
         self, channel: str, text: str, *, thread_ts: str | None = None, reply_broadcast: bool | None = None
     ) -> Ack:
-        """Post a text and return its ack; see ``send``. ``&``, ``<`` and ``>`` have to be escaped by then."""
-        thread = None if thread_ts is None else Ts(thread_ts)
-        return await self.send(Message(ChannelId(channel), text, thread_ts=thread, reply_broadcast=reply_broadcast))
+        """Post a text and return its ack; see ``send``. ``&``, ``<`` and ``>`` have to be escaped by then.
+
+        Args:
+            channel: the id of the conversation.
+            text: up to 4,000 characters.
+            thread_ts: the ts of the message to reply to.
+            reply_broadcast: whether the reply is shown in the channel as well.
+        """
+        return await self.send(said(channel, text, thread_ts, reply_broadcast))
 
     async def typing(self, channel: str, *, thread_ts: str | None = None) -> None:
         """Show that we are typing; at most every three seconds."""
@@ -396,11 +451,18 @@ class RTMClient(HandlerRegistry):
 
     async def presence_query(self, ids: Iterable[str]) -> None:
         """Ask once for the presence of up to 500 users; the answers are presence_change events."""
-        await self.send(PresenceQuery([UserId(each) for each in ids]))
+        await self.send(PresenceQuery(_users(ids)))
 
     async def presence_sub(self, ids: Iterable[str]) -> None:
-        """Replace the list of users whose presence changes we are told; later connections subscribe to it again."""
-        await self.send(PresenceSub([UserId(each) for each in ids]))
+        """Replace the list of users whose presence changes we are told, on this connection and every later one.
+
+        Returns at once, also while there is no connection.
+
+        Raises:
+            FrameError: it is no list of ids, or too long a one.
+            ClientClosed: after close().
+        """
+        await self.send(PresenceSub(_users(ids)))
 
     async def _live(self) -> Connection:
         """Return a connection that takes frames, waiting for one as long as the settings allow."""
@@ -413,3 +475,15 @@ class RTMClient(HandlerRegistry):
         except TimeoutError:
             raise NotConnected(f"no connection came back within {self.settings.send_timeout:g} s") from None
         return connection
+
+
+def said(channel: str, text: str, thread_ts: str | None, reply_broadcast: bool | None) -> Message:
+    """Return the frame that ``say`` sends."""
+    thread = None if thread_ts is None else Ts(thread_ts)
+    return Message(ChannelId(channel), text, thread_ts=thread, reply_broadcast=reply_broadcast)
+
+
+def _users(ids: Iterable[str]) -> list[UserId]:
+    """Return ids as a list; what is none stays what it is, and is refused as a member of its frame."""
+    is_list = isinstance(ids, Iterable) and not isinstance(ids, str | bytes)
+    return [UserId(each) for each in ids] if is_list else cast("list[UserId]", ids)
