@@ -163,7 +163,7 @@ def test_only_so_many_messages_wait_for_their_turn(
 
 
 def turn_of(client: Any) -> Turn:
-    found: Turn = getattr(client, "_client", client)._turn
+    found: Turn = getattr(client, "_client", client).sending.turn
     return found
 
 

@@ -21,7 +21,8 @@ from tautwire.client.errors import ClientClosed
 from tautwire.client.grant import Identity
 from tautwire.client.metrics import Metrics
 from tautwire.client.registry import HandlerRegistry
-from tautwire.client.rtm import GRACE, RTMClient, said
+from tautwire.client.rtm import GRACE, RTMClient
+from tautwire.client.sending import said
 from tautwire.client.settings import MESSAGE_RATE, Offline
 from tautwire.client.supervisor import ClientState
 from tautwire.client.view import View
@@ -244,7 +245,7 @@ class BlockingRTMClient(HandlerRegistry):
             SendUnknown: the time was over after it was sent. Otherwise as ``RTMClient.send``.
         """
         frame = said(channel, text, thread_ts, reply_broadcast)
-        return cast("Ack", self._wait(self._client.send_within(frame, timeout)))
+        return cast("Ack", self._wait(self._client.sending.send(frame, timeout)))
 
     def typing(self, channel: str, *, thread_ts: str | None = None) -> None:
         """See ``RTMClient.typing``."""

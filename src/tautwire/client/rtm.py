@@ -1,39 +1,37 @@
 """The asyncio client: what a program calls. The work is done by the parts it puts together.
 
-A ``Supervisor`` keeps a connection up, a ``Delivery`` brings what it says to the handlers, a ``Turn`` holds messages to
-the allowed rate. ``tautwire.client.blocking`` runs this very client on a loop of its own.
+A ``Supervisor`` keeps a connection up, a ``Delivery`` brings what it says to the handlers, a ``Sending`` sends frames.
+``tautwire.client.blocking`` runs this very client on a loop of its own.
 """
 
 import asyncio
 import ssl as ssl_module
 from collections.abc import Iterable, Mapping
-from functools import partial
 from os import PathLike
 from time import monotonic
 from types import TracebackType
-from typing import Any, Final, Self, cast, overload
+from typing import Any, Final, Self, overload
 
 from slack_sdk.web.async_client import AsyncWebClient
 
 from tautwire.client.backfill import Backfill
-from tautwire.client.checks import check_seconds
 from tautwire.client.connection import Connection, Reply
 from tautwire.client.delivery import Delivery
 from tautwire.client.dispatcher import Dispatcher
-from tautwire.client.errors import ClientClosed, NotConnected, NotSent, SendRefused, SendUnknown
+from tautwire.client.errors import NotConnected
 from tautwire.client.filler import Filler
 from tautwire.client.grant import Identity, ask
 from tautwire.client.interrupts import waking
 from tautwire.client.loader import Loader
-from tautwire.client.metrics import Metrics, Outcome
+from tautwire.client.metrics import Metrics
 from tautwire.client.registry import HandlerRegistry
+from tautwire.client.sending import Sending, said, users
 from tautwire.client.sends import first_id
 from tautwire.client.settings import MESSAGE_RATE, Offline, Settings
 from tautwire.client.supervisor import ClientState, Supervisor
-from tautwire.client.turn import Turn
 from tautwire.client.view import View
 from tautwire.client.wanted import ViewOptions
-from tautwire.protocol.errors import ConfigError, RtmErrorCode
+from tautwire.protocol.errors import ConfigError
 from tautwire.protocol.frames import (
     Ack,
     ClientFrame,
@@ -45,23 +43,14 @@ from tautwire.protocol.frames import (
     Tickle,
     Typing,
 )
-from tautwire.protocol.ids import ChannelId, Ts, UserId
+from tautwire.protocol.ids import ChannelId, Ts
 from tautwire.protocol.tokens import Token
-from tautwire.session.client import Patience, check_frame, parse_frame, type_of
+from tautwire.session.client import Patience
 from tautwire.session.governor import Backoff
-from tautwire.session.members import member
 from tautwire.session.ratelimit import Rate
 
 GRACE: Final = 2.0
 """Seconds ``close`` gives to handlers that are at work or have work waiting."""
-
-
-_PASSING: Final = frozenset({"typing", "presence_query", "tickle"})
-"""Frames that are worth nothing later and get no reply: those that may be dropped quietly."""
-
-
-_REPLIES: Final[dict[str, type[Reply]]] = {"message": Ack, "ping": Pong}
-"""What says that a frame arrived, by the type of the frame; no other frame gets a reply."""
 
 
 class RTMClient(HandlerRegistry):
@@ -142,8 +131,8 @@ class RTMClient(HandlerRegistry):
             loader = Loader(self._view, view, settings.reading_client(), self.delivery.refused)
             self.delivery.view_with(loader)
         self._supervisor = Supervisor(self._open, self.delivery, settings)
-        self._turn = Turn(settings.message_rate)
-        self.delivery.step_taken = self._step_taken
+        self.sending = Sending(self._supervisor, self.delivery, settings)
+        """The sending half of the client."""
         self._last: Connection | None = None
         self._closing: asyncio.Task[None] | None = None
 
@@ -337,90 +326,7 @@ class RTMClient(HandlerRegistry):
         To wait no longer than you like, put ``asyncio.timeout`` around it; a ``TimeoutError`` leaves open whether the
         frame was sent.
         """
-        return await self.send_within(frame, None)
-
-    async def send_within(self, frame: ClientFrame | Mapping[str, Any] | str, timeout: float | None) -> Reply | None:  # noqa: ASYNC109 (it says what became of the frame, which asyncio.timeout does not)
-        """Send as ``send`` does, for at most ``timeout`` seconds in all.
-
-        Raises:
-            NotSent: the time was over while the frame waited for a connection or its turn. Otherwise as ``send``.
-        """
-        if timeout is not None:
-            check_seconds("timeout", timeout)
-        if isinstance(frame, str):
-            frame = parse_frame(frame)
-        check_frame(frame)
-        kind = type_of(frame)
-        if self.settings.offline == "drop" and kind in _PASSING and self._supervisor.is_between_connections:
-            return None
-        if kind == "presence_sub":
-            self._subscribe(frame)
-            return None
-        until = None if timeout is None else asyncio.get_running_loop().time() + timeout
-        try:
-            async with asyncio.timeout_at(until):
-                connection = await self._live()
-                if kind == "message":
-                    await self._turn.wait()
-                    connection = await self._live()  # it may have gone meanwhile
-        except TimeoutError:
-            raise NotSent(f"not sent within {timeout:g} s: the {kind} waited for a connection or its turn") from None
-        future = self._post(connection, frame)
-        if future is None:
-            return None
-        try:
-            async with asyncio.timeout_at(until):
-                reply = await future
-        except TimeoutError:
-            raise SendUnknown(f"no reply within {timeout:g} s; it may have happened or not") from None
-        except SendRefused as error:
-            if error.code == RtmErrorCode.SLOW_DOWN.number:
-                self._turn.slow_down()
-            raise
-        if not isinstance(reply, _REPLIES[kind]):
-            name = type(reply).__name__
-            raise SendUnknown(
-                f"the server answered a {kind} with a reply of another kind ({name}); it may have happened or not"
-            )
-        if isinstance(reply, Ack) and self.delivery.filler is not None:
-            self.delivery.filler.sent(frame, reply.ts)
-        return reply
-
-    def _step_taken(self, state: ClientState) -> None:
-        """Let the messages that wait for their turn end, once there is no connection to send them on any more."""
-        match state:
-            case ClientState.CLOSED:
-                self._turn.give_up(ClientClosed)
-            case ClientState.IDLE | ClientState.FAILED:
-                self._turn.give_up(lambda: self.failure or NotConnected("the connection ended"))
-
-    def _subscribe(self, frame: ClientFrame | Mapping[str, Any]) -> None:
-        """Subscribe to presence on the connection there is, if there is one, and on every later one.
-
-        Raises:
-            ClientClosed: there will be none.
-        """
-        if self.state is ClientState.CLOSED:
-            raise ClientClosed
-        connection = self._supervisor.connection
-        if connection is not None and connection.is_live:
-            self._post(connection, frame)
-        self.delivery.presence = list(member(frame, "ids"))
-
-    def _post(self, connection: Connection, frame: ClientFrame | Mapping[str, Any]) -> asyncio.Future[Reply] | None:
-        future = connection.send(frame)
-        if future is not None and self.delivery.is_measured:
-            future.add_done_callback(partial(self._settled, type_of(frame), monotonic()))
-        return future
-
-    def _settled(self, kind: str, sent_at: float, future: asyncio.Future[Reply]) -> None:
-        if future.cancelled():
-            return
-        error = future.exception()
-        outcome: Outcome = "refused" if isinstance(error, SendRefused) else "unknown"
-        if error is None and isinstance(future.result(), _REPLIES[kind]):
-            outcome = "delivered"
-        self.delivery.metrics.reply_received(kind, outcome, monotonic() - sent_at)
+        return await self.sending.send(frame)
 
     async def say(
         self, channel: str, text: str, *, thread_ts: str | None = None, reply_broadcast: bool | None = None
@@ -442,16 +348,11 @@ class RTMClient(HandlerRegistry):
 
     async def ping(self) -> float:
         """Ask the server for a sign of life; return the seconds it took."""
-        connection = await self._live()
-        sent_at = monotonic()
-        future = self._post(connection, PingMessage())
-        if future is not None:
-            await future
-        return monotonic() - sent_at
+        return await self.sending.ping()
 
     async def presence_query(self, ids: Iterable[str]) -> None:
         """Ask once for the presence of up to 500 users; the answers are presence_change events."""
-        await self.send(PresenceQuery(_users(ids)))
+        await self.send(PresenceQuery(users(ids)))
 
     async def presence_sub(self, ids: Iterable[str]) -> None:
         """Replace the list of users whose presence changes we are told, on this connection and every later one.
@@ -462,28 +363,4 @@ class RTMClient(HandlerRegistry):
             FrameError: it is no list of ids, or too long a one.
             ClientClosed: after close().
         """
-        await self.send(PresenceSub(_users(ids)))
-
-    async def _live(self) -> Connection:
-        """Return a connection that takes frames, waiting for one as long as the settings allow."""
-        if self.settings.offline != "wait" and not self.is_connected:
-            raise NotConnected("not connected now")
-        try:
-            async with asyncio.timeout(self.settings.send_timeout):
-                while not (connection := await self._supervisor.ready()).is_live:  # noqa: ASYNC110 (ready() waits)
-                    await asyncio.sleep(0)  # it came and went
-        except TimeoutError:
-            raise NotConnected(f"no connection came back within {self.settings.send_timeout:g} s") from None
-        return connection
-
-
-def said(channel: str, text: str, thread_ts: str | None, reply_broadcast: bool | None) -> Message:
-    """Return the frame that ``say`` sends."""
-    thread = None if thread_ts is None else Ts(thread_ts)
-    return Message(ChannelId(channel), text, thread_ts=thread, reply_broadcast=reply_broadcast)
-
-
-def _users(ids: Iterable[str]) -> list[UserId]:
-    """Return ids as a list; what is none stays what it is, and is refused as a member of its frame."""
-    is_list = isinstance(ids, Iterable) and not isinstance(ids, str | bytes)
-    return [UserId(each) for each in ids] if is_list else cast("list[UserId]", ids)
+        await self.send(PresenceSub(users(ids)))

@@ -1,6 +1,6 @@
 """When the next message may go: at a given rate, in the order they asked, and only so many wait.
 
-Used by ``tautwire.client.rtm``, which also knows when there is nothing to wait for any more.
+Used by ``tautwire.client.sending``, which also knows when there is nothing to wait for any more.
 """
 
 import asyncio
