@@ -1,6 +1,8 @@
 """What the verbs are given is looked at first: a mistake is named at once, costs no turn, and nothing is sent."""
 
+import ssl
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -308,3 +310,27 @@ def test_an_empty_variable_does_not_send_the_token_to_slack(monkeypatch: pytest.
 def test_a_token_is_a_text() -> None:
     with pytest.raises(ConfigError, match="token must be a str or a Token, got a int"):
         RTMClient(5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "proxy", ["http://[::1", "http://", "https://p:1", "http://p:port", "http://p:0", "socks5://p"]
+)
+@pytest.mark.parametrize("kind", [RTMClient, BlockingRTMClient])
+def test_a_proxy_that_cannot_be_one_is_refused(kind: Any, proxy: str) -> None:
+    with pytest.raises(ConfigError, match="the proxy has to be http://host:port") as caught:
+        kind(TOKEN, "https://slack.test/api/", proxy=proxy)
+    assert "::1" not in str(caught.value)  # it may hold a password
+
+
+@pytest.mark.parametrize("content", [None, "", "no certificate"])
+def test_a_file_without_certificates_is_refused(content: str | None, tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(ConfigError, match=r"ca_file: no certificates in '.*ca\.pem'"):
+        RTMClient(TOKEN, "https://slack.test/api/", ca_file=file)
+
+
+def test_a_file_and_a_context_are_too_much(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="give ca_file or ssl, not both"):
+        RTMClient(TOKEN, "https://slack.test/api/", ca_file=tmp_path, ssl=ssl.create_default_context())
