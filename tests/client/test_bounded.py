@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import resource
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -87,7 +88,9 @@ async def test_an_answer_without_an_end_is_given_up(beginning: bytes) -> None:
 
 
 async def test_a_packed_answer_is_read_and_bounded_by_what_it_unpacks_to() -> None:
-    bodies = [gzip.compress(json.dumps(GOOD).encode()), gzip.compress(b" " * 200_000_000), b"no gzip"]
+    packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
+    bomb = b"".join(packer.compress(b" " * 1_000_000) for _ in range(300)) + packer.flush()
+    bodies = [gzip.compress(json.dumps(GOOD).encode()), bomb, b"no gzip"]
 
     async def answer(number: int, writer: asyncio.StreamWriter) -> None:
         writer.write(head(Content_Encoding="gzip", Content_Length=len(bodies[number])) + bodies[number])
@@ -95,8 +98,10 @@ async def test_a_packed_answer_is_read_and_bounded_by_what_it_unpacks_to() -> No
 
     async with server(answer) as made:
         assert (await ask_at(made.url)).identity.user.id == "U0BOT"
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         with pytest.raises(ConnectError, match=f"more than {MAX_GRANT} bytes"):
             await ask_at(made.url)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
         with pytest.raises(ConnectError, match="cannot be unpacked"):
             await ask_at(made.url)
     assert "Accept-Encoding: gzip\r\n" in made.requests[0]
