@@ -670,7 +670,7 @@ def test_a_refusal_is_raised_with_its_code(fake: FakeServer, client: Any) -> Non
     fake.reply = lambda frame: {"ok": False, "reply_to": frame["id"], "error": {"code": 2, "msg": "missing"}}
     client.connect()
     with pytest.raises(SendRefused) as caught:
-        client.say("C1", "")
+        client.say("C1", "x")
     assert (caught.value.code, caught.value.msg) == (2, "missing")
 
 
@@ -807,7 +807,7 @@ def test_garbage_is_told_and_harms_nothing(fake: FakeServer, client: Any) -> Non
     client.add_message_handler(raw.append)
     client.connect()
     fake.peer().send(b"\xff\xfe{", b'{"type":', b"[1]", b"null", b'{"type":"brand_new"}', message(1))
-    eventually(lambda: len(raw) == 7)
+    eventually(lambda: len(raw) == len(got) == 7)
     kinds = [HelloEvent, MalformedEvent, MalformedEvent, MalformedEvent, MalformedEvent, UnknownEvent, MessageEvent]
     assert [type(each) for each in got] == kinds
     assert raw[0] == '{"type": "hello"}'

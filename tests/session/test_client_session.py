@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tautwire.protocol.codec import decode_event
 from tautwire.protocol.errors import LocalProtocolError
 from tautwire.protocol.events import ErrorEvent, Event, HelloEvent, MalformedEvent, MessageEvent, UnknownEvent
 from tautwire.protocol.frames import Ack, AckError, Message, PingMessage, Pong, PresenceSub, Typing
@@ -15,14 +16,12 @@ from tautwire.session.client import (
     MAX_FRAME_ID,
     MAX_FRAME_SIZE,
     MAX_RETRY_AFTER,
-    MAX_TEXT_LENGTH,
     TRANSITIONS,
     Cause,
     ClientSession,
     Deliver,
     Ended,
     Expired,
-    FrameError,
     Leaving,
     Opened,
     Patience,
@@ -35,6 +34,7 @@ from tautwire.session.client import (
     Transmit,
     parse_frame,
 )
+from tautwire.session.members import MAX_TEXT_LENGTH, FrameError
 
 HELLO = b'{"type":"hello"}'
 TEXT = b'{"type":"message","channel":"C1","user":"U1","text":"hi","ts":"1700000000.000001"}'
@@ -206,19 +206,24 @@ def test_garbage_is_delivered_as_such() -> None:
     assert heard(session, b'{"type":"new_thing"}', 1.0) == [UnknownEvent]
 
 
-@given(
-    st.lists(
-        st.one_of(
-            st.binary(max_size=60), st.sampled_from([HELLO, TEXT, b'{"type":"goodbye"}', b'{"ok":true,"reply_to":1}'])
-        )
-    )
+NOISE = st.lists(
+    st.one_of(st.binary(max_size=60), st.sampled_from([TEXT, b'{"type":"goodbye"}', b'{"ok":true,"reply_to":1}']))
 )
-def test_no_input_raises_and_nothing_comes_before_hello(frames: list[bytes]) -> None:
+
+
+@given(NOISE, NOISE)
+def test_no_input_raises_and_nothing_comes_before_hello(before: list[bytes], after: list[bytes]) -> None:
     session = ClientSession(0.0)
-    delivered: list[object] = []
-    for at, frame in enumerate(frames):
-        delivered += hear(session, frame, float(at))
-    assert not delivered or isinstance(delivered[0], HelloEvent)
+    delivered = [each for at, frame in enumerate(before) for each in hear(session, frame, float(at))]
+    assert delivered == []
+    is_over = b'{"type":"goodbye"}' in before
+    assert session.state is (State.CLOSED if is_over else State.OPENING)
+    early = [each for each in map(decode_event, before) if isinstance(each, Event)]
+    delivered = hear(session, HELLO, 100.0)
+    assert delivered == ([] if is_over else [HelloEvent(), *early])
+    for at, frame in enumerate(after):
+        delivered += hear(session, frame, 101.0 + at)
+    assert is_over <= (delivered == [])
 
 
 # -- frames and replies -------------------------------------------------------------------------------------------

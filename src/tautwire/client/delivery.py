@@ -10,12 +10,19 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tautwire.client.backfill import Backfilled
 from tautwire.client.connection import Connection
 from tautwire.client.dispatcher import Dispatcher
-from tautwire.client.errors import BackfillIncomplete, ConnectError, EventsDropped, SendRefused, ViewIncomplete
+from tautwire.client.errors import (
+    BackfillIncomplete,
+    ConnectError,
+    EventsDropped,
+    SendRefused,
+    UnreadableFrame,
+    ViewIncomplete,
+)
 from tautwire.client.filler import Filler
 from tautwire.client.grant import Resume
 from tautwire.client.handlers import Binding, HandlerList
@@ -24,20 +31,25 @@ from tautwire.client.log import LOG
 from tautwire.client.metrics import Metrics, guarded
 from tautwire.client.repeats import Repeats, is_stamped
 from tautwire.client.sends import REPLAY_WAIT, Orphans
-from tautwire.protocol.events import Event, MessageEvent
+from tautwire.protocol.events import Event, MalformedEvent, MessageEvent
 from tautwire.protocol.frames import PresenceSub
 from tautwire.protocol.ids import ChannelId, UserId
-from tautwire.session.client import Arrival, Cause, Ended, FrameError
+from tautwire.session.client import Arrival, Cause, Ended
+from tautwire.session.members import FrameError
 
 if TYPE_CHECKING:
     from tautwire.client.supervisor import ClientState
+
+
+_MAX_KINDS: Final = 50
+"""Kinds of unreadable frames that get a line in the log."""
 
 
 class Closed(NamedTuple):
     """A connection ended; given to close handlers."""
 
     code: int | None
-    """The server's WebSocket close code, None if it sent no Close frame."""
+    """The server's WebSocket close code; None if it sent none, or one that the WebSocket protocol does not allow."""
     reason: str
     will_reconnect: bool
     """Whether another connection is there or being made."""
@@ -73,6 +85,7 @@ class Delivery:
         if dispatcher.report is not None:
             raise ValueError("this dispatcher belongs to another client")
         dispatcher.report = self.report
+        dispatcher.unreadable = self.unreadable
         self.dispatcher = dispatcher
         self.raw: HandlerList[str] = HandlerList(self.report)
         self.errors: HandlerList[tuple[BaseException, Event | None]] = HandlerList(self.report, spread=True)
@@ -90,8 +103,11 @@ class Delivery:
         self.presence: list[UserId] | None = None
         """The users whose presence every new connection subscribes to."""
         self._last = b""
+        self._unreadable: set[str] = set()  # kinds of faults that are in the log
         self._awaits_replay = False
         self._away_since: tuple[datetime, str] | None = None
+        self.step_taken: Callable[[ClientState], None] = lambda _: None
+        """Called with every new state of the client."""
         self._reply_patience = reply_patience
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
@@ -188,6 +204,15 @@ class Delivery:
         """Tell how long a ping took."""
         self.metrics.pinged(round_trip)
 
+    def unreadable(self, event: MalformedEvent) -> None:
+        """Report a frame that could not be read: to the error handlers each one, to the log one of each kind."""
+        error = UnreadableFrame(event.reason)
+        kind = event.reason.partition(" (")[0]  # what follows is the place in the frame
+        if kind not in self._unreadable and len(self._unreadable) < _MAX_KINDS:
+            self._unreadable.add(kind)
+            LOG.warning("%s; %d bytes; more of this kind are not logged", error, len(event.raw))
+        self.errors.publish((error, event))
+
     def refused(self, error: SendRefused | FrameError | BackfillIncomplete | ViewIncomplete) -> None:
         """Tell of the refusal of a frame nobody waits for, or of something that could not be read."""
         LOG.warning("%s", error)
@@ -256,6 +281,7 @@ class Delivery:
 
     def stepped(self, state: "ClientState") -> None:
         """Tell of the client's new state."""
+        self.step_taken(state)
         self.metrics.state_changed(state)
 
     async def stop_reading(self) -> None:

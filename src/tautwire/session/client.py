@@ -28,14 +28,10 @@ from tautwire.protocol.codec import ServerFrame, decode_events, encode
 from tautwire.protocol.errors import LocalProtocolError
 from tautwire.protocol.events import ErrorEvent, Event, GoodbyeEvent, HelloEvent, TeamMigrationStartedEvent
 from tautwire.protocol.frames import Ack, AckError, ClientFrame, PingMessage, Pong, Position
-from tautwire.protocol.opendata import to_python
+from tautwire.session.members import FrameError, check_members, member
 
 MAX_FRAME_SIZE: Final = 16_384
 """Bytes of one frame to the server, which ends the connection over a longer one. Source: rtm.md 6.3 (documented)."""
-
-MAX_TEXT_LENGTH: Final = 4_000
-"""Code points of a message text. Source: rtm.md 6.2 (documented as the client's duty)."""
-
 
 MAX_FRAME_ID: Final = 2**52
 """Largest id a user may give a frame: exact in JSON everywhere, and room for those that follow."""
@@ -104,10 +100,6 @@ TRANSITIONS: Final[dict[tuple[State, Step], State]] = {
     (State.CLOSED, Step.END): State.CLOSED,
 }
 """All steps in all states."""
-
-
-class FrameError(LocalProtocolError, ValueError):
-    """A frame must not be sent as it is: too long, no object, without a type, or with an id that is not free."""
 
 
 class Cause(Enum):
@@ -432,7 +424,7 @@ def parse_frame(text: str) -> dict[str, Any]:
         FrameError: it is no JSON object.
     """
     try:
-        members = to_python(msgspec.Raw(text.encode()))
+        members = msgspec.json.decode(text.encode())
     except (msgspec.DecodeError, UnicodeError) as error:
         raise FrameError(f"a frame is a JSON object: {error}") from None
     if not isinstance(members, dict):
@@ -441,25 +433,31 @@ def parse_frame(text: str) -> dict[str, Any]:
 
 
 def type_of(frame: ClientFrame | Mapping[str, Any]) -> str:
-    """Return the type a frame has on the wire, "" if it has none."""
+    """Return the type a frame has on the wire, "" if it has none that is a text."""
     if isinstance(frame, Mapping):
-        return str(frame.get("type") or "")
+        kind = frame.get("type")
+        return kind if isinstance(kind, str) else ""
     return "ping" if isinstance(frame, PingMessage) else str(frame.__struct_config__.tag)
+
+
+def check_frame(frame: ClientFrame | Mapping[str, Any]) -> None:
+    """See that a frame may be sent, before it waits for a connection or its turn.
+
+    Raises:
+        FrameError: it must not be sent as it is.
+    """
+    _prepare(frame, 1)
 
 
 def _prepare(frame: ClientFrame | Mapping[str, Any], free_id: int) -> Sent:
     frame = _numbered(frame, free_id)
-    if isinstance(frame, Mapping):
-        frame_id, text = frame["id"], frame.get("text")
-    else:
-        frame_id, text = frame.id, getattr(frame, "text", None)
+    frame_id = member(frame, "id")
     kind = type_of(frame)
     if not kind:
-        raise FrameError("a frame has a type")
+        raise FrameError(f"type must be a str such as 'message', got {member(frame, 'type')!r}")
+    check_members(kind, frame)
     if type(frame_id) is not int or not 0 < frame_id <= MAX_FRAME_ID:
         raise FrameError(f"a frame's id is an integer from 1 to 2**52, not {frame_id!r}")
-    if isinstance(text, str) and len(text) > MAX_TEXT_LENGTH:
-        raise FrameError(f"the text has {len(text)} characters; {MAX_TEXT_LENGTH} are allowed")
     try:
         payload = encode(frame)
     except (TypeError, ValueError) as error:
