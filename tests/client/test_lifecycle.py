@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from drive import MakeAsync, peer, until
-from fake import PATIENCE, FakeServer, Peer, answer_all, answer_pings, message
-from tautwire import Cause, ClientState, Closed, MessageEvent, Patience, RTMClient, SendUnknown
+from fake import PATIENCE, TOKEN, FakeServer, Peer, answer_all, answer_pings, message
+from tautwire import Cause, ClientState, Closed, Gap, MessageEvent, Patience, RTMClient, SendUnknown
 from tautwire.client.connection import Connection
 from tautwire.client.delivery import Delivery
 from tautwire.client.handover import Handover
@@ -149,6 +149,28 @@ async def test_a_server_with_positions_is_not_waited_for_after_its_pong(
     assert await asyncio.to_thread(old.closed.wait, PATIENCE)
 
 
+@pytest.mark.parametrize("resume", [None, "resync", "resumed"])
+async def test_a_replaced_connection_that_ends_before_its_pong_is_a_gap_unless_the_successor_resumes(
+    fake: FakeServer, make: MakeAsync, resume: str | None
+) -> None:
+    """What it had still to say may be lost, and was told to it alone."""
+    if resume is not None:
+        fake.answers.extend([{"resume": "new", "position": 1}, {"resume": resume, "position": 1}])
+    client = make()
+    gaps: list[Gap] = []
+    got = texts(client)
+    client.add_gap_handler(gaps.append)
+    await client.connect()
+    old = await peer(fake)
+    fake.reply = lambda _: None
+    new = await replaced(fake, client, old)
+    new.send(message(1))
+    old.drop()
+    await until(lambda: got == ["1"])
+    await in_time(client.close())
+    assert ["dropped" in gap.reason for gap in gaps] == ([] if resume == "resumed" else [True])
+
+
 async def test_a_disconnect_during_a_hand_over_tells_each_connection_why_it_ends(
     fake: FakeServer, make: MakeAsync, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,6 +207,48 @@ async def test_disconnect_returns_though_a_close_handler_connects(fake: FakeServ
     await in_time(client.disconnect())
     await peer(fake)
     await until(lambda: client.is_connected)
+
+
+# -- ends ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["close", "wait_for", "gather", "task"])
+async def test_a_handler_that_closes_the_client_goes_on_afterwards(fake: FakeServer, make: MakeAsync, way: str) -> None:
+    """Also if another task of the handler's calls close(), as in asyncio.wait_for() of Python 3.11."""
+    client = make()
+    steps: list[str] = []
+
+    async def stop(_: MessageEvent) -> None:
+        match way:
+            case "close":
+                await client.close(grace=60.0)
+            case "wait_for":
+                await asyncio.wait_for(client.close(grace=60.0), 60.0)
+            case "gather":
+                await asyncio.gather(client.close(grace=60.0))
+            case "task":
+                await asyncio.create_task(client.close(grace=60.0))
+        steps.append("closed")
+
+    client.register(stop)
+    await client.connect()
+    (await peer(fake)).send(message(1))
+    await until(lambda: steps == ["closed"])
+    assert client.state is ClientState.CLOSED
+
+
+def test_a_program_that_ends_without_close_is_told_what_to_do(
+    fake: FakeServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        client = RTMClient(TOKEN, fake.api_url)
+        await client.connect()
+
+    asyncio.run(main())
+    warning = next(each.message for each in caplog.records if each.levelname == "WARNING")
+    assert "asyncio.run() does" in warning
+    assert "await client.close()" in warning
+    assert fake.peer().closed.wait(PATIENCE)
 
 
 # -- the numbers of frames ----------------------------------------------------------------------------------------

@@ -161,7 +161,8 @@ class Delivery:
         if is_watching:
             is_repeat, now, me = self.repeats.is_repeat, elapsed(), self.dispatcher.me
         for event, raw in arrivals:
-            if raw == last and is_stamped(raw):  # the server stutters
+            if raw == last and is_stamped(raw):  # the server stutters: no two events have the same timestamp
+                LOG.debug("left out an event that came twice in a row")
                 continue
             last = raw
             if is_watching and ((may_replay and self._is_replay(event)) or (may_repeat and is_repeat(raw, now, me))):

@@ -24,6 +24,7 @@ from tautwire.client.filler import Filler
 from tautwire.client.grant import Identity, ask
 from tautwire.client.guard import finished
 from tautwire.client.interrupts import waking
+from tautwire.client.lanes import HANDLER
 from tautwire.client.loader import Loader
 from tautwire.client.metrics import Metrics, Outcome
 from tautwire.client.registry import HandlerRegistry
@@ -267,7 +268,7 @@ class RTMClient(HandlerRegistry):
             grace: seconds for handlers to finish; what runs longer is cancelled. All in all it takes about two
                 seconds more at most. A thread that does not end is left behind, with a line in the log.
         """
-        await self.close_for(asyncio.current_task(), grace)
+        await self.close_for(HANDLER.get() or asyncio.current_task(), grace)
 
     async def close_for(self, caller: object, grace: float) -> None:
         """As ``close``; ``caller`` is the task or thread that waits, in case it is a handler's."""
