@@ -251,7 +251,7 @@ def test_ids_begin_again_and_leave_out_those_that_wait() -> None:
 
 def test_an_error_event_without_a_text_ends_the_session_with_a_reason_all_the_same() -> None:
     session = ClientSession(0.0)
-    session.receive([b'{"type":"error","error":{"code":17}}'], 0.0)
+    session.receive([b'{"type":"error","error":{"code":17,"msg":""}}'], 0.0)
     assert [each.reason for each in session.effects if isinstance(each, Ended)] == ["error event"]
 
 
