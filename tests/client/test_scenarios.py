@@ -71,8 +71,8 @@ def test_subscriptions_that_have_become_too_long_are_refused_and_nothing_else(
     client.add_error_handler(lambda error, event: errors.append(error))
     got = texts(client)
     client.connect()
-    client.presence_sub(["U" * (MAX_FRAME_SIZE - len('{"type":"presence_sub","ids":[""],"id":1234567890}'))])
-    client.send({"type": "ping", "id": 10**12})  # the frames that follow have longer numbers
+    client.presence_sub(["U" * (MAX_FRAME_SIZE - len('{"type":"presence_sub","ids":[""],"id":123456789}'))])
+    client.send({"type": "ping", "id": 2 * 10**9})  # the frames that follow have longer numbers
     fake.peer()
     client.reconnect()
     fake.peer().send(message(1))
@@ -280,6 +280,16 @@ def test_an_error_event_instead_of_hello_is_told(fake: FakeServer, client: Any) 
         client.connect()
 
 
+def test_a_rate_limit_in_an_error_event_is_told_and_waited_for(fake: FakeServer, client: Any) -> None:
+    fake.greeting = [{"type": "error", "error": {"code": 17, "msg": "Ratelimited", "retry_after": 1}}]
+    with pytest.raises(RateLimited) as caught:
+        client.connect()
+    assert caught.value.retry_after == 1.0
+    fake.greeting = [{"type": "hello"}]
+    client.connect()
+    assert fake.connected_at[1] - fake.connected_at[0] >= 0.99
+
+
 def test_rate_limits_are_told_and_waited_for(fake: FakeServer, client: Any) -> None:
     fake.answers.append((429, {"Retry-After": "1"}, '{"ok":false,"error":"ratelimited"}'))
     with pytest.raises(RateLimited) as caught:
@@ -457,6 +467,7 @@ def test_what_is_on_its_way_to_the_old_connection_comes_before_what_the_successo
     assert handover.gaps == []
 
 
+@pytest.mark.usefixtures("short_waits")
 def test_a_successor_does_not_wait_long_for_an_old_connection_that_says_nothing(fake: FakeServer, client: Any) -> None:
     handover = Handover(fake, client)
     fake.reply = lambda _: None
@@ -465,6 +476,7 @@ def test_a_successor_does_not_wait_long_for_an_old_connection_that_says_nothing(
     assert handover.old.closed.wait(5)
 
 
+@pytest.mark.usefixtures("short_waits")
 def test_what_a_short_lived_successor_says_is_heard_all_the_same(fake: FakeServer, client: Any) -> None:
     handover = Handover(fake, client)
     fake.reply = lambda _: None
@@ -476,7 +488,7 @@ def test_what_a_short_lived_successor_says_is_heard_all_the_same(fake: FakeServe
     newer.drop()
     fake.peer().send({"type": "hello"}, message(5))
     eventually(lambda: handover.got == ["1", "2", "3", "4", "5"])
-    eventually(lambda: len(handover.gaps) == 1)
+    eventually(lambda: len(handover.gaps) == 3)  # two that ended without their pong, and the last one
 
 
 def test_a_gap_is_that_of_the_connection_that_counted(fake: FakeServer, client: Any) -> None:
@@ -501,6 +513,24 @@ def test_a_gap_is_that_of_the_connection_that_counted(fake: FakeServer, client: 
 def client_says(client: Any) -> None:
     with contextlib.suppress(SendUnknown):
         client.say("C1", "never acked")
+
+
+def test_a_gap_is_told_once(fake: FakeServer, client: Any) -> None:
+    """And not again each time that a successor takes over as planned."""
+    gaps: list[Any] = []
+    client.add_gap_handler(gaps.append)
+    got = texts(client)
+    client.connect()
+    fake.peer().drop()
+    for number in range(3):
+        peer = fake.peer()
+        peer.send(message(number), {"type": "goodbye"})
+        assert peer.closed.wait(PATIENCE)
+    assert got == ["0", "1", "2"]
+    client.disconnect()
+    client.connect()
+    eventually(lambda: len(gaps) == 2)
+    assert "dropped" in gaps[0].reason
 
 
 def test_a_goodbye_leads_to_one_successor_only(fake: FakeServer, client: Any) -> None:
@@ -719,6 +749,7 @@ def start_send(client: Any) -> tuple[threading.Thread, list[Any]]:
     return thread, outcomes
 
 
+@pytest.mark.usefixtures("short_waits")
 def test_a_lost_connection_without_replay_leaves_the_outcome_unknown(fake: FakeServer, client: Any) -> None:
     client.connect()
     thread, outcomes = start_send(client)

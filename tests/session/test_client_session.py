@@ -15,6 +15,7 @@ from tautwire.session.client import (
     MAX_EARLY_SIZE,
     MAX_FRAME_ID,
     MAX_FRAME_SIZE,
+    MAX_OWN_ID,
     MAX_RETRY_AFTER,
     TRANSITIONS,
     Cause,
@@ -235,6 +236,28 @@ def test_ids_are_given_from_the_first_on_and_kept_if_the_caller_has_one() -> Non
     assert session.send(Message("C1", "a", id=40), 0.0).id == 40  # type: ignore[arg-type]
     assert session.send(Typing("C1"), 0.0).id == 41  # type: ignore[arg-type]
     assert session.next_id == 42
+
+
+@pytest.mark.parametrize("number", [MAX_OWN_ID, MAX_OWN_ID + 1, MAX_FRAME_ID])
+def test_a_callers_largest_id_leaves_small_ones_for_the_session(number: int) -> None:
+    session = ready(first_id=5)
+    assert session.send({"type": "ping", "id": number}, 0.0).id == number
+    own = [session.ping(0.0) for _ in range(3)]
+    assert all(0 < each <= MAX_OWN_ID for each in own)
+    assert len(set(own)) == 3
+
+
+def test_ids_begin_again_and_leave_out_those_that_wait() -> None:
+    session = ready(first_id=MAX_OWN_ID - 1)
+    for number in (1, 2):
+        session.send({"type": "ping", "id": number}, 0.0)
+    assert [session.ping(0.0) for _ in range(4)] == [MAX_OWN_ID - 1, MAX_OWN_ID, 3, 4]
+
+
+def test_an_error_event_without_a_text_ends_the_session_with_a_reason_all_the_same() -> None:
+    session = ClientSession(0.0)
+    session.receive([b'{"type":"error","error":{"code":17,"msg":""}}'], 0.0)
+    assert [each.reason for each in session.effects if isinstance(each, Ended)] == ["error event"]
 
 
 def test_a_frame_is_sent_with_its_id_and_no_absent_members() -> None:

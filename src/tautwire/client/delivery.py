@@ -9,10 +9,10 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tautwire.client.backfill import Backfilled
+from tautwire.client.clock import elapsed
 from tautwire.client.connection import Connection
 from tautwire.client.dispatcher import Dispatcher
 from tautwire.client.errors import (
@@ -25,6 +25,7 @@ from tautwire.client.errors import (
 )
 from tautwire.client.filler import Filler
 from tautwire.client.grant import Resume
+from tautwire.client.guard import isolated
 from tautwire.client.handlers import Binding, HandlerList
 from tautwire.client.loader import Loader
 from tautwire.client.log import LOG
@@ -62,7 +63,7 @@ class Gap:
     """The client was away and is back; given to gap handlers."""
 
     began: datetime
-    """When the old connection was last heard, in UTC."""
+    """When the old connection was last heard, in UTC, as the clock counts when the gap is told."""
     ended: datetime
     """When the new one got its hello, in UTC."""
     reason: str
@@ -105,7 +106,8 @@ class Delivery:
         self._last = b""
         self._unreadable: set[str] = set()  # kinds of faults that are in the log
         self._awaits_replay = False
-        self._away_since: tuple[datetime, str] | None = None
+        self._away_since: tuple[float, str] | None = None
+        """When the last connection was last heard, in the time of ``clock.elapsed``, and why it ended."""
         self.step_taken: Callable[[ClientState], None] = lambda _: None
         """Called with every new state of the client."""
         self._reply_patience = reply_patience
@@ -173,9 +175,10 @@ class Delivery:
         may_repeat = self.repeats.is_watching
         is_watching = may_replay or may_repeat
         if is_watching:
-            is_repeat, now, me = self.repeats.is_repeat, monotonic(), self.dispatcher.me
+            is_repeat, now, me = self.repeats.is_repeat, elapsed(), self.dispatcher.me
         for event, raw in arrivals:
-            if raw == last and is_stamped(raw):  # the server stutters
+            if raw == last and is_stamped(raw):  # the server stutters: no two events have the same timestamp
+                LOG.debug("left out an event that came twice in a row")
                 continue
             last = raw
             if is_watching and ((may_replay and self._is_replay(event)) or (may_repeat and is_repeat(raw, now, me))):
@@ -225,33 +228,53 @@ class Delivery:
         self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         self.repeats.hold(overlaps=old is not None)
 
+    def cut_short(self, old: Connection) -> None:
+        """Note that what a replaced connection had still to say may be lost."""
+        reason = old.end.reason if old.end is not None else "replaced before it had said all"
+        self._away_since = old.heard_at, reason
+
     def taken_over(self, new: Connection) -> None:
         """Deliver from the new connection on, and make up for what happened in between."""
+        for step in (self._go_on, self._look_up, self._report_gap, self._await_replays, self._subscribe):
+            isolated(step, new)
+
+    def _go_on(self, new: Connection) -> None:
         grant = new.grant
-        resume = grant.resume
-        self.repeats.take_over(monotonic(), positions=resume is not None)
         self._awaits_replay = True
         self.dispatcher.me = grant.identity.user.id
-        if resume is not Resume.RESUMED:
+        if grant.resume is not Resume.RESUMED:
             self.position = grant.position
+        self.repeats.take_over(elapsed(), positions=grant.resume is not None)
         LOG.info("connected as %s to %s", grant.identity.user.id, grant.identity.team.domain)
+
+    def _look_up(self, new: Connection) -> None:
+        """Let what reads from the Web API know."""
         if self.loader is not None:
-            self.loader.connected(grant.identity.user.id, is_resumed=resume is Resume.RESUMED)
-        filler = self.filler
-        if filler is not None:
-            filler.connected(grant.clock_ahead)
-        if self._away_since is not None:
-            began, reason = self._away_since
-            self._away_since = None
-            if resume is Resume.RESUMED or filler is None:
-                self.gaps.publish(Gap(began, datetime.now(UTC), reason, resume))
-            else:
-                gap = Gap(began, datetime.now(UTC), reason, resume, filling=filler.ids)
-                self.gaps.publish(gap)
-                filler.fill(gap)
+            self.loader.connected(new.grant.identity.user.id, is_resumed=new.grant.resume is Resume.RESUMED)
+        if self.filler is not None:
+            self.filler.connected(new.grant.clock_ahead)
+
+    def _report_gap(self, new: Connection) -> None:
+        if self._away_since is None:
+            return
+        heard_at, reason = self._away_since
+        self._away_since = None
+        ended = datetime.now(UTC)
+        began = ended - timedelta(seconds=elapsed() - heard_at)  # also if the clock was set meanwhile
+        resume, filler = new.grant.resume, self.filler
+        if resume is Resume.RESUMED or filler is None:
+            self.gaps.publish(Gap(began, ended, reason, resume))
+        else:
+            gap = Gap(began, ended, reason, resume, filling=filler.ids)
+            self.gaps.publish(gap)
+            filler.fill(gap)
+
+    def _await_replays(self, _new: Connection) -> None:
         if self.orphans.waiting:
             self.orphans.give_up_after(REPLAY_WAIT)
-        if self.presence is not None:
+
+    def _subscribe(self, new: Connection) -> None:
+        if self.presence is not None and new.is_live:  # a successor may end before it is let speak
             try:
                 new.send(PresenceSub(self.presence))
             except FrameError as error:  # its number has become longer, or somebody took it
@@ -259,17 +282,16 @@ class Delivery:
 
     def ended(self, connection: Connection, ended: Ended, *, was_replaced: bool, will_reconnect: bool) -> None:
         """Tell of the end of a connection, and remember since when the client is away."""
-        self.orphans.adopt(connection, self._reply_patience)
+        isolated(self.orphans.adopt, connection, self._reply_patience)
         if not will_reconnect:
-            self.orphans.give_up()
+            isolated(self.orphans.give_up)
         if not was_replaced:
+            self._away_since = connection.heard_at, ended.reason
             if self.loader is not None:
-                self.loader.disconnected()
-            quiet_for = timedelta(seconds=monotonic() - connection.heard_at)
-            self._away_since = datetime.now(UTC) - quiet_for, ended.reason
+                isolated(self.loader.disconnected)
         code = connection.end.code if connection.end is not None else None
         closed = Closed(code, ended.reason, will_reconnect, ended.cause)
-        self.metrics.disconnected(closed)
+        isolated(self.metrics.disconnected, closed)
         self.closes.publish(closed)
 
     def trouble(self, error: ConnectError) -> None:

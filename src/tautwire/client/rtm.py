@@ -21,7 +21,9 @@ from tautwire.client.dispatcher import Dispatcher
 from tautwire.client.errors import NotConnected
 from tautwire.client.filler import Filler
 from tautwire.client.grant import Identity, ask
+from tautwire.client.guard import finished
 from tautwire.client.interrupts import waking
+from tautwire.client.lanes import HANDLER
 from tautwire.client.loader import Loader
 from tautwire.client.metrics import Metrics
 from tautwire.client.registry import HandlerRegistry
@@ -240,17 +242,17 @@ class RTMClient(HandlerRegistry):
         Raises:
             ConnectRefused: the server will not have us; ``state`` stays FAILED and ``failure`` says why.
             ConnectError: the first attempt failed, and ``auto_reconnect`` is off.
-            NotConnected: somebody else cancelled the client's own tasks.
+            NotConnected: the client's own tasks were cancelled from outside.
             ClientClosed: after close().
         """
         try:
             with waking(asyncio.get_running_loop()):
                 await self._supervisor.run()
         except asyncio.CancelledError:
-            await self.close(grace=0.0)
+            await self._close_in_any_case(0.0)
             raise
         finally:
-            await self.close()
+            await self._close_in_any_case(GRACE)
 
     async def close(self, grace: float = GRACE) -> None:
         """End everything for good: no task, thread or socket is left. Safe in every state, any number of times.
@@ -259,30 +261,39 @@ class RTMClient(HandlerRegistry):
             grace: seconds for handlers to finish; what runs longer is cancelled. All in all it takes about two
                 seconds more at most. A thread that does not end is left behind, with a line in the log.
         """
-        await self.close_for(asyncio.current_task(), grace)
+        await self.close_for(HANDLER.get() or asyncio.current_task(), grace)
 
     async def close_for(self, caller: object, grace: float) -> None:
         """As ``close``; ``caller`` is the task or thread that waits, in case it is a handler's."""
+        await asyncio.shield(self._begin_to_close(grace, caller))
+
+    async def _close_in_any_case(self, grace: float) -> None:
+        """As ``close``, but a cancellation does not make it return early: nothing is left then, either."""
+        await finished(self._begin_to_close(grace, asyncio.current_task()))
+
+    def _begin_to_close(self, grace: float, caller: object) -> asyncio.Task[None]:
         if self._closing is None:
             self._closing = asyncio.get_running_loop().create_task(self._end(grace, caller))
-        await asyncio.shield(self._closing)
+        return self._closing
 
     async def _end(self, grace: float, caller: object) -> None:
-        await self._supervisor.close()
-        await self.delivery.close(grace, caller)
+        try:
+            await self._supervisor.close()
+        finally:
+            await self.delivery.close(grace, caller)
 
     async def __aenter__(self) -> Self:
         try:
             await self.connect()
         except BaseException:
-            await self.close()
+            await self._close_in_any_case(GRACE)
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.close()
+        await self._close_in_any_case(GRACE)
 
     async def _open(self, supervisor: Supervisor) -> Connection:
         old = supervisor.connection

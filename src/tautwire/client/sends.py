@@ -11,7 +11,6 @@ import secrets
 from typing import Final
 
 from tautwire.client.connection import Awaited, Connection, Stored
-from tautwire.client.errors import SendUnknown
 from tautwire.protocol.codec import decode_command
 from tautwire.protocol.events import MessageEvent
 from tautwire.protocol.frames import Ack, Message
@@ -43,7 +42,7 @@ class Orphans:
         """Take over the sends of a connection that ended; they wait ``patience`` seconds more at most."""
         for frame_id, future in connection.replies.items():
             if frame_id in self.waiting:
-                _give_up(self.waiting[frame_id])
+                self.waiting[frame_id].give_up()
             self.waiting[frame_id] = future
         connection.replies.clear()
         self._stored = connection.stored or self._stored
@@ -84,13 +83,8 @@ class Orphans:
             self._timer.cancel()
             self._timer = None
         for future in self.waiting.values():
-            _give_up(future)
+            future.give_up()
         self.waiting.clear()
-
-
-def _give_up(future: Awaited) -> None:
-    if not future.done():
-        future.set_exception(SendUnknown("the connection ended before the reply; it may have happened or not"))
 
 
 _SCHEMES: Final = ("", "http://", "https://", "mailto:", "tel:")

@@ -34,7 +34,10 @@ MAX_FRAME_SIZE: Final = 16_384
 """Bytes of one frame to the server, which ends the connection over a longer one. Source: rtm.md 6.3 (documented)."""
 
 MAX_FRAME_ID: Final = 2**52
-"""Largest id a user may give a frame: exact in JSON everywhere, and room for those that follow."""
+"""Largest id a user may give a frame: exact in JSON everywhere."""
+
+MAX_OWN_ID: Final = 2**31 - 1
+"""Largest id a session gives by itself, since servers may keep ids in 32 bits; then it begins again with 1."""
 
 MAX_EARLY_SIZE: Final = 4 * 1024 * 1024
 """Bytes of events that are kept until the hello; a server that sends more before it is none."""
@@ -336,13 +339,19 @@ class ClientSession:
         """
         if not self.is_live:
             raise LocalProtocolError(f"cannot send on a session that is {self.state.value}")
+        while self.next_id in self._sent_at:  # a user's, and only after the session has begun again
+            self._count(self.next_id)
         prepared = _prepare(frame, self.next_id)
         if prepared.id in self._sent_at:
             raise FrameError(f"id {prepared.id} waits for the reply to an earlier frame; ids are unique")
-        self.next_id = max(self.next_id, prepared.id + 1)
+        if self.next_id <= prepared.id <= MAX_OWN_ID:  # a user's larger id is out of the way of ours
+            self._count(prepared.id)
         if prepared.awaits_reply:
             self._sent_at[prepared.id] = now
         return prepared
+
+    def _count(self, used: int) -> None:
+        self.next_id = used + 1 if used < MAX_OWN_ID else 1
 
     # -- time -----------------------------------------------------------------------------------------------
 
