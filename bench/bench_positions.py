@@ -1,4 +1,4 @@
-"""What the positions of our own server cost our client: a flood with one after each 1, 10 or 100 events, and without.
+"""What the positions of our own server cost our client: a flood with one after some events, and without.
 
 The same program takes all of them in turns; a ratio compares figures of one round.
 """
@@ -13,8 +13,8 @@ from bench.receivers import RECEIVERS
 from bench.report import Cell, ratio, report
 from bench.source import RESUMABLE, Source
 
-BATCHES = (0, 100, 10, 1)
-"""Events before each position; 0: the server knows none."""
+BATCHES = (0, 256, 100, 10, 1)
+"""Events before each position; 0: the server knows none. In a flood our server names one after 256."""
 KINDS = ("inline", "async")
 WARM_UP = 4
 ROUNDS = 9

@@ -64,5 +64,5 @@ def test_the_flood_with_positions_is_measured(tmp_path: Path, monkeypatch: pytes
     bench_positions.main(events=1_000, rounds=2, warm_up=1)
 
     table = json.loads((tmp_path / "positions.json").read_text())["rows"]
-    assert [row["events a position"] for row in table] == ["none", 100, 10, 1] * 2
+    assert [row["events a position"] for row in table] == ["none", 256, 100, 10, 1] * 2
     assert min(row["events/s"] for row in table) > 0

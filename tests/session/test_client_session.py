@@ -478,3 +478,38 @@ def test_handling_time_at_the_deadline_always_moves_it(steps: list[tuple[float, 
             hear(session, TEXT, now)
         session.handle_time(now)
         assert session.deadline is None or session.deadline > now
+
+
+def test_positions_among_events_keep_their_place_and_the_last_one_counts() -> None:
+    session = ready()
+    event, other = (
+        b'{"type":"user_typing","channel":"C1","user":"U1"}',
+        b'{"type":"user_typing","channel":"C2","user":"U1"}',
+    )
+    position = b'{"type":"position","position":"log.%d"}'
+    session.receive([event, position % 1, event, position % 2, other], 1.0)
+
+    before, positioned, after = session.effects
+    assert isinstance(before, Deliver)
+    assert isinstance(after, Deliver)
+    assert [raw for _, raw in before.arrivals] == [event, event]
+    assert positioned == Positioned("log.2")
+    assert [raw for _, raw in after.arrivals] == [other]
+
+
+def test_positions_alone_deliver_nothing() -> None:
+    session = ready()
+    session.receive([b'{"type":"position","position":"log.1"}', b'{"type":"position","position":"log.2"}'], 1.0)
+    assert session.effects == [Positioned("log.2")]
+
+
+def test_a_goodbye_among_events_and_positions_is_heard_at_its_place() -> None:
+    session = ready()
+    frames = [
+        b'{"type":"position","position":"log.1"}',
+        b'{"type":"goodbye"}',
+        b'{"type":"position","position":"log.2"}',
+    ]
+    session.receive(frames, 1.0)
+    kinds = [type(each).__name__ for each in session.effects]
+    assert kinds == ["Positioned", "Leaving", "Deliver", "Positioned"]

@@ -170,24 +170,30 @@ class Delivery:
 
     def events_received(self, arrivals: Iterable[Arrival]) -> None:
         """Give events to their handlers, but no copies."""
-        deliver, last = self._deliver, self._last
+        deliver, last, repeats = self._deliver, self._last, self.repeats
         may_replay = self._awaits_replay or bool(self.orphans.waiting)
-        may_repeat = self.repeats.is_watching
-        is_watching = may_replay or may_repeat
+        is_watching = may_replay or repeats.is_expecting
+        fresh: list[bytes] | None = [] if repeats.is_remembering else None
         if is_watching:
-            is_repeat, now, me = self.repeats.is_repeat, elapsed(), self.dispatcher.me
+            now = elapsed()
         for event, raw in arrivals:
             if raw == last and is_stamped(raw):  # the server stutters: no two events have the same timestamp
                 LOG.debug("left out an event that came twice in a row")
                 continue
             last = raw
-            if is_watching and ((may_replay and self._is_replay(event)) or (may_repeat and is_repeat(raw, now, me))):
+            if is_watching and may_replay and self._is_replay(event):
+                continue
+            if fresh is not None:
+                fresh.append(raw)
+            if is_watching and repeats.is_expecting and repeats.is_copy(raw, now, self.dispatcher.me):
                 continue
             try:
                 deliver(event)
             except Exception:  # noqa: BLE001 (a defect of ours, since handlers are caught: never silent, and more comes)
                 LOG.exception("a defect: %s was not delivered to all", type(event).__name__)
         self._last = last
+        if fresh:
+            repeats.remember(fresh)
 
     def _is_replay(self, event: Event) -> bool:
         """Tell whether an event is our own message sent back, which is no news: who sent it knows, or is told now."""

@@ -200,6 +200,8 @@ class Ended(NamedTuple):
     """Seconds the server wants us to wait before the next connection."""
 
 
+_POSITIONS: Final[frozenset[type]] = frozenset({Position})
+
 Effect = Deliver | Opened | Leaving | Transmit | Settled | Pinged | Expired | Stray | Positioned | Ended
 
 
@@ -264,11 +266,27 @@ class ClientSession:
         """Take text messages that came in together, in order."""
         self._heard_at = now
         decoded = decode_events(frames)
-        if self.is_live and self._reactions.keys().isdisjoint(map(type, decoded)):
-            self.effects.append(Deliver(cast("Iterable[Arrival]", zip(decoded, frames, strict=True))))
-            return
+        if self.is_live:
+            special = self._reactions.keys() & set(map(type, decoded))
+            if not special:
+                self.effects.append(Deliver(cast("Iterable[Arrival]", zip(decoded, frames, strict=True))))
+                return
+            if special == _POSITIONS:
+                self._take_with_positions(decoded, frames)
+                return
         for frame, raw in zip(decoded, frames, strict=True):
             self._take(frame, raw, now)
+
+    def _take_with_positions(self, decoded: Sequence[ServerFrame], frames: Sequence[bytes]) -> None:
+        """Take events with positions among them. Of those the last one counts: it covers what the others do."""
+        arrivals = list(zip(decoded, frames, strict=True))
+        end = next(at for at in range(len(decoded) - 1, -1, -1) if type(decoded[at]) is Position)
+        before = [each for each in arrivals[:end] if type(each[0]) is not Position]
+        if before:
+            self.effects.append(Deliver(cast("Iterable[Arrival]", before)))
+        self._position(cast("Position", decoded[end]), 0.0)
+        if end + 1 < len(arrivals):
+            self.effects.append(Deliver(cast("Iterable[Arrival]", arrivals[end + 1 :])))
 
     def _take(self, frame: ServerFrame, raw: bytes, now: float) -> None:
         """Take one frame: react to it, and deliver an event, or hold it until the hello."""
