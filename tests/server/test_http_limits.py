@@ -13,6 +13,8 @@ import pytest
 from rawsocket import CLOSE, TEXT, RawSocket, frame
 from scene import PATIENCE, OpenScene, Scene, eventually
 from tautwire.server.http import connections, protocol
+from tautwire.server.http.connections import Phase
+from tautwire.server.http.protocol import HttpProtocol
 from tautwire.server.web_api import bodies
 
 FORM = "Content-Type: application/x-www-form-urlencoded\r\n"
@@ -282,20 +284,38 @@ async def test_a_body_that_does_not_come_in_time_is_given_up(scene: Scene, monke
         assert await slow.rest() == b""
 
 
-async def test_a_peer_that_does_not_read_its_answers_is_ended(scene: Scene) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", scene.server.port, limit=1_024)
+async def test_a_peer_that_does_not_read_its_answers_is_ended(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    stalled: list[HttpProtocol] = []
+    ended: list[Phase] = []
+    pause, expire = HttpProtocol.pause_writing, HttpProtocol.expire
+
+    def noted(connection: HttpProtocol) -> None:
+        stalled.append(connection)
+        pause(connection)
+
+    def noted_end(connection: HttpProtocol, phase: Phase) -> None:
+        ended.append(phase)
+        expire(connection, phase)
+
+    monkeypatch.setattr(HttpProtocol, "pause_writing", noted)
+    monkeypatch.setattr(HttpProtocol, "expire", noted_end)
     body = b"a=" + b"x" * 1_000_000
     request = f"POST /api/api.test HTTP/1.1\r\nHost: x\r\n{FORM}Content-Length: {len(body)}\r\n\r\n".encode() + body
-    for _ in range(12):  # more than the kernel takes on loopback
-        writer.write(request)
-    await eventually(lambda: writer.transport.get_write_buffer_size() > 0)
-    for _ in range(5):
-        await scene.server_swept()
-        scene.clock.offset += 20.0
-    with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+    reader, writer = await asyncio.open_connection("127.0.0.1", scene.server.port, limit=1_024)
+    try:
+        for _ in range(12):  # more than the kernel takes on loopback
+            writer.write(request)
         async with asyncio.timeout(PATIENCE):
-            await reader.readexactly(12_000_000)
-    writer.transport.abort()
+            while not ended:
+                await eventually(lambda: any(each.phase is Phase.STALLED for each in stalled))
+                scene.clock.offset += 31.0
+                await scene.server_swept()
+        assert ended == [Phase.STALLED]
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            async with asyncio.timeout(PATIENCE):
+                await reader.readexactly(12_000_000)
+    finally:
+        writer.transport.abort()
 
 
 # --- WebSockets ---
