@@ -37,7 +37,7 @@ async def serve(tmp_path: Path) -> AsyncIterator[Open]:
     async with AsyncExitStack() as stack:
 
         async def start(directory: Path | None = None, *options: str, seed: str | None = None) -> Served:
-            served = Served(directory or tmp_path / "data", *options, seed=seed)
+            served = Served(directory or tmp_path / "data", *options, seed=seed, scratch=tmp_path)
             stack.push_async_callback(served.end)
             await served.start()
             return served

@@ -23,17 +23,23 @@ class ServerEnded(Exception):  # noqa: N818 - an outcome
 
 
 class Served:
-    """``tautwire serve`` on a data directory, without rate limits unless ``options`` say otherwise."""
+    """``tautwire serve`` on a data directory, without rate limits unless ``options`` say otherwise.
 
-    def __init__(self, data: Path, *options: str, seed: str | None = None) -> None:
+    Args:
+        seed: the text of the seed file, if there is to be one.
+        scratch: where that file and the log go; beside the data directory if it is not given.
+    """
+
+    def __init__(self, data: Path, *options: str, seed: str | None = None, scratch: Path | None = None) -> None:
+        scratch = scratch or data.parent
         self.data = data
         self.facts: Facts = {}
         """What the server says of its workspace: addresses, ids, tokens."""
         self._options = options
         self._process: asyncio.subprocess.Process | None = None
-        self._log = data.parent / f"{data.name}.log"
+        self._log = scratch / f"{data.name}.log"
         if seed is not None:
-            file = data.with_suffix(".yaml")
+            file = scratch / f"{data.name}.yaml"
             file.write_text(seed)
             self._options = (*options, "--seed", str(file))
 
@@ -90,7 +96,7 @@ class Served:
         if self._process is not None and self._process.returncode is None:
             await self.kill()
         if self.log:
-            print(f"the server's log ({self._log}):\n{self.log[-20_000:]}")
+            print(f"the server's log ({self._log}):\n{self.log[-6_000:]}")
 
     def freeze(self) -> None:
         self.process.send_signal(signal.SIGSTOP)
