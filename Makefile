@@ -12,6 +12,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 REQUIRE ?=
 JOBS ?= auto
+CHAOS_SEED := $(shell date +%s)
 export PYTHON REQUIRE
 
 help:
@@ -28,6 +29,14 @@ demo: .venv/.app
 
 test: .venv/.dev
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
+
+chaos: .venv/.dev
+	@echo "SEED=$(or $(SEED),$(CHAOS_SEED))"
+	@SEED=$(or $(SEED),$(CHAOS_SEED)) $(BIN)/python -m pytest tests/chaos -m '' -v $(PYTEST_ARGS)
+
+mutants: .venv/.dev
+	@test -n "$(MODULE)" || { echo "say which module: make mutants MODULE=src/tautwire/session/outbox.py"; exit 2; }
+	@$(BIN)/python -m tools.mutants $(MODULE) $(TESTS) --count $(or $(COUNT),20) --seed $(or $(SEED),1) --threshold $(or $(THRESHOLD),95)
 
 check: .venv/.dev
 	@$(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }

@@ -1,6 +1,6 @@
 """Chaos: random people, hostile connections, kills and full disks against the real server in a process of its own.
 
-A short seeded part of it is in every ``make test``; what is marked ``chaos`` runs with ``make chaos`` only. A run is
+A short seeded part of it is in every ``make test``; what is marked ``chaos`` is left to ``make chaos``. A run is
 repeated with ``SEED=…``: it repeats what was asked of the server, not the moments at which the machine got to it.
 """
 

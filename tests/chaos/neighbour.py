@@ -63,6 +63,11 @@ class Neighbour:
                 raise end
 
     @property
+    def is_gone(self) -> bool:
+        """Whether its connection has ended: the end of the block says why."""
+        return any(task.done() for task in self._tasks)
+
+    @property
     def growth(self) -> float:
         """How much resident memory the server took at most, in MiB."""
         return self.heaviest - self._before

@@ -27,7 +27,9 @@ PATIENCE = 2.5
 SEED = """
 team: {name: Acme, domain: acme}
 users: [{name: alice}, {name: bob}, {name: mallory}]
-channels: [{name: general, members: [alice, bob, mallory]}]
+channels:
+  - {name: general, members: [alice, bob, mallory]}
+  - {name: large, private: true, members: [bob, mallory]}
 """
 
 MIB = 1_048_576
@@ -64,8 +66,10 @@ class Attack:
 
     async def linger(self) -> None:
         """Let the neighbour have some more answers, with the attack as it stands."""
-        seen = len(self.neighbour.waits)
-        await eventually(lambda: len(self.neighbour.waits) > seen + 10, "the neighbour is not answered any more", 60)
+        neighbour, seen = self.neighbour, len(self.neighbour.waits)
+        await eventually(
+            lambda: neighbour.is_gone or len(neighbour.waits) > seen + 10, "the neighbour is not answered any more", 60
+        )
 
     def descriptors(self) -> int:
         """How many files and sockets the server has open."""
@@ -158,7 +162,7 @@ async def test_a_request_head_that_does_not_end(kind: str, serve: Open) -> None:
 @pytest.mark.parametrize("header", [b"Authorization: Bearer xoxp-wrong\r\n", b""], ids=["wrong token", "no token"])
 async def test_bodies_of_strangers(header: bytes, serve: Open) -> None:
     """200 connections that owe the end of a body just under the limit."""
-    async with attack(serve, memory=96) as it:
+    async with attack(serve, memory=128) as it:
 
         async def do(_number: int) -> None:
             enemy = await it.dial(
@@ -209,7 +213,7 @@ async def test_resumes_that_do_not_read(serve: Open) -> None:
         attachment = json.dumps([{"text": "x" * 190_000}])
         for number in range(60):
             answer = await it.call(
-                "bob", "chat.postMessage", channel=it.served.channel("general"), text=f"{number}", blocks=block,
+                "bob", "chat.postMessage", channel=it.served.channel("large"), text=f"{number}", blocks=block,
                 attachments=attachment,
             )  # fmt: skip
             assert answer["ok"], answer

@@ -72,7 +72,7 @@ async def test_what_was_acked_survives_kill_9(serve: Open, seed: int) -> None:
 @pytest.mark.chaos
 @pytest.mark.timeout(600)
 async def test_what_was_acked_survives_many_kills(serve: Open, seed: int) -> None:
-    await rounds(serve, seed, count=50)
+    await rounds(serve, seed, count=60)
 
 
 def test_promises_find_what_is_wrong() -> None:
