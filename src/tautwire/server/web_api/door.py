@@ -129,7 +129,7 @@ class WebApi:
         except ClientDisconnect:
             raise
         except TautwireError as error:
-            log.error("%s could not be answered: %s", name, error)  # noqa: TRY400 - the writer has logged the trace
+            log.debug("%s could not be answered: %s", name, error)  # the writer logs such a failure once a second
             answer = {"ok": False, "error": "service_unavailable"}
         except Exception:
             log.exception("%s failed", name)
