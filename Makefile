@@ -1,14 +1,18 @@
 # make demo   the main job on embedded defaults
-# make test   all tests; says which groups this machine cannot run, REQUIRE=all makes that a failure
+# make test   all tests, on JOBS cores (all of them); says which groups this machine cannot run, REQUIRE=all makes that a failure
+# make chaos  ten minutes of random people, kills, full disks and hostile connections; SEED=… repeats a run
+# make mutants MODULE=src/tautwire/…  small random changes to a module, each of which some test should notice
 # make check  format, lint, types, import rules, docs links
 # make bench  the benchmarks, each prints a table and writes bench/results/*.json
 # make lock   pin the newest packages that pyproject.toml allows
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test chaos mutants check bench lock clean
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
 REQUIRE ?=
+JOBS ?= auto
+CHAOS_SEED := $(shell date +%s)
 export PYTHON REQUIRE
 
 help:
@@ -24,7 +28,15 @@ demo: .venv/.app
 	@$(BIN)/tautwire demo
 
 test: .venv/.dev
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
+
+chaos: .venv/.dev
+	@echo "SEED=$(or $(SEED),$(CHAOS_SEED))"
+	@SEED=$(or $(SEED),$(CHAOS_SEED)) $(BIN)/python -m pytest tests/chaos -m '' -v $(PYTEST_ARGS)
+
+mutants: .venv/.dev
+	@test -n "$(MODULE)" || { echo "say which module: make mutants MODULE=src/tautwire/session/outbox.py"; exit 2; }
+	@$(BIN)/python -m tools.mutants $(MODULE) $(TESTS) --count $(or $(COUNT),20) --seed $(or $(SEED),1) --threshold $(or $(THRESHOLD),95)
 
 check: .venv/.dev
 	@$(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }

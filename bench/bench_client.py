@@ -5,7 +5,6 @@ All clients stay connected and take turns, so that other load hits all alike. A 
 """
 
 import json
-import math
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -14,8 +13,8 @@ from statistics import median
 
 from bench.bench_decode import FRAMES, MESSAGE
 from bench.receivers import RECEIVERS, Receiver, Running
-from bench.report import Cell, report
-from bench.source import Source, Stream, text_frame
+from bench.report import Cell, ratio, report
+from bench.source import Source, Stream, position, text_frame
 
 WARM_UP = 6
 """Rounds before those that count, mostly for compilers that work while the program runs."""
@@ -31,21 +30,30 @@ class Load:
     """What one round sends to a client."""
 
     frames: list[bytes]
+    events: int
     characters: int
 
     def __post_init__(self) -> None:
         self.joined = b"".join(self.frames)
 
 
-def load(event: object, frames: int) -> Load:
-    """Make frames of an event, each with another ts, over some conversations."""
+def load(event: object, frames: int, *, positions: int = 0) -> Load:
+    """Make frames of an event, each with another ts, over some conversations.
+
+    With ``positions`` a position follows each such number of events, as our own server sends them.
+    """
     assert isinstance(event, dict)
     events = [
         event | {"channel": f"C{number % CONVERSATIONS:08}", "ts": f"1700000010.{number:06}"}
         for number in range(frames)
     ]
     payloads = [json.dumps(each, separators=(",", ":")).encode() for each in events]
-    return Load([text_frame(payload) for payload in payloads], sum(len(each["text"]) for each in events))
+    made = []
+    for number, payload in enumerate(payloads, 1):
+        made.append(text_frame(payload))
+        if positions and number % positions == 0:
+            made.append(text_frame(b'{"type":"position","position":"%s"}' % position(number).encode()))
+    return Load(made, frames, sum(len(each["text"]) for each in events))
 
 
 @dataclass
@@ -63,7 +71,7 @@ class Candidate:
     def measure(self, sent: Load) -> None:
         """Flood it once."""
         events = self.running.events
-        times = events // len(sent.frames)
+        times = events // sent.events
         used, start, busy = self.running.cpu_seconds(), time.monotonic(), time.thread_time()
         if self.running.receiver.portions:
             self.stream.send_in_portions(sent.frames, times)
@@ -114,19 +122,19 @@ def rows(candidates: Sequence[Candidate], size: int) -> list[dict[str, Cell]]:
             "events/s": 1 / median(candidate.seconds),
             "us CPU/event": median(candidate.cpu) * 1e6,
             "first us CPU": candidate.first_cpu * 1e6,
-            "time/inline": _ratio(candidate.seconds, inline.seconds),
-            "CPU/inline": _ratio(candidate.cpu, inline.cpu),
-            "time/coroutine": _ratio(candidate.seconds, ordered.seconds),
-            "CPU/coroutine": _ratio(candidate.cpu, ordered.cpu),
+            "time/inline": _time_ratio(candidate, inline),
+            "CPU/inline": ratio(candidate.cpu, inline.cpu),
+            "time/coroutine": _time_ratio(candidate, ordered),
+            "CPU/coroutine": ratio(candidate.cpu, ordered.cpu),
             "source busy": median(candidate.source_busy),
         }
         for candidate in candidates
     ]
 
 
-def _ratio(theirs: Sequence[float], ours: Sequence[float]) -> float:
-    # next to nothing to do may cost less than the clock of CPU time can tell
-    return median(their / our if our else math.inf for their, our in zip(theirs, ours, strict=True))
+def _time_ratio(candidate: Candidate, ours: Candidate) -> float | None:
+    """Return how many times the time of ours it takes; None for a client that is fed in portions: it waits for us."""
+    return None if candidate.running.receiver.portions else ratio(candidate.seconds, ours.seconds)
 
 
 def main() -> None:

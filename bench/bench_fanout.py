@@ -6,11 +6,13 @@ What counts is the CPU time of the server for one delivery; rates on a shared ma
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from socket import socket
 from statistics import median
 
 from bench import loops
+from bench.peers import ready_peers
 from bench.process import cpu_seconds
 from bench.raw import Raw
 from bench.report import Cell, report
@@ -49,6 +51,11 @@ class Candidate:
         self.busy.setdefault(burst, []).append(busy / seconds)
 
 
+def close(sockets: Sequence[socket]) -> None:
+    for sock in sockets:
+        sock.close()
+
+
 def event_size(receiver: socket, sender: socket, frame: bytes) -> int:
     """Post once; return the size of the payload that another member receives."""
     sender.send(frame)
@@ -60,37 +67,52 @@ def event_size(receiver: socket, sender: socket, frame: bytes) -> int:
     return int.from_bytes(received[2:4])
 
 
+def members(subject: Subject, frame: bytes) -> tuple[list[socket], int]:
+    """Connect everybody and post once, so that all is loaded; return the sockets and the size of the event."""
+    sockets = [subject.connect(person) for person in range(CONNECTIONS)]
+    size = event_size(sockets[1], sockets[0], frame)
+    time.sleep(0.5)
+    for sock in (sockets[0], *sockets[2:]):
+        sock.recv(4096)
+    return sockets, size
+
+
 def main() -> None:
-    with Subject(CONNECTIONS, CONNECTIONS) as subject:
-        frame = loops.client_frame(message(subject.channel(0), TEXT))
-        sockets = [subject.connect(person) for person in range(CONNECTIONS)]
-        size = event_size(sockets[1], sockets[0], frame)
-        time.sleep(0.5)
-        for sock in (sockets[0], *sockets[2:]):
-            sock.recv(4096)
-        with Raw(CONNECTIONS, size, join=False) as raw, Raw(CONNECTIONS, size, join=True) as joined:
-            candidates = [
-                Candidate("raw loop", raw.pid, raw.sockets, frame),
-                Candidate("raw loop, joining", joined.pid, joined.sockets, frame),
-                Candidate("tautwire", subject.pid, sockets, frame),
-            ]
-            for number in range(ROUNDS + 1):
-                for burst in (1, BURST):
-                    for candidate in candidates:
-                        candidate.measure(burst, 8 if number == 0 else 160 if burst == 1 else 40)
-        for sock in sockets:
-            sock.close()
+    with ExitStack() as stack:
+        servers = []
+        for peer in (None, *ready_peers("fanout")):
+            subject = stack.enter_context(Subject(CONNECTIONS, CONNECTIONS, peer=peer))
+            frame = loops.client_frame(message(subject.channel(0), TEXT))
+            sockets, size = members(subject, frame)
+            stack.callback(close, sockets)
+            servers.append(Candidate(peer.title if peer else "tautwire", subject.pid, sockets, frame))
+            if peer is None:
+                our_size = size
+        raw = stack.enter_context(Raw(CONNECTIONS, our_size, join=False))
+        joined = stack.enter_context(Raw(CONNECTIONS, our_size, join=True))
+        candidates = [
+            Candidate("raw loop", raw.pid, raw.sockets, servers[0].frame),
+            Candidate("raw loop, joining", joined.pid, joined.sockets, servers[0].frame),
+            *servers,
+        ]
+        for number in range(ROUNDS + 1):
+            for burst in (1, BURST):
+                for candidate in candidates:
+                    candidate.measure(burst, 8 if number == 0 else 160 if burst == 1 else 40)
     rows: list[dict[str, Cell]] = []
     for burst in (1, BURST):
         for candidate in candidates:
             cpu = candidate.cpu[burst][1:]  # the first round warms up
             base = candidates[0].cpu[burst][1:]
+            ratios = sorted(a / b for a, b in zip(cpu, base, strict=True))
             rows.append(
                 {
                     "server": candidate.name,
                     "burst": burst,
                     "us CPU/delivery": median(cpu),
-                    "ratio to raw loop": median(a / b for a, b in zip(cpu, base, strict=True)),
+                    "ratio to raw loop": median(ratios),
+                    "least": ratios[0],
+                    "most": ratios[-1],
                     "deliveries/s": median(candidate.rate[burst][1:]),
                     "generator busy": median(candidate.busy[burst][1:]),
                 }
@@ -100,6 +122,6 @@ def main() -> None:
         f"Fan-out of one message to {CONNECTIONS:,} connections, one at a time and in bursts of {BURST}",
         rows,
         loops_in=loops.language(),
-        event_bytes=size,
+        event_bytes=our_size,
         rounds=ROUNDS,
     )

@@ -1,65 +1,103 @@
 """Durable sends: RTM messages acked after commit (SQLite, synchronous=FULL), in channels of ten members.
 
 Each sender has one message on its way. Every member of the channels is connected, so each message is also nine events.
+Beside ours run servers written by hand for this one job, in turns: a ratio compares figures of one round.
 """
 
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from socket import socket
 from statistics import median
 
 from bench import loops
+from bench.peers import ready_peers
 from bench.process import cpu_seconds
-from bench.report import Cell, report
+from bench.report import Cell, ratio, report
 from bench.subject import Subject, commit_seconds, message
 
-SENDERS = (1, 16, 64, 100)
+SENDERS = (1, 10, 100)
 MEMBERS = 10
-SECONDS = 2.0
+SECONDS = 1.5
 ROUNDS = 5
 TEXT = "A usual message of some eighty characters, as people write them to each other."
 
 
-def main() -> None:
+@dataclass
+class Round:
+    """What one server did for as many senders in one round; times in seconds."""
+
+    rate: float
+    p50: float
+    p99: float
+    cpu: float
+    busy: float
+
+
+@dataclass
+class Candidate:
+    """A server, everybody's connections to it, and its rounds by number of senders."""
+
+    title: str
+    subject: Subject
+    sockets: Sequence[socket]
+    rounds: dict[int, list[Round]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._frames = [
+            loops.client_frame(message(self.subject.channel(n // MEMBERS), TEXT)) for n in range(len(self.sockets))
+        ]
+
+    def measure(self, senders: int, seconds: float) -> Round:
+        """Post for some seconds."""
+        loops.keep_alive(self.sockets)
+        sockets = self.sockets[: -(-senders // MEMBERS) * MEMBERS]
+        used, start = cpu_seconds(self.subject.pid), time.monotonic()
+        latencies, busy = loops.post(sockets, self._frames[:senders], others=MEMBERS - 1, seconds=seconds)
+        elapsed = time.monotonic() - start
+        cpu = cpu_seconds(self.subject.pid) - used
+        latencies.sort()
+        acked = len(latencies)
+        return Round(acked / elapsed, latencies[acked // 2], latencies[acked * 99 // 100], cpu / acked, busy / elapsed)
+
+
+def main(*, seconds: float = SECONDS, rounds: int = ROUNDS) -> None:
     people = -(-max(SENDERS) // MEMBERS) * MEMBERS
-    rows: list[dict[str, Cell]] = []
-    with Subject(people, MEMBERS) as subject:
-        everybody = [subject.connect(person) for person in range(people)]
-        frames = [loops.client_frame(message(subject.channel(n // MEMBERS), TEXT)) for n in range(people)]
-        loops.post(everybody, frames, others=MEMBERS - 1, seconds=0.5)  # warms up
-        measured: dict[int, list[tuple[float, float, float, float, float]]] = {senders: [] for senders in SENDERS}
-        for _ in range(ROUNDS):
-            loops.keep_alive(everybody)
+    with ExitStack() as stack:
+        candidates = []
+        for peer in (None, *ready_peers("sends")):
+            subject = stack.enter_context(Subject(people, MEMBERS, peer=peer))
+            sockets = [stack.enter_context(subject.connect(person)) for person in range(people)]
+            candidates.append(Candidate(peer.title if peer else "tautwire", subject, sockets))
+        for number in range(1 + rounds):
             for senders in SENDERS:
-                sockets = everybody[: -(-senders // MEMBERS) * MEMBERS]
-                used, start = cpu_seconds(subject.pid), time.monotonic()
-                latencies, busy = loops.post(sockets, frames[:senders], others=MEMBERS - 1, seconds=SECONDS)
-                elapsed = time.monotonic() - start
-                cpu = cpu_seconds(subject.pid) - used
-                latencies.sort()
-                acked = len(latencies)
-                measured[senders].append(
-                    (acked / elapsed, latencies[acked // 2], latencies[acked * 99 // 100], cpu / acked, busy / elapsed)
-                )
-        for sock in everybody:
-            sock.close()
-        commit = commit_seconds(subject.data)
-    for senders in SENDERS:
-        rate, p50, p99, cpu, busy = (median(column) for column in zip(*measured[senders], strict=True))
-        rows.append(
-            {
-                "senders": senders,
-                "acked/s": rate,
-                "p50 ms": p50 * 1e3,
-                "p99 ms": p99 * 1e3,
-                "us CPU/message": cpu * 1e6,
-                "frames out/s": rate * MEMBERS,
-                "generator busy": busy,
-            }
-        )
+                for candidate in candidates:
+                    measured = candidate.measure(senders, seconds)
+                    if number:  # the first round warms up
+                        candidate.rounds.setdefault(senders, []).append(measured)
+        commit = commit_seconds(candidates[0].subject.data)
+    ours = candidates[0]
+    rows: list[dict[str, Cell]] = [
+        {
+            "senders": senders,
+            "server": candidate.title,
+            "acked/s": median(each.rate for each in measured),
+            "rate/ours": ratio([each.rate for each in measured], [each.rate for each in ours.rounds[senders]]),
+            "p50 ms": median(each.p50 for each in measured) * 1e3,
+            "p99 ms": median(each.p99 for each in measured) * 1e3,
+            "us CPU/message": median(each.cpu for each in measured) * 1e6,
+            "generator busy": median(each.busy for each in measured),
+        }
+        for senders in SENDERS
+        for candidate in candidates
+        for measured in [candidate.rounds[senders]]
+    ]
     report(
         "sends",
         f"Durable RTM sends in channels of {MEMBERS}, server on one core, SQLite synchronous=FULL",
         rows,
         loops_in=loops.language(),
         fdatasync_ms=commit * 1e3,
-        rounds=ROUNDS,
+        rounds=rounds,
     )

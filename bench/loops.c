@@ -30,6 +30,7 @@ typedef struct {
     unsigned char carry[CARRY];
 } Connection;
 
+static const char POSITION[] = "{\"type\":\"position\""; /* frames that a resumable client gets beside its events; not counted */
 static const int64_t PATIENCE = 10000000000LL; /* ns without any frame after which a load gives up */
 
 static unsigned char buffer[CARRY + CHUNK];
@@ -66,7 +67,7 @@ static int send_all(int fd, const char *data, long size) {
     return 0;
 }
 
-/* Takes what arrived on c and calls back for each text frame. Returns -1 if the connection is gone or sent nonsense. */
+/* Takes what arrived on c and calls back for each text frame that is no position. Returns -1 if the connection is gone or sent nonsense. */
 typedef void (*on_frame)(void *context, Connection *c, const unsigned char *payload);
 
 static int receive(Connection *c, on_frame callback, void *context) {
@@ -80,7 +81,7 @@ static int receive(Connection *c, on_frame callback, void *context) {
         long start = 0, size = frame_size(p, have, &start);
         if (size < 0) return -1;
         if (size == 0 || size > have) break;
-        if ((p[0] & 15) == TEXT) {
+        if ((p[0] & 15) == TEXT && (size - start < (long)sizeof POSITION - 1 || memcmp(p + start, POSITION, sizeof POSITION - 1))) {
             c->frames++;
             if (callback) callback(context, c, p + start);
         }

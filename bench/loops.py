@@ -143,7 +143,7 @@ class _Connection:
     sent_at: float = 0.0
 
     def receive(self) -> list[bytes]:
-        """Return the payloads of the text frames that arrived."""
+        """Return the payloads of the text frames that arrived, without positions."""
         try:
             data = self.carry + self.sock.recv(CHUNK)
         except BlockingIOError:
@@ -158,8 +158,9 @@ class _Connection:
             head += 4 if data[at + 1] & 128 else 0
             if len(data) < at + head + size:
                 break
-            if data[at] & 15 == 1:
-                payloads.append(data[at + head : at + head + size])
+            payload = data[at + head : at + head + size]
+            if data[at] & 15 == 1 and not payload.startswith(b'{"type":"position"'):
+                payloads.append(payload)
             at += head + size
         self.carry = data[at:]
         self.frames += len(payloads)

@@ -21,6 +21,8 @@ from urllib.parse import urlsplit
 PATIENCE = 60
 """Seconds for a client to connect, and to take more of what is sent."""
 
+RESUMABLE = "-resumable"
+
 PORTION = 128 * 1024
 """Bytes that ``send_in_portions`` sends before it waits until all is read."""
 
@@ -36,6 +38,11 @@ ANSWERS: dict[str, dict[str, Any]] = {
 def text_frame(payload: bytes) -> bytes:
     """Return a text message as a server sends it."""
     return _frame(1, payload)
+
+
+def position(number: int) -> str:
+    """Return a place in the log as our server writes it."""
+    return f"bench.{number}"
 
 
 def _frame(opcode: int, payload: bytes) -> bytes:
@@ -113,7 +120,10 @@ class Source:
         self._changed = threading.Condition()
 
     def api_url(self, name: str) -> str:
-        """Return the Web API's address for a client, with the slash at its end."""
+        """Return the Web API's address for a client, with the slash at its end.
+
+        A client whose name ends with ``RESUMABLE`` is promised positions if it asks for them, as by our server.
+        """
         return f"http://{self._address}/{name}/api/"
 
     def stream(self, name: str) -> Stream:
@@ -169,6 +179,8 @@ class Source:
             content: dict[str, Any] = {"ok": False, "error": "unknown_method"}
         else:
             content = {"ok": True, **answer, "url": f"ws://{self._address}/{request.path[0]}"}
+            if request.path[0].endswith(RESUMABLE):
+                content |= {"resume": "new", "position": position(0)}
         body = json.dumps(content).encode()
         head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         return head.encode() + body

@@ -5,37 +5,49 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
+from bench.peers import Peer
 from bench.process import spawn
 
 
 class Subject:
     """A running server with people ``u0``, ``u1``, … of whom each ``channel_size`` in a row share a channel.
 
-    ``directory`` is what ``serve --json`` prints. Limits are off, all else is as by default: SQLite, FULL.
+    ``directory`` is what it prints when it serves. Ours has its limits off, all else is as by default: SQLite, FULL.
+
+    Args:
+        peer: somebody's server of the same job instead of ours.
+        channels: further channels, and who is in them.
     """
 
-    def __init__(self, people: int, channel_size: int) -> None:
+    def __init__(
+        self, people: int, channel_size: int, *, peer: Peer | None = None, channels: Mapping[str, range] | None = None
+    ) -> None:
         self._data = tempfile.TemporaryDirectory(prefix="tautwire-bench-")
         seed = Path(self._data.name) / "seed.yaml"
         names = [f"u{n}" for n in range(people)]
-        channels = [
-            {"name": f"c{n}", "members": names[n * channel_size : (n + 1) * channel_size]}
+        rooms = {
+            f"c{n}": range(n * channel_size, min(people, (n + 1) * channel_size))
             for n in range(-(-people // channel_size))
-        ]
-        seed.write_text(json.dumps({"users": [{"name": name} for name in names], "channels": channels}))
-        command = [
-            sys.executable, "-m", "tautwire", "serve", "--port", "0", "--data", self._data.name, "--seed", str(seed),
-            "--json", "--rate-limits", "off", "--log-level", "warning",
-        ]  # fmt: skip
-        self._process: subprocess.Popen[str] = spawn(command)
+        } | dict(channels or {})
+        members = [{"name": name, "members": [names[n] for n in who]} for name, who in rooms.items()]
+        seed.write_text(json.dumps({"users": [{"name": name} for name in names], "channels": members}))
+        if peer is None:
+            command = [
+                sys.executable, "-m", "tautwire", "serve", "--port", "0", "--data", self._data.name,
+                "--seed", str(seed), "--json", "--rate-limits", "off", "--log-level", "warning",
+            ]  # fmt: skip
+            self._process = spawn(command)
+        else:
+            environment = {**os.environ, "SEED": str(seed), "DATA": self._data.name}
+            self._process = spawn(peer.command(), env=environment, cwd=peer.program.directory)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
@@ -53,16 +65,33 @@ class Subject:
 
     def channel(self, number: int) -> str:
         """Return the id of a channel."""
-        channel: str = self.directory["channels"][f"c{number}"]
+        return self.channel_named(f"c{number}")
+
+    def channel_named(self, name: str) -> str:
+        """Return the id of a channel."""
+        channel: str = self.directory["channels"][name]
         return channel
 
-    def connect(self, person: int) -> socket.socket:
-        """Open an RTM connection for a person; return its socket, non-blocking, with hello already read."""
+    def call(self, person: int, method: str, **arguments: str) -> dict[str, Any]:
+        """Call a Web API method as a person, on a connection that is kept; return the answer."""
         token = self.directory["users"][f"u{person}"]["token"]
-        self._api.request("POST", "/api/rtm.connect", headers={"Authorization": f"Bearer {token}"})
-        answer = json.loads(self._api.getresponse().read())
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/x-www-form-urlencoded"}
+        self._api.request("POST", f"/api/{method}", urlencode(arguments), headers)
+        answer: dict[str, Any] = json.loads(self._api.getresponse().read())
         if not answer["ok"]:
-            raise RuntimeError(answer["error"])
+            raise RuntimeError(f"{method}: {answer['error']}")
+        return answer
+
+    def connect(self, person: int, *, resume: str | None = None) -> socket.socket:
+        """Open an RTM connection for a person; return its socket, non-blocking, with hello already read.
+
+        With ``resume`` (a position, or an empty text) it can be resumed, as our own client's can.
+        """
+        return self.dial(person, resume=resume)[0]
+
+    def dial(self, person: int, *, resume: str | None = None) -> tuple[socket.socket, bytes]:
+        """As ``connect``; return also what was read: hello, and what came right behind it."""
+        answer = self.call(person, "rtm.connect", **({} if resume is None else {"resume": resume}))
         url = urlsplit(answer["url"])
         sock = socket.create_connection((url.hostname, url.port))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -77,15 +106,16 @@ class Subject:
                 raise RuntimeError(f"no hello: {received!r}")
             received += data
         sock.setblocking(False)
-        return sock
+        return sock, received
 
     def __enter__(self) -> "Subject":
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._api.close()
-        self._process.send_signal(signal.SIGTERM)
-        self._process.wait(30)
+        with self._process:  # closes the pipe
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait(30)
         self._data.cleanup()
 
 

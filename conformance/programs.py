@@ -63,6 +63,7 @@ class Client:
         command: what starts it, in that copy.
         dies_after_send: a known defect of the client: the error with which the reconnect or disconnect after a
             send ends its process. None if there is none.
+        home: the folder in which the program's directory is.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Client:
     tools: tuple[Tool, ...] = ()
     build: tuple[tuple[str, ...], ...] = ()
     dies_after_send: str | None = None
+    home: Path = HERE
 
     @property
     def directory(self) -> Path:
@@ -96,7 +98,7 @@ class Client:
             if stamp.is_file() and stamp.read_text() == wanted:
                 return
             shutil.rmtree(self.directory, ignore_errors=True)
-            shutil.copytree(HERE / self.name, self.directory, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(self.home / self.name, self.directory, ignore=shutil.ignore_patterns("__pycache__"))
             for command in self.build:
                 self._run(command)
             stamp.write_text(wanted)
@@ -118,9 +120,9 @@ class Client:
 
     def _stamp(self) -> str:
         digest = hashlib.sha256(repr(self.build).encode())
-        for path in sorted(path for path in (HERE / self.name).rglob("*") if path.is_file()):
+        for path in sorted(path for path in (self.home / self.name).rglob("*") if path.is_file()):
             if "__pycache__" not in path.parts:
-                digest.update(f"{path.relative_to(HERE)}\0".encode() + path.read_bytes())
+                digest.update(f"{path.relative_to(self.home)}\0".encode() + path.read_bytes())
         return digest.hexdigest()
 
 

@@ -23,7 +23,8 @@ This page is written by `python -m tools.events_page`: change the classes, not t
 A field marked *optional* is `None` when the frame does not have it; one of type `OpenData` is `UNSET` then, and
 `tautwire.protocol.opendata.to_python` reads it.
 Members that no field names are left out; handlers of raw text see them.
-A frame that fits no class is an `UnknownEvent`, one that lacks what its class needs a `MalformedEvent`.
+A frame of a type that no class is written for is an `UnknownEvent`, one that cannot be read at all a `MalformedEvent`.
+What a class needs and a frame lacks, or has in another type, is empty: `""`, 0, False or an empty list.
 
 "You" is the user of the connection. There are {len(CATALOGUE)} classes.
 """

@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from tautwire.client.errors import ConnectRefused as ConnectRefused
     from tautwire.client.errors import EventsDropped as EventsDropped
     from tautwire.client.errors import NotConnected as NotConnected
+    from tautwire.client.errors import NotSent as NotSent
     from tautwire.client.errors import RateLimited as RateLimited
     from tautwire.client.errors import SendRefused as SendRefused
     from tautwire.client.errors import SendUnknown as SendUnknown
+    from tautwire.client.errors import UnreadableFrame as UnreadableFrame
     from tautwire.client.errors import ViewIncomplete as ViewIncomplete
     from tautwire.client.grant import Identity as Identity
     from tautwire.client.grant import Resume as Resume
@@ -49,9 +51,9 @@ if TYPE_CHECKING:
     from tautwire.protocol.frames import Typing as Typing
     from tautwire.protocol.tokens import Token as Token
     from tautwire.session.client import Cause as Cause
-    from tautwire.session.client import FrameError as FrameError
     from tautwire.session.client import Patience as Patience
     from tautwire.session.governor import Backoff as Backoff
+    from tautwire.session.members import FrameError as FrameError
     from tautwire.session.ratelimit import Rate as Rate
 
 __version__ = "0.1.0"
@@ -68,9 +70,11 @@ _HOMES = {
         "ConnectRefused",
         "EventsDropped",
         "NotConnected",
+        "NotSent",
         "RateLimited",
         "SendRefused",
         "SendUnknown",
+        "UnreadableFrame",
         "ViewIncomplete",
     ),
     "client.grant": ("Identity", "Resume"),
@@ -92,8 +96,9 @@ _HOMES = {
         "Typing",
     ),
     "protocol.tokens": ("Token",),
-    "session.client": ("Cause", "FrameError", "Patience"),
+    "session.client": ("Cause", "Patience"),
     "session.governor": ("Backoff",),
+    "session.members": ("FrameError",),
     "session.ratelimit": ("Rate",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -1,5 +1,6 @@
 """The flood of clients, with tiny counts: it has to work, what it measures is nobody's business here."""
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the bench packag
 
 from needs import skip_for
 
+from bench import bench_positions, report
 from bench.bench_client import flood, load, rows
 from bench.bench_decode import FRAMES, MESSAGE
 from bench.receivers import RECEIVERS, Receiver
@@ -54,3 +56,13 @@ def test_a_round_counts_only_if_all_arrived() -> None:
 
     with pytest.raises(RuntimeError, match="something else than what was sent"):
         flood([(INLINE, EVENTS)], sent, warm_up=0, rounds=1)
+
+
+def test_the_flood_with_positions_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "RESULTS", tmp_path)
+
+    bench_positions.main(events=1_000, rounds=2, warm_up=1)
+
+    table = json.loads((tmp_path / "positions.json").read_text())["rows"]
+    assert [row["events a position"] for row in table] == ["none", 256, 100, 10, 1] * 2
+    assert min(row["events/s"] for row in table) > 0

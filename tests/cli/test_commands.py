@@ -7,8 +7,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 SEED = """
 team: {name: Acme, domain: acme}
@@ -105,6 +107,52 @@ def test_a_signal_ends_the_server_with_status_0(tmp_path: Path) -> None:
             assert process.wait(20) == 0
 
 
+@contextmanager
+def listening(facts: dict[str, Any]) -> Iterator[socket.socket]:
+    """An RTM connection whose peer reads and never answers: it holds up an orderly end."""
+    api = urlsplit(facts["api_url"])
+    http = HTTPConnection(str(api.hostname), api.port)
+    token = facts["users"]["alice"]["token"]
+    http.request("POST", "/api/rtm.connect", headers={"Authorization": f"Bearer {token}"})
+    url = urlsplit(json.loads(http.getresponse().read())["url"])
+    http.close()
+    with socket.create_connection((str(url.hostname), url.port)) as sock:
+        sock.sendall(
+            f"GET {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+        )
+        sock.settimeout(20)
+        read_until(sock, b"hello")
+        yield sock
+
+
+def read_until(sock: socket.socket, mark: bytes) -> None:
+    received = b""
+    while mark not in received:
+        data = sock.recv(4_096)
+        assert data, received
+        received += data
+
+
+def test_a_second_signal_ends_the_server_at_once(tmp_path: Path) -> None:
+    for first, second in ((signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGTERM)):
+        with serving("--data", str(tmp_path)) as (process, facts), listening(facts) as sock:
+            process.send_signal(first)
+            read_until(sock, b"goodbye")
+            process.send_signal(second)
+            assert process.wait(20) == -second
+
+
+def test_urls_are_made_from_the_public_url(tmp_path: Path) -> None:
+    with serving("--data", str(tmp_path), "--public-url", "https://chat.example.test") as (_, facts):
+        api = urlsplit(facts["api_url"])
+        http = HTTPConnection(str(api.hostname), api.port)
+        token = facts["users"]["alice"]["token"]
+        http.request("POST", "/api/rtm.connect", headers={"Authorization": f"Bearer {token}"})
+        assert json.loads(http.getresponse().read())["url"].startswith("wss://chat.example.test/rtm/")
+        http.close()
+
+
 def test_what_cannot_be_served_is_refused_with_a_reason(tmp_path: Path) -> None:
     taken = socket.create_server(("127.0.0.1", 0))
     broken = tmp_path / "broken.yaml"
@@ -113,6 +161,9 @@ def test_what_cannot_be_served_is_refused_with_a_reason(tmp_path: Path) -> None:
         "choose another": ("--port", str(taken.getsockname()[1]), "--data", str(tmp_path / "a")),
         "sample workspace": ("--host", "0.0.0.0", "--port", "0", "--data", str(tmp_path / "b")),
         "nome": ("--seed", str(broken), "--port", "0", "--data", str(tmp_path / "c")),
+        "public_url must be": ("--public-url", "chat.example", "--port", "0", "--data", str(tmp_path / "e")),
+        "forwarded_allow_ips must": ("--forwarded-allow-ips", "proxy", "--port", "0", "--data", str(tmp_path / "f")),
+        "LimitNOFILE": ("--max-connections", "1000000000", "--port", "0", "--data", str(tmp_path / "g")),
         "cannot be read": ("--seed", str(tmp_path / "none.yaml"), "--port", "0", "--data", str(tmp_path / "d")),
     }
     with taken:

@@ -7,7 +7,7 @@ passes for one and not for the other shows a difference that must not be.
 import asyncio
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,22 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the modules that the tests here share
 
-from drive import QUICK, Blocking, Driven, MakeClient, eventually
+from drive import QUICK, Blocking, Driven, MakeAsync, MakeClient, eventually
 from fake import PATIENCE, TOKEN, FakeServer
-from tautwire import Patience
+from tautwire import Patience, RTMClient
+
+
+@pytest.fixture(autouse=True)
+def _short_settling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that no planned change of the connection costs a test a second."""
+    monkeypatch.setattr("tautwire.client.handover.SETTLE", 0.05)
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that wait for the end of a wait: nothing comes in these times that they want to see."""
+    monkeypatch.setattr("tautwire.client.connection._DRAIN", 0.3)
+    monkeypatch.setattr("tautwire.client.delivery.REPLAY_WAIT", 0.3)
 
 
 @pytest.fixture
@@ -59,3 +72,20 @@ def make_client(request: pytest.FixtureRequest, fake: FakeServer) -> Iterator[Ma
 @pytest.fixture
 def client(make_client: MakeClient) -> Any:
     return make_client()
+
+
+@pytest.fixture
+async def make(fake: FakeServer) -> AsyncIterator[MakeAsync]:
+    """Make asyncio clients on the test's own loop, and look for tasks they left."""
+    made: list[RTMClient] = []
+
+    def make(**options: Any) -> RTMClient:
+        made.append(RTMClient(TOKEN, fake.api_url, **{"backoff": QUICK, "message_rate": None, **options}))
+        return made[-1]
+
+    before = asyncio.all_tasks()
+    yield make
+    for each in made:
+        await each.close()
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() <= before | {asyncio.current_task()}

@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from fake import PATIENCE
+from fake import PATIENCE, FakeServer, Peer
 from tautwire import Backoff, BlockingRTMClient, Rate, RTMClient
 
 QUICK = Backoff(base=0.05, cap=0.2, stable_after=60.0, budget=Rate(per_second=100.0, burst=100))
 """So that a test does not wait for what a program may well wait for."""
 
 MakeClient = Callable[..., Any]
+
+MakeAsync = Callable[..., RTMClient]
 
 
 class Driven:
@@ -69,3 +71,16 @@ def eventually(condition: Callable[[], object], complaint: str = "it never happe
     while not condition():
         assert time.monotonic() < deadline, complaint
         time.sleep(0.002)
+
+
+async def until(condition: Callable[[], object], complaint: str = "it never happened") -> None:
+    """Wait on the loop until something holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, complaint
+        await asyncio.sleep(0.001)
+
+
+async def peer(fake: FakeServer) -> Peer:
+    """Wait on the loop for the next client to open a WebSocket."""
+    return await asyncio.to_thread(fake.peer)

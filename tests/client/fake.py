@@ -32,6 +32,8 @@ class Peer:
         self.closed = threading.Event()
         """Set when the client's side of the socket is gone."""
         self.close_code: int | None = None
+        self.close_answer = b""
+        """What is sent when the client sends a Close frame, before the socket is closed."""
         self.pongs: list[bytes] = []
         self._server = server
         self._reader = reader
@@ -82,6 +84,7 @@ class Peer:
                 return
             if opcode == 8:
                 self.close_code = struct.unpack("!H", payload[:2])[0]
+                self._writer.write(self.close_answer)
                 self._writer.close()
             elif opcode == 10:
                 self.pongs.append(payload)

@@ -4,13 +4,12 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from drive import QUICK
+from drive import MakeAsync, peer, until
 from fake import PATIENCE, TOKEN, FakeServer, answer_all, message
 from tautwire import (
     Backoff,
@@ -33,29 +32,6 @@ from tautwire.client.connection import Connection
 from tautwire.protocol.errors import ConfigError
 from tautwire.protocol.frames import PingMessage
 
-MakeAsync = Any
-
-
-@pytest.fixture
-async def make(fake: FakeServer) -> AsyncIterator[MakeAsync]:
-    """Make clients, and look for tasks they left."""
-    made: list[RTMClient] = []
-
-    def make(**options: Any) -> RTMClient:
-        made.append(RTMClient(TOKEN, fake.api_url, **{"backoff": QUICK, "message_rate": None, **options}))
-        return made[-1]
-
-    before = asyncio.all_tasks()
-    yield make
-    for each in made:
-        await each.close()
-    await asyncio.sleep(0)
-    assert asyncio.all_tasks() <= before | {asyncio.current_task()}
-
-
-async def peer(fake: FakeServer) -> Any:
-    return await asyncio.to_thread(fake.peer)
-
 
 async def test_a_loop_that_is_blocked_again_and_again_notices_silence_all_the_same(
     fake: FakeServer, make: MakeAsync, monkeypatch: pytest.MonkeyPatch
@@ -71,12 +47,6 @@ async def test_a_loop_that_is_blocked_again_and_again_notices_silence_all_the_sa
             time.sleep(0.05)  # noqa: ASYNC251 (the point)
             await asyncio.sleep(0)
     assert closes[0].cause is Cause.SILENCE
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
 
 
 async def test_async_with_connects_and_closes(fake: FakeServer, make: MakeAsync) -> None:

@@ -105,6 +105,18 @@ def test_what_runs_on_the_loop_cannot_end_it_and_changes_nothing_by_trying(
     assert peer.closed.wait(PATIENCE)
 
 
+def test_an_inline_handler_may_end_the_client_from_a_thread(fake: FakeServer, client: BlockingRTMClient) -> None:
+    def stop(_: MessageEvent) -> None:
+        threading.Thread(target=client.close).start()
+
+    client.register(stop, inline=True)
+    peer = fake.peer()
+    peer.send(message(1))
+    assert peer.closed.wait(PATIENCE)
+    eventually(lambda: client.state is ClientState.CLOSED)
+    eventually(lambda: not [each for each in threading.enumerate() if each.name == "tautwire-client"])
+
+
 def test_coroutine_handlers_run_too(fake: FakeServer, client: BlockingRTMClient) -> None:
     got: list[str] = []
 

@@ -353,3 +353,15 @@ def test_a_backfill_that_makes_no_sense_is_refused() -> None:
         with pytest.raises(ConfigError):
             Backfill(**cast("Any", wrong))
     assert Backfill(channels=iter(["C1", "C1", "C2"])).channels == ("C1", "C2")
+
+
+async def test_half_an_emoji_in_a_found_message_costs_that_character_only() -> None:
+    """The standard library reads it, as slack_sdk does; JSON cannot be written with it."""
+    answer = page(1, 2)
+    answer["messages"][0]["text"] = "cut \ud83d"
+    async with scene(answer) as made:
+        made.gap()
+        report = await made.filled()
+    assert report.counts == {"C1": 2}
+    assert made.said == ["cut \ufffd*", "2*"]
+    assert made.errors == []

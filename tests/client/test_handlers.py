@@ -45,7 +45,7 @@ BOT = event(
 )
 UNKNOWN = event('{"type":"brand_new","x":1}')
 ODD_MESSAGE = event('{"type":"message","subtype":"brand_new","channel":"C1"}')
-MALFORMED = event('{"type":"message"}')
+MALFORMED = event("no JSON")
 REACTION = event(
     '{"type":"reaction_added","user":"U1","reaction":"+1","item_user":"U2","event_ts":"1700000000.000001",'
     '"item":{"type":"message","channel":"C1","ts":"1700000000.000001"}}'

@@ -34,6 +34,10 @@ class Web:
         self.users: list[dict[str, Any]] = [{"id": ME, "name": "bot"}]
         self.channels: list[dict[str, Any]] = [{"id": "C1", "name": "general", "is_member": True}]
         self.members: dict[str, list[str]] = {"C1": [ME, "U1"]}
+        self.page_size = 0
+        """Things on a page; 0 for one page of all, without a word about pages."""
+        self.cursor = ""
+        """What every page but the last one names as the next, instead of the right one."""
         self.calls: list[str] = []
         """Each call, as a method and perhaps a channel."""
         self.fate: dict[str, Callable[[], Awaitable[None]]] = {}
@@ -63,14 +67,22 @@ class Web:
         self.calls.append(call)
         match method:
             case "users.list":
-                answer: dict[str, Any] = {"members": list(self.users)}
+                answer = self._page("members", self.users, params)
             case "conversations.list":
-                answer = {"channels": list(self.channels)}
+                answer = self._page("channels", self.channels, params)
             case _:
-                answer = {"members": list(self.members[params["channel"]])}
+                answer = self._page("members", self.members[params["channel"]], params)
         if call in self.fate:
             await self.fate[call]()
         return SimpleNamespace(data={"ok": True, **answer})
+
+    def _page(self, name: str, found: list[Any], params: Mapping[str, Any]) -> dict[str, Any]:
+        if not self.page_size:
+            return {name: list(found)}
+        begin = int(params.get("cursor", 0))
+        end = begin + self.page_size
+        cursor = (self.cursor or str(end)) if end < len(found) else ""
+        return {name: found[begin:end], "response_metadata": {"next_cursor": cursor}}
 
 
 class Scene:
@@ -294,3 +306,54 @@ async def test_what_is_of_an_odd_shape_keeps_the_members_that_are_not(scene: Sce
     assert channel is not None
     assert (channel.created, channel.is_private) == (None, True)
     assert scene.view.members("C3") == {ME}
+
+
+async def test_lists_are_read_to_their_last_page(scene: Scene) -> None:
+    web = scene.web
+    web.page_size = 2
+    web.users += [{"id": f"U{number}", "name": f"user{number}"} for number in range(1, 5)]
+    web.channels += [{"id": f"C{number}", "name": f"room{number}", "is_member": False} for number in range(2, 5)]
+    web.members["C1"] = [each["id"] for each in web.users]
+    web.calls.clear()
+    await scene.load()
+    assert {each.name for each in scene.view.users()} == {"bot", "user1", "user2", "user3", "user4"}
+    assert {each.id for each in scene.view.channels()} == {"C1", "C2", "C3", "C4"}
+    assert scene.view.members("C1") == set(web.members["C1"])
+    assert [web.calls.count(each) for each in ("users.list", "conversations.list", "conversations.members C1")] == [
+        3,
+        2,
+        3,
+    ]
+
+
+async def test_a_list_that_pages_in_circles_is_given_up(scene: Scene) -> None:
+    scene.web.users += [{"id": f"U{number}"} for number in range(1, 5)]
+    scene.web.page_size, scene.web.cursor = 2, "2"
+    scene.web.calls.clear()
+    with pytest.raises(ViewIncomplete, match=r"users\.list pages in circles"):
+        await scene.load()
+    assert scene.web.calls.count("users.list") == 2
+
+
+async def test_an_answer_without_its_list_is_told(scene: Scene) -> None:
+    scene.web.users = cast("list[dict[str, Any]]", "many")
+    scene.web.page_size = 10
+    with pytest.raises(ViewIncomplete, match=r"the answer of users\.list has no list of members"):
+        await scene.load()
+
+
+async def test_what_has_no_id_is_left_out_and_logged(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    scene.web.users += [cast("dict[str, Any]", "U8"), {"name": "nobody"}, {"id": 7}, {"id": "U2", "name": "carol"}]
+    await scene.load()
+    assert {each.id for each in scene.view.users()} == {ME, "U2"}
+    lines = [each.getMessage() for each in caplog.records if "without an id" in each.getMessage()]
+    assert lines == [f"the list of Users holds something without an id: a {kind}" for kind in ("str", "dict", "dict")]
+
+
+async def test_half_an_emoji_in_a_name_costs_that_character_only(scene: Scene) -> None:
+    """The standard library reads it, as slack_sdk does; JSON cannot be written with it."""
+    scene.web.users.append({"id": "U2", "name": "carol", "real_name": "Carol \ud83d", "updated": "then"})
+    await scene.load()
+    found = scene.view.user_named("carol")
+    assert found is not None
+    assert (found.real_name, found.updated) == ("Carol \ufffd", None)

@@ -278,3 +278,16 @@ def test_live_events_keep_the_order_they_came_in_whatever_their_ts(live: list[in
         if not event.is_backfilled:
             younger = [each for each in events[position:] if each.is_backfilled and number_of(each) < number_of(event)]
             assert not younger
+
+
+def test_a_message_of_an_unknown_subtype_that_cannot_be_read_stands_nowhere() -> None:
+    """It was read leniently, and its raw text is still what came in."""
+    unknown = decode_event(rb'{"type":"message","subtype":"news","channel":"C1","ts":"\ud83d"}')
+    assert isinstance(unknown, UnknownEvent)
+    assert place_of(unknown) == ("", None, False)
+    readable = decode_event(b'{"type":"message","subtype":"news","channel":"C1","ts":"1700000000.000001"}')
+    assert isinstance(readable, UnknownEvent)
+    assert place_of(readable) == ("C1", 1_700_000_000_000_001, True)
+    odd = decode_event(b'{"type":"message","subtype":"news","channel":5,"ts":5}')
+    assert isinstance(odd, UnknownEvent)
+    assert place_of(odd) == ("", None, False)

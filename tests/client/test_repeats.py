@@ -19,53 +19,64 @@ ARCHIVED = b'{"type":"channel_archive","channel":"C1","user":"U1"}'
 UNARCHIVED = b'{"type":"channel_unarchive","channel":"C1","user":"U1"}'
 
 
+def is_repeat(repeats: Repeats, raw: bytes, now: float, me: str = "") -> bool:
+    """Show an event as delivery does: what is remembered includes copies."""
+    if repeats.is_remembering:
+        repeats.remember([raw])
+    return repeats.is_expecting and repeats.is_copy(raw, now, me)
+
+
+def is_watching(repeats: Repeats) -> bool:
+    return repeats.is_expecting or repeats.is_remembering
+
+
 def taken_over(*events: bytes, positions: bool = False) -> Repeats:
     """Return what knows that an old connection delivered these while its successor was made."""
     repeats = Repeats()
     repeats.hold(overlaps=True)
     for each in events:
-        assert not repeats.is_repeat(each, 0.0)
+        assert not is_repeat(repeats, each, 0.0)
     repeats.take_over(0.0, positions=positions)
     return repeats
 
 
 def news(repeats: Repeats, *events: bytes, now: float = 0.0) -> list[bytes]:
     """Return which events are no copies."""
-    return [each for each in events if not repeats.is_repeat(each, now, me="U0BOT")]
+    return [each for each in events if not is_repeat(repeats, each, now, me="U0BOT")]
 
 
 def test_nothing_is_watched_while_there_is_one_connection_and_no_position() -> None:
-    assert not Repeats().is_watching
+    assert not is_watching(Repeats())
 
 
 def test_what_came_while_a_successor_was_made_is_left_out_once() -> None:
     repeats = Repeats()
     repeats.hold(overlaps=True)
-    assert not repeats.is_repeat(event(1), 0.0)
+    assert not is_repeat(repeats, event(1), 0.0)
     repeats.take_over(1.0, positions=False)
-    assert repeats.is_repeat(event(1), 1.0)
-    assert not repeats.is_repeat(event(1), 1.0)
-    assert not repeats.is_watching
+    assert is_repeat(repeats, event(1), 1.0)
+    assert not is_repeat(repeats, event(1), 1.0)
+    assert not is_watching(repeats)
 
 
 def test_an_attempt_that_came_to_nothing_is_forgotten() -> None:
     repeats = Repeats()
     repeats.hold(overlaps=True)
-    repeats.is_repeat(event(1), 0.0)
+    is_repeat(repeats, event(1), 0.0)
     repeats.release()
-    assert not repeats.is_watching
+    assert not is_watching(repeats)
     repeats.take_over(1.0, positions=False)
-    assert not repeats.is_watching
-    assert not repeats.is_repeat(event(1), 1.0)
+    assert not is_watching(repeats)
+    assert not is_repeat(repeats, event(1), 1.0)
 
 
 def test_copies_are_looked_for_for_a_while_only() -> None:
     repeats = Repeats()
     repeats.hold(overlaps=True)
-    repeats.is_repeat(event(1), 0.0)
+    is_repeat(repeats, event(1), 0.0)
     repeats.take_over(1.0, positions=False)
-    assert not repeats.is_repeat(event(1), 1.1 + LIFE)
-    assert not repeats.is_watching
+    assert not is_repeat(repeats, event(1), 1.1 + LIFE)
+    assert not is_watching(repeats)
 
 
 def test_events_without_a_timestamp_are_copies_as_often_as_they_came() -> None:
@@ -107,6 +118,23 @@ def test_without_a_timestamp_copies_are_soon_not_looked_for() -> None:
     assert news(repeats, ARCHIVED, event(1), now=UNSTAMPED_LIFE + 0.1) == [ARCHIVED]
 
 
+def test_of_more_events_than_are_remembered_the_last_ones_of_a_read_are_kept() -> None:
+    repeats = Repeats()
+    repeats.take_over(0.0, positions=True)
+    repeats.remember([event(number) for number in range(MAX_COUNT + 5)])
+    repeats.take_over(1.0, positions=True)
+    assert not repeats.is_copy(event(4), 1.0)
+    assert repeats.is_copy(event(5), 1.0)
+    assert repeats.is_copy(event(MAX_COUNT + 4), 1.0)
+
+
+def test_a_copy_that_stands_behind_the_last_position_may_come_once_more() -> None:
+    repeats = taken_over(event(1), event(2), positions=True)
+    assert news(repeats, event(1)) == []
+    repeats.take_over(1.0, positions=True)  # that connection is lost before it named a position
+    assert news(repeats, event(1), event(2), event(3), now=1.0) == [event(3)]
+
+
 @pytest.mark.parametrize("size", [10, 2 * MAX_SIZE // MAX_COUNT], ids=["many", "long"])
 def test_what_is_remembered_is_bounded_and_the_oldest_is_forgotten(size: int) -> None:
     """A server that names no position for so long may be asked to go on from far back."""
@@ -117,25 +145,25 @@ def test_what_is_remembered_is_bounded_and_the_oldest_is_forgotten(size: int) ->
     repeats = Repeats()
     repeats.take_over(0.0, positions=True)
     for number in range(MAX_COUNT + 100):
-        assert not repeats.is_repeat(long_event(number), 0.0)
-    remembered = list(repeats._delivered or ())
+        assert not is_repeat(repeats, long_event(number), 0.0)
+    remembered = [raw for frames in repeats._delivered for raw in frames]
     assert len(remembered) <= MAX_COUNT
     assert MAX_SIZE // 2 < sum(map(len, remembered)) <= MAX_SIZE or len(remembered) == MAX_COUNT
     repeats.hold(overlaps=False)
     repeats.take_over(0.0, positions=True)
-    assert not repeats.is_repeat(long_event(0), 0.0)  # rather twice than not at all
-    assert repeats.is_repeat(long_event(MAX_COUNT + 99), 0.0)
+    assert not is_repeat(repeats, long_event(0), 0.0)  # rather twice than not at all
+    assert is_repeat(repeats, long_event(MAX_COUNT + 99), 0.0)
 
 
 def test_copies_are_recognised_by_what_identifies_them() -> None:
     repeats = Repeats()
     repeats.hold(overlaps=True)
-    repeats.is_repeat(b'{"type":"reaction_added","event_ts":"1700000000.000001","user":"U1"}', 0.0)
-    repeats.is_repeat(b'{"type":"emoji_changed","name":"x"}', 0.0)
+    is_repeat(repeats, b'{"type":"reaction_added","event_ts":"1700000000.000001","user":"U1"}', 0.0)
+    is_repeat(repeats, b'{"type":"emoji_changed","name":"x"}', 0.0)
     repeats.take_over(0.0, positions=False)
-    assert repeats.is_repeat(b'{"event_ts":"1700000000.000001","type":"reaction_added"}', 0.0)
-    assert repeats.is_repeat(b'{"type":"emoji_changed","name":"x"}', 0.0)
-    assert not repeats.is_repeat(b'{"type":"emoji_changed","name":"y"}', 0.0)
+    assert is_repeat(repeats, b'{"event_ts":"1700000000.000001","type":"reaction_added"}', 0.0)
+    assert is_repeat(repeats, b'{"type":"emoji_changed","name":"x"}', 0.0)
+    assert not is_repeat(repeats, b'{"type":"emoji_changed","name":"y"}', 0.0)
 
 
 @pytest.mark.parametrize(
@@ -149,11 +177,11 @@ def test_copies_are_recognised_by_what_identifies_them() -> None:
 def test_events_that_are_never_sent_again_may_look_alike(passing: bytes) -> None:
     repeats = Repeats()
     repeats.hold(overlaps=True)
-    repeats.is_repeat(passing, 0.0)
-    repeats.is_repeat(b"\xff no json", 0.0)
+    is_repeat(repeats, passing, 0.0)
+    is_repeat(repeats, b"\xff no json", 0.0)
     repeats.take_over(0.0, positions=False)
-    assert not repeats.is_repeat(passing, 0.0)
-    assert not repeats.is_repeat(b"\xff no json", 0.0)
+    assert not is_repeat(repeats, passing, 0.0)
+    assert not is_repeat(repeats, b"\xff no json", 0.0)
 
 
 @given(st.data())
@@ -175,7 +203,7 @@ def test_a_log_is_delivered_exactly_once_whatever_happens_to_connections(data: s
         if step == "log":
             log_end += data.draw(st.integers(1, 3))
         elif step == "event" and old_next < log_end:
-            if not repeats.is_repeat(logged(old_next), 1.0):
+            if not is_repeat(repeats, logged(old_next), 1.0):
                 delivered.append(old_next)
             old_next += 1
         elif step == "position":
@@ -187,7 +215,7 @@ def test_a_log_is_delivered_exactly_once_whatever_happens_to_connections(data: s
             if step == "replace":
                 for _ in range(data.draw(st.integers(0, 4))):  # the old connection goes on meanwhile
                     if old_next < log_end:
-                        if not repeats.is_repeat(logged(old_next), 1.0):
+                        if not is_repeat(repeats, logged(old_next), 1.0):
                             delivered.append(old_next)
                         old_next += 1
                     if data.draw(st.booleans()):
@@ -196,7 +224,7 @@ def test_a_log_is_delivered_exactly_once_whatever_happens_to_connections(data: s
             repeats.take_over(1.0, positions=True)
             old_next = asked
     while old_next < log_end:
-        if not repeats.is_repeat(logged(old_next), 1.0):
+        if not is_repeat(repeats, logged(old_next), 1.0):
             delivered.append(old_next)
         old_next += 1
     assert delivered == list(range(log_end))

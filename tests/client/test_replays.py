@@ -59,6 +59,7 @@ def test_a_replay_after_the_reconnect_settles_the_send(fake: FakeServer, client:
     eventually(lambda: got == ["6"])  # the copy is no news
 
 
+@pytest.mark.usefixtures("short_waits")
 @pytest.mark.parametrize(
     "wrong",
     [{"channel": "C9"}, {"text": "something else"}, {"user": "U1"}, {"thread_ts": "1700000000.000002"}],
@@ -94,6 +95,7 @@ def test_what_the_server_makes_of_a_text_is_the_same_text(
     assert outcome.result(PATIENCE) == Ack(sent["id"], "1700000000.000005", stored_as)
 
 
+@pytest.mark.usefixtures("short_waits")
 @pytest.mark.parametrize(
     ("sent_as", "stored_as"),
     [("here", "<https://x.test|here>"), ("&lt;@U1&gt;", "<@U1>"), ("&amp;lt;", "&lt;"), ("a b", "a  b")],

@@ -71,8 +71,8 @@ def test_subscriptions_that_have_become_too_long_are_refused_and_nothing_else(
     client.add_error_handler(lambda error, event: errors.append(error))
     got = texts(client)
     client.connect()
-    client.presence_sub(["U" * (MAX_FRAME_SIZE - len('{"type":"presence_sub","ids":[""],"id":1234567890}'))])
-    client.send({"type": "ping", "id": 10**12})  # the frames that follow have longer numbers
+    client.presence_sub(["U" * (MAX_FRAME_SIZE - len('{"type":"presence_sub","ids":[""],"id":123456789}'))])
+    client.send({"type": "ping", "id": 2 * 10**9})  # the frames that follow have longer numbers
     fake.peer()
     client.reconnect()
     fake.peer().send(message(1))
@@ -280,6 +280,16 @@ def test_an_error_event_instead_of_hello_is_told(fake: FakeServer, client: Any) 
         client.connect()
 
 
+def test_a_rate_limit_in_an_error_event_is_told_and_waited_for(fake: FakeServer, client: Any) -> None:
+    fake.greeting = [{"type": "error", "error": {"code": 17, "msg": "Ratelimited", "retry_after": 1}}]
+    with pytest.raises(RateLimited) as caught:
+        client.connect()
+    assert caught.value.retry_after == 1.0
+    fake.greeting = [{"type": "hello"}]
+    client.connect()
+    assert fake.connected_at[1] - fake.connected_at[0] >= 0.99
+
+
 def test_rate_limits_are_told_and_waited_for(fake: FakeServer, client: Any) -> None:
     fake.answers.append((429, {"Retry-After": "1"}, '{"ok":false,"error":"ratelimited"}'))
     with pytest.raises(RateLimited) as caught:
@@ -457,6 +467,7 @@ def test_what_is_on_its_way_to_the_old_connection_comes_before_what_the_successo
     assert handover.gaps == []
 
 
+@pytest.mark.usefixtures("short_waits")
 def test_a_successor_does_not_wait_long_for_an_old_connection_that_says_nothing(fake: FakeServer, client: Any) -> None:
     handover = Handover(fake, client)
     fake.reply = lambda _: None
@@ -465,6 +476,7 @@ def test_a_successor_does_not_wait_long_for_an_old_connection_that_says_nothing(
     assert handover.old.closed.wait(5)
 
 
+@pytest.mark.usefixtures("short_waits")
 def test_what_a_short_lived_successor_says_is_heard_all_the_same(fake: FakeServer, client: Any) -> None:
     handover = Handover(fake, client)
     fake.reply = lambda _: None
@@ -476,7 +488,7 @@ def test_what_a_short_lived_successor_says_is_heard_all_the_same(fake: FakeServe
     newer.drop()
     fake.peer().send({"type": "hello"}, message(5))
     eventually(lambda: handover.got == ["1", "2", "3", "4", "5"])
-    eventually(lambda: len(handover.gaps) == 1)
+    eventually(lambda: len(handover.gaps) == 3)  # two that ended without their pong, and the last one
 
 
 def test_a_gap_is_that_of_the_connection_that_counted(fake: FakeServer, client: Any) -> None:
@@ -501,6 +513,24 @@ def test_a_gap_is_that_of_the_connection_that_counted(fake: FakeServer, client: 
 def client_says(client: Any) -> None:
     with contextlib.suppress(SendUnknown):
         client.say("C1", "never acked")
+
+
+def test_a_gap_is_told_once(fake: FakeServer, client: Any) -> None:
+    """And not again each time that a successor takes over as planned."""
+    gaps: list[Any] = []
+    client.add_gap_handler(gaps.append)
+    got = texts(client)
+    client.connect()
+    fake.peer().drop()
+    for number in range(3):
+        peer = fake.peer()
+        peer.send(message(number), {"type": "goodbye"})
+        assert peer.closed.wait(PATIENCE)
+    assert got == ["0", "1", "2"]
+    client.disconnect()
+    client.connect()
+    eventually(lambda: len(gaps) == 2)
+    assert "dropped" in gaps[0].reason
 
 
 def test_a_goodbye_leads_to_one_successor_only(fake: FakeServer, client: Any) -> None:
@@ -609,20 +639,20 @@ def test_a_server_with_positions_is_asked_to_go_on(fake: FakeServer, client: Any
     gaps: list[Any] = []
     client.add_gap_handler(gaps.append)
     got = texts(client)
-    fake.answers.append({"resume": "new", "position": 10})
+    fake.answers.append({"resume": "new", "position": "log.10"})
     client.connect()
-    assert client.position == 10
+    assert client.position == "log.10"
     first = fake.peer()
-    first.send(message(1), {"type": "position", "position": 11}, message(2))
+    first.send(message(1), {"type": "position", "position": "log.11"}, message(2))
     eventually(lambda: got == ["1", "2"])
-    fake.answers.append({"resume": "resumed", "position": 14})
-    fake.greeting = [{"type": "hello"}, message(2), message(3), {"type": "position", "position": 13}, message(4)]
+    fake.answers.append({"resume": "resumed", "position": "log.14"})
+    fake.greeting = [{"type": "hello"}, message(2), message(3), {"type": "position", "position": "log.13"}, message(4)]
     first.drop()
     fake.peer()
     eventually(lambda: len(got) >= 4)
-    assert fake.connects[1]["resume"] == "11"
+    assert fake.connects[1]["resume"] == "log.11"
     assert got == ["1", "2", "3", "4"]  # 2 came twice: it stood behind the last position
-    eventually(lambda: client.position == 13)
+    eventually(lambda: client.position == "log.13")
     eventually(lambda: gaps)
     assert gaps[0].is_filled
 
@@ -630,13 +660,13 @@ def test_a_server_with_positions_is_asked_to_go_on(fake: FakeServer, client: Any
 def test_a_position_that_is_too_old_is_told(fake: FakeServer, client: Any) -> None:
     gaps: list[Any] = []
     client.add_gap_handler(gaps.append)
-    fake.answers.extend([{"resume": "new", "position": 10}, {"resume": "resync", "position": 99}])
+    fake.answers.extend([{"resume": "new", "position": "log.10"}, {"resume": "resync", "position": "new.3"}])
     client.connect()
     fake.peer().drop()
     eventually(lambda: gaps)
     assert not gaps[0].is_filled
     assert gaps[0].resume.value == "resync"
-    assert client.position == 99
+    assert client.position == "new.3"
 
 
 # -- sending ------------------------------------------------------------------------------------------------------
@@ -670,7 +700,7 @@ def test_a_refusal_is_raised_with_its_code(fake: FakeServer, client: Any) -> Non
     fake.reply = lambda frame: {"ok": False, "reply_to": frame["id"], "error": {"code": 2, "msg": "missing"}}
     client.connect()
     with pytest.raises(SendRefused) as caught:
-        client.say("C1", "")
+        client.say("C1", "x")
     assert (caught.value.code, caught.value.msg) == (2, "missing")
 
 
@@ -719,6 +749,7 @@ def start_send(client: Any) -> tuple[threading.Thread, list[Any]]:
     return thread, outcomes
 
 
+@pytest.mark.usefixtures("short_waits")
 def test_a_lost_connection_without_replay_leaves_the_outcome_unknown(fake: FakeServer, client: Any) -> None:
     client.connect()
     thread, outcomes = start_send(client)
@@ -807,7 +838,7 @@ def test_garbage_is_told_and_harms_nothing(fake: FakeServer, client: Any) -> Non
     client.add_message_handler(raw.append)
     client.connect()
     fake.peer().send(b"\xff\xfe{", b'{"type":', b"[1]", b"null", b'{"type":"brand_new"}', message(1))
-    eventually(lambda: len(raw) == 7)
+    eventually(lambda: len(raw) == len(got) == 7)
     kinds = [HelloEvent, MalformedEvent, MalformedEvent, MalformedEvent, MalformedEvent, UnknownEvent, MessageEvent]
     assert [type(each) for each in got] == kinds
     assert raw[0] == '{"type": "hello"}'

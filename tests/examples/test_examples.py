@@ -38,10 +38,11 @@ def test_the_example_runs_to_its_end(example: Path, blocking_workspace: Blocking
         '"type":"hello"',
         "stored at",
         "active",
-        "closed: replaced",
         "closed: closed by us\n",
     ):
         assert shown in finished.stdout
+    # The replaced connection ends by itself or, where disconnect() is quicker, with the other one.
+    assert re.search("closed: (replaced|closed by us, another is there)", finished.stdout), finished.stdout
     assert blocking_workspace.channel("general").wait_for("Hello from RTM", user="bot")
 
 

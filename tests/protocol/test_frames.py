@@ -106,5 +106,10 @@ def test_a_ping_cannot_forge_the_number_of_its_pong() -> None:
     assert json.loads(command.pong()) == {"type": "pong", "reply_to": 41}
 
 
+def test_an_error_reply_says_the_usual_words_or_better_ones() -> None:
+    assert AckError.of(2, RtmErrorCode.NO_TEXT) == AckError(2, 2, "message text is missing")
+    assert AckError.of(None, RtmErrorCode.INVALID_FRAME, "no type") == AckError(None, 1, "no type")
+
+
 def test_plain_data_is_encoded_too() -> None:
     assert encode({"type": "error", "error": {"code": 1}}) == b'{"type":"error","error":{"code":1}}'

@@ -124,6 +124,20 @@ def test_other_text_stays(text: str) -> None:
     assert redact(text) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("POST /x?access_token={}&a=b", "POST /x?access_token=xoxb-…9z8y&a=b"),
+        ("Authorization: Bearer {}", "Authorization: Bearer xoxb-…9z8y"),
+        ("see {{'bot_token': '{}'}}", "see {{'bot_token': 'xoxb-…9z8y'}}".replace("{{", "{").replace("}}", "}")),
+        ("b=1; d={}; lc=2", "b=1; d=xoxb-…9z8y; lc=2"),
+    ],
+)
+def test_a_token_that_a_name_announces_keeps_the_end_that_its_mask_shows(text: str, masked: str) -> None:
+    """It tells one token from another in a log."""
+    assert redact(text.format(TOKEN)) == masked
+
+
 def test_what_is_not_secret_stays_readable() -> None:
     text = redact(
         f"https://user:pw@proxy.example.test:3128/x wss://rt.example.test:443/rtm/{SECRET} token={SECRET}&a=b"

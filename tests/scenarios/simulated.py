@@ -23,8 +23,8 @@ from tautwire.testing.clock import TurnedClock
 BREATH: Final = 50e-6
 """Real seconds in which the system may still bring what was sent to a socket of this process."""
 
-STEADY: Final = ("connection", "delivery", "rtm")
-"""Modules of the client that look at the steady clock of the machine."""
+STEADY: Final = ("connection.elapsed", "delivery.elapsed", "rtm.monotonic")
+"""Where the client looks at the steady clocks of the machine."""
 
 
 class SimulatedLoop(asyncio.SelectorEventLoop):
@@ -110,7 +110,7 @@ def one_time(loop: SimulatedLoop) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         for each in STEADY:
-            patch.setattr(f"tautwire.client.{each}.monotonic", loop.time)
+            patch.setattr(f"tautwire.client.{each}", loop.time)
         patch.setattr("tautwire.testing.faults.time", SimpleNamespace(monotonic=loop.time))
         patch.setattr(_PicowsTransport, "quiet_for", lambda _: None)
         patch.setattr(Writer, "post", post)

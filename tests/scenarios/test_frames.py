@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from subject import MakeSubject, Subject, Talk, eventually
-from tautwire import ErrorEvent, MalformedEvent, Patience, UnknownEvent
+from tautwire import ErrorEvent, MalformedEvent, Patience, UnknownEvent, UnreadableFrame, UserTypingEvent
 from tautwire.protocol.events import Event
 from tautwire.testing import BlockingWorkspace, Faults, Link
 from tautwire.testing.wire import frame_bytes
@@ -68,10 +68,11 @@ def test_a_message_comes_whole(inject: Inject, make_subject: MakeSubject, inject
 
 
 NONSENSE: dict[str, tuple[bytes, type[Event] | None]] = {
-    "bad UTF-8": (frame_bytes(1, b'{"type":"message","text":"\xff\xfe"}'), MalformedEvent),
+    "bad UTF-8": (frame_bytes(1, b'\xff\xfe{"type":"message","text":""}'), MalformedEvent),
+    "bad UTF-8 in a text": (frame_bytes(1, b'{"type":"user_typing","user":"\xff\xfe"}'), UserTypingEvent),
     "bad UTF-8 in fragments": (
-        frame_bytes(1, b'{"type":"message","text":"\xc3', final=False) + frame_bytes(0, b'\x28"}'),
-        MalformedEvent,
+        frame_bytes(1, b'{"type":"user_typing","user":"\xc3', final=False) + frame_bytes(0, b'\x28"}'),
+        UserTypingEvent,
     ),
     "a binary frame": (frame_bytes(2, b"\x00\x01\x02"), None),
     "half a JSON object": (frame_bytes(1, b'{"type": "message", "text": '), MalformedEvent),
@@ -80,7 +81,7 @@ NONSENSE: dict[str, tuple[bytes, type[Event] | None]] = {
     "a JSON null": (frame_bytes(1, b"null"), MalformedEvent),
     "nothing": (frame_bytes(1, b""), MalformedEvent),
     "deeply nested JSON": (frame_bytes(1, b'{"type":' + b"[" * 100_000 + b"]" * 100_000 + b"}"), MalformedEvent),
-    "a message of the wrong shape": (frame_bytes(1, b'{"type":"message","channel":7,"ts":[]}'), MalformedEvent),
+    "an event of the wrong shape": (frame_bytes(1, b'{"type":"user_typing","channel":7,"user":[]}'), UserTypingEvent),
     "a type nobody knows": (frame_bytes(1, b'{"type":"brand_new","x":1}'), UnknownEvent),
     "an error event": (frame_bytes(1, b'{"type":"error","error":{"code":3,"msg":"?"}}'), ErrorEvent),
     "an ack nobody waits for": (frame_bytes(1, b'{"ok":true,"reply_to":4711,"ts":"1.2","text":"?"}'), None),
@@ -108,8 +109,9 @@ def test_nonsense_is_told_and_harms_nothing(
     talk.was_heard_by(subject)
     if told_as is not None:
         eventually(lambda: len(told) == 1, f"told {told}")
+    expected = [UnreadableFrame] if told_as is MalformedEvent else []
+    eventually(lambda: [type(each) for each in subject.errors] == expected, f"errors {subject.errors}")
     assert subject.connects == 1
-    assert subject.errors == []
 
 
 def test_a_flood_of_nonsense_harms_nothing(subject: Subject, talk: Talk) -> None:

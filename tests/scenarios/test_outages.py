@@ -52,6 +52,11 @@ class Outage:
         self.resolver = resolver
         self._begin = begin
 
+    @property
+    def fails_attempts(self) -> bool:
+        """Whether attempts come to nothing; else connections come about and end at once."""
+        return self._begin is not OUTAGES["connections drop after hello"]
+
     def begin(self) -> None:
         self._begin(self)
 
@@ -121,6 +126,7 @@ def test_attempts_keep_to_the_budget_and_nothing_is_lost(
     talk.was_heard_by(subject)
     allowed = HURRIED.budget.burst + HURRIED.budget.per_second * lasted
     assert attempts <= allowed + 1
+    assert bool(subject.errors) is outage.fails_attempts
     assert all(isinstance(each, ConnectError) for each in subject.errors)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import ssl
 import subprocess
 import sys
 import traceback
@@ -16,7 +17,7 @@ import pytest
 from certificates import Certificates, TlsFront
 from proxies import ENCODED, PASSWORD, Tinyproxy
 from subject import PATIENCE, MakeSubject, Subject, Talk, aside, eventually
-from tautwire import ConnectError
+from tautwire import ConnectError, RTMClient
 from tautwire.testing import BlockingWorkspace, Faults
 
 SERVERS = ("plain", "tls")
@@ -231,6 +232,7 @@ def test_a_proxy_that_dies_costs_nothing_but_time(
             proxy.start()
             subject.wait_opened(opened)
     talk.was_heard_by(subject)
+    eventually(lambda: len(subject.gaps) == 2, f"gaps {subject.gaps}")
     assert all(each.is_filled for each in subject.gaps)
     no_password_in(*logged)
 
@@ -311,3 +313,48 @@ def test_a_wrong_certificate_of_the_websocket_alone_is_told(
     front.present("elsewhere")
     with pytest.raises(ConnectError, match="the WebSocket did not open: the certificate is not accepted"):
         attempt.result(PATIENCE)
+
+
+# -- from https to plain ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", ["a redirect", "the ticket"])
+def test_nothing_that_came_by_https_goes_on_in_plain(certificates: Certificates, where: str) -> None:
+    """A server that is set up wrong, such as one whose proxy does not say that it takes TLS off."""
+    paths: list[str] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        paths.append((await reader.readuntil(b"\r\n\r\n")).split()[1].decode())
+        port = writer.get_extra_info("sockname")[1]
+        body = GRANT % port if where == "the ticket" or len(paths) > 1 else b""
+        location = b"" if body else b"Location: http://127.0.0.1:%d/plain\r\n" % plain_port
+        status = b"200 OK" if body else b"307 Elsewhere"
+        length = b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(body)
+        writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Type: application/json\r\n" + location + length + body)
+        await writer.drain()
+        writer.close()
+
+    async def attempt() -> None:
+        nonlocal plain_port
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificates.load(context, "good")
+        plain = await asyncio.start_server(answer, "127.0.0.1", 0)
+        secure = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+        plain_port = plain.sockets[0].getsockname()[1]
+        base_url = f"https://127.0.0.1:{secure.sockets[0].getsockname()[1]}/api/"
+        async with plain, secure:
+            client = RTMClient("xoxb-1", base_url, ssl=certificates.client_context(), proxy="")
+            try:
+                await client.connect()
+            finally:
+                await client.close()
+
+    plain_port = 0
+    with pytest.raises(ConnectError, match="https to http" if where == "a redirect" else "ws://"):
+        asyncio.run(attempt())
+    assert [each.partition("?")[0] for each in paths] == (
+        ["/api/rtm.connect", "/plain"] if where == "a redirect" else ["/api/rtm.connect"]
+    )
+
+
+GRANT = b'{"ok":true,"url":"ws://127.0.0.1:%d/rtm/t","self":{"id":"U1"},"team":{"id":"T1"}}'

@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from tautwire.protocol.codec import decode_event
 from tautwire.protocol.events import Event, MalformedEvent, UnknownEvent
 from tautwire.protocol.frames import Ack, AckError, Pong, Position
@@ -27,6 +29,8 @@ OTHER_ERRORS: Final = {
     "metadata_too_large",
     "attachment_payload_limit_exceeded",
     "msg_blocks_too_long",
+    "is_archived",  # of reactions.remove: documented for reactions.add
+    "not_in_channel",  # of reactions.*: not documented, observed by users of the clients
     "user_not_found",  # of users.getPresence, for which the tables name none
 }
 """Errors that the tables name in words only. Source: webapi.md sections 4 and 7."""
@@ -61,6 +65,7 @@ def check_frame(raw: bytes) -> dict[str, Any]:
             key = (frame["type"], frame.get("subtype"))
             assert key == (event.TYPE, event.SUBTYPE)
             _check_members(frame, EVENTS[key])
+            msgspec.json.decode(raw, type=type(event))  # strictly, which a client does not insist on
     return frame
 
 
@@ -74,8 +79,14 @@ def _check_ack(frame: dict[str, Any]) -> None:
 
 
 def _check_members(frame: dict[str, Any], fields: dict[str, str]) -> None:
+    """See that the members are those of the table, and ``event_ts`` wherever there may be one.
+
+    Other servers leave it out at times; ours gives it to all events but the copy of a message that was sent before.
+    Source: events.md 2.
+    """
     for name, kind in fields.items():
-        if name != "*" and not kind.endswith("?"):
+        is_needed = "reply_to" not in frame if name == "event_ts" else not kind.endswith("?")
+        if name != "*" and is_needed:
             assert name in frame, f"{name} is missing in {frame}"
     for name, value in frame.items():
         if name in ("type", "subtype"):

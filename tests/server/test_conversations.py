@@ -1,11 +1,16 @@
 """Channels and who is in them: answers, refusals, and who hears of what in which order."""
 
 import re
+from base64 import b64encode
+from functools import partial
 from typing import Any
 
 import pytest
 
 from scene import Frame, Scene, Socket
+from tautwire.server.log.transaction import Transaction
+from tautwire.server.services.room import forget
+from tautwire.server.web_api.pages import encode_cursor
 
 
 async def connected(scene: Scene, *names: str) -> list[Socket]:
@@ -317,12 +322,34 @@ async def test_info_describes_what_the_caller_may_see(scene: Scene) -> None:
         assert await scene.error("bob", "conversations.info", channel=channel) == "channel_not_found"
 
 
+async def test_info_of_a_direct_message_tells_what_is_new(scene: Scene) -> None:
+    direct = (await scene.ok("alice", "conversations.open", users=scene.users["bob"]))["channel"]["id"]
+
+    async def state(who: str) -> tuple[str | None, int]:
+        channel = (await scene.ok(who, "conversations.info", channel=direct))["channel"]
+        assert channel["unread_count_display"] == channel["unread_count"]
+        return channel["latest"] and channel["latest"]["text"], channel["unread_count"]
+
+    assert await state("bob") == (None, 0)
+    stamps = [await scene.post("alice", direct, text) for text in ("one", "two", "three")]
+    await scene.post("bob", direct, "mine")
+    await scene.post("alice", direct, "a reply", thread_ts=stamps[0])
+    await scene.ok("bob", "reactions.add", channel=direct, timestamp=stamps[2], name="tada")
+    assert (await state("bob"), await state("alice")) == (("mine", 3), ("mine", 1))
+    await scene.ok("bob", "conversations.mark", channel=direct, ts=stamps[1])
+    assert await state("bob") == ("mine", 1)
+    general = (await scene.ok("bob", "conversations.info", channel=scene.general))["channel"]
+    assert not {"latest", "unread_count"} & general.keys()
+
+
 async def test_every_channel_in_an_event_can_be_looked_up(scene: Scene) -> None:
     """hubot asks for every unknown channel it hears of, direct messages included."""
     (bob,) = await connected(scene, "bob")
     await scene.post("alice", scene.users["bob"], "psst")
     await scene.ok("alice", "conversations.open", users=[scene.users["bob"], scene.users["carol"]])
-    for frame in await bob.fence():
+    frames = await bob.fence()
+    assert names(frames) == ["im_created", "message", "mpim_joined", "group_joined"]
+    for frame in frames:
         channel = frame["channel"] if isinstance(frame["channel"], str) else frame["channel"]["id"]
         await scene.ok("bob", "conversations.info", channel=channel)
         await scene.ok("bob", "conversations.members", channel=channel)
@@ -369,15 +396,113 @@ async def test_members_come_in_pages(scene: Scene) -> None:
     )
 
 
+def archive(tx: Transaction, channel: str) -> None:
+    """Archive a channel (a unit), which no method does yet."""
+    tx.execute("UPDATE channel SET archived = 1 WHERE id = ?", channel)
+    forget(tx, channel)
+
+
+async def test_an_archived_channel_takes_nothing(scene: Scene) -> None:
+    town = await channel_of(scene)
+    ts = await scene.post("alice", town, "x")
+    await scene.server.workspace.writer.write(partial(archive, channel=town))
+    alice = await scene.connect("alice")
+
+    assert await scene.error("bob", "conversations.join", channel=town) == "is_archived"
+    for method, arguments in {
+        "conversations.leave": {},
+        "conversations.invite": {"users": scene.users["bob"]},
+        "chat.postMessage": {"text": "x"},
+        "chat.meMessage": {"text": "x"},
+        "reactions.add": {"timestamp": ts, "name": "tada"},
+        "reactions.remove": {"timestamp": ts, "name": "tada"},
+    }.items():
+        assert await scene.error("alice", method, channel=town, **arguments) == "is_archived", method
+    assert (await alice.say(town, "x"))["ok"] is False
+    assert await alice.fence() == []
+    assert [message["text"] for message in await scene.history("alice", town, limit=1)] == ["x"]
+    assert (await scene.ok("alice", "conversations.info", channel=town))["channel"]["is_archived"] is True
+
+
+async def test_archived_channels_are_left_out_of_the_list_if_wanted(scene: Scene) -> None:
+    public = await channel_of(scene)
+    private = await channel_of(scene, name="secret", is_private=True)
+    for channel in (public, private):
+        await scene.server.workspace.writer.write(partial(archive, channel=channel))
+
+    async def listed(**arguments: Any) -> set[str]:
+        answer = await scene.ok("alice", "conversations.list", types="public_channel,private_channel", **arguments)
+        return {channel["id"] for channel in answer["channels"]}
+
+    assert await listed() == {scene.general, scene.ops, public, private}
+    assert await listed(exclude_archived=True) == {scene.general, scene.ops}
+
+
+def hide(tx: Transaction, channel: str) -> None:
+    """Have a channel in no list (a unit): no method archives or removes one yet."""
+    tx.execute("UPDATE channel SET kind = 'im' WHERE id = ?", channel)
+
+
+@pytest.mark.parametrize("method", ["conversations.list", "conversations.members"])
+async def test_a_page_repeats_and_skips_nothing_that_was_there_all_the_time(scene: Scene, method: str) -> None:
+    """Somebody adds and removes elements before and behind the place where the reader is."""
+    towns = [await channel_of(scene, name=f"town-{n}") for n in range(8)]
+    for name in ("bob", "carol"):
+        await scene.ok(name, "conversations.join", channel=towns[0])
+    key = {"conversations.list": "channels", "conversations.members": "members"}[method]
+    stay, go = ([scene.users["alice"], scene.users["bob"]], towns[:0])
+    if method == "conversations.list":
+        stay, go = towns[4:], towns[:4]
+
+    found: list[str] = []
+    cursor, pages = "", 0
+    while pages == 0 or cursor:
+        answer = await scene.ok("alice", method, channel=towns[0], limit=1, cursor=cursor)
+        found += [each if isinstance(each, str) else each["id"] for each in answer[key]]
+        cursor, pages = answer["response_metadata"]["next_cursor"], pages + 1
+        if method == "conversations.members" and pages == 1:
+            await scene.ok("carol", "conversations.leave", channel=towns[0])
+        elif method == "conversations.list" and pages <= 4:
+            await channel_of(scene, name=f"meanwhile-{pages}")
+            await scene.server.workspace.writer.write(partial(hide, channel=go[pages - 1]))
+    assert len(found) == len(set(found))
+    assert set(stay) <= set(found)
+
+
+CURSORS = {
+    "conversations.list": "CTOWN1",
+    "conversations.members": "UALICE1",
+    "conversations.history": "1700000000.000001",
+    "conversations.replies": "1700000000.000001",
+    "users.list": "UALICE1",
+}
+
+
+@pytest.mark.parametrize("method", CURSORS)
 @pytest.mark.parametrize(
-    "method", ["conversations.list", "conversations.members", "conversations.history", "users.list"]
-)
-@pytest.mark.parametrize(
-    "cursor", ["nonsense", "ä", "bmV4dDp4", "bmV4dDotNQ==", "x" * 5_000, "bmV4dDo5OTk5OTk5OTk5OTk5OTk5OTk5OTk="]
-)
+    "cursor",
+    [
+        "nonsense", "ä", "x" * 5_000, "=", "bmV4dDo", "bmV4dDo=",
+        encode_cursor("2"), encode_cursor("-1"), encode_cursor("9" * 40), encode_cursor("x"), encode_cursor(""),
+        b64encode(b"1700000000.000001").decode(), b64encode(b"CTOWN1").decode(), b64encode(b"UALICE1").decode(),
+        encode_cursor("TACME1"), encode_cursor("UALICE1' OR 1"),
+    ],
+    ids=lambda cursor: cursor[:30],
+)  # fmt: skip
 async def test_a_cursor_that_nobody_gave_out(scene: Scene, method: str, cursor: str) -> None:
-    answer = await scene.call("alice", method, channel=scene.general, cursor=cursor)
-    assert answer["ok"] or answer["error"] == "invalid_cursor"
+    ts = await scene.post("alice", scene.general, "x")
+    assert await scene.error("alice", method, channel=scene.general, ts=ts, cursor=cursor) == "invalid_cursor"
+
+
+@pytest.mark.parametrize("method", CURSORS)
+async def test_a_cursor_of_another_list(scene: Scene, method: str) -> None:
+    ts = await scene.post("alice", scene.general, "x")
+    for key in set(CURSORS.values()):
+        given = {"channel": scene.general, "ts": ts, "cursor": encode_cursor(key)}
+        if key == CURSORS[method]:
+            await scene.ok("alice", method, **given)
+        else:
+            assert await scene.error("alice", method, **given) == "invalid_cursor"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from scene import Scene, is_plain
-from tautwire.server.log.writer import Transaction
+from tautwire.server.log.transaction import Transaction
 
 FULL = 40
 """Pages that the database may still grow by."""

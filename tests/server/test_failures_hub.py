@@ -6,6 +6,7 @@ a gap, and everybody gets acks and events again.
 """
 
 import asyncio
+import contextlib
 import itertools
 import logging
 from collections.abc import Callable, Iterator
@@ -98,12 +99,10 @@ class Person:
     async def ask(self, **frame: Any) -> Frame | None:
         """Send a frame that is answered; return the answer, None if the connection was closed instead."""
         number = next(self._ids)
-        try:
+        with contextlib.suppress(OSError):  # it is closed: the property below says so
             await self.socket.send(id=number, **frame)
-        except OSError:
-            pass
         async with asyncio.timeout(WITHIN):
-            while number not in self.answers and not self.is_over:
+            while number not in self.answers and not self.is_over:  # noqa: ASYNC110 (whichever comes first)
                 await asyncio.sleep(0.002)
         return self.answers.get(number)
 
@@ -173,7 +172,7 @@ def faults(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> I
     owner, name, nth = request.param
     fault = Fault(getattr(owner, name), nth)
     monkeypatch.setattr(owner, name, fault.wrapped())
-    yield fault
+    return fault
 
 
 CASES = [
@@ -192,7 +191,7 @@ async def test_whatever_fails_once_everybody_is_answered_and_all_is_well_afterwa
     for person in people:
         await person.come()
     posted: list[str] = []
-    since = {person: 0 for person in people}
+    since = dict.fromkeys(people, 0)
     faults.is_armed = True
     await live(scene, people, posted)
     was_spent = faults.is_spent

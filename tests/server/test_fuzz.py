@@ -1,16 +1,20 @@
-"""Anything at all as the arguments of a method: an answer comes, and it is never an internal error."""
+"""Anything at all as a request, or as the arguments of a method: no answer is an internal error."""
 
+import asyncio
 import json
+import re
+from functools import partial
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from starlette.datastructures import Headers
 
-from scene import Scene
+from odd_requests import streams
+from scene import PATIENCE, Scene
 from tautwire.server.app import FAMILIES
 from tautwire.server.services.errors import MethodError
-from tautwire.server.web_api.arguments import TooBig, convert, read_arguments
+from tautwire.server.web_api.arguments import convert, read_arguments
+from tautwire.server.web_api.bodies import Bodies, TooBig
 from tautwire.server.web_api.method import METHODS
 
 assert FAMILIES
@@ -99,6 +103,7 @@ async def test_no_arguments_break_a_method(
 
 @settings(SETTINGS, max_examples=300)
 @given(call=calls())
+@example(call=("chat.postEphemeral", {"reply_broadcast": "\ud83d"}))
 def test_converting_arguments_raises_nothing_but_refusals(call: tuple[str, dict[str, Any]]) -> None:
     method, arguments = call
     try:
@@ -128,9 +133,9 @@ async def test_reading_arguments_raises_nothing_but_refusals(
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": waiting.pop(0), "more_body": bool(waiting)}
 
-    headers = Headers(raw=[(b"content-type", kind.encode("latin-1"))] if kind else [])
+    read_body = partial(Bodies(150).read, receive, is_known=True)
     try:
-        found, warnings = await read_arguments(query, headers, receive, 150)
+        found, warnings = await read_arguments(query, {"content-type": kind} if kind else {}, read_body)
     except (MethodError, TooBig) as refusal:
         code = getattr(refusal, "code", "request_too_large")
     else:
@@ -138,3 +143,32 @@ async def test_reading_arguments_raises_nothing_but_refusals(
         assert warnings in ([], ["missing_charset"])
         return
     assert code.startswith(("invalid_", "json_not_object", "missing_post_type", "request_too_large"))
+
+
+@settings(SETTINGS, max_examples=250)
+@given(stream=streams() | st.lists(st.binary(min_size=1, max_size=200), min_size=1, max_size=4))
+async def test_no_bytes_break_the_http_server(scene: Scene, stream: list[bytes]) -> None:
+    """The errors that a server logs are looked at by the fixture."""
+    token = scene.tokens["alice"].encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", scene.server.port)
+    received = b""
+    async with asyncio.timeout(PATIENCE):
+        try:
+            for chunk in stream:
+                writer.write(chunk.replace(b"{token}", token))
+                await asyncio.sleep(0.002)
+            writer.write_eof()
+        except (OSError, RuntimeError):
+            pass  # ended by the server while the test writes; uvloop has RuntimeError for that
+        try:
+            received = await reader.read()
+        except ConnectionError:
+            pass
+        finally:
+            writer.transport.abort()
+    if received:
+        assert received.startswith(b"HTTP/1.1 ")
+    for status in re.findall(rb"(?:^|})HTTP/1.1 (\d+)", received):
+        assert int(status) < 500
+    assert b"internal_error" not in received
+    await scene.ok("alice", "auth.test")

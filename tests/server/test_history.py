@@ -203,6 +203,19 @@ async def test_what_reactions_can_fail_with(scene: Scene) -> None:
     assert await scene.error("alice", "reactions.remove", **item) == "no_reaction"
 
 
+@pytest.mark.parametrize("who", ["carol", "relaybot"])
+@pytest.mark.parametrize("method", ["reactions.add", "reactions.remove"])
+async def test_who_is_not_in_a_public_channel_cannot_react_there(scene: Scene, who: str, method: str) -> None:
+    town = (await scene.ok("alice", "conversations.create", name="town"))["channel"]["id"]
+    ts = await scene.post("alice", town, "x")
+    alice = await scene.connect("alice")
+
+    assert await scene.error(who, method, channel=town, timestamp=ts, name="tada") == "not_in_channel"
+    assert await alice.fence() == []
+    await scene.ok(who, "conversations.join", channel=town)
+    await scene.ok(who, "reactions.add", channel=town, timestamp=ts, name="tada")
+
+
 async def test_reactions_go_with_their_message(scene: Scene) -> None:
     (ts,) = await posted(scene, 1)
     await scene.ok("bob", "reactions.add", channel=scene.general, timestamp=ts, name="tada")

@@ -133,6 +133,9 @@ async def test_a_resumed_client_sees_what_it_would_have_seen_live(
             (who, "chat.postMessage", {"channel": channel, "text": str(number)}),
             (who, "reactions.add", {"channel": channel, "timestamp": ts, "name": "tada"}),
             ("alice", "chat.update", {"channel": channel, "ts": ts, "text": "new"}),
+            ("alice", "chat.delete", {"channel": channel, "ts": ts}),
+            ("alice", "chat.postMessage", {"channel": channel, "text": "reply", "thread_ts": ts}),
+            (who, "chat.postMessage", {"channel": channel, "text": "said", "thread_ts": ts, "reply_broadcast": True}),
             (who, "conversations.mark", {"channel": channel, "ts": "1700000000.000001"}),
             ("alice", "conversations.open", {"users": scene.users[who]}),
         ]

@@ -1,5 +1,6 @@
 """Starting a server: what it finds again, what it refuses and how clearly, and who may read its files."""
 
+import contextlib
 import sqlite3
 import stat
 from pathlib import Path
@@ -136,9 +137,10 @@ async def test_the_files_are_for_their_owner_alone_and_hold_no_token(scene: Scen
 
 async def test_files_that_were_readable_by_others_are_not_any_more(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    data.mkdir(mode=0o755)
-    (data / "tokens.json").write_text("{}")
-    async with Server(Settings(data=data, port=0, drain=0)):
+    await (await started(data)).stop()
+    for name in ("tokens.json", "tautwire.db"):
+        (data / name).chmod(0o644)
+    async with Server(Settings(data=data, port=0, drain=0, seed=seed_file(tmp_path, SEED))):
         assert stat.S_IMODE((data / "tokens.json").stat().st_mode) == 0o600
         assert stat.S_IMODE((data / "tautwire.db").stat().st_mode) == 0o600
 
@@ -261,3 +263,94 @@ async def test_a_server_that_could_not_start_leaves_nothing_behind(tmp_path: Pat
         _ = server.port
     await server.stop()
     await (await started(tmp_path / "data")).stop()
+
+
+# --- what is missing, and what others could do ---
+
+
+@pytest.mark.parametrize("loss", ["missing", "empty"])
+async def test_a_lost_database_beside_its_tokens_is_no_new_workspace(tmp_path: Path, loss: str) -> None:
+    data = tmp_path / "data"
+    await (await started(data)).stop()
+    tokens = (data / "tokens.json").read_text()
+    for path in data.glob("tautwire.db*"):
+        path.unlink()
+    if loss == "empty":
+        (data / "tautwire.db").touch()
+
+    with pytest.raises(ConfigError, match=r"missing or empty.*--new"):
+        await started(data)
+
+    assert (data / "tokens.json").read_text() == tokens
+
+
+async def test_a_new_workspace_that_is_asked_for_keeps_the_old_tokens_aside(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    kept = []
+    for _ in range(3):
+        server = await started(data, new=True)
+        await server.stop()
+        kept.append((data / "tokens.json").read_text())
+        for path in data.glob("tautwire.db*"):
+            path.unlink()
+    await (await started(data, new=True)).stop()
+
+    assert [(data / f"tokens.{number}.json").read_text() for number in (1, 2, 3)] == kept
+    assert (data / "tokens.json").read_text() not in kept
+
+
+async def test_a_second_server_is_refused_though_the_lock_file_was_deleted(tmp_path: Path) -> None:
+    server = await started(tmp_path / "data")
+    (tmp_path / "data" / "lock").unlink()
+
+    with pytest.raises(StoreError, match="another server"):
+        await started(tmp_path / "data")
+
+    await server.stop()
+
+
+async def test_a_directory_that_others_can_read_is_warned_about(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "data").mkdir(mode=0o755)
+    await (await started(tmp_path / "data")).stop()
+    assert "chmod 700" in caplog.text
+
+    caplog.clear()
+    await (await started(tmp_path / "private")).stop()
+    assert "chmod" not in caplog.text
+
+
+@pytest.mark.parametrize("name", ["tokens.new", "lock"])
+async def test_a_link_in_the_place_of_a_file_is_not_written_through(tmp_path: Path, name: str) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (data / name).symlink_to(victim)
+
+    try:
+        await (await started(data)).stop()
+    except StoreError:
+        assert name == "lock"
+
+    assert victim.read_text() == "precious"
+
+
+async def test_a_database_that_is_damaged_after_a_crash_is_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = tmp_path / "data"
+    await (await started(data)).stop()
+    database = data / "tautwire.db"
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'message'").fetchone()
+    content = bytearray(database.read_bytes())
+    content[(page - 1) * 4096 : (page - 1) * 4096 + 64] = b"\xff" * 64
+    database.write_bytes(content)
+    (data / "tautwire.db-wal").write_bytes(b"what a crash left")
+
+    with pytest.raises(StoreError, match="damaged"):
+        await started(data)
+
+    assert "not stopped cleanly" in caplog.text

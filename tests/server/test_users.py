@@ -56,11 +56,23 @@ async def test_a_person_is_described_to_others(scene: Scene) -> None:
         False,
         False,
     )
-    assert user["profile"]["email"] == "alice@example.test"
     assert user["profile"]["real_name"] == "Alice Example"
     fits(User, user)
     for nobody in ("", "UNOBODY", "alice"):
         assert await scene.error("alice", "users.info", user=nobody) == "user_not_found"
+
+
+async def test_a_bot_without_the_scope_sees_no_email(scene: Scene) -> None:
+    async def emails(who: str) -> list[str | None]:
+        """Return alice's address as each method that describes users shows it."""
+        info = (await scene.ok(who, "users.info", user=scene.users["alice"]))["user"]
+        lists = [(await scene.ok(who, "users.list", limit=limit))["members"] for limit in (0, 100)]
+        lists.append((await scene.ok(who, "rtm.start"))["users"])
+        found = [info, *(next(user for user in users if user["name"] == "alice") for users in lists)]
+        return [user["profile"].get("email") for user in found]
+
+    assert await emails("bob") == ["alice@example.test"] * 4
+    assert await emails("relaybot") == [None] * 4
 
 
 async def test_one_can_look_oneself_up(scene: Scene) -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -10,7 +11,10 @@ import pytest
 
 from catalogue import COMMON_ERRORS, METHODS
 from scene import Answer, OpenScene, Scene
+from tautwire.server.web_api.limits import Limits
 from tautwire.server.web_api.method import METHODS as SERVED
+from tautwire.server.web_api.method import Arguments, Call
+from tautwire.session.ratelimit import Rate
 
 JSON = "application/json; charset=utf-8"
 
@@ -404,6 +408,24 @@ async def test_api_test_does_not_echo_the_token(scene: Scene) -> None:
     assert await echo(scene, data={"token": scene.tokens["alice"], "a": "1"}) == {"a": "1"}
 
 
+async def test_a_method_that_breaks_is_an_internal_error_and_logged_and_the_next_call_works(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(call: Call, args: Arguments) -> dict[str, Any]:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setitem(SERVED, "auth.test", replace(SERVED["auth.test"], function=broken))
+    answer = await scene.request("POST", "auth.test", headers=scene.bearer("alice"))
+
+    assert (answer.status, answer.body) == (200, {"ok": False, "error": "internal_error"})
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert record.getMessage() == "auth.test failed"
+    assert record.exc_info is not None
+    assert scene.tokens["alice"] not in caplog.text
+    caplog.clear()
+    await scene.ok("alice", "users.info", user=scene.users["bob"])
+
+
 # --- rate limits ---
 
 
@@ -452,6 +474,49 @@ async def test_posting_is_limited_per_channel(open_scene: OpenScene) -> None:
     assert answers[-1].headers["Retry-After"] == "1"
     other = {"channel": scene.ops, "text": "x"}
     assert (await scene.request("POST", "chat.postMessage", data=other, headers=scene.bearer("alice"))).status == 200
+
+
+async def test_a_channel_has_one_limit_however_it_is_named(open_scene: OpenScene) -> None:
+    scene = await open_scene(rate_limits=True)
+    answers = await flooded(scene, "chat.postMessage", data={"channel": scene.general, "text": "x"})
+    assert len(answers) < 30
+
+    for name in ("#general", "general", scene.general):
+        given = {"channel": name, "text": "x"}
+        answer = await scene.request("POST", "chat.postMessage", data=given, headers=scene.bearer("alice"))
+        assert (answer.status, answer.headers["Retry-After"]) == (429, "1")
+    texts = [message["text"] for message in await scene.history("bob", scene.general)]
+    assert texts == ["x"] * (len(answers) - 1)
+
+
+async def test_a_direct_message_has_one_limit_however_it_is_named(open_scene: OpenScene) -> None:
+    scene = await open_scene(rate_limits=True)
+    await flooded(scene, "chat.postMessage", data={"channel": scene.users["bob"], "text": "x"})
+
+    direct = (await scene.ok("alice", "conversations.open", users=scene.users["bob"]))["channel"]["id"]
+    for name in ("@bob", scene.users["bob"], direct):
+        assert await scene.error("alice", "chat.postMessage", channel=name, text="x") == "ratelimited"
+
+
+async def test_channels_that_are_not_there_take_no_memory(open_scene: OpenScene) -> None:
+    scene = await open_scene(rate_limits=True)
+    taken: list[tuple[str, ...]] = []
+    take = Limits.take
+
+    def noted(limits: Limits, rate: Rate, *key: str) -> None:
+        taken.append(key)
+        take(limits, rate, *key)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Limits, "take", noted)
+        for channel in ("C_NOPE", "#nope", "nope", "U_NOPE", "@nope", scene.ops, ""):
+            assert await scene.error("bob", "chat.postMessage", channel=channel, text="x") == "channel_not_found"
+        for method in ("chat.postMessage", "conversations.history", "reactions.add"):
+            arguments = {"channel": "x" * 101, "text": "x", "timestamp": "1", "name": "x"}
+            answer = await scene.call("bob", method, **arguments)
+            assert answer["error"] == "invalid_arguments"
+            assert "channel" in answer["response_metadata"]["messages"][0]
+    assert sorted(taken) == sorted((scene.users["bob"], name) for name in ("conversations.history", "reactions.add"))
 
 
 async def test_without_rate_limits_nobody_is_too_fast(scene: Scene) -> None:

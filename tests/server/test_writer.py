@@ -9,7 +9,8 @@ import pytest
 
 from tautwire.server.clock import Clock
 from tautwire.server.log.entry import Entry, Topic
-from tautwire.server.log.writer import Transaction, Writer
+from tautwire.server.log.transaction import Transaction
+from tautwire.server.log.writer import Writer
 from tautwire.server.store.database import Database, StoreError
 
 CHANNEL = Topic("C1")

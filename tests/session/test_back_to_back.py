@@ -95,7 +95,7 @@ class BackToBack(RuleBasedStateMachine):
     # -- the client ---------------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.client.is_live)
-    @rule(text=st.text(min_size=0, max_size=20))
+    @rule(text=st.text(min_size=1, max_size=20))
     def client_sends(self, text: str) -> None:
         sent = self.client.send(Message(ChannelId("C1"), text), self.now)
         self.sent_ids.append(sent.id)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tautwire.protocol.codec import decode_event
 from tautwire.protocol.errors import LocalProtocolError
 from tautwire.protocol.events import ErrorEvent, Event, HelloEvent, MalformedEvent, MessageEvent, UnknownEvent
 from tautwire.protocol.frames import Ack, AckError, Message, PingMessage, Pong, PresenceSub, Typing
@@ -14,15 +15,14 @@ from tautwire.session.client import (
     MAX_EARLY_SIZE,
     MAX_FRAME_ID,
     MAX_FRAME_SIZE,
+    MAX_OWN_ID,
     MAX_RETRY_AFTER,
-    MAX_TEXT_LENGTH,
     TRANSITIONS,
     Cause,
     ClientSession,
     Deliver,
     Ended,
     Expired,
-    FrameError,
     Leaving,
     Opened,
     Patience,
@@ -35,6 +35,7 @@ from tautwire.session.client import (
     Transmit,
     parse_frame,
 )
+from tautwire.session.members import MAX_TEXT_LENGTH, FrameError
 
 HELLO = b'{"type":"hello"}'
 TEXT = b'{"type":"message","channel":"C1","user":"U1","text":"hi","ts":"1700000000.000001"}'
@@ -106,8 +107,19 @@ FRAMES = [
     b'{"type":"error","error":{"code":1,"msg":"no"}}',
     b'{"ok":true,"reply_to":1,"ts":"1"}',
     b'{"type":"position","position":17}',
+    b'{"type":"position","position":18}',
     b"no frame",
 ]
+
+
+def settled_positions(effects: list[object]) -> list[object]:
+    """Leave out each position that another one follows with nothing but events in between: only the last one counts."""
+    left: list[object] = []
+    for effect in reversed(effects):
+        later = next((each for each in reversed(left) if type(each) is not tuple), None)  # a plain tuple is an event
+        if not (isinstance(effect, Positioned) and isinstance(later, Positioned)):
+            left.append(effect)
+    return left[::-1]
 
 
 @given(st.booleans(), st.lists(st.lists(st.sampled_from(FRAMES))))
@@ -121,7 +133,7 @@ def test_what_comes_together_is_taken_like_one_after_the_other(is_open: bool, re
         found: list[object] = []
         for each in taken(session):
             found += each.arrivals if isinstance(each, Deliver) else [each]
-        return session.state, found
+        return session.state, settled_positions(found)
 
     assert effects(reads) == effects([[frame] for frames in reads for frame in frames])
 
@@ -206,19 +218,23 @@ def test_garbage_is_delivered_as_such() -> None:
     assert heard(session, b'{"type":"new_thing"}', 1.0) == [UnknownEvent]
 
 
-@given(
-    st.lists(
-        st.one_of(
-            st.binary(max_size=60), st.sampled_from([HELLO, TEXT, b'{"type":"goodbye"}', b'{"ok":true,"reply_to":1}'])
-        )
-    )
-)
-def test_no_input_raises_and_nothing_comes_before_hello(frames: list[bytes]) -> None:
+NO_HELLO = st.binary(max_size=60).filter(lambda each: b"hello" not in each)  # constants of the code are drawn, too
+NOISE = st.lists(st.one_of(NO_HELLO, st.sampled_from([TEXT, b'{"type":"goodbye"}', b'{"ok":true,"reply_to":1}'])))
+
+
+@given(NOISE, NOISE)
+def test_no_input_raises_and_nothing_comes_before_hello(before: list[bytes], after: list[bytes]) -> None:
     session = ClientSession(0.0)
-    delivered: list[object] = []
-    for at, frame in enumerate(frames):
-        delivered += hear(session, frame, float(at))
-    assert not delivered or isinstance(delivered[0], HelloEvent)
+    delivered = [each for at, frame in enumerate(before) for each in hear(session, frame, float(at))]
+    assert delivered == []
+    is_over = b'{"type":"goodbye"}' in before
+    assert session.state is (State.CLOSED if is_over else State.OPENING)
+    early = [each for each in map(decode_event, before) if isinstance(each, Event)]
+    delivered = hear(session, HELLO, 100.0)
+    assert delivered == ([] if is_over else [HelloEvent(), *early])
+    for at, frame in enumerate(after):
+        delivered += hear(session, frame, 101.0 + at)
+    assert is_over <= (delivered == [])
 
 
 # -- frames and replies -------------------------------------------------------------------------------------------
@@ -230,6 +246,28 @@ def test_ids_are_given_from_the_first_on_and_kept_if_the_caller_has_one() -> Non
     assert session.send(Message("C1", "a", id=40), 0.0).id == 40  # type: ignore[arg-type]
     assert session.send(Typing("C1"), 0.0).id == 41  # type: ignore[arg-type]
     assert session.next_id == 42
+
+
+@pytest.mark.parametrize("number", [MAX_OWN_ID, MAX_OWN_ID + 1, MAX_FRAME_ID])
+def test_a_callers_largest_id_leaves_small_ones_for_the_session(number: int) -> None:
+    session = ready(first_id=5)
+    assert session.send({"type": "ping", "id": number}, 0.0).id == number
+    own = [session.ping(0.0) for _ in range(3)]
+    assert all(0 < each <= MAX_OWN_ID for each in own)
+    assert len(set(own)) == 3
+
+
+def test_ids_begin_again_and_leave_out_those_that_wait() -> None:
+    session = ready(first_id=MAX_OWN_ID - 1)
+    for number in (1, 2):
+        session.send({"type": "ping", "id": number}, 0.0)
+    assert [session.ping(0.0) for _ in range(4)] == [MAX_OWN_ID - 1, MAX_OWN_ID, 3, 4]
+
+
+def test_an_error_event_without_a_text_ends_the_session_with_a_reason_all_the_same() -> None:
+    session = ClientSession(0.0)
+    session.receive([b'{"type":"error","error":{"code":17,"msg":""}}'], 0.0)
+    assert [each.reason for each in session.effects if isinstance(each, Ended)] == ["error event"]
 
 
 def test_a_frame_is_sent_with_its_id_and_no_absent_members() -> None:
@@ -289,10 +327,11 @@ def test_a_pong_settles_its_ping_with_the_members_it_echoes() -> None:
     assert (settled.round_trip, session.round_trip) == (0.25, 0.25)
 
 
-def test_a_position_is_an_effect_and_no_event() -> None:
+@pytest.mark.parametrize(("written", "position"), [(b'"log.17"', "log.17"), (b"17", "17")], ids=["text", "number"])
+def test_a_position_is_an_effect_and_no_event(written: bytes, position: str) -> None:
     session = ready()
-    assert heard(session, b'{"type":"position","position":17}', 1.0) == []
-    assert taken(session) == [Positioned(17)]
+    assert heard(session, b'{"type":"position","position":%s}' % written, 1.0) == []
+    assert taken(session) == [Positioned(position)]
 
 
 def test_an_id_in_use_is_refused_and_free_after_its_reply() -> None:
@@ -449,3 +488,38 @@ def test_handling_time_at_the_deadline_always_moves_it(steps: list[tuple[float, 
             hear(session, TEXT, now)
         session.handle_time(now)
         assert session.deadline is None or session.deadline > now
+
+
+def test_positions_among_events_keep_their_place_and_the_last_one_counts() -> None:
+    session = ready()
+    event, other = (
+        b'{"type":"user_typing","channel":"C1","user":"U1"}',
+        b'{"type":"user_typing","channel":"C2","user":"U1"}',
+    )
+    position = b'{"type":"position","position":"log.%d"}'
+    session.receive([event, position % 1, event, position % 2, other], 1.0)
+
+    before, positioned, after = session.effects
+    assert isinstance(before, Deliver)
+    assert isinstance(after, Deliver)
+    assert [raw for _, raw in before.arrivals] == [event, event]
+    assert positioned == Positioned("log.2")
+    assert [raw for _, raw in after.arrivals] == [other]
+
+
+def test_positions_alone_deliver_nothing() -> None:
+    session = ready()
+    session.receive([b'{"type":"position","position":"log.1"}', b'{"type":"position","position":"log.2"}'], 1.0)
+    assert session.effects == [Positioned("log.2")]
+
+
+def test_a_goodbye_among_events_and_positions_is_heard_at_its_place() -> None:
+    session = ready()
+    frames = [
+        b'{"type":"position","position":"log.1"}',
+        b'{"type":"goodbye"}',
+        b'{"type":"position","position":"log.2"}',
+    ]
+    session.receive(frames, 1.0)
+    kinds = [type(each).__name__ for each in session.effects]
+    assert kinds == ["Positioned", "Leaving", "Deliver", "Positioned"]

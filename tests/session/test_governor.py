@@ -132,3 +132,20 @@ def test_a_governor_that_went_away_in_an_attempt_does_not_hold_up_the_others_for
     assert one.attempted(0.0)
     assert not other.attempted(100.0)
     assert other.attempted(120.0)
+
+
+def test_failures_after_a_lost_connection_are_not_forgotten_because_that_one_began_long_ago() -> None:
+    governor = Governor(PLENTY, 0.0)
+    governor.opened(0.0)
+    governor.ended(1.0)
+    for _ in range(7):
+        governor.failed(100.0)
+    assert governor.delay(100.0, 1.0) == 60.0
+
+
+def test_a_connection_that_has_just_opened_makes_nothing_forgotten() -> None:
+    governor = Governor(PLENTY, 0.0)
+    for _ in range(5):
+        governor.failed(0.0)
+    governor.opened(0.0)
+    assert governor.delay(1.0, 1.0) == 32.0

@@ -74,3 +74,19 @@ def test_pages_hold_every_frame_once_in_order_and_keep_the_limit(frames: list[by
         pages.append(page)
         assert outbox.size == sum(map(len, frames)) - sum(len(f) for p in pages for f in p)
     assert [frame for page in pages for frame in page] == frames
+
+
+def test_a_frame_that_just_fits_is_taken() -> None:
+    outbox = Outbox()
+    outbox.extend([b"four", b"five!", b"x"])
+    assert outbox.take(9) == [b"four", b"five!"]
+    assert outbox.take(1) == [b"x"]
+
+
+def test_after_everything_was_forgotten_a_pong_goes_first_again() -> None:
+    outbox = Outbox()
+    outbox.insert_first(b"old pong")
+    outbox.clear()
+    outbox.extend([b"one", b"two"])
+    outbox.insert_first(b"pong")
+    assert outbox.take(100) == [b"pong", b"one", b"two"]

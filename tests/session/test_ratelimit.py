@@ -41,3 +41,7 @@ def test_a_full_bucket_may_be_forgotten() -> None:
 
     assert not bucket.is_full(0.5)
     assert bucket.is_full(1.0)
+
+
+def test_there_is_no_wait_while_there_is_more_than_one_token() -> None:
+    assert TokenBucket(Rate(per_second=1.0, burst=3), now=0.0).wait(0.0) == 0.0

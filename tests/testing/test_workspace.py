@@ -1,15 +1,24 @@
 """The workspace that users get for their tests."""
 
 import asyncio
+import http.client
 import re
+import socket
+import tempfile
+import threading
 import time
+import urllib.parse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from tautwire import MessageEvent, RTMClient, UserTypingEvent
-from tautwire.testing import BlockingWorkspace, Workspace
+from tautwire.server.app import Server
+from tautwire.testing import BlockingWorkspace, Faults, Workspace
 
 
 async def test_a_bot_is_tested_in_three_lines(workspace: Workspace) -> None:
@@ -163,6 +172,117 @@ class TestFaults:
     def test_a_fault_that_does_not_exist_is_refused(self, blocking_workspace: BlockingWorkspace) -> None:
         with pytest.raises(ValueError, match="no such fault: 'bogus'; there are refuse, hang, expired, no_hello, drop"):
             blocking_workspace.faults.upgrade("bogus")  # type: ignore[arg-type]
+
+    def test_each_fault_is_one_unless_told_otherwise(self, blocking_workspace: BlockingWorkspace) -> None:
+        faults = blocking_workspace.faults
+        address = blocking_workspace.api_url + "api.test"
+        faults.rate_limit()
+        assert [status_of(address) for _ in range(2)] == [429, 200]
+        faults.fail(status=503)
+        assert [status_of(address) for _ in range(2)] == [503, 200]
+        faults.fail(times=2)
+        assert [status_of(address) for _ in range(3)] == [500, 500, 200]
+        faults.drop()
+        assert [status_of(address) for _ in range(2)] == [0, 200]
+        faults.fail("auth.test")
+        assert status_of(address) == 200
+        faults.clear()
+        assert status_of(blocking_workspace.api_url + "auth.test") == 200
+
+    def test_a_fault_that_never_happens_is_refused(self, blocking_workspace: BlockingWorkspace) -> None:
+        faults = blocking_workspace.faults
+        asks: list[Callable[..., None]] = [
+            lambda times: faults.rate_limit(times=times),
+            lambda times: faults.fail(times=times),
+            lambda times: faults.error("auth.test", "x", times=times),
+            lambda times: faults.drop(times=times),
+            lambda times: faults.delay(1, times=times),
+            lambda times: faults.upgrade("refuse", times=times),
+            faults.lose_acks,
+            lambda times: faults.late_acks(1, times),
+            faults.repeat_events,
+        ]
+        for ask in asks:
+            with pytest.raises(ValueError, match="times must be 1 or more, got 0"):
+                ask(0)
+
+    def test_an_answer_says_what_it_is(self, blocking_workspace: BlockingWorkspace) -> None:
+        """Clients look at the type before they look into an answer."""
+        faults = blocking_workspace.faults
+        address = blocking_workspace.api_url + "api.test"
+        faults.fail()
+        faults.error("api.test", "fatal_error")
+        faults.rate_limit()
+        assert [answer_of(address) for _ in range(3)] == [
+            (500, "text/plain"),
+            (200, "application/json"),
+            (429, "application/json"),
+        ]
+
+    def test_a_call_can_be_kept_waiting(self, blocking_workspace: BlockingWorkspace) -> None:
+        blocking_workspace.faults.delay(0.3, "api.test")
+        began = time.monotonic()
+        assert status_of(blocking_workspace.api_url + "api.test") == 200
+        assert time.monotonic() - began >= 0.3
+
+    def test_a_workspace_that_refuses_connections_can_be_closed(self) -> None:
+        with BlockingWorkspace() as workspace:
+            port = workspace.faults.port
+            workspace.faults.refuse_connections()
+            assert status_of(workspace.api_url + "api.test") == 0
+        with socket.socket() as again:  # the port is nobody's any more
+            again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            again.bind(("127.0.0.1", port))
+
+
+def answer_of(address: str) -> tuple[int, str]:
+    """Return the status of an answer to a GET and what its body is called; 0 if there is no answer."""
+    parts = urllib.parse.urlsplit(address)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+    try:
+        connection.request("GET", parts.path)
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status, answer.headers.get_content_type()
+    except (OSError, http.client.HTTPException):
+        return 0, ""
+    finally:
+        connection.close()
+
+
+def status_of(address: str) -> int:
+    """Return the status of an answer to a GET, 0 if there is none."""
+    return answer_of(address)[0]
+
+
+@pytest.mark.parametrize("part", [Server, Faults])
+def test_a_workspace_that_cannot_start_leaves_nothing_behind(
+    part: type[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise OSError("no port is free")
+
+    monkeypatch.setattr(part, "start", fail)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = set(threading.enumerate())
+    workspace = BlockingWorkspace()
+    with pytest.raises(OSError, match="no port is free"):
+        workspace.open()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
+        assert not thread.is_alive(), thread
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_blocking_wait_that_fails_says_what_was_heard(blocking_workspace: BlockingWorkspace) -> None:
+    general = blocking_workspace.channel("general")
+    with pytest.raises(
+        AssertionError, match=r"^a message did not come to #general within 0\.01 s\. It heard:\n  \(nothing\)$"
+    ):
+        general.wait_for(within=0.01)
+    blocking_workspace.person("alice").say("general", "hello")
+    with pytest.raises(AssertionError, match=r"^'pong' by bot did not come .* It heard:\n  #general alice: hello$"):
+        general.wait_for(re.compile("pong"), user="bot", within=0.01)
 
 
 def test_people_mention_each_other_as_they_type(blocking_workspace: BlockingWorkspace) -> None:

@@ -1,22 +1,32 @@
 """``tautwire serve``: run a workspace until a signal."""
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 import typer
 
+from tautwire.cli.logs import LogFormat, LogLevel, set_up_logging
 from tautwire.cli.loop import run
 from tautwire.protocol.errors import TautwireError
-from tautwire.protocol.tokens import redact
 from tautwire.server.app import Server
 from tautwire.server.config import LOOPBACK, Settings
 from tautwire.server.directory import Directory
+from tautwire.server.http.descriptors import raise_descriptor_limit
+from tautwire.server.http.forwarded import VARIABLE
+from tautwire.server.store.database import StoreError
+
+log = logging.getLogger("tautwire.server")
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+GC_THRESHOLD: Final = 100_000
+"""New objects after which the collector looks at the young ones; Python's default is some hundred."""
 
 
 class Switch(StrEnum):
@@ -26,54 +36,93 @@ class Switch(StrEnum):
     OFF = "off"
 
 
-class LogLevel(StrEnum):
-    """How much is logged."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = LOOPBACK,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8065,
     data: Annotated[Path, typer.Option(help="Data directory; made if missing.")] = Path("tautwire-data"),
+    new: Annotated[
+        bool, typer.Option("--new", help="Begin a new workspace where the database of an old one is missing.")
+    ] = False,
     seed: Annotated[Path | None, typer.Option(help="YAML file of people, bots and channels to add.")] = None,
+    public_url: Annotated[
+        str | None,
+        typer.Option(help="URL by which callers reach the server, for RTM URLs; default: the host they have called."),
+    ] = None,
+    forwarded_allow_ips: Annotated[
+        str | None,
+        typer.Option(
+            envvar=VARIABLE,
+            help="Proxies whose X-Forwarded-* headers count: addresses, networks, or *; default: loopback.",
+        ),
+    ] = None,
+    max_connections: Annotated[
+        int | None, typer.Option(min=1, help="Connections in all; default: what the limit of open files allows.")
+    ] = None,
+    max_connections_per_address: Annotated[
+        int | None, typer.Option(min=1, help="Connections of one address; default: half of all.")
+    ] = None,
     rate_limits: Annotated[Switch, typer.Option(help="Whether clients that go too fast are told so.")] = Switch.ON,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line about the workspace first.")] = False,
     log_level: Annotated[LogLevel, typer.Option(help="What goes to stderr.")] = LogLevel.INFO,
+    log_format: Annotated[LogFormat, typer.Option(help="Lines of text, or a JSON object a line.")] = LogFormat.TEXT,
     ticket_lifetime: Annotated[
         float, typer.Option(min=0.01, hidden=True, help="Seconds that an RTM URL can be dialled.")
     ] = 30.0,
 ) -> None:
     """Serve a workspace over RTM and the Web API until SIGINT or SIGTERM."""
-    logging.basicConfig(
-        level=log_level.value.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-    )
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(_redact)
-    settings = Settings(
-        host=host, port=port, data=data, seed=seed, rate_limits=rate_limits is Switch.ON,
-        ticket_lifetime=ticket_lifetime,
-    )  # fmt: skip
+    set_up_logging(log_level, log_format)
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # else anybody's broken form is a warning
+    raise_descriptor_limit()
     try:
-        run(_serve(settings, as_json=as_json))
+        settings = Settings(
+            host=host, port=port, data=data, new=new, seed=seed, rate_limits=rate_limits is Switch.ON,
+            public_url=public_url, forwarded_allow_ips=forwarded_allow_ips, max_connections=max_connections,
+            max_connections_per_address=max_connections_per_address, ticket_lifetime=ticket_lifetime,
+        )  # fmt: skip
+        failure = run(_serve(settings, as_json=as_json))
     except TautwireError as error:
         typer.echo(f"tautwire: {error}", err=True)
         raise typer.Exit(2) from None
+    if failure is not None:
+        typer.echo(f"tautwire: {failure}", err=True)
+        raise typer.Exit(1)
 
 
-async def _serve(settings: Settings, *, as_json: bool) -> None:
+async def _serve(settings: Settings, *, as_json: bool) -> StoreError | None:
+    """Serve until a signal comes or nothing can be stored any more; return why, then."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+
+    def end() -> None:
+        """Stop in order; a second signal does what it does to any process, even if this one hangs."""
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+        log.info("stopping; a second signal ends the process at once")
+        stop.set()
+
+    for number in SIGNALS:
+        loop.add_signal_handler(number, end)
     async with Server(settings) as server:
+        _tune_collector()
         directory = await server.directory()
         typer.echo(msgspec.json.encode(directory).decode() if as_json else _describe(directory, settings))
         sys.stdout.flush()
-        await stop.wait()
+        asked, broken = asyncio.create_task(stop.wait()), asyncio.create_task(server.broken())
+        await asyncio.wait((asked, broken), return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        return None if broken.cancel() else broken.result()
+
+
+def _tune_collector() -> None:
+    """Look for garbage less often, and not in what is there to stay.
+
+    A connection leaves no cyclic garbage (tests/server/test_front.py), so that the collector would only walk over all
+    live connections again and again while more of them come.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
 
 
 def _describe(directory: Directory, settings: Settings) -> str:
@@ -89,9 +138,3 @@ def _describe(directory: Directory, settings: Settings) -> str:
         + " SLACK_BOT_TOKEN=<token> and the base_url of its SDK.",
     ]
     return "\n".join(lines)
-
-
-def _redact(record: logging.LogRecord) -> bool:
-    record.msg = redact(record.getMessage())
-    record.args = None
-    return True

@@ -67,7 +67,8 @@ class Background:
         if threading.current_thread() is self._thread:
             raise RuntimeError(
                 "a coroutine function or inline handler runs on the client's loop and would wait for itself; "
-                "use a plain handler, or RTMClient"
+                "use a plain handler, or RTMClient. To end the client from here, call close() in a thread of its own: "
+                "threading.Thread(target=client.close).start()"
             )
 
     def wait(self, work: Coroutine[Any, Any, R]) -> R:

@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Iterable, Mapping
 from contextlib import suppress
 from os import PathLike
 from types import TracebackType
-from typing import Any, Self, TypeVar, overload
+from typing import Any, Self, TypeVar, cast, overload
 
 from slack_sdk.web import WebClient
 
@@ -22,6 +22,7 @@ from tautwire.client.grant import Identity
 from tautwire.client.metrics import Metrics
 from tautwire.client.registry import HandlerRegistry
 from tautwire.client.rtm import GRACE, RTMClient
+from tautwire.client.sending import said
 from tautwire.client.settings import MESSAGE_RATE, Offline
 from tautwire.client.supervisor import ClientState
 from tautwire.client.view import View
@@ -123,7 +124,7 @@ class BlockingRTMClient(HandlerRegistry):
         return self._client.round_trip
 
     @property
-    def position(self) -> int | None:
+    def position(self) -> str | None:
         """See ``RTMClient.position``."""
         return self._client.position
 
@@ -220,9 +221,31 @@ class BlockingRTMClient(HandlerRegistry):
         reply: Ack | Pong | None = self._wait(self._client.send(frame))
         return reply
 
-    def say(self, channel: str, text: str, *, thread_ts: str | None = None, reply_broadcast: bool | None = None) -> Ack:
-        """See ``RTMClient.say``."""
-        return self._wait(self._client.say(channel, text, thread_ts=thread_ts, reply_broadcast=reply_broadcast))
+    def say(
+        self,
+        channel: str,
+        text: str,
+        *,
+        thread_ts: str | None = None,
+        reply_broadcast: bool | None = None,
+        timeout: float | None = None,
+    ) -> Ack:
+        """See ``RTMClient.say``.
+
+        Args:
+            channel: the id of the conversation.
+            text: up to 4,000 characters.
+            thread_ts: the ts of the message to reply to.
+            reply_broadcast: whether the reply is shown in the channel as well.
+            timeout: seconds for everything: a connection, the message's turn, the reply. None: as long as the client's
+                ``send_timeout``, ``message_rate`` and ``patience`` allow for each.
+
+        Raises:
+            NotSent: the time was over while the message waited.
+            SendUnknown: the time was over after it was sent. Otherwise as ``RTMClient.send``.
+        """
+        frame = said(channel, text, thread_ts, reply_broadcast)
+        return cast("Ack", self._wait(self._client.sending.send(frame, timeout)))
 
     def typing(self, channel: str, *, thread_ts: str | None = None) -> None:
         """See ``RTMClient.typing``."""

@@ -6,11 +6,12 @@ other connections; ``tautwire.client.supervisor`` makes, replaces and ends them.
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from time import monotonic
 from typing import Any, Final, NamedTuple, Protocol
 
+from tautwire.client.clock import elapsed, suspended
 from tautwire.client.errors import ConnectError, RateLimited, SendRefused, SendUnknown
 from tautwire.client.grant import Grant
+from tautwire.client.guard import finished, isolated
 from tautwire.client.log import LOG
 from tautwire.client.settings import Settings
 from tautwire.client.transport import End, Transport, dial
@@ -37,8 +38,15 @@ from tautwire.session.client import (
 _LATE: Final = 1.0
 """Seconds a timer may be late; later means that the program was busy, and what waits in the socket is read first."""
 
+_LOOK: Final = 5.0
+"""Seconds after which a timer looks at the clock, however far its time is: it stands still while the system is
+suspended, and a loss has to be noticed soon after that."""
+
 _DRAIN: Final = 2.0
 """Seconds a replaced connection stays for the replies that are still to come."""
+
+MAX_HELD_SIZE: Final = 4 * 1024 * 1024
+"""Bytes of frames that a successor may hold back; one more, and the old connection is waited for no longer."""
 
 _REPLACED: Final = "replaced by a new connection"
 
@@ -52,6 +60,11 @@ class Awaited(asyncio.Future[Reply]):
         super().__init__(loop=loop)
         self.payload = payload
         """The frame as it was sent."""
+
+    def give_up(self) -> None:
+        """Let the caller know that the outcome is unknown, unless it is known."""
+        if not self.done():
+            self.set_exception(SendUnknown("the connection ended before the reply; it may have happened or not"))
 
 
 class Stored(NamedTuple):
@@ -71,7 +84,7 @@ class Inbox(Protocol):
     def events_received(self, arrivals: Iterable[Arrival]) -> None:
         """Take the next events."""
 
-    def positioned(self, position: int) -> None:
+    def positioned(self, position: str) -> None:
         """Learn how far the server's log was delivered."""
 
     def pinged(self, round_trip: float) -> None:
@@ -109,11 +122,13 @@ class Connection:
         """Set by the end."""
         self.successor_wanted = asyncio.Event()
         """Set by a goodbye, by the end, or by who wants to replace the connection."""
+        self.is_drained = False
+        """Whether, after ``retire``, the server showed by a pong that all it had sent before is here."""
         self._inbox = inbox
         self._keeper = keeper
         self._settings = settings
         self._loop = asyncio.get_running_loop()
-        self._session = ClientSession(monotonic(), patience=settings.patience, first_id=first_id)
+        self._session = ClientSession(elapsed(), patience=settings.patience, first_id=first_id)
         self._transport: Transport | None = None
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
@@ -124,7 +139,13 @@ class Connection:
         self._last_ping: int | None = None
         self._is_retired = False
         self._retirement: asyncio.TimerHandle | None = None
+        self._linger = 0.0
+        self._lingering: asyncio.TimerHandle | None = None
         self._held: list[Deliver | Positioned] | None = None
+        self._held_size = 0
+        self._overflow: Callable[[], None] | None = None
+        self._suspended = suspended()
+        self._woke_at = 0.0
 
     @classmethod
     async def open(cls, grant: Grant, inbox: Inbox, keeper: Keeper, settings: Settings, first_id: int) -> "Connection":
@@ -162,7 +183,7 @@ class Connection:
 
     @property
     def heard_at(self) -> float:
-        """When the server was last heard, in the time of ``monotonic``."""
+        """When the server was last heard, in the time of ``clock.elapsed``."""
         return self._session.heard_at
 
     @property
@@ -179,42 +200,43 @@ class Connection:
             FrameError: the frame must not be sent.
             LocalProtocolError: the connection is not live.
         """
-        sent = self._session.send(frame, monotonic())
+        sent = self._session.send(frame, elapsed())
+        future = None
+        if sent.awaits_reply:
+            future = self.replies[sent.id] = Awaited(sent.payload, self._loop)
+            self._arm()
         self._transmit(sent.payload)
-        if not sent.awaits_reply:
-            return None
-        future = self.replies[sent.id] = Awaited(sent.payload, self._loop)
-        self._arm()
         return future
 
-    def retire(self, drained: Callable[[], None]) -> None:
-        """Pass on the events that are on their way and call ``drained``, then end as soon as nobody waits for a reply.
+    def retire(self, drained: Callable[[], None], linger: float) -> None:
+        """Pass on the events that are on their way and call ``drained``, then end as soon as no reply is awaited.
 
-        What the server sent before it saw a ping comes before the pong. All of it takes two seconds at the latest.
+        What the server sent before it saw a ping comes before the pong, if it sends events and replies one after the
+        other; if not, most of it comes within ``linger`` seconds after the pong. All of it takes two seconds at the
+        latest.
         """
         self._drained = drained
+        self._linger = linger
         self._retirement = self._loop.call_later(_DRAIN, self.leave, _REPLACED, Cause.REPLACED)
-        self._last_ping = self._session.ping(monotonic())
+        self._last_ping = self._session.ping(elapsed())
         self._carry_out()
 
-    def hold(self) -> None:
-        """Keep events back until ``release``."""
+    def hold(self, overflow: Callable[[], None] | None = None) -> None:
+        """Keep events back until ``release``; call ``overflow`` when they have become too many."""
         self._held = []
+        self._overflow = overflow
 
     def release(self) -> None:
         """Pass on what was held back, and from now on everything at once."""
         held, self._held = self._held or [], None
+        self._overflow = None
         self._carry_out(held)
 
     async def close(self, reason: str, cause: Cause) -> None:
         """End the connection with a Close frame, within about a second. Safe to call in every state."""
         self.leave(reason, cause)
         if self._closing is not None:
-            try:
-                await asyncio.wait([self._closing])
-            except asyncio.CancelledError:  # no reason to leave a socket behind
-                await asyncio.wait([self._closing])
-                raise
+            await finished(self._closing)  # a cancellation is no reason to leave a socket behind
 
     def leave(self, reason: str, cause: Cause) -> None:
         """Begin to end the connection; ``close`` waits for the rest."""
@@ -226,15 +248,19 @@ class Connection:
     def connected(self, transport: Transport) -> None:
         """Start to wait for the hello."""
         self._transport = transport
-        self._session = ClientSession(monotonic(), patience=self._settings.patience, first_id=self._session.next_id)
+        self._session = ClientSession(elapsed(), patience=self._settings.patience, first_id=self._session.next_id)
         self._arm()
 
     def receive(self, frames: Sequence[bytes]) -> None:
         """Take text messages."""
         if not self._is_retired:
-            self._inbox.frames_received(frames)
-        self._session.receive(frames, monotonic())
+            isolated(self._inbox.frames_received, frames)
+        self._session.receive(frames, elapsed())
         self._carry_out()
+        if self._overflow is not None:
+            self._held_size += sum(map(len, frames))
+            if self._held_size > MAX_HELD_SIZE:
+                self._overflow()
 
     def ended(self, end: End) -> None:
         """Learn that the socket is gone."""
@@ -267,7 +293,7 @@ class Connection:
             case Pinged(id, round_trip):
                 self._inbox.pinged(round_trip)
                 if id == self._last_ping:
-                    self._end_delivery()
+                    self._pong_came()
             case Expired(id):
                 limit = self._settings.patience.reply
                 self._settle(id, SendUnknown(f"no reply within {limit:g} s; it may have happened or not"))
@@ -282,23 +308,33 @@ class Connection:
                 if not self._opened.done():
                     self._opened.set_result(None)
                     self._arm()
-                    self._keeper.connection_opened(self)
+                    if not isolated(self._keeper.connection_opened, self):
+                        self.leave("a defect of the client", Cause.REPLACED)  # nobody knows of it
             case Leaving():
                 self.successor_wanted.set()
             case Ended():
                 self._finish(effect)
+
+    def _pong_came(self) -> None:
+        self.is_drained = True
+        if self._linger > 0:
+            self._lingering = self._loop.call_later(self._linger, self._end_delivery)
+        else:
+            self._end_delivery()
 
     def _end_delivery(self) -> None:
         """All that was on its way to a replaced connection has come, or will not come any more."""
         if self._drained is not None:
             drained, self._drained = self._drained, None
             self._is_retired = True
-            drained()
+            isolated(drained)
             if not self.replies:
                 self._loop.call_soon(self.leave, _REPLACED, Cause.REPLACED)
 
     def _settle(self, frame_id: int, outcome: Reply | Exception) -> None:
-        future = self.replies.pop(frame_id)
+        future = self.replies.pop(frame_id, None)
+        if future is None:
+            return
         if isinstance(outcome, Ack):
             self.stored = Stored(future.payload, outcome.ts)
         if self._is_retired and not self.replies:
@@ -311,20 +347,29 @@ class Connection:
             future.set_result(outcome)
 
     def _finish(self, ended: Ended) -> None:
-        for timer in (self._timer, self._retirement):
+        for timer in (self._timer, self._retirement, self._lingering):
             if timer is not None:
                 timer.cancel()
         if self._transport is not None:
-            self._closing = self._loop.create_task(self._transport.close())
-        self._end_delivery()
+            self._closing = self._loop.create_task(self._close(self._transport))
+        isolated(self._end_delivery)
         self.is_over.set()
         self.successor_wanted.set()
         if not self._opened.done():
             self._opened.set_exception(_failure(ended))
         elif not self._opened.cancelled() and self._opened.exception() is None:
-            self._keeper.connection_ended(self, ended)
-            if self._closing is not None:
-                self._closing.add_done_callback(lambda _: self._keeper.connection_closed(self))
+            isolated(self._keeper.connection_ended, self, ended)
+        for future in self.replies.values():  # whoever was to take them did not
+            future.give_up()
+        self.replies.clear()
+
+    async def _close(self, transport: Transport) -> None:
+        try:
+            await transport.close()
+        except Exception:  # noqa: BLE001 (a defect of ours: never silent, and the connection counts as closed)
+            LOG.exception("a defect: a socket was not closed")
+        finally:
+            isolated(self._keeper.connection_closed, self)
 
     def _transmit(self, payload: bytes) -> None:
         if self._transport is not None:
@@ -343,23 +388,34 @@ class Connection:
     def _set_timer(self, due: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._due = due  # not the loop's time: uvloop's stands still while callbacks run
-        self._timer = self._loop.call_later(max(0.0, due - monotonic()), self._tick)
+        now = elapsed()
+        self._due = min(due, now + _LOOK)  # not the loop's time: uvloop's stands still while callbacks run
+        self._timer = self._loop.call_later(max(0.0, self._due - now), self._tick)
 
     def _tick(self) -> None:
-        now = monotonic()
+        now = elapsed()
         is_late, was_late = now > self._due + _LATE, self._was_late
         self._was_late = is_late and not was_late
         if self._was_late:  # once in a row: by the next time the socket was read, however busy the program is
             self._set_timer(now + _LATE / 10)
             return
         self._timer = None
-        quiet_for = self._transport.quiet_for() if self._transport is not None else None
-        if quiet_for is not None:
-            self._session.heard(now - quiet_for)
-        self._session.handle_time(now)
+        isolated(self._listen, now)
+        is_done = isolated(self._session.handle_time, now)
         self._carry_out()
-        self._arm()
+        if is_done:
+            self._arm()
+        elif self._session.deadline is not None:
+            self._set_timer(now + _LATE)  # not at once: what failed may fail again
+
+    def _listen(self, now: float) -> None:
+        """Ask the system when the last byte came in. Its answer leaves out a suspend: it counts from then on only."""
+        before, self._suspended = self._suspended, suspended()
+        if self._suspended - before > _LATE:
+            self._woke_at = now
+        quiet_for = self._transport.quiet_for() if self._transport is not None else None
+        if quiet_for is not None and now - quiet_for > self._woke_at:
+            self._session.heard(now - quiet_for)
 
 
 def _proxy(grant: Grant, settings: Settings) -> str | None:

@@ -9,35 +9,48 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tautwire.client.backfill import Backfilled
+from tautwire.client.clock import elapsed
 from tautwire.client.connection import Connection
 from tautwire.client.dispatcher import Dispatcher
-from tautwire.client.errors import BackfillIncomplete, ConnectError, EventsDropped, SendRefused, ViewIncomplete
+from tautwire.client.errors import (
+    BackfillIncomplete,
+    ConnectError,
+    EventsDropped,
+    SendRefused,
+    UnreadableFrame,
+    ViewIncomplete,
+)
 from tautwire.client.filler import Filler
 from tautwire.client.grant import Resume
+from tautwire.client.guard import isolated
 from tautwire.client.handlers import Binding, HandlerList
 from tautwire.client.loader import Loader
 from tautwire.client.log import LOG
 from tautwire.client.metrics import Metrics, guarded
 from tautwire.client.repeats import Repeats, is_stamped
 from tautwire.client.sends import REPLAY_WAIT, Orphans
-from tautwire.protocol.events import Event, MessageEvent
+from tautwire.protocol.events import Event, MalformedEvent, MessageEvent
 from tautwire.protocol.frames import PresenceSub
 from tautwire.protocol.ids import ChannelId, UserId
-from tautwire.session.client import Arrival, Cause, Ended, FrameError
+from tautwire.session.client import Arrival, Cause, Ended
+from tautwire.session.members import FrameError
 
 if TYPE_CHECKING:
     from tautwire.client.supervisor import ClientState
+
+
+_MAX_KINDS: Final = 50
+"""Kinds of unreadable frames that get a line in the log."""
 
 
 class Closed(NamedTuple):
     """A connection ended; given to close handlers."""
 
     code: int | None
-    """The server's WebSocket close code, None if it sent no Close frame."""
+    """The server's WebSocket close code; None if it sent none, or one that the WebSocket protocol does not allow."""
     reason: str
     will_reconnect: bool
     """Whether another connection is there or being made."""
@@ -50,7 +63,7 @@ class Gap:
     """The client was away and is back; given to gap handlers."""
 
     began: datetime
-    """When the old connection was last heard, in UTC."""
+    """When the old connection was last heard, in UTC, as the clock counts when the gap is told."""
     ended: datetime
     """When the new one got its hello, in UTC."""
     reason: str
@@ -73,6 +86,7 @@ class Delivery:
         if dispatcher.report is not None:
             raise ValueError("this dispatcher belongs to another client")
         dispatcher.report = self.report
+        dispatcher.unreadable = self.unreadable
         self.dispatcher = dispatcher
         self.raw: HandlerList[str] = HandlerList(self.report)
         self.errors: HandlerList[tuple[BaseException, Event | None]] = HandlerList(self.report, spread=True)
@@ -85,13 +99,17 @@ class Delivery:
         """Keeps the local view, if the client has one."""
         self.repeats = Repeats()
         self.orphans = Orphans()
-        self.position: int | None = None
+        self.position: str | None = None
         """How far a server that knows positions has delivered."""
         self.presence: list[UserId] | None = None
         """The users whose presence every new connection subscribes to."""
         self._last = b""
+        self._unreadable: set[str] = set()  # kinds of faults that are in the log
         self._awaits_replay = False
-        self._away_since: tuple[datetime, str] | None = None
+        self._away_since: tuple[float, str] | None = None
+        """When the last connection was last heard, in the time of ``clock.elapsed``, and why it ended."""
+        self.step_taken: Callable[[ClientState], None] = lambda _: None
+        """Called with every new state of the client."""
         self._reply_patience = reply_patience
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
@@ -152,23 +170,30 @@ class Delivery:
 
     def events_received(self, arrivals: Iterable[Arrival]) -> None:
         """Give events to their handlers, but no copies."""
-        deliver, last = self._deliver, self._last
+        deliver, last, repeats = self._deliver, self._last, self.repeats
         may_replay = self._awaits_replay or bool(self.orphans.waiting)
-        may_repeat = self.repeats.is_watching
-        is_watching = may_replay or may_repeat
+        is_watching = may_replay or repeats.is_expecting
+        fresh: list[bytes] | None = [] if repeats.is_remembering else None
         if is_watching:
-            is_repeat, now, me = self.repeats.is_repeat, monotonic(), self.dispatcher.me
+            now = elapsed()
         for event, raw in arrivals:
-            if raw == last and is_stamped(raw):  # the server stutters
+            if raw == last and is_stamped(raw):  # the server stutters: no two events have the same timestamp
+                LOG.debug("left out an event that came twice in a row")
                 continue
             last = raw
-            if is_watching and ((may_replay and self._is_replay(event)) or (may_repeat and is_repeat(raw, now, me))):
+            if is_watching and may_replay and self._is_replay(event):
+                continue
+            if fresh is not None:
+                fresh.append(raw)
+            if is_watching and repeats.is_expecting and repeats.is_copy(raw, now, self.dispatcher.me):
                 continue
             try:
                 deliver(event)
             except Exception:  # noqa: BLE001 (a defect of ours, since handlers are caught: never silent, and more comes)
                 LOG.exception("a defect: %s was not delivered to all", type(event).__name__)
         self._last = last
+        if fresh:
+            repeats.remember(fresh)
 
     def _is_replay(self, event: Event) -> bool:
         """Tell whether an event is our own message sent back, which is no news: who sent it knows, or is told now."""
@@ -179,14 +204,23 @@ class Delivery:
             return False
         return self.orphans.is_replay(event, self.dispatcher.me)
 
-    def positioned(self, position: int) -> None:
+    def positioned(self, position: str) -> None:
         """Remember where to go on."""
-        self.position = max(position, self.position or 0)
+        self.position = position
         self.repeats.positioned()
 
     def pinged(self, round_trip: float) -> None:
         """Tell how long a ping took."""
         self.metrics.pinged(round_trip)
+
+    def unreadable(self, event: MalformedEvent) -> None:
+        """Report a frame that could not be read: to the error handlers each one, to the log one of each kind."""
+        error = UnreadableFrame(event.reason)
+        kind = event.reason.partition(" (")[0]  # what follows is the place in the frame
+        if kind not in self._unreadable and len(self._unreadable) < _MAX_KINDS:
+            self._unreadable.add(kind)
+            LOG.warning("%s; %d bytes; more of this kind are not logged", error, len(event.raw))
+        self.errors.publish((error, event))
 
     def refused(self, error: SendRefused | FrameError | BackfillIncomplete | ViewIncomplete) -> None:
         """Tell of the refusal of a frame nobody waits for, or of something that could not be read."""
@@ -200,33 +234,53 @@ class Delivery:
         self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         self.repeats.hold(overlaps=old is not None)
 
+    def cut_short(self, old: Connection) -> None:
+        """Note that what a replaced connection had still to say may be lost."""
+        reason = old.end.reason if old.end is not None else "replaced before it had said all"
+        self._away_since = old.heard_at, reason
+
     def taken_over(self, new: Connection) -> None:
         """Deliver from the new connection on, and make up for what happened in between."""
+        for step in (self._go_on, self._look_up, self._report_gap, self._await_replays, self._subscribe):
+            isolated(step, new)
+
+    def _go_on(self, new: Connection) -> None:
         grant = new.grant
-        resume = grant.resume
-        self.repeats.take_over(monotonic(), positions=resume is not None)
         self._awaits_replay = True
         self.dispatcher.me = grant.identity.user.id
-        if resume is not Resume.RESUMED:
+        if grant.resume is not Resume.RESUMED:
             self.position = grant.position
+        self.repeats.take_over(elapsed(), positions=grant.resume is not None)
         LOG.info("connected as %s to %s", grant.identity.user.id, grant.identity.team.domain)
+
+    def _look_up(self, new: Connection) -> None:
+        """Let what reads from the Web API know."""
         if self.loader is not None:
-            self.loader.connected(grant.identity.user.id, is_resumed=resume is Resume.RESUMED)
-        filler = self.filler
-        if filler is not None:
-            filler.connected(grant.clock_ahead)
-        if self._away_since is not None:
-            began, reason = self._away_since
-            self._away_since = None
-            if resume is Resume.RESUMED or filler is None:
-                self.gaps.publish(Gap(began, datetime.now(UTC), reason, resume))
-            else:
-                gap = Gap(began, datetime.now(UTC), reason, resume, filling=filler.ids)
-                self.gaps.publish(gap)
-                filler.fill(gap)
+            self.loader.connected(new.grant.identity.user.id, is_resumed=new.grant.resume is Resume.RESUMED)
+        if self.filler is not None:
+            self.filler.connected(new.grant.clock_ahead)
+
+    def _report_gap(self, new: Connection) -> None:
+        if self._away_since is None:
+            return
+        heard_at, reason = self._away_since
+        self._away_since = None
+        ended = datetime.now(UTC)
+        began = ended - timedelta(seconds=elapsed() - heard_at)  # also if the clock was set meanwhile
+        resume, filler = new.grant.resume, self.filler
+        if resume is Resume.RESUMED or filler is None:
+            self.gaps.publish(Gap(began, ended, reason, resume))
+        else:
+            gap = Gap(began, ended, reason, resume, filling=filler.ids)
+            self.gaps.publish(gap)
+            filler.fill(gap)
+
+    def _await_replays(self, _new: Connection) -> None:
         if self.orphans.waiting:
             self.orphans.give_up_after(REPLAY_WAIT)
-        if self.presence is not None:
+
+    def _subscribe(self, new: Connection) -> None:
+        if self.presence is not None and new.is_live:  # a successor may end before it is let speak
             try:
                 new.send(PresenceSub(self.presence))
             except FrameError as error:  # its number has become longer, or somebody took it
@@ -234,17 +288,16 @@ class Delivery:
 
     def ended(self, connection: Connection, ended: Ended, *, was_replaced: bool, will_reconnect: bool) -> None:
         """Tell of the end of a connection, and remember since when the client is away."""
-        self.orphans.adopt(connection, self._reply_patience)
+        isolated(self.orphans.adopt, connection, self._reply_patience)
         if not will_reconnect:
-            self.orphans.give_up()
+            isolated(self.orphans.give_up)
         if not was_replaced:
+            self._away_since = connection.heard_at, ended.reason
             if self.loader is not None:
-                self.loader.disconnected()
-            quiet_for = timedelta(seconds=monotonic() - connection.heard_at)
-            self._away_since = datetime.now(UTC) - quiet_for, ended.reason
+                isolated(self.loader.disconnected)
         code = connection.end.code if connection.end is not None else None
         closed = Closed(code, ended.reason, will_reconnect, ended.cause)
-        self.metrics.disconnected(closed)
+        isolated(self.metrics.disconnected, closed)
         self.closes.publish(closed)
 
     def trouble(self, error: ConnectError) -> None:
@@ -256,6 +309,7 @@ class Delivery:
 
     def stepped(self, state: "ClientState") -> None:
         """Tell of the client's new state."""
+        self.step_taken(state)
         self.metrics.state_changed(state)
 
     async def stop_reading(self) -> None:

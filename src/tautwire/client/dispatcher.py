@@ -16,7 +16,7 @@ from tautwire.client.handlers import Binding, HandlerOptions, Options, Report, r
 from tautwire.client.hearing import Hearing
 from tautwire.client.lanes import FAILURES
 from tautwire.client.metrics import Metrics
-from tautwire.protocol.events import Event, MessageEvent, UnknownEvent
+from tautwire.protocol.events import Event, MalformedEvent, MessageEvent, UnknownEvent
 
 E = TypeVar("E", bound=Event)
 E_contra = TypeVar("E_contra", bound=Event, contravariant=True)
@@ -112,6 +112,8 @@ class Dispatcher:
     def __init__(self) -> None:
         self.report: Report | None = None
         """Hears of every exception a handler lets out; set by the client that uses the dispatcher."""
+        self.unreadable: Callable[[MalformedEvent], None] | None = None
+        """Called with every frame that could not be read; set by the client as well."""
         self._metrics: Metrics | None = None
         self._lock = threading.Lock()
         self.me = ""
@@ -275,7 +277,9 @@ class Dispatcher:
     def _pick(self, event: Event) -> None:
         """Give an event to its handlers the long way, and keep the choice if it is the same for all of the class."""
         routes, entries = self._routes, self._entries  # this order: a registration in between drops ``routes``
-        is_lasting = not isinstance(event, UnknownEvent)  # whose type stands in the event, not in the class
+        is_lasting = not isinstance(event, UnknownEvent | MalformedEvent)  # the type of the one stands in the event
+        if isinstance(event, MalformedEvent) and self.unreadable is not None:
+            self.unreadable(event)
         is_handled = False
         chosen: list[tuple[Binding[Any], Any]] = []
         for targets, binding, hearing in (each for each in entries if each.is_for(event)):

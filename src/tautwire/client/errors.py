@@ -6,12 +6,14 @@
     │   └── ConnectRefused      no try will work until somebody changes something .code
     ├── NotConnected            there is no connection, and none is being made
     ├── ClientClosed            close() was called
+    ├── NotSent                 the message waited too long, or too many wait already
     ├── SendUnknown             sent, but not answered: it may have happened or not
     ├── EventsDropped           the queue of a handler ran full; for error handlers .handler
     ├── BackfillIncomplete      messages of a gap may be missing; for error handlers .channel .since .reason
     ├── ViewIncomplete          part of the local view could not be read                 .what .reason
     └── (from protocol.errors)
         ├── RtmError ── SendRefused    the server said no to a frame             .code .msg
+        ├── ProtocolError ── UnreadableFrame  the server sent no event and no reply; for error handlers .reason
         └── LocalProtocolError ── FrameError  the frame must not be sent; also a ValueError
 
 None ever contains a token, the address of a ticket or a proxy password, also where it repeats the server's words:
@@ -20,7 +22,7 @@ None ever contains a token, the address of a ticket or a proxy password, also wh
 
 # ruff: noqa: N818 - they read as what happened, like ConnectionResetError without the suffix
 
-from tautwire.protocol.errors import RtmError, TautwireError
+from tautwire.protocol.errors import ProtocolError, RtmError, TautwireError
 from tautwire.protocol.ids import ChannelId, Ts
 
 
@@ -76,11 +78,34 @@ class ClientClosed(TautwireError):
 
 
 class SendRefused(RtmError):
-    """The server answered the frame with an error; the message is not stored."""
+    """The server answered the frame with an error; the message is not stored.
+
+    The code is 0 where the server gave a text without a number, such as ``not_in_channel``.
+    """
+
+
+class NotSent(TautwireError):
+    """The message was not sent: too many wait for their turn already, or its time was over while it waited."""
 
 
 class SendUnknown(TautwireError):
     """The frame went out, but no answer came: the message may be stored or not. Do not send it again blindly."""
+
+
+class UnreadableFrame(ProtocolError):
+    """The server sent a frame that is no event and no reply. Error handlers get this with the ``MalformedEvent``.
+
+    Args:
+        reason: what is wrong with it; nothing of the frame stands in it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason: str
+        (self.reason,) = self.args
+
+    def __str__(self) -> str:
+        return f"the server sent a frame that cannot be read: {self.reason}"
 
 
 class EventsDropped(TautwireError):

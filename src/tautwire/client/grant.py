@@ -4,9 +4,7 @@ An answer is a ``Grant``. A refusal is one of three: trying again is useless, ha
 """
 
 import asyncio
-import json
 from collections.abc import Mapping
-from copy import copy
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from enum import Enum
@@ -15,14 +13,13 @@ from time import time
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-import aiohttp
 import msgspec
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from tautwire.client.bounded import NO_OBJECT
 from tautwire.client.causes import WANTS_CREDENTIALS, explain, refused_by_proxy
 from tautwire.client.errors import ConnectError, ConnectRefused, RateLimited
-from tautwire.client.lookups import Resolver
 from tautwire.protocol.ids import TeamId, UserId
 
 DEFAULT_RETRY_AFTER: Final = 30.0
@@ -61,37 +58,6 @@ FATAL: Final = frozenset(
     }
 )
 """Errors of rtm.connect that time does not heal. Source: rtm.md 1.3 (documented). Any other one is tried again."""
-
-
-class ConnectClient(AsyncWebClient):
-    """slack_sdk's client, with two habits of ours.
-
-    It takes an answer in JSON whatever it is called: a fake server may say text/plain. slack_sdk leaves such an answer
-    as text, which its own check of the answer then fails on. And it looks up names so that nobody has to wait for it.
-    """
-
-    async def _request(self, **arguments: Any) -> dict[str, Any]:
-        caller = copy(self)  # has the session of this call; without one, slack_sdk makes one with aiohttp's look-ups
-        connector = aiohttp.TCPConnector(resolver=Resolver())
-        timeout = aiohttp.ClientTimeout(total=self.timeout)
-        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as caller.session:
-            response = await super(ConnectClient, caller)._request(**arguments)
-        if isinstance(response["data"], str) and response["status_code"] == 200:
-            response["data"] = _object(response["data"])
-        return response
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise ConnectError(_NO_OBJECT)
-    return found
-
-
-_NO_OBJECT: Final = "the Web API answered with something that is no JSON object"
 
 
 class SelfUser(msgspec.Struct, frozen=True):
@@ -136,12 +102,12 @@ class Grant:
     identity: Identity
     resume: Resume | None
     """None from a server that knows no positions."""
-    position: int | None
+    position: str | None
     clock_ahead: float | None = None
     """Seconds that the server's clock is ahead of ours, up to one second too few; None if it does not say."""
 
 
-async def ask(web: AsyncWebClient, position: int | None, within: float) -> Grant:
+async def ask(web: AsyncWebClient, position: str | None, within: float) -> Grant:
     """Call ``rtm.connect`` once.
 
     Args:
@@ -157,7 +123,7 @@ async def ask(web: AsyncWebClient, position: int | None, within: float) -> Grant
         async with asyncio.timeout(within):
             # POST, since aiohttp makes a GET twice when the first one is dropped, which nobody paid for
             response = await web.api_call("rtm.connect", http_verb="POST", params=_arguments(position))
-            return _grant(response.data, _clock_ahead(response))
+            return _grant(response.data, _clock_ahead(response), is_secure=web.base_url.startswith("https:"))
     except SlackApiError as error:
         is_relayed = web.proxy is not None and web.base_url.startswith("http:")
         raise _refusal(error, is_relayed=is_relayed) from None  # the original's text holds the whole answer
@@ -169,28 +135,28 @@ async def ask(web: AsyncWebClient, position: int | None, within: float) -> Grant
         raise ConnectError(f"rtm.connect failed: {explain(error)}") from None
 
 
-def _arguments(position: int | None) -> dict[str, Any]:
-    return {"batch_presence_aware": True, "presence_sub": True, "resume": "" if position is None else str(position)}
+def _arguments(position: str | None) -> dict[str, Any]:
+    return {"batch_presence_aware": True, "presence_sub": True, "resume": position or ""}
 
 
-def _grant(data: object, clock_ahead: float | None) -> Grant:
+def _grant(data: object, clock_ahead: float | None, *, is_secure: bool) -> Grant:
     if not isinstance(data, Mapping):
-        raise ConnectError(_NO_OBJECT)
+        raise ConnectError(NO_OBJECT)
     try:
         resume, position = data.get("resume"), data.get("position")
         return Grant(
-            url=_address(msgspec.convert(data["url"], str)),
+            url=_address(msgspec.convert(data["url"], str), is_secure=is_secure),
             identity=Identity(msgspec.convert(data["self"], SelfUser), msgspec.convert(data["team"], SelfTeam)),
             resume=Resume(resume) if resume in _RESUMES else None,
-            position=position if isinstance(position, int) else None,
+            position=str(position) if isinstance(position, str | int) else None,
             clock_ahead=clock_ahead,
         )
     except (KeyError, TypeError, msgspec.ValidationError) as error:
         raise ConnectError(f"rtm.connect answered without what it owes: {error}") from None
 
 
-def _address(url: str) -> str:
-    """Return the address as it is, if it can be one of a WebSocket."""
+def _address(url: str, *, is_secure: bool) -> str:
+    """Return the address as it is, if it can be one of a WebSocket, and does not show a ticket that came in secret."""
     try:
         parts = urlsplit(url)
         is_good = parts.scheme in ("ws", "wss") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
@@ -198,6 +164,11 @@ def _address(url: str) -> str:
         is_good = False
     if not is_good or not url.isprintable() or " " in url:  # a line break would end the line of the request
         raise ConnectError("rtm.connect answered with an address that is none of a WebSocket")
+    if is_secure and parts.scheme != "wss":
+        raise ConnectError(
+            "rtm.connect was called by https, but its address begins with ws:// instead of wss://: the ticket would go "
+            "unencrypted; behind a proxy that takes TLS off, the server has to be told so"
+        )
     return url
 
 

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 from slack_sdk.web.async_client import AsyncWebClient
 
 from tautwire.client.calls import PAGE, CallError, call, next_cursor
-from tautwire.protocol.codec import decode_event, encode
+from tautwire.protocol.codec import decode_event
 from tautwire.protocol.events import Event
 from tautwire.protocol.ids import ChannelId, Ts
+from tautwire.protocol.lenient import encoded
 
 
 class Page(NamedTuple):
@@ -64,7 +65,7 @@ def _message(channel: ChannelId, message: Any) -> tuple[Ts, Event]:
     """Make the event that a message of the history was: that lacks what every event of a channel says."""
     if not isinstance(message, Mapping) or not isinstance(message.get("ts"), str):
         raise CallError("the answer holds something that is no message")
-    event = decode_event(encode({"type": "message", **message, "channel": channel}))
+    event = decode_event(encoded({"type": "message", **message, "channel": channel}))
     if not isinstance(event, Event):
         raise CallError("the answer holds something that is no message")
     return Ts(message["ts"]), event

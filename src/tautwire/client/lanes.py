@@ -11,6 +11,7 @@ because the reader of the socket must never wait for a handler.
 
 import asyncio
 import contextlib
+import contextvars
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
@@ -18,6 +19,9 @@ from typing import Final, Generic, Literal, Protocol, TypeVar
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
+
+HANDLER: Final[contextvars.ContextVar["asyncio.Task[None] | None"]] = contextvars.ContextVar("handler", default=None)
+"""The task that runs a coroutine handler; known also in the tasks a handler makes, as ``asyncio.wait_for`` does."""
 
 Overflow = Literal["drop_newest", "drop_oldest"]
 """Which item gives way when the queue is full: the one that comes, or the one that waits longest."""
@@ -178,6 +182,7 @@ class TaskLanes(Generic[T]):
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
         me = asyncio.current_task()
+        HANDLER.set(me)
         done = 0
         while True:
             self._is_waking = False

@@ -7,7 +7,7 @@ everything was read and no event was missed after the question; and a connection
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -18,8 +18,8 @@ from tautwire.client.errors import NotConnected, ViewIncomplete
 from tautwire.client.log import LOG
 from tautwire.client.view import View
 from tautwire.client.wanted import ViewOptions
-from tautwire.protocol.codec import encode
 from tautwire.protocol.ids import ChannelId, UserId
+from tautwire.protocol.lenient import encoded, read
 from tautwire.protocol.objects import Channel, User
 
 T = TypeVar("T", User, Channel)
@@ -209,24 +209,15 @@ class Loader:
 def _objects(found: list[Any], kind: type[T]) -> list[T]:
     """Read users or conversations; one with members of an odd type keeps the others."""
     objects = []
-    decoder = msgspec.json.Decoder(kind)
+    decode = msgspec.json.Decoder(kind).decode
     for each in found:
         if not isinstance(each, Mapping) or not isinstance(each.get("id"), str):
             LOG.warning("the list of %ss holds something without an id: a %s", kind.__name__, type(each).__name__)
             continue
+        data = encoded(each)
         try:
-            objects.append(decoder.decode(encode(each)))
+            objects.append(decode(data))
         except msgspec.ValidationError as error:
             LOG.warning("%s %s is of an odd shape: %s", kind.__name__, each["id"], error)
-            objects.append(decoder.decode(encode(_sound(each, decoder))))
+            objects.append(read(kind, data))
     return objects
-
-
-def _sound(odd: Mapping[str, Any], decoder: "msgspec.json.Decoder[Any]") -> dict[str, Any]:
-    """Return those members that can be read each by itself."""
-    sound = {"id": odd["id"]}
-    for name, value in odd.items():
-        with suppress(msgspec.ValidationError):
-            decoder.decode(encode({**sound, name: value}))
-            sound[name] = value
-    return sound

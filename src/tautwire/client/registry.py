@@ -54,9 +54,10 @@ class HandlerRegistry:
     def add_error_handler(self, handler: Callable[[BaseException, Event | None], object]) -> Registration:
         """Call ``handler`` with every failure and the event it came with.
 
-        That is: what handlers raise, ``EventsDropped``, failed attempts to connect (``ConnectError``), and refusals of
-        frames that wait for no reply (``SendRefused``), and channels that were not filled (``BackfillIncomplete``);
-        the last three come without an event.
+        That is: what handlers raise, ``EventsDropped``, frames that cannot be read (``UnreadableFrame``, with the
+        ``MalformedEvent``), failed attempts to connect (``ConnectError``), refusals of frames that wait for no reply
+        (``SendRefused``), and channels that were not filled (``BackfillIncomplete``); the last three come without an
+        event.
         """
         return _add(self.delivery.errors, handler)
 

@@ -10,7 +10,7 @@ doubt an event comes twice rather than not at all.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import inf
 from typing import Final, TypeAlias
 
@@ -75,11 +75,14 @@ class Repeats:
     """
 
     def __init__(self) -> None:
-        self.is_watching = False
-        """Whether events have to be shown to this object at all."""
+        self.is_expecting = False
+        """Whether copies may come: then each event has to be shown to ``is_copy``."""
+        self.is_remembering = False
+        """Whether what is delivered has to be handed to ``remember``."""
         self._positions = False
         self._is_held = False
-        self._delivered: deque[bytes] | None = None
+        self._delivered: deque[Sequence[bytes]] = deque()  # the frames of one read each
+        self._count = 0
         self._size = 0
         self._copies: _Copies | None = None
         self._began = 0.0
@@ -87,65 +90,71 @@ class Repeats:
     def hold(self, *, overlaps: bool) -> None:
         """Keep what is remembered, for a successor is asked to go on from here; the old connection may still live."""
         self._is_held = True
-        if overlaps and self._delivered is None:
-            self._remember(())
-        self._update()
+        if overlaps:
+            self.is_remembering = True
 
     def release(self) -> None:
         """The attempt to make a successor came to nothing."""
         self._is_held = False
         if not self._positions:
-            self._delivered = None
-        self._update()
+            self._forget()
 
     def take_over(self, now: float, *, positions: bool) -> None:
         """Expect the new connection to repeat what is remembered."""
         self._is_held = False
         self._positions = positions
-        copies = _Copies(self._delivered or ())
-        self._copies = copies if copies.left else None
+        copies = _Copies(raw for frames in self._delivered for raw in frames)
+        self._expect(copies if copies.left else None)
         self._began = now
         if not positions:
-            self._delivered = None
-        elif self._delivered is None:
-            self._remember(())
-        self._update()
+            self._forget()
+        self.is_remembering = positions
 
     def positioned(self) -> None:
         """Forget what stands before a new position: all that is remembered, but for copies that are still to come."""
         if self._delivered and not self._is_held:
-            self._remember(self._copies.left.values() if self._copies is not None else ())
+            self._delivered.clear()
+            self._count = self._size = 0
+            if self._copies is not None:
+                self.remember(list(self._copies.left.values()))
 
-    def is_repeat(self, raw: bytes, now: float, me: str = "") -> bool:
-        """Tell whether an event is a copy of one delivered before; remember it if it is not.
+    def remember(self, frames: Sequence[bytes]) -> None:
+        """Remember events that came together, copies among them: they may all come once more."""
+        if not frames:
+            return
+        frames = frames[-MAX_COUNT:]
+        self._delivered.append(frames)
+        self._count += len(frames)
+        self._size += sum(map(len, frames))
+        while (self._size > MAX_SIZE or self._count > MAX_COUNT) and self._delivered:
+            oldest = self._delivered.popleft()
+            self._count -= len(oldest)
+            self._size -= sum(map(len, oldest))
+
+    def is_copy(self, raw: bytes, now: float, me: str = "") -> bool:
+        """Tell whether an event is a copy of one delivered before.
 
         The messages of the user ``me`` prove nothing about the order: the connection that sent one gets no event.
         """
-        if self._copies is not None and self._is_copy(self._copies, raw, now, me):
-            return True
-        if self._delivered is not None:
-            self._delivered.append(raw)
-            self._size += len(raw)
-            while self._size > MAX_SIZE or len(self._delivered) > MAX_COUNT:
-                self._size -= len(self._delivered.popleft())
-        return False
-
-    def _is_copy(self, copies: "_Copies", raw: bytes, now: float, me: str) -> bool:
+        copies = self._copies
+        if copies is None:
+            return False
         if now > self._began + UNSTAMPED_LIFE:
             copies.skip()
         header = _read(raw)
         found = header is not None and now <= self._began + LIFE and copies.take(raw, header, me)
         if not copies.left or now > self._began + LIFE:
-            self._copies = None
-        self._update()
+            self._expect(None)
         return found
 
-    def _remember(self, raws: Iterable[bytes]) -> None:
-        self._delivered = deque(raws)
-        self._size = sum(map(len, self._delivered))
+    def _expect(self, copies: "_Copies | None") -> None:
+        self._copies = copies
+        self.is_expecting = copies is not None
 
-    def _update(self) -> None:
-        self.is_watching = self._delivered is not None or self._copies is not None
+    def _forget(self) -> None:
+        self.is_remembering = False
+        self._delivered.clear()
+        self._count = self._size = 0
 
 
 class _Copies:

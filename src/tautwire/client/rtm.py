@@ -1,13 +1,12 @@
 """The asyncio client: what a program calls. The work is done by the parts it puts together.
 
-A ``Supervisor`` keeps a connection up, a ``Delivery`` brings what it says to the handlers, a ``Turn`` holds messages to
-the allowed rate. ``tautwire.client.blocking`` runs this very client on a loop of its own.
+A ``Supervisor`` keeps a connection up, a ``Delivery`` brings what it says to the handlers, a ``Sending`` sends frames.
+``tautwire.client.blocking`` runs this very client on a loop of its own.
 """
 
 import asyncio
 import ssl as ssl_module
 from collections.abc import Iterable, Mapping
-from functools import partial
 from os import PathLike
 from time import monotonic
 from types import TracebackType
@@ -19,19 +18,22 @@ from tautwire.client.backfill import Backfill
 from tautwire.client.connection import Connection, Reply
 from tautwire.client.delivery import Delivery
 from tautwire.client.dispatcher import Dispatcher
-from tautwire.client.errors import NotConnected, SendRefused, SendUnknown
+from tautwire.client.errors import NotConnected
 from tautwire.client.filler import Filler
 from tautwire.client.grant import Identity, ask
+from tautwire.client.guard import finished
 from tautwire.client.interrupts import waking
+from tautwire.client.lanes import HANDLER
 from tautwire.client.loader import Loader
-from tautwire.client.metrics import Metrics, Outcome
+from tautwire.client.metrics import Metrics
 from tautwire.client.registry import HandlerRegistry
-from tautwire.client.sends import Turn, first_id
+from tautwire.client.sending import Sending, said, users
+from tautwire.client.sends import first_id
 from tautwire.client.settings import MESSAGE_RATE, Offline, Settings
 from tautwire.client.supervisor import ClientState, Supervisor
 from tautwire.client.view import View
 from tautwire.client.wanted import ViewOptions
-from tautwire.protocol.errors import ConfigError, RtmErrorCode
+from tautwire.protocol.errors import ConfigError
 from tautwire.protocol.frames import (
     Ack,
     ClientFrame,
@@ -43,22 +45,14 @@ from tautwire.protocol.frames import (
     Tickle,
     Typing,
 )
-from tautwire.protocol.ids import ChannelId, Ts, UserId
+from tautwire.protocol.ids import ChannelId, Ts
 from tautwire.protocol.tokens import Token
-from tautwire.session.client import Patience, parse_frame, type_of
+from tautwire.session.client import Patience
 from tautwire.session.governor import Backoff
 from tautwire.session.ratelimit import Rate
 
 GRACE: Final = 2.0
 """Seconds ``close`` gives to handlers that are at work or have work waiting."""
-
-
-_PASSING: Final = frozenset({"typing", "presence_query", "tickle"})
-"""Frames that are worth nothing later and get no reply: those that may be dropped quietly."""
-
-
-_REPLIES: Final[dict[str, type[Reply]]] = {"message": Ack, "ping": Pong}
-"""What says that a frame arrived, by the type of the frame; no other frame gets a reply."""
 
 
 class RTMClient(HandlerRegistry):
@@ -85,7 +79,7 @@ class RTMClient(HandlerRegistry):
         view: what of the workspace is kept in ``view``.
 
     Raises:
-        ConfigError: there is no token, an address or a file is none, or another setting makes no sense.
+        ConfigError: there is no token, an address or a file is not one, or another setting has a value it cannot have.
     """
 
     def __init__(
@@ -131,15 +125,16 @@ class RTMClient(HandlerRegistry):
         self._rtm_connect = settings.connect_client()
         if backfill is not None:
             delivery = self.delivery
-            web = settings.connect_client()
+            web = settings.reading_client()
             publish = delivery.fillings.publish
             delivery.fill_with(Filler(backfill, web, delivery.dispatch, delivery.refused, publish))
         if view is not None:
             self._view = View(view)
-            loader = Loader(self._view, view, settings.connect_client(), self.delivery.refused)
+            loader = Loader(self._view, view, settings.reading_client(), self.delivery.refused)
             self.delivery.view_with(loader)
         self._supervisor = Supervisor(self._open, self.delivery, settings)
-        self._turn = Turn(settings.message_rate)
+        self.sending = Sending(self._supervisor, self.delivery, settings)
+        """The sending half of the client."""
         self._last: Connection | None = None
         self._closing: asyncio.Task[None] | None = None
 
@@ -210,7 +205,7 @@ class RTMClient(HandlerRegistry):
         return None if connection is None else connection.round_trip
 
     @property
-    def position(self) -> int | None:
+    def position(self) -> str | None:
         """Place in the workspace's log up to which events were delivered; None from a server without positions."""
         return self.delivery.position
 
@@ -247,17 +242,17 @@ class RTMClient(HandlerRegistry):
         Raises:
             ConnectRefused: the server will not have us; ``state`` stays FAILED and ``failure`` says why.
             ConnectError: the first attempt failed, and ``auto_reconnect`` is off.
-            NotConnected: somebody else cancelled the client's own tasks.
+            NotConnected: the client's own tasks were cancelled from outside.
             ClientClosed: after close().
         """
         try:
             with waking(asyncio.get_running_loop()):
                 await self._supervisor.run()
         except asyncio.CancelledError:
-            await self.close(grace=0.0)
+            await self._close_in_any_case(0.0)
             raise
         finally:
-            await self.close()
+            await self._close_in_any_case(GRACE)
 
     async def close(self, grace: float = GRACE) -> None:
         """End everything for good: no task, thread or socket is left. Safe in every state, any number of times.
@@ -266,30 +261,39 @@ class RTMClient(HandlerRegistry):
             grace: seconds for handlers to finish; what runs longer is cancelled. All in all it takes about two
                 seconds more at most. A thread that does not end is left behind, with a line in the log.
         """
-        await self.close_for(asyncio.current_task(), grace)
+        await self.close_for(HANDLER.get() or asyncio.current_task(), grace)
 
     async def close_for(self, caller: object, grace: float) -> None:
         """As ``close``; ``caller`` is the task or thread that waits, in case it is a handler's."""
+        await asyncio.shield(self._begin_to_close(grace, caller))
+
+    async def _close_in_any_case(self, grace: float) -> None:
+        """As ``close``, but a cancellation does not make it return early: nothing is left then, either."""
+        await finished(self._begin_to_close(grace, asyncio.current_task()))
+
+    def _begin_to_close(self, grace: float, caller: object) -> asyncio.Task[None]:
         if self._closing is None:
             self._closing = asyncio.get_running_loop().create_task(self._end(grace, caller))
-        await asyncio.shield(self._closing)
+        return self._closing
 
     async def _end(self, grace: float, caller: object) -> None:
-        await self._supervisor.close()
-        await self.delivery.close(grace, caller)
+        try:
+            await self._supervisor.close()
+        finally:
+            await self.delivery.close(grace, caller)
 
     async def __aenter__(self) -> Self:
         try:
             await self.connect()
         except BaseException:
-            await self.close()
+            await self._close_in_any_case(GRACE)
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.close()
+        await self._close_in_any_case(GRACE)
 
     async def _open(self, supervisor: Supervisor) -> Connection:
         old = supervisor.connection
@@ -323,62 +327,30 @@ class RTMClient(HandlerRegistry):
             The ``Ack`` of a message (with its ``ts``), the ``Pong`` of a ping, None for any other frame.
 
         Raises:
-            FrameError: the frame is too long, or its id is taken. It was not sent.
+            FrameError: the frame is too long, has a wrong member, or its id is taken. It was not sent.
             NotConnected: there is no connection. It was not sent.
+            NotSent: 1,000 messages wait for their turn already, or as many as ``message_rate`` lets go in 1,000
+                seconds if that is more. It was not sent.
             SendRefused: the server said no.
-            SendUnknown: it was sent, but no reply came, or none that makes sense: it may be stored or not.
+            SendUnknown: it was sent, but no reply came, or none of the right kind: it may be stored or not.
+
+        To wait no longer than you like, put ``asyncio.timeout`` around it; a ``TimeoutError`` leaves open whether the
+        frame was sent.
         """
-        if isinstance(frame, str):
-            frame = parse_frame(frame)
-        kind = type_of(frame)
-        if self.settings.offline == "drop" and kind in _PASSING and self._supervisor.is_between_connections:
-            return None
-        connection = await self._live()
-        if kind == "message":
-            await self._turn.wait()
-            connection = await self._live()  # it may have gone meanwhile
-        future = self._post(connection, frame)
-        match frame:
-            case PresenceSub(ids=ids) | {"type": "presence_sub", "ids": ids}:
-                self.delivery.presence = list(ids)
-        if future is None:
-            return None
-        try:
-            reply = await future
-        except SendRefused as error:
-            if error.code == RtmErrorCode.SLOW_DOWN.number:
-                self._turn.slow_down()
-            raise
-        if not isinstance(reply, _REPLIES[kind]):
-            name = type(reply).__name__
-            raise SendUnknown(
-                f"the server answered a {kind} with a reply of another kind ({name}); it may have happened or not"
-            )
-        if isinstance(reply, Ack) and self.delivery.filler is not None:
-            self.delivery.filler.sent(frame, reply.ts)
-        return reply
-
-    def _post(self, connection: Connection, frame: ClientFrame | Mapping[str, Any]) -> asyncio.Future[Reply] | None:
-        future = connection.send(frame)
-        if future is not None and self.delivery.is_measured:
-            future.add_done_callback(partial(self._settled, type_of(frame), monotonic()))
-        return future
-
-    def _settled(self, kind: str, sent_at: float, future: asyncio.Future[Reply]) -> None:
-        if future.cancelled():
-            return
-        error = future.exception()
-        outcome: Outcome = "refused" if isinstance(error, SendRefused) else "unknown"
-        if error is None and isinstance(future.result(), _REPLIES[kind]):
-            outcome = "delivered"
-        self.delivery.metrics.reply_received(kind, outcome, monotonic() - sent_at)
+        return await self.sending.send(frame)
 
     async def say(
         self, channel: str, text: str, *, thread_ts: str | None = None, reply_broadcast: bool | None = None
     ) -> Ack:
-        """Post a text and return its ack; see ``send``. ``&``, ``<`` and ``>`` have to be escaped by then."""
-        thread = None if thread_ts is None else Ts(thread_ts)
-        return await self.send(Message(ChannelId(channel), text, thread_ts=thread, reply_broadcast=reply_broadcast))
+        """Post a text and return its ack; see ``send``. ``&``, ``<`` and ``>`` have to be escaped by then.
+
+        Args:
+            channel: the id of the conversation.
+            text: up to 4,000 characters.
+            thread_ts: the ts of the message to reply to.
+            reply_broadcast: whether the reply is shown in the channel as well.
+        """
+        return await self.send(said(channel, text, thread_ts, reply_broadcast))
 
     async def typing(self, channel: str, *, thread_ts: str | None = None) -> None:
         """Show that we are typing; at most every three seconds."""
@@ -387,29 +359,19 @@ class RTMClient(HandlerRegistry):
 
     async def ping(self) -> float:
         """Ask the server for a sign of life; return the seconds it took."""
-        connection = await self._live()
-        sent_at = monotonic()
-        future = self._post(connection, PingMessage())
-        if future is not None:
-            await future
-        return monotonic() - sent_at
+        return await self.sending.ping()
 
     async def presence_query(self, ids: Iterable[str]) -> None:
         """Ask once for the presence of up to 500 users; the answers are presence_change events."""
-        await self.send(PresenceQuery([UserId(each) for each in ids]))
+        await self.send(PresenceQuery(users(ids)))
 
     async def presence_sub(self, ids: Iterable[str]) -> None:
-        """Replace the list of users whose presence changes we are told; later connections subscribe to it again."""
-        await self.send(PresenceSub([UserId(each) for each in ids]))
+        """Replace the list of users whose presence changes we are told, on this connection and every later one.
 
-    async def _live(self) -> Connection:
-        """Return a connection that takes frames, waiting for one as long as the settings allow."""
-        if self.settings.offline != "wait" and not self.is_connected:
-            raise NotConnected("not connected now")
-        try:
-            async with asyncio.timeout(self.settings.send_timeout):
-                while not (connection := await self._supervisor.ready()).is_live:  # noqa: ASYNC110 (ready() waits)
-                    await asyncio.sleep(0)  # it came and went
-        except TimeoutError:
-            raise NotConnected(f"no connection came back within {self.settings.send_timeout:g} s") from None
-        return connection
+        Returns at once, also while there is no connection.
+
+        Raises:
+            FrameError: it is no list of ids, or too long a one.
+            ClientClosed: after close().
+        """
+        await self.send(PresenceSub(users(ids)))

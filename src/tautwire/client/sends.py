@@ -1,4 +1,4 @@
-"""Frames on their way: how fast messages may go, and what becomes of those whose connection ended too early.
+"""Frames on their way: what becomes of those whose connection ended too early.
 
 A message that got no reply before its connection ended may be stored or not. Some servers send the last message again
 on the next connection (a ``message`` event with ``reply_to``), which settles it; whatever is not settled that way ends
@@ -11,44 +11,14 @@ import secrets
 from typing import Final
 
 from tautwire.client.connection import Awaited, Connection, Stored
-from tautwire.client.errors import SendUnknown
 from tautwire.protocol.codec import decode_command
 from tautwire.protocol.events import MessageEvent
 from tautwire.protocol.frames import Ack, Message
 from tautwire.protocol.ids import ChannelId
 from tautwire.protocol.text import Link, Text, build, parse
-from tautwire.session.ratelimit import Rate, TokenBucket
 
 REPLAY_WAIT: Final = 2.0
 """Seconds after a hello in which the last message may be sent again. Source: rtm.md 3.3 (read in an SDK)."""
-
-
-class Turn:
-    """Lets messages go at a given rate, in the order they asked."""
-
-    def __init__(self, rate: Rate | None) -> None:
-        self._rate = rate
-        self._bucket: TokenBucket | None = None
-        self._order = asyncio.Lock()
-
-    async def wait(self) -> None:
-        """Return when the next message may go."""
-        if self._rate is None:
-            return
-        loop = asyncio.get_running_loop()
-        if self._bucket is None:
-            self._bucket = TokenBucket(self._rate, loop.time())
-        if not self._order.locked() and self._bucket.take(loop.time()):
-            return
-        async with self._order:
-            while not self._bucket.take(loop.time()):  # noqa: ASYNC110 (nobody signals: time earns tokens)
-                await asyncio.sleep(self._bucket.wait(loop.time()))
-
-    def slow_down(self) -> None:
-        """Use up the burst: the server said that we are too fast."""
-        if self._bucket is not None:
-            while self._bucket.take(asyncio.get_running_loop().time()):
-                pass
 
 
 def first_id() -> int:
@@ -72,7 +42,7 @@ class Orphans:
         """Take over the sends of a connection that ended; they wait ``patience`` seconds more at most."""
         for frame_id, future in connection.replies.items():
             if frame_id in self.waiting:
-                _give_up(self.waiting[frame_id])
+                self.waiting[frame_id].give_up()
             self.waiting[frame_id] = future
         connection.replies.clear()
         self._stored = connection.stored or self._stored
@@ -113,13 +83,8 @@ class Orphans:
             self._timer.cancel()
             self._timer = None
         for future in self.waiting.values():
-            _give_up(future)
+            future.give_up()
         self.waiting.clear()
-
-
-def _give_up(future: Awaited) -> None:
-    if not future.done():
-        future.set_exception(SendUnknown("the connection ended before the reply; it may have happened or not"))
 
 
 _SCHEMES: Final = ("", "http://", "https://", "mailto:", "tel:")

@@ -17,8 +17,8 @@ from slack_sdk.web import WebClient
 from slack_sdk.web.async_client import AsyncWebClient
 
 from tautwire.client.backfill import Backfill
+from tautwire.client.bounded import MAX_GRANT, BoundedClient
 from tautwire.client.checks import check_backoff, check_choice, check_patience, check_rate, check_seconds
-from tautwire.client.grant import ConnectClient
 from tautwire.client.log import CONNECT_LOG, WEB_LOG
 from tautwire.protocol.errors import ConfigError
 from tautwire.protocol.tokens import Token
@@ -35,7 +35,7 @@ MESSAGE_RATE: Final = Rate(per_second=1.0, burst=10)
 """Messages sent by one client. Source: rtm.md 6.1 (1/s documented; the burst is recommended)."""
 
 
-W = TypeVar("W", WebClient, AsyncWebClient)
+W = TypeVar("W", bound=WebClient | AsyncWebClient)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Settings:
     """All settings of a client; times in seconds.
 
     Raises:
-        ConfigError: one of them makes no sense.
+        ConfigError: one of them has a value it cannot have.
     """
 
     token: Token
@@ -93,21 +93,19 @@ class Settings:
             others: the other fields.
 
         Raises:
-            ConfigError: there is no token, an address or a file is none, or another setting makes no sense.
+            ConfigError: there is no token, an address or a file is not one, or another setting has a value it
+                cannot have.
         """
         token = token or os.environ.get("SLACK_BOT_TOKEN") or ""
         if isinstance(token, str):
             token = Token(token.strip())
+        if not isinstance(token, Token):
+            raise ConfigError(f"token must be a str or a Token, got a {type(token).__name__}")
         if not token.reveal():
             raise ConfigError("no token: give token=…, or set SLACK_BOT_TOKEN")
-        base_url = base_url or os.environ.get("SLACK_API_URL") or SLACK_API_URL
-        if urllib.parse.urlsplit(base_url).scheme not in ("http", "https"):
-            raise ConfigError("base_url is the address of the Web API, such as http://127.0.0.1:8065/api/")
-        if not base_url.endswith("/"):
-            base_url += "/"
         if ca_file is not None:
             ssl = _trusting(ca_file, ssl)
-        return cls(token=token, base_url=base_url, ssl=ssl, **others)  # type: ignore[arg-type]
+        return cls(token=token, base_url=_api_address(base_url), ssl=ssl, **others)  # type: ignore[arg-type]
 
     def proxy_for(self, url: str) -> str | None:
         """Return the proxy to use for a URL: the one that was set, else what HTTP(S)_PROXY and NO_PROXY say.
@@ -128,10 +126,14 @@ class Settings:
         return self._make(AsyncWebClient, WEB_LOG)
 
     def connect_client(self) -> AsyncWebClient:
-        """Make the one for our own calls (rtm.connect, histories): it repeats no call by itself, and says less."""
-        client = self._make(ConnectClient, CONNECT_LOG)
-        client.retry_handlers = []
+        """Make the one for ``rtm.connect``: it repeats no call by itself, says less, and reads short answers only."""
+        client = self._make(BoundedClient, CONNECT_LOG)
+        client.limit = MAX_GRANT
         return client
+
+    def reading_client(self) -> AsyncWebClient:
+        """Make the one for lists and histories: as the one for ``rtm.connect``, for longer answers."""
+        return self._make(BoundedClient, CONNECT_LOG)
 
     def blocking_web_client(self) -> WebClient:
         """Make slack_sdk's blocking client."""
@@ -148,6 +150,31 @@ class Settings:
         )
         client.proxy = self.proxy_for(self.base_url)
         return client
+
+
+def _api_address(base_url: str | None) -> str:
+    """Return the address of the Web API, with a slash at its end. Where none is given, the environment has it.
+
+    An empty one is refused: it is a variable that was forgotten, and Slack's own address would get the token.
+    """
+    name = "base_url"
+    if base_url is None:
+        name, base_url = "SLACK_API_URL", os.environ.get("SLACK_API_URL", SLACK_API_URL)
+    try:
+        parts = urllib.parse.urlsplit(base_url)
+        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        has_credentials = "@" in parts.netloc
+    except (ValueError, AttributeError, TypeError):  # its text would hold the address
+        is_good = has_credentials = False
+    if has_credentials:
+        raise ConfigError(f"{name} must not have a user name or password in it: the token goes into token=…")
+    if not is_good:
+        shown = "an empty text" if base_url == "" else repr(base_url)
+        raise ConfigError(
+            f"{name} must be the address of the Web API, such as http://127.0.0.1:8065/api/, got {shown}; "
+            f"for Slack's own give {SLACK_API_URL} or leave it out"
+        )
+    return base_url if base_url.endswith("/") else f"{base_url}/"
 
 
 def _checked(proxy: str | None) -> str | None:

@@ -17,14 +17,15 @@ state stays READY. ``tautwire.client.rtm`` owns the supervisor and decides what 
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from enum import Enum
-from functools import partial
 from typing import Final, Protocol
 
 from tautwire.client.allowances import allowance_for
 from tautwire.client.connection import Connection
 from tautwire.client.errors import ClientClosed, ConnectError, ConnectRefused, NotConnected, RateLimited
+from tautwire.client.guard import finished, isolated
+from tautwire.client.handover import REPLACED, Handover
 from tautwire.client.log import LOG
 from tautwire.client.settings import Settings
 from tautwire.session.client import Cause, Ended
@@ -48,11 +49,20 @@ class ClientState(Enum):
 
 
 _BY_US: Final = "closed by us"
-_REPLACED: Final = "replaced by a new connection"
+
+_AFTER_DEFECT: Final = 1.0
+"""Seconds before the work goes on after a defect in it."""
+
+_CANCELLED: Final = (
+    "the client's own task was cancelled from outside, as asyncio.run() does with what is left when a program ends"
+)
 
 
 class Owner(Protocol):
     """Who a supervisor reports to. All are called on the loop; none may raise."""
+
+    def cut_short(self, old: Connection) -> None:
+        """Learn, before ``taken_over``, that a replaced connection ended before all its events had come."""
 
     def taken_over(self, new: Connection) -> None:
         """Learn that events come from this connection only from now on."""
@@ -94,8 +104,7 @@ class Supervisor:
         """Whether the task goes on by itself after a connection was lost or did not come about."""
         self._at_once = True
         """Whether the user asked for the next attempt: then it is made without jitter, and in any case."""
-        self._handover: tuple[Connection, asyncio.Future[None]] | None = None
-        """A connection whose last events are still to come, and what tells its successor's beginning."""
+        self._handover: Handover | None = None
         self._waiters: dict[asyncio.Future[Connection], None] = {}
         """Who waits for a connection, in the order they asked."""
         self._runs: dict[asyncio.Future[Exception | None], None] = {}
@@ -132,7 +141,7 @@ class Supervisor:
         Raises:
             ConnectRefused: there is no use in trying.
             ConnectError: there was no first connection, and nothing is to be repeated.
-            NotConnected: somebody cancelled the task that keeps the connection.
+            NotConnected: the task that keeps the connection was cancelled from outside.
             ClientClosed: it is too late.
         """
         self._begin()
@@ -171,18 +180,21 @@ class Supervisor:
         return await self._next()
 
     async def stop(self) -> None:
-        """End everything, within about a second, and forget a failure. Safe in every state."""
-        self._finish_handover()
+        """End everything, within about a second, and forget a failure. Safe in every state.
+
+        Only what there is by now: a connect() that comes meanwhile begins anew and is not waited for.
+        """
+        tasks = set(self._tasks)
         task, self._task = self._task, None
         if not self._is_closed:
             self.failure = None
+        self._finish_handover()
         self._leave()
+        connections = tuple(self._open)
         self._rest(ClientClosed() if self._is_closed else NotConnected("disconnected"))
         if task is not None:
             task.cancel()
-        await self._hang_up()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await finished(asyncio.get_running_loop().create_task(_wind_up(connections, tasks)))
 
     async def close(self) -> None:
         """End everything for good. A client that failed shows why for ever."""
@@ -199,18 +211,18 @@ class Supervisor:
             connection.leave(_BY_US, Cause.STOPPED)
             return
         if self._governor is not None:
-            self._governor.opened(self._now())
+            isolated(self._governor.opened, self._now())
         self._keeps_trying = self._settings.auto_reconnect
         self._at_once = False
         self._open.add(connection)
         old, self.connection = self.connection, connection
         self._show()
-        if old is None:
-            self._owner.taken_over(connection)
+        if old is None or old.is_over.is_set():
+            isolated(self._owner.taken_over, connection)
         else:
-            self._handover = old, asyncio.get_running_loop().create_future()
-            connection.hold()
-            old.retire(partial(self._hand_over, connection))
+            self._handover = Handover(old, connection, self._owner.cut_short, self._owner.taken_over)
+            if not isolated(self._handover.begin):
+                self._finish_handover()
         for waiter in self._take_waiters():
             waiter.set_result(connection)
 
@@ -225,7 +237,7 @@ class Supervisor:
             if ended.cause is not Cause.STOPPED:
                 LOG.info("connection lost: %s", ended.reason)
                 if self._governor is not None:
-                    self._governor.ended(self._now())
+                    isolated(self._governor.ended, self._now())
             self._show()
         goes_on = self._task is not None and not self._task.cancelling() and self._keeps_trying
         will_reconnect = self.connection is not None or goes_on
@@ -234,19 +246,13 @@ class Supervisor:
     def connection_closed(self, connection: Connection) -> None:
         """Forget a connection of which nothing is left."""
         self._open.discard(connection)
-
-    def _hand_over(self, connection: Connection) -> None:
-        """Let a successor speak, now that the one before it has brought all that was on its way."""
-        if self._handover is not None:
-            self._handover[1].set_result(None)
+        if self._handover is not None and self._handover.over.is_set():
             self._handover = None
-        self._owner.taken_over(connection)
-        connection.release()
 
     def _finish_handover(self) -> None:
         """Wait no longer for the connection before."""
         if self._handover is not None:
-            self._handover[0].leave(_REPLACED, Cause.REPLACED)
+            isolated(self._handover.finish)
 
     # -- the work -------------------------------------------------------------------------------------------
 
@@ -266,21 +272,27 @@ class Supervisor:
             self._task.add_done_callback(self._kept)
 
     async def _keep(self, governor: Governor) -> None:
-        """Do the work, until there is no more or something goes wrong with it."""
+        """Do the work, until there is no more. A defect in it costs a moment."""
         try:
-            error = await self._work(governor)
+            error = await self._work_on(governor)
         except asyncio.CancelledError:
             self._note_cancelled(asyncio.current_task())
-            await self._hang_up()  # here, for who cancels all tasks waits for them
+            winding_up = asyncio.get_running_loop().create_task(_wind_up(tuple(self._open), ()))
+            await finished(winding_up)  # here, for who cancels all tasks waits for them
             raise
-        except Exception as defect:  # noqa: BLE001 (never silent, and nobody is left waiting)
-            LOG.error("the client is disconnected because of a defect", exc_info=defect)
-            self._break_off(defect)
-            await self._hang_up()
-        else:
-            self._task = None
-            self.failure = error if isinstance(error, ConnectRefused) else None
-            self._rest(error or NotConnected("the connection ended"), error)
+        self._task = None
+        self.failure = error if isinstance(error, ConnectRefused) else None
+        self._rest(error or NotConnected("the connection ended"), error)
+
+    async def _work_on(self, governor: Governor) -> ConnectError | None:
+        while True:
+            try:
+                return await self._work(governor)
+            except Exception as defect:  # noqa: BLE001 (never silent, and nobody is left waiting)
+                LOG.error("a defect in what keeps the connection", exc_info=defect)
+                if self.connection is None and not self._keeps_trying:
+                    return ConnectError(f"a defect of the client: {type(defect).__name__}")
+                await asyncio.sleep(_AFTER_DEFECT)
 
     def _kept(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
@@ -289,29 +301,31 @@ class Supervisor:
     def _note_cancelled(self, task: "asyncio.Task[None] | None") -> None:
         """End the work unless that is what cancelled its task."""
         if task is self._task is not None:
-            error = NotConnected("somebody cancelled the task that keeps the connection")
-            LOG.warning("%s; the client is disconnected", error)
-            self._break_off(error)
-
-    def _break_off(self, error: Exception) -> None:
-        self._task = None
-        self._leave()
-        self._rest(error, error)
+            LOG.warning(
+                "%s. The client is disconnected. Use `async with client:`, or `await client.close()` at the end",
+                _CANCELLED,
+            )
+            error = NotConnected(_CANCELLED)
+            self._task = None
+            self._leave()
+            self._rest(error, error)
 
     async def _work(self, governor: Governor) -> ConnectError | None:
         """Make one connection after the other; return why there is no next one, None if none is wanted."""
+        if self.connection is not None and not await self._wants_successor(self.connection):  # after a defect
+            return None
         while True:
             if self._handover is not None:  # first things first: the next one begins where this one ends
-                await asyncio.wait([self._handover[1]])
+                await self._handover.over.wait()
             await self._pause(governor)
             try:
                 connection = await self._attempt(governor)
             except ConnectRefused as error:
-                self._owner.trouble(error)
+                isolated(self._owner.trouble, error)
                 if not await self._outlives(error):
                     return error
             except ConnectError as error:
-                self._owner.trouble(error)
+                isolated(self._owner.trouble, error)
                 governor.failed(self._now(), error.retry_after if isinstance(error, RateLimited) else 0.0)
                 if self.connection is None and not self._keeps_trying:
                     return error
@@ -383,13 +397,13 @@ class Supervisor:
                 end.set_result(outcome)
 
     def _leave(self) -> None:
-        """Begin to end all connections."""
-        for each in tuple(self._open):
-            each.leave(_BY_US, Cause.STOPPED)
-
-    async def _hang_up(self) -> None:
-        """Wait until nothing is left of the connections."""
-        await asyncio.gather(*(each.close(_BY_US, Cause.STOPPED) for each in self._open))
+        """Begin to end all connections, those first that were replaced."""
+        current = self.connection
+        for each in sorted(self._open, key=lambda each: each is current):
+            if each is current:
+                isolated(each.leave, _BY_US, Cause.STOPPED)
+            else:
+                isolated(each.leave, REPLACED, Cause.REPLACED)
 
     async def _next(self) -> Connection:
         waiter: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
@@ -408,7 +422,7 @@ class Supervisor:
         """Work out the state, and tell if it is another one."""
         was, self.state = self.state, self._state()
         if self.state is not was:
-            self._owner.stepped(self.state)
+            isolated(self._owner.stepped, self.state)
 
     def _state(self) -> ClientState:
         if self.connection is not None:
@@ -421,3 +435,10 @@ class Supervisor:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+async def _wind_up(connections: Iterable[Connection], tasks: Iterable["asyncio.Task[None]"]) -> None:
+    """Wait until nothing is left of connections and of tasks that were told to end."""
+    await asyncio.gather(*(each.close(_BY_US, Cause.STOPPED) for each in connections))
+    if tasks:
+        await asyncio.wait(tasks)

@@ -160,6 +160,24 @@ class _PicowsTransport:
             LOG.debug("socket ended with %s", redact(repr(error)))
 
 
+def _has_refused(transport: WSTransport) -> bool:
+    """Whether picows sent a Close frame by itself, because the server broke the protocol."""
+    handshake = transport.close_handshake
+    return (
+        handshake is not None
+        and handshake.sent is not None
+        and handshake.sent.code != WSCloseCode.OK
+        and not handshake.recv_then_sent
+    )
+
+
+def _is_allowed(code: int) -> bool:
+    """Whether a Close frame may have a code. Source: RFC 6455 7.4 and IANA's list of close codes."""
+    return code in _DEFINED or 3000 <= code < 5000
+
+
+_DEFINED: Final = frozenset({*range(1000, 1004), *range(1007, 1015)})
+
 _TEXT: Final = WSMsgType.TEXT  # looking up a member of an enum takes longer than reading the rest of a frame
 
 
@@ -222,12 +240,20 @@ class _Listener(WSListener):
                 self._messages.append(message)
 
     def _close(self, transport: WSTransport, frame: WSFrame) -> None:
-        code = int(frame.get_close_code().value)
+        """Answer a Close frame, unless it answers one that picows sent because the server broke the protocol."""
+        if _has_refused(transport):
+            transport.disconnect()
+            self._finish(End(None, _BROKEN, Cause.BROKEN))
+            return
+        code = int(frame.get_close_code().value) if frame.payload_size else None
+        if code is not None and not _is_allowed(code):
+            self._break_off(transport, WSCloseCode.PROTOCOL_ERROR, f"{_BROKEN}: a Close frame with the code {code}")
+            return
         if not transport.is_close_frame_sent:
             transport.send_close(WSCloseCode(code or 1000))
         transport.disconnect()
         reason = redact(frame.get_close_reason() or "") or "the server closed the connection"
-        self._finish(End(code or None, reason, Cause.CLOSED))
+        self._finish(End(code, reason, Cause.CLOSED))
 
     def _break_off(self, transport: WSTransport, code: WSCloseCode, reason: str) -> None:
         transport.send_close(code)
@@ -235,9 +261,8 @@ class _Listener(WSListener):
         self._finish(End(None, reason, Cause.BROKEN))
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
-        handshake = transport.close_handshake
-        if handshake is not None and handshake.sent is not None and handshake.sent.code != WSCloseCode.OK:
-            self._finish(End(None, _BROKEN, Cause.BROKEN))  # the one who closed is picows
+        if _has_refused(transport):
+            self._finish(End(None, _BROKEN, Cause.BROKEN))
         self._finish(End(None, "the server dropped the connection without a Close frame", Cause.DROPPED))
 
     def _finish(self, end: End) -> None:

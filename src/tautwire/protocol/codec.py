@@ -1,18 +1,19 @@
 """Bytes to events and commands, and back. Nothing that comes from the wire makes these functions raise.
 
-``decode_events`` is the client's, ``decode_command`` the server's, ``encode`` everybody's. Each decoder first tries the
-one strict pass that fits nearly every frame, and looks closer only when that fails.
+``decode_events`` is the client's, ``decode_command`` the server's, ``encode`` is for both. Each decoder first tries the
+one strict pass that fits nearly every frame, and looks closer only when that fails. What does not fit its class is read
+once more by ``tautwire.protocol.lenient``.
 """
 
-import re
 from collections.abc import Callable, Iterable
-from functools import cache
-from typing import Any, Final, TypeAlias, TypeVar, Union
+from contextlib import suppress
+from typing import Any, Final, Protocol, TypeAlias, TypeVar, Union
 
 import msgspec
-from msgspec import DecodeError, Raw, Struct, ValidationError
+from msgspec import Raw, Struct, ValidationError
 from msgspec.json import Decoder
 
+from tautwire.protocol import lenient
 from tautwire.protocol.events import CATALOGUE, Event, MalformedEvent, UnknownEvent
 from tautwire.protocol.frames import (
     Ack,
@@ -37,14 +38,7 @@ from tautwire.protocol.ids import ChannelId, Ts, UserId
 _NEVER_PLAIN: Final = (b'{"ok":', b'{"type":"message","subtype":')
 """How frames begin that the one pass would fail on; a hint that saves the microsecond which the failure costs."""
 
-_MAX_FAULTS: Final = 20
-"""How many wrong members of one event are taken out before it is given up; each costs a decoding."""
-
-_FAULT_PATH: Final = re.compile(r" - at `\$(.*)`$")
-_FAULT_STEP: Final = re.compile(r"\.(\w+)|\[(\d+)\]")
-
-_UNREADABLE: Final = (DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for input that is wrong in whatever way."""
+_UNREADABLE: Final = lenient.UNREADABLE
 
 
 ServerFrame: TypeAlias = Event | Reply | Position
@@ -55,9 +49,14 @@ def decode_events(frames: Iterable[bytes]) -> list[ServerFrame]:
     """Read frames of a server, in their order.
 
     A class is found by type and subtype, then by type alone, except that a message of an unknown subtype becomes an
-    ``UnknownEvent``. An optional member of the wrong shape is taken for absent; where a member is needed, the event
-    becomes a ``MalformedEvent``. A ``message`` with ``reply_to`` is a message (the replay of an earlier connection's),
-    never an ack.
+    ``UnknownEvent``. A ``message`` with ``reply_to`` is a message (the replay of an earlier connection's), never an
+    ack.
+
+    A frame that does not fit its class is read as far as it can be. A number where a text belongs is taken as it is
+    written; half surrogates and bytes that are no UTF-8 become U+FFFD; any other member of the wrong shape is taken for
+    absent. Where the class cannot do without it, it is empty: "", 0, False or an empty list. So every JSON object with
+    a text as its ``type`` becomes an event, unless it is nested about a thousand levels deep. Everything else, replies
+    left aside, becomes a ``MalformedEvent``.
     """
     decode = _decode_plain_event
     events: list[ServerFrame] = []
@@ -132,7 +131,7 @@ class _AckWire(Struct, omit_defaults=True):
     reply_to: int | None = None
     ts: Ts | None = None
     text: str | None = None
-    error: _ErrorWire | None = None
+    error: _ErrorWire | str | None = None
 
 
 def _plain_classes() -> tuple[type, ...]:
@@ -150,21 +149,43 @@ _decode_members: Final = Decoder(dict[str, Raw]).decode
 
 
 def _decode_any_event(raw: bytes) -> Event | Reply:
-    kind = ""
     try:
-        header = _decode_header(raw)
-        if not header.type:
-            return _decode_reply(header, raw)
-        if not isinstance(header.type, str):
-            raise ValidationError(f"Expected `str`, got `{type(header.type).__name__}` - at `$.type`")
-        kind = header.type
-        if kind == "pong":
-            return _decode_pong(header, raw)
-        subtype = header.subtype if isinstance(header.subtype, str) else None
-        cls = _class_of(kind, subtype)
-        return _decode_leniently(cls, raw) if cls else UnknownEvent(type=kind, subtype=subtype, raw=raw)
+        return _decode_by_header(_strictly, raw, raw)
     except _UNREADABLE as error:
-        return MalformedEvent(type=kind, reason=str(error), raw=raw)
+        reason = str(error)
+    for data in lenient.mended(raw):
+        with suppress(*_UNREADABLE):
+            return _decode_by_header(lenient.read, data, raw)
+    return MalformedEvent(type="", reason=reason, raw=raw)
+
+
+_T = TypeVar("_T", bound=Struct)
+
+
+class _Reader(Protocol):
+    """A way to read an object of a class: strictly or leniently. Raises one of ``_UNREADABLE``."""
+
+    def __call__(self, cls: type[_T], data: bytes, /) -> _T: ...
+
+
+def _strictly(cls: type[_T], data: bytes) -> _T:
+    found: _T = lenient.decoder_of(cls).decode(data)
+    return found
+
+
+def _decode_by_header(read: _Reader, data: bytes, raw: bytes) -> Event | Reply:
+    """Read a frame by what its header says; ``raw`` is how it came, which ``data`` may be mended from."""
+    header = read(_Header, data)
+    kind = header.type
+    if not kind:
+        return _decode_reply(read, header, data)
+    if not isinstance(kind, str):
+        raise ValidationError(f"Expected `str`, got `{type(kind).__name__}` - at `$.type`")
+    if kind == "pong":
+        return _decode_pong(header, data)
+    subtype = header.subtype if isinstance(header.subtype, str) else None
+    cls = _class_of(kind, subtype)
+    return read(cls, data) if cls else UnknownEvent(type=kind, subtype=subtype, raw=raw)
 
 
 def _class_of(kind: str, subtype: str | None) -> type[Event] | None:
@@ -172,61 +193,22 @@ def _class_of(kind: str, subtype: str | None) -> type[Event] | None:
     return cls if cls or kind == "message" else CATALOGUE.get((kind, None))
 
 
-def _decode_reply(header: _Header, raw: bytes) -> Reply:
+def _decode_reply(read: _Reader, header: _Header, data: bytes) -> Reply:
     if header.ok is None and header.reply_to is None:
         raise ValidationError("Neither an event (no `type`) nor a reply (no `reply_to`)")
-    wire = _decode_leniently(_AckWire, raw)
-    if wire.ok is False or wire.error is not None:
-        error = wire.error or _ErrorWire()
-        return AckError(wire.reply_to, error.code, error.msg)
-    return Ack(wire.reply_to, wire.ts, wire.text)
+    wire = read(_AckWire, data)
+    match wire.error:
+        case _ErrorWire(code, msg):
+            return AckError(wire.reply_to, code, msg)
+        case str(msg):  # as the Web API says it; there is no number then
+            return AckError(wire.reply_to, 0, msg)
+        case None:
+            return AckError(wire.reply_to, 0, "") if wire.ok is False else Ack(wire.reply_to, wire.ts, wire.text)
 
 
-def _decode_pong(header: _Header, raw: bytes) -> Pong:
-    members = {name: value for name, value in _decode_members(raw).items() if name not in ("type", "reply_to")}
+def _decode_pong(header: _Header, data: bytes) -> Pong:
+    members = {name: value for name, value in _decode_members(data).items() if name not in ("type", "reply_to")}
     return Pong(header.reply_to if type(header.reply_to) is int else None, members)
-
-
-_T = TypeVar("_T", bound=Struct)
-
-
-@cache
-def _decoder_of(cls: type[Any]) -> Decoder[Any]:
-    """Return the decoder of a class. It is not strict: SDKs have met numbers as digits and booleans as 0 and 1."""
-    return Decoder(cls, strict=False)
-
-
-def _decode_leniently(cls: type[_T], raw: bytes) -> _T:
-    """Decode, taking out what has the wrong shape, innermost first, until the rest fits the class.
-
-    Raises:
-        ValidationError: the class cannot do without what is wrong.
-    """
-    decode: Callable[[bytes], _T] = _decoder_of(cls).decode
-    try:
-        return decode(raw)
-    except ValidationError as error:
-        first = error
-    tree = msgspec.json.decode(raw)
-    for _ in range(_MAX_FAULTS):
-        try:
-            return decode(_encode(tree))  # first of all as it is: a member given twice is only wrong the first time
-        except ValidationError as error:
-            if not _take_out(tree, str(error)):
-                break
-    raise first
-
-
-def _take_out(tree: Any, fault: str) -> bool:
-    """Remove from decoded JSON the place that msgspec's sentence ends with; tell whether there was one."""
-    path = _FAULT_PATH.search(fault)
-    steps: list[str | int] = [name or int(index) for name, index in _FAULT_STEP.findall(path[1])] if path else []
-    if not steps:
-        return False
-    for step in steps[:-1]:
-        tree = tree[step]
-    del tree[steps[-1]]
-    return True
 
 
 # --- commands ---

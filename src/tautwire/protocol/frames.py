@@ -168,9 +168,12 @@ class Pong(Struct, frozen=True):
 
 
 class Position(Struct, frozen=True, tag="position"):
-    """Everything up to this place in the workspace's log was delivered. Source: our own; sent only on request."""
+    """Everything up to this place in the workspace's log was delivered. Source: our own; sent only on request.
 
-    position: int
+    The place is opaque: only the server that gave it can read it. Older servers wrote a number.
+    """
+
+    position: str | int
 
 
 Reply: TypeAlias = Ack | AckError | Pong

@@ -108,7 +108,7 @@ def ts_from_micros(micros: int) -> Ts:
     """
     if not 0 <= micros <= _MAX_MICROS:
         raise ValueError(f"{micros} microseconds cannot be written as a timestamp")
-    return Ts(f"{micros // _SECOND:010}.{micros % _SECOND:06}")
+    return Ts("%010d.%06d" % divmod(micros, _SECOND))  # noqa: UP031 (half the time of an f-string)
 
 
 def ts_to_micros(ts: Ts) -> int:

@@ -9,34 +9,35 @@
 import asyncio
 import contextlib
 import logging
-import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final, Self, cast
-
-import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Mount, Route
+from typing import Final, Self, cast
 
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.clock import Clock
 from tautwire.server.config import Settings
+from tautwire.server.counts import Counts
 from tautwire.server.directory import Directory, TokenFile, is_loopback, read_directory
+from tautwire.server.health import Health
+from tautwire.server.http.connections import Connections
+from tautwire.server.http.descriptors import connection_limit
+from tautwire.server.http.forwarded import Forwarded
+from tautwire.server.http.front import Entrance
+from tautwire.server.http.server import HttpServer, listen
 from tautwire.server.hub.hub import Hub
 from tautwire.server.log.entry import Entry, Topic
+from tautwire.server.log.epochs import Epoch, Epochs, begin_epoch, read_epochs
 from tautwire.server.log.tail import Tail
-from tautwire.server.log.writer import Transaction, Writer
+from tautwire.server.log.transaction import Transaction
+from tautwire.server.log.writer import Writer
 from tautwire.server.rtm.door import Door
-from tautwire.server.rtm.handover import Handover
 from tautwire.server.services.identity import Identities
 from tautwire.server.services.presence import Presence
 from tautwire.server.services.seed import SAMPLE, Seed, plant, read_seed
 from tautwire.server.services.tickets import Tickets
 from tautwire.server.services.workspace import Team, Workspace
-from tautwire.server.store.database import Database, Query
+from tautwire.server.store.database import Database, Query, StoreError
+from tautwire.server.store.lookup import Lookup
 from tautwire.server.store.reader import Reader
 from tautwire.server.web_api import api, auth, bots, chat, conversations, reactions, rtm, users
 from tautwire.server.web_api.door import WebApi
@@ -49,8 +50,6 @@ FAMILIES: Final = (api, auth, bots, chat, conversations, reactions, rtm, users)
 Observer = Callable[[Sequence[Entry]], None]
 
 SWEEP_INTERVAL: Final = 1.0
-BACKLOG: Final = 4_096
-"""Connections that may wait to be accepted: a reconnect storm must not be refused."""
 
 
 class Server:
@@ -69,6 +68,7 @@ class Server:
         self._sample = sample
         self._observers: list[Observer] = []
         self._parts: _Parts | None = None
+        self._failure: asyncio.Future[StoreError] | None = None
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -87,6 +87,11 @@ class Server:
         """The base URL of the Web API, with a slash at the end as SDKs want it."""
         host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
         return f"http://{host}:{self.port}/api/"
+
+    @property
+    def health(self) -> Health:
+        """What is wrong with the server now."""
+        return self._running.health
 
     @property
     def workspace(self) -> Workspace:
@@ -112,7 +117,8 @@ class Server:
         """
         if self._parts is not None:
             raise ConfigError("the server is running already")
-        parts = _Parts(self.settings, self._clock, self._sample, self._observers)
+        self._failure = asyncio.get_running_loop().create_future()
+        parts = _Parts(self.settings, self._clock, self._sample, self._observers, self._break_down)
         try:
             await parts.start()
         except BaseException:
@@ -126,6 +132,20 @@ class Server:
         if parts is not None:
             await parts.stop()
 
+    async def broken(self) -> StoreError:
+        """Wait until nothing can be stored any more; return why. Then stop the server and end the process.
+
+        Raises:
+            ConfigError: the server was never started.
+        """
+        if self._failure is None:
+            raise ConfigError("the server is not running: call start() first")
+        return await asyncio.shield(self._failure)
+
+    def _break_down(self, failure: StoreError) -> None:
+        if self._failure is not None and not self._failure.done():
+            self._failure.set_result(failure)
+
     @property
     def _running(self) -> "_Parts":
         if self._parts is None:
@@ -136,14 +156,24 @@ class Server:
 class _Parts:
     """The parts of one run, in the order in which they are made; ``stop`` takes them down in reverse."""
 
-    def __init__(self, settings: Settings, clock: Clock, sample: Seed, observers: Sequence[Observer]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        sample: Seed,
+        observers: Sequence[Observer],
+        broken: Callable[[StoreError], None],
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._sample = sample
         self._observers = observers
+        self._broken = broken
+        self.health = Health()
+        self.counts = Counts()
         self._exit = contextlib.AsyncExitStack()
         self._tail = Tail(0)
-        self._hub = Hub({})
+        self._hub = Hub({}, Epochs([Epoch("", 0)]))
 
     @property
     def port(self) -> int:
@@ -156,12 +186,17 @@ class _Parts:
         self._exit.callback(database.close)
         reader = Reader(database)
         self._exit.callback(reader.close)
-        writer = Writer(database, clock=self._clock, deliver=self._deliver, durability=settings.durability)
+        writer = Writer(
+            database, clock=self._clock, deliver=self._deliver, durability=settings.durability, health=self.health,
+            counts=self.counts, broken=self._broken,
+        )  # fmt: skip
         self._exit.push_async_callback(writer.close)
 
         is_new = await reader.read(lambda query: query.one("SELECT 1 FROM workspace") is None)
+        tokens = TokenFile(settings.data)
+        if is_new and tokens.exists:
+            _refuse_or_begin_anew(tokens, settings)
         if seed is not None or is_new:
-            tokens = TokenFile(settings.data)
 
             def fill(tx: Transaction) -> None:
                 # The file first: a token whose hash was stored and that stands nowhere else would be lost.
@@ -170,6 +205,7 @@ class _Parts:
                     tokens.add(planted)
 
             await writer.write(fill)
+        await writer.write(begin_epoch)
         state = await reader.read(_read_state)
         if state.has_sample_tokens and not is_loopback(settings.host):
             raise ConfigError(
@@ -177,24 +213,33 @@ class _Parts:
                 "bind to 127.0.0.1, or describe your own workspace in a file and start with --seed FILE --data NEWDIR"
             )
         self._tail = Tail(state.head)
-        self._hub = Hub(state.channels)
+        self._hub = Hub(state.channels, state.epochs)
         presence = Presence(
             self._hub, self._clock, away=state.away, bots=state.bots, auto_away=settings.auto_away,
             grace=settings.presence_grace,
         )  # fmt: skip
-        self.workspace = Workspace(state.team, settings, self._clock, writer, reader, self._tail, self._hub)
+        self.workspace = Workspace(
+            state.team, settings, self._clock, writer, reader, self._tail, state.epochs, self._hub
+        )
         tickets = Tickets(self._clock, settings.ticket_lifetime)
         door = Door(self.workspace, tickets, presence)
-        web_api = WebApi(self.workspace, identities=Identities(reader), presence=presence, tickets=tickets)
+        lookup = Lookup(database)
+        self._exit.callback(lookup.close)
+        identities = Identities(lookup, self._clock)
+        web_api = WebApi(self.workspace, identities=identities, presence=presence, tickets=tickets)
 
-        self._socket = _listen(settings)
+        self._socket = listen(settings.host, settings.port)
         self._exit.callback(self._socket.close)
-        http = _Http(_uvicorn_config(_application(web_api), door, settings))
+        limit = connection_limit(settings.max_connections)
+        per_address = settings.max_connections_per_address or max(1, limit // 2)
+        connections = Connections(self._clock, self.health, limit=limit, per_address=per_address)
+        forwarded = Forwarded(settings.forwarded_allow_ips)
+        http = HttpServer(Entrance(connections, forwarded, web_api, door.listen))
         await http.start(self._socket)
         self._exit.push_async_callback(http.stop)
         self._exit.push_async_callback(door.stop)
         self._exit.callback(http.stop_listening)
-        sweep = asyncio.create_task(_sweep(door, presence))
+        sweep = asyncio.create_task(_sweep(connections.sweep, door.sweep, presence.sweep))
         self._exit.push_async_callback(_cancel, sweep)
 
     async def stop(self) -> None:
@@ -204,7 +249,20 @@ class _Parts:
         self._tail.extend(entries)
         self._hub.deliver(entries)
         for observer in self._observers:
-            observer(entries)
+            try:
+                observer(entries)
+            except Exception:
+                log.exception("an observer of the log failed; the others go on")
+
+
+def _refuse_or_begin_anew(tokens: TokenFile, settings: Settings) -> None:
+    """Decide what becomes of a directory with tokens and an empty database: most likely the database was lost."""
+    if not settings.new:
+        raise ConfigError(
+            f"{settings.data} has a tokens.json, but its database is missing or empty: restore a backup "
+            "(docs/how-to/back-up-a-server.md), or begin a new workspace with --new, which keeps tokens.json aside"
+        )
+    log.warning("a new workspace begins; the tokens of the old one are in %s", tokens.set_aside())
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +271,7 @@ class _State:
 
     team: Team
     head: int
+    epochs: Epochs
     channels: dict[str, set[Topic]]
     away: set[str]
     bots: set[str]
@@ -229,6 +288,7 @@ def _read_state(query: Query) -> _State:
     return _State(
         team=Team(team["id"], team["name"], team["domain"]),
         head=team["head"],
+        epochs=read_epochs(query),
         channels=channels,
         away={row["id"] for row in query.all("SELECT id FROM user WHERE away")},
         bots={row["id"] for row in query.all("SELECT id FROM user WHERE bot_id IS NOT NULL")},
@@ -236,94 +296,14 @@ def _read_state(query: Query) -> _State:
     )
 
 
-class _Http(uvicorn.Server):
-    """Uvicorn inside our loop: started and stopped by us, with no hand on signals."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self._ready = asyncio.Event()
-        self._exit = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        self._ready.set()
-
-    async def main_loop(self) -> None:
-        """Refresh the Date header once a second, and end at once when told to: uvicorn's own loop looks ten times."""
-        while not await self.on_tick(0):
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._exit.wait(), 1.0)
-
-    async def start(self, listener: socket.socket) -> None:
-        self._task = asyncio.create_task(self.serve(sockets=[listener]))
-        ready = asyncio.create_task(self._ready.wait())
-        await asyncio.wait((self._task, ready), return_when=asyncio.FIRST_COMPLETED)
-        ready.cancel()
-        if self._task.done():
-            await self._task
-
-    def stop_listening(self) -> None:
-        """Take no new connections and no new requests on old ones: nobody is to be given what is not there soon."""
-        for server in self.servers:
-            server.close()
-        for connection in list(self.server_state.connections):
-            connection.shutdown()
-
-    async def stop(self) -> None:
-        self.should_exit = True
-        self._exit.set()
-        if self._task is not None:
-            await self._task
-
-
-def _uvicorn_config(application: Starlette, door: Door, settings: Settings) -> uvicorn.Config:
-    return uvicorn.Config(
-        application,
-        http="httptools",
-        ws=cast("Any", partial(Handover, door.listen)),
-        lifespan="off",
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        backlog=BACKLOG,
-        server_header=False,
-        timeout_keep_alive=5,  # its timer is not cancelled when a connection fails: keep it small
-        timeout_graceful_shutdown=3,
-        host=settings.host,
-    )
-
-
-def _application(web_api: WebApi) -> Starlette:
-    async def healthz(_: Request) -> JSONResponse:
-        return JSONResponse({"ok": True})
-
-    return Starlette(routes=[Route("/healthz", healthz), Mount("/api", web_api)])
-
-
-def _listen(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise ConfigError(
-            f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}; "
-            "choose another with --host and --port (port 0 takes a free one)"
-        ) from error
-
-
-async def _sweep(door: Door, presence: Presence) -> None:
+async def _sweep(*sweeps: Callable[[], None]) -> None:
     while True:
         await asyncio.sleep(SWEEP_INTERVAL)
-        try:
-            door.sweep()
-            presence.sweep()
-        except Exception:
-            log.exception("the sweep failed; it goes on")
+        for sweep in sweeps:
+            try:
+                sweep()
+            except Exception:
+                log.exception("the sweep failed; it goes on")
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from tautwire.protocol.errors import ConfigError
 
 LOOPBACK: Final = "127.0.0.1"
 
@@ -16,6 +19,8 @@ class Settings:
     host: str = LOOPBACK
     port: int = 8065
     """0 takes a free one."""
+    new: bool = False
+    """Whether a data directory that has tokens but no workspace gets a new workspace; the old tokens are kept aside."""
     seed: Path | None = None
     """A YAML file of people, bots and channels; see docs/reference/seed.md."""
     rate_limits: bool = True
@@ -40,3 +45,37 @@ class Settings:
     """Time between goodbye and the close on shutdown, for clients to finish what they began."""
     body_limit: int = 1_048_576
     """The longest request body."""
+    max_connections: int | None = None
+    """Connections in all, WebSockets and others. None: as many as the process may have open files for."""
+    max_connections_per_address: int | None = None
+    """Connections of one address. None: half of all. A trusted proxy's own connections do not count; its WebSockets
+    count under the address that it forwards."""
+    public_url: str | None = None
+    """The URL by which callers reach the server, such as ``https://chat.example.com``. RTM URLs are made from it.
+    None: from the host and scheme of each call."""
+    forwarded_allow_ips: str | None = None
+    """Addresses and networks of the proxies whose X-Forwarded-Proto and X-Forwarded-For count, with commas between
+    them, or ``*``. None: the environment variable FORWARDED_ALLOW_IPS, else loopback."""
+
+    def __post_init__(self) -> None:
+        """Check what can be wrong about a setting by itself.
+
+        Raises:
+            ConfigError: a value cannot be used.
+        """
+        for name in ("max_connections", "max_connections_per_address"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} must be at least 1, got {value}")
+        if self.public_url is not None:
+            object.__setattr__(self, "public_url", _checked_url(self.public_url))
+
+
+def _checked_url(url: str) -> str:
+    """Return a public URL without a slash at the end."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ConfigError(
+            f"public_url must be an http or https URL without query, such as https://chat.example.com, got {url!r}"
+        )
+    return url.rstrip("/")

@@ -30,11 +30,25 @@ class TokenFile:
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ConfigError(f"the tokens cannot be read from {self._path}: {error}") from error
 
+    @property
+    def exists(self) -> bool:
+        """Whether the directory was seeded before."""
+        return self._path.exists()
+
+    def set_aside(self) -> Path:
+        """Rename the file, so that a new workspace does not overwrite it; return its new place."""
+        number = 1
+        while (place := self._path.with_suffix(f".{number}.json")).exists():
+            number += 1
+        return self._path.rename(place)
+
     def add(self, tokens: dict[str, str]) -> None:
         """Add tokens, so that the file is whole at every moment and nobody else can read it."""
         new = self._path.with_suffix(".new")
         data = msgspec.json.format(msgspec.json.encode(self.read() | tokens)) + b"\n"
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        new.unlink(missing_ok=True)  # of a start that was cut off
+        # exclusive: a link that was put in this place in the meantime is not followed
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, 0o600)
             file.write(data)

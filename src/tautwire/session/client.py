@@ -28,17 +28,16 @@ from tautwire.protocol.codec import ServerFrame, decode_events, encode
 from tautwire.protocol.errors import LocalProtocolError
 from tautwire.protocol.events import ErrorEvent, Event, GoodbyeEvent, HelloEvent, TeamMigrationStartedEvent
 from tautwire.protocol.frames import Ack, AckError, ClientFrame, PingMessage, Pong, Position
-from tautwire.protocol.opendata import to_python
+from tautwire.session.members import FrameError, check_members, member
 
 MAX_FRAME_SIZE: Final = 16_384
 """Bytes of one frame to the server, which ends the connection over a longer one. Source: rtm.md 6.3 (documented)."""
 
-MAX_TEXT_LENGTH: Final = 4_000
-"""Code points of a message text. Source: rtm.md 6.2 (documented as the client's duty)."""
-
-
 MAX_FRAME_ID: Final = 2**52
-"""Largest id a user may give a frame: exact in JSON everywhere, and room for those that follow."""
+"""Largest id a user may give a frame: exact in JSON everywhere."""
+
+MAX_OWN_ID: Final = 2**31 - 1
+"""Largest id a session gives by itself, since servers may keep ids in 32 bits; then it begins again with 1."""
 
 MAX_EARLY_SIZE: Final = 4 * 1024 * 1024
 """Bytes of events that are kept until the hello; a server that sends more before it is none."""
@@ -104,10 +103,6 @@ TRANSITIONS: Final[dict[tuple[State, Step], State]] = {
     (State.CLOSED, Step.END): State.CLOSED,
 }
 """All steps in all states."""
-
-
-class FrameError(LocalProtocolError, ValueError):
-    """A frame must not be sent as it is: too long, no object, without a type, or with an id that is not free."""
 
 
 class Cause(Enum):
@@ -191,7 +186,7 @@ class Stray(NamedTuple):
 class Positioned(NamedTuple):
     """Everything up to this position of the workspace's log was delivered. Only our own server says so."""
 
-    position: int
+    position: str
 
 
 class Ended(NamedTuple):
@@ -204,6 +199,8 @@ class Ended(NamedTuple):
     retry_after: float = 0.0
     """Seconds the server wants us to wait before the next connection."""
 
+
+_POSITIONS: Final[frozenset[type]] = frozenset({Position})
 
 Effect = Deliver | Opened | Leaving | Transmit | Settled | Pinged | Expired | Stray | Positioned | Ended
 
@@ -269,11 +266,27 @@ class ClientSession:
         """Take text messages that came in together, in order."""
         self._heard_at = now
         decoded = decode_events(frames)
-        if self.is_live and self._reactions.keys().isdisjoint(map(type, decoded)):
-            self.effects.append(Deliver(cast("Iterable[Arrival]", zip(decoded, frames, strict=True))))
-            return
+        if self.is_live:
+            special = self._reactions.keys() & set(map(type, decoded))
+            if not special:
+                self.effects.append(Deliver(cast("Iterable[Arrival]", zip(decoded, frames, strict=True))))
+                return
+            if special == _POSITIONS:
+                self._take_with_positions(decoded, frames)
+                return
         for frame, raw in zip(decoded, frames, strict=True):
             self._take(frame, raw, now)
+
+    def _take_with_positions(self, decoded: Sequence[ServerFrame], frames: Sequence[bytes]) -> None:
+        """Take events with positions among them. Of those the last one counts: it covers what the others do."""
+        arrivals = list(zip(decoded, frames, strict=True))
+        end = next(at for at in range(len(decoded) - 1, -1, -1) if type(decoded[at]) is Position)
+        before = [each for each in arrivals[:end] if type(each[0]) is not Position]
+        if before:
+            self.effects.append(Deliver(cast("Iterable[Arrival]", before)))
+        self._position(cast("Position", decoded[end]), 0.0)
+        if end + 1 < len(arrivals):
+            self.effects.append(Deliver(cast("Iterable[Arrival]", arrivals[end + 1 :])))
 
     def _take(self, frame: ServerFrame, raw: bytes, now: float) -> None:
         """Take one frame: react to it, and deliver an event, or hold it until the hello."""
@@ -328,7 +341,7 @@ class ClientSession:
             self.effects.append(Settled(reply.reply_to, reply, now - sent_at))
 
     def _position(self, position: Position, _now: float) -> None:
-        self.effects.append(Positioned(position.position))
+        self.effects.append(Positioned(str(position.position)))
 
     # -- what goes out --------------------------------------------------------------------------------------
 
@@ -344,13 +357,19 @@ class ClientSession:
         """
         if not self.is_live:
             raise LocalProtocolError(f"cannot send on a session that is {self.state.value}")
+        while self.next_id in self._sent_at:  # a user's, and only after the session has begun again
+            self._count(self.next_id)
         prepared = _prepare(frame, self.next_id)
         if prepared.id in self._sent_at:
             raise FrameError(f"id {prepared.id} waits for the reply to an earlier frame; ids are unique")
-        self.next_id = max(self.next_id, prepared.id + 1)
+        if self.next_id <= prepared.id <= MAX_OWN_ID:  # a user's larger id is out of the way of ours
+            self._count(prepared.id)
         if prepared.awaits_reply:
             self._sent_at[prepared.id] = now
         return prepared
+
+    def _count(self, used: int) -> None:
+        self.next_id = used + 1 if used < MAX_OWN_ID else 1
 
     # -- time -----------------------------------------------------------------------------------------------
 
@@ -432,7 +451,7 @@ def parse_frame(text: str) -> dict[str, Any]:
         FrameError: it is no JSON object.
     """
     try:
-        members = to_python(msgspec.Raw(text.encode()))
+        members = msgspec.json.decode(text.encode())
     except (msgspec.DecodeError, UnicodeError) as error:
         raise FrameError(f"a frame is a JSON object: {error}") from None
     if not isinstance(members, dict):
@@ -441,25 +460,31 @@ def parse_frame(text: str) -> dict[str, Any]:
 
 
 def type_of(frame: ClientFrame | Mapping[str, Any]) -> str:
-    """Return the type a frame has on the wire, "" if it has none."""
+    """Return the type a frame has on the wire, "" if it has none that is a text."""
     if isinstance(frame, Mapping):
-        return str(frame.get("type") or "")
+        kind = frame.get("type")
+        return kind if isinstance(kind, str) else ""
     return "ping" if isinstance(frame, PingMessage) else str(frame.__struct_config__.tag)
+
+
+def check_frame(frame: ClientFrame | Mapping[str, Any]) -> None:
+    """See that a frame may be sent, before it waits for a connection or its turn.
+
+    Raises:
+        FrameError: it must not be sent as it is.
+    """
+    _prepare(frame, 1)
 
 
 def _prepare(frame: ClientFrame | Mapping[str, Any], free_id: int) -> Sent:
     frame = _numbered(frame, free_id)
-    if isinstance(frame, Mapping):
-        frame_id, text = frame["id"], frame.get("text")
-    else:
-        frame_id, text = frame.id, getattr(frame, "text", None)
+    frame_id = member(frame, "id")
     kind = type_of(frame)
     if not kind:
-        raise FrameError("a frame has a type")
+        raise FrameError(f"type must be a str such as 'message', got {member(frame, 'type')!r}")
+    check_members(kind, frame)
     if type(frame_id) is not int or not 0 < frame_id <= MAX_FRAME_ID:
         raise FrameError(f"a frame's id is an integer from 1 to 2**52, not {frame_id!r}")
-    if isinstance(text, str) and len(text) > MAX_TEXT_LENGTH:
-        raise FrameError(f"the text has {len(text)} characters; {MAX_TEXT_LENGTH} are allowed")
     try:
         payload = encode(frame)
     except (TypeError, ValueError) as error:

@@ -16,7 +16,10 @@ from tautwire.testing.wire import Head, read_head
 
 
 class Faults:
-    """What can be made to go wrong in a workspace, and what clients did about it."""
+    """What can be made to go wrong in a workspace, and what clients did about it.
+
+    ``times`` says how often, and is 1 or more; a ``ValueError`` says so otherwise.
+    """
 
     def __init__(self) -> None:
         self.calls: list[tuple[float, str]] = []
@@ -81,6 +84,7 @@ class Faults:
         """
         if kind not in UPGRADES:
             raise ValueError(f"no such fault: {kind!r}; there are {', '.join(UPGRADES)}")
+        _check_times(times)
         with self._lock:
             self._plan.upgrades.append(UpgradeRule(kind, times))
 
@@ -88,14 +92,17 @@ class Faults:
 
     def lose_acks(self, times: int = 1) -> None:
         """Swallow the next replies to messages; the messages are stored all the same."""
+        _check_times(times)
         self._plan.acks_lost += times
 
     def late_acks(self, seconds: float, times: int = 1) -> None:
         """Hold back the next replies to messages."""
+        _check_times(times)
         self._plan.acks_late += [seconds] * times
 
     def repeat_events(self, times: int = 1) -> None:
         """Deliver the next events twice."""
+        _check_times(times)
         self._plan.repeats += times
 
     def slow_down(self, seconds: float) -> None:
@@ -215,6 +222,7 @@ class Faults:
         return self._plan
 
     def _add(self, rule: Rule) -> None:
+        _check_times(rule.times)
         with self._lock:
             self._plan.rules.append(rule)
 
@@ -236,6 +244,11 @@ class Faults:
                     self._plan.upgrades.remove(rule)
                 return rule.kind
         return None
+
+
+def _check_times(times: int) -> None:
+    if times < 1:
+        raise ValueError(f"times must be 1 or more, got {times}")
 
 
 def _answer(rule: Rule) -> bytes:

@@ -54,13 +54,21 @@ class _Stage:
             channels=[SeedChannel(name=name) for name in channels],
         )
         self._rate_limits = rate_limits
-        self._exit = contextlib.ExitStack()
+        self._exit = contextlib.AsyncExitStack()
         self.clock = TurnedClock()
         self.faults = Faults()
         self.directory: Directory
         self.api_url: str
 
     async def open(self) -> None:
+        """Start everything, or leave nothing behind."""
+        try:
+            await self._open()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _open(self) -> None:
         data = Path(self._exit.enter_context(tempfile.TemporaryDirectory(prefix="tautwire-test-")))
         settings = Settings(
             data=data, port=0, rate_limits=self._rate_limits, durability="normal", drain=0.0, presence_grace=0.0
@@ -69,17 +77,15 @@ class _Stage:
         self.server = Server(settings, clock=self.clock, sample=self._seed)
         self.server.observe(self.observer)
         await self.server.start()
+        self._exit.push_async_callback(self.server.stop)
+        self._exit.push_async_callback(self.faults.stop)
         await self.faults.start(self.server.port)
         self.directory = await self.server.directory()
         self.api_url = f"http://127.0.0.1:{self.faults.port}/api/"
         self.names = {str(facts["id"]): name for name, facts in self.directory.users.items()}
 
     async def close(self) -> None:
-        try:
-            await self.faults.stop()
-            await self.server.stop()
-        finally:
-            self._exit.close()
+        await self._exit.aclose()
 
     async def say(self, name: str, channel: str, text: str, thread_ts: str | None) -> Line:
         """Post as somebody; the message is stored and on its way to everybody when this returns."""

@@ -14,7 +14,8 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A fact the server tells: a frame with a ``type``.
 
     A field without default is on every such frame; one that may be absent is None (or ``UNSET``, if its shape is open).
-    Members that no field names are ignored when an event is decoded.
+    Members that no field names are ignored when an event is decoded. Where a server sends null or another type than the
+    field's, the field has its default, and is empty ("", 0, False, []) if it has none; see ``codec.decode_events``.
     """
 
     TYPE: ClassVar[str] = ""
@@ -39,10 +40,13 @@ class UnknownEvent(Event, frozen=True, kw_only=True):
 
 
 class MalformedEvent(Event, frozen=True, kw_only=True):
-    """A frame that cannot be what it says: no JSON, no object, no type, or a member it cannot do without is wrong."""
+    """A frame that cannot be read: no JSON object with a text as its type, or one nested about a thousand levels deep.
+
+    Handlers of ``"*"`` and ``"?"`` get it, and error handlers as an ``UnreadableFrame``.
+    """
 
     type: str
-    """Empty if the frame does not even tell that."""
+    """Empty: a frame whose type can be read is some other event."""
 
     reason: str
     raw: bytes

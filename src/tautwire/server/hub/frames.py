@@ -23,9 +23,9 @@ def text_frame(payload: bytes) -> bytes:
     return pack("!BBQ", 0x81, 127, size) + payload
 
 
-def position_frame(position: int) -> bytes:
+def position_frame(position: str) -> bytes:
     """Return the frame that tells a client how far it got. Source: our own; sent only on request."""
-    return text_frame(b'{"type":"position","position":%d}' % position)
+    return text_frame(b'{"type":"position","position":"%b"}' % position.encode())
 
 
 class SharedFrames:

@@ -21,6 +21,7 @@ from typing import Final, Protocol
 from tautwire.server.hub.frames import text_frame
 from tautwire.server.hub.positions import Positions, Progress
 from tautwire.server.log.entry import WORKSPACE, Entry, Topic
+from tautwire.server.log.epochs import Epochs
 from tautwire.session.outbox import Outbox
 
 log = logging.getLogger("tautwire.server.hub")
@@ -66,8 +67,8 @@ class Hub:
         channels: for each user the channels they are a member of, at the position from which entries are delivered.
     """
 
-    def __init__(self, channels: dict[str, set[Topic]]) -> None:
-        self.positions = Positions()
+    def __init__(self, channels: dict[str, set[Topic]], epochs: Epochs) -> None:
+        self.positions = Positions(epochs)
         self._channels = channels
         self._connections: dict[str, list[Connection]] = {}  # by user
         self._topics: dict[Topic, dict[Connection, None]] = {WORKSPACE: {}}  # dicts keep the order of arrival

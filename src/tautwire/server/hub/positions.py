@@ -16,6 +16,7 @@ Figures and what was left: docs/adr/0009-positions.md.
 from typing import Final
 
 from tautwire.server.hub.frames import position_frame
+from tautwire.server.log.epochs import Epochs
 
 QUIET_ROUNDS: Final = 5
 """Sweeps, one a second, between two positions of a connection that gets no events."""
@@ -39,10 +40,11 @@ class Progress:
 
 
 class Positions:
-    """The place in the log up to which this node has delivered, and who is told of it next."""
+    """The place in the log up to which this node has delivered, and which connection is told of it next."""
 
-    def __init__(self) -> None:
+    def __init__(self, epochs: Epochs) -> None:
         self.head = 0
+        self._epochs = epochs
         self._round = 0
         self._frame = b""
         self._framed = -1
@@ -51,7 +53,7 @@ class Positions:
         """Note that everything up to ``position`` was queued for a connection; return the frame that tells it so."""
         progress.position = position
         progress.round = self._round
-        return position_frame(position)
+        return position_frame(self._epochs.mark(position))
 
     def with_events(self, progress: Progress) -> bytes | None:
         """Return the frame to write behind the events of a flush, None if it can wait."""
@@ -77,5 +79,5 @@ class Positions:
         progress.position = self.head
         progress.round = self._round
         if self._framed != self.head:  # the connections told now are all told the same
-            self._frame, self._framed = position_frame(self.head), self.head
+            self._frame, self._framed = position_frame(self._epochs.mark(self.head)), self.head
         return self._frame

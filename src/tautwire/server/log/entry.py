@@ -22,7 +22,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     """A durable fact at its place.
 
     ``skip`` is the number of the connection that must not get the event, since it is told by an ack; it is only known
-    while the entry is fresh and is not stored.
+    while the entry is fresh and is not stored. ``message`` is the ts of the message whose event this is, empty for any
+    other: such an event is not stored a second time beside its message.
     """
 
     position: int
@@ -30,3 +31,9 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     topic: Topic
     payload: bytes
     skip: int = 0
+    message: str = ""
+
+
+def message_event(body: bytes, channel: str, ts: str) -> bytes:
+    """Return the event of a message that was just posted, made of the JSON of the message object as it is stored."""
+    return b'%b,"channel":"%b","event_ts":"%b"}' % (body[:-1], channel.encode(), ts.encode())

@@ -9,11 +9,14 @@ from collections.abc import Collection, Sequence
 from itertools import islice
 from typing import Final
 
-from tautwire.server.log.entry import WORKSPACE, Entry, Topic
-from tautwire.server.store.database import Query
+from tautwire.server.log.entry import WORKSPACE, Entry, Topic, message_event
+from tautwire.server.store.database import Query, Row, StoreError
 
 MAX_TAIL: Final = 20_000
 """Entries kept in memory: the connect window of 30 s at some 600 entries a second; older ones are read from disk."""
+
+MAX_TAIL_SIZE: Final = 32 * 1024 * 1024
+"""Bytes of these entries' payloads at most."""
 
 MAX_REPLAY: Final = 10_000
 """Entries between a position and now up to which a client can resume; beyond it the answer is ``resync``."""
@@ -28,13 +31,18 @@ class Tail:
 
     def __init__(self, position: int) -> None:
         self.position = position
-        self._entries: deque[Entry] = deque(maxlen=MAX_TAIL)
+        self.size = 0
+        """Bytes of the payloads in memory."""
+        self._entries: deque[Entry] = deque()
 
     def extend(self, entries: Sequence[Entry]) -> None:
-        """Take the entries that were committed next."""
+        """Take the entries that were committed next, and give up the oldest ones for them."""
         if entries:
             self._entries.extend(entries)
             self.position = entries[-1].position
+            self.size += sum(len(entry.payload) for entry in entries)
+            while len(self._entries) > MAX_TAIL or (self.size > MAX_TAIL_SIZE and self._entries):
+                self.size -= len(self._entries.popleft().payload)
 
     @property
     def oldest(self) -> int:
@@ -48,19 +56,36 @@ class Tail:
 
 
 def read_entries(query: Query, *, after: int, before: int) -> list[Entry]:
-    """Return the stored entries with ``after < position < before``, oldest first."""
+    """Return the stored entries with ``after < position < before``, oldest first.
+
+    Raises:
+        StoreError: an entry refers to a message that is not there.
+    """
     rows = query.all(
-        "SELECT position, kind, topic, payload FROM log WHERE position > ? AND position < ? ORDER BY position",
+        "SELECT log.position, kind, topic, payload, body FROM log LEFT JOIN message"
+        " ON kind = 'message' AND message.channel = topic AND message.ts = payload"
+        " WHERE log.position > ? AND log.position < ? ORDER BY log.position",
         after,
         before,
     )
-    return [Entry(row[0], row[1], Topic(row[2]), row[3]) for row in rows]
+    return [_entry(row) for row in rows]
+
+
+def _entry(row: Row) -> Entry:
+    position, kind, topic, payload, body = row
+    if kind != "message":
+        return Entry(position, kind, Topic(topic), payload)
+    if body is None:
+        raise StoreError(f"entry {position} of the log refers to message {payload} of {topic}, which is not there")
+    return Entry(position, "event", Topic(topic), message_event(body, topic, payload), message=payload)
 
 
 def read_sizes(query: Query, *, after: int, before: int) -> list[tuple[int, int]]:
     """Return position and bytes of the stored entries with ``after < position < before``, oldest first."""
     rows = query.all(
-        "SELECT position, length(payload) FROM log WHERE position > ? AND position < ? ORDER BY position",
+        "SELECT log.position, coalesce(length(body), length(payload)) FROM log LEFT JOIN message"
+        " ON kind = 'message' AND message.channel = topic AND message.ts = payload"
+        " WHERE log.position > ? AND log.position < ? ORDER BY log.position",
         after,
         before,
     )
@@ -71,7 +96,7 @@ def read_moves(query: Query, *, after: int, before: int) -> list[Entry]:
     """Return the joins and leaves among the stored entries with ``after < position < before``, oldest first."""
     rows = query.all(
         "SELECT position, kind, topic, payload FROM log"
-        " WHERE position > ? AND position < ? AND kind <> 'event' ORDER BY position",
+        " WHERE position > ? AND position < ? AND kind IN ('join', 'leave') ORDER BY position",
         after,
         before,
     )

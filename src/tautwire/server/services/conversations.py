@@ -10,7 +10,7 @@ from typing import Final
 
 from tautwire.protocol.ids import ChannelId
 from tautwire.server.log.entry import WORKSPACE, Topic
-from tautwire.server.log.writer import Transaction
+from tautwire.server.log.transaction import Transaction
 from tautwire.server.services import messages
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.events import event, next_event_ts
@@ -133,8 +133,7 @@ def mark(tx: Transaction, who: Identity, channel: str, ts: str) -> None:
         raise MethodError("not_in_channel" if room is not None and room.is_public else "channel_not_found")
     tx.execute("UPDATE membership SET last_read_ts = ? WHERE channel = ? AND user = ?", ts, channel, who.user)
     names = {ChannelKind.IM: ["im_marked"], ChannelKind.MPIM: ["mpim_marked", "group_marked"]}
-    default = ["channel_marked"] if channel.startswith("C") else ["group_marked"]
-    for name in names.get(room.channel.kind, default):
+    for name in names.get(room.channel.kind, ["channel_marked"]):
         tx.emit(Topic(who.user), event(name, channel=channel, ts=ts, event_ts=next_event_ts(tx)))
 
 
@@ -149,7 +148,7 @@ def _create_direct(tx: Transaction, who: Identity, people: list[str]) -> Room:
         _add_member(tx, channel, user)
     room = _enter(tx, channel)
     for user in people:
-        seen = conversation_object(room.channel, viewer=user, members=room.members, last_read=None)
+        seen = conversation_object(room.channel, viewer=user, is_member=True, last_read=None)
         if single:
             tx.emit(Topic(user), event("im_created", user=user, channel=seen, event_ts=next_event_ts(tx)))
         else:
@@ -207,7 +206,7 @@ def _add_member(tx: Transaction, channel: str, user: str) -> None:
 
 def _tell_joined(tx: Transaction, team: Team, room: Room, user: str, *, inviter: str | None) -> None:
     """Tell the joiner (the channel), then everybody in it (who joined), then store the line."""
-    seen = conversation_object(room.channel, viewer=user, members=room.members, last_read=None)
+    seen = conversation_object(room.channel, viewer=user, is_member=True, last_read=None)
     seen["members"] = sorted(room.members)
     name = "channel_joined" if room.is_public else "group_joined"
     tx.emit(Topic(user), event(name, channel=seen, event_ts=next_event_ts(tx)))
@@ -223,8 +222,7 @@ def _tell_joined(tx: Transaction, team: Team, room: Room, user: str, *, inviter:
             event_ts=next_event_ts(tx),
         ),
     )
-    subtype = "channel_join" if room.id.startswith("C") else "group_join"
-    messages.announce(tx, team, room, user, subtype, f"<@{user}> has joined the channel", inviter=inviter)
+    messages.announce(tx, team, room, user, "channel_join", f"<@{user}> has joined the channel", inviter=inviter)
 
 
 def _remove_member(tx: Transaction, team: Team, room: Room, user: str) -> None:
@@ -235,8 +233,7 @@ def _remove_member(tx: Transaction, team: Team, room: Room, user: str) -> None:
     left = "channel_left" if room.is_public else "group_left"
     tx.emit(Topic(user), event(left, channel=room.id, actor_id=user, event_ts=next_event_ts(tx)))
     room = _enter(tx, room.id)
-    subtype = "channel_leave" if room.id.startswith("C") else "group_leave"
-    messages.announce(tx, team, room, user, subtype, f"<@{user}> has left the channel")
+    messages.announce(tx, team, room, user, "channel_leave", f"<@{user}> has left the channel")
     tx.emit(
         room.topic,
         event(

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from tautwire.protocol.ids import NEVER, Ts, ts_from_micros, ts_to_micros
-from tautwire.server.log.writer import Transaction
+from tautwire.server.log.transaction import Transaction
 
 _LOOK_BACK: Final = 100
 """Entries looked through for the last ``event_ts``: messages have their own, which is not always the newest."""
@@ -35,5 +35,12 @@ class _Stamp(msgspec.Struct):
 
 def _last_event_ts(tx: Transaction) -> int:
     """Return the newest ``event_ts`` of the end of the log: the clock may have been set back since."""
-    rows = tx.all("SELECT payload FROM log WHERE kind = 'event' ORDER BY position DESC LIMIT ?", _LOOK_BACK)
-    return max((ts_to_micros(msgspec.json.decode(row[0], type=_Stamp).event_ts) for row in rows), default=0)
+    rows = tx.all(
+        "SELECT kind, payload FROM log WHERE kind IN ('event', 'message') ORDER BY position DESC LIMIT ?", _LOOK_BACK
+    )
+    return max((ts_to_micros(_event_ts(kind, payload)) for kind, payload in rows), default=0)
+
+
+def _event_ts(kind: str, payload: str | bytes) -> Ts:
+    """Return the ``event_ts`` of a stored event; that of a message is its ts, by which the log refers to it."""
+    return Ts(str(payload)) if kind == "message" else msgspec.json.decode(payload, type=_Stamp).event_ts

@@ -1,14 +1,18 @@
 """Reading messages back: pages of a channel and of a thread, with their reactions and thread counters."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from tautwire.server.services.errors import MethodError
-from tautwire.server.services.messages import Body, load, thread_facts
+from tautwire.server.services.messages import Body, load
 from tautwire.server.services.present import reactions_of
+from tautwire.server.services.threads import thread_facts
 from tautwire.server.store.database import Query, Row
+from tautwire.server.store.records import marks
 
 _FIRST = "0000000000.000000"
 _LAST = "9999999999.999999"
+MAX_UNREAD: Final = 1_000
 
 
 def history_page(
@@ -26,11 +30,14 @@ def history_page(
     ``oldest`` and ``latest`` bound the page, themselves left out unless ``inclusive``. Replies are left out unless
     they were broadcast.
     """
-    low, high = _range(oldest, latest, inclusive=inclusive)
+    above, low = _lower(oldest, inclusive=inclusive)
+    below, high = _upper(latest, inclusive=inclusive)
+    if before is not None and before <= high:
+        below, high = "<", before
     rows = query.all(
-        f"SELECT ts, body FROM message WHERE channel = ? AND in_channel AND ts {low} ? AND ts {high} ? AND ts < ?"
+        f"SELECT ts, thread_ts, body FROM message WHERE channel = ? AND in_channel AND ts {above} ? AND ts {below} ?"
         " ORDER BY ts DESC LIMIT ?",
-        channel, oldest or _FIRST, latest or _LAST, before or _LAST, limit + 1,
+        channel, low, high, limit + 1,
     )  # fmt: skip
     shown = rows[:limit]
     return _present(query, channel, shown), shown[-1]["ts"] if len(rows) > limit else None
@@ -48,38 +55,76 @@ def replies_page(
     limit: int,
 ) -> tuple[list[Body], str | None]:
     """Return the thread of a message (parent or reply), oldest first, and the ts after which the next page begins."""
-    named = query.one("SELECT ts, thread_ts, body FROM message WHERE channel = ? AND ts = ?", channel, ts)
+    named = query.one("SELECT ts, thread_ts FROM message WHERE channel = ? AND ts = ?", channel, ts)
     if named is None:
         raise MethodError("thread_not_found")
     parent = named["thread_ts"] or named["ts"]
-    low, high = _range(oldest, latest, inclusive=inclusive)
+    above, low = _lower(oldest, inclusive=inclusive)
+    below, high = _upper(latest, inclusive=inclusive)
+    if after is not None and after >= low:
+        above, low = ">", after
     rows = query.all(
-        f"SELECT ts, body FROM message WHERE channel = ? AND thread_ts = ? AND ts {low} ? AND ts {high} ? AND ts > ?"
+        f"SELECT ts, thread_ts, body FROM message WHERE channel = ? AND thread_ts = ? AND ts {above} ? AND ts {below} ?"
         " ORDER BY ts LIMIT ?",
-        channel, parent, oldest or _FIRST, latest or _LAST, after or _FIRST, limit + 1,
+        channel, parent, low, high, limit + 1,
     )  # fmt: skip
     shown = rows[:limit]
-    root = query.all("SELECT ts, body FROM message WHERE channel = ? AND ts = ?", channel, parent)
+    root = query.all("SELECT ts, thread_ts, body FROM message WHERE channel = ? AND ts = ?", channel, parent)
     return _present(query, channel, [*root, *shown]), shown[-1]["ts"] if len(rows) > limit else None
 
 
-def _range(oldest: str | None, latest: str | None, *, inclusive: bool) -> tuple[str, str]:
-    """Return the operators for the two bounds; a bound that was not given takes everything in."""
-    return (">=" if inclusive or oldest is None else ">"), ("<=" if inclusive or latest is None else "<")
+def news(query: Query, channel: str, viewer: str, last_read: str) -> Body:
+    """Return the newest message of a conversation and how many of others the viewer has not read.
+
+    Unread ones are counted among the newest ``MAX_UNREAD`` messages. Source: webapi.md 7.1, conversations.info.
+    """
+    newest = query.one("SELECT body FROM message WHERE channel = ? AND in_channel ORDER BY ts DESC LIMIT 1", channel)
+    unread = query.one(
+        "SELECT count(*) FROM (SELECT user FROM message WHERE channel = ? AND ts > ? AND in_channel"
+        " ORDER BY ts DESC LIMIT ?) AS fresh WHERE user <> ?",
+        channel, last_read, MAX_UNREAD, viewer,
+    )  # fmt: skip
+    count = unread[0] if unread is not None else 0
+    return {
+        "latest": load(newest) if newest is not None else None,
+        "unread_count": count,
+        "unread_count_display": count,
+    }
+
+
+# One bound on each side: of two SQLite uses the first to find its place and looks at every row up to the second.
+
+
+def _lower(oldest: str | None, *, inclusive: bool) -> tuple[str, str]:
+    """Return the operator and the value of the lower bound; one that was not given takes everything in."""
+    return (">=" if inclusive or oldest is None else ">"), oldest or _FIRST
+
+
+def _upper(latest: str | None, *, inclusive: bool) -> tuple[str, str]:
+    return ("<=" if inclusive or latest is None else "<"), latest or _LAST
 
 
 def _present(query: Query, channel: str, rows: Sequence[Row]) -> list[Body]:
+    """Return the messages of the rows with their reactions and, for parents of threads, the counters."""
+    facts = thread_facts(query, channel, [row["ts"] for row in rows if row["thread_ts"] is None])
+    reactions = _reactions(query, channel, [row["ts"] for row in rows])
     bodies = []
     for row in rows:
-        body = load(row)
-        if body.get("thread_ts") in (None, row["ts"]):
-            body |= thread_facts(query, channel, row["ts"])
-        reactions = reactions_of(
-            query.all(
-                "SELECT name, user FROM reaction WHERE channel = ? AND ts = ? ORDER BY created", channel, row["ts"]
-            )
-        )
-        if reactions:
-            body["reactions"] = reactions
+        body = load(row) | facts.get(row["ts"], {})
+        if row["ts"] in reactions:
+            body["reactions"] = reactions_of(reactions[row["ts"]])
         bodies.append(body)
     return bodies
+
+
+def _reactions(query: Query, channel: str, stamps: Sequence[str]) -> dict[str, list[Row]]:
+    if not stamps:
+        return {}
+    rows = query.all(
+        f"SELECT ts, name, user FROM reaction WHERE channel = ? AND ts IN ({marks(stamps)}) ORDER BY ts, created",
+        channel, *stamps,
+    )  # fmt: skip
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row["ts"], []).append(row)
+    return found

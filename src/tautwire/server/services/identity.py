@@ -2,20 +2,22 @@
 
 import hashlib
 import secrets
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
 from tautwire.protocol.ids import UserId
-from tautwire.server.log.writer import Transaction
+from tautwire.server.clock import Clock
+from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.errors import MethodError
-from tautwire.server.store.database import Query
-from tautwire.server.store.reader import Reader
+from tautwire.server.store.database import Row
 
 SCOPES: Final = "identify,bot:basic"
 """Scopes of every token. err-backend-slackv3 splits at the comma and wants no blanks. Source: webapi.md 3."""
 
 _MAX_KNOWN: Final = 10_000
+_FRESH: Final = 10.0
+"""Seconds for which an identity is remembered: so soon a token that is taken out of the database stops working."""
 
 
 class Identity(msgspec.Struct, frozen=True, array_like=True):
@@ -32,24 +34,40 @@ class Identity(msgspec.Struct, frozen=True, array_like=True):
         return self.bot_id is not None
 
 
+class Lookup(Protocol):
+    """Reads one row at once, on the loop."""
+
+    def one(self, sql: str, *arguments: object) -> Row | None:
+        """Return the first row of a query, or None."""
+
+
 class Identities:
-    """Finds the identity of a token, and remembers the recent ones by their hash."""
+    """Finds the identity of a token, and remembers it by the token's hash for a few seconds."""
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-        self._known: dict[bytes, Identity] = {}
+    def __init__(self, lookup: Lookup, clock: Clock) -> None:
+        self._lookup = lookup
+        self._clock = clock
+        self._known: dict[bytes, tuple[float, Identity]] = {}
 
-    async def authenticate(self, token: str | None) -> Identity:
-        """Return who holds the token; raise ``MethodError`` (not_authed, invalid_auth, account_inactive)."""
+    def authenticate(self, token: str | None) -> Identity:
+        """Return who holds the token.
+
+        Raises:
+            MethodError: nobody does, or no longer (not_authed, invalid_auth, account_inactive).
+            StoreError: the database cannot be read.
+        """
         if not token:
             raise MethodError("not_authed")
         digest = hash_token(token)
-        identity = self._known.get(digest)
-        if identity is None:
-            identity = await self._reader.read(lambda query: _find(query, digest))
-            if len(self._known) >= _MAX_KNOWN:
-                self._known.clear()
-            self._known[digest] = identity
+        now = self._clock.monotonic()
+        known = self._known.get(digest)
+        if known is not None and known[0] > now:
+            return known[1]
+        self._known.pop(digest, None)
+        identity = _find(self._lookup, digest)
+        if len(self._known) >= _MAX_KNOWN:
+            self._known.clear()
+        self._known[digest] = now + _FRESH, identity
         return identity
 
 
@@ -87,8 +105,8 @@ def _letters(count: int) -> str:
     )
 
 
-def _find(query: Query, digest: bytes) -> Identity:
-    row = query.one(
+def _find(lookup: Lookup, digest: bytes) -> Identity:
+    row = lookup.one(
         "SELECT u.id, u.name, u.bot_id, u.app_id, u.deleted FROM token t JOIN user u ON u.id = t.user WHERE t.hash = ?",
         digest,
     )

@@ -10,20 +10,21 @@ import msgspec
 
 from tautwire.protocol.ids import Ts
 from tautwire.protocol.text import link_urls
-from tautwire.server.log.entry import Topic
-from tautwire.server.log.writer import Transaction
+from tautwire.server.log.entry import Topic, message_event
+from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.events import event, next_event_ts
 from tautwire.server.services.identity import Identity
 from tautwire.server.services.room import Room, enter
+from tautwire.server.services.threads import thread_facts
 from tautwire.server.services.workspace import Team
 from tautwire.server.store.database import Query, Row
 from tautwire.server.store.records import find_user
 
-INSERT_MESSAGE: Final = "INSERT INTO message (channel, ts, user, thread_ts, in_channel, body) VALUES (?, ?, ?, ?, ?, ?)"
+INSERT_MESSAGE: Final = (
+    "INSERT INTO message (channel, ts, user, thread_ts, in_channel, body, position) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
 TOMBSTONE: Final = "tombstone"
-MAX_REPLY_USERS: Final = 5
-"""Users named in a parent's ``reply_users``. Source: rtm.md 8.4 (documented as cut, the length observed)."""
 
 _EMPTY: Final = (msgspec.Raw(b"[]"), msgspec.Raw(b"{}"))
 """Structures that take away what was there. Source: webapi.md, chat.update (documented)."""
@@ -82,8 +83,7 @@ def post(
     body = _body(tx, team, who, draft)
     body["ts"] = ts = room.next_ts(tx)
     if parent is None:
-        _store(tx, channel, who, body)
-        tx.emit(room.topic, msgspec.json.encode({**body, "channel": channel, "event_ts": ts}), skip=skip)
+        _store(tx, room, who.user, body, skip=skip)
     else:
         _reply(tx, room, who, body, parent, broadcast=draft.reply_broadcast, skip=skip)
     return Posted(channel, ts, body)
@@ -94,8 +94,7 @@ def announce(tx: Transaction, team: Team, room: Room, user: str, subtype: str, t
     ts = room.next_ts(tx)
     body: Body = {"type": "message", "subtype": subtype, "user": user, "text": text, "ts": ts, "team": team.id}
     body |= {name: value for name, value in members.items() if value is not None}
-    tx.insert(INSERT_MESSAGE, (room.id, ts, user, None, 1, msgspec.json.encode(body)))
-    tx.emit(room.topic, msgspec.json.encode({**body, "channel": room.id, "event_ts": ts}))
+    _store(tx, room, user, body)
 
 
 def update(tx: Transaction, who: Identity, channel: str, ts: str, draft: Draft) -> Posted:
@@ -161,29 +160,6 @@ def post_ephemeral(tx: Transaction, team: Team, who: Identity, channel: str, use
     return ts
 
 
-def thread_facts(query: Query, channel: str, parent: str) -> Body:
-    """Return the counters of a thread's parent, {} if it has no replies. Source: rtm.md 8.4."""
-    row = query.one("SELECT count(*), max(ts) FROM message WHERE channel = ? AND thread_ts = ?", channel, parent)
-    if row is None or row[0] == 0:
-        return {}
-    users = [
-        r[0]
-        for r in query.all(
-            "SELECT user FROM message WHERE channel = ? AND thread_ts = ? GROUP BY user ORDER BY min(ts)",
-            channel,
-            parent,
-        )
-    ]
-    return {
-        "thread_ts": parent,
-        "reply_count": row[0],
-        "reply_users_count": len(users),
-        "latest_reply": row[1],
-        "reply_users": users[:MAX_REPLY_USERS],
-        "is_locked": False,
-    }
-
-
 def load(row: Row) -> Body:
     """Return the message object of a row."""
     body: Body = msgspec.json.decode(row["body"])
@@ -232,9 +208,25 @@ def _bot_profile(tx: Transaction, team: Team, who: Identity) -> msgspec.Raw:
     return profile
 
 
-def _store(tx: Transaction, channel: str, who: Identity, body: Body, *, in_channel: bool = True) -> None:
-    row = (channel, body["ts"], who.user, body.get("thread_ts"), int(in_channel), msgspec.json.encode(body))
-    tx.insert(INSERT_MESSAGE, row)
+def _store(tx: Transaction, room: Room, user: str, body: Body, *, in_channel: bool = True, skip: int = 0) -> None:
+    """Store a message object and tell the channel; the log refers to the row."""
+    ts, stored = body["ts"], msgspec.json.encode(body)
+    position = tx.emit(room.topic, message_event(stored, room.id, ts), skip=skip, message=ts)
+    tx.insert(INSERT_MESSAGE, (room.id, ts, user, body.get("thread_ts"), int(in_channel), stored, position))
+
+
+def _keep_event(tx: Transaction, channel: str, ts: str) -> None:
+    """Have the log hold the event of a message by itself: its row is about to change."""
+    row = tx.one(
+        "SELECT position, body FROM message WHERE channel = ? AND ts = ? AND position IS NOT NULL", channel, ts
+    )
+    if row is not None:
+        tx.execute(
+            "UPDATE log SET kind = 'event', payload = ? WHERE position = ? AND kind = 'message'",
+            message_event(row["body"], channel, ts),
+            row["position"],
+        )
+        tx.execute("UPDATE message SET position = NULL WHERE channel = ? AND ts = ?", channel, ts)
 
 
 def _reply(tx: Transaction, room: Room, who: Identity, body: Body, parent: Row, *, broadcast: bool, skip: int) -> None:
@@ -246,8 +238,7 @@ def _reply(tx: Transaction, room: Room, who: Identity, body: Body, parent: Row, 
         body["root"] = root
     else:
         body["parent_user_id"] = parent["user"]
-    _store(tx, room.id, who, body, in_channel=broadcast)
-    tx.emit(room.topic, msgspec.json.encode({**body, "channel": room.id, "event_ts": body["ts"]}), skip=skip)
+    _store(tx, room, who.user, body, in_channel=broadcast, skip=skip)
     tx.emit(
         room.topic,
         event(
@@ -257,16 +248,17 @@ def _reply(tx: Transaction, room: Room, who: Identity, body: Body, parent: Row, 
             channel=room.id,
             ts=room.next_hidden_ts(tx),
             event_ts=next_event_ts(tx),
-            message=root | thread_facts(tx, room.id, parent["ts"]),
+            message=root | _thread_facts(tx, room.id, parent["ts"]),
         ),
     )
 
 
 def _rewrite(tx: Transaction, room: Room, row: Row, before: Body, after: Body, hidden: Ts) -> None:
+    _keep_event(tx, room.id, row["ts"])
     tx.execute(
         "UPDATE message SET body = ? WHERE channel = ? AND ts = ?", msgspec.json.encode(after), room.id, row["ts"]
     )
-    facts = thread_facts(tx, room.id, row["ts"])
+    facts = _thread_facts(tx, room.id, row["ts"])
     tx.emit(
         room.topic,
         event(
@@ -283,6 +275,7 @@ def _rewrite(tx: Transaction, room: Room, row: Row, before: Body, after: Body, h
 
 
 def _remove(tx: Transaction, room: Room, ts: str, before: Body) -> None:
+    _keep_event(tx, room.id, ts)
     tx.execute("DELETE FROM message WHERE channel = ? AND ts = ?", room.id, ts)
     tx.emit(
         room.topic,
@@ -297,6 +290,10 @@ def _remove(tx: Transaction, room: Room, ts: str, before: Body) -> None:
             previous_message=before,
         ),
     )
+
+
+def _thread_facts(query: Query, channel: str, parent: str) -> Body:
+    return thread_facts(query, channel, [parent]).get(parent, {})
 
 
 def _parent(tx: Transaction, channel: str, thread_ts: str) -> Row | None:

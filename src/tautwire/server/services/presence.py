@@ -15,7 +15,7 @@ from tautwire.server.clock import Clock
 from tautwire.server.hub.frames import text_frame
 from tautwire.server.hub.hub import Connection, Hub
 from tautwire.server.log.entry import Topic
-from tautwire.server.log.writer import Transaction
+from tautwire.server.log.transaction import Transaction
 
 log = logging.getLogger("tautwire.server.presence")
 

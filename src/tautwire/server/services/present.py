@@ -1,7 +1,10 @@
 """From records to wire objects, as a given viewer sees them. Source: ids.md sections 5 to 8."""
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any, Final
+
+import msgspec
 
 from tautwire.protocol.ids import NEVER
 from tautwire.server.services.workspace import Team
@@ -13,8 +16,8 @@ SLACKBOT: Final = "USLACKBOT"
 _COLORS: Final = ("9f69e7", "4bbe2e", "e7392d", "3c989f", "674b1b", "e96699", "e0a729", "684b6c", "5b89d5", "2b6836")
 
 
-def user_object(user: UserRecord, team: Team) -> Wire:
-    """Return the full user object."""
+def user_object(user: UserRecord, team: Team, *, shows_email: bool) -> Wire:
+    """Return the full user object; ``email`` is for those with the scope users:read.email. Source: webapi.md 7.1."""
     real_name = user.real_name or user.name
     profile: Wire = {
         "real_name": real_name,
@@ -39,7 +42,7 @@ def user_object(user: UserRecord, team: Team) -> Wire:
         "fields": {},
         "team": team.id,
     }
-    if user.email is not None:
+    if user.email is not None and shows_email:
         profile["email"] = user.email
     if user.bot_id is not None:
         profile |= {"bot_id": user.bot_id, "api_app_id": user.app_id, "always_active": user.id == SLACKBOT}
@@ -65,6 +68,12 @@ def user_object(user: UserRecord, team: Team) -> Wire:
     }
 
 
+@lru_cache(maxsize=20_000)
+def user_json(user: UserRecord, team: Team, shows_email: bool) -> bytes:
+    """Return the JSON of the user object, kept for as long as the user's row stays as it is."""
+    return msgspec.json.encode(user_object(user, team, shows_email=shows_email))
+
+
 def bot_object(user: UserRecord) -> Wire:
     """Return the bot object behind a bot user."""
     return {
@@ -78,9 +87,7 @@ def bot_object(user: UserRecord) -> Wire:
     }
 
 
-def conversation_object(
-    channel: ChannelRecord, *, viewer: str, members: Collection[str], last_read: str | None
-) -> Wire:
+def conversation_object(channel: ChannelRecord, *, viewer: str, is_member: bool, last_read: str | None) -> Wire:
     """Return the conversation as ``viewer`` sees it; ``last_read`` is their mark, if they are a member."""
     base: Wire = {
         "id": channel.id,
@@ -101,7 +108,6 @@ def conversation_object(
             "last_read": last_read or NEVER,
         }
     is_mpim = channel.kind is ChannelKind.MPIM
-    is_member = viewer in members
     seen = base | {
         "name": channel.name,
         "name_normalized": channel.name,
@@ -120,7 +126,7 @@ def conversation_object(
         "previous_names": [],
     }
     if is_mpim:
-        seen |= {"is_open": True, "members": sorted(members)}
+        seen |= {"is_open": True, "members": channel.members_of_direct}
     if is_member:
         seen["last_read"] = last_read or NEVER
     return seen

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from tautwire.server.log.writer import Transaction
+from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.events import event, next_event_ts
 from tautwire.server.services.identity import Identity
@@ -48,10 +48,16 @@ def remove(tx: Transaction, who: Identity, channel: str, ts: str, name: str) -> 
 
 
 def _find(tx: Transaction, who: Identity, channel: str, ts: str) -> tuple[Room, str]:
-    """Return the room and the author of the message."""
+    """Return the room and the author of the message.
+
+    Only members may react. Elsewhere a bot outside the channel is told ``not_in_channel``, which is observed and not
+    documented; that a person is told so as well is ours.
+    """
     room = enter(tx, channel)
-    if room is None or (who.user not in room.members and not room.is_public):
+    if room is None:
         raise MethodError("channel_not_found")
+    if who.user not in room.members:
+        raise MethodError("not_in_channel" if room.is_public else "channel_not_found")
     if room.channel.archived:
         raise MethodError("is_archived")
     row = tx.one("SELECT user FROM message WHERE channel = ? AND ts = ?", channel, ts)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from tautwire.protocol.ids import ChannelId, Ts, ts_from_micros, ts_to_micros
 from tautwire.server.log.entry import Topic
-from tautwire.server.log.writer import Transaction
-from tautwire.server.store.records import ChannelKind, ChannelRecord, find_channel, find_members
+from tautwire.server.log.transaction import Transaction
+from tautwire.server.store.records import ChannelKind, ChannelRecord, find_all_members, find_channel
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ def enter(tx: Transaction, channel: str) -> Room | None:
         record = find_channel(tx, channel)
         if record is None:
             return None
-        room = Room(record, frozenset(find_members(tx, channel)), _last(tx, channel))
+        room = Room(record, frozenset(find_all_members(tx, channel)), _last(tx, channel))
         tx.cache["room", channel] = room
     return room
 

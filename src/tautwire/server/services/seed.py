@@ -14,7 +14,7 @@ import msgspec
 
 from tautwire.protocol.errors import TautwireError
 from tautwire.server.log.entry import Topic
-from tautwire.server.log.writer import Transaction
+from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.identity import issue_token, new_id
 from tautwire.server.services.room import forget
 from tautwire.server.store.records import find_channel_by_name

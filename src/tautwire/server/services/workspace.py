@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from tautwire.server.clock import Clock
 from tautwire.server.config import Settings
 from tautwire.server.hub.hub import Hub
+from tautwire.server.log.epochs import Epochs
 from tautwire.server.log.tail import Tail
 from tautwire.server.log.writer import Writer
 from tautwire.server.store.reader import Reader
@@ -29,4 +30,5 @@ class Workspace:
     writer: Writer
     reader: Reader
     tail: Tail
+    epochs: Epochs
     hub: Hub

@@ -5,13 +5,20 @@ The files are ``tautwire.db`` (SQLite, write-ahead log), ``lock`` and, for seede
 
 import contextlib
 import fcntl
+import logging
 import os
 import sqlite3
 from importlib import resources
 from pathlib import Path
-from typing import Literal, Protocol, Self
+from time import monotonic
+from typing import Final, Literal, Protocol, Self
 
 from tautwire.protocol.errors import TautwireError
+
+log = logging.getLogger("tautwire.server.store")
+
+CHECK_PATIENCE: Final = 5.0
+"""Seconds that the database is looked over after an unclean stop."""
 
 Row = sqlite3.Row
 Durability = Literal["full", "normal"]
@@ -43,12 +50,17 @@ class Database:
         self.directory = directory
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock = _lock(directory / "lock")
+            self._locks = _lock(directory)
         except OSError as error:
             raise StoreError(f"the data directory {directory} cannot be used: {error.strerror or error}") from error
+        if directory.stat().st_mode & 0o077:
+            log.warning("other users of this machine can look into %s: chmod 700 it", directory)
         try:
             _make_private(self.path)
+            unfinished = _size(self.path.with_name(self.path.name + "-wal"))
             with contextlib.closing(self.connect()) as connection:
+                if unfinished:
+                    _check(connection, unfinished)
                 migrate(connection)
         except (OSError, sqlite3.Error) as error:
             self.close()
@@ -75,7 +87,8 @@ class Database:
 
     def close(self) -> None:
         """Let another process have the directory."""
-        os.close(self._lock)
+        for descriptor in self._locks:
+            os.close(descriptor)
 
     def __enter__(self) -> Self:
         return self
@@ -106,13 +119,44 @@ def _make_private(path: Path) -> None:
     os.close(descriptor)
 
 
-def _lock(path: Path) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _check(connection: sqlite3.Connection, unfinished: int) -> None:
+    """Look the database over after a start that follows no clean stop; refuse one that is damaged.
+
+    SQLite takes over what the write-ahead log holds, up to the first damaged frame, without a word.
+    """
+    log.warning("the server was not stopped cleanly: %d bytes of the write-ahead log are taken over", unfinished)
+    end = monotonic() + CHECK_PATIENCE
+    connection.set_progress_handler(lambda: monotonic() > end, 100_000)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.OperationalError as error:
+        if "interrupted" not in str(error):
+            raise
+        log.warning("the database was looked over for %.0f s only: it is too large for more", CHECK_PATIENCE)
+    else:
+        if found != "ok":
+            raise StoreError(f"the database is damaged ({found}): restore a backup (docs/how-to/back-up-a-server.md)")
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
+def _lock(directory: Path) -> tuple[int, ...]:
+    """Lock the file ``lock`` and the directory itself: the file may be deleted while a server runs."""
+    locks = [os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)]
+    try:
+        locks.append(os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        for descriptor in locks:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        os.close(descriptor)
+        for descriptor in locks:
+            os.close(descriptor)
+        if not isinstance(error, BlockingIOError):
+            raise
         raise StoreError(
-            f"another server uses {path.parent}: stop it, or give this one a directory of its own with --data"
+            f"another server uses {directory}: stop it, or give this one a directory of its own with --data"
         ) from error
-    return descriptor
+    return tuple(locks)

@@ -4,7 +4,7 @@ Records are rows with names; how they look on the wire is in ``services.present`
 so it works in a read and inside a transaction.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -13,10 +13,11 @@ from tautwire.protocol.ids import ChannelId, UserId
 from tautwire.server.store.database import Query, Row
 
 USERS = "SELECT id, name, real_name, email, deleted, away, created, updated, bot_id, app_id FROM user"
-CHANNELS = (
-    "SELECT id, kind, name, creator, created, updated, archived, general, topic, topic_by, topic_set,"
-    " purpose, purpose_by, purpose_set, people FROM channel"
+_CHANNEL = (
+    "c.id, c.kind, c.name, c.creator, c.created, c.updated, c.archived, c.general, c.topic, c.topic_by, c.topic_set,"
+    " c.purpose, c.purpose_by, c.purpose_set, c.people"
 )
+CHANNELS = f"SELECT {_CHANNEL} FROM channel c"
 
 
 class ChannelKind(StrEnum):
@@ -28,7 +29,7 @@ class ChannelKind(StrEnum):
     MPIM = "mpim"
 
 
-class UserRecord(msgspec.Struct, frozen=True):
+class UserRecord(msgspec.Struct, frozen=True, gc=False):
     """A person or a bot user."""
 
     id: UserId
@@ -43,7 +44,7 @@ class UserRecord(msgspec.Struct, frozen=True):
     app_id: str | None
 
 
-class ChannelRecord(msgspec.Struct, frozen=True):
+class ChannelRecord(msgspec.Struct, frozen=True, gc=False):
     """A conversation of any kind. ``updated`` is in microseconds, the other times in seconds."""
 
     id: ChannelId
@@ -73,14 +74,21 @@ class ChannelRecord(msgspec.Struct, frozen=True):
         return self.people.split(",") if self.people else []
 
 
+def marks(values: Sequence[object]) -> str:
+    """Return the placeholders of a list of values: ``?,?,?``."""
+    return ",".join("?" * len(values))
+
+
 def user_record(row: Row) -> UserRecord:
     """Name the columns of a row of ``USERS``."""
-    return msgspec.convert(dict(row), UserRecord, strict=False)
+    id_, name, real_name, email, deleted, away, created, updated, bot_id, app_id = row
+    return UserRecord(id_, name, real_name, email, bool(deleted), bool(away), created, updated, bot_id, app_id)
 
 
 def channel_record(row: Row) -> ChannelRecord:
     """Name the columns of a row of ``CHANNELS``."""
-    return msgspec.convert(dict(row), ChannelRecord, strict=False)
+    id_, kind, name, creator, created, updated, archived, general, *about = row
+    return ChannelRecord(id_, ChannelKind(kind), name, creator, created, updated, bool(archived), bool(general), *about)
 
 
 def find_user(query: Query, user: str) -> UserRecord | None:
@@ -95,26 +103,51 @@ def find_user_by_name(query: Query, name: str) -> UserRecord | None:
     return user_record(row) if row else None
 
 
-def find_users(query: Query) -> list[UserRecord]:
-    """Return all users in the order of their ids."""
-    return [user_record(row) for row in query.all(f"{USERS} ORDER BY id")]
+def find_users(query: Query, after: str, count: int) -> list[UserRecord]:
+    """Return so many users at most, by their ids, those after an id (an empty one comes before all)."""
+    return [user_record(row) for row in query.all(f"{USERS} WHERE id > ? ORDER BY id LIMIT ?", after, count)]
 
 
 def find_channel(query: Query, channel: str) -> ChannelRecord | None:
     """Return the channel with this id."""
-    row = query.one(f"{CHANNELS} WHERE id = ?", channel)
+    row = query.one(f"{CHANNELS} WHERE c.id = ?", channel)
     return channel_record(row) if row else None
 
 
 def find_channel_by_name(query: Query, name: str) -> ChannelRecord | None:
     """Return the channel with this name, without ``#``."""
-    row = query.one(f"{CHANNELS} WHERE name = ?", name)
+    row = query.one(f"{CHANNELS} WHERE c.name = ?", name)
     return channel_record(row) if row else None
 
 
-def find_members(query: Query, channel: str) -> list[str]:
-    """Return the ids of a channel's members, first to join first."""
-    return [row[0] for row in query.all("SELECT user FROM membership WHERE channel = ? ORDER BY joined, user", channel)]
+def find_members(query: Query, channel: str, after: str, count: int) -> list[str]:
+    """Return so many ids of a channel's members at most, in their order, those after an id."""
+    rows = query.all(
+        "SELECT user FROM membership WHERE channel = ? AND user > ? ORDER BY user LIMIT ?", channel, after, count
+    )
+    return [row[0] for row in rows]
+
+
+def find_all_members(query: Query, channel: str) -> list[str]:
+    """Return the ids of all members of a channel."""
+    return [row[0] for row in query.all("SELECT user FROM membership WHERE channel = ?", channel)]
+
+
+def count_members(query: Query, channels: Sequence[str]) -> dict[str, int]:
+    """Return how many members each of the channels has that has any."""
+    rows = query.all(
+        f"SELECT channel, count(*) FROM membership WHERE channel IN ({marks(channels)}) GROUP BY channel", *channels
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def join_members(query: Query, channels: Sequence[str]) -> dict[str, str]:
+    """Return the ids of the members of each of the channels in one text with commas: a row for each would be slow."""
+    rows = query.all(
+        f"SELECT channel, group_concat(user) FROM membership WHERE channel IN ({marks(channels)}) GROUP BY channel",
+        *channels,
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def find_membership(query: Query, channel: str, user: str) -> Row | None:
@@ -122,11 +155,36 @@ def find_membership(query: Query, channel: str, user: str) -> Row | None:
     return query.one("SELECT joined, last_read_ts, open FROM membership WHERE channel = ? AND user = ?", channel, user)
 
 
+def find_last_read(query: Query, channels: Sequence[str], user: str) -> dict[str, str]:
+    """Return the reading marks that a user has in those of the channels that they are a member of."""
+    rows = query.all(
+        f"SELECT channel, last_read_ts FROM membership WHERE user = ? AND channel IN ({marks(channels)})",
+        user, *channels,
+    )  # fmt: skip
+    return {row[0]: row[1] for row in rows}
+
+
 def find_channels(
-    query: Query, kinds: Collection[ChannelKind], *, viewer: str, archived: bool = True
+    query: Query, kinds: Collection[ChannelKind], after: str, count: int, *, viewer: str, archived: bool = True
 ) -> list[ChannelRecord]:
-    """Return the channels of these kinds that the viewer may know of, oldest first; archived ones only if wanted."""
-    seen = "kind = 'public' OR id IN (SELECT channel FROM membership WHERE user = ?)"
-    rows = query.all(f"{CHANNELS} WHERE {seen} ORDER BY created, id", viewer)
-    channels = [channel_record(row) for row in rows]
-    return [c for c in channels if c.kind in kinds and (archived or not c.archived)]
+    """Return so many channels of these kinds at most that the viewer may know of, by their ids, those after an id.
+
+    Everybody may know of public ones, members of the others; archived ones come only if wanted.
+    """
+    live = "" if archived else " AND NOT c.archived"
+    parts: list[str] = []
+    arguments: list[object] = []
+    if ChannelKind.PUBLIC in kinds:
+        parts.append(f"{CHANNELS} WHERE c.kind = 'public' AND c.id > ?{live} ORDER BY c.id LIMIT ?")
+        arguments += [after, count]
+    own = [kind for kind in kinds if kind is not ChannelKind.PUBLIC]
+    if own:
+        parts.append(
+            f"SELECT {_CHANNEL} FROM membership m JOIN channel c ON c.id = m.channel"
+            f" WHERE m.user = ? AND m.channel > ? AND c.kind IN ({marks(own)}){live} ORDER BY m.channel LIMIT ?"
+        )
+        arguments += [viewer, after, *own, count]
+    if not parts:
+        return []
+    union = " UNION ALL ".join(f"SELECT * FROM ({part})" for part in parts)
+    return [channel_record(row) for row in query.all(f"{union} ORDER BY id LIMIT ?", *arguments, count)]

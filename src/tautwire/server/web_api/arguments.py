@@ -4,9 +4,8 @@ Arguments come as query, form, multipart or JSON, in any mixture that clients ha
 numbers, booleans, comma lists and JSON where the method wants those.
 """
 
-import asyncio
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
@@ -15,8 +14,6 @@ from urllib.parse import parse_qsl
 import msgspec
 from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import ClientDisconnect
-from starlette.types import Receive
 
 from tautwire.server.services.errors import MethodError
 from tautwire.server.web_api.method import Arguments
@@ -26,8 +23,6 @@ Given = dict[str, Any]
 MAX_ARGUMENTS: Final = 200
 MAX_DEPTH: Final = 100
 """Levels of JSON in an argument: far from what the readers of an event can take (ours)."""
-BODY_PATIENCE: Final = 30.0
-"""Seconds in which a body has to arrive."""
 FORM: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
 JSON: Final = "application/json"
@@ -47,18 +42,17 @@ _CHARSETS: Final = ("utf-8", "utf8", "us-ascii")
 _NAME: Final = re.compile(r"[\w.:-]{0,100}", re.ASCII)
 
 
-class TooBig(Exception):  # noqa: N818 - an outcome of reading, not a fault
-    """The body is longer than the server takes."""
+async def read_arguments(
+    query: bytes, headers: Mapping[str, str], read_body: Callable[[], Awaitable[bytes]]
+) -> tuple[Given, list[str]]:
+    """Return the arguments of a request by name, and the warnings to attach to the answer.
 
-
-async def read_arguments(query: bytes, headers: Headers, receive: Receive, limit: int) -> tuple[Given, list[str]]:
-    """Return the arguments of a request by name, and the warnings to attach to the answer."""
+    Args:
+        headers: by name in lower case.
+        read_body: called once the query was found to be right.
+    """
     given = _pairs(query)
-    try:
-        async with asyncio.timeout(BODY_PATIENCE):
-            body = await _read_body(receive, limit)
-    except TimeoutError:
-        raise MethodError("request_timeout") from None
+    body = await read_body()
     if not body:
         return given, []  # an empty body with a JSON content type is normal: slack_sdk sends it
     kind, _, options = headers.get("content-type", "").partition(";")
@@ -71,7 +65,7 @@ async def read_arguments(query: bytes, headers: Headers, receive: Receive, limit
     elif kind == FORM:
         given |= _pairs(body)
     elif kind == MULTIPART:
-        given |= await _multipart(headers, body)
+        given |= await _multipart(headers["content-type"], body)
     elif not kind:
         raise MethodError("missing_post_type")
     else:
@@ -87,24 +81,8 @@ def convert(given: Mapping[str, Any], arguments: type[Arguments]) -> Arguments:
     known = {name: value for name, value in known.items() if value is not None}
     try:
         return msgspec.convert(known, arguments, strict=False)
-    except msgspec.ValidationError as error:
+    except ValueError as error:  # msgspec's own, or of half a character where a number is wanted
         raise MethodError("invalid_arguments", response_metadata={"messages": [f"[ERROR] {error}"]}) from None
-
-
-async def _read_body(receive: Receive, limit: int) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        part = message.get("body", b"")
-        size += len(part)
-        if size > limit:
-            raise TooBig
-        parts.append(part)
-        if not message.get("more_body"):
-            return b"".join(parts)
 
 
 def _pairs(data: bytes) -> Given:
@@ -159,11 +137,12 @@ def _parts_of(whole: Any) -> Iterable[Any]:
             return ()
 
 
-async def _multipart(headers: Headers, body: bytes) -> Given:
+async def _multipart(content_type: str, body: bytes) -> Given:
     async def once() -> Any:
         yield body
 
     try:
+        headers = Headers({"content-type": content_type})
         form = await MultiPartParser(headers, once(), max_fields=MAX_ARGUMENTS, max_files=10).parse()
     except (MultiPartException, KeyError, ValueError):
         raise MethodError("invalid_form_data") from None

@@ -5,13 +5,13 @@ from typing import Any, Final
 
 import msgspec
 
-from tautwire.server.log.writer import Transaction
+from tautwire.server.log.transaction import Transaction
 from tautwire.server.services import conversations, messages
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.messages import Draft, Posted
 from tautwire.server.store.records import find_channel_by_name, find_user, find_user_by_name
 from tautwire.server.web_api.arguments import Json
-from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method, warning
+from tautwire.server.web_api.method import Answer, Arguments, Call, Place, Tier, method, warning
 
 MAX_POST: Final = 40_000
 """Code points of chat.postMessage; the rest is cut off, with a warning. Source: webapi.md 9.4 (documented)."""
@@ -41,34 +41,34 @@ class Content(Arguments, frozen=True, kw_only=True):
 class PostMessage(Content, frozen=True, kw_only=True):
     """Arguments of chat.postMessage."""
 
-    channel: str = ""
+    channel: Place = ""
 
 
 class PostEphemeral(Content, frozen=True, kw_only=True):
     """Arguments of chat.postEphemeral."""
 
-    channel: str = ""
+    channel: Place = ""
     user: str = ""
 
 
 class Update(Content, frozen=True, kw_only=True):
     """Arguments of chat.update."""
 
-    channel: str = ""
+    channel: Place = ""
     ts: str = ""
 
 
 class Delete(Arguments, frozen=True, kw_only=True):
     """Arguments of chat.delete."""
 
-    channel: str = ""
+    channel: Place = ""
     ts: str = ""
 
 
 class MeMessage(Arguments, frozen=True, kw_only=True):
     """Arguments of chat.meMessage."""
 
-    channel: str = ""
+    channel: Place = ""
     text: str = ""
 
 
@@ -78,7 +78,14 @@ async def post_message(call: Call, args: PostMessage) -> Answer:
     draft = _draft(call, args)
     is_long = len(draft.text) > MAX_POST
     draft.text = draft.text[:MAX_POST]
-    posted = await call.write(lambda tx: _post(tx, call, args.channel, draft))
+
+    def post(tx: Transaction) -> Posted:
+        channel = _find_channel(tx, call, args.channel)
+        messages.writable_room(tx, channel, call.who, visitors=True)
+        call.count_post(channel)  # however the channel was named, and only if it takes the post
+        return messages.post(tx, call.team, call.who, channel, draft, visitors=True)
+
+    posted = await call.write(post)
     answer = {"channel": posted.channel, "ts": posted.ts, "message": posted.body}
     return answer | warning("message_truncated") if is_long else answer
 
@@ -89,7 +96,11 @@ async def me_message(call: Call, args: MeMessage) -> Answer:
     if not args.text:
         raise MethodError("no_text")
     draft = Draft(text=_checked(args.text), subtype="me_message")
-    posted = await call.write(lambda tx: _post(tx, call, args.channel, draft))
+
+    def post(tx: Transaction) -> Posted:
+        return messages.post(tx, call.team, call.who, _find_channel(tx, call, args.channel), draft, visitors=True)
+
+    posted = await call.write(post)
     return {"channel": posted.channel, "ts": posted.ts}
 
 
@@ -122,19 +133,19 @@ async def delete(call: Call, args: Delete) -> Answer:
     return {"channel": args.channel, "ts": args.ts}
 
 
-def _post(tx: Transaction, call: Call, channel: str, draft: Draft) -> Posted:
-    """Post where ``channel`` points: an id, ``#name``, a bare name, ``@name`` or the id of a user."""
+def _find_channel(tx: Transaction, call: Call, channel: str) -> str:
+    """Return the id of what ``channel`` points to: an id, ``#name``, a bare name, ``@name`` or the id of a user."""
     if channel[:1] in ("U", "W", "@"):
         user = find_user_by_name(tx, channel[1:]) if channel.startswith("@") else find_user(tx, channel)
         if user is None:
             raise MethodError("channel_not_found")
-        channel = conversations.open_direct(tx, call.who, [user.id])[0].id
-    elif channel[:1] not in ("C", "G", "D"):
-        named = find_channel_by_name(tx, channel.removeprefix("#"))
-        if named is None:
-            raise MethodError("channel_not_found")
-        channel = named.id
-    return messages.post(tx, call.team, call.who, channel, draft, visitors=True)
+        return conversations.open_direct(tx, call.who, [user.id])[0].id
+    if channel[:1] in ("C", "G", "D"):
+        return channel
+    named = find_channel_by_name(tx, channel.removeprefix("#"))
+    if named is None:
+        raise MethodError("channel_not_found")
+    return named.id
 
 
 def _draft(call: Call, args: Content) -> Draft:

@@ -5,23 +5,18 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
-from tautwire.protocol.ids import is_ts
+from tautwire.protocol.ids import is_channel_id, is_ts, is_user_id
 from tautwire.server.services import conversations
+from tautwire.server.services.arrays import Page
 from tautwire.server.services.errors import MethodError
-from tautwire.server.services.history import history_page, replies_page
+from tautwire.server.services.history import history_page, news, replies_page
+from tautwire.server.services.lists import conversations_page, members_page
 from tautwire.server.services.present import conversation_object
 from tautwire.server.services.room import Room
 from tautwire.server.store.database import Query
-from tautwire.server.store.records import (
-    ChannelKind,
-    ChannelRecord,
-    find_channel,
-    find_channels,
-    find_members,
-    find_membership,
-)
-from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method, warning
-from tautwire.server.web_api.pages import check_limit, decode_text_cursor, encode_cursor, page
+from tautwire.server.store.records import ChannelKind, ChannelRecord, count_members, find_channel, find_membership
+from tautwire.server.web_api.method import Answer, Arguments, Call, Place, Tier, method, warning
+from tautwire.server.web_api.pages import check_limit, decode_cursor, encode_cursor, page_metadata
 
 KINDS: Final = {
     "public_channel": ChannelKind.PUBLIC,
@@ -44,7 +39,7 @@ class Create(Arguments, frozen=True, kw_only=True):
 class Info(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.info."""
 
-    channel: str = ""
+    channel: Place = ""
     include_num_members: bool = False
 
 
@@ -60,7 +55,7 @@ class List(Arguments, frozen=True, kw_only=True):
 class Members(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.members."""
 
-    channel: str = ""
+    channel: Place = ""
     cursor: str = ""
     limit: int = 100
 
@@ -68,7 +63,7 @@ class Members(Arguments, frozen=True, kw_only=True):
 class Open(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.open."""
 
-    channel: str = ""
+    channel: Place = ""
     users: tuple[str, ...] = ()
     return_im: bool = False
     prevent_creation: bool = False
@@ -77,13 +72,13 @@ class Open(Arguments, frozen=True, kw_only=True):
 class One(Arguments, frozen=True, kw_only=True):
     """Arguments of the methods that take a channel only."""
 
-    channel: str = ""
+    channel: Place = ""
 
 
 class Invite(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.invite."""
 
-    channel: str = ""
+    channel: Place = ""
     users: tuple[str, ...] = ()
     force: bool = False
 
@@ -91,14 +86,14 @@ class Invite(Arguments, frozen=True, kw_only=True):
 class Mark(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.mark."""
 
-    channel: str = ""
+    channel: Place = ""
     ts: str = ""
 
 
 class History(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.history."""
 
-    channel: str = ""
+    channel: Place = ""
     cursor: str = ""
     inclusive: bool = False
     latest: str = ""
@@ -129,7 +124,9 @@ async def info(call: Call, args: Info) -> Answer:
         channel = _visible_channel(query, call, args.channel)
         seen = _read_seen(query, call, channel)
         if args.include_num_members:
-            seen["num_members"] = len(find_members(query, channel.id))
+            seen["num_members"] = count_members(query, [channel.id]).get(channel.id, 0)
+        if channel.kind is ChannelKind.IM:
+            seen |= news(query, channel.id, call.who.user, seen["last_read"])
         return seen
 
     return {"channel": await call.read(find)}
@@ -144,21 +141,26 @@ async def list_(call: Call, args: List) -> Answer:
             raise MethodError("invalid_types")
         kinds.add(KINDS[name])
 
-    def find(query: Query) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        channels = find_channels(query, kinds, viewer=call.who.user, archived=not args.exclude_archived)
-        part, metadata = page(channels, cursor=args.cursor, limit=args.limit)
-        return [_listed(query, call, channel) for channel in part], metadata
-
-    channels, metadata = await call.read(find)
-    return {"channels": channels, "response_metadata": metadata}
+    read = call.read if args.limit else call.read_long
+    page = await read(
+        partial(
+            conversations_page, kinds=kinds, viewer=call.who.user, archived=not args.exclude_archived,
+            after=decode_cursor(args.cursor, is_channel_id) or "", limit=check_limit(args.limit),
+        )
+    )  # fmt: skip
+    return {"channels": page.items, "response_metadata": page_metadata(page)}
 
 
 @method("conversations.members", Members, Tier.FOUR)
 async def members(call: Call, args: Members) -> Answer:
     """List the ids of a conversation's members."""
-    users = await call.read(lambda query: find_members(query, _visible_channel(query, call, args.channel).id))
-    part, metadata = page(users, cursor=args.cursor, limit=args.limit)
-    return {"members": part, "response_metadata": metadata}
+    after, limit = decode_cursor(args.cursor, is_user_id) or "", check_limit(args.limit)
+
+    def find(query: Query) -> Page:
+        return members_page(query, _visible_channel(query, call, args.channel).id, after=after, limit=limit)
+
+    page = await (call.read if limit else call.read_long)(find)
+    return {"members": page.items, "response_metadata": page_metadata(page)}
 
 
 @method("conversations.open", Open, Tier.THREE)
@@ -217,7 +219,7 @@ async def mark(call: Call, args: Mark) -> Answer:
 async def history(call: Call, args: History) -> Answer:
     """Return messages of a conversation, newest first."""
     oldest, latest = _bound(args.oldest, "invalid_ts_oldest"), _bound(args.latest, "invalid_ts_latest")
-    before = decode_text_cursor(args.cursor)
+    before = decode_cursor(args.cursor, is_ts)
 
     def find(query: Query) -> tuple[list[dict[str, Any]], str | None]:
         channel = _readable_channel(query, call, args.channel, refusal="not_in_channel")
@@ -234,7 +236,7 @@ async def history(call: Call, args: History) -> Answer:
 async def replies(call: Call, args: Replies) -> Answer:
     """Return a thread: its parent, then the replies, oldest first."""
     oldest, latest = _bound(args.oldest, "invalid_ts_oldest"), _bound(args.latest, "invalid_ts_latest")
-    after = decode_text_cursor(args.cursor)
+    after = decode_cursor(args.cursor, is_ts)
 
     def find(query: Query) -> tuple[list[dict[str, Any]], str | None]:
         channel = _readable_channel(query, call, args.channel, refusal="channel_not_found")
@@ -283,17 +285,9 @@ def _readable_channel(query: Query, call: Call, channel: str, *, refusal: str) -
 
 
 def _read_seen(query: Query, call: Call, channel: ChannelRecord) -> dict[str, Any]:
-    users = find_members(query, channel.id)
     membership = find_membership(query, channel.id, call.who.user)
     last_read = membership["last_read_ts"] if membership else None
-    return conversation_object(channel, viewer=call.who.user, members=users, last_read=last_read)
-
-
-def _listed(query: Query, call: Call, channel: ChannelRecord) -> dict[str, Any]:
-    seen = _read_seen(query, call, channel)
-    if not channel.is_direct:
-        seen["num_members"] = len(find_members(query, channel.id))
-    return seen
+    return conversation_object(channel, viewer=call.who.user, is_member=membership is not None, last_read=last_read)
 
 
 async def _seen(call: Call, room: Room) -> dict[str, Any]:

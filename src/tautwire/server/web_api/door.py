@@ -4,12 +4,13 @@ Every outcome of a method is HTTP 200 with a JSON object; only rate limiting (42
 not, since SDKs take any other status for the end of the world.
 """
 
+import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, NamedTuple, Protocol
 
-import msgspec
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
@@ -20,10 +21,13 @@ from tautwire.server.services.identity import SCOPES, Identities, Identity
 from tautwire.server.services.presence import Presence
 from tautwire.server.services.tickets import Tickets
 from tautwire.server.services.workspace import Workspace
-from tautwire.server.web_api.arguments import Given, TooBig, convert, read_arguments
+from tautwire.server.web_api.answers import encode_answer
+from tautwire.server.web_api.arguments import Given, convert, read_arguments
+from tautwire.server.web_api.bodies import Bodies, TooBig, TooMany
 from tautwire.server.web_api.known import fault_of_unserved
-from tautwire.server.web_api.limits import Limits
-from tautwire.server.web_api.method import METHODS, Call, Method, Tier
+from tautwire.server.web_api.limits import Limits, RateLimited
+from tautwire.server.web_api.logins import FailedLogins
+from tautwire.server.web_api.method import METHODS, Call, Tier
 
 log = logging.getLogger("tautwire.server.web_api")
 
@@ -31,9 +35,38 @@ PATH: Final = "/api/"
 NOBODY: Final = Identity("", "", None, None)  # type: ignore[arg-type]
 
 
+class Request(NamedTuple):
+    """A call as it came over HTTP, without its body."""
+
+    method: str
+    query: bytes
+    headers: Mapping[str, str]
+    """By name in lower case."""
+    base_url: str
+    """Scheme and authority by which the caller reached us."""
+    address: str
+    """Of the caller, as far as trusted proxies tell."""
+
+
+class ReadBody(Protocol):
+    """Reads the body of a request; see ``Bodies.read``."""
+
+    def __call__(self, *, is_known: bool) -> Awaitable[bytes]:
+        """Return the body."""
+
+
+class Reply(NamedTuple):
+    """An answer as it goes over HTTP."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: list[bytes]
+    """In pieces, if it is long."""
+
+
 @dataclass(slots=True)
-class _Reply:
-    """What of a response is known before its body."""
+class _Draft:
+    """What of a reply is known before its body."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -48,62 +81,106 @@ class WebApi:
         self._identities = identities
         self._presence = presence
         self._tickets = tickets
-        self._limits = Limits(workspace.clock) if workspace.settings.rate_limits else None
+        limited = workspace.settings.rate_limits
+        self._limits = Limits(workspace.clock) if limited else None
+        self._posts = Limits(workspace.clock) if limited else None
+        self._long_reads = asyncio.Semaphore(1)
+        self._failed_logins = FailedLogins(workspace.clock)
+        self._bodies = Bodies(workspace.settings.body_limit)
+        self._public_url = workspace.settings.public_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one request as an ASGI application."""
         name = scope["path"].removeprefix(PATH).strip("/")
-        reply = _Reply()
+        headers = Headers(scope=scope)
+        address = scope["client"][0] if scope["client"] else ""
+        request = Request(name, scope["query_string"], headers, _base_url(headers, scope), address)
         try:
-            answer = {"ok": True, **await self._answer(name, scope, receive, reply)}
+            reply = await self.answer(request, partial(self._bodies.read, receive))
+        except ClientDisconnect:
+            return
+        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+        for piece in reply.body[:-1]:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await asyncio.sleep(0)  # megabytes are not written in one turn of the loop
+        await send({"type": "http.response.body", "body": reply.body[-1]})
+
+    async def answer(self, request: Request, read_body: ReadBody) -> Reply:
+        """Answer one call, whatever happens.
+
+        Raises:
+            ClientDisconnect: by ``read_body``.
+        """
+        name = request.method
+        draft = _Draft()
+        try:
+            answer = {"ok": True, **await self._answer(request, read_body, draft)}
+        except RateLimited as error:
+            draft.status, draft.headers["Retry-After"] = 429, str(error.wait)
+            answer = {"ok": False, "error": error.code}
         except MethodError as error:
             answer = {"ok": False, "error": error.code, **error.members}
         except TooBig:
-            reply.status = 413
+            draft.status = 413
             answer = {"ok": False, "error": "request_too_large"}
+        except TooMany:
+            draft.status, draft.headers["Retry-After"] = 429, "1"
+            answer = {"ok": False, "error": "ratelimited"}
         except ClientDisconnect:
-            return
+            raise
         except TautwireError as error:
-            log.error("%s could not be answered: %s", name, error)  # noqa: TRY400 - the writer has logged the trace
+            log.debug("%s could not be answered: %s", name, error)  # the writer logs such a failure once a second
             answer = {"ok": False, "error": "service_unavailable"}
         except Exception:
             log.exception("%s failed", name)
             answer = {"ok": False, "error": "internal_error"}
-        _warn(answer, reply.warnings)
-        await _respond(send, reply, answer)
+        _warn(answer, draft.warnings)
+        return _reply(draft, answer)
 
-    async def _answer(self, name: str, scope: Scope, receive: Receive, reply: "_Reply") -> Mapping[str, Any]:
-        headers = Headers(scope=scope)
-        limit = self._workspace.settings.body_limit
-        given, reply.warnings = await read_arguments(scope["query_string"], headers, receive, limit)
-        method = METHODS.get(name)
+    async def _answer(self, request: Request, read_body: ReadBody, draft: "_Draft") -> Mapping[str, Any]:
+        """Run a method. What can be refused without the body is refused before it is read."""
+        method = METHODS.get(request.method)
         if method is None:
-            raise fault_of_unserved(name)
-        who = NOBODY
+            raise fault_of_unserved(request.method)
+        token, who = _header_token(request.headers), NOBODY
+        if method.needs_token and token is not None:
+            who = self._authenticate(request, token, draft)
+        is_known = who is not NOBODY
+        given, draft.warnings = await read_arguments(
+            request.query, request.headers, partial(read_body, is_known=is_known)
+        )
         if method.needs_token:
-            who = await self._identities.authenticate(_token(headers, given))
-            reply.headers["X-OAuth-Scopes"] = SCOPES
-            wait = self._wait(method, who, given)
-            if wait:
-                reply.status, reply.headers["Retry-After"] = 429, str(wait)
-                raise MethodError("ratelimited")
+            if not is_known:
+                who = self._authenticate(request, _given_token(given), draft)
+            draft.headers["X-OAuth-Scopes"] = SCOPES
+            if self._limits is not None and method.tier is not Tier.POST:
+                self._limits.take(method.tier.value, who.user, method.name)
         given.pop("token", None)
-        call = Call(self._workspace, self._presence, self._tickets, who, _base_url(headers, scope), given)
+        base_url = self._public_url or request.base_url
+        call = Call(self._workspace, self._presence, self._tickets, who, base_url, given, self._long_reads, self._posts)
         return await method.function(call, convert(given, method.arguments))
 
-    def _wait(self, method: Method, who: Identity, given: Given) -> int:
-        """Count a call; return the seconds that the caller has to wait before it, 0 if it may go on."""
-        if self._limits is None:
-            return 0
-        channel = (str(given.get("channel", "")),) if method.tier is Tier.POST else ()
-        return self._limits.take(method.tier, who.user, method.name, *channel)
+    def _authenticate(self, request: Request, token: str | None, draft: "_Draft") -> Identity:
+        """Return who calls; a failure is counted against the caller's address."""
+        try:
+            return self._identities.authenticate(token)
+        except MethodError as error:
+            if token:
+                wait = self._failed_logins.count(request.address, request.method, error.code)
+                if wait and self._limits is not None:
+                    draft.status, draft.headers["Retry-After"] = 429, str(wait)
+                    raise MethodError("ratelimited") from None
+            raise
 
 
-def _token(headers: Headers, given: Given) -> str | None:
-    """Return the token from the header, else from the arguments. Source: webapi.md section 2."""
+def _header_token(headers: Mapping[str, str]) -> str | None:
+    """Return the token from the header, which wins over the arguments. Source: webapi.md section 2."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
-        return token.strip()
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def _given_token(given: Given) -> str | None:
+    """Return the token from the arguments."""
     argument = given.get("token")
     return argument if isinstance(argument, str) else None
 
@@ -122,13 +199,12 @@ def _warn(answer: dict[str, Any], warnings: list[str]) -> None:
         answer["response_metadata"] = metadata
 
 
-async def _respond(send: Send, reply: _Reply, answer: Mapping[str, Any]) -> None:
-    body = msgspec.json.encode(answer)
+def _reply(draft: _Draft, answer: Mapping[str, Any]) -> Reply:
+    body = encode_answer(answer)
     headers = [
         (b"content-type", b"application/json; charset=utf-8"),
-        (b"content-length", str(len(body)).encode()),
+        (b"content-length", str(sum(map(len, body))).encode()),
         (b"cache-control", b"private, no-cache, no-store, must-revalidate"),
-        *((name.lower().encode(), value.encode()) for name, value in reply.headers.items()),
+        *((name.lower().encode(), value.encode()) for name, value in draft.headers.items()),
     ]
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    return Reply(draft.status, headers, body)

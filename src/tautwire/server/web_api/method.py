@@ -13,24 +13,31 @@ A method is one small definition in its family's module::
 The door adds ``ok``; a ``MethodError`` becomes the error answer.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, TypeVar, cast
+from typing import Annotated, Any, Final, TypeVar, cast
 
 import msgspec
 
-from tautwire.server.log.writer import Unit
+from tautwire.server.log.transaction import Unit
 from tautwire.server.services.identity import Identity
 from tautwire.server.services.presence import Presence
 from tautwire.server.services.tickets import Tickets
 from tautwire.server.services.workspace import Team, Workspace
 from tautwire.server.store.database import Query
+from tautwire.server.web_api.limits import Limits
 from tautwire.session.ratelimit import Rate
 
 T = TypeVar("T")
 A = TypeVar("A", bound="Arguments")
 Answer = Mapping[str, Any]
+"""Members of the answer; a value may be an ``Array``, which is encoded already."""
+
+
+Place = Annotated[str, msgspec.Meta(max_length=100)]
+"""The argument ``channel``: an id or a name, which have 80 characters at most; longer is invalid_arguments (ours)."""
 
 
 class Arguments(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +56,7 @@ class Tier(Enum):
     THREE = Rate(50 / 60, 100)
     FOUR = Rate(100 / 60, 200)
     POST = Rate(1.0, 20)
-    """One message per second and channel."""
+    """One message per second and channel; counted by the method, which knows the channel."""
     AUTH = Rate(10.0, 200)
 
 
@@ -65,11 +72,20 @@ class Call:
     """Scheme and authority by which the caller reached us, without a slash at the end."""
     given: Mapping[str, Any]
     """The arguments as they came, for the methods that echo them."""
+    long_reads: asyncio.Semaphore
+    """Held by a read that goes through a long list: one at a time, so that a reader is left for the short ones."""
+    posts: Limits | None
+    """Counts posts by channel, in the writer's thread, where channels are known; None without rate limits."""
 
     @property
     def team(self) -> Team:
         """The workspace's team."""
         return self.workspace.team
+
+    @property
+    def may_read_email(self) -> bool:
+        """Whether the token has the scope users:read.email: those of people have it, those of bots do not."""
+        return not self.who.is_bot
 
     async def write(self, unit: Unit[T]) -> T:
         """Run a unit; return its result when it is durable."""
@@ -78,6 +94,16 @@ class Call:
     async def read(self, function: Callable[[Query], T]) -> T:
         """Run a read."""
         return await self.workspace.reader.read(function)
+
+    async def read_long(self, function: Callable[[Query], T]) -> T:
+        """Run a read that may take long, after those that came before it."""
+        async with self.long_reads:
+            return await self.read(function)
+
+    def count_post(self, channel: str) -> None:
+        """Count a post in a unit; raise ``RateLimited`` if it comes too early."""
+        if self.posts is not None:
+            self.posts.take(Tier.POST.value, self.who.user, channel)
 
 
 def warning(code: str) -> dict[str, Any]:

@@ -1,21 +1,17 @@
-"""Cutting long lists into pages, with opaque cursors. Source: webapi.md section 4."""
+"""Limits and opaque cursors of lists that come in pages. Source: webapi.md section 4.
+
+A cursor holds the key of the last element of a page (an id or a ``ts``), so what is added or removed between two pages
+neither repeats nor skips another element.
+"""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Callable
+from typing import Any, Final
 
+from tautwire.server.services.arrays import Page
 from tautwire.server.services.errors import MethodError
 
-T = TypeVar("T")
 MAX_LIMIT: Final = 1_000
-
-
-def page(items: Sequence[T], *, cursor: str, limit: int) -> tuple[Sequence[T], dict[str, Any]]:
-    """Return the items of a page and its ``response_metadata``. ``limit`` 0 means all of them."""
-    start = decode_cursor(cursor)
-    size = check_limit(limit) or len(items)
-    end = start + size
-    return items[start:end], {"next_cursor": encode_cursor(end) if end < len(items) else ""}
 
 
 def check_limit(limit: int) -> int:
@@ -25,27 +21,27 @@ def check_limit(limit: int) -> int:
     return min(limit, MAX_LIMIT)
 
 
-def encode_cursor(place: int | str) -> str:
-    """Return the opaque form of a place."""
-    return urlsafe_b64encode(f"next:{place}".encode()).decode()
+def page_metadata(page: Page) -> dict[str, Any]:
+    """Return the ``response_metadata`` of a page."""
+    return {"next_cursor": "" if page.last is None else encode_cursor(page.last)}
 
 
-def decode_cursor(cursor: str) -> int:
-    """Return the place of a cursor made from a number, 0 for none; raise ``MethodError`` (invalid_cursor)."""
-    try:
-        return int(decode_text_cursor(cursor) or 0)
-    except ValueError:
-        raise MethodError("invalid_cursor") from None
+def encode_cursor(key: str) -> str:
+    """Return the cursor of the page behind a key."""
+    return urlsafe_b64encode(f"next:{key}".encode()).decode()
 
 
-def decode_text_cursor(cursor: str) -> str | None:
-    """Return the place of a cursor made from text, None for none; raise ``MethodError`` (invalid_cursor)."""
+def decode_cursor(cursor: str, is_key: Callable[[str], bool]) -> str | None:
+    """Return the key in a cursor, None if there is no cursor.
+
+    Raises ``MethodError`` (invalid_cursor) for what ``encode_cursor`` has not made, or not of a key of this kind.
+    """
     if not cursor:
         return None
     try:
-        text = urlsafe_b64decode(cursor).decode()
+        key = urlsafe_b64decode(cursor).decode().removeprefix("next:")
     except ValueError:
         raise MethodError("invalid_cursor") from None
-    if not text.startswith("next:"):
+    if not is_key(key) or encode_cursor(key) != cursor:
         raise MethodError("invalid_cursor")
-    return text.removeprefix("next:")
+    return key

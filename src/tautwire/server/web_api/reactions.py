@@ -4,14 +4,14 @@ from functools import partial
 
 from tautwire.server.services import reactions
 from tautwire.server.services.errors import MethodError
-from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method
+from tautwire.server.web_api.method import Answer, Arguments, Call, Place, Tier, method
 
 
 class Reaction(Arguments, frozen=True, kw_only=True):
     """Arguments of reactions.add and reactions.remove."""
 
     name: str = ""
-    channel: str = ""
+    channel: Place = ""
     timestamp: str = ""
 
 

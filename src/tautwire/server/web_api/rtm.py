@@ -1,17 +1,30 @@
 """The ``rtm`` family: reserving a connection. Source: rtm.md section 1."""
 
-import re
+from functools import partial
 from typing import Any, Final
 
+import msgspec
+
 from tautwire.protocol.ids import ts_from_micros
+from tautwire.server.log.epochs import Epochs
 from tautwire.server.log.tail import MAX_REPLAY
-from tautwire.server.services.present import bot_object, conversation_object, team_object, user_object
+from tautwire.server.services.arrays import Array, slices
+from tautwire.server.services.presence import ACTIVE, AWAY
+from tautwire.server.services.present import bot_object, conversation_object, team_object, user_json
 from tautwire.server.store.database import Query
-from tautwire.server.store.records import ChannelKind, find_channels, find_members, find_membership, find_users
+from tautwire.server.store.records import (
+    ChannelKind,
+    find_channels,
+    find_last_read,
+    find_user,
+    find_users,
+    join_members,
+)
 from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method
 
 TICKET_PATH: Final = "/rtm/"
-_POSITION: Final = re.compile(r"\d{1,19}", re.ASCII)
+_PRESENCE: Final = {state: b',"presence":"%b"}' % state.encode() for state in (ACTIVE, AWAY)}
+"""How the object of a user in that state ends."""
 
 
 class Connect(Arguments, frozen=True, kw_only=True):
@@ -41,7 +54,7 @@ async def connect(call: Call, args: Connect) -> Answer:
 async def start(call: Call, args: Start) -> Answer:
     """Reserve a connection and describe the whole workspace, as clients from before 2018 expect."""
     answer = _reserve(call, args)  # first: what happens while we look around is delivered on the connection
-    state = await call.read(lambda query: _workspace_state(query, call, args))
+    state = await call.read_long(lambda query: _workspace_state(query, call, args))
     return {**answer, **state}
 
 
@@ -49,7 +62,7 @@ def _reserve(call: Call, args: Connect) -> dict[str, Any]:
     head = call.workspace.tail.position
     position, outcome = head, None
     if args.resume is not None:
-        position, outcome = _resume(args.resume, head)
+        position, outcome = _resume(call.workspace.epochs, args.resume, head)
     ticket = call.tickets.issue(
         who=call.who,
         position=position,
@@ -64,48 +77,38 @@ def _reserve(call: Call, args: Connect) -> dict[str, Any]:
         "team": {"id": call.team.id, "name": call.team.name, "domain": call.team.domain},
     }
     if outcome is not None:
-        answer |= {"position": position, "resume": outcome}
+        answer |= {"position": call.workspace.epochs.mark(position), "resume": outcome}
     return answer
 
 
-def _resume(wanted: str, head: int) -> tuple[int, str]:
+def _resume(epochs: Epochs, wanted: str, head: int) -> tuple[int, str]:
     """Return from where the connection gets events, and whether that is all the caller missed: never a part of it."""
     if not wanted:
         return head, "new"
-    if _POSITION.fullmatch(wanted) and head - MAX_REPLAY <= int(wanted) <= head:
-        return int(wanted), "resumed"
-    return head, "resync"
+    position = epochs.find(wanted, head)
+    if position is None or position < head - MAX_REPLAY:
+        return head, "resync"
+    return position, "resumed"
 
 
 def _workspace_state(query: Query, call: Call, args: Start) -> dict[str, Any]:
     """Return the rich form of rtm.start; the keys are always there. Source: rtm.md 1.2 (captured)."""
     who = call.who
-    users = find_users(query)
-    groups: dict[str, list[dict[str, Any]]] = {"channels": [], "groups": [], "ims": [], "mpims": []}
-    for channel in find_channels(query, set(ChannelKind), viewer=who.user):
-        members = find_members(query, channel.id)
-        membership = find_membership(query, channel.id, who.user)
-        last_read = membership["last_read_ts"] if membership else None
-        seen = conversation_object(channel, viewer=who.user, members=members, last_read=last_read)
-        if channel.kind is not ChannelKind.IM and membership is not None:
-            seen["members"] = members
-        groups[_list_of(channel.kind, mpim_aware=args.mpim_aware)].append(seen)
-    if not args.mpim_aware:
-        del groups["mpims"]
-    me = next(user for user in users if user.id == who.user)
+    users, bots = _users(query, call)
+    me = find_user(query, who.user)
     now = call.workspace.clock.seconds()
     return {
         "self": {
             "id": who.user,
             "name": who.name,
             "prefs": {},
-            "created": me.created,
+            "created": me.created if me is not None else 0,
             "manual_presence": "away" if call.presence.is_away_by_hand(who.user) else "active",
         },
         "team": team_object(call.team, f"{call.base_url}/")
         | {"msg_edit_window_mins": -1, "over_storage_limit": False, "plan": "", "prefs": {}},
-        "users": [user_object(user, call.team) | {"presence": call.presence.state(user.id)} for user in users],
-        "bots": [bot_object(user) for user in users if user.bot_id is not None],
+        "users": users,
+        "bots": bots,
         "subteams": {"all": [], "self": []},
         "dnd": {"dnd_enabled": False, "next_dnd_start_ts": 1, "next_dnd_end_ts": 1, "snooze_enabled": False},
         "latest_event_ts": ts_from_micros(call.workspace.clock.micros()),
@@ -114,8 +117,45 @@ def _workspace_state(query: Query, call: Call, args: Start) -> dict[str, Any]:
         "cache_ts_version": "v1",
         "read_only_channels": [],
         "can_manage_shared_channels": False,
-        **groups,
+        **_conversations(query, call, mpim_aware=args.mpim_aware),
     }
+
+
+def _users(query: Query, call: Call) -> tuple[Array, list[dict[str, Any]]]:
+    """Return all users with their presence, and all bots."""
+    users, bots = Array(), []
+    shows_email, state = call.may_read_email, call.presence.state
+    for part in slices(partial(find_users, query), lambda user: user.id):
+        seen: list[bytes] = []
+        for user in part:
+            encoded = user_json(user, call.team, shows_email)
+            seen.append(encoded[:-1] + _PRESENCE[state(user.id)])
+            if user.bot_id is not None:
+                bots.append(bot_object(user))
+        users.extend(seen)
+    return users, bots
+
+
+def _conversations(query: Query, call: Call, *, mpim_aware: bool) -> dict[str, Array]:
+    """Return what the caller may know of by the lists it belongs to; those they are in have ``members``."""
+    viewer = call.who.user
+    lists = ["channels", "groups", "ims", *(["mpims"] if mpim_aware else [])]
+    found = {name: Array() for name in lists}
+    for part in slices(partial(find_channels, query, set(ChannelKind), viewer=viewer), lambda channel: channel.id):
+        last_read = find_last_read(query, [channel.id for channel in part], viewer)
+        seen: dict[str, list[bytes]] = {name: [] for name in lists}
+        members = join_members(query, [c.id for c in part if c.id in last_read and not c.is_direct])
+        for channel in part:
+            mark = last_read.get(channel.id)
+            described = conversation_object(channel, viewer=viewer, is_member=mark is not None, last_read=mark)
+            encoded = msgspec.json.encode(described)
+            if channel.id in members:
+                ids = members[channel.id].replace(",", '","').encode()
+                encoded = b'%b,"members":["%b"]}' % (encoded[:-1], ids)
+            seen[_list_of(channel.kind, mpim_aware=mpim_aware)].append(encoded)
+        for name, elements in seen.items():
+            found[name].extend(elements)
+    return found
 
 
 def _list_of(kind: ChannelKind, *, mpim_aware: bool) -> str:

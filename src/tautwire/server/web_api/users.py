@@ -3,12 +3,14 @@
 from functools import partial
 from typing import Any
 
+from tautwire.protocol.ids import is_user_id
 from tautwire.server.services.errors import MethodError
+from tautwire.server.services.lists import users_page
 from tautwire.server.services.presence import store_away
 from tautwire.server.services.present import user_object
-from tautwire.server.store.records import find_user, find_users
+from tautwire.server.store.records import find_user
 from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method
-from tautwire.server.web_api.pages import page
+from tautwire.server.web_api.pages import check_limit, decode_cursor, page_metadata
 
 
 class Info(Arguments, frozen=True, kw_only=True):
@@ -42,18 +44,23 @@ async def info(call: Call, args: Info) -> Answer:
     user = await call.read(lambda query: find_user(query, args.user))
     if user is None:
         raise MethodError("user_not_found")
-    return {"user": user_object(user, call.team)}
+    return {"user": user_object(user, call.team, shows_email=call.may_read_email)}
 
 
 @method("users.list", List, Tier.TWO)
 async def list_(call: Call, args: List) -> Answer:
     """List everybody, bots included."""
-    users = await call.read(find_users)
-    part, metadata = page(users, cursor=args.cursor, limit=args.limit)
+    read = call.read if args.limit else call.read_long
+    page = await read(
+        partial(
+            users_page, team=call.team, shows_email=call.may_read_email,
+            after=decode_cursor(args.cursor, is_user_id) or "", limit=check_limit(args.limit),
+        )
+    )  # fmt: skip
     return {
-        "members": [user_object(user, call.team) for user in part],
+        "members": page.items,
         "cache_ts": call.workspace.clock.seconds(),
-        "response_metadata": metadata,
+        "response_metadata": page_metadata(page),
     }
 
 

@@ -1,0 +1,56 @@
+"""What the parts of a server count: plain numbers, so that counting costs next to nothing on a hot path.
+
+The parts add; ``server.metrics`` reads when it is scraped. Each number is changed in one thread only: those of the
+commits in the writer's, all others on the loop.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+COMMIT_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+COMMIT_CHANGES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+class Distribution:
+    """How often a value fell into which range: ``counts[i]`` counts values up to ``bounds[i]``, the last all larger."""
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count a value."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.sum += value
+
+
+@dataclass(slots=True)
+class Counts:
+    """The counters of one server since its start."""
+
+    frames_in: int = 0
+    """Text frames that RTM clients sent."""
+    frames_out: int = 0
+    """Text frames that were written to RTM clients."""
+    bytes_out: int = 0
+    """Bytes of these frames, headers included."""
+    acks: int = 0
+    """Messages that were acknowledged over RTM: each is on disk."""
+    opened: int = 0
+    """RTM connections that got their hello."""
+    rtm_errors: Counter[int] = field(default_factory=Counter)
+    """Error replies over RTM, by code."""
+    endings: Counter[str] = field(default_factory=Counter)
+    """RTM connections that ended, by the server's reason; ``peer`` and ``lost`` are the client's."""
+    answers: Counter[tuple[int, str]] = field(default_factory=Counter)
+    """Web API answers by status and error; the error of a good answer is empty."""
+    commit_seconds: Distribution = field(default_factory=lambda: Distribution(COMMIT_SECONDS))
+    """How long commits took, from BEGIN to the end of COMMIT."""
+    commit_changes: Distribution = field(default_factory=lambda: Distribution(COMMIT_CHANGES))
+    """How many changes were committed together."""
+    commit_failures: int = 0
+    """Batches of changes that could not be stored."""

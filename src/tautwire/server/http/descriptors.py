@@ -1,0 +1,56 @@
+"""How many file descriptors this process may have, and how many connections that leaves room for."""
+
+import resource
+from pathlib import Path
+from typing import Final
+
+from tautwire.protocol.errors import ConfigError
+
+RESERVE: Final = 32
+"""Descriptors kept free for the database, for logs, and for connections that are being refused."""
+_UNKNOWN: Final = 32
+"""Descriptors taken to be in use where the system does not list them."""
+_UNLIMITED: Final = 1_000_000
+
+
+def descriptor_limit() -> int:
+    """Return the number of descriptors that this process may have open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _UNLIMITED if soft == resource.RLIM_INFINITY else soft
+
+
+def raise_descriptor_limit() -> None:
+    """Raise the soft limit to the hard one, as servers do: the soft one is low for the sake of ``select``."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:  # some systems refuse "unlimited"
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def connection_limit(wanted: int | None) -> int:
+    """Return how many connections may be open at once; ``wanted`` is the operator's number, if any.
+
+    Raises:
+        ConfigError: the process may not have that many descriptors.
+    """
+    limit = descriptor_limit()
+    room = limit - _in_use() - RESERVE
+    if wanted is None:
+        if room < 1:
+            raise ConfigError(
+                f"the process may open {limit} files, which leaves no room for connections: raise the limit "
+                "(ulimit -n, LimitNOFILE= in a systemd unit)"
+            )
+        return room
+    if wanted > room:
+        raise ConfigError(
+            f"max_connections is {wanted}, but the process may open {limit} files, which leaves room for {room} "
+            "connections: lower --max-connections or raise the limit (ulimit -n, LimitNOFILE= in a systemd unit)"
+        )
+    return wanted
+
+
+def _in_use() -> int:
+    try:
+        return sum(1 for _ in Path("/dev/fd").iterdir())
+    except OSError:
+        return _UNKNOWN

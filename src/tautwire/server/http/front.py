@@ -1,0 +1,169 @@
+"""The first look at a connection: what a reconnect storm is made of is answered here, all else is uvicorn's.
+
+A storm is one ``rtm.connect`` and one dial for each client. Uvicorn's machinery (parser, task, event, cycle) is most
+of what they cost, and for the dial all of it is thrown away at once. The front answers these two where their bytes
+have an exact shape (``shapes``); with the first byte of anything else it hands the socket and the bytes to
+``HttpProtocol`` for good. It is the protocol class that uvicorn's documented ``http=`` setting takes.
+Why and what it gives: docs/adr/0007-front.md.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+from tautwire.server.http.connections import Connections, Phase
+from tautwire.server.http.forwarded import Forwarded
+from tautwire.server.http.protocol import HttpProtocol, peer_address, say_farewell
+from tautwire.server.http.responses import refusal, response
+from tautwire.server.http.shapes import CallShape, UpgradeShape, read_call, read_upgrade
+from tautwire.server.http.websocket import ListenerFactory, WebSocket
+from tautwire.server.web_api.door import Request, WebApi
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """What all connections of a server share."""
+
+    connections: Connections
+    forwarded: Forwarded
+    web_api: WebApi
+    listener: ListenerFactory
+
+
+class Front(asyncio.Protocol):
+    """The protocol of a connection until it does something out of the ordinary."""
+
+    __slots__ = ("_entrance", "_options", "_peer", "_state", "_transport", "address", "phase")
+
+    def __init__(self, entrance: Entrance, **options: Any) -> None:
+        self.address: str | None = None
+        self.phase: Phase | None = None
+        self._entrance = entrance
+        self._options = options
+        self._state = options["server_state"]
+        self._peer = ""
+        self._transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Let a connection in, or refuse it."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._peer = peer_address(transport)
+        entrance = self._entrance
+        address = "" if entrance.forwarded.trusts(self._peer) else self._peer
+        if entrance.connections.enter(self, address):
+            self._state.connections.add(self)
+            entrance.connections.wait(self, Phase.HEAD)
+        else:
+            self._refuse()
+
+    def data_received(self, data: bytes) -> None:
+        """Answer a request of a known shape; hand everything else over."""
+        if data.startswith(b"GET /rtm/"):
+            upgrade = read_upgrade(data)
+            if upgrade is not None:
+                self._open(upgrade)
+                return
+        else:
+            call = read_call(data)
+            if call is not None and self._answer(call):
+                return
+        self._hand_over(data)
+
+    def pause_writing(self) -> None:
+        """The peer does not read its answers: take no more requests."""
+        self._transport.pause_reading()
+        self._entrance.connections.wait(self, Phase.STALLED)
+
+    def resume_writing(self) -> None:
+        """It goes on reading."""
+        self._transport.resume_reading()
+        self._entrance.connections.wait(self, Phase.IDLE)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count the connection no more."""
+        self._entrance.connections.leave(self)
+        self._state.connections.discard(self)
+
+    def shutdown(self) -> None:
+        """The server stops; no answer is ever under way here."""
+        self._transport.close()
+
+    def expire(self, phase: Phase) -> None:
+        """End the connection; see ``Connections``."""
+        if phase is Phase.STALLED:
+            self._transport.abort()
+        else:
+            self._transport.close()
+
+    def _open(self, request: UpgradeShape) -> None:
+        entrance = self._entrance
+        client = entrance.forwarded.client(self._peer, request.headers.items())
+        if not entrance.connections.settle(self, client):
+            self._refuse()
+            return
+        self._state.connections.discard(self)
+        socket = WebSocket(entrance.listener, entrance.connections)
+        entrance.connections.move(self, socket)
+        socket.open(self._transport, request.target, request.headers.items())
+
+    def _answer(self, call: CallShape) -> bool:
+        """Answer rtm.connect; return False if that cannot be done without waiting for something."""
+        entrance = self._entrance
+        scheme, origin = entrance.forwarded.origin(self._peer, call.headers.items())
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in call.headers.items()}
+        request = Request("rtm.connect", call.query, headers, f"{scheme}://{headers['host']}", origin)
+
+        async def body(*, is_known: bool) -> bytes:
+            return call.body
+
+        reply = _at_once(entrance.web_api.answer(request, body))
+        if reply is None:
+            return False
+        self._state.total_requests += 1
+        default = self._state.default_headers
+        self._transport.write(
+            response(reply.status, [*default, *reply.headers], b"".join(reply.body), close=call.closes)
+        )
+        if call.closes:
+            self._transport.close()
+        elif self.phase is not Phase.STALLED:
+            entrance.connections.wait(self, Phase.IDLE)
+        return True
+
+    def _hand_over(self, data: bytes) -> None:
+        entrance, transport = self._entrance, self._transport
+        protocol = HttpProtocol(entrance.connections, entrance.listener, entrance.forwarded, **self._options)
+        phase = self.phase
+        self._state.connections.discard(self)
+        entrance.connections.move(self, protocol)
+        entrance.connections.wait(protocol, phase or Phase.HEAD)
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        protocol.data_received(data)
+
+    def _refuse(self) -> None:
+        answer = refusal(503, "service_unavailable", self._state.default_headers)
+        say_farewell(self, self._transport, self._entrance.connections, self._state, answer)
+
+
+def front_factory(entrance: Entrance) -> Callable[..., Front]:
+    """Return what uvicorn calls for each connection."""
+
+    def make(**options: Any) -> Front:
+        return Front(entrance, **options)
+
+    return make
+
+
+def _at_once(coroutine: Coroutine[Any, Any, T]) -> T | None:
+    """Return what a coroutine returns if it awaits nothing; else end it and return None."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    coroutine.close()
+    return None

@@ -1,0 +1,114 @@
+"""Uvicorn inside our loop: it listens, makes a ``Front`` for each connection, and runs the application."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any, Final, cast
+
+import uvicorn
+
+from tautwire.protocol.errors import ConfigError
+from tautwire.server.http.application import Application
+from tautwire.server.http.connections import PATIENCE, Connections, Phase
+from tautwire.server.http.front import Entrance, front_factory
+from tautwire.server.http.websocket import WebSocket
+
+BACKLOG: Final = 4_096
+"""Connections that may wait to be accepted: a reconnect storm must not be refused."""
+
+
+class HttpServer:
+    """The HTTP server of a workspace, started and stopped by us, with no hand on signals."""
+
+    def __init__(self, entrance: Entrance) -> None:
+        application = Application(entrance.web_api, entrance.forwarded)
+        self.connections: Connections = entrance.connections
+        self._uvicorn = _Uvicorn(_config(application, entrance))
+
+    async def start(self, listener: socket.socket) -> None:
+        """Serve what comes in on a listening socket."""
+        await self._uvicorn.start(listener)
+
+    def stop_listening(self) -> None:
+        """Take no new connections and no new requests on old ones: a caller would be given what is gone soon."""
+        self._uvicorn.stop_listening()
+
+    async def stop(self) -> None:
+        """Let requests end that were begun, and end."""
+        await self._uvicorn.stop()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket.
+
+    Raises:
+        ConfigError: the address cannot be used.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {host} port {port}: {error.strerror or error}; "
+            "choose another with --host and --port (port 0 takes a free one)"
+        ) from error
+
+
+class _Uvicorn(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ready = asyncio.Event()
+        self._exit = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self._ready.set()
+
+    async def main_loop(self) -> None:
+        """Refresh the Date header once a second, and end at once when told to: uvicorn's own loop looks ten times."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._exit.wait(), 1.0)
+
+    async def start(self, listener: socket.socket) -> None:
+        self._task = asyncio.create_task(self.serve(sockets=[listener]))
+        ready = asyncio.create_task(self._ready.wait())
+        await asyncio.wait((self._task, ready), return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+        if self._task.done():
+            await self._task
+
+    def stop_listening(self) -> None:
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+
+    async def stop(self) -> None:
+        self.should_exit = True
+        self._exit.set()
+        if self._task is not None:
+            await self._task
+
+
+def _config(application: Application, entrance: Entrance) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        http=cast("Any", front_factory(entrance)),
+        ws=cast("Any", WebSocket),  # only to say that there is one: the front and HttpProtocol make it
+        lifespan="off",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,  # Forwarded does that, for the front as well
+        backlog=BACKLOG,
+        server_header=False,
+        timeout_keep_alive=int(PATIENCE[Phase.IDLE]),
+        timeout_graceful_shutdown=3,
+    )

@@ -1,0 +1,154 @@
+"""The server's figures in the format of Prometheus, read from its parts at each scrape.
+
+Names follow the conventions of Prometheus: base units, ``_total`` for counters. They are listed in
+docs/how-to/monitor-a-server.md, and a test compares that list with what is served.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from tautwire.server.counts import Counts, Distribution
+from tautwire.server.health import Health
+
+CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """What is looked at when a scrape comes, not counted: connections, queues and the log's ends."""
+
+    connections: int
+    slow_connections: int
+    queued_bytes: int
+    """Bytes that wait for RTM clients to read them."""
+    waiting_changes: int
+    oldest_change_seconds: float
+    """How long the oldest change waits to be committed, 0 without one."""
+    log_head: int
+    log_tail_bytes: int
+    """Bytes of the log's end that are kept in memory."""
+
+
+class Metrics:
+    """Renders the figures of one server.
+
+    Args:
+        levels: looks at the parts; called on the loop at each scrape.
+        data: the data directory.
+    """
+
+    def __init__(self, counts: Counts, health: Health, levels: Callable[[], Levels], data: Path) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(_Figures(counts, health, levels, data))
+
+    def render(self) -> bytes:
+        """Return the text of a scrape."""
+        return generate_latest(self._registry)
+
+
+class _Figures(Collector):
+    def __init__(self, counts: Counts, health: Health, levels: Callable[[], Levels], data: Path) -> None:
+        self._counts = counts
+        self._health = health
+        self._levels = levels
+        self._data = data
+
+    def describe(self) -> list[Metric]:
+        """Have nothing looked at when the collector is registered."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Return every figure."""
+        yield InfoMetricFamily("tautwire", "The version that serves.", {"version": version("tautwire")})
+        yield _gauge("tautwire_ready", "1 while the server has no fault.", float(self._health.is_ready))
+        faults = GaugeMetricFamily("tautwire_fault", "1 for each present fault.", labels=["fault"])
+        for name in self._health.faults:
+            faults.add_metric([name], 1)
+        yield faults
+        yield from self._connections()
+        yield from self._changes()
+        yield from self._machine()
+
+    def _connections(self) -> Iterator[Metric]:
+        counts, levels = self._counts, self._levels()
+        yield _gauge("tautwire_rtm_connections", "Live RTM connections.", levels.connections)
+        yield _gauge("tautwire_rtm_slow_connections", "Of these, slow to read.", levels.slow_connections)
+        yield _gauge("tautwire_rtm_queued_bytes", "Bytes that wait for RTM clients to read.", levels.queued_bytes)
+        yield _counter("tautwire_rtm_opened", "RTM connections that got a hello.", counts.opened)
+        yield _counters("tautwire_rtm_ended", "RTM connections that ended.", "reason", counts.endings)
+        yield _counter("tautwire_rtm_received_frames", "Text frames from RTM clients.", counts.frames_in)
+        yield _counter("tautwire_rtm_sent_frames", "Text frames to RTM clients.", counts.frames_out)
+        yield _counter("tautwire_rtm_sent_bytes", "Bytes of the frames to RTM clients.", counts.bytes_out)
+        yield _counter("tautwire_rtm_acks", "Messages acknowledged over RTM: each is on disk.", counts.acks)
+        yield _counters("tautwire_rtm_errors", "Error replies over RTM.", "code", counts.rtm_errors)
+        answers = CounterMetricFamily("tautwire_web_api_answers", "Web API answers.", labels=["status", "error"])
+        for (status, error), count in sorted(counts.answers.items()):
+            answers.add_metric([str(status), error], count)
+        yield answers
+        yield _gauge("tautwire_log_head", "Position of the newest log entry delivered.", levels.log_head)
+        yield _gauge("tautwire_log_tail_bytes", "Bytes of the log kept in memory.", levels.log_tail_bytes)
+        yield _gauge("tautwire_waiting_changes", "Changes that wait to be committed.", levels.waiting_changes)
+        yield _gauge(
+            "tautwire_oldest_change_seconds", "Wait of the oldest of these, in seconds.", levels.oldest_change_seconds
+        )
+
+    def _changes(self) -> Iterator[Metric]:
+        counts = self._counts
+        yield _histogram("tautwire_commit_seconds", "Seconds from BEGIN to the end of COMMIT.", counts.commit_seconds)
+        yield _histogram("tautwire_commit_changes", "Changes committed together.", counts.commit_changes)
+        yield _counter("tautwire_commit_failures", "Batches that could not be stored.", counts.commit_failures)
+
+    def _machine(self) -> Iterator[Metric]:
+        files = GaugeMetricFamily("tautwire_database_bytes", "Size of the database's files.", labels=["file"])
+        for name in ("tautwire.db", "tautwire.db-wal"):
+            path = self._data / name
+            if path.exists():
+                files.add_metric([name], path.stat().st_size)
+        yield files
+        free = shutil.disk_usage(self._data).free
+        yield _gauge("tautwire_disk_free_bytes", "Free space where the data directory is.", free)
+        statm = Path("/proc/self/statm")
+        if statm.exists():  # Linux
+            resident = int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+            yield _gauge("process_resident_memory_bytes", "Resident memory of the process.", resident)
+            yield _gauge("process_open_fds", "Open descriptors.", len(os.listdir("/proc/self/fd")))  # noqa: PTH208
+        used = os.times()
+        yield _counter("process_cpu_seconds", "CPU time of the process, in seconds.", used.user + used.system)
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value)
+
+
+def _counter(name: str, text: str, value: float) -> Metric:
+    return CounterMetricFamily(name, text, value)
+
+
+def _counters(name: str, text: str, label: str, values: "dict[str, int] | dict[int, int]") -> Metric:
+    family = CounterMetricFamily(name, text, labels=[label])
+    for key, count in values.items():
+        family.add_metric([str(key)], count)
+    return family
+
+
+def _histogram(name: str, text: str, values: Distribution) -> Metric:
+    buckets, total = [], 0
+    for bound, count in zip([*map(float, values.bounds), float("inf")], values.counts, strict=True):
+        total += count
+        buckets.append(("+Inf" if bound == float("inf") else f"{bound:g}", total))
+    return HistogramMetricFamily(name, text, buckets=buckets, sum_value=values.sum)

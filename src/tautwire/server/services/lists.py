@@ -1,0 +1,66 @@
+"""Lists of users, conversations and members as JSON, a page at a time.
+
+A page costs what is on it: it begins behind the key of the last one, by an index, and what its elements need is read
+by one query for a slice.
+"""
+
+from collections.abc import Collection, Sequence
+from functools import partial
+
+import msgspec
+
+from tautwire.server.services.arrays import Page, read_page
+from tautwire.server.services.present import conversation_object, user_json
+from tautwire.server.services.workspace import Team
+from tautwire.server.store.database import Query
+from tautwire.server.store.records import (
+    ChannelKind,
+    ChannelRecord,
+    UserRecord,
+    count_members,
+    find_channels,
+    find_last_read,
+    find_members,
+    find_users,
+)
+
+
+def users_page(query: Query, team: Team, *, shows_email: bool, after: str, limit: int) -> Page:
+    """Return users after an id; ``limit`` 0 stands for all."""
+
+    def encode(users: Sequence[UserRecord]) -> list[bytes]:
+        return [user_json(user, team, shows_email) for user in users]
+
+    return read_page(partial(find_users, query), encode, lambda user: user.id, after=after, limit=limit)
+
+
+def conversations_page(
+    query: Query, kinds: Collection[ChannelKind], *, viewer: str, archived: bool, after: str, limit: int
+) -> Page:
+    """Return conversations that the viewer may know of after an id; ``limit`` 0 stands for all."""
+
+    def find(after: str, count: int) -> list[ChannelRecord]:
+        return find_channels(query, kinds, after, count, viewer=viewer, archived=archived)
+
+    def encode(channels: Sequence[ChannelRecord]) -> list[bytes]:
+        ids = [channel.id for channel in channels]
+        last_read = find_last_read(query, ids, viewer)
+        counts = count_members(query, [channel.id for channel in channels if not channel.is_direct])
+        seen = []
+        for channel in channels:
+            mark = last_read.get(channel.id)
+            listed = conversation_object(channel, viewer=viewer, is_member=mark is not None, last_read=mark)
+            if not channel.is_direct:
+                listed["num_members"] = counts.get(channel.id, 0)
+            seen.append(msgspec.json.encode(listed))
+        return seen
+
+    return read_page(find, encode, lambda channel: channel.id, after=after, limit=limit)
+
+
+def members_page(query: Query, channel: str, *, after: str, limit: int) -> Page:
+    """Return the ids of a channel's members after an id; ``limit`` 0 stands for all."""
+    find = partial(find_members, query, channel)
+    return read_page(
+        find, lambda users: [msgspec.json.encode(users)[1:-1]], lambda user: user, after=after, limit=limit
+    )

@@ -1,0 +1,41 @@
+"""What a thread's parent says of its replies, counted when it is asked for. Source: rtm.md 8.4."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from tautwire.server.store.database import Query
+from tautwire.server.store.records import marks
+
+MAX_REPLY_USERS: Final = 5
+"""Users named in a parent's ``reply_users``. Source: rtm.md 8.4 (documented as cut, the length observed)."""
+
+
+def thread_facts(query: Query, channel: str, parents: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the counters of those of the messages ``parents`` that have replies, by their ``ts``."""
+    if not parents:
+        return {}
+    rows = query.all(
+        "SELECT thread_ts, user, count(*) AS replies, max(ts) AS latest FROM message"
+        f" WHERE channel = ? AND thread_ts IN ({marks(parents)}) GROUP BY thread_ts, user ORDER BY thread_ts, min(ts)",
+        channel, *parents,
+    )  # fmt: skip
+    facts: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        parent = row["thread_ts"]
+        known = facts.setdefault(
+            parent,
+            {
+                "thread_ts": parent,
+                "reply_count": 0,
+                "reply_users_count": 0,
+                "latest_reply": "",
+                "reply_users": [],
+                "is_locked": False,
+            },
+        )
+        known["reply_count"] += row["replies"]
+        known["reply_users_count"] += 1
+        known["latest_reply"] = max(known["latest_reply"], row["latest"])
+        if len(known["reply_users"]) < MAX_REPLY_USERS:
+            known["reply_users"].append(row["user"])
+    return facts

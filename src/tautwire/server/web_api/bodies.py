@@ -1,0 +1,74 @@
+"""Request bodies: read whole, within limits of size and time, of one and of all together."""
+
+import asyncio
+from typing import Final
+
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
+
+from tautwire.server.services.errors import MethodError
+
+PATIENCE: Final = 30.0
+"""Seconds in which a body has to arrive."""
+FREE: Final = 4_096
+"""Bytes of each body that do not count: small calls are always read, whatever others do."""
+MAX_ANONYMOUS: Final = 67_108_864
+"""Bytes, beyond the free ones, that all bodies together may take of callers whose token was not seen yet."""
+
+
+class TooBig(Exception):  # noqa: N818 - an outcome of reading, not a fault
+    """The body is longer than the server takes."""
+
+
+class TooMany(Exception):  # noqa: N818 - an outcome of reading, not a fault
+    """Too much is held for callers without a token in the header: the caller has to come again."""
+
+
+class Bodies:
+    """Reads bodies.
+
+    Args:
+        limit: bytes of one body.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._anonymous = 0
+
+    async def read(self, receive: Receive, *, is_known: bool) -> bytes:
+        """Return the body of an ASGI request.
+
+        Args:
+            is_known: whether the caller has shown a good token already.
+
+        Raises:
+            TooBig: it is longer than one body may be.
+            TooMany: too much is being read for unknown callers.
+            MethodError: it did not arrive in time (request_timeout).
+            ClientDisconnect: the caller is gone.
+        """
+        parts: list[bytes] = []
+        size = counted = 0
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise ClientDisconnect
+                    part = message.get("body", b"")
+                    size += len(part)
+                    if size > self._limit:
+                        raise TooBig
+                    if not is_known and size - counted > FREE:
+                        more = size - counted - FREE
+                        if self._anonymous + more > MAX_ANONYMOUS:
+                            raise TooMany
+                        self._anonymous += more
+                        counted += more
+                    parts.append(part)
+                    if not message.get("more_body"):
+                        return b"".join(parts)
+        except TimeoutError:
+            raise MethodError("request_timeout") from None
+        finally:
+            self._anonymous -= counted

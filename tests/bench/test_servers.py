@@ -1,0 +1,71 @@
+"""The measurements of servers, with tiny counts: they have to work; what they measure is not tested."""
+
+import json
+import os
+import select
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from socket import socket
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the bench package is not installed
+
+from needs import skip_for
+
+from bench import bench_crowd, loops, report
+from bench.peers import PEERS, Peer
+from bench.subject import Subject, message
+
+
+@pytest.fixture(autouse=True)
+def cores() -> Iterator[None]:
+    """Measurements take this process to one core; take it back."""
+    before = os.sched_getaffinity(0)
+    yield
+    os.sched_setaffinity(0, before)
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(report, "RESULTS", tmp_path)
+    return tmp_path
+
+
+def frames_of(sock: socket, until: bytes) -> bytes:
+    received = b""
+    while until not in received:
+        assert select.select([sock], [], [], 20)[0], received
+        received += sock.recv(65_536)
+    return received
+
+
+@pytest.mark.timeout(900)  # the first build downloads and compiles packages
+@pytest.mark.parametrize("peer", [None, *PEERS], ids=lambda peer: peer.program.name if peer else "ours")
+def test_a_server_acks_and_fans_out(peer: Peer | None) -> None:
+    if peer is not None:
+        lack = peer.lack()
+        skip_for(f"{peer.title}: {lack}" if lack is not None else None)
+        peer.prepare()
+    with Subject(3, 2, peer=peer) as subject:
+        sender, member, stranger = (subject.connect(person) for person in range(3))
+
+        sender.send(loops.client_frame(message(subject.channel(0), "to be stored")))
+
+        assert b'"reply_to":1' in frames_of(sender, b'"ok":true')
+        assert b'"to be stored"' in frames_of(member, b'"event_ts"')
+        assert not select.select([stranger], [], [], 0)[0]
+        for sock in (sender, member, stranger):
+            sock.close()
+
+
+@pytest.mark.timeout(600)
+def test_the_crowd_is_measured_plain_and_resumable(results: Path) -> None:
+    bench_crowd.main(crowd=20, posts=3, to_all=2, storm=10)
+
+    crowd = json.loads((results / "crowd.json").read_text())
+    storm = json.loads((results / "storm.json").read_text())
+    assert [row["connections"] for row in crowd["rows"]] == ["plain", "resumable"]
+    assert min(row["neighbour's ack p50 ms"] for row in crowd["rows"]) > 0
+    assert storm["rows"][0]["seconds until all have all"] > 0

@@ -1,0 +1,45 @@
+"""Chaos: random people, hostile connections, kills and full disks against the real server in a process of its own.
+
+A short seeded part of it is in every ``make test``; what is marked ``chaos`` is left to ``make chaos``. A run is
+repeated with ``SEED=…``: it repeats what was asked of the server, not the moments at which the machine got to it.
+"""
+
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # for the modules that these tests share
+
+from process import Open, Served
+
+SEED = int(os.environ.get("SEED") or 20170711)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if any("tests/chaos/" in report.nodeid for report in terminalreporter.stats.get("failed", [])):
+        terminalreporter.write_line(f"repeat it with SEED={SEED}", red=True)
+
+
+@pytest.fixture
+def seed() -> int:
+    """What the run's choices follow from."""
+    print(f"SEED={SEED}")
+    return SEED
+
+
+@pytest.fixture
+async def serve(tmp_path: Path) -> AsyncIterator[Open]:
+    """Start servers that end with the test; their log is shown if the test fails."""
+    async with AsyncExitStack() as stack:
+
+        async def start(directory: Path | None = None, *options: str, seed: str | None = None) -> Served:
+            served = Served(directory or tmp_path / "data", *options, seed=seed, scratch=tmp_path)
+            stack.push_async_callback(served.end)
+            await served.start()
+            return served
+
+        yield start

@@ -1,0 +1,269 @@
+"""Random people against the real server: what each connection got is compared with the log.
+
+The checker is checked as well: a history that is right is damaged in every way that matters, and every damage must be
+found.
+"""
+
+import asyncio
+import os
+import random
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import aiohttp
+import pytest
+
+from history import Checker, Claim, Frame, History, Line, Log, Session, is_event, name
+from people import Crowd, seed_file
+from process import Served
+
+SEED = int(os.environ.get("SEED") or 20170711)
+
+
+class Recorded(NamedTuple):
+    """A history, the log of the server it was recorded with, and how often the server was killed."""
+
+    history: History
+    lines: list[Line]
+    kills: int = 0
+
+
+async def record(directory: Path, seed: int, *, people: int, steps: int, kill_every: float | None = None) -> Recorded:
+    """Let people live; return what they saw and what the log says."""
+    served = Served(directory / "data", seed=seed_file(people, channels=6))
+    try:
+        await served.start()
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
+            crowd = Crowd(served, http, seed)
+            await crowd.live(steps, kill_every)
+        assert await served.stop() == 0
+    finally:
+        await served.end()
+    assert crowd.wrong == []
+    assert "Traceback" not in served.log
+    return Recorded(crowd.history, await crowd.log(), crowd.kills)
+
+
+def check(recorded: Recorded) -> Checker:
+    checker = Checker(recorded.history, recorded.lines)
+    print(f"{len(recorded.history.sessions)} connections, {len(recorded.lines)} entries, {checker.checked} events")
+    print(Counter(session.outcome for session in recorded.history.sessions))
+    return checker
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    """A short history of fourteen people and a bot."""
+    return asyncio.run(record(tmp_path_factory.mktemp("history"), SEED, people=14, steps=80))
+
+
+def test_every_connection_gets_what_its_user_may_see_and_nothing_else(recorded: Recorded) -> None:
+    checker = check(recorded)
+    assert checker.wrong == []
+    assert checker.checked > 2_000
+    outcomes = Counter(session.outcome for session in recorded.history.sessions)
+    assert min(outcomes[each] for each in (None, "new", "resumed")) >= 5
+
+
+# -- the checker's own check ----------------------------------------------------------------------------------------
+
+Damage = Callable[[History, list[Line], random.Random], None]
+DAMAGES: dict[str, tuple[Damage, str]] = {}
+
+
+def damage(complaint: str) -> Callable[[Damage], Damage]:
+    """Register a way to damage a history, with what the checker has to say of it."""
+
+    def register(function: Damage) -> Damage:
+        DAMAGES[function.__name__] = function, complaint
+        return function
+
+    return register
+
+
+def long_session(history: History, chance: random.Random, outcome: str | None = None) -> tuple[Session, list[int]]:
+    """Choose a connection that saw the end; return it and where its events are among its frames."""
+    found = []
+    for session in history.sessions:
+        places = [index for index, frame in enumerate(session.frames) if is_event(frame)]
+        if session.sees_the_end and len(places) >= 4 and outcome in (None, session.outcome):
+            found.append((session, places))
+    return chance.choice(found)
+
+
+@damage("a gap")
+def one_event_is_removed(history: History, _: list[Line], chance: random.Random) -> None:
+    session, places = long_session(history, chance)
+    del session.frames[chance.choice(places[1:-1])]
+
+
+@damage("a gap")
+def the_last_event_is_removed(history: History, _: list[Line], chance: random.Random) -> None:
+    session, places = long_session(history, chance)
+    del session.frames[places[-1]]
+
+
+@damage("a gap")
+def the_first_event_after_a_resume_is_removed(history: History, lines: list[Line], chance: random.Random) -> None:
+    session, places = long_session(history, chance, "resumed")
+    del session.frames[places[0]]
+    while own_of_the_previous(session, name(session.frames[places[0]])):
+        del session.frames[places[0]]
+    assert session.after is not None
+    session.after.session.sent.clear()  # or the event may be one that the position covers already
+
+
+def own_of_the_previous(session: Session, wanted: tuple[str, ...]) -> bool:
+    assert session.after is not None
+    return any(frame.get("text") in session.after.session.sent for frame in session.frames if name_of(frame) == wanted)
+
+
+def name_of(frame: Frame) -> tuple[str, ...]:
+    return name(frame) if is_event(frame) else ()
+
+
+@damage("comes too late")
+def two_events_are_swapped(history: History, _: list[Line], chance: random.Random) -> None:
+    session, places = long_session(history, chance)
+    at = chance.randrange(1, len(places) - 1)
+    one, two = places[at : at + 2]
+    session.frames[one], session.frames[two] = session.frames[two], session.frames[one]
+
+
+@damage("a copy")
+def one_event_is_repeated(history: History, _: list[Line], chance: random.Random) -> None:
+    session, places = long_session(history, chance)
+    at = chance.choice(places)
+    session.frames.insert(chance.randrange(at + 1, len(session.frames) + 1), session.frames[at])
+
+
+@damage("from before its position")
+def a_resume_repeats_what_was_seen(history: History, _: list[Line], chance: random.Random) -> None:
+    found = [
+        (session, covered[-1])
+        for session in history.sessions
+        if session.after
+        and (covered := [f for f in session.after.session.frames[: session.after.count] if is_event(f)])
+    ]
+    session, event = chance.choice(found)
+    session.frames.insert(1, event)
+
+
+@damage("not entitled")
+def an_event_of_others_is_seen(history: History, lines: list[Line], chance: random.Random) -> None:
+    session, places = long_session(history, chance)
+    log = Log(lines, {session.user})
+    foreign = sorted(set(log.events) - set(log.visible[session.user]))
+    session.frames.insert(chance.choice(places), log.events[chance.choice(foreign)])
+
+
+@damage("not in the log")
+def an_event_is_invented(history: History, _: list[Line], chance: random.Random) -> None:
+    session, places = long_session(history, chance)
+    frame = {"type": "message", "channel": "C1", "ts": "1.000001", "event_ts": "1.000001", "text": "x"}
+    session.frames.insert(chance.choice(places), frame)
+
+
+@damage("not as it is in the log")
+def a_text_is_changed(history: History, lines: list[Line], chance: random.Random) -> None:
+    rewritten = Log(lines, ()).rewritten
+    frames = [
+        (session.frames, index)
+        for session in history.sessions
+        for index, frame in enumerate(session.frames)
+        if is_event(frame) and "text" in frame and (frame["channel"], frame["ts"]) not in rewritten
+    ]
+    frames_, index = chance.choice(frames)
+    frames_[index] = {**frames_[index], "text": "something else"}
+
+
+@damage("an echo")
+def a_sender_gets_the_own_message(history: History, lines: list[Line], chance: random.Random) -> None:
+    log = Log(lines, {session.user for session in history.sessions})
+    by_text = {event.get("text"): event for event in log.events.values()}
+    session = chance.choice([s for s in history.sessions if s.sent & by_text.keys()])
+    session.frames.append(by_text[chance.choice(sorted(session.sent & by_text.keys()))])
+
+
+@damage("a gap")
+def the_connect_window_is_lost(history: History, lines: list[Line], chance: random.Random) -> None:
+    """All up to the last event is missing of a connection that began long before."""
+    sessions = [(s, places) for s in history.sessions if s.outcome != "resumed" and s.sees_the_end
+                for places in [[i for i, f in enumerate(s.frames) if is_event(f)]] if len(places) > 20]  # fmt: skip
+    session, places = chance.choice(sessions)
+    session.frames = session.frames[places[-1] :]
+
+
+@damage("acked and lost")
+def an_acked_message_is_not_in_the_log(history: History, lines: list[Line], chance: random.Random) -> None:
+    history.claims.append(Claim(("message", "", "C1", "1.000001"), 0.0, 1.0))
+
+
+@damage("order: ")
+def the_log_has_another_order_than_the_answers(history: History, _: list[Line], chance: random.Random) -> None:
+    claims = history.claims
+    one, two = sorted((chance.randrange(len(claims) // 3), chance.randrange(2 * len(claims) // 3, len(claims))))
+    claims[one], claims[two] = (
+        claims[one]._replace(name=claims[two].name),
+        claims[two]._replace(name=claims[one].name),
+    )
+
+
+@damage("does not grow")
+def the_log_has_two_messages_swapped(history: History, lines: list[Line], chance: random.Random) -> None:
+    told = [line.topic for line in lines if line.payload.startswith(b'{"type":"message"')]
+    topic = max(told, key=told.count)
+    places = [
+        p for p, line in enumerate(lines) if line.topic == topic and line.payload.startswith(b'{"type":"message"')
+    ]
+    at = chance.randrange(len(places) - 1)
+    one, two = places[at : at + 2]
+    lines[one], lines[two] = lines[two], lines[one]
+
+
+@damage("a second join")
+def a_leave_is_not_in_the_log(history: History, lines: list[Line], chance: random.Random) -> None:
+    joins = [line for line in lines if line.kind == "join"]
+    again = next(line for line in joins if joins.count(line) > 1)
+    place = next(p for p, line in enumerate(lines) if line == again._replace(kind="leave"))
+    del lines[place]
+
+
+@damage("joined and lost")
+def a_join_is_not_in_the_log(history: History, lines: list[Line], chance: random.Random) -> None:
+    channel, user = chance.choice(history.joins)
+    lines[:] = [line for line in lines if line != Line("join", channel, user.encode())]
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_the_checker_finds_every_damage(kind: str, recorded: Recorded) -> None:
+    do, complaint = DAMAGES[kind]
+    for number in range(5):
+        history, lines = recorded.history.copy(), list(recorded.lines)
+        do(history, lines, random.Random(f"{kind} {number}"))
+        found = Checker(history, lines).wrong
+        assert any(complaint in line for line in found), (number, found)
+
+
+# -- make chaos ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("number", range(3))
+def test_many_people_for_a_long_time(number: int, seed: int, tmp_path: Path) -> None:
+    checker = check(asyncio.run(record(tmp_path, seed + number, people=30, steps=250)))
+    assert checker.wrong == []
+    assert checker.checked > 30_000
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("number", range(3))
+def test_people_go_on_where_they_were_when_the_server_is_killed(number: int, seed: int, tmp_path: Path) -> None:
+    recorded = asyncio.run(record(tmp_path, seed + number, people=15, steps=600, kill_every=1.5))
+    checker = check(recorded)
+    assert checker.wrong == []
+    assert recorded.kills >= 3
