@@ -102,6 +102,25 @@ async def test_who_missed_too_much_is_told_to_start_over_and_gets_no_part_of_it(
     assert split(frames)[0] == []
 
 
+@pytest.mark.parametrize("tail", [2, 20_000], ids=["from disk", "from memory"])
+async def test_who_missed_too_many_bytes_is_told_to_start_over(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch, tail: int
+) -> None:
+    monkeypatch.setattr("tautwire.server.log.tail.MAX_TAIL", tail)
+    monkeypatch.setattr("tautwire.server.web_api.rtm.MAX_REPLAY_SIZE", 10_000)
+    scene = await open_scene()
+    start = (await scene.grant("alice", resume=""))["position"]
+    for _ in range(4):
+        await scene.post("bob", scene.general, "x" * 2_000)
+    alice, frames = await resuming(scene, "alice", start)
+    assert alice.grant["resume"] == "resumed"
+    assert len(split(frames)[0]) == 4
+    await scene.post("bob", scene.general, "x" * 3_000)
+    alice, frames = await resuming(scene, "alice", start)
+    assert alice.grant["resume"] == "resync"
+    assert split(frames)[0] == []
+
+
 async def test_what_one_was_acked_on_the_old_socket_is_an_event_on_the_new(scene: Scene) -> None:
     alice, _ = await resuming(scene, "alice", "")
     start = alice.grant["position"]

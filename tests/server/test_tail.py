@@ -1,5 +1,6 @@
 """Who may see which entries of the log."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,3 +59,13 @@ def test_walking_back_sees_the_same_as_having_been_there(
         entries.append(entry)
 
     assert visible(entries, ME, members) == seen
+
+
+def test_the_tail_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tautwire.server.log.tail.MAX_TAIL_SIZE", 100)
+    tail = Tail(0)
+    for position in range(1, 11):
+        tail.extend([Entry(position, "event", WORKSPACE, b"x" * 30)])
+    assert (tail.oldest, tail.position, tail.size) == (8, 10, 90)
+    tail.extend([Entry(11, "event", WORKSPACE, b"x" * 200)])
+    assert (tail.oldest, tail.since(10), tail.size) == (12, [], 0)

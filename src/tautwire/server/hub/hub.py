@@ -106,9 +106,12 @@ class Hub:
         mine.remove(connection)
         if not mine:
             del self._connections[user]
-        for topic in (WORKSPACE, Topic(user), *self.channels_of(user)):
-            self._drop(topic, connection)
         self._resumable.pop(connection, None)
+        for topic in (WORKSPACE, Topic(user), *self.channels_of(user)):
+            try:
+                self._drop(topic, connection)
+            except Exception:
+                log.exception("connection %d of %s stays among those of %s", connection.number, user, topic)
 
     def give_up(self, connection: Connection, why: str, error: Exception) -> None:
         """End a connection because of a failure of ours, or it would miss something."""

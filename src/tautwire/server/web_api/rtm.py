@@ -6,11 +6,12 @@ from typing import Any, Final
 import msgspec
 
 from tautwire.protocol.ids import ts_from_micros
-from tautwire.server.log.epochs import Epochs
+from tautwire.server.log.catchup import MAX_REPLAY_SIZE, size_since
 from tautwire.server.log.tail import MAX_REPLAY
 from tautwire.server.services.arrays import Array, slices
 from tautwire.server.services.presence import ACTIVE, AWAY
 from tautwire.server.services.present import bot_object, conversation_object, team_object, user_json
+from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.database import Query
 from tautwire.server.store.records import (
     ChannelKind,
@@ -47,22 +48,22 @@ class Start(Connect, frozen=True, kw_only=True):
 @method("rtm.connect", Connect, Tier.ONE)
 async def connect(call: Call, args: Connect) -> Answer:
     """Reserve a connection; its URL can be dialled once, within 30 s."""
-    return _reserve(call, args)
+    return await _reserve(call, args)
 
 
 @method("rtm.start", Start, Tier.ONE)
 async def start(call: Call, args: Start) -> Answer:
     """Reserve a connection and describe the whole workspace, as clients from before 2018 expect."""
-    answer = _reserve(call, args)  # first: what happens while we look around is delivered on the connection
+    answer = await _reserve(call, args)  # first: what happens while we look around is delivered on the connection
     state = await call.read_long(lambda query: _workspace_state(query, call, args))
     return {**answer, **state}
 
 
-def _reserve(call: Call, args: Connect) -> dict[str, Any]:
-    head = call.workspace.tail.position
-    position, outcome = head, None
-    if args.resume is not None:
-        position, outcome = _resume(call.workspace.epochs, args.resume, head)
+async def _reserve(call: Call, args: Connect) -> dict[str, Any]:
+    if args.resume is None:
+        position, outcome = call.workspace.tail.position, None
+    else:
+        position, outcome = await _resume(call.workspace, args.resume)
     ticket = call.tickets.issue(
         who=call.who,
         position=position,
@@ -81,13 +82,18 @@ def _reserve(call: Call, args: Connect) -> dict[str, Any]:
     return answer
 
 
-def _resume(epochs: Epochs, wanted: str, head: int) -> tuple[int, str]:
+async def _resume(workspace: Workspace, wanted: str) -> tuple[int, str]:
     """Return from where the connection gets events, and whether that is all the caller missed: never a part of it."""
+    tail = workspace.tail
     if not wanted:
-        return head, "new"
-    position = epochs.find(wanted, head)
-    if position is None or position < head - MAX_REPLAY:
-        return head, "resync"
+        return tail.position, "new"
+    position = workspace.epochs.find(wanted, tail.position)
+    if (
+        position is None
+        or position < tail.position - MAX_REPLAY
+        or await size_since(position, tail, workspace.reader) > MAX_REPLAY_SIZE
+    ):
+        return tail.position, "resync"
     return position, "resumed"
 
 
