@@ -57,6 +57,7 @@ class Neighbour:
         for task in self._tasks:
             task.cancel()
         ends = await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._socket.close()
         await self._http.close()
         for end in ends:
             if isinstance(end, Exception) and error is None:
