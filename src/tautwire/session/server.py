@@ -101,6 +101,8 @@ class Answer(NamedTuple):
     """A payload to send back on this connection now."""
 
     payload: bytes
+    error: RtmErrorCode | None = None
+    """What is wrong, if it is an error reply."""
 
 
 class Close(NamedTuple):
@@ -188,7 +190,8 @@ class ServerSession:
             case UnknownCommand():
                 return None  # rtm.md 4.1 (recommended): what a newer client may say is no error
             case InvalidFrame():
-                return Answer(encode(AckError.of(command.id or 0, RtmErrorCode.INVALID_FRAME, command.reason)))
+                code = RtmErrorCode.INVALID_FRAME
+                return Answer(encode(AckError.of(command.id or 0, code, command.reason)), code)
 
     def acknowledge(self, message_id: int | None, ts: Ts, text: str) -> bytes | None:
         """Return the ack of a stored message, None if the session ended meanwhile."""
@@ -214,7 +217,7 @@ class ServerSession:
             self._rejections += 1
             if self._rejections >= MAX_REJECTIONS:
                 return Close(TOO_FAST, "too many messages")
-        return Answer(encode(AckError.of(message.id, code)))
+        return Answer(encode(AckError.of(message.id, code)), code)
 
     def _fault(self, message: Message, now: float) -> RtmErrorCode | None:
         if not self._may_send(now):

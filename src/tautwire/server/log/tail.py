@@ -41,6 +41,11 @@ class Tail:
         """Position of the oldest entry in memory; one past the end if there is none."""
         return self._entries[0].position if self._entries else self.position + 1
 
+    @property
+    def size(self) -> int:
+        """Bytes of the events in memory; they are counted at each look."""
+        return sum(len(entry.payload) for entry in self._entries)
+
     def since(self, position: int) -> list[Entry]:
         """Return the entries in memory after ``position``, oldest first."""
         newest_first = islice(reversed(self._entries), max(0, self.position - position))

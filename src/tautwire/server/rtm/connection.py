@@ -12,8 +12,10 @@ from typing import Any, Final, Protocol
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from tautwire.server.clock import Clock
+from tautwire.server.counts import Counts
 from tautwire.server.hub.frames import text_frame
 from tautwire.server.hub.hub import Hub
+from tautwire.server.rtm.endings import Ending, of_close
 from tautwire.server.rtm.replays import Sent
 from tautwire.server.services.identity import Identity
 from tautwire.server.services.tickets import Ticket
@@ -39,6 +41,7 @@ class Host(Protocol):
 
     hub: Hub
     clock: Clock
+    counts: Counts
     backlog_limit: int
 
     def opened(self, connection: "RtmConnection") -> None:
@@ -66,6 +69,7 @@ class RtmConnection(WSListener):
     """
 
     __slots__ = (
+        "_counts",
         "_fragments",
         "_held",
         "_host",
@@ -75,6 +79,7 @@ class RtmConnection(WSListener):
         "_socket",
         "_transport",
         "ended",
+        "ending",
         "heard",
         "left",
         "number",
@@ -97,10 +102,13 @@ class RtmConnection(WSListener):
         self.pinged = False
         self.slow_since: float | None = None
         self.ended: float | None = None
+        self.ending: Ending | None = None
+        """Why the server ends it, as soon as that is known; None if the peer does."""
         self.left = False
         """Whether the peer said that it closes; else the connection was lost."""
         self.sent: Sent | None = None
         """The last message of the peer that was stored."""
+        self._counts = host.counts
         self._host = host
         self._fragments: bytearray | None = None
         self._held = False
@@ -137,6 +145,11 @@ class RtmConnection(WSListener):
         """Whether the peer does not read as fast as we write."""
         return self.slow_since is not None
 
+    @property
+    def queued_bytes(self) -> int:
+        """Bytes that wait for the peer to read them."""
+        return self.outbox.size + (self._transport.get_write_buffer_size() if self._transport is not None else 0)
+
     def send(self, payload: bytes) -> None:
         """Queue a frame for this connection alone."""
         self._host.hub.push(self, text_frame(payload))
@@ -157,7 +170,10 @@ class RtmConnection(WSListener):
         outbox = self.outbox
         if self.slow_since is not None or (len(outbox) > 1 and outbox.size > PAGE):
             return self._flush_backlog()
-        self._transport.write(outbox.take_all())
+        self._counts.frames_out += len(outbox)
+        data = outbox.take_all()
+        self._counts.bytes_out += len(data)
+        self._transport.write(data)
         return False
 
     def _flush_backlog(self) -> bool:
@@ -200,6 +216,7 @@ class RtmConnection(WSListener):
     def refuse(self, payload: bytes, now: float) -> None:
         """Send the error event of a dead URL and close. Source: rtm.md 3.4 (documented)."""
         if self._socket is not None:
+            self.ending = "refused"
             self._transport.write(text_frame(payload))
             self._socket.send_close(WSCloseCode.OK, b"")
             self._end(now)
@@ -259,14 +276,17 @@ class RtmConnection(WSListener):
         self.slow_since = None
 
     def _receive(self, data: bytes) -> None:
+        self._counts.frames_in += 1
         outcome = self.session.receive(data, self.heard)
         match outcome:
             case None:
                 return
-            case Answer(payload):
+            case Answer(payload, error):
+                if error is not None:
+                    self._counts.rtm_errors[int(error)] += 1
                 self._host.hub.push_first(self, text_frame(payload))
             case Close(code, reason):
-                log.info("connection %d of %s: closed, %s", self.number, self.user, reason)
+                self.ending = of_close(code)
                 self.end(code, reason, self.heard)
             case command:
                 self._host.carry_out(self, command)
@@ -282,6 +302,8 @@ class RtmConnection(WSListener):
     def _end(self, now: float) -> None:
         """Be through with everything but the peer's Close."""
         self.ended = now
+        if self.ending is None and not self.left and self._socket is not None and self._socket.is_close_frame_sent:
+            self.ending = "protocol"  # picows closed
         self.session.close()
         self.outbox.clear()
         self._fragments = None
@@ -295,6 +317,7 @@ class RtmConnection(WSListener):
             self._fragments = bytearray()
         self._fragments += frame.get_payload_as_memoryview()
         if len(self._fragments) > MAX_FRAME_SIZE:
+            self.ending = "too big"
             self.end(TOO_BIG, f"message over {MAX_FRAME_SIZE} bytes", self.heard)
         elif frame.fin:
             data, self._fragments = bytes(self._fragments), None
@@ -309,6 +332,8 @@ class RtmConnection(WSListener):
         transport.disconnect()
 
     def _write(self, frames: list[bytes], *, joined: bool) -> None:
+        self._counts.frames_out += len(frames)
+        self._counts.bytes_out += sum(map(len, frames))
         for data in (b"".join(frames),) if joined else frames:
             self._transport.write(data)
 

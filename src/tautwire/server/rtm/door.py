@@ -6,7 +6,7 @@ then live. Only when that reaches back further than the tail in memory is the ol
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Final
 
@@ -17,6 +17,7 @@ from tautwire.protocol.errors import RtmErrorCode
 from tautwire.server.hub.frames import text_frame
 from tautwire.server.log.entry import Entry
 from tautwire.server.log.tail import read_entries, visible
+from tautwire.server.rtm import endings
 from tautwire.server.rtm.commands import Commands
 from tautwire.server.rtm.connection import RtmConnection
 from tautwire.server.rtm.replays import Replays
@@ -46,6 +47,7 @@ class Door:
     def __init__(self, workspace: Workspace, tickets: Tickets, presence: Presence) -> None:
         self.hub = workspace.hub
         self.clock = workspace.clock
+        self.counts = workspace.counts
         self.backlog_limit = workspace.settings.backlog_limit
         self._workspace = workspace
         self._tickets = tickets
@@ -58,6 +60,11 @@ class Door:
         self._opening: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
         self._stopping = False
+
+    @property
+    def connections(self) -> Collection[RtmConnection]:
+        """All connections whose socket is there, those that are opening or ending too."""
+        return self._connections.values()
 
     def listen(self, request: WSUpgradeRequest) -> WSListener | None:
         """Make the connection for an upgrade request, None (404) for a path that is not ours.
@@ -93,10 +100,13 @@ class Door:
 
     def overrun(self, connection: RtmConnection) -> None:
         """End a connection for which too much waits."""
-        self._end_slow(connection, "backlog over the limit")
+        connection.ending = "backlog"
+        connection.end(TOO_SLOW, "too slow", self.clock.monotonic())
 
     def ended(self, connection: RtmConnection) -> None:
         """Deliver nothing more to a connection."""
+        ending = connection.ending or ("peer" if connection.left else "lost")
+        endings.note(self.counts, connection.number, connection.user, ending)
         self.hub.detach(connection)
         if not connection.left:
             self._replays.lost(connection)
@@ -119,10 +129,11 @@ class Door:
                 if now - connection.ended > CLOSE_PATIENCE:
                     connection.abort()
             elif silence > settings.silence_limit:
-                log.info("connection %d of %s: nothing heard for %.0f s", connection.number, connection.user, silence)
+                connection.ending = "silent"
                 connection.abort()
             elif connection.slow_since is not None and now - connection.slow_since > settings.slow_deadline:
-                self._end_slow(connection, "does not read")
+                connection.ending = "slow"
+                connection.end(TOO_SLOW, "too slow", now)
             elif silence > settings.ping_interval and not connection.pinged:
                 connection.ping()
 
@@ -140,6 +151,7 @@ class Door:
         now = self.clock.monotonic()
         self._empty.clear()
         for connection in list(self._connections.values()):
+            connection.ending = connection.ending or "server stops"
             connection.end(GOING_AWAY, "the server stops", now)
         if self._connections:
             try:
@@ -160,6 +172,7 @@ class Door:
                 position = before - 1
         except Exception:
             log.exception("connection %d of %s: the log could not be read", connection.number, connection.user)
+            connection.ending = "failed"
             connection.abort()  # it has to come again: without these entries it would miss something
             return
         if connection.number in self._connections and connection.ended is None:
@@ -168,6 +181,7 @@ class Door:
     def _go_live(self, connection: RtmConnection, ticket: Ticket, stored: Sequence[Entry]) -> None:
         tail = self._workspace.tail
         connection.send(connection.session.welcome())
+        self.counts.opened += 1
         sent = self._replays.take(connection.user)
         if sent is not None:
             connection.send(sent.payload())
@@ -182,7 +196,3 @@ class Door:
         self.hub.attach(connection)
         self._presence.touch(connection.user)
         log.info("connection %d of %s opened", connection.number, connection.user)
-
-    def _end_slow(self, connection: RtmConnection, why: str) -> None:
-        log.warning("connection %d of %s ended: %s", connection.number, connection.user, why)
-        connection.end(TOO_SLOW, "too slow", self.clock.monotonic())
