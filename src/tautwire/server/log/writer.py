@@ -112,6 +112,11 @@ class Writer:
         return self._thread.is_alive()
 
     @property
+    def accepts(self) -> bool:
+        """Whether changes can be handed in: it is neither closed nor broken."""
+        return not self._closed and self._failure is None
+
+    @property
     def waiting(self) -> int:
         """Changes that wait for their commit."""
         return self._jobs.qsize() + len(self._batch)
