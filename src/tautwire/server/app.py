@@ -31,6 +31,7 @@ from tautwire.server.http.server import HttpServer, listen
 from tautwire.server.hub.hub import Hub
 from tautwire.server.log.entry import Entry, Topic
 from tautwire.server.log.epochs import Epoch, Epochs, begin_epoch, read_epochs
+from tautwire.server.log.retention import Retention
 from tautwire.server.log.tail import Tail
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.log.writer import Writer
@@ -221,7 +222,7 @@ class _Parts:
                 f"this is the sample workspace, and {settings.host} can be reached from outside: "
                 "bind to 127.0.0.1, or describe your own workspace in a file and start with --seed FILE --data NEWDIR"
             )
-        self._tail = Tail(state.head)
+        self._tail = Tail(state.head, state.kept_from)
         self._hub = Hub(state.channels, state.epochs)
         presence = Presence(
             self._hub, self._clock, away=state.away, bots=state.bots, auto_away=settings.auto_away,
@@ -252,6 +253,8 @@ class _Parts:
         self._exit.callback(http.stop_listening)
         sweep = asyncio.create_task(_sweep(connections.sweep, door.sweep, presence.sweep))
         self._exit.push_async_callback(_cancel, sweep)
+        retention = Retention(writer, reader, self._tail, self._clock, settings.log_keep)
+        self._exit.push_async_callback(_cancel, asyncio.create_task(retention.run()))
         watch = Watch(self.health, writer, reader, self._tail, settings.data)
         self._exit.push_async_callback(watch.stop)
         watch.start()
@@ -285,6 +288,7 @@ class _State:
 
     team: Team
     head: int
+    kept_from: int
     epochs: Epochs
     channels: dict[str, set[Topic]]
     away: set[str]
@@ -296,12 +300,14 @@ def _read_state(query: Query) -> _State:
     team = query.one("SELECT id, name, domain, head FROM workspace")
     if team is None:
         raise ConfigError("the data directory holds no workspace: it was not seeded to the end; use a new one")
+    oldest = query.one("SELECT position FROM log ORDER BY position LIMIT 1")
     channels: dict[str, set[Topic]] = {}
     for row in query.all("SELECT user, channel FROM membership"):
         channels.setdefault(row["user"], set()).add(Topic(row["channel"]))
     return _State(
         team=Team(team["id"], team["name"], team["domain"]),
         head=team["head"],
+        kept_from=oldest["position"] if oldest is not None else team["head"] + 1,
         epochs=read_epochs(query),
         channels=channels,
         away={row["id"] for row in query.all("SELECT id FROM user WHERE away")},

@@ -7,7 +7,7 @@ import msgspec
 
 from tautwire.protocol.ids import ts_from_micros
 from tautwire.server.log.epochs import Epochs
-from tautwire.server.log.tail import MAX_REPLAY
+from tautwire.server.log.tail import MAX_REPLAY, Tail
 from tautwire.server.services.arrays import Array, slices
 from tautwire.server.services.presence import ACTIVE, AWAY
 from tautwire.server.services.present import bot_object, conversation_object, team_object, user_json
@@ -59,10 +59,10 @@ async def start(call: Call, args: Start) -> Answer:
 
 
 def _reserve(call: Call, args: Connect) -> dict[str, Any]:
-    head = call.workspace.tail.position
-    position, outcome = head, None
+    tail = call.workspace.tail
+    position, outcome = tail.position, None
     if args.resume is not None:
-        position, outcome = _resume(call.workspace.epochs, args.resume, head)
+        position, outcome = _resume(call.workspace.epochs, args.resume, tail)
     ticket = call.tickets.issue(
         who=call.who,
         position=position,
@@ -81,12 +81,13 @@ def _reserve(call: Call, args: Connect) -> dict[str, Any]:
     return answer
 
 
-def _resume(epochs: Epochs, wanted: str, head: int) -> tuple[int, str]:
+def _resume(epochs: Epochs, wanted: str, tail: Tail) -> tuple[int, str]:
     """Return from where the connection gets events, and whether that is all the caller missed: never a part of it."""
+    head = tail.position
     if not wanted:
         return head, "new"
     position = epochs.find(wanted, head)
-    if position is None or position < head - MAX_REPLAY:
+    if position is None or position < max(head - MAX_REPLAY, tail.kept_from - 1):
         return head, "resync"
     return position, "resumed"
 
