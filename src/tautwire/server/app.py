@@ -58,6 +58,11 @@ Observer = Callable[[Sequence[Entry]], None]
 
 SWEEP_INTERVAL: Final = 1.0
 
+STOP_PATIENCE: Final = 7.0
+"""Seconds that all of a stop may take if the disk does not answer: a supervisor kills what takes ten."""
+MIN_WRITER_PATIENCE: Final = 1.0
+"""What the disk gets of them at least, however long the goodbyes took."""
+
 
 class Server:
     """A workspace that is being served, from ``start`` to ``stop``.
@@ -182,6 +187,7 @@ class _Parts:
         self.health = Health()
         self.counts = Counts()
         self._exit = contextlib.AsyncExitStack()
+        self._stop_by = 0.0
         self._tail = Tail(0)
         self._hub = Hub({}, Epochs([Epoch("", 0)]))
 
@@ -200,7 +206,7 @@ class _Parts:
             database, clock=self._clock, deliver=self._deliver, durability=settings.durability, health=self.health,
             counts=self.counts, broken=self._broken,
         )  # fmt: skip
-        self._exit.push_async_callback(writer.close)
+        self._exit.push_async_callback(self._close_writer, writer)
 
         is_new = await reader.read(lambda query: query.one("SELECT 1 FROM workspace") is None)
         tokens = TokenFile(settings.data)
@@ -260,7 +266,11 @@ class _Parts:
         watch.start()
 
     async def stop(self) -> None:
+        self._stop_by = monotonic() + STOP_PATIENCE
         await self._exit.aclose()
+
+    async def _close_writer(self, writer: Writer) -> None:
+        await writer.close(max(MIN_WRITER_PATIENCE, self._stop_by - monotonic()))
 
     def _deliver(self, entries: Sequence[Entry]) -> None:
         self._tail.extend(entries)
