@@ -189,11 +189,14 @@ async def test_a_look_that_raises_is_logged_once_and_costs_only_itself(
     caplog.clear()
 
 
-async def test_other_machines_get_the_names_of_faults_only(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-    scene.server.health.fault("other", "the path of something")
+async def test_other_machines_get_the_names_of_faults_only(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(scene.server.health, "clear", lambda _: None)
+    scene.server.health.fault("store", "the path of something")
     for header in ("X-Forwarded-For", "Forwarded", "Via", "X-Real-IP"):
-        assert await probe(scene, headers={header: "127.0.0.1"}) == (503, {"ok": False, "faults": {"other": None}})
-    assert (await probe(scene))[1]["faults"] == {"other": "the path of something"}
+        assert await probe(scene, headers={header: "127.0.0.1"}) == (503, {"ok": False, "faults": {"store": None}})
+    assert (await probe(scene))[1]["faults"] == {"store": "the path of something"}
     caplog.clear()
 
 
