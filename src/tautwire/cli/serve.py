@@ -16,7 +16,7 @@ from tautwire.cli.logs import LogFormat, LogLevel, set_up_logging
 from tautwire.cli.loop import run
 from tautwire.protocol.errors import TautwireError
 from tautwire.server.app import Server
-from tautwire.server.config import DAY, LOOPBACK, MIN_LOG_KEEP, Settings
+from tautwire.server.config import DAY, LOOPBACK, Settings
 from tautwire.server.directory import Directory
 from tautwire.server.http.descriptors import raise_descriptor_limit
 from tautwire.server.http.forwarded import VARIABLE
@@ -70,12 +70,7 @@ def serve(
         int | None, typer.Option(min=1, help="Connections of one address; default: half of all.")
     ] = None,
     rate_limits: Annotated[Switch, typer.Option(help="Whether clients that go too fast are told so.")] = Switch.ON,
-    log_keep: Annotated[
-        float,
-        typer.Option(
-            min=MIN_LOG_KEEP / DAY, help="Days that events are kept for clients that come back.", show_default="7"
-        ),
-    ] = 7.0,
+    log_keep: Annotated[float, typer.Option(help="Days that events are kept for clients that come back.")] = 7.0,
     metrics: Annotated[
         Metrics, typer.Option(help="Who gets /metrics: the same machine, everybody, nobody.")
     ] = Metrics.LOCAL,
