@@ -94,6 +94,7 @@ async def test_sigterm_ends_the_process_though_the_database_is_locked(tmp_path: 
             calling = asyncio.create_task(server.post("under way"))
             async with RawSocket.dialled(dead):  # which answers no Close
                 await wait_for_waiting(server)
+                await wait_for_fault(server, "writer")
                 began = time.monotonic()
                 server.process.send_signal(signal.SIGTERM)
                 status, log = await server.ends()
@@ -112,6 +113,20 @@ async def test_sigterm_ends_the_process_though_the_database_is_locked(tmp_path: 
     async with serving(tmp_path / "data") as server:
         kept = await server.call("conversations.history", channel=server.facts["channels"]["general"])
         assert [message["ts"] for message in kept["messages"]] == [acked]
+
+
+async def wait_for_fault(server: Process, name: str) -> None:
+    """Wait until the server, which is alive, reports a fault."""
+    base = server.facts["api_url"].removesuffix("api/")
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            async with server.http.get(base + "readyz") as answer:
+                if name in (await answer.json())["faults"]:
+                    assert answer.status == 503
+                    break
+            await asyncio.sleep(0.02)
+    async with server.http.get(base + "healthz") as answer:
+        assert answer.status == 200
 
 
 async def wait_for_waiting(server: Process) -> None:

@@ -14,6 +14,8 @@ from tautwire.server import watch
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.store.database import StoreError
 
+INTERVAL, RETRY_INTERVAL = watch.INTERVAL, watch.RETRY_INTERVAL
+
 
 async def probe(scene: Scene, path: str = "readyz", **options: Any) -> tuple[int, dict[str, Any]]:
     async with scene.http.get(scene.server.api_url.replace("/api/", f"/{path}"), **options) as answer:
@@ -111,6 +113,11 @@ async def test_a_disk_that_does_not_answer_is_reported_while_it_lasts(
     await change
     await wait_for_faults(scene)
     caplog.clear()
+
+
+def test_the_intervals_keep_the_promise_of_two_seconds() -> None:
+    assert INTERVAL + watch.MAX_BUSY <= 2
+    assert RETRY_INTERVAL < 2
 
 
 async def test_a_writer_whose_thread_ended_is_reported(
