@@ -293,9 +293,8 @@ async def test_a_stopping_writer_gives_the_disk_one_chance(database: Database, l
 
 
 async def test_a_disk_that_never_answers_does_not_keep_the_writer_from_closing(
-    database: Database, loop: Loop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    database: Database, loop: Loop, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(writer_module, "CLOSE_PATIENCE", 0.05)
     writer = Writer(database, clock=Clock(), deliver=loop.deliver)
     gate = asyncio.Event()
     running = asyncio.get_running_loop()
@@ -306,7 +305,7 @@ async def test_a_disk_that_never_answers_does_not_keep_the_writer_from_closing(
     tasks = [asyncio.create_task(writer.write(unit)) for unit in (hang, emit, emit)]
     await asyncio.sleep(0)
 
-    await asyncio.wait_for(writer.close(), PATIENCE)
+    await asyncio.wait_for(writer.close(0.05), PATIENCE)
 
     results = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), PATIENCE)
     assert [str(result) for result in results] == [

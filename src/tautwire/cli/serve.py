@@ -16,7 +16,7 @@ from tautwire.cli.logs import LogFormat, LogLevel, set_up_logging
 from tautwire.cli.loop import run
 from tautwire.protocol.errors import TautwireError
 from tautwire.server.app import Server
-from tautwire.server.config import LOOPBACK, Settings
+from tautwire.server.config import DAY, LOOPBACK, Settings
 from tautwire.server.directory import Directory
 from tautwire.server.http.descriptors import raise_descriptor_limit
 from tautwire.server.http.forwarded import VARIABLE
@@ -33,6 +33,14 @@ class Switch(StrEnum):
     """on or off."""
 
     ON = "on"
+    OFF = "off"
+
+
+class Metrics(StrEnum):
+    """Who gets the metrics."""
+
+    LOCAL = "local"
+    PUBLIC = "public"
     OFF = "off"
 
 
@@ -62,6 +70,10 @@ def serve(
         int | None, typer.Option(min=1, help="Connections of one address; default: half of all.")
     ] = None,
     rate_limits: Annotated[Switch, typer.Option(help="Whether clients that go too fast are told so.")] = Switch.ON,
+    log_keep: Annotated[float, typer.Option(help="Days that events are kept for clients that come back.")] = 7.0,
+    metrics: Annotated[
+        Metrics, typer.Option(help="Who gets /metrics: the same machine, everybody, nobody.")
+    ] = Metrics.LOCAL,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line about the workspace first.")] = False,
     log_level: Annotated[LogLevel, typer.Option(help="What goes to stderr.")] = LogLevel.INFO,
     log_format: Annotated[LogFormat, typer.Option(help="Lines of text, or a JSON object a line.")] = LogFormat.TEXT,
@@ -78,6 +90,7 @@ def serve(
             host=host, port=port, data=data, new=new, seed=seed, rate_limits=rate_limits is Switch.ON,
             public_url=public_url, forwarded_allow_ips=forwarded_allow_ips, max_connections=max_connections,
             max_connections_per_address=max_connections_per_address, ticket_lifetime=ticket_lifetime,
+            log_keep=log_keep * DAY, metrics=metrics.value,
         )  # fmt: skip
         failure = run(_serve(settings, as_json=as_json))
     except TautwireError as error:

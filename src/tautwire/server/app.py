@@ -11,6 +11,9 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from time import monotonic
 from typing import Final, Self, cast
 
 from tautwire.protocol.errors import ConfigError
@@ -23,13 +26,16 @@ from tautwire.server.http.connections import Connections
 from tautwire.server.http.descriptors import connection_limit
 from tautwire.server.http.forwarded import Forwarded
 from tautwire.server.http.front import Entrance
+from tautwire.server.http.probes import Probes
 from tautwire.server.http.server import HttpServer, listen
 from tautwire.server.hub.hub import Hub
 from tautwire.server.log.entry import Entry, Topic
 from tautwire.server.log.epochs import Epoch, Epochs, begin_epoch, read_epochs
+from tautwire.server.log.retention import Retention
 from tautwire.server.log.tail import Tail
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.log.writer import Writer
+from tautwire.server.metrics import CONTENT_TYPE, Levels, Metrics
 from tautwire.server.rtm.door import Door
 from tautwire.server.services.identity import Identities
 from tautwire.server.services.presence import Presence
@@ -39,6 +45,7 @@ from tautwire.server.services.workspace import Team, Workspace
 from tautwire.server.store.database import Database, Query, StoreError
 from tautwire.server.store.lookup import Lookup
 from tautwire.server.store.reader import Reader
+from tautwire.server.watch import Watch
 from tautwire.server.web_api import api, auth, bots, chat, conversations, reactions, rtm, users
 from tautwire.server.web_api.door import WebApi
 
@@ -50,6 +57,11 @@ FAMILIES: Final = (api, auth, bots, chat, conversations, reactions, rtm, users)
 Observer = Callable[[Sequence[Entry]], None]
 
 SWEEP_INTERVAL: Final = 1.0
+
+STOP_PATIENCE: Final = 7.0
+"""Seconds that all of a stop may take if the disk does not answer: a supervisor kills what takes ten."""
+MIN_WRITER_PATIENCE: Final = 1.0
+"""What the disk gets of them at least, however long the goodbyes took."""
 
 
 class Server:
@@ -125,12 +137,15 @@ class Server:
             await parts.stop()
             raise
         self._parts = parts
+        log.info("tautwire %s serves %s on %s", version("tautwire"), self.settings.data.resolve(), self.api_url)
 
     async def stop(self) -> None:
         """Say goodbye to everybody, finish what was begun, and close; harmless if it is not running."""
         parts, self._parts = self._parts, None
         if parts is not None:
+            began = monotonic()
             await parts.stop()
+            log.info("stopped after %.1f s", monotonic() - began)
 
     async def broken(self) -> StoreError:
         """Wait until nothing can be stored any more; return why. Then stop the server and end the process.
@@ -172,6 +187,7 @@ class _Parts:
         self.health = Health()
         self.counts = Counts()
         self._exit = contextlib.AsyncExitStack()
+        self._stop_by = 0.0
         self._tail = Tail(0)
         self._hub = Hub({}, Epochs([Epoch("", 0)]))
 
@@ -190,7 +206,7 @@ class _Parts:
             database, clock=self._clock, deliver=self._deliver, durability=settings.durability, health=self.health,
             counts=self.counts, broken=self._broken,
         )  # fmt: skip
-        self._exit.push_async_callback(writer.close)
+        self._exit.push_async_callback(self._close_writer, writer)
 
         is_new = await reader.read(lambda query: query.one("SELECT 1 FROM workspace") is None)
         tokens = TokenFile(settings.data)
@@ -212,14 +228,14 @@ class _Parts:
                 f"this is the sample workspace, and {settings.host} can be reached from outside: "
                 "bind to 127.0.0.1, or describe your own workspace in a file and start with --seed FILE --data NEWDIR"
             )
-        self._tail = Tail(state.head)
+        self._tail = Tail(state.head, state.kept_from)
         self._hub = Hub(state.channels, state.epochs)
         presence = Presence(
             self._hub, self._clock, away=state.away, bots=state.bots, auto_away=settings.auto_away,
             grace=settings.presence_grace,
         )  # fmt: skip
         self.workspace = Workspace(
-            state.team, settings, self._clock, writer, reader, self._tail, state.epochs, self._hub
+            state.team, settings, self._clock, writer, reader, self._tail, state.epochs, self._hub, self.counts
         )
         tickets = Tickets(self._clock, settings.ticket_lifetime)
         door = Door(self.workspace, tickets, presence)
@@ -232,18 +248,29 @@ class _Parts:
         self._exit.callback(self._socket.close)
         limit = connection_limit(settings.max_connections)
         per_address = settings.max_connections_per_address or max(1, limit // 2)
-        connections = Connections(self._clock, self.health, limit=limit, per_address=per_address)
+        connections = Connections(self._clock, self.health, limit=limit, per_address=per_address, counts=self.counts)
         forwarded = Forwarded(settings.forwarded_allow_ips)
-        http = HttpServer(Entrance(connections, forwarded, web_api, door.listen))
+        metrics = Metrics(self.counts, self.health, partial(_levels, self.workspace, door), settings.data)
+        probes = Probes(self.health, metrics.render, CONTENT_TYPE, settings.metrics)
+        http = HttpServer(Entrance(connections, forwarded, web_api, door.listen), probes)
         await http.start(self._socket)
         self._exit.push_async_callback(http.stop)
         self._exit.push_async_callback(door.stop)
         self._exit.callback(http.stop_listening)
         sweep = asyncio.create_task(_sweep(connections.sweep, door.sweep, presence.sweep))
         self._exit.push_async_callback(_cancel, sweep)
+        retention = Retention(writer, reader, self._tail, self._clock, settings.log_keep)
+        self._exit.push_async_callback(_cancel, asyncio.create_task(retention.run()))
+        watch = Watch(self.health, writer, reader, self._tail, settings.data)
+        self._exit.push_async_callback(watch.stop)
+        watch.start()
 
     async def stop(self) -> None:
+        self._stop_by = monotonic() + STOP_PATIENCE
         await self._exit.aclose()
+
+    async def _close_writer(self, writer: Writer) -> None:
+        await writer.close(max(MIN_WRITER_PATIENCE, self._stop_by - monotonic()))
 
     def _deliver(self, entries: Sequence[Entry]) -> None:
         self._tail.extend(entries)
@@ -271,6 +298,7 @@ class _State:
 
     team: Team
     head: int
+    kept_from: int
     epochs: Epochs
     channels: dict[str, set[Topic]]
     away: set[str]
@@ -282,17 +310,34 @@ def _read_state(query: Query) -> _State:
     team = query.one("SELECT id, name, domain, head FROM workspace")
     if team is None:
         raise ConfigError("the data directory holds no workspace: it was not seeded to the end; use a new one")
+    oldest = query.one("SELECT position FROM log ORDER BY position LIMIT 1")
     channels: dict[str, set[Topic]] = {}
     for row in query.all("SELECT user, channel FROM membership"):
         channels.setdefault(row["user"], set()).add(Topic(row["channel"]))
     return _State(
         team=Team(team["id"], team["name"], team["domain"]),
         head=team["head"],
+        kept_from=oldest["position"] if oldest is not None else team["head"] + 1,
         epochs=read_epochs(query),
         channels=channels,
         away={row["id"] for row in query.all("SELECT id FROM user WHERE away")},
         bots={row["id"] for row in query.all("SELECT id FROM user WHERE bot_id IS NOT NULL")},
         has_sample_tokens=query.one("SELECT 1 FROM token WHERE origin = 'sample'") is not None,
+    )
+
+
+def _levels(workspace: Workspace, door: Door) -> Levels:
+    """Look at what the metrics show of this moment."""
+    writer, tail = workspace.writer, workspace.tail
+    connections = door.connections
+    return Levels(
+        connections=len(workspace.hub),
+        slow_connections=sum(connection.is_slow for connection in connections),
+        queued_bytes=sum(connection.queued_bytes for connection in connections),
+        waiting_changes=writer.waiting,
+        oldest_change_seconds=writer.busy_for,
+        log_head=tail.position,
+        log_tail_bytes=tail.size,
     )
 
 

@@ -1,13 +1,21 @@
 """The settings of a server, with their defaults."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 from urllib.parse import urlsplit
 
 from tautwire.protocol.errors import ConfigError
 
 LOOPBACK: Final = "127.0.0.1"
+
+MetricsAccess = Literal["local", "public", "off"]
+"""Who gets ``/metrics``: callers on the same machine, everybody, or nobody."""
+
+DAY: Final = 86_400.0
+MIN_LOG_KEEP: Final = 3_600.0
+"""Entries of the log are dated to the hour, and a client that was just let in reads what is some minutes old."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +65,11 @@ class Settings:
     """Addresses and networks of the proxies whose X-Forwarded-Proto and X-Forwarded-For count, with commas between
     them, or ``*``. None: the environment variable FORWARDED_ALLOW_IPS, else loopback."""
 
+    metrics: MetricsAccess = "local"
+    """Who gets ``/metrics``."""
+    log_keep: float = 7 * DAY
+    """How long entries of the log are kept for clients that resume; what a client can still ask for always is."""
+
     def __post_init__(self) -> None:
         """Check what can be wrong about a setting by itself.
 
@@ -67,6 +80,13 @@ class Settings:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} must be at least 1, got {value}")
+        if not MIN_LOG_KEEP <= self.log_keep < math.inf:
+            raise ConfigError(
+                f"log_keep must be at least {MIN_LOG_KEEP:.0f} seconds (--log-keep 0.05 is 72 minutes), "
+                f"got {self.log_keep}"
+            )
+        if self.metrics not in get_args(MetricsAccess):
+            raise ConfigError(f"metrics must be one of {', '.join(get_args(MetricsAccess))}, got {self.metrics!r}")
         if self.public_url is not None:
             object.__setattr__(self, "public_url", _checked_url(self.public_url))
 

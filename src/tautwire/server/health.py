@@ -7,19 +7,23 @@ succeeds again. The list may be changed from any thread.
 import logging
 import threading
 from collections.abc import Mapping
+from typing import Literal
 
 log = logging.getLogger("tautwire.server.health")
+
+FaultName = Literal["store", "writer", "disk", "descriptors"]
+"""What can be wrong; docs/how-to/monitor-a-server.md says what each means and what to do."""
 
 
 class Health:
     """The current faults by name. Without faults the server is ready."""
 
     def __init__(self) -> None:
-        self._faults: dict[str, str] = {}
+        self._faults: dict[FaultName, str] = {}
         self._lock = threading.Lock()
 
     @property
-    def faults(self) -> Mapping[str, str]:
+    def faults(self) -> Mapping[FaultName, str]:
         """A copy of the current faults: name to reason."""
         with self._lock:
             return dict(self._faults)
@@ -29,7 +33,7 @@ class Health:
         """Whether there is no fault."""
         return not self._faults
 
-    def fault(self, name: str, reason: str) -> None:
+    def fault(self, name: FaultName, reason: str) -> None:
         """Report a fault; logged when the fault is new."""
         with self._lock:
             is_new = name not in self._faults
@@ -37,7 +41,7 @@ class Health:
         if is_new:
             log.error("not ready: %s: %s", name, reason)
 
-    def clear(self, name: str) -> None:
+    def clear(self, name: FaultName) -> None:
         """Report that the fault is over; harmless if there was no such fault."""
         with self._lock:
             was_there = self._faults.pop(name, None) is not None

@@ -109,6 +109,8 @@ class Answer(NamedTuple):
     """A payload to send back on this connection now."""
 
     payload: bytes
+    error: RtmErrorCode | None = None
+    """What is wrong, if it is an error reply."""
 
 
 class Close(NamedTuple):
@@ -200,7 +202,8 @@ class ServerSession:
             case Typing() | Tickle():
                 return command
             case InvalidFrame():
-                return Answer(encode(AckError.of(command.id or 0, RtmErrorCode.INVALID_FRAME, command.reason)))
+                code = RtmErrorCode.INVALID_FRAME
+                return Answer(encode(AckError.of(command.id or 0, code, command.reason)), code)
             case _:
                 return None  # rtm.md 4.1 (recommended): what a newer client may say is no error
 
@@ -229,9 +232,9 @@ class ServerSession:
             if not self._messages.lets_pass(now):
                 return self._refuse_fast(message.id, self._messages)
         if not message.text:
-            return Answer(encode(AckError.of(message.id, RtmErrorCode.NO_TEXT)))
+            return Answer(encode(AckError.of(message.id, RtmErrorCode.NO_TEXT)), RtmErrorCode.NO_TEXT)
         if len(message.text) > MAX_TEXT_LENGTH:
-            return Answer(encode(AckError.of(message.id, RtmErrorCode.TEXT_TOO_LONG)))
+            return Answer(encode(AckError.of(message.id, RtmErrorCode.TEXT_TOO_LONG)), RtmErrorCode.TEXT_TOO_LONG)
         self._pending += 1
         return message
 
@@ -248,7 +251,7 @@ class ServerSession:
     def _refuse_fast(self, frame_id: int | None, gate: "_Gate") -> Answer | Close:
         if gate.refused >= MAX_REJECTIONS:
             return Close(TOO_FAST, "too many frames")
-        return Answer(encode(AckError.of(frame_id, RtmErrorCode.SLOW_DOWN)))
+        return Answer(encode(AckError.of(frame_id, RtmErrorCode.SLOW_DOWN)), RtmErrorCode.SLOW_DOWN)
 
     def _answer(self) -> None:
         if self._pending == 0:

@@ -4,5 +4,5 @@
 storm is made of · ``shapes`` which bytes the front takes · ``protocol`` uvicorn's protocol with limits, for all
 others · ``websocket`` the change to picows · ``connections`` how many connections, from where, and how long they may
 wait · ``descriptors`` how many the process may have · ``forwarded`` what trusted proxies say · ``responses`` answers
-written without an application · ``application`` which path is served by what.
+written without an application · ``application`` which path is served by what · ``probes`` health and metrics.
 """

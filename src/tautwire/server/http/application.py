@@ -1,22 +1,21 @@
 """Which path is served by what: the Web API below ``/api/``, probes beside it."""
 
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Mount, Route
+from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tautwire.server.http.forwarded import Forwarded
+from tautwire.server.http.probes import Probes
 from tautwire.server.web_api.door import PATH, WebApi
 
 
 class Application:
     """The ASGI application that uvicorn serves."""
 
-    def __init__(self, web_api: WebApi, forwarded: Forwarded) -> None:
+    def __init__(self, web_api: WebApi, forwarded: Forwarded, probes: Probes) -> None:
         self._web_api = web_api
         self._forwarded = forwarded
-        self._others: ASGIApp = Starlette(routes=[Route("/healthz", _healthz), Mount("/api", web_api)])
+        self._others: ASGIApp = Starlette(routes=[*probes.routes(), Mount("/api", web_api)])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -27,7 +26,3 @@ class Application:
         # Past Starlette's router, which costs a third of a small call.
         serve = self._web_api if scope["path"].startswith(PATH) else self._others
         await serve(scope, receive, send)
-
-
-async def _healthz(_: Request) -> JSONResponse:
-    return JSONResponse({"ok": True})

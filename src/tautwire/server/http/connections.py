@@ -12,6 +12,7 @@ from ipaddress import IPv6Address, ip_network
 from typing import Final, Protocol
 
 from tautwire.server.clock import Clock
+from tautwire.server.counts import Counts
 from tautwire.server.health import Health
 
 log = logging.getLogger("tautwire.server.http")
@@ -61,7 +62,11 @@ class Connections:
         per_address: connections of one address.
     """
 
-    def __init__(self, clock: Clock, health: Health, *, limit: int, per_address: int) -> None:
+    def __init__(
+        self, clock: Clock, health: Health, *, limit: int, per_address: int, counts: Counts | None = None
+    ) -> None:
+        self.counts = counts or Counts()
+        """Where answers to what is no request are counted."""
         self.limit = limit
         self.per_address = per_address
         self.count = 0

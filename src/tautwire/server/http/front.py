@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 from tautwire.server.http.connections import Connections, Phase
 from tautwire.server.http.forwarded import Forwarded
 from tautwire.server.http.protocol import HttpProtocol, peer_address, say_farewell
-from tautwire.server.http.responses import refusal, response
+from tautwire.server.http.responses import response
 from tautwire.server.http.shapes import CallShape, UpgradeShape, read_call, read_upgrade
 from tautwire.server.http.websocket import ListenerFactory, WebSocket
 from tautwire.server.web_api.door import Request, WebApi
@@ -145,8 +145,7 @@ class Front(asyncio.Protocol):
         protocol.data_received(data)
 
     def _refuse(self) -> None:
-        answer = refusal(503, "service_unavailable", self._state.default_headers)
-        say_farewell(self, self._transport, self._entrance.connections, self._state, answer)
+        say_farewell(self, self._transport, self._entrance.connections, self._state, 503, "service_unavailable")
 
 
 def front_factory(entrance: Entrance) -> Callable[..., Front]:

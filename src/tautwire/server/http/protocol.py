@@ -213,8 +213,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self._running is not None and not self._running.response_complete:
             self._running.keep_alive = False  # the answer that is under way is the last one
             return
-        answer = refusal(status, error, self.server_state.default_headers)
-        say_farewell(self, self.transport, self._room, self.server_state, answer)
+        say_farewell(self, self.transport, self._room, self.server_state, status, error)
         self.parser = cast("Any", None)  # the parser refers to us
 
     def _upgrade(self, rest: bytes) -> None:
@@ -237,10 +236,11 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 def say_farewell(
-    old: Connection, transport: asyncio.Transport, room: Connections, server_state: Any, answer: bytes
+    old: Connection, transport: asyncio.Transport, room: Connections, server_state: Any, status: int, error: str
 ) -> None:
-    """Write the last answer on a connection and see to its end."""
-    transport.write(answer)
+    """Write the last answer on a connection, count it, and see to its end."""
+    room.counts.answers[status, error] += 1
+    transport.write(refusal(status, error, server_state.default_headers))
     if not room.takes_farewells:
         transport.close()
         return

@@ -12,6 +12,7 @@ from tautwire.protocol.errors import ConfigError
 from tautwire.server.http.application import Application
 from tautwire.server.http.connections import PATIENCE, Connections, Phase
 from tautwire.server.http.front import Entrance, front_factory
+from tautwire.server.http.probes import Probes
 from tautwire.server.http.websocket import WebSocket
 
 BACKLOG: Final = 4_096
@@ -21,8 +22,8 @@ BACKLOG: Final = 4_096
 class HttpServer:
     """The HTTP server of a workspace, started and stopped by us, with no hand on signals."""
 
-    def __init__(self, entrance: Entrance) -> None:
-        application = Application(entrance.web_api, entrance.forwarded)
+    def __init__(self, entrance: Entrance, probes: Probes) -> None:
+        application = Application(entrance.web_api, entrance.forwarded, probes)
         self.connections: Connections = entrance.connections
         self._uvicorn = _Uvicorn(_config(application, entrance))
 

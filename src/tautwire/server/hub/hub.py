@@ -56,8 +56,8 @@ class Connection(Protocol):
     def flush(self) -> bool:
         """Write what is queued, if anything; return True if some of it has to wait for the next turn."""
 
-    def abort(self) -> None:
-        """Drop the socket without another word."""
+    def fail(self) -> None:
+        """Drop the socket because of a failure of ours."""
 
 
 class Hub:
@@ -118,7 +118,7 @@ class Hub:
         log.error("connection %d of %s ended: %s", connection.number, connection.user, why, exc_info=error)
         self.detach(connection)
         try:
-            connection.abort()
+            connection.fail()
         except Exception:
             log.exception("connection %d of %s could not be dropped", connection.number, connection.user)
 

@@ -27,10 +27,13 @@ class Tail:
 
     Args:
         position: the head of the log at start.
+        kept_from: position of the oldest entry on disk at start; one past the head if there is none.
     """
 
-    def __init__(self, position: int) -> None:
+    def __init__(self, position: int, kept_from: int = 1) -> None:
         self.position = position
+        self.kept_from = kept_from
+        """Position of the oldest entry on disk: older ones are gone, see ``log.retention``."""
         self.size = 0
         """Bytes of the payloads in memory."""
         self._entries: deque[Entry] = deque()
@@ -59,7 +62,7 @@ def read_entries(query: Query, *, after: int, before: int) -> list[Entry]:
     """Return the stored entries with ``after < position < before``, oldest first.
 
     Raises:
-        StoreError: an entry refers to a message that is not there.
+        StoreError: some of them are not there any more, or an entry refers to a message that is not there.
     """
     rows = query.all(
         "SELECT log.position, kind, topic, payload, body FROM log LEFT JOIN message"
@@ -68,6 +71,9 @@ def read_entries(query: Query, *, after: int, before: int) -> list[Entry]:
         after,
         before,
     )
+    first = rows[0][0] if rows else before
+    if first != after + 1:
+        raise StoreError(f"the log does not have entry {after + 1} any more, it goes on at {first}")
     return [_entry(row) for row in rows]
 
 

@@ -47,7 +47,7 @@ LOG_INTERVAL: Final = 1.0
 """Seconds between two log lines about batches that fail: a full disk fails hundreds a second."""
 
 CLOSE_PATIENCE: Final = 8.0
-"""Seconds that ``close`` waits for the thread. A disk that does not answer must not keep the process alive."""
+"""Seconds that the thread has to end. A disk that does not answer must not keep the process alive."""
 
 UNIT_ERRORS: Final = (
     sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError, sqlite3.NotSupportedError,
@@ -112,6 +112,11 @@ class Writer:
         return self._thread.is_alive()
 
     @property
+    def accepts(self) -> bool:
+        """Whether changes can be handed in: it is neither closed nor broken."""
+        return not self._closed and self._failure is None
+
+    @property
     def waiting(self) -> int:
         """Changes that wait for their commit."""
         return self._jobs.qsize() + len(self._batch)
@@ -149,13 +154,17 @@ class Writer:
         self.post(unit, done)
         return await future
 
-    async def close(self) -> None:
-        """Commit what waits, report it, and end the thread; within ``CLOSE_PATIENCE``, whatever the disk does."""
+    async def close(self, patience: float = CLOSE_PATIENCE) -> None:
+        """Commit what waits, report it, and end the thread.
+
+        Args:
+            patience: seconds after which what the disk has not taken is given up.
+        """
         if self._closed:
             return
         self._closed = True
         self._jobs.put(None)
-        await asyncio.to_thread(self._thread.join, CLOSE_PATIENCE)
+        await asyncio.to_thread(self._thread.join, patience)
         await asyncio.sleep(0)  # the report of the last batch is queued on the loop: let it run first
         if self._thread.is_alive():
             self._given_up = True
@@ -240,9 +249,9 @@ class Writer:
     def _recover(self, error: BaseException, size: int) -> StoreError:
         """Undo a batch that failed, with a new connection if the old one cannot; return what its callers are told."""
         self._counts.commit_failures += 1
-        self._log_failure(error, size)
-        if isinstance(error, HeadMovedError):
+        if isinstance(error, HeadMovedError):  # which says all; where it was noticed is no help
             return self._break_down(error)
+        self._log_failure(error, size)
         failure = StoreError(f"the change could not be stored: {error}")
         self._health.fault(FAULT, str(failure))
         try:

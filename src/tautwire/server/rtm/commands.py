@@ -87,6 +87,7 @@ class Commands:
     ) -> None:
         if posted is not None:
             reply = connection.session.acknowledge(message_id, posted.ts, posted.body["text"])
+            self._workspace.counts.acks += reply is not None
             if message_id is not None:
                 connection.sent = Sent(message_id, posted)
                 if reply is None and not connection.left:
@@ -95,7 +96,9 @@ class Commands:
             if not isinstance(error, MethodError | StoreError):
                 log.error("a message of %s could not be posted", connection.user, exc_info=error)
             code = error.code if isinstance(error, MethodError) else ""
-            reply = connection.session.reject(message_id, REFUSALS.get(code, RtmErrorCode.CANNOT_PROCESS))
+            refusal = REFUSALS.get(code, RtmErrorCode.CANNOT_PROCESS)
+            reply = connection.session.reject(message_id, refusal)
+            self._workspace.counts.rtm_errors[int(refusal)] += reply is not None
         if reply is not None:
             connection.send(reply)
 
@@ -115,5 +118,6 @@ class Commands:
     def _fail(self, connection: RtmConnection, frame_id: int | None, code: RtmErrorCode) -> None:
         """Refuse a frame that has no other answer."""
         reply = connection.session.fail(frame_id, code)
+        self._workspace.counts.rtm_errors[int(code)] += reply is not None
         if reply is not None:
             connection.send(reply)

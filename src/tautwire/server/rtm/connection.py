@@ -13,9 +13,11 @@ from typing import Any, Final, Protocol
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from tautwire.server.clock import Clock
+from tautwire.server.counts import Counts
 from tautwire.server.hub.frames import text_frame
 from tautwire.server.hub.hub import Hub
 from tautwire.server.hub.positions import Progress
+from tautwire.server.rtm.endings import Ending, of_close
 from tautwire.server.rtm.replays import Sent
 from tautwire.server.services.identity import Identity
 from tautwire.server.services.tickets import Ticket
@@ -47,6 +49,7 @@ class Host(Protocol):
 
     hub: Hub
     clock: Clock
+    counts: Counts
     backlog_limit: int
 
     def opened(self, connection: "RtmConnection") -> None:
@@ -77,6 +80,7 @@ class RtmConnection(WSListener):
     """
 
     __slots__ = (
+        "_counts",
         "_fragments",
         "_held",
         "_host",
@@ -87,6 +91,7 @@ class RtmConnection(WSListener):
         "_transport",
         "_write",
         "ended",
+        "ending",
         "heard",
         "left",
         "number",
@@ -111,10 +116,13 @@ class RtmConnection(WSListener):
         self.pinged = False
         self.slow_since: float | None = None
         self.ended: float | None = None
+        self.ending: Ending | None = None
+        """Why the server ends it, as soon as that is known; None if the peer does."""
         self.left = False
         """Whether the peer said that it closes; else the connection was lost."""
         self.sent: Sent | None = None
         """The last message of the peer that was stored."""
+        self._counts = host.counts
         self._host = host
         self._fragments: bytearray | None = None
         self._held = False
@@ -152,6 +160,11 @@ class RtmConnection(WSListener):
         """Whether the peer has taken so much that the next page may be queued."""
         return not self.outbox and not self._paging and self.slow_since is None
 
+    @property
+    def queued_bytes(self) -> int:
+        """Bytes that wait for the peer to read them."""
+        return self.outbox.size + (self._transport.get_write_buffer_size() if self._transport is not None else 0)
+
     def send(self, payload: bytes) -> None:
         """Queue a frame for this connection alone."""
         self._host.hub.answer(self, text_frame(payload))
@@ -172,7 +185,7 @@ class RtmConnection(WSListener):
             and not self._socket.is_close_frame_sent
             and self.ended is None
         ):
-            self._write(outbox.take_all())
+            self._write_all()
             return False
         return self._flush_otherwise()
 
@@ -186,8 +199,14 @@ class RtmConnection(WSListener):
             return False
         if self.slow_since is not None or outbox.size > PAGE:
             return self._flush_backlog()
-        self._write(outbox.take_all())
+        self._write_all()
         return False
+
+    def _write_all(self) -> None:
+        outbox, counts = self.outbox, self._counts
+        counts.frames_out += len(outbox)
+        counts.bytes_out += outbox.size
+        self._write(outbox.take_all())
 
     def _flush_backlog(self) -> bool:
         """Write for a peer that is slow, or a queue that is long.
@@ -201,6 +220,8 @@ class RtmConnection(WSListener):
             return False
         bulk = outbox.size > BULK
         frames = outbox.take(BULK if bulk else PAGE)
+        self._counts.frames_out += len(frames)
+        self._counts.bytes_out += sum(map(len, frames))
         for data in frames if backlog else (b"".join(frames),):
             self._write(data)
         if bulk and outbox:
@@ -225,7 +246,7 @@ class RtmConnection(WSListener):
             if position is not None:
                 self.outbox.append(position)
             if self.outbox:
-                self._write(self.outbox.take_all())
+                self._write_all()
         self.outbox.clear()
         if goodbye is not None:
             self._write(text_frame(goodbye))
@@ -235,6 +256,7 @@ class RtmConnection(WSListener):
     def refuse(self, payload: bytes, now: float) -> None:
         """Send the error event of a dead URL and close. Source: rtm.md 3.4 (documented)."""
         if self._socket is not None:
+            self.ending = "refused"
             self._write(text_frame(payload))
             self._socket.send_close(WSCloseCode.OK, b"")
             self._end(now)
@@ -244,6 +266,11 @@ class RtmConnection(WSListener):
         if self._socket is not None and self.ended is None:
             self.pinged = True
             self._socket.send_ping(b"")
+
+    def fail(self) -> None:
+        """Drop the socket because of a failure of ours: the peer has to come again, or it would miss something."""
+        self.ending = self.ending or "failed"
+        self.abort()
 
     def abort(self) -> None:
         """Drop the socket without another word."""
@@ -303,13 +330,16 @@ class RtmConnection(WSListener):
         self.slow_since = None
 
     def _receive(self, data: bytes) -> None:
+        self._counts.frames_in += 1
         outcome = self.session.receive(data, self.heard)
         if outcome is None:
             return
         if isinstance(outcome, Answer):  # no match: the ladder costs more than many an answer
+            if outcome.error is not None:
+                self._counts.rtm_errors[int(outcome.error)] += 1
             self._host.hub.answer(self, text_frame(outcome.payload), first=True)
         elif isinstance(outcome, Close):
-            log.info("connection %d of %s: closed, %s", self.number, self.user, outcome.reason)
+            self.ending = of_close(outcome.code)
             self.end(outcome.code, outcome.reason, self.heard)
         else:
             self._host.carry_out(self, outcome)
@@ -325,6 +355,8 @@ class RtmConnection(WSListener):
     def _end(self, now: float) -> None:
         """Be through with everything but the peer's Close."""
         self.ended = now
+        if self.ending is None and not self.left and self._socket is not None and self._socket.is_close_frame_sent:
+            self.ending = "protocol"  # picows closed
         self.session.close()
         self.outbox.clear()
         self._fragments = None
@@ -344,6 +376,7 @@ class RtmConnection(WSListener):
             self._fragments = bytearray()
         self._fragments += frame.get_payload_as_memoryview()
         if len(self._fragments) > MAX_FRAME_SIZE:
+            self.ending = "too big"
             self.end(TOO_BIG, f"message over {MAX_FRAME_SIZE} bytes", self.heard)
         elif frame.fin:
             data, self._fragments = bytes(self._fragments), None

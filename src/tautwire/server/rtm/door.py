@@ -7,7 +7,7 @@ when it has caught up.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from typing import Final
 
@@ -18,6 +18,7 @@ from tautwire.protocol.errors import RtmErrorCode
 from tautwire.server.hub.frames import SharedFrames
 from tautwire.server.log.catchup import CatchUp
 from tautwire.server.log.entry import Entry
+from tautwire.server.rtm import endings
 from tautwire.server.rtm.commands import Commands
 from tautwire.server.rtm.connection import PAUSE, RtmConnection
 from tautwire.server.rtm.replays import Replays
@@ -47,6 +48,7 @@ class Door:
     def __init__(self, workspace: Workspace, tickets: Tickets, presence: Presence) -> None:
         self.hub = workspace.hub
         self.clock = workspace.clock
+        self.counts = workspace.counts
         self.backlog_limit = workspace.settings.backlog_limit
         self._workspace = workspace
         self._tickets = tickets
@@ -60,6 +62,11 @@ class Door:
         self._opening: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
         self._stopping = False
+
+    @property
+    def connections(self) -> Collection[RtmConnection]:
+        """All connections whose socket is there, those that are opening or ending too."""
+        return self._connections.values()
 
     def listen(self, request: WSUpgradeRequest) -> WSListener | None:
         """Make the connection for an upgrade request, None (404) for a path that is not ours.
@@ -84,6 +91,7 @@ class Door:
             connection.refuse(connection.session.refuse(RtmErrorCode.URL_EXPIRED), self.clock.monotonic())
             return
         connection.send(connection.session.welcome())
+        self.counts.opened += 1
         sent = self._replays.take(connection.user)
         if sent is not None:
             connection.send(sent.payload())
@@ -108,10 +116,13 @@ class Door:
 
     def overrun(self, connection: RtmConnection) -> None:
         """End a connection for which too much waits."""
-        self._end_slow(connection, "backlog over the limit")
+        connection.ending = "backlog"
+        connection.end(TOO_SLOW, "too slow", self.clock.monotonic())
 
     def ended(self, connection: RtmConnection) -> None:
         """Deliver nothing more to a connection; each step is taken even if one before it fails."""
+        ending = connection.ending or ("peer" if connection.left else "lost")
+        endings.note(self.counts, connection.number, connection.user, ending)
         with ExitStack() as last_first:
             last_first.callback(self._presence.disconnected, connection.user)
             last_first.callback(self._presence.unsubscribe, connection)
@@ -146,10 +157,11 @@ class Door:
             if now - connection.ended > CLOSE_PATIENCE:
                 connection.abort()
         elif silence > settings.silence_limit:
-            log.info("connection %d of %s: nothing heard for %.0f s", connection.number, connection.user, silence)
+            connection.ending = "silent"
             connection.abort()
         elif connection.slow_since is not None and now - connection.slow_since > settings.slow_deadline:
-            self._end_slow(connection, "does not read")
+            connection.ending = "slow"
+            connection.end(TOO_SLOW, "too slow", now)
         elif silence > settings.ping_interval and not connection.pinged:
             connection.ping()
 
@@ -163,7 +175,7 @@ class Door:
             await asyncio.sleep(self._workspace.settings.drain)
         now = self.clock.monotonic()
         self._empty.clear()
-        self._for_each(lambda connection: connection.end(GOING_AWAY, "the server stops", now), "it could not be closed")
+        self._for_each(lambda connection: self._close(connection, now), "it could not be closed")
         if self._connections:
             try:
                 await asyncio.wait_for(self._empty.wait(), END_PATIENCE)
@@ -177,6 +189,10 @@ class Door:
                 step(connection)
             except Exception as error:  # noqa: BLE001 - logged there
                 self.hub.give_up(connection, why, error)
+
+    def _close(self, connection: RtmConnection, now: float) -> None:
+        connection.ending = connection.ending or "server stops"
+        connection.end(GOING_AWAY, "the server stops", now)
 
     def _say_goodbye(self, connection: RtmConnection) -> None:
         goodbye = connection.session.goodbye()
@@ -218,7 +234,3 @@ class Door:
         for entry in events:
             if entry.skip != connection.number:
                 self.hub.push(connection, self._frames.of(entry))
-
-    def _end_slow(self, connection: RtmConnection, why: str) -> None:
-        log.warning("connection %d of %s ended: %s", connection.number, connection.user, why)
-        connection.end(TOO_SLOW, "too slow", self.clock.monotonic())

@@ -1,9 +1,10 @@
 """The parts of a running workspace that the doors and services share, in one plain bundle."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tautwire.server.clock import Clock
 from tautwire.server.config import Settings
+from tautwire.server.counts import Counts
 from tautwire.server.hub.hub import Hub
 from tautwire.server.log.epochs import Epochs
 from tautwire.server.log.tail import Tail
@@ -32,3 +33,4 @@ class Workspace:
     tail: Tail
     epochs: Epochs
     hub: Hub
+    counts: Counts = field(default_factory=Counts)

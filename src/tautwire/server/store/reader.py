@@ -9,11 +9,14 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from tautwire.server.store.database import Database, Query, Row
 
 T = TypeVar("T")
+
+CLOSE_CHECK: Final = 100_000
+"""Steps of SQLite's machine, some milliseconds, between two looks whether the read has to end."""
 
 
 class Snapshot:
@@ -40,14 +43,19 @@ class Reader:
         self._pool = ThreadPoolExecutor(threads, "tautwire-reader")
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
+        self._is_closed = False
 
     async def read(self, function: Callable[[Query], T]) -> T:
         """Return ``function(query)``, all of whose queries see the same state."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, function)
 
     def close(self) -> None:
-        """Wait for running reads and close the connections."""
-        self._pool.shutdown()
+        """End the reads that run, forget those that wait, and close the connections.
+
+        Nothing that is running now has a caller left to answer: the doors are closed before the store.
+        """
+        self._is_closed = True
+        self._pool.shutdown(cancel_futures=True)
         for connection in self._connections:
             connection.close()
 
@@ -55,6 +63,7 @@ class Reader:
         connection = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = self._database.connect(read_only=True)
+            connection.set_progress_handler(lambda: self._is_closed, CLOSE_CHECK)
             self._connections.append(connection)
         connection.execute("BEGIN")
         try:

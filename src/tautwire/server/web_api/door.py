@@ -79,6 +79,7 @@ class WebApi:
     def __init__(self, workspace: Workspace, *, identities: Identities, presence: Presence, tickets: Tickets) -> None:
         self._workspace = workspace
         self._identities = identities
+        self._counts = workspace.counts
         self._presence = presence
         self._tickets = tickets
         limited = workspace.settings.rate_limits
@@ -134,6 +135,7 @@ class WebApi:
         except Exception:
             log.exception("%s failed", name)
             answer = {"ok": False, "error": "internal_error"}
+        self._counts.answers[draft.status, str(answer.get("error", ""))] += 1
         _warn(answer, draft.warnings)
         return _reply(draft, answer)
 

@@ -90,7 +90,7 @@ async def _resume(workspace: Workspace, wanted: str) -> tuple[int, str]:
     position = workspace.epochs.find(wanted, tail.position)
     if (
         position is None
-        or position < tail.position - MAX_REPLAY
+        or position < max(tail.position - MAX_REPLAY, tail.kept_from - 1)
         or await size_since(position, tail, workspace.reader) > MAX_REPLAY_SIZE
     ):
         return tail.position, "resync"

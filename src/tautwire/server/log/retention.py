@@ -1,0 +1,110 @@
+"""Deletes the entries of the log that no client can ask for any more and that are older than what is kept.
+
+The log grows with every event, and is read for a while only. How old an entry is follows from marks: at most once an
+hour the head of the log is noted with the wall clock. Up to the newest mark of the age that is kept, everything is at
+least that old. The last ``MAX_REPLAY`` entries stay whatever their age, since a client can resume from there.
+
+Deleting shares the writer's thread with the posts. So it goes in small units, with pauses between them, and only while
+no other change waits. SQLite uses the space again; the file does not shrink.
+"""
+
+import asyncio
+import logging
+from functools import partial
+from typing import Any, Final
+
+from tautwire.server.clock import Clock
+from tautwire.server.log.tail import MAX_REPLAY, Tail
+from tautwire.server.log.transaction import Transaction
+from tautwire.server.log.writer import Writer
+from tautwire.server.store.database import Query, StoreError
+from tautwire.server.store.reader import Reader
+
+log = logging.getLogger("tautwire.server.log")
+
+INTERVAL: Final = 60.0
+"""Seconds between two looks at what may go."""
+MARK_INTERVAL: Final = 3_600
+"""Seconds between two marks."""
+MAX_ENTRIES: Final = 500
+MAX_BYTES: Final = 262_144
+"""Entries and bytes of one unit: some milliseconds of the writer's time."""
+PAUSE: Final = 0.05
+"""Seconds between two units."""
+
+
+class Retention:
+    """Keeps the log as long as it has to be.
+
+    Args:
+        keep: seconds that an entry is kept at least.
+    """
+
+    def __init__(self, writer: Writer, reader: Reader, tail: Tail, clock: Clock, keep: float) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._tail = tail
+        self._clock = clock
+        self._keep = keep
+        self._marked_at: int | None = None  # not since the start
+
+    async def run(self) -> None:
+        """Mark and delete until cancelled."""
+        while True:
+            try:
+                await self.look()
+            except StoreError as error:
+                log.warning("old entries of the log stay for now: %s", error)
+            except Exception:
+                log.exception("old entries of the log stay for now")
+            await asyncio.sleep(INTERVAL)
+
+    async def look(self) -> None:
+        """Set a mark if it is time for one, and delete all that may go."""
+        now = self._clock.seconds()
+        if self._marked_at is None or not 0 <= now - self._marked_at < MARK_INTERVAL:
+            await self._writer.write(partial(_mark, now=now))
+            self._marked_at = now
+        end = await self._reader.read(partial(_find_end, before=now - self._keep))
+        count = 0
+        while self._tail.kept_from <= end:
+            while self._writer.waiting:  # noqa: ASYNC110 - others go first, and do not tell when they are done
+                await asyncio.sleep(PAUSE)
+            kept_from = await self._writer.write(partial(_delete, end=end))
+            count += kept_from - self._tail.kept_from
+            self._tail.kept_from = kept_from
+            await asyncio.sleep(PAUSE)
+        if count:
+            log.info("%d old entries of the log are deleted; it begins at %d", count, self._tail.kept_from)
+
+
+def _mark(tx: Transaction, now: int) -> None:
+    """Note that everything up to the head is there now. Marks that a clock made that was set back since count anew."""
+    tx.execute("UPDATE log_mark SET time = ? WHERE time > ?", now, now)
+    tx.execute(
+        "INSERT INTO log_mark (position, time) SELECT head, ? FROM workspace"
+        " WHERE head > (SELECT coalesce(max(position), -1) FROM log_mark)",
+        now,
+    )
+
+
+def _find_end(query: Query, before: float) -> int:
+    """Return up to which position entries may go, given the time before which they have to be there."""
+    row: Any = query.one("SELECT max(position) FROM log_mark WHERE time <= ?", before)
+    head: Any = query.one("SELECT head FROM workspace")
+    return min(int(row[0] or 0), int(head[0]) - MAX_REPLAY)
+
+
+def _delete(tx: Transaction, end: int) -> int:
+    """Delete the oldest entries, as many as one unit may but none beyond ``end``; return where the log begins then."""
+    rows = tx.all(
+        "SELECT position, length(payload) FROM log WHERE position <= ? ORDER BY position LIMIT ?", end, MAX_ENTRIES
+    )
+    last, size = end, 0
+    for position, length in rows:
+        last, size = position, size + length
+        if size > MAX_BYTES:
+            break
+    tx.execute("DELETE FROM log WHERE position <= ?", last)
+    tx.execute("DELETE FROM log_mark WHERE position < ?", last)  # marks of what is gone
+    return last + 1

@@ -1,0 +1,36 @@
+"""Reads end when the server does, however long they would take."""
+
+import asyncio
+import sqlite3
+import threading
+from pathlib import Path
+
+from tautwire.server.store.database import Database, Query
+from tautwire.server.store.reader import Reader
+
+ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+PATIENCE = 20.0
+
+
+async def test_a_read_that_takes_for_ever_does_not_keep_the_reader_from_closing(tmp_path: Path) -> None:
+    with Database(tmp_path) as database:
+        reader = Reader(database, threads=1)
+        begun = threading.Event()
+
+        def endless(query: Query) -> None:
+            begun.set()
+            query.one(ENDLESS)
+
+        reads = [asyncio.create_task(reader.read(endless)) for _ in range(3)]
+        assert await asyncio.to_thread(begun.wait, PATIENCE)
+        while not reader._connections[0].in_transaction:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0)
+
+        closing = threading.Thread(target=reader.close, daemon=True)
+        closing.start()
+        await asyncio.to_thread(closing.join, PATIENCE)
+
+        assert not closing.is_alive()
+        results = await asyncio.wait_for(asyncio.gather(*reads, return_exceptions=True), PATIENCE)
+        assert isinstance(results[0], sqlite3.OperationalError)
+        assert all(isinstance(result, asyncio.CancelledError) for result in results[1:])

@@ -1,0 +1,239 @@
+"""``/readyz`` tells of each fault soon, and of its end by itself; ``/healthz`` stays as it is."""
+
+import asyncio
+import shutil
+import sqlite3
+import threading
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from scene import PATIENCE, OpenScene, Scene
+from tautwire.server import watch
+from tautwire.server.log.transaction import Transaction
+from tautwire.server.store.database import StoreError
+
+INTERVAL, RETRY_INTERVAL = watch.INTERVAL, watch.RETRY_INTERVAL
+
+
+async def probe(scene: Scene, path: str = "readyz", **options: Any) -> tuple[int, dict[str, Any]]:
+    async with scene.http.get(scene.server.api_url.replace("/api/", f"/{path}"), **options) as answer:
+        return answer.status, await answer.json()
+
+
+async def wait_for_faults(scene: Scene, *names: str) -> dict[str, str]:
+    """Wait until just these faults are reported; return them."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            status, body = await probe(scene)
+            assert (status, body["ok"]) == ((503, False) if body["faults"] else (200, True))
+            if set(body["faults"]) == set(names):
+                return dict(body["faults"])
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "INTERVAL", 0.02)
+    monkeypatch.setattr(watch, "RETRY_INTERVAL", 0.02)
+
+
+@pytest.fixture
+def database(scene: Scene) -> Iterator[sqlite3.Connection]:
+    """A connection of another process, so to speak."""
+    connection = sqlite3.connect(scene.server.settings.data / "tautwire.db", isolation_level=None)
+    yield connection
+    connection.close()
+
+
+async def test_a_server_without_faults_is_ready_and_alive(scene: Scene) -> None:
+    assert await probe(scene) == (200, {"ok": True, "faults": {}})
+    assert await probe(scene, "healthz") == (200, {"ok": True})
+
+
+async def test_probes_are_answered_in_every_shape_of_request(scene: Scene) -> None:
+    url = scene.server.api_url.replace("/api/", "/readyz")
+    async with scene.http.head(url) as answer:
+        assert (answer.status, await answer.read()) == (200, b"")
+    async with scene.http.post(url) as answer:
+        assert answer.status == 405
+    assert await probe(scene, "readyz?x=1", headers={"X-Other": "1"}) == (200, {"ok": True, "faults": {}})
+
+
+async def test_a_full_database_is_reported_and_health_returns_without_traffic(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    connection = scene.server.workspace.writer._connection
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    while (await scene.call("alice", "chat.postMessage", channel=scene.general, text="x" * 30_000))["ok"]:
+        pass
+
+    faults = await wait_for_faults(scene, "store")
+    assert "full" in faults["store"]
+    failures = scene.server._running.counts.commit_failures
+    async with asyncio.timeout(PATIENCE):
+        while scene.server._running.counts.commit_failures < failures + 3:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+    assert (await probe(scene))[0] == 503, "an attempt that stores nothing is no proof"
+    assert await probe(scene, "healthz") == (200, {"ok": True})
+
+    connection.execute("PRAGMA max_page_count = 1000000")
+    await wait_for_faults(scene)
+    assert (await scene.call("alice", "chat.postMessage", channel=scene.general, text="x"))["ok"]
+    caplog.clear()
+
+
+async def test_an_attempt_leaves_nothing_behind_and_moves_no_position(scene: Scene) -> None:
+    workspace = scene.server.workspace
+    before = workspace.tail.position
+    await workspace.writer.write(watch._occupy)
+    row = await workspace.reader.read(lambda query: query.one("SELECT count(*) FROM channel_clock WHERE channel = ''"))
+    assert row is not None
+    assert row[0] == 0
+    assert workspace.tail.position == before
+
+
+async def test_a_disk_that_does_not_answer_is_reported_while_it_lasts(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(watch, "MAX_BUSY", 0.1)
+    answers = threading.Event()
+
+    def hang(_: Transaction) -> None:
+        answers.wait(PATIENCE)
+
+    change = asyncio.create_task(scene.server.workspace.writer.write(hang))
+    try:
+        faults = await wait_for_faults(scene, "writer")
+        assert "not answered" in faults["writer"]
+    finally:
+        answers.set()
+    await change
+    await wait_for_faults(scene)
+    caplog.clear()
+
+
+def test_the_intervals_keep_the_promise_of_two_seconds() -> None:
+    assert INTERVAL + watch.MAX_BUSY <= 2
+    assert RETRY_INTERVAL < 2
+
+
+async def test_a_writer_whose_thread_ended_is_reported(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    writer = scene.server.workspace.writer
+    monkeypatch.setattr(writer, "_commit", None)  # calling it is an error that the thread does not expect
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    change = asyncio.create_task(writer.write(lambda _: None))
+
+    faults = await wait_for_faults(scene, "writer")
+
+    assert "restart" in faults["writer"]
+    change.cancel()
+    caplog.clear()
+
+
+class Usage(NamedTuple):
+    total: int
+    used: int
+    free: int
+
+
+async def test_a_disk_that_is_nearly_full_is_reported_while_it_lasts(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda _: Usage(1 << 40, 1, watch.MIN_FREE - 1))
+        assert "MiB are free" in (await wait_for_faults(scene, "disk"))["disk"]
+        patch.setattr(shutil, "disk_usage", lambda _: Usage(1 << 40, 1, watch.MIN_FREE))
+        await wait_for_faults(scene)
+    caplog.clear()
+
+
+async def test_a_very_small_disk_is_not_short_of_room_by_its_size(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda _: Usage(1_000, 960, 40))
+        await wait_for_faults(scene, "disk")
+        patch.setattr(shutil, "disk_usage", lambda _: Usage(1_000, 940, 60))
+        await wait_for_faults(scene)
+    caplog.clear()
+
+
+async def test_a_head_that_another_process_moved_is_noticed_without_traffic(
+    scene: Scene, database: sqlite3.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = asyncio.create_task(scene.server.broken())
+
+    database.execute("UPDATE workspace SET head = head + 3")
+
+    failure = await asyncio.wait_for(broken, PATIENCE)
+    assert isinstance(failure, StoreError)
+    assert "another process" in str(failure)
+    assert "another process" in (await wait_for_faults(scene, "store"))["store"]
+    caplog.clear()
+
+
+async def test_commits_under_way_are_not_taken_for_another_process(scene: Scene) -> None:
+    alice = await scene.connect("alice")
+    for number in range(300):
+        await alice.say(scene.general, str(number))
+    assert scene.server.health.is_ready
+    assert scene.server._running.counts.commit_failures == 0
+
+
+async def test_a_look_that_raises_is_logged_once_and_costs_only_itself(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    looks = 0
+
+    def broken(_: object) -> Usage:
+        nonlocal looks
+        looks += 1
+        raise OSError("no such device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", broken)
+        patch.setattr(watch, "MAX_BUSY", -1.0)
+        await wait_for_faults(scene, "writer")
+        async with asyncio.timeout(PATIENCE):
+            while looks < 3:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.01)
+    assert caplog.text.count("a look at the server failed") == 1
+    await wait_for_faults(scene)
+    caplog.clear()
+
+
+async def test_other_machines_get_the_names_of_faults_only(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(scene.server.health, "clear", lambda _: None)
+    scene.server.health.fault("store", "the path of something")
+    for header in ("X-Forwarded-For", "Forwarded", "Via", "X-Real-IP"):
+        assert await probe(scene, headers={header: "127.0.0.1"}) == (503, {"ok": False, "faults": {"store": None}})
+    assert (await probe(scene))[1]["faults"] == {"store": "the path of something"}
+    caplog.clear()
+
+
+async def test_metrics_are_for_the_same_machine(open_scene: OpenScene) -> None:
+    scene = await open_scene()
+    url = scene.server.api_url.replace("/api/", "/metrics")
+    async with scene.http.get(url) as answer:
+        assert answer.status == 200
+        assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    async with scene.http.get(url, headers={"X-Forwarded-For": "192.0.2.1"}) as answer:
+        assert (answer.status, await answer.text()) == (
+            403,
+            "the metrics are served to the same machine only; see --metrics\n",
+        )
+
+
+@pytest.mark.parametrize(("access", "status"), [("public", 200), ("off", 404)])
+async def test_metrics_are_for_everybody_or_nobody_if_wanted(open_scene: OpenScene, access: str, status: int) -> None:
+    scene = await open_scene(metrics=access)
+    url = scene.server.api_url.replace("/api/", "/metrics")
+    async with scene.http.get(url, headers={"X-Forwarded-For": "192.0.2.1"}) as answer:
+        assert answer.status == status
