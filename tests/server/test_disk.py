@@ -13,6 +13,7 @@ import pytest
 
 from scene import Scene, is_plain
 from tautwire.server.log.transaction import Transaction
+from tautwire.server.store.database import StoreError
 
 FULL = 40
 """Pages that the database may still grow by."""
@@ -54,6 +55,38 @@ async def test_on_a_full_disk_senders_get_errors_and_what_was_acked_is_kept(
     await scene.server.start()
     assert [m["ts"] for m in reversed(await scene.history("bob", scene.general, limit=1_000))] == [*acked, again["ts"]]
     assert "could not be stored" in caplog.text
+    caplog.clear()
+
+
+@pytest.mark.parametrize("hides", [False, True])
+async def test_a_change_that_fills_the_disk_up_is_told_so(
+    scene: Scene, caplog: pytest.LogCaptureFixture, hides: bool
+) -> None:
+    """SQLite undoes the whole batch by itself then: there is no savepoint to go back to, and no batch to go on with."""
+
+    def large(tx: Transaction) -> None:
+        try:
+            tx.execute("INSERT INTO channel_clock (channel, last_ts) VALUES ('x', zeroblob(10000000))")
+        except sqlite3.OperationalError:
+            if hides:
+                raise KeyError("mine") from None
+            raise
+
+    def small(tx: Transaction) -> None:
+        tx.execute("INSERT INTO channel_clock (channel, last_ts) VALUES ('y', '')")
+
+    connection, writer = fill_up(scene), scene.server.workspace.writer
+
+    results = await asyncio.gather(*(writer.write(unit) for unit in (small, large, small)), return_exceptions=True)
+
+    assert all(isinstance(result, StoreError) for result in results)
+    assert all(("mine" if hides else "database or disk is full") in str(result) for result in results)
+    kept = await scene.server.workspace.reader.read(
+        lambda query: query.all("SELECT channel FROM channel_clock WHERE channel IN ('x', 'y')")
+    )
+    assert kept == [], "what fails is not stored"
+    connection.execute("PRAGMA max_page_count = 1000000")
+    await writer.write(large)
     caplog.clear()
 
 

@@ -105,8 +105,8 @@ def _read_head(query: Query) -> int:
 
 
 def _occupy(tx: Transaction) -> None:
-    """Write as much as a long message and take it away again: SQLite does not write a row that stays as it is."""
-    tx.execute("INSERT INTO channel_clock (channel, last_ts) VALUES ('', zeroblob(16384))")
+    """Write more than any message and take it away again: SQLite does not write a row that stays as it is."""
+    tx.execute("INSERT INTO channel_clock (channel, last_ts) VALUES ('', zeroblob(65536))")
     tx.execute("DELETE FROM channel_clock WHERE channel = ''")
 
 

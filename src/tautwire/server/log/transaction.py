@@ -144,12 +144,19 @@ class Transaction:
         self._written = self._start = 0
 
     def attempt(self, unit: Unit[T]) -> T:
-        """Run one unit; if it raises, undo what it did and raise on."""
+        """Run one unit; if it raises, undo what it did and raise on.
+
+        Raises:
+            sqlite3.OperationalError: the whole batch is undone, as SQLite does by itself when the disk is full.
+        """
         self._start = len(self._entries)
         try:
             result = unit(self)
-        except BaseException:
-            self._undo()
+        except BaseException as error:
+            if self._connection.in_transaction:
+                self._undo()
+            elif not isinstance(error, sqlite3.OperationalError):
+                raise sqlite3.OperationalError(f"the database has undone the batch: {error}") from error
             raise
         self._settle()
         return result
