@@ -480,9 +480,13 @@ async def test_a_handler_that_was_cancelled_inside_does_not_stop_the_others(
     assert [type(error) for error, _ in reports] == [asyncio.CancelledError]
 
 
+class Outcome(BaseException):
+    """What pytest.fail() and pytest.skip() raise is such a one."""
+
+
 @pytest.mark.parametrize("kind", ["inline", "async", "plain"])
-@pytest.mark.parametrize("error", [SystemExit, asyncio.CancelledError])
-async def test_a_handler_that_wants_to_exit_or_was_cancelled_ends_nothing_else(
+@pytest.mark.parametrize("error", [SystemExit, asyncio.CancelledError, GeneratorExit, Outcome])
+async def test_whatever_a_handler_raises_ends_nothing_else_and_is_reported(
     dispatcher: Dispatcher, reports: Reports, kind: str, error: type[BaseException]
 ) -> None:
     got: list[str] = []
@@ -501,6 +505,38 @@ async def test_a_handler_that_wants_to_exit_or_was_cancelled_ends_nothing_else(
     dispatcher.dispatch(said(2))
     await soon(lambda: sorted(got) == ["2", "sibling1", "sibling2"])
     assert [type(each) for each, _ in reports] == [error]
+
+
+async def test_a_keyboard_interrupt_is_for_the_program(dispatcher: Dispatcher, reports: Reports) -> None:
+    def interrupted(_: Event) -> None:
+        raise KeyboardInterrupt
+
+    registration = dispatcher.register(interrupted, MessageEvent, inline=True)
+    for _ in range(2):  # the second time from the kept choice
+        with pytest.raises(KeyboardInterrupt):
+            dispatcher.dispatch(said(1))
+    registration.deregister()
+    assert reports == []
+
+
+async def test_a_worker_that_is_thrown_away_ends(dispatcher: Dispatcher, reports: Reports) -> None:
+    """As at the end of a program that did not close its client."""
+    ended: list[str] = []
+
+    async def handler(_: MessageEvent) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("handler")
+
+    dispatcher.register(handler)
+    dispatcher.dispatch(said(1))
+    await asyncio.sleep(0)
+    (worker,) = asyncio.all_tasks() - {asyncio.current_task()}
+    coroutine: Any = worker.get_coro()
+    coroutine.close()  # raises if the worker goes on
+    assert ended == ["handler"]
+    assert reports == []
 
 
 async def test_a_worker_that_was_cancelled_leaves_its_conversation_to_another(dispatcher: Dispatcher) -> None:

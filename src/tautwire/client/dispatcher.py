@@ -14,7 +14,6 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar, Union, Unpack, g
 
 from tautwire.client.handlers import Binding, HandlerOptions, Options, Report, refuse_coroutine
 from tautwire.client.hearing import Hearing
-from tautwire.client.lanes import FAILURES
 from tautwire.client.metrics import Metrics
 from tautwire.protocol.events import Event, MessageEvent, UnknownEvent
 
@@ -265,7 +264,9 @@ class Dispatcher:
                 result = take(event)
                 if result is not None:
                     refuse_coroutine(result)
-            except FAILURES as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 (also SystemExit, or what pytest.fail raises)
                 binding.failed(error, event)
 
     def _failed(self, error: BaseException, item: Any, binding: Binding[Any]) -> None:

@@ -17,7 +17,7 @@ from time import monotonic
 from typing import Any, Final, Generic, NamedTuple, TypedDict, TypeVar, get_args
 
 from tautwire.client.errors import EventsDropped
-from tautwire.client.lanes import FAILURES, Lanes, Overflow, TaskLanes, ThreadLanes
+from tautwire.client.lanes import Lanes, Overflow, TaskLanes, ThreadLanes
 from tautwire.client.metrics import Metrics, Run
 
 T = TypeVar("T")
@@ -154,7 +154,9 @@ class Binding(Generic[T]):
             result = self.take(item)
             if result is not None:
                 refuse_coroutine(result)
-        except FAILURES as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 (also SystemExit, or what pytest.fail raises)
             self.failed(error, item)
 
     def _overflowed(self, dropped: T, is_first: bool) -> None:

@@ -14,16 +14,13 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Final, Generic, Literal, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 
 Overflow = Literal["drop_newest", "drop_oldest"]
 """Which item gives way when the queue is full: the one that comes, or the one that waits longest."""
-
-FAILURES: Final = (Exception, SystemExit, asyncio.CancelledError)
-"""What a handler may let out without ending anything but itself. Ctrl-C goes through: it is meant for the program."""
 
 _TURN = 128
 """Items a task runs before it lets the loop read the socket again."""
@@ -194,9 +191,11 @@ class TaskLanes(Generic[T]):
                         item = box.popleft()
                         try:
                             await self._run(item)
-                        except FAILURES as error:
-                            if isinstance(error, asyncio.CancelledError) and (me is None or me.cancelling()):
-                                raise  # it is this worker that is to end
+                        except KeyboardInterrupt:
+                            raise
+                        except BaseException as error:
+                            if _is_for(me, error):
+                                raise
                             self._failed(error, item)
                 finally:
                     if box:
@@ -213,6 +212,24 @@ class TaskLanes(Generic[T]):
             idle: asyncio.Future[None] = loop.create_future()
             self._idle.append(idle)
             await idle
+
+
+def _is_for(worker: "asyncio.Task[None] | None", error: BaseException) -> bool:
+    """Tell whether what came out of a handler is meant for the worker that awaits it: it was cancelled, or closed."""
+    if isinstance(error, asyncio.CancelledError):
+        return worker is None or bool(worker.cancelling())
+    return isinstance(error, GeneratorExit) and _running() is not worker
+
+
+def _running() -> "asyncio.Task[None] | None":
+    return None if _running_loop() is None else asyncio.current_task()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 class ThreadLanes(Generic[T]):
