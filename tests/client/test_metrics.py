@@ -139,7 +139,7 @@ async def test_drops_are_told_one_by_one(delivery: Delivery, noted: Noted) -> No
     items: list[Event | None] = []
     delivery.asking(None)
     delivery.errors.add(lambda error, event: (errors.append(error), items.append(event)))
-    delivery.dispatcher.register(wait, MessageEvent, limit=1)
+    delivery.dispatcher.register(wait, MessageEvent, limit=1, overflow="drop_newest")
     for number in range(4):
         delivery.events_received([said(str(number))])
     assert len(noted.drops) == 3

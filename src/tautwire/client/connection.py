@@ -10,6 +10,7 @@ from time import monotonic
 from typing import Any, Final, NamedTuple, Protocol
 
 from tautwire.client.errors import ConnectError, RateLimited, SendRefused, SendUnknown
+from tautwire.client.flow import Flow
 from tautwire.client.grant import Grant
 from tautwire.client.log import LOG
 from tautwire.client.settings import Settings
@@ -65,6 +66,9 @@ class Stored(NamedTuple):
 class Inbox(Protocol):
     """Where a connection puts what the server says. All are called on the loop; none may raise."""
 
+    flow: Flow
+    """Says when not to read."""
+
     def frames_received(self, frames: Sequence[bytes]) -> None:
         """Take text messages as they came, before what they say."""
 
@@ -79,6 +83,9 @@ class Inbox(Protocol):
 
     def refused(self, error: SendRefused) -> None:
         """Learn that a frame nobody waits for was refused."""
+
+    def left_unread(self, connection: "Connection") -> None:
+        """Called before a replaced connection is given up with events in it that were not read."""
 
 
 class Keeper(Protocol):
@@ -124,7 +131,14 @@ class Connection:
         self._last_ping: int | None = None
         self._is_retired = False
         self._retirement: asyncio.TimerHandle | None = None
-        self._held: list[Deliver | Positioned] | None = None
+        self._held: list[Deliver | Positioned] = []
+        """What is kept back: on hold, or since a queue has no room for it."""
+        self._is_on_hold = False
+        self._reads = True
+        """Whether the socket is read now."""
+        self._read_until = 0.0
+        """When the server was last heard before reading stopped."""
+        self._takes_one_read = False
 
     @classmethod
     async def open(cls, grant: Grant, inbox: Inbox, keeper: Keeper, settings: Settings, first_id: int) -> "Connection":
@@ -162,8 +176,8 @@ class Connection:
 
     @property
     def heard_at(self) -> float:
-        """When the server was last heard, in the time of ``monotonic``."""
-        return self._session.heard_at
+        """When the server was last heard, in the time of ``monotonic``. What was not read was not heard."""
+        return self._session.heard_at if self._reads else self._read_until
 
     @property
     def round_trip(self) -> float | None:
@@ -185,6 +199,8 @@ class Connection:
             return None
         future = self.replies[sent.id] = Awaited(sent.payload, self._loop)
         self._arm()
+        if not self._reads:
+            self._steer()
         return future
 
     def retire(self, drained: Callable[[], None]) -> None:
@@ -196,15 +212,30 @@ class Connection:
         self._retirement = self._loop.call_later(_DRAIN, self.leave, _REPLACED, Cause.REPLACED)
         self._last_ping = self._session.ping(monotonic())
         self._carry_out()
+        self._steer()
 
     def hold(self) -> None:
         """Keep events back until ``release``."""
-        self._held = []
+        self._is_on_hold = True
 
     def release(self) -> None:
         """Pass on what was held back, and from now on everything at once."""
-        held, self._held = self._held or [], None
+        self._is_on_hold = False
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Pass on what was held back, as far as the queues have room for it."""
+        held, self._held = self._held, []
         self._carry_out(held)
+
+    def _deliver_held(self) -> None:
+        """Pass on what was held back although there is no room: it would never have its turn."""
+        held, self._held = self._held, []
+        for effect in held:
+            if isinstance(effect, Deliver):
+                self._inbox.events_received(effect.arrivals)
+            else:
+                self._inbox.positioned(effect.position)
 
     async def close(self, reason: str, cause: Cause) -> None:
         """End the connection with a Close frame, within about a second. Safe to call in every state."""
@@ -227,6 +258,7 @@ class Connection:
         """Start to wait for the hello."""
         self._transport = transport
         self._session = ClientSession(monotonic(), patience=self._settings.patience, first_id=self._session.next_id)
+        self._inbox.flow.listen(self._steer)
         self._arm()
 
     def receive(self, frames: Sequence[bytes]) -> None:
@@ -235,6 +267,9 @@ class Connection:
             self._inbox.frames_received(frames)
         self._session.receive(frames, monotonic())
         self._carry_out()
+        self._takes_one_read = False
+        if self._inbox.flow.is_full:
+            self._steer()
 
     def ended(self, end: End) -> None:
         """Learn that the socket is gone."""
@@ -255,7 +290,7 @@ class Connection:
 
     def _do(self, effect: Effect) -> None:
         match effect:
-            case Deliver() | Positioned() if self._held is not None:
+            case Deliver() | Positioned() if self._is_on_hold or self._held or self._inbox.flow.is_stuffed:
                 self._held.append(effect)
             case Deliver(arrivals):
                 if not self._is_retired:
@@ -267,6 +302,7 @@ class Connection:
             case Pinged(id, round_trip):
                 self._inbox.pinged(round_trip)
                 if id == self._last_ping:
+                    self._deliver_held()
                     self._end_delivery()
             case Expired(id):
                 limit = self._settings.patience.reply
@@ -316,6 +352,11 @@ class Connection:
                 timer.cancel()
         if self._transport is not None:
             self._closing = self._loop.create_task(self._transport.close())
+        self._inbox.flow.forget(self._steer)
+        if not self._is_on_hold:  # no room came for it; a server with positions tells it again
+            self._held.clear()
+        if self._drained is not None and not self._reads:
+            self._inbox.left_unread(self)
         self._end_delivery()
         self.is_over.set()
         self.successor_wanted.set()
@@ -330,6 +371,42 @@ class Connection:
         if self._transport is not None:
             LOG.debug("sending %d bytes", len(payload))
             self._transport.send(payload)
+
+    # -- when to read ---------------------------------------------------------------------------------------
+
+    def _steer(self) -> None:
+        """Read, or stop reading, as it has to be now.
+
+        A full queue stops it, but for a hello and for replies: whoever awaits a reply may be what the queue waits for.
+        A stuffed queue stops it for replies, too, which are given up in their time.
+        """
+        flow = self._inbox.flow
+        if self._held and not self._is_on_hold and not flow.is_stuffed:
+            self._pass_on()
+        puts_nothing = self._is_retired or not self._opened.done()
+        is_owed = bool(self.replies) or self._drained is not None or self._takes_one_read
+        reads = not flow.is_full or puts_nothing or (is_owed and not flow.is_stuffed)
+        if reads is self._reads or self._transport is None or self.is_over.is_set():
+            return
+        if not reads:
+            self._read_until = self._session.heard_at
+        self._reads = reads
+        self._transport.read(reads)
+
+    def _listen(self, transport: Transport, now: float) -> None:
+        """Let the session know of bytes that are no message yet, and see that a pause is not taken for silence."""
+        if self._reads:
+            quiet_for = transport.quiet_for()
+            if quiet_for is not None:
+                self._session.heard(now - quiet_for)
+            return
+        flow = self._inbox.flow
+        flow.report()
+        if flow.is_stuffed:  # what comes in waits unread; but if our pings arrive, the server's system is there
+            self._session.heard(now - (transport.acked_for() or 0.0))
+        else:  # a little is read, for the sake of PINGs and of a Close frame, and as a sign of life
+            self._takes_one_read = True
+            self._steer()
 
     # -- time -----------------------------------------------------------------------------------------------
 
@@ -354,11 +431,11 @@ class Connection:
             self._set_timer(now + _LATE / 10)
             return
         self._timer = None
-        quiet_for = self._transport.quiet_for() if self._transport is not None else None
-        if quiet_for is not None:
-            self._session.heard(now - quiet_for)
+        if self._transport is not None:
+            self._listen(self._transport, now)
         self._session.handle_time(now)
         self._carry_out()
+        self._steer()
         self._arm()
 
 

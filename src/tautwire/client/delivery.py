@@ -17,6 +17,7 @@ from tautwire.client.connection import Connection
 from tautwire.client.dispatcher import Dispatcher
 from tautwire.client.errors import BackfillIncomplete, ConnectError, EventsDropped, SendRefused, ViewIncomplete
 from tautwire.client.filler import Filler
+from tautwire.client.flow import UNMEASURED
 from tautwire.client.grant import Resume
 from tautwire.client.handlers import Binding, HandlerList
 from tautwire.client.loader import Loader
@@ -74,11 +75,12 @@ class Delivery:
             raise ValueError("this dispatcher belongs to another client")
         dispatcher.report = self.report
         self.dispatcher = dispatcher
-        self.raw: HandlerList[str] = HandlerList(self.report)
-        self.errors: HandlerList[tuple[BaseException, Event | None]] = HandlerList(self.report, spread=True)
-        self.closes: HandlerList[Closed] = HandlerList(self.report)
-        self.gaps: HandlerList[Gap] = HandlerList(self.report)
-        self.fillings: HandlerList[Backfilled] = HandlerList(self.report)
+        self.flow = flow = dispatcher.flow
+        self.raw: HandlerList[str] = HandlerList(self.report, flow, pauses=True)
+        self.errors: HandlerList[tuple[BaseException, Event | None]] = HandlerList(self.report, flow, spread=True)
+        self.closes: HandlerList[Closed] = HandlerList(self.report, flow)
+        self.gaps: HandlerList[Gap] = HandlerList(self.report, flow)
+        self.fillings: HandlerList[Backfilled] = HandlerList(self.report, flow)
         self.filler: Filler | None = None
         """Fills gaps from the history of channels, if the client is to do that."""
         self.loader: Loader | None = None
@@ -147,18 +149,21 @@ class Delivery:
     def frames_received(self, frames: Sequence[bytes]) -> None:
         """Give text messages to the raw handlers."""
         if self.raw.bindings:
-            for frame in frames:
-                self.raw.publish(frame.decode(errors="replace"))
+            flow = self.flow
+            for flow.frame in frames:
+                self.raw.publish(flow.frame.decode(errors="replace"))
+            flow.frame = UNMEASURED
 
     def events_received(self, arrivals: Iterable[Arrival]) -> None:
         """Give events to their handlers, but no copies."""
-        deliver, last = self._deliver, self._last
+        deliver, last, flow = self._deliver, self._last, self.flow
         may_replay = self._awaits_replay or bool(self.orphans.waiting)
         may_repeat = self.repeats.is_watching
         is_watching = may_replay or may_repeat
         if is_watching:
             is_repeat, now, me = self.repeats.is_repeat, monotonic(), self.dispatcher.me
-        for event, raw in arrivals:
+        for event, flow.frame in arrivals:  # for the queues, which ask for its length
+            raw = flow.frame
             if raw == last and is_stamped(raw):  # the server stutters
                 continue
             last = raw
@@ -169,6 +174,7 @@ class Delivery:
             except Exception:  # noqa: BLE001 (a defect of ours, since handlers are caught: never silent, and more comes)
                 LOG.exception("a defect: %s was not delivered to all", type(event).__name__)
         self._last = last
+        flow.frame = UNMEASURED
 
     def _is_replay(self, event: Event) -> bool:
         """Tell whether an event is our own message sent back, which is no news: who sent it knows, or is told now."""
@@ -192,6 +198,12 @@ class Delivery:
         """Tell of the refusal of a frame nobody waits for, or of something that could not be read."""
         LOG.warning("%s", error)
         self.errors.publish((error, None))
+
+    def left_unread(self, connection: Connection) -> None:
+        """Remember a gap: a replaced connection was given up while the queues had no room for what came on it."""
+        if self._away_since is None:
+            quiet_for = timedelta(seconds=monotonic() - connection.heard_at)
+            self._away_since = datetime.now(UTC) - quiet_for, "replaced while the queues of handlers were full"
 
     # -- connections ----------------------------------------------------------------------------------------
 
