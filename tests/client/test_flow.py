@@ -25,6 +25,7 @@ from tautwire import (
     SendUnknown,
 )
 from tautwire.client import flow as flow_module
+from tautwire.client.connection import MAX_HELD
 from tautwire.client.transport import RECEIVE_BUFFER, _PicowsTransport
 
 MEBIBYTE = 1024 * 1024
@@ -442,6 +443,26 @@ def test_a_goodbye_that_meets_a_client_without_room_is_a_gap(fake: FakeServer, m
     assert gaps[0].began < gaps[0].ended
     assert "full" in gaps[0].reason
     stuck.let_go()
+
+
+def test_a_successor_that_is_kept_back_fills_no_memory(fake: FakeServer, client: Any) -> None:
+    """It speaks after the old connection, which takes two seconds if that one says nothing; meanwhile it may flood."""
+    got: list[int] = []
+    client.register(lambda event: got.append(number_of(event)), MessageEvent, inline=True)
+    client.connect()
+    fake.peer()
+    fake.reply = lambda received: None if received["type"] == "ping" else answer_all(received)
+    client.reconnect()
+    successor = fake.peer()
+    flooding = successor.flood(flood(20_000, size=1_000))
+    connection = getattr(client, "_client", client)._supervisor.connection
+    eventually(lambda: not connection._reads, "it is read on and on")
+    assert MAX_HELD <= connection._held_size <= MAX_HELD + ONE_READ
+    assert got == []
+    assert isinstance(client.say("C1", "so"), Ack)
+    eventually(lambda: len(got) == 20_000)
+    assert got == list(range(20_000))
+    flooding.result(PATIENCE)
 
 
 def test_a_long_pause_is_in_the_log_once(

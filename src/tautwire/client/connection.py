@@ -41,6 +41,9 @@ _LATE: Final = 1.0
 _DRAIN: Final = 2.0
 """Seconds a replaced connection stays for the replies that are still to come."""
 
+MAX_HELD: Final = 4 * 1024 * 1024
+"""Bytes of frames that come while events are kept back, before nothing is read but replies; as many again for those."""
+
 _REPLACED: Final = "replaced by a new connection"
 
 Reply = Ack | Pong
@@ -133,6 +136,7 @@ class Connection:
         self._retirement: asyncio.TimerHandle | None = None
         self._held: list[Deliver | Positioned] = []
         """What is kept back: on hold, or since a queue has no room for it."""
+        self._held_size = 0
         self._is_on_hold = False
         self._reads = True
         """Whether the socket is read now."""
@@ -222,10 +226,11 @@ class Connection:
         """Pass on what was held back, and from now on everything at once."""
         self._is_on_hold = False
         self._pass_on()
+        self._steer()
 
     def _pass_on(self) -> None:
         """Pass on what was held back, as far as the queues have room for it."""
-        held, self._held = self._held, []
+        held, self._held, self._held_size = self._held, [], 0
         self._carry_out(held)
 
     def _deliver_held(self) -> None:
@@ -268,7 +273,9 @@ class Connection:
         self._session.receive(frames, monotonic())
         self._carry_out()
         self._takes_one_read = False
-        if self._inbox.flow.is_full:
+        if self._is_on_hold:
+            self._held_size += sum(map(len, frames))
+        if self._is_on_hold or self._inbox.flow.is_full:
             self._steer()
 
     def ended(self, end: End) -> None:
@@ -378,14 +385,16 @@ class Connection:
         """Read, or stop reading, as it has to be now.
 
         A full queue stops it, but for a hello and for replies: whoever awaits a reply may be what the queue waits for.
-        A stuffed queue stops it for replies, too, which are given up in their time.
+        A stuffed queue stops it for replies, too, which are given up in their time. So does what is kept back.
         """
         flow = self._inbox.flow
         if self._held and not self._is_on_hold and not flow.is_stuffed:
             self._pass_on()
         puts_nothing = self._is_retired or not self._opened.done()
         is_owed = bool(self.replies) or self._drained is not None or self._takes_one_read
-        reads = not flow.is_full or puts_nothing or (is_owed and not flow.is_stuffed)
+        is_full = flow.is_full or self._held_size >= MAX_HELD
+        is_stuffed = flow.is_stuffed or self._held_size >= 2 * MAX_HELD
+        reads = not is_full or puts_nothing or (is_owed and not is_stuffed)
         if reads is self._reads or self._transport is None or self.is_over.is_set():
             return
         if not reads:
