@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from tautwire import (
 )
 from tautwire.client import flow as flow_module
 from tautwire.client.connection import MAX_HELD
+from tautwire.client.flow import UNMEASURED
 from tautwire.client.transport import RECEIVE_BUFFER, _PicowsTransport
 
 MEBIBYTE = 1024 * 1024
@@ -131,6 +133,7 @@ def test_a_flood_in_one_conversation_reaches_the_handler_whole(fake: FakeServer,
     assert most > limit, "it was not full once"
     assert most <= limit + ONE_READ / 100
     assert errors == []
+    eventually(lambda: client.dispatcher.flow.frame == UNMEASURED)  # what is no event counts for little
 
 
 def test_large_events_are_bounded_by_their_bytes(fake: FakeServer, client: Any) -> None:
@@ -168,18 +171,52 @@ def test_queues_that_drop_do_not_stop_the_reader(fake: FakeServer, client: Any) 
     assert [type(error) for error in errors] == [EventsDropped] * 2
 
 
-def test_raw_handlers_stop_the_reader_too(fake: FakeServer, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tautwire.client.handlers.LIMIT", 100)
+def test_raw_handlers_stop_the_reader_too(fake: FakeServer, client: Any) -> None:
     got: list[str] = []
+    go_on = threading.Event()
 
     async def hear(text: str) -> None:
+        while not go_on.is_set():  # noqa: ASYNC110 (it is set in another thread)
+            await asyncio.sleep(0.005)
         got.append(text)
 
+    raw = client.delivery.raw
+    raw._options = replace(raw._options, limit=100)
     client.add_message_handler(hear)
     client.connect()
-    fake.peer().flood(flood(30_000))
+    fake.peer().flood(flood(30_000, size=500))
+    paused(client)
+    go_on.set()
     eventually(lambda: len(got) == 30_001)
     assert [queue.dropped for queue in client.queues()] == [0]
+
+
+def test_a_stuck_error_handler_does_not_stop_the_reader(fake: FakeServer, client: Any) -> None:
+    """Nor do handlers of closes and gaps: what they get is no part of the stream."""
+    go_on = threading.Event()
+    told: list[BaseException] = []
+    seen: list[int] = []
+
+    async def hear(error: BaseException, _: Event | None) -> None:
+        while not go_on.is_set():  # noqa: ASYNC110 (it is set in another thread)
+            await asyncio.sleep(0.005)
+        told.append(error)
+
+    def fail(event: MessageEvent) -> None:
+        seen.append(number_of(event))
+        raise LookupError
+
+    errors = client.delivery.errors
+    errors._options = replace(errors._options, limit=10)
+    registration = client.add_error_handler(hear)
+    client.register(fail, inline=True)
+    client.connect()
+    fake.peer().flood(flood(500))
+    eventually(lambda: len(seen) == 500)
+    assert not client.dispatcher.flow.is_full
+    go_on.set()
+    eventually(lambda: len(told) == 500 - registration.dropped)
+    assert registration.dropped >= 480
 
 
 # -- nothing hangs ------------------------------------------------------------------------------------------------
@@ -405,9 +442,12 @@ def test_a_lost_connection_is_replaced_and_what_waits_is_kept(
     client, stuck, peer = stuck_client(make_client, fake, room)
     gaps: list[Gap] = []
     client.add_gap_handler(gaps.append)
+    time.sleep(1.0)
     peer.reset()
     successor = fake.peer()
     eventually(lambda: gaps)
+    if room == "none":  # nothing was read for so long, whatever the system heard
+        assert (gaps[0].ended - gaps[0].began).total_seconds() > 0.9
     held = stuck.held
     stuck.let_go()
     successor.send(message(40))
@@ -429,6 +469,116 @@ def test_successors_of_a_client_without_room_fill_no_memory(fake: FakeServer, ma
     stuck.let_go()
     eventually(lambda: 149 in stuck.got)
     assert stuck.got == [*range(held), *range(100, 150)], "those of the last one, once there is room"
+    assert len(client.dispatcher.flow._readers) == 1, "connections that are gone are still called"
+
+
+def test_what_is_unread_on_the_old_connection_comes_before_what_its_successor_says(
+    fake: FakeServer, client: Any
+) -> None:
+    """A hand-over waits for a pong behind the events: they are read although the queue is full."""
+    stuck = Stuck(client)
+    client.connect()
+    peer = fake.peer()
+    flooding = peer.flood(flood(3_000, size=1_000))
+    paused(client)
+    client.reconnect()
+    fake.peer().send(message(3_000))
+    flooding.result(PATIENCE)
+    eventually(peer.closed.is_set)
+    stuck.let_go()
+    stuck.got_all(3_001)
+
+
+def test_what_comes_with_the_last_pong_is_delivered_without_room_as_well(
+    fake: FakeServer, make_client: MakeClient
+) -> None:
+    """It would never have its turn: the old connection is gone then."""
+    client = make_client()
+    stuck = Stuck(client, limit_bytes=2_000)
+    client.connect()
+    old = fake.peer()
+    fake.reply = lambda _: None
+    client.reconnect()
+    ping = old.next_frame("ping")
+    old.send(*(message(number) for number in range(40)), {"type": "pong", "reply_to": ping["id"]})
+    fake.peer().send(message(40))
+    stuffed(client)
+    stuck.let_go()
+    stuck.got_all(41)
+
+
+def test_while_reading_stands_still_one_read_is_taken_for_each_ping(fake: FakeServer, make_client: MakeClient) -> None:
+    client = make_client(patience=Patience(hello=PATIENCE, idle=0.5))
+    stuck = Stuck(client, limit_bytes=256 * MEBIBYTE)
+    client.connect()
+    flooding = fake.peer().flood(flood(40_000, size=1_000))
+    paused(client)
+    before = stuck.registration.waiting
+    eventually(lambda: stuck.registration.waiting > before, "nothing is read at all")
+    paused(client)
+    assert stuck.registration.waiting <= before + ONE_READ / 1_000
+    assert not flooding.done()
+    stuck.let_go()
+    stuck.got_all(40_000)
+
+
+def test_the_close_handshake_works_although_nothing_is_read(
+    fake: FakeServer, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tautwire.client.transport.CLOSE_PATIENCE", 10 * PATIENCE)
+    client, stuck, peer = stuck_client(make_client, fake, "none")
+    client.close(grace=0.0)
+    assert peer.close_code == 1000
+    stuck.let_go()
+
+
+def test_a_hello_is_read_whatever_is_full(fake: FakeServer, make_client: MakeClient) -> None:
+    """Also if the queues change while it is on its way."""
+    client = make_client(patience=QUICK_PATIENCE)  # or its ping would be long in coming, which finds the reset
+    stuck, other = Stuck(client, limit_bytes=2_000), Stuck(client, limit_bytes=2_000)
+    client.connect()
+    fake.greeting = []
+    peer = fake.peer()
+    peer.send(*(message(number) for number in range(40)))
+    stuffed(client)
+    peer.reset()
+    successor = fake.peer()
+    other.registration.deregister()
+    changed = threading.Event()
+    flow = client.dispatcher.flow
+    eventually(lambda: flow._readers, "the socket is not open")
+    _, loop = flow._readers[0]
+    loop.call_soon_threadsafe(changed.set)  # behind what the deregistration set off
+    assert changed.wait(PATIENCE)
+    successor.send({"type": "hello"})
+    eventually(lambda: client.is_connected)
+    stuck.let_go()
+    other.let_go()
+
+
+def test_a_replaced_connection_brings_its_replies_whatever_is_full(fake: FakeServer, make_client: MakeClient) -> None:
+    client = make_client(patience=QUICK_PATIENCE)
+    stuck = Stuck(client, limit_bytes=2_000)
+    client.connect()
+    old = fake.peer()
+    outcomes: list[object] = []
+
+    def send() -> None:
+        outcomes.append(client.say("C1", "so"))
+
+    sending = threading.Thread(target=send)
+    sending.start()
+    sent = old.next_frame("message")
+    client.reconnect()
+    successor = fake.peer()
+    eventually(lambda: client.state is ClientState.READY)
+    for number in range(40):
+        successor.send(message(number))
+    stuffed(client)
+    old.send(answer_all(sent) or {})
+    sending.join(PATIENCE)
+    assert [type(each) for each in outcomes] == [Ack]
+    stuck.let_go()
 
 
 def test_a_goodbye_that_meets_a_client_without_room_is_a_gap(fake: FakeServer, make_client: MakeClient) -> None:
@@ -445,24 +595,35 @@ def test_a_goodbye_that_meets_a_client_without_room_is_a_gap(fake: FakeServer, m
     stuck.let_go()
 
 
-def test_a_successor_that_is_kept_back_fills_no_memory(fake: FakeServer, client: Any) -> None:
+@pytest.mark.parametrize("reply", ["none owed", "owed"])
+def test_a_successor_that_is_kept_back_fills_no_memory(fake: FakeServer, client: Any, reply: str) -> None:
     """It speaks after the old connection, which takes two seconds if that one says nothing; meanwhile it may flood."""
     got: list[int] = []
     client.register(lambda event: got.append(number_of(event)), MessageEvent, inline=True)
     client.connect()
     fake.peer()
-    fake.reply = lambda received: None if received["type"] == "ping" else answer_all(received)
+    fake.reply = lambda received: None  # pongs neither
     client.reconnect()
     successor = fake.peer()
-    flooding = successor.flood(flood(20_000, size=1_000))
     connection = getattr(client, "_client", client)._supervisor.connection
+    outcomes: list[object] = []
+    sending = threading.Thread(target=lambda: outcomes.append(client.say("C1", "so")))
+    bound = MAX_HELD
+    if reply == "owed":
+        bound *= 2
+        sending.start()
+        sent = successor.next_frame("message")
+    flooding = successor.flood(flood(30_000, size=1_000))
     eventually(lambda: not connection._reads, "it is read on and on")
-    assert MAX_HELD <= connection._held_size <= MAX_HELD + ONE_READ
+    assert bound <= connection._held_size <= bound + ONE_READ
     assert got == []
-    assert isinstance(client.say("C1", "so"), Ack)
-    eventually(lambda: len(got) == 20_000)
-    assert got == list(range(20_000))
+    eventually(lambda: len(got) == 30_000)
+    assert got == list(range(30_000))
     flooding.result(PATIENCE)
+    if reply == "owed":
+        successor.send(answer_all(sent) or {})
+        sending.join(PATIENCE)
+        assert [type(each) for each in outcomes] == [Ack]
 
 
 def test_a_long_pause_is_in_the_log_once(

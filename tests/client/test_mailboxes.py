@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fake import PATIENCE
-from tautwire.client.flow import Flow
+from tautwire.client.flow import LONG, Flow
 from tautwire.client.lanes import TaskLanes, ThreadLanes
 from tautwire.client.mailboxes import Limits, Mailboxes, Overflow
 
@@ -177,11 +177,11 @@ def test_drops_are_reported_again_after_the_queue_was_half_empty(overflow: Overf
 def test_bytes_are_a_bound_of_their_own() -> None:
     queue = Queue(Limits(1_000, 100, "drop_newest"))
     for number in range(5):
-        queue.put_sized(("a", number), 40)
-    assert (queue.waiting, queue.size, queue.dropped) == (3, 120, 2)
+        queue.put_sized(("a", number), 50)
+    assert (queue.waiting, queue.size, queue.dropped) == (2, 100, 3)
     queue.run_all()
     queue.put_sized(("a", 9), 5_000)
-    assert (queue.waiting, queue.dropped) == (1, 2), "what is larger than all room is taken alone"
+    assert (queue.waiting, queue.dropped) == (1, 3), "what is larger than all room is taken alone"
 
 
 def test_a_large_newcomer_takes_the_place_of_as_many_as_it_needs() -> None:
@@ -204,6 +204,33 @@ def test_reading_goes_on_when_the_last_full_queue_has_room() -> None:
     assert flow.is_full
     second.run_all()
     assert not flow.is_full
+
+
+def test_a_long_pause_is_reported_once_with_all_that_cause_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("tautwire.client.flow.monotonic", lambda: now)
+    flow = Flow()
+    flow.mark("one", "first", is_full=True, is_stuffed=False)
+    now += LONG - 1
+    flow.mark("two", "second", is_full=True, is_stuffed=False)
+    flow.report()
+    assert caplog.text == ""
+    now += 1
+    for _ in range(2):
+        flow.report()
+    assert [each.message for each in caplog.records] == [
+        "nothing was read for 10 s: the queue is full of handler first, second"
+    ]
+    for queue in ("one", "two"):
+        flow.mark(queue, "any", is_full=False, is_stuffed=False)
+    now += LONG
+    flow.report()
+    flow.mark("one", "first", is_full=True, is_stuffed=False)
+    now += LONG
+    flow.report()
+    assert len(caplog.records) == 2
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -360,8 +360,6 @@ class Connection:
         if self._transport is not None:
             self._closing = self._loop.create_task(self._transport.close())
         self._inbox.flow.forget(self._steer)
-        if not self._is_on_hold:  # no room came for it; a server with positions tells it again
-            self._held.clear()
         if self._drained is not None and not self._reads:
             self._inbox.left_unread(self)
         self._end_delivery()
@@ -387,6 +385,8 @@ class Connection:
         A full queue stops it, but for a hello and for replies: whoever awaits a reply may be what the queue waits for.
         A stuffed queue stops it for replies, too, which are given up in their time. So does what is kept back.
         """
+        if self._transport is None or self.is_over.is_set():  # what has no room yet a server with positions tells again
+            return
         flow = self._inbox.flow
         if self._held and not self._is_on_hold and not flow.is_stuffed:
             self._pass_on()
@@ -395,7 +395,7 @@ class Connection:
         is_full = flow.is_full or self._held_size >= MAX_HELD
         is_stuffed = flow.is_stuffed or self._held_size >= 2 * MAX_HELD
         reads = not is_full or puts_nothing or (is_owed and not is_stuffed)
-        if reads is self._reads or self._transport is None or self.is_over.is_set():
+        if reads is self._reads:
             return
         if not reads:
             self._read_until = self._session.heard_at
