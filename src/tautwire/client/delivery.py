@@ -172,14 +172,14 @@ class Delivery:
                 self.raw.publish(flow.frame.decode(errors="replace"))
             flow.frame = UNMEASURED
 
-    def events_received(self, arrivals: Iterable[Arrival]) -> None:
+    def events_received(self, arrivals: Iterable[Arrival], frames: Sequence[bytes]) -> None:
         """Give events to their handlers, but no copies."""
         deliver, last, repeats, flow = self._deliver, self._last, self.repeats, self.flow
         may_replay = self._awaits_replay or bool(self.orphans.waiting)
         is_watching = may_replay or repeats.is_expecting
-        fresh: list[bytes] | None = [] if repeats.is_remembering else None
+        remembers = repeats.is_remembering
         if is_watching:
-            now = elapsed()
+            now, replays = elapsed(), list[bytes]()
         for event, flow.frame in arrivals:  # for the queues, which ask for its length
             raw = flow.frame
             if raw == last and is_stamped(raw):  # the server stutters: no two events have the same timestamp
@@ -187,9 +187,8 @@ class Delivery:
                 continue
             last = raw
             if is_watching and may_replay and self._is_replay(event):
+                replays.append(raw)
                 continue
-            if fresh is not None:
-                fresh.append(raw)
             if is_watching and repeats.is_expecting and repeats.is_copy(raw, now, self.dispatcher.me):
                 continue
             try:
@@ -198,8 +197,10 @@ class Delivery:
                 LOG.exception("a defect: %s was not delivered to all", type(event).__name__)
         self._last = last
         flow.frame = UNMEASURED
-        if fresh:
-            repeats.remember(fresh)
+        if remembers:
+            if is_watching and replays:  # which were not delivered, and are events for our other connections
+                frames = [each for each in frames if each not in replays]
+            repeats.remember(frames)
 
     def _is_replay(self, event: Event) -> bool:
         """Tell whether an event is our own message sent back, which is no news: who sent it knows, or is told now."""

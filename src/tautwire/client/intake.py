@@ -29,8 +29,8 @@ class Inbox(Protocol):
     def frames_received(self, frames: Sequence[bytes]) -> None:
         """Take text messages as they came, before what they say."""
 
-    def events_received(self, arrivals: Iterable[Arrival]) -> None:
-        """Take the next events."""
+    def events_received(self, arrivals: Iterable[Arrival], frames: Sequence[bytes]) -> None:
+        """Take the next events, and the frames they came in, perhaps with positions among them."""
 
     def positioned(self, position: str) -> None:
         """Learn how far the server's log was delivered."""
@@ -71,7 +71,7 @@ class Intake:
     def pass_on(self, effect: Kept) -> None:
         """Pass on what the server says, whether there is room or not."""
         if isinstance(effect, Deliver):
-            self._inbox.events_received(effect.arrivals)
+            self._inbox.events_received(effect.arrivals, effect.frames)
         else:
             self._inbox.positioned(effect.position)
 
