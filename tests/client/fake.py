@@ -6,6 +6,7 @@ the same scenario can drive an asyncio and a blocking client; all its methods ma
 
 import asyncio
 import base64
+import concurrent.futures
 import hashlib
 import json
 import queue
@@ -15,7 +16,7 @@ import threading
 import time
 import urllib.parse
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 TOKEN = "xoxb-1111111111-2222222222-fAkEfAkEfAkEfAkE1a2b"
@@ -47,6 +48,16 @@ class Peer:
     def send_bytes(self, data: bytes) -> None:
         """Send bytes as they are."""
         self._server.call(self._writer.write, data)
+
+    def flood(self, chunks: Iterable[bytes]) -> "concurrent.futures.Future[None]":
+        """Begin to send bytes as fast as the client takes them; the future ends with the last of them."""
+
+        async def run() -> None:
+            for chunk in chunks:
+                self._writer.write(chunk)
+                await self._writer.drain()
+
+        return asyncio.run_coroutine_threadsafe(run(), self._server.loop)
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Send a Close frame; the socket stays."""
@@ -129,8 +140,8 @@ class FakeServer:
         self.reply: Callable[[dict[str, Any]], dict[str, Any] | None] = answer_pings
         self._peers: queue.Queue[Peer] = queue.Queue()
         self._writers: set[asyncio.StreamWriter] = set()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="fake-server", daemon=True)
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, name="fake-server", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -140,9 +151,9 @@ class FakeServer:
 
     def __exit__(self, *_: object) -> None:
         self._run(self._stop())
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
-        self._loop.close()
+        self.loop.close()
 
     @property
     def api_url(self) -> str:
@@ -166,7 +177,7 @@ class FakeServer:
             finally:
                 done.set()
 
-        self._loop.call_soon_threadsafe(run)
+        self.loop.call_soon_threadsafe(run)
         assert done.wait(PATIENCE)
 
     def stop_listening(self) -> None:
@@ -174,7 +185,7 @@ class FakeServer:
         self.call(self._server.close)
 
     def _run(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(PATIENCE)
 
     async def _stop(self) -> None:
         self._server.close()

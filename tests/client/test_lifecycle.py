@@ -88,11 +88,11 @@ async def test_a_send_over_a_replaced_connection_ends_though_its_successor_dies(
     assert len(client._supervisor._open) <= 1
 
 
-async def test_a_successor_that_holds_back_too_much_speaks_at_once(
+async def test_a_successor_that_holds_back_too_much_is_read_when_the_old_connection_is_over(
     fake: FakeServer, make: MakeAsync, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tautwire.client.connection._DRAIN", 3600.0)
-    monkeypatch.setattr("tautwire.client.connection.MAX_HELD_SIZE", 10_000)
+    monkeypatch.setattr("tautwire.client.intake.MAX_HELD", 10_000)
     client = make()
     got = texts(client)
     await client.connect()
@@ -100,9 +100,15 @@ async def test_a_successor_that_holds_back_too_much_speaks_at_once(
     fake.reply = lambda _: None  # no pong: the old connection would be waited for
     new = await replaced(fake, client, old)
     new.send(message(1))
-    new.send(message(2, blocks=["x" * 10_000]), message(3))
+    new.send(message(2, blocks=["x" * 10_000]))
+    connection = client._supervisor.connection
+    assert connection is not None
+    await until(lambda: connection.is_paused)
+    new.send(message(3))
+    assert got == []
+    old.drop()
     await until(lambda: got == ["1", "2", "3"])
-    assert await asyncio.to_thread(old.closed.wait, PATIENCE)
+    assert not connection.is_paused
 
 
 async def test_an_event_behind_the_pong_of_the_old_connection_is_delivered(

@@ -51,7 +51,10 @@ class Failing(Metrics):
     """Raises whatever it hears."""
 
     def handler_ran(self, run: Run) -> None:
-        raise ZeroDivisionError
+        raise self.error
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
 
     event_received = event_dropped = handler_ran  # type: ignore[assignment]
 
@@ -77,7 +80,7 @@ async def test_each_run_is_told_with_lag_time_and_error(delivery: Delivery, note
 
     delivery.dispatcher.register(wait)
     first, second = said("1"), said("2")
-    delivery.events_received([first, second])
+    delivery.events_received([first, second], [])
     assert noted.events == [first[0], second[0]]
     await asyncio.sleep(0.02)
     gate.set()
@@ -95,12 +98,26 @@ async def test_each_run_is_told_with_lag_time_and_error(delivery: Delivery, note
 
 async def test_plain_and_inline_handlers_are_told_where_they_run(delivery: Delivery, noted: Noted) -> None:
     delivery.dispatcher.register(lambda event: None, MessageEvent, inline=True)
-    delivery.events_received([said("1")])
+    delivery.events_received([said("1")], [])
     assert noted.threads == [threading.current_thread().name]
     delivery.dispatcher.register(lambda event: None, MessageEvent)
-    delivery.events_received([said("2")])
+    delivery.events_received([said("2")], [])
     await eventually(lambda: len(noted.runs) == 3)
     assert sum(each.startswith("tautwire-handler") for each in noted.threads) == 1
+
+
+@pytest.mark.parametrize("inline", [True, False])
+async def test_what_a_plain_handler_raises_is_in_its_run(delivery: Delivery, noted: Noted, inline: bool) -> None:
+    error = LookupError("no")
+
+    def fail(_event: MessageEvent) -> None:
+        raise error
+
+    delivery.dispatcher.register(fail, inline=inline)
+    received = said("1")
+    delivery.events_received([received], [])
+    await eventually(lambda: noted.runs)
+    assert [(run.error, run.item) for run in noted.runs] == [(error, received[0])]
 
 
 async def test_handlers_that_were_there_before_the_client_are_measured_too(noted: Noted) -> None:
@@ -109,7 +126,7 @@ async def test_handlers_that_were_there_before_the_client_are_measured_too(noted
     dispatcher.register(heard.append, MessageEvent, inline=True)
     delivery = Delivery(dispatcher, reply_patience=1.0, metrics=noted)
     received = said("1")
-    delivery.events_received([received])
+    delivery.events_received([received], [])
     assert heard == [received[0]]
     assert [each.item for each in noted.runs] == [received[0]]
 
@@ -122,9 +139,9 @@ async def test_drops_are_told_one_by_one(delivery: Delivery, noted: Noted) -> No
     items: list[Event | None] = []
     delivery.asking(None)
     delivery.errors.add(lambda error, event: (errors.append(error), items.append(event)))
-    delivery.dispatcher.register(wait, MessageEvent, limit=1)
+    delivery.dispatcher.register(wait, MessageEvent, limit=1, overflow="drop_newest")
     for number in range(4):
-        delivery.events_received([said(str(number))])
+        delivery.events_received([said(str(number))], [])
     assert len(noted.drops) == 3
     await eventually(lambda: errors)
     assert isinstance(errors[0], EventsDropped)
@@ -143,12 +160,13 @@ async def test_handlers_of_other_kinds_are_measured_too(delivery: Delivery, note
     await eventually(lambda: [each.item for each in noted.runs] == ["{}"])
 
 
-async def test_a_failing_hook_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    delivery = Delivery(Dispatcher(), reply_patience=1.0, metrics=Failing())
+@pytest.mark.parametrize("error", [ZeroDivisionError(), SystemExit()])
+async def test_a_failing_hook_stops_nothing(caplog: pytest.LogCaptureFixture, error: BaseException) -> None:
+    delivery = Delivery(Dispatcher(), reply_patience=1.0, metrics=Failing(error))
     heard: list[Event] = []
     delivery.dispatcher.register(heard.append, MessageEvent, inline=True)
     with caplog.at_level(logging.ERROR):
-        delivery.events_received([said("1")])
+        delivery.events_received([said("1")], [])
     assert len(heard) == 1
     assert "metrics hook" in caplog.text
 

@@ -59,6 +59,15 @@ def test_what_came_while_a_successor_was_made_is_left_out_once() -> None:
     assert not is_watching(repeats)
 
 
+def test_positions_among_what_came_are_not_looked_for() -> None:
+    repeats = Repeats()
+    repeats.hold(overlaps=True)
+    repeats.remember([event(1), b'{"type":"position","position":"log.1"}'])
+    repeats.take_over(1.0, positions=False)
+    assert is_repeat(repeats, event(1), 1.0)
+    assert not is_watching(repeats)
+
+
 def test_an_attempt_that_came_to_nothing_is_forgotten() -> None:
     repeats = Repeats()
     repeats.hold(overlaps=True)

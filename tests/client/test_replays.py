@@ -119,6 +119,22 @@ def test_a_replay_of_what_was_acknowledged_is_no_news(fake: FakeServer, client: 
     assert got == ["1"]
 
 
+def test_a_replay_that_was_withheld_is_delivered_where_it_comes_as_an_event(fake: FakeServer, client: Any) -> None:
+    """It was given to no handler, so that it is no copy of anything."""
+    fake.answers.extend([{"resume": "new", "position": "log.1"}, *({"resume": "resumed", "position": "log.1"},) * 2])
+    got = texts(client)
+    outcome, sent = lose(fake, client, Message("C1", "hi"))
+    second = fake.peer()
+    copy = replay(sent)
+    second.send(copy, message(6))
+    assert isinstance(outcome.result(PATIENCE), Ack)
+    eventually(lambda: got == ["6"])
+    second.drop()
+    fake.peer().send({**copy, "reply_to": None}, message(6), message(7))
+    eventually(lambda: "7" in got)
+    assert got == ["6", "hi", "7"]
+
+
 def test_nothing_else_is_withheld_for_its_reply_to(fake: FakeServer, client: Any) -> None:
     fake.reply = answer_all
     got = texts(client)

@@ -129,3 +129,37 @@ def test_order_is_kept_in_each_conversation(
 
     assert heard == wanted
     assert busiest[0] > 1, "the conversations were not served at the same time"
+
+
+def test_a_client_that_is_cut_off_because_it_does_not_read_loses_nothing(
+    make_subject: MakeSubject, blocking_workspace: BlockingWorkspace
+) -> None:
+    """The server ends a connection that is not read; the client resumes where it was."""
+    address = f"http://127.0.0.1:{blocking_workspace._stage.server.port}/api/"  # no front, which would read for it
+    subject = make_subject(base_url=address, patience=Patience(idle=0.4, silence=5.0))
+    release = threading.Event()
+    heard: list[str] = []
+
+    async def slow(event: MessageEvent) -> None:
+        while not release.is_set():  # noqa: ASYNC110 (it is set in another thread)
+            await asyncio.sleep(0.01)
+        heard.append(event.text.rstrip("."))
+
+    subject.register(slow, limit=10)
+    subject.connect()
+    alice = blocking_workspace.person("alice")
+    said: list[str] = []
+
+    def talk() -> bool:
+        for _ in range(20):
+            said.append(str(len(said)))
+            alice.say("general", said[-1].ljust(3_900, "."))
+        return bool(subject.closes)
+
+    eventually(talk, "it was not cut off")
+    assert subject.closes[0][1].reason == "too slow"
+    subject.wait_opened(2)
+    release.set()
+    eventually(lambda: len(heard) >= len(said), f"{len(heard)} of {len(said)}")
+    assert heard == said
+    assert all(gap.is_filled for gap in subject.gaps)

@@ -503,8 +503,10 @@ def test_positions_among_events_keep_their_place_and_the_last_one_counts() -> No
     assert isinstance(before, Deliver)
     assert isinstance(after, Deliver)
     assert [raw for _, raw in before.arrivals] == [event, event]
+    assert before.frames == [event, position % 1, event]
     assert positioned == Positioned("log.2")
     assert [raw for _, raw in after.arrivals] == [other]
+    assert after.frames == [other]
 
 
 def test_positions_alone_deliver_nothing() -> None:

@@ -6,20 +6,20 @@ other connections; ``tautwire.client.supervisor`` makes, replaces and ends them.
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 from tautwire.client.clock import elapsed, suspended
 from tautwire.client.errors import ConnectError, RateLimited, SendRefused, SendUnknown
 from tautwire.client.grant import Grant
 from tautwire.client.guard import finished, isolated
+from tautwire.client.intake import Inbox, Intake
 from tautwire.client.log import LOG
+from tautwire.client.replies import Awaited, Reply, Stored
 from tautwire.client.settings import Settings
 from tautwire.client.transport import End, Transport, dial
 from tautwire.protocol.errors import ConfigError, RtmErrorCode
 from tautwire.protocol.frames import Ack, AckError, ClientFrame, Pong
-from tautwire.protocol.ids import Ts
 from tautwire.session.client import (
-    Arrival,
     Cause,
     ClientSession,
     Deliver,
@@ -45,53 +45,7 @@ suspended, and a loss has to be noticed soon after that."""
 _DRAIN: Final = 2.0
 """Seconds a replaced connection stays for the replies that are still to come."""
 
-MAX_HELD_SIZE: Final = 4 * 1024 * 1024
-"""Bytes of frames that a successor may hold back; one more, and the old connection is waited for no longer."""
-
 _REPLACED: Final = "replaced by a new connection"
-
-Reply = Ack | Pong
-
-
-class Awaited(asyncio.Future[Reply]):
-    """The reply to a frame that was sent."""
-
-    def __init__(self, payload: bytes, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop=loop)
-        self.payload = payload
-        """The frame as it was sent."""
-
-    def give_up(self) -> None:
-        """Let the caller know that the outcome is unknown, unless it is known."""
-        if not self.done():
-            self.set_exception(SendUnknown("the connection ended before the reply; it may have happened or not"))
-
-
-class Stored(NamedTuple):
-    """A message that got its ack."""
-
-    payload: bytes
-    """The frame as it was sent."""
-    ts: Ts | None
-
-
-class Inbox(Protocol):
-    """Where a connection puts what the server says. All are called on the loop; none may raise."""
-
-    def frames_received(self, frames: Sequence[bytes]) -> None:
-        """Take text messages as they came, before what they say."""
-
-    def events_received(self, arrivals: Iterable[Arrival]) -> None:
-        """Take the next events."""
-
-    def positioned(self, position: str) -> None:
-        """Learn how far the server's log was delivered."""
-
-    def pinged(self, round_trip: float) -> None:
-        """Learn how many seconds a ping took."""
-
-    def refused(self, error: SendRefused) -> None:
-        """Learn that a frame nobody waits for was refused."""
 
 
 class Keeper(Protocol):
@@ -122,8 +76,6 @@ class Connection:
         """Set by the end."""
         self.successor_wanted = asyncio.Event()
         """Set by a goodbye, by the end, or by who wants to replace the connection."""
-        self.is_drained = False
-        """Whether, after ``retire``, the server showed by a pong that all it had sent before is here."""
         self._inbox = inbox
         self._keeper = keeper
         self._settings = settings
@@ -141,9 +93,8 @@ class Connection:
         self._retirement: asyncio.TimerHandle | None = None
         self._linger = 0.0
         self._lingering: asyncio.TimerHandle | None = None
-        self._held: list[Deliver | Positioned] | None = None
-        self._held_size = 0
-        self._overflow: Callable[[], None] | None = None
+        self._has_last_pong = False
+        self._intake = Intake(inbox)
         self._suspended = suspended()
         self._woke_at = 0.0
 
@@ -183,8 +134,24 @@ class Connection:
 
     @property
     def heard_at(self) -> float:
-        """When the server was last heard, in the time of ``clock.elapsed``."""
-        return self._session.heard_at
+        """When the server was last heard, in the time of ``clock.elapsed``.
+
+        What was not read was not heard, nor what is kept back: it may never be passed on.
+        """
+        return self._intake.heard_at(self._session.heard_at)
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether, after ``retire``, the server showed by a pong that all it had sent before is here.
+
+        Where more may come behind the pong, that has to be read as well.
+        """
+        return self._has_last_pong and (self._intake.reads or not self._linger)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the socket is not read, or was not when it ended, since there was no room for more."""
+        return not self._intake.reads
 
     @property
     def round_trip(self) -> float | None:
@@ -206,6 +173,8 @@ class Connection:
             future = self.replies[sent.id] = Awaited(sent.payload, self._loop)
             self._arm()
         self._transmit(sent.payload)
+        if future is not None and not self._intake.reads:
+            self._steer()
         return future
 
     def retire(self, drained: Callable[[], None], linger: float) -> None:
@@ -220,17 +189,17 @@ class Connection:
         self._retirement = self._loop.call_later(_DRAIN, self.leave, _REPLACED, Cause.REPLACED)
         self._last_ping = self._session.ping(elapsed())
         self._carry_out()
+        self._steer()
 
-    def hold(self, overflow: Callable[[], None] | None = None) -> None:
-        """Keep events back until ``release``; call ``overflow`` when they have become too many."""
-        self._held = []
-        self._overflow = overflow
+    def hold(self) -> None:
+        """Keep events back until ``release``."""
+        self._intake.is_on_hold = True
 
     def release(self) -> None:
         """Pass on what was held back, and from now on everything at once."""
-        held, self._held = self._held or [], None
-        self._overflow = None
-        self._carry_out(held)
+        self._intake.is_on_hold = False
+        self._carry_out(self._intake.take())
+        self._steer()
 
     async def close(self, reason: str, cause: Cause) -> None:
         """End the connection with a Close frame, within about a second. Safe to call in every state."""
@@ -249,18 +218,22 @@ class Connection:
         """Start to wait for the hello."""
         self._transport = transport
         self._session = ClientSession(elapsed(), patience=self._settings.patience, first_id=self._session.next_id)
+        self._inbox.flow.listen(self._steer)
         self._arm()
 
     def receive(self, frames: Sequence[bytes]) -> None:
         """Take text messages."""
+        intake = self._intake
+        intake.note_heard(self._session.heard_at)
         if not self._is_retired:
             isolated(self._inbox.frames_received, frames)
         self._session.receive(frames, elapsed())
         self._carry_out()
-        if self._overflow is not None:
-            self._held_size += sum(map(len, frames))
-            if self._held_size > MAX_HELD_SIZE:
-                self._overflow()
+        intake.takes_one_read = False
+        if intake.is_on_hold:
+            intake.size += sum(map(len, frames))
+        if intake.is_full:
+            self._steer()
 
     def ended(self, end: End) -> None:
         """Learn that the socket is gone."""
@@ -281,11 +254,9 @@ class Connection:
 
     def _do(self, effect: Effect) -> None:
         match effect:
-            case Deliver() | Positioned() if self._held is not None:
-                self._held.append(effect)
-            case Deliver(arrivals):
+            case Deliver() | Positioned():
                 if not self._is_retired:
-                    self._inbox.events_received(arrivals)
+                    self._intake.put(effect)
             case Settled(id, AckError(code=code, msg=msg)):
                 self._settle(id, SendRefused(code, msg))
             case Settled(id, Ack() | Pong() as reply):
@@ -297,9 +268,6 @@ class Connection:
             case Expired(id):
                 limit = self._settings.patience.reply
                 self._settle(id, SendUnknown(f"no reply within {limit:g} s; it may have happened or not"))
-            case Positioned(position):
-                if not self._is_retired:
-                    self._inbox.positioned(position)
             case Transmit(payload):
                 self._transmit(payload)
             case Stray(reply):
@@ -316,7 +284,7 @@ class Connection:
                 self._finish(effect)
 
     def _pong_came(self) -> None:
-        self.is_drained = True
+        self._has_last_pong = True
         if self._linger > 0:
             self._lingering = self._loop.call_later(self._linger, self._end_delivery)
         else:
@@ -326,6 +294,8 @@ class Connection:
         """All that was on its way to a replaced connection has come, or will not come any more."""
         if self._drained is not None:
             drained, self._drained = self._drained, None
+            for effect in self._intake.take():  # although there is no room: it would never have its turn
+                isolated(self._intake.pass_on, effect)
             self._is_retired = True
             isolated(drained)
             if not self.replies:
@@ -352,6 +322,7 @@ class Connection:
                 timer.cancel()
         if self._transport is not None:
             self._closing = self._loop.create_task(self._close(self._transport))
+        self._inbox.flow.forget(self._steer)
         isolated(self._end_delivery)
         self.is_over.set()
         self.successor_wanted.set()
@@ -376,6 +347,27 @@ class Connection:
             LOG.debug("sending %d bytes", len(payload))
             self._transport.send(payload)
 
+    # -- when to read ---------------------------------------------------------------------------------------
+
+    def _steer(self) -> None:
+        """Pass on what there is room for now, and read, or stop reading, as it has to be."""
+        if self._transport is None or self.is_over.is_set():  # what has no room yet a server with positions tells again
+            return
+        intake = self._intake
+        if intake.may_pass_on:
+            self._carry_out(intake.take())
+        puts_nothing = self._is_retired or not self._opened.done()
+        reads = puts_nothing or intake.wants(is_owed=bool(self.replies) or self._drained is not None)
+        if reads is not intake.reads:
+            intake.turn(reads, self._session.heard_at)
+            self._transport.read(reads)
+
+    def _take_one_read(self) -> None:
+        """Read a little in spite of full queues, for the sake of PINGs and of a Close frame, and as a sign of life."""
+        if not self._intake.reads:
+            self._intake.takes_one_read = True
+            self._steer()
+
     # -- time -----------------------------------------------------------------------------------------------
 
     def _arm(self) -> None:
@@ -397,23 +389,40 @@ class Connection:
         is_late, was_late = now > self._due + _LATE, self._was_late
         self._was_late = is_late and not was_late
         if self._was_late:  # once in a row: by the next time the socket was read, however busy the program is
+            isolated(self._take_one_read)
             self._set_timer(now + _LATE / 10)
             return
         self._timer = None
         isolated(self._listen, now)
         is_done = isolated(self._session.handle_time, now)
         self._carry_out()
+        isolated(self._steer)
         if is_done:
             self._arm()
         elif self._session.deadline is not None:
             self._set_timer(now + _LATE)  # not at once: what failed may fail again
 
     def _listen(self, now: float) -> None:
-        """Ask the system when the last byte came in. Its answer leaves out a suspend: it counts from then on only."""
+        """Let the session know of bytes that are no message yet, and see that a pause is not taken for silence.
+
+        What the system says of bytes leaves out a suspend: it counts from then on only.
+        """
         before, self._suspended = self._suspended, suspended()
         if self._suspended - before > _LATE:
             self._woke_at = now
-        quiet_for = self._transport.quiet_for() if self._transport is not None else None
+        if self._transport is None:
+            return
+        if self._intake.reads:
+            quiet_for = self._transport.quiet_for()
+        else:
+            self._inbox.flow.report()
+            deadline = self._session.deadline
+            if not self._intake.is_stuffed:
+                quiet_for = None
+                if deadline is not None and deadline <= now:
+                    self._take_one_read()
+            else:  # what comes in waits unread; but if our pings arrive, the server's system is there
+                quiet_for = self._transport.acked_for() or 0.0
         if quiet_for is not None and now - quiet_for > self._woke_at:
             self._session.heard(now - quiet_for)
 

@@ -24,6 +24,7 @@ from tautwire.client.errors import (
     ViewIncomplete,
 )
 from tautwire.client.filler import Filler
+from tautwire.client.flow import UNMEASURED
 from tautwire.client.grant import Resume
 from tautwire.client.guard import isolated
 from tautwire.client.handlers import Binding, HandlerList
@@ -88,11 +89,12 @@ class Delivery:
         dispatcher.report = self.report
         dispatcher.unreadable = self.unreadable
         self.dispatcher = dispatcher
-        self.raw: HandlerList[str] = HandlerList(self.report)
-        self.errors: HandlerList[tuple[BaseException, Event | None]] = HandlerList(self.report, spread=True)
-        self.closes: HandlerList[Closed] = HandlerList(self.report)
-        self.gaps: HandlerList[Gap] = HandlerList(self.report)
-        self.fillings: HandlerList[Backfilled] = HandlerList(self.report)
+        self.flow = flow = dispatcher.flow
+        self.raw: HandlerList[str] = HandlerList(self.report, flow, pauses=True)
+        self.errors: HandlerList[tuple[BaseException, Event | None]] = HandlerList(self.report, flow, spread=True)
+        self.closes: HandlerList[Closed] = HandlerList(self.report, flow)
+        self.gaps: HandlerList[Gap] = HandlerList(self.report, flow)
+        self.fillings: HandlerList[Backfilled] = HandlerList(self.report, flow)
         self.filler: Filler | None = None
         """Fills gaps from the history of channels, if the client is to do that."""
         self.loader: Loader | None = None
@@ -165,26 +167,28 @@ class Delivery:
     def frames_received(self, frames: Sequence[bytes]) -> None:
         """Give text messages to the raw handlers."""
         if self.raw.bindings:
-            for frame in frames:
-                self.raw.publish(frame.decode(errors="replace"))
+            flow = self.flow
+            for flow.frame in frames:
+                self.raw.publish(flow.frame.decode(errors="replace"))
+            flow.frame = UNMEASURED
 
-    def events_received(self, arrivals: Iterable[Arrival]) -> None:
+    def events_received(self, arrivals: Iterable[Arrival], frames: Sequence[bytes]) -> None:
         """Give events to their handlers, but no copies."""
-        deliver, last, repeats = self._deliver, self._last, self.repeats
+        deliver, last, repeats, flow = self._deliver, self._last, self.repeats, self.flow
         may_replay = self._awaits_replay or bool(self.orphans.waiting)
         is_watching = may_replay or repeats.is_expecting
-        fresh: list[bytes] | None = [] if repeats.is_remembering else None
+        remembers = repeats.is_remembering
         if is_watching:
-            now = elapsed()
-        for event, raw in arrivals:
+            now, replays = elapsed(), list[bytes]()
+        for event, flow.frame in arrivals:  # for the queues, which ask for its length
+            raw = flow.frame
             if raw == last and is_stamped(raw):  # the server stutters: no two events have the same timestamp
                 LOG.debug("left out an event that came twice in a row")
                 continue
             last = raw
             if is_watching and may_replay and self._is_replay(event):
+                replays.append(raw)
                 continue
-            if fresh is not None:
-                fresh.append(raw)
             if is_watching and repeats.is_expecting and repeats.is_copy(raw, now, self.dispatcher.me):
                 continue
             try:
@@ -192,8 +196,11 @@ class Delivery:
             except Exception:  # noqa: BLE001 (a defect of ours, since handlers are caught: never silent, and more comes)
                 LOG.exception("a defect: %s was not delivered to all", type(event).__name__)
         self._last = last
-        if fresh:
-            repeats.remember(fresh)
+        flow.frame = UNMEASURED
+        if remembers:
+            if is_watching and replays:  # which were not delivered, and are events for our other connections
+                frames = [each for each in frames if each not in replays]
+            repeats.remember(frames)
 
     def _is_replay(self, event: Event) -> bool:
         """Tell whether an event is our own message sent back, which is no news: who sent it knows, or is told now."""
@@ -236,7 +243,12 @@ class Delivery:
 
     def cut_short(self, old: Connection) -> None:
         """Note that what a replaced connection had still to say may be lost."""
-        reason = old.end.reason if old.end is not None else "replaced before it had said all"
+        if old.end is not None:
+            reason = old.end.reason
+        elif old.is_paused:
+            reason = "replaced while the queues of handlers were full"
+        else:
+            reason = "replaced before it had said all"
         self._away_since = old.heard_at, reason
 
     def taken_over(self, new: Connection) -> None:

@@ -12,9 +12,9 @@ import threading
 from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, Union, Unpack, get_args, get_origin, overload
 
+from tautwire.client.flow import Flow
 from tautwire.client.handlers import Binding, HandlerOptions, Options, Report, refuse_coroutine
 from tautwire.client.hearing import Hearing
-from tautwire.client.lanes import FAILURES
 from tautwire.client.metrics import Metrics
 from tautwire.protocol.events import Event, MalformedEvent, MessageEvent, UnknownEvent
 
@@ -114,6 +114,8 @@ class Dispatcher:
         """Hears of every exception a handler lets out; set by the client that uses the dispatcher."""
         self.unreadable: Callable[[MalformedEvent], None] | None = None
         """Called with every frame that could not be read; set by the client as well."""
+        self.flow = Flow()
+        """Tells the reader of the client when a queue is full."""
         self._metrics: Metrics | None = None
         self._lock = threading.Lock()
         self.me = ""
@@ -153,7 +155,8 @@ class Dispatcher:
                 all events, or ``"?"`` for those that no other handler took.
                 Without it the binding is read from the handler: the object's ``event_class`` or ``event_type``, or
                 the annotation of the function's first parameter (several classes may be joined with ``|``).
-            options: ``inline``, ``concurrency``, ``limit``, ``overflow``, ``timeout``; see ``Options``.
+            options: ``inline``, ``concurrency``, ``limit``, ``limit_bytes``, ``overflow``, ``timeout``; see
+                ``Options``.
 
         Raises:
             TypeError: the handler says nowhere which events it wants.
@@ -163,7 +166,9 @@ class Dispatcher:
         if call is None:
             raise TypeError(f"a handler is a function or has a handle method, unlike {handler!r}")
         wanted = (event,) if event is not None else _wants(handler, call)
-        binding: Binding[Any] = Binding(handler, call, Options(**options), self._failed, key_of=conversation_of)
+        binding: Binding[Any] = Binding(
+            handler, call, Options(**options), self._failed, self.flow, key_of=conversation_of
+        )
         return self._add(_Entry(tuple(_target(each) for each in wanted), binding))
 
     def deregister(self, handler: object) -> bool:
@@ -215,7 +220,8 @@ class Dispatcher:
             pattern: a regular expression, searched in the text without mention and prefix; "" for any text.
             prefix: what the text begins with, such as ``"!"``.
             mention: only what addresses us: by a mention anywhere in the text, or in a direct message.
-            options: ``inline``, ``concurrency``, ``limit``, ``overflow``, ``timeout``; see ``Options``.
+            options: ``inline``, ``concurrency``, ``limit``, ``limit_bytes``, ``overflow``, ``timeout``; see
+                ``Options``.
         """
         hearing = Hearing(re.compile(pattern), prefix, mention)
 
@@ -225,6 +231,7 @@ class Dispatcher:
                 handler,
                 Options(**options),
                 self._failed,
+                self.flow,
                 key_of=lambda item: conversation_of(item[0]),
                 spread=True,
             )
@@ -267,7 +274,9 @@ class Dispatcher:
                 result = take(event)
                 if result is not None:
                     refuse_coroutine(result)
-            except FAILURES as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 (also SystemExit, or what pytest.fail raises)
                 binding.failed(error, event)
 
     def _failed(self, error: BaseException, item: Any, binding: Binding[Any]) -> None:
@@ -305,6 +314,8 @@ def conversation_of(event: Event) -> str:
 
     Handlers keep order within this key.
     """
+    if event.__class__ is MessageEvent:  # most are, and getattr takes ten times as long
+        return event.channel
     channel = getattr(event, "channel", None)
     if channel.__class__ is str:
         return channel

@@ -8,7 +8,7 @@
     ├── ClientClosed            close() was called
     ├── NotSent                 the message waited too long, or too many wait already
     ├── SendUnknown             sent, but not answered: it may have happened or not
-    ├── EventsDropped           the queue of a handler ran full; for error handlers .handler
+    ├── EventsDropped           the queue of a handler ran full; for error handlers .handler .count
     ├── BackfillIncomplete      messages of a gap may be missing; for error handlers .channel .since .reason
     ├── ViewIncomplete          part of the local view could not be read                 .what .reason
     └── (from protocol.errors)
@@ -109,19 +109,23 @@ class UnreadableFrame(ProtocolError):
 
 
 class EventsDropped(TautwireError):
-    """The queue of a handler is full: the event this came with, and more behind it, never reach that handler.
+    """The queue of a handler is full: the event this came with, and perhaps more, never reach that handler.
 
     Args:
         handler: its name.
+        count: events that were dropped since the last report, the one this came with among them. Those that follow
+            are reported when the queue is full the next time; ``queues()`` counts all.
     """
 
-    def __init__(self, handler: str) -> None:
-        super().__init__(handler)
+    def __init__(self, handler: str, count: int = 1) -> None:
+        super().__init__(handler, count)
         self.handler: str
-        (self.handler,) = self.args
+        self.count: int
+        self.handler, self.count = self.args
 
     def __str__(self) -> str:
-        return f"the queue of handler {self.handler} is full: events are dropped"
+        what = "an event was" if self.count == 1 else f"{self.count} events were"
+        return f"the queue of handler {self.handler} is full: {what} dropped since the last report"
 
 
 class BackfillIncomplete(TautwireError):

@@ -17,7 +17,9 @@ from time import monotonic
 from typing import Any, Final, Generic, NamedTuple, TypedDict, TypeVar, get_args
 
 from tautwire.client.errors import EventsDropped
-from tautwire.client.lanes import FAILURES, Lanes, Overflow, TaskLanes, ThreadLanes
+from tautwire.client.flow import Flow
+from tautwire.client.lanes import Lanes, TaskLanes, ThreadLanes
+from tautwire.client.mailboxes import Limits, Overflow
 from tautwire.client.metrics import Metrics, Run
 
 T = TypeVar("T")
@@ -29,7 +31,10 @@ THREADS: Final = 4
 """Conversations a plain handler works on at once, unless told otherwise; each costs a thread while it is busy."""
 
 LIMIT: Final = 20_000
-"""Items that may wait for one handler, unless told otherwise; more are dropped and reported."""
+"""Items that may wait for one handler, unless told otherwise."""
+
+LIMIT_BYTES: Final = 64 * 1024 * 1024
+"""Bytes of the frames of these items, unless told otherwise."""
 
 
 class _Stamped(NamedTuple):
@@ -52,9 +57,13 @@ class Options:
             Only for plain functions.
         concurrency: conversations worked on at once; 1 gives the order of arrival over all conversations.
             None for the default (16 for coroutine functions, 4 threads for plain ones).
-        limit: items that may wait.
-        overflow: which item gives way when one too many comes: ``"drop_newest"``, or ``"drop_oldest"`` where only
-            what is fresh matters. Each that is dropped is counted, and each time the queue runs full is reported.
+        limit: items that may wait, but for those that come in one read of the socket.
+        limit_bytes: bytes of the frames they came in that may wait. An event takes two or three times as much memory.
+        overflow: what happens when more come. ``"pause"``: nothing is lost; the client reads no more from its socket,
+            for any handler, until half of them ran. While the reply to a frame of ours is awaited it reads on, up to
+            ``limit_bytes``; without that, reading stops at half of it. ``"drop_newest"`` drops what comes,
+            ``"drop_oldest"`` what waits longest, for where only what is fresh matters. Each item that is dropped is
+            counted; the first is reported, and again after the queue was half empty.
         timeout: seconds after which a coroutine function is cancelled; None for never. Threads cannot be cancelled.
 
     Raises:
@@ -64,15 +73,17 @@ class Options:
     inline: bool = False
     concurrency: int | None = None
     limit: int = LIMIT
-    overflow: Overflow = "drop_newest"
+    limit_bytes: int = LIMIT_BYTES
+    overflow: Overflow = "pause"
     timeout: float | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("concurrency", self.concurrency), ("limit", self.limit), ("timeout", self.timeout)):
+        for name in ("concurrency", "limit", "limit_bytes", "timeout"):
+            value = getattr(self, name)
             if value is not None and not value > 0:
-                raise ValueError(f"{name} is more than 0, not {value!r}")
+                raise ValueError(f"{name} must be more than 0, got {value!r}")
         if self.overflow not in get_args(Overflow):
-            raise ValueError(f"overflow is one of {', '.join(get_args(Overflow))}, not {self.overflow!r}")
+            raise ValueError(f"overflow must be one of {', '.join(get_args(Overflow))}, got {self.overflow!r}")
 
 
 class HandlerOptions(TypedDict, total=False):
@@ -81,6 +92,7 @@ class HandlerOptions(TypedDict, total=False):
     inline: bool
     concurrency: int | None
     limit: int
+    limit_bytes: int
     overflow: Overflow
     timeout: float | None
 
@@ -93,6 +105,7 @@ class Binding(Generic[T]):
         function: what is called: the handler itself, or its ``handle`` method.
         options: how it is run.
         report: hears of failures.
+        flow: tells the reader when the queue is full.
         key_of: tells which conversation an item belongs to; without it they all belong to one.
         spread: whether an item is a tuple of arguments.
 
@@ -102,6 +115,7 @@ class Binding(Generic[T]):
 
     __slots__ = (
         "_call",
+        "_flow",
         "_is_async",
         "_key_of",
         "_metrics",
@@ -119,6 +133,7 @@ class Binding(Generic[T]):
         function: Callable[..., Any],
         options: Options,
         report: Report,
+        flow: Flow,
         *,
         key_of: Callable[[T], Hashable] | None = None,
         spread: bool = False,
@@ -128,6 +143,7 @@ class Binding(Generic[T]):
         self._call: Callable[[Any], Any] = _spread(function) if spread else function
         self._key_of: Callable[[Any], Hashable] = _no_key if key_of is None or options.concurrency == 1 else key_of
         self._report = report
+        self._flow = flow
         self._options = options
         self._is_async = _is_async(function)
         self._metrics: Metrics | None = None
@@ -154,14 +170,16 @@ class Binding(Generic[T]):
             result = self.take(item)
             if result is not None:
                 refuse_coroutine(result)
-        except FAILURES as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 (also SystemExit, or what pytest.fail raises)
             self.failed(error, item)
 
-    def _overflowed(self, dropped: T, is_first: bool) -> None:
+    def _overflowed(self, dropped: T, count: int) -> None:
         if self._metrics is not None:
             self._metrics.event_dropped(self.name)
-        if is_first:  # one report for each time the queue runs full, not one for each item
-            self.failed(EventsDropped(self.name), dropped)
+        if count:
+            self.failed(EventsDropped(self.name, count), dropped)
 
     def failed(self, error: BaseException, item: T) -> None:
         """Pass on what the handler raised."""
@@ -172,16 +190,18 @@ class Binding(Generic[T]):
             if self._is_async:
                 raise ValueError("inline=True is for plain functions: the reader cannot wait for a coroutine")
             return None
+        limits = Limits(options.limit, options.limit_bytes, options.overflow)
         if self._is_async:
             run = self._call if options.timeout is None else _limited(self._call, options.timeout)
             return TaskLanes(
                 run,
                 self.failed,
                 self._overflowed,
+                name=self.name,
                 key_of=self._key_of,
                 concurrency=options.concurrency or TASKS,
-                limit=options.limit,
-                overflow=options.overflow,
+                limits=limits,
+                flow=self._flow,
             )
         if options.timeout is not None:
             raise ValueError("timeout is for coroutine functions: a thread cannot be stopped from outside")
@@ -189,11 +209,11 @@ class Binding(Generic[T]):
             _checked(self._call),
             self.failed,
             self._overflowed,
+            name=self.name,
             key_of=self._key_of,
             concurrency=options.concurrency or THREADS,
-            limit=options.limit,
-            overflow=options.overflow,
-            name=f"tautwire-handler-{self.name}",
+            limits=limits,
+            flow=self._flow,
         )
 
     def stop(self) -> None:
@@ -209,11 +229,13 @@ class Binding(Generic[T]):
 class HandlerList(Generic[T]):
     """Handlers that all get every item, in the order they were added. Adding and removing is safe from any thread.
 
-    With ``spread`` an item is a tuple of arguments.
+    With ``spread`` an item is a tuple of arguments. Unless they ``pause``, items that are too many are dropped.
     """
 
-    def __init__(self, report: Report, *, spread: bool = False) -> None:
+    def __init__(self, report: Report, flow: Flow, *, spread: bool = False, pauses: bool = False) -> None:
         self._report = report
+        self._flow = flow
+        self._options = Options(overflow="pause" if pauses else "drop_newest")
         self._spread = spread
         self._metrics: Metrics | None = None
         self._lock = threading.Lock()
@@ -225,7 +247,7 @@ class HandlerList(Generic[T]):
 
     def add(self, handler: Callable[..., Any]) -> Binding[T]:
         """Register a handler."""
-        binding: Binding[T] = Binding(handler, handler, Options(), self._report, spread=self._spread)
+        binding: Binding[T] = Binding(handler, handler, self._options, self._report, self._flow, spread=self._spread)
         if self._metrics is not None:
             binding.measure(self._metrics)
         with self._lock:

@@ -51,7 +51,7 @@ class Handover:
         server that is not known.
         """
         linger = SETTLE if self._new.grant.resume is None else 0.0
-        self._new.hold(self.finish)
+        self._new.hold()
         self._old.retire(self._drained, linger)
 
     def finish(self) -> None:

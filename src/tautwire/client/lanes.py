@@ -1,10 +1,9 @@
 """Ordered work: one handler's queue, in order within a conversation, concurrent across conversations.
 
-Each conversation with something to do has a mailbox. A worker takes a mailbox, empties it in order and takes the next;
-while it holds one, nobody else touches it. So two items of one conversation never run at once or out of order, and a
-slow conversation delays only itself until all workers are busy. ``TaskLanes`` works on the event loop, ``ThreadLanes``
-in threads of its own. The number of waiting items is bounded: one too many, or another for it, is dropped and counted,
-because the reader of the socket must never wait for a handler.
+Each conversation with something to do has a mailbox (``tautwire.client.mailboxes``, which bounds what waits). A worker
+takes a mailbox, empties it in order and takes the next; while it holds one, no other touches it. So two items of one
+conversation never run at once or out of order, and a slow conversation delays only itself until all workers are busy.
+``TaskLanes`` works on the event loop, ``ThreadLanes`` in threads of its own.
 
 ``tautwire.client.handlers`` owns the lanes; nothing here knows about events.
 """
@@ -14,8 +13,12 @@ import contextlib
 import contextvars
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Hashable
-from typing import Final, Generic, Literal, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from time import monotonic
+from typing import Final, Protocol, TypeVar
+
+from tautwire.client.flow import Flow
+from tautwire.client.mailboxes import Limits, Mailboxes
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -23,14 +26,15 @@ T_contra = TypeVar("T_contra", contravariant=True)
 HANDLER: Final[contextvars.ContextVar["asyncio.Task[None] | None"]] = contextvars.ContextVar("handler", default=None)
 """The task that runs a coroutine handler; known also in the tasks a handler makes, as ``asyncio.wait_for`` does."""
 
-Overflow = Literal["drop_newest", "drop_oldest"]
-"""Which item gives way when the queue is full: the one that comes, or the one that waits longest."""
+_TURN: Final = 0.001
+"""Seconds a task runs items before it lets the loop read the socket again. About as long as it takes to read and decode
+what one read brings: so a quick handler is done with it before the next one."""
 
-FAILURES: Final = (Exception, SystemExit, asyncio.CancelledError)
-"""What a handler may let out without ending anything but itself. Ctrl-C goes through: it is meant for the program."""
+_LOOK: Final = 16
+"""Items a task runs between two looks at the clock."""
 
-_TURN = 128
-"""Items a task runs before it lets the loop read the socket again."""
+_CHUNK: Final = 256
+"""Items a thread takes at once at most. They count as waiting until all of them ran."""
 
 _IDLE_LIFE = 10.0
 """Seconds after which a thread without work ends."""
@@ -42,15 +46,17 @@ _LAST_WAIT = 0.5
 class Lanes(Protocol[T_contra]):
     """What the owner of a queue needs to know of it."""
 
+    waiting: int
+    """Items that have not begun yet. Of those a thread took at once, all count until the last one ran."""
+
+    size: int
+    """Bytes of the frames they came in."""
+
     dropped: int
     """Items that gave way because the queue was full."""
 
-    @property
-    def waiting(self) -> int:
-        """Items that have not begun yet."""
-
     def put(self, item: T_contra) -> None:
-        """Queue an item behind the others of its conversation. Once stopped, forget it."""
+        """Queue an item behind the others of its conversation. Once stopped, forget it. Called on the loop."""
 
     def stop(self) -> None:
         """Refuse new items and forget the waiting ones; what runs goes on."""
@@ -62,78 +68,50 @@ class Lanes(Protocol[T_contra]):
         """
 
 
-class TaskLanes(Generic[T]):
+class TaskLanes(Mailboxes[T]):
     """Runs a coroutine function on the event loop, with at most ``concurrency`` tasks that live as long as the queue.
 
-    ``key_of`` tells the conversation of an item. ``failed`` hears of what ``run`` raises, ``overflowed`` of each item
-    that is dropped, and whether it is the first since the queue is full. ``put`` is called on the loop.
+    Args:
+        run: the function.
+        failed: called with what it raises. KeyboardInterrupt goes through: it is meant for the program.
+        name, key_of, limits, flow, overflowed: see ``Mailboxes``.
     """
 
     def __init__(
         self,
         run: Callable[[T], Awaitable[object]],
         failed: Callable[[BaseException, T], object],
-        overflowed: Callable[[T, bool], object],
+        overflowed: Callable[[T, int], object],
         *,
+        name: str,
         key_of: Callable[[T], Hashable],
         concurrency: int,
-        limit: int,
-        overflow: Overflow = "drop_newest",
+        limits: Limits,
+        flow: Flow,
     ) -> None:
-        self.dropped = 0
+        super().__init__(name, key_of, limits, flow, overflowed)
         self._run = run
         self._failed = failed
-        self._overflowed = overflowed
-        self._key_of = key_of
         self._concurrency = concurrency
-        self._limit = limit
-        self._drops_oldest = overflow == "drop_oldest"
-        self._waiting = 0
-        self._is_full = False
-        self._boxes: dict[Hashable, deque[T]] = {}
-        self._ready: deque[Hashable] = deque()
         self._idle: list[asyncio.Future[None]] = []
         self._is_waking = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._stopped = False
         self._empty: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    @property
-    def waiting(self) -> int:
-        """See ``Lanes``."""
-        return self._waiting
-
-    def put(self, item: T) -> None:
-        """See ``Lanes``."""
-        if self._stopped:
-            return
-        if self._waiting >= self._limit:
-            self.dropped += 1
-            is_first, self._is_full = not self._is_full, True
-            oldest = _oldest(self._boxes) if self._drops_oldest else None
-            self._overflowed(item if oldest is None else oldest, is_first)
-            if oldest is None:
-                return
-            self._waiting -= 1
-        else:
-            self._is_full = False
-        self._waiting += 1
-        key = self._key_of(item)
-        box = self._boxes.get(key)
-        if box is not None:
-            box.append(item)
-            return
-        self._boxes[key] = deque((item,))
-        self._ready.append(key)
+    def _awaken(self) -> None:
         if not self._is_waking:
             self._is_waking = True
             self._wake()
 
     def stop(self) -> None:
         """See ``Lanes``."""
-        self._stopped = True
-        if self._loop is not None and not self._loop.is_closed():  # may be called from another thread
+        self._refuse()
+        if self._loop is None or self._loop.is_closed():
+            return
+        if self._loop is _running_loop():  # perhaps by the handler: no other item is to begin
+            self._release()
+        else:
             self._loop.call_soon_threadsafe(self._release)
 
     async def close(self, grace: float, *, caller: object = None) -> bool:
@@ -143,7 +121,6 @@ class TaskLanes(Generic[T]):
             with contextlib.suppress(TimeoutError):  # the bound is the point: what is left gets cancelled
                 async with asyncio.timeout(grace):
                     await self._empty.wait()
-        self._stopped = True
         self._release()
         tasks = {each for each in self._tasks if each is not caller}
         for task in tasks:
@@ -154,9 +131,7 @@ class TaskLanes(Generic[T]):
         return not stuck
 
     def _release(self) -> None:
-        for box in self._boxes.values():
-            box.clear()
-        self._waiting = 0
+        self._forget()
         for idle in self._idle:
             idle.cancel()
         self._idle.clear()
@@ -174,7 +149,7 @@ class TaskLanes(Generic[T]):
             self._is_waking = False
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """Take note of a worker's end; if somebody cancelled it, another takes over what it left."""
+        """Take note of a worker's end; if it was cancelled, another takes over what it left."""
         self._tasks.discard(task)
         if self._ready and not self._is_waking:
             self._wake()
@@ -183,7 +158,7 @@ class TaskLanes(Generic[T]):
         loop = asyncio.get_running_loop()
         me = asyncio.current_task()
         HANDLER.set(me)
-        done = 0
+        run, look, turn = self._run, _LOOK, monotonic() + _TURN
         while True:
             self._is_waking = False
             while self._ready and not self._stopped:
@@ -193,24 +168,31 @@ class TaskLanes(Generic[T]):
                     self._is_waking = True
                     loop.call_soon(self._wake)
                 try:
-                    while box and done < _TURN and not self._stopped:
-                        self._waiting -= 1
-                        done += 1
-                        item = box.popleft()
+                    while box and look:
+                        look -= 1
+                        item, size = box.popleft()
+                        self.size -= size
+                        self.waiting = waiting = self.waiting - 1
+                        if waiting <= self._ease_at:
+                            self._ease()
                         try:
-                            await self._run(item)
-                        except FAILURES as error:
-                            if isinstance(error, asyncio.CancelledError) and (me is None or me.cancelling()):
-                                raise  # it is this worker that is to end
+                            await run(item)
+                        except KeyboardInterrupt:
+                            raise
+                        except BaseException as error:
+                            if _is_for(me, error):
+                                raise
                             self._failed(error, item)
                 finally:
                     if box:
                         self._ready.append(key)
                     else:
                         del self._boxes[key]
-                if done >= _TURN:
-                    done = 0
-                    await asyncio.sleep(0)
+                if not look:
+                    look = _LOOK
+                    if monotonic() >= turn:
+                        await asyncio.sleep(0)
+                        turn = monotonic() + _TURN
             if self._stopped:
                 return
             if self._empty is not None and not self._boxes:
@@ -218,94 +200,83 @@ class TaskLanes(Generic[T]):
             idle: asyncio.Future[None] = loop.create_future()
             self._idle.append(idle)
             await idle
+            turn = monotonic() + _TURN
 
 
-class ThreadLanes(Generic[T]):
+def _is_for(worker: "asyncio.Task[None] | None", error: BaseException) -> bool:
+    """Tell whether what came out of a handler is meant for the worker that awaits it: it was cancelled, or closed."""
+    if isinstance(error, asyncio.CancelledError):
+        return worker is None or bool(worker.cancelling())
+    return isinstance(error, GeneratorExit) and _running() is not worker
+
+
+def _running() -> "asyncio.Task[None] | None":
+    return None if _running_loop() is None else asyncio.current_task()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+class ThreadLanes(Mailboxes[T]):
     """Runs a plain function in at most ``concurrency`` threads, started when needed and ended when idle.
 
-    ``key_of`` and ``overflowed`` as for ``TaskLanes``; ``failed`` is called in the thread that failed. The threads are
-    daemons: a handler that never returns cannot keep the program alive.
+    The threads are daemons: a handler that never returns cannot keep the program alive.
+
+    Args:
+        run: the function.
+        failed: called with what it raises, in the thread that failed.
+        name, key_of, limits, flow, overflowed: see ``Mailboxes``.
     """
 
     def __init__(
         self,
         run: Callable[[T], object],
         failed: Callable[[BaseException, T], object],
-        overflowed: Callable[[T, bool], object],
+        overflowed: Callable[[T, int], object],
         *,
+        name: str,
         key_of: Callable[[T], Hashable],
         concurrency: int,
-        limit: int,
-        name: str,
-        overflow: Overflow = "drop_newest",
+        limits: Limits,
+        flow: Flow,
     ) -> None:
-        self.dropped = 0
+        self._drops: list[tuple[T, int]] = []
+        super().__init__(name, key_of, limits, flow, lambda item, count: self._drops.append((item, count)))
+        self._tell_drop = overflowed
         self._run = run
         self._failed = failed
-        self._overflowed = overflowed
-        self._key_of = key_of
         self._concurrency = concurrency
-        self._limit = limit
-        self._drops_oldest = overflow == "drop_oldest"
-        self._name = name
-        self._waiting = 0
-        self._is_full = False
-        self._boxes: dict[Hashable, deque[T]] = {}
-        self._ready: deque[Hashable] = deque()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._idle = 0
         self._threads: set[threading.Thread] = set()
-        self._stopped = False
         self._on_change: Callable[[], None] | None = None
-
-    @property
-    def waiting(self) -> int:
-        """See ``Lanes``."""
-        return self._waiting
 
     def put(self, item: T) -> None:
         """See ``Lanes``."""
-        with self._changed:
-            was_full = self._is_full
-            dropped = self._put(item)
-            self._is_full = dropped is not None
-        if dropped is not None:
-            self._overflowed(dropped, not was_full)
+        with self._lock:
+            Mailboxes.put(self, item)  # super() takes longer
+        if self._drops:
+            drops, self._drops = self._drops, []
+            for dropped, count in drops:
+                self._tell_drop(dropped, count)
 
-    def _put(self, item: T) -> T | None:
-        """Queue an item; return the one that is dropped for it, which may be itself."""
-        if self._stopped:
-            return None
-        dropped: T | None = None
-        if self._waiting >= self._limit:
-            self.dropped += 1
-            dropped = _oldest(self._boxes) if self._drops_oldest else None
-            if dropped is None:
-                return item
-            self._waiting -= 1
-        self._waiting += 1
-        key = self._key_of(item)
-        box = self._boxes.get(key)
-        if box is not None:
-            box.append(item)
-            return dropped
-        self._boxes[key] = deque((item,))
-        self._ready.append(key)
+    def _awaken(self) -> None:
         if len(self._ready) <= self._idle:  # a thread that was notified counts as idle until it took its box
             self._changed.notify()
         elif len(self._threads) < self._concurrency:
-            thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+            thread = threading.Thread(target=self._work, name=f"tautwire-handler-{self.name}", daemon=True)
             self._threads.add(thread)
             thread.start()
-        return dropped
 
     def stop(self) -> None:
         """See ``Lanes``."""
-        with self._changed:
-            self._stopped = True
-            for box in self._boxes.values():
-                box.clear()
-            self._waiting = 0
+        with self._lock:
+            self._forget()
             self._changed.notify_all()
 
     async def close(self, grace: float, *, caller: object = None) -> bool:
@@ -323,7 +294,7 @@ class ThreadLanes(Generic[T]):
         def tell() -> None:
             loop.call_soon_threadsafe(changed.set)
 
-        with self._changed:
+        with self._lock:
             self._on_change = tell
         try:
             async with asyncio.timeout(seconds):
@@ -333,25 +304,28 @@ class ThreadLanes(Generic[T]):
         except TimeoutError:
             return condition()
         finally:
-            with self._changed:
+            with self._lock:
                 self._on_change = None
         return True
 
     def _work(self) -> None:
-        while (taken := self._take()) is not None:
-            key, box = taken
-            for item in box:
+        run, chunk = self._run, 1  # more for a quick handler: a slow one holds no more than it is at
+        while (taken := self._take(chunk)) is not None:
+            key, entries = taken
+            began = monotonic()
+            for item, _ in entries:
                 if self._stopped:
                     break
                 try:
-                    self._run(item)
-                except BaseException as error:  # noqa: BLE001 (also SystemExit: it would end the worker unseen)
+                    run(item)
+                except BaseException as error:  # noqa: BLE001 (all of them: they would end the worker unseen)
                     self._failed(error, item)
-            self._put_back(key, len(box))
+            self._put_back(key, entries)
+            chunk = min(2 * chunk, _CHUNK) if monotonic() - began < _TURN else max(1, chunk // 2)
 
-    def _take(self) -> tuple[Hashable, deque[T]] | None:
-        """Wait for a mailbox and empty it; None when this thread should end."""
-        with self._changed:
+    def _take(self, chunk: int) -> tuple[Hashable, Sequence[tuple[T, int]]] | None:
+        """Wait for a mailbox and take so many items out of it; None when this thread should end."""
+        with self._lock:
             while not self._ready:
                 if self._stopped:
                     self._end()
@@ -364,17 +338,24 @@ class ThreadLanes(Generic[T]):
                     return None
             key = self._ready.popleft()
             box = self._boxes[key]
-            self._boxes[key] = deque()
-            return key, box
+            if len(box) <= chunk:
+                self._boxes[key] = deque()
+                return key, box
+            take = box.popleft
+            return key, [take() for _ in range(chunk)]
 
     def _end(self) -> None:
         """Leave the count within the lock that found nothing to do, or a new item could wait for this thread."""
         self._threads.discard(threading.current_thread())
         self._tell()
 
-    def _put_back(self, key: Hashable, done: int) -> None:
-        with self._changed:
-            self._waiting = max(0, self._waiting - done)
+    def _put_back(self, key: Hashable, done: Sequence[tuple[T, int]]) -> None:
+        with self._lock:
+            if not self._stopped:
+                self.waiting -= len(done)
+                self.size -= sum([size for _, size in done])
+                if self.waiting <= self._ease_at:
+                    self._ease()
             if self._boxes[key]:
                 self._ready.append(key)
             else:
@@ -384,11 +365,3 @@ class ThreadLanes(Generic[T]):
     def _tell(self) -> None:
         if self._on_change is not None:
             self._on_change()
-
-
-def _oldest(boxes: dict[Hashable, deque[T]]) -> T | None:
-    """Take out the item at the head of the mailbox that has been there longest; None if workers hold all there is."""
-    for box in boxes.values():
-        if box:
-            return box.popleft()
-    return None

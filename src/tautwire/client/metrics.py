@@ -84,7 +84,9 @@ def _safe(hook: Callable[..., object]) -> Callable[..., None]:
     def call(*args: object) -> None:
         try:
             hook(*args)
-        except Exception:  # noqa: BLE001 (a hook may raise anything; the client goes on)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: BLE001 (a hook may raise anything; the client goes on)
             LOG.exception("metrics hook %s failed", getattr(hook, "__name__", hook))
 
     return call

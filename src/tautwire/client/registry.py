@@ -19,6 +19,8 @@ class Queue(NamedTuple):
     """Items that wait for it."""
     dropped: int
     """Items it never got because its queue was full."""
+    size: int
+    """Bytes of the frames that the waiting items came in."""
 
 
 class HandlerRegistry:
@@ -41,7 +43,7 @@ class HandlerRegistry:
     def queues(self) -> list[Queue]:
         """Return how many items wait for each handler of any kind, now; inline handlers have no queue."""
         lanes = [(each.name, each.lanes) for each in self.delivery.bindings]
-        return [Queue(name, each.waiting, each.dropped) for name, each in lanes if each is not None]
+        return [Queue(name, each.waiting, each.dropped, each.size) for name, each in lanes if each is not None]
 
     def add_message_handler(self, handler: Callable[[str], object]) -> Registration:
         """Call ``handler`` with the text of every frame the server sends, replies among them, before it is decoded."""

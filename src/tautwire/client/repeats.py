@@ -38,6 +38,7 @@ _FOR_ONE: Final = frozenset(
         "team_migration_started",
         "reconnect_url",
         "error",
+        "position",
     }
 )
 """Types that concern one connection or are never sent again, but may look the same twice."""
@@ -119,7 +120,10 @@ class Repeats:
                 self.remember(list(self._copies.left.values()))
 
     def remember(self, frames: Sequence[bytes]) -> None:
-        """Remember events that came together, copies among them: they may all come once more."""
+        """Remember events that came together, copies among them: they may all come once more.
+
+        Frames that are no events, or never sent again, may stand among them.
+        """
         if not frames:
             return
         frames = frames[-MAX_COUNT:]

@@ -15,7 +15,7 @@ from typing import Any, Final, Self, overload
 from slack_sdk.web.async_client import AsyncWebClient
 
 from tautwire.client.backfill import Backfill
-from tautwire.client.connection import Connection, Reply
+from tautwire.client.connection import Connection
 from tautwire.client.delivery import Delivery
 from tautwire.client.dispatcher import Dispatcher
 from tautwire.client.errors import NotConnected
@@ -27,6 +27,7 @@ from tautwire.client.lanes import HANDLER
 from tautwire.client.loader import Loader
 from tautwire.client.metrics import Metrics
 from tautwire.client.registry import HandlerRegistry
+from tautwire.client.replies import Reply
 from tautwire.client.sending import Sending, said, users
 from tautwire.client.sends import first_id
 from tautwire.client.settings import MESSAGE_RATE, Offline, Settings

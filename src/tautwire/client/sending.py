@@ -11,10 +11,11 @@ from time import monotonic
 from typing import Any, Final, cast
 
 from tautwire.client.checks import check_seconds
-from tautwire.client.connection import Connection, Reply
+from tautwire.client.connection import Connection
 from tautwire.client.delivery import Delivery
 from tautwire.client.errors import ClientClosed, NotConnected, NotSent, SendRefused, SendUnknown
 from tautwire.client.metrics import Outcome
+from tautwire.client.replies import Reply
 from tautwire.client.settings import Settings
 from tautwire.client.supervisor import ClientState, Supervisor
 from tautwire.client.turn import Turn

@@ -10,7 +10,8 @@ import asyncio
 import secrets
 from typing import Final
 
-from tautwire.client.connection import Awaited, Connection, Stored
+from tautwire.client.connection import Connection
+from tautwire.client.replies import Awaited, Stored
 from tautwire.protocol.codec import decode_command
 from tautwire.protocol.events import MessageEvent
 from tautwire.protocol.frames import Ack, Message

@@ -136,6 +136,8 @@ class Deliver(NamedTuple):
 
     arrivals: Iterable[Arrival]
     """To be looked at once."""
+    frames: Sequence[bytes]
+    """The frames they came in, perhaps with positions among them."""
 
 
 class Opened(NamedTuple):
@@ -269,7 +271,7 @@ class ClientSession:
         if self.is_live:
             special = self._reactions.keys() & set(map(type, decoded))
             if not special:
-                self.effects.append(Deliver(cast("Iterable[Arrival]", zip(decoded, frames, strict=True))))
+                self.effects.append(Deliver(cast("Iterable[Arrival]", zip(decoded, frames, strict=True)), frames))
                 return
             if special == _POSITIONS:
                 self._take_with_positions(decoded, frames)
@@ -283,10 +285,10 @@ class ClientSession:
         end = next(at for at in range(len(decoded) - 1, -1, -1) if type(decoded[at]) is Position)
         before = [each for each in arrivals[:end] if type(each[0]) is not Position]
         if before:
-            self.effects.append(Deliver(cast("Iterable[Arrival]", before)))
+            self.effects.append(Deliver(cast("Iterable[Arrival]", before), frames[:end]))
         self._position(cast("Position", decoded[end]), 0.0)
         if end + 1 < len(arrivals):
-            self.effects.append(Deliver(cast("Iterable[Arrival]", arrivals[end + 1 :])))
+            self.effects.append(Deliver(cast("Iterable[Arrival]", arrivals[end + 1 :]), frames[end + 1 :]))
 
     def _take(self, frame: ServerFrame, raw: bytes, now: float) -> None:
         """Take one frame: react to it, and deliver an event, or hold it until the hello."""
@@ -297,8 +299,8 @@ class ClientSession:
             react(frame, now)
         if isinstance(frame, Event):
             if self.is_live:
-                early, self._early = self._early, []
-                self.effects.append(Deliver([(frame, raw), *early]))
+                arrivals, self._early = [(frame, raw), *self._early], []
+                self.effects.append(Deliver(arrivals, [each for _, each in arrivals]))
             elif self.state is State.OPENING:  # a server should not send that before the hello; nothing is lost
                 self._early.append((frame, raw))
                 self._early_size += len(raw)
