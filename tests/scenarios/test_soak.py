@@ -12,6 +12,7 @@ import pytest
 from subject import MakeSubject, Subject, eventually, open_files
 from tautwire import Backoff, Rate
 from tautwire.client.connection import Connection
+from tautwire.server.hub.frames import SharedFrames
 from tautwire.testing import BlockingWorkspace, Link
 
 RESTLESS = Backoff(base=0.0, cap=0.0, stable_after=60.0, budget=Rate(per_second=1e6, burst=1_000_000))
@@ -69,7 +70,8 @@ def test_a_thousand_reconnects_leave_no_trace(make_subject: MakeSubject, blockin
 
 
 def forget(subject: Subject, workspace: BlockingWorkspace) -> None:
-    """Throw away what is kept on purpose: records of the test, of the front and of the workspace, and the log's tail.
+    """Throw away what is kept on purpose: records of the test, of the front and of the workspace, the log's tail and
+    the frames of it that are shared by those who resume.
 
     What is left of the tail is on disk, where the server looks for what it does not find there.
     """
@@ -79,7 +81,13 @@ def forget(subject: Subject, workspace: BlockingWorkspace) -> None:
     for records in (stage.faults.calls, stage.faults.upgrades, stage.observer.events, stage.observer.lines):
         records.clear()
     stage.observer._unfound.clear()
-    stage.server.workspace.tail._entries.clear()
+    tail = stage.server.workspace.tail
+    tail._entries.clear()
+    tail.size = 0
+    for each in gc.get_objects():
+        if type(each) is SharedFrames:
+            each._frames.clear()
+            each._size = 0
     gc.collect()
 
 
