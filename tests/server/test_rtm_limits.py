@@ -171,6 +171,9 @@ async def test_after_our_close_nothing_a_peer_sends_is_kept(scene: Scene) -> Non
         (frame(b"", PING, fin=False), {1002}),
         (frame(b"\x03", CLOSE), {1002}),
         (frame(struct.pack("!H", 1005), CLOSE), {1002}),
+        (frame(struct.pack("!H", 5000), CLOSE), {1002}),
+        (frame(struct.pack("!H", 65_535), CLOSE), {1002}),
+        (frame(b"{}", CONTINUATION), {1002}),
         (frame(struct.pack("!H", 1000) + b"\xff", CLOSE), {1002, 1007}),
         (b"GET / HTTP/1.1\r\n\r\n", {1002, 1009}),
         (b"\x81\xff" + b"\xff" * 8, {1002, 1009}),
@@ -294,3 +297,13 @@ async def test_random_requests_do_no_harm(scene: Scene, head: bytes, junk: bytes
         await reader.read()
     writer.close()
     await scene.ok("alice", "auth.test")
+
+
+@pytest.mark.parametrize("number", [0, "7", -1, 1.5, True, 2**70], ids=repr)
+async def test_a_message_with_an_odd_id_is_answered_with_an_error_or_with_that_id(scene: Scene, number: object) -> None:
+    alice = await scene.connect("alice")
+
+    await alice.send(type="message", id=number, channel=scene.general, text="odd")
+
+    answer = await alice.frame()
+    assert answer["ok"] is False or answer["reply_to"] == number, answer

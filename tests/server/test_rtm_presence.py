@@ -136,6 +136,18 @@ async def test_a_socket_makes_active_and_the_last_to_close_makes_away_after_a_wh
     assert await bob.frame() == changed(scene, "alice", AWAY)
 
 
+async def test_a_person_with_two_sockets_stays_active_when_one_of_them_closes(scene: Scene) -> None:
+    bob = await watching(scene, "alice")
+    first, second = await scene.connect("alice"), await scene.connect("alice")
+    assert await bob.fence() == [changed(scene, "alice", ACTIVE)]
+    await first.close()
+    await scene.ok("alice", "users.getPresence")
+    scene.clock.offset += 11
+    await scene.server_swept()
+    assert await bob.fence() == []
+    await second.close()
+
+
 async def test_who_comes_back_in_time_was_never_away(scene: Scene) -> None:
     bob = await watching(scene, "alice")
     await (await scene.connect("alice")).close()
