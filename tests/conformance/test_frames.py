@@ -35,7 +35,7 @@ async def test_messages_as_real_clients_send_them(relaybot: Person, channel: str
     await socket.send({"type": "message", "channel": channel, "text": "hi", **oddity})
     ack = await socket.inbox.take(ok=True, text="hi")
     assert "type" not in ack
-    assert ack.get("reply_to", 0) == (oddity.get("id") or 0)
+    assert ack.get("reply_to") == oddity.get("id")
     history = await relaybot.web.conversations_history(channel=channel, latest=ack["ts"], inclusive=True, limit=1)
     message = history["messages"][0]
     assert message["ts"] == ack["ts"]

@@ -28,14 +28,23 @@ def message(**members: Any) -> dict[str, Any]:
     return {"id": 1, "type": "message", "channel": "C1", "text": "hi"} | members
 
 
-@pytest.mark.parametrize("number", [1, 2**31, 2**63 - 1])
+@pytest.mark.parametrize("number", [0, 1, 2**31, 2**63 - 1])  # old Go and Rust clients send 0
 def test_a_number_is_kept(number: int) -> None:
     assert decode(message(id=number)) == Message("C1", "hi", number)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("number", [None, 0, -1, "1", 1.5, True, 2**63, [], {}])
+@pytest.mark.parametrize("number", [-1, "1", 1.5, True, 2**63, [], {}, "x" * 5_000])
+def test_a_message_whose_number_cannot_be_repeated_is_refused(number: object) -> None:
+    """Its ack could not say what it answers, and the client would wait for one."""
+    refused = decode(message(id=number))
+    assert isinstance(refused, InvalidFrame)
+    assert "is not an integer from 0" in refused.reason
+    assert len(refused.reason) < 100
+
+
+@pytest.mark.parametrize("number", [None, -1, "1", 1.5, True, 2**63, [], {}])
 def test_what_is_no_number_is_none(number: object) -> None:
-    """Go sends 0, old Python clients nothing."""
+    """Old Python clients send none."""
     for frame in (message(), {"type": "ping"}, {"type": "typing", "channel": "C1"}, {"type": "news"}):
         assert decode(frame | {"id": number}).id is None
 
@@ -100,7 +109,7 @@ def test_a_ping_outlives_the_buffer_it_came_in() -> None:
 
 @pytest.mark.parametrize(("name", "cls"), [("presence_sub", PresenceSub), ("presence_query", PresenceQuery)])
 def test_presence_lists(name: str, cls: type[PresenceSub | PresenceQuery]) -> None:
-    assert decode({"type": name, "ids": ["U1", "W2"], "id": 0}) == cls(["U1", "W2"])  # type: ignore[list-item]
+    assert decode({"type": name, "ids": ["U1", "W2"], "id": 0}) == cls(["U1", "W2"], 0)  # type: ignore[list-item]
     assert decode({"type": name, "ids": ["U1", 7, None], "id": 2}) == cls(["U1"], 2)  # type: ignore[list-item]
     assert decode({"type": name, "ids": "U1"}) == cls([])
     assert decode({"type": name}) == cls([])

@@ -180,7 +180,8 @@ async def test_after_our_close_nothing_a_peer_sends_is_kept(scene: Scene) -> Non
     ],
     ids=[
         *("unmasked", "reserved opcode", "reserved control opcode", "long ping", "ping in parts"),
-        *("short close", "reserved close code", "close with bad text", "HTTP", "huge length"),
+        *("short close", "reserved close code", "close code 5000", "close code 65535", "lone continuation"),
+        *("close with bad text", "HTTP", "huge length"),
     ],
 )
 async def test_a_socket_that_breaks_the_websocket_rules_is_closed(scene: Scene, data: bytes, codes: set[int]) -> None:

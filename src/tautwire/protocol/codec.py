@@ -35,6 +35,9 @@ from tautwire.protocol.frames import (
 )
 from tautwire.protocol.ids import ChannelId, Ts, UserId
 
+_MAX_SHOWN: Final = 40
+"""Characters of a wrong value that an error repeats."""
+
 _NEVER_PLAIN: Final = (b'{"ok":', b'{"type":"message","subtype":')
 """How frames begin that the one pass would fail on; a hint that saves the microsecond which the failure costs."""
 
@@ -229,6 +232,8 @@ def _decode_any_command(raw: bytes) -> Command:
         case None:
             return InvalidFrame("no type", frame_id)
         case "message":
+            if frame_id is None and members.get("id", b"null") != b"null":  # its ack could not say what it answers
+                return InvalidFrame(f"id {_shown(members['id'])} is not an integer from 0 to 2**63-1", None)
             return Message(
                 ChannelId(_read(members, "channel", str) or ""),
                 _read(members, "text", str) or "",
@@ -248,6 +253,12 @@ def _decode_any_command(raw: bytes) -> Command:
             return Tickle(frame_id)
         case kind:
             return UnknownCommand(kind, frame_id)
+
+
+def _shown(value: Raw) -> str:
+    """Return the beginning of a JSON value for an error's text."""
+    text = bytes(value).decode(errors="replace")
+    return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "…"
 
 
 def _read(members: dict[str, Raw], name: str, kind: Any) -> Any:

@@ -15,7 +15,7 @@ from msgspec import Meta, Raw, Struct
 from tautwire.protocol.errors import RtmErrorCode
 from tautwire.protocol.ids import ChannelId, Ts, UserId
 
-FrameId: TypeAlias = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+FrameId: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 """The number a client gives a frame, unique on its connection; the reply carries it as ``reply_to``."""
 
 
