@@ -58,7 +58,7 @@ def check_event(data: bytes) -> None:
 def check_command(data: bytes) -> None:
     command = decode_command(memoryview(data))
     assert isinstance(command, get_args(Command))
-    assert command.id is None or command.id > 0
+    assert command.id is None or command.id >= 0
     if isinstance(command, PingCommand):
         assert json.loads(command.pong())["type"] == "pong"
 
