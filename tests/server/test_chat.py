@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scene import Scene, Socket
+from scene import OpenScene, Scene, Socket
 from tautwire.protocol.text import escape
 
 TS = re.compile(r"\d{10}\.\d{6}")
@@ -142,6 +142,7 @@ async def test_a_bot_posts_as_its_bot_user(scene: Scene) -> None:
     assert event["user"] == scene.users["relaybot"]
     assert event["bot_id"] == event["bot_profile"]["id"] == (await scene.ok("relaybot", "auth.test"))["bot_id"]
     assert event["bot_profile"]["user_id"] == scene.users["relaybot"]
+    assert event["bot_profile"]["name"] == "Relay Bot"
     assert (await scene.ok("alice", "bots.info", bot=event["bot_id"]))["bot"]["name"] == "Relay Bot"
 
 
@@ -389,6 +390,28 @@ async def test_a_deleted_parent_leaves_a_tombstone_until_its_last_reply_is_gone(
     await scene.ok("bob", "chat.delete", channel=scene.general, ts=reply)
     assert [event["deleted_ts"] for event in await bob.fence()] == [reply, parent]
     assert await scene.history("bob", scene.general) == []
+
+
+async def test_a_bot_without_a_real_name_is_shown_by_its_name(open_scene: OpenScene) -> None:
+    scene = await open_scene(seed="bots: [{name: beeper}]\nchannels: [{name: general}]")
+    await scene.post("beeper", scene.general, "beep")
+
+    (message,) = await scene.history("beeper", scene.general)
+    assert message["bot_profile"]["name"] == "beeper"
+
+
+async def test_a_tombstone_has_no_reactions(scene: Scene) -> None:
+    parent = await scene.post("alice", scene.general, "question")
+    await scene.post("bob", scene.general, "answer", thread_ts=parent)
+    await scene.ok("bob", "reactions.add", channel=scene.general, timestamp=parent, name="tada")
+    (message,) = await scene.history("bob", scene.general)
+    assert message["reactions"]
+
+    await scene.ok("alice", "chat.delete", channel=scene.general, ts=parent)
+
+    (tombstone,) = await scene.history("bob", scene.general)
+    assert tombstone["subtype"] == "tombstone"
+    assert "reactions" not in tombstone
 
 
 async def test_a_deleted_reply_is_no_longer_counted(scene: Scene) -> None:

@@ -93,6 +93,25 @@ async def test_timestamps_grow_though_somebody_sets_the_clock_back(scene: Scene)
     assert events == sorted(set(events))
 
 
+async def test_a_clock_beyond_what_timestamps_can_hold_is_named_and_can_be_set_right(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Ten digits of seconds end in the year 2286."""
+    alice = await scene.connect("alice")
+    first = await scene.post("alice", scene.general, "before")
+    scene.clock.step = 9e9
+    assert await scene.error("alice", "chat.postMessage", channel=scene.general, text="x") == "service_unavailable"
+    assert (await alice.say(scene.general, "x"))["error"]["code"] == 4
+    await scene.ok("alice", "rtm.start")
+    assert any("set it right" in reason for reason in scene.server.health.faults.values())
+    assert "set it right" in caplog.text
+    caplog.clear()
+
+    scene.clock.step = 0
+    assert await scene.post("alice", scene.general, "after") > first
+    assert scene.server.health.is_ready
+
+
 async def test_a_seed_adds_what_is_missing_and_leaves_the_rest(open_scene: OpenScene, tmp_path: Path) -> None:
     scene = await open_scene()
     await scene.server.stop()

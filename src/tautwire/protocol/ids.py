@@ -46,9 +46,11 @@ Ts = NewType("Ts", str)
 NEVER: Final = Ts("0000000000.000000")
 """The read marker of somebody who has read nothing. It sorts before every other ``Ts``."""
 
+LAST_MICROS: Final = 10**16 - 1
+"""Microseconds since 1970 of the last moment that a ``Ts`` can hold: ten digits of seconds end in the year 2286."""
+
 _TS: Final = re.compile(r"([0-9]{10})\.([0-9]{6})")
 _SECOND: Final = 1_000_000  # microseconds
-_MAX_MICROS: Final = 10**16 - 1  # what ten digits of seconds can hold
 
 
 class IdKind(StrEnum):
@@ -106,7 +108,7 @@ def ts_from_micros(micros: int) -> Ts:
     Raises:
         ValueError: they are negative, or more than ten digits of seconds.
     """
-    if not 0 <= micros <= _MAX_MICROS:
+    if not 0 <= micros <= LAST_MICROS:
         raise ValueError(f"{micros} microseconds cannot be written as a timestamp")
     return Ts("%010d.%06d" % divmod(micros, _SECOND))  # noqa: UP031 (half the time of an f-string)
 

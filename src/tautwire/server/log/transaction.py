@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
+from tautwire.protocol.ids import LAST_MICROS
 from tautwire.server.clock import Clock
 from tautwire.server.log.entry import Entry, Kind, Topic
 from tautwire.server.store.database import Row, StoreError
@@ -130,6 +131,7 @@ class Transaction:
 
         Raises:
             HeadMovedError: another process has written since the last batch.
+            StoreError: the clock shows a time that no timestamp can hold.
         """
         self._connection.execute("BEGIN IMMEDIATE")
         row = self._connection.execute("SELECT head FROM workspace").fetchone()
@@ -140,6 +142,11 @@ class Transaction:
                 "stop both servers and start one"
             )
         self._now = self._clock.micros()
+        if not 0 <= self._now <= LAST_MICROS:  # before a unit remembers it as the newest timestamp of a channel
+            raise StoreError(
+                f"the clock of this machine is {self._now // 1_000_000} seconds after 1970, and timestamps hold "
+                f"0 to {LAST_MICROS // 1_000_000}: set it right"
+            )
         self._entries = []
         self._written = self._start = 0
 

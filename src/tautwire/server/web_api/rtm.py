@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tautwire.protocol.ids import ts_from_micros
+from tautwire.protocol.ids import LAST_MICROS, ts_from_micros
 from tautwire.server.log.catchup import MAX_REPLAY_SIZE, size_since
 from tautwire.server.log.tail import MAX_REPLAY
 from tautwire.server.services.arrays import Array, slices
@@ -117,7 +117,7 @@ def _workspace_state(query: Query, call: Call, args: Start) -> dict[str, Any]:
         "bots": bots,
         "subteams": {"all": [], "self": []},
         "dnd": {"dnd_enabled": False, "next_dnd_start_ts": 1, "next_dnd_end_ts": 1, "snooze_enabled": False},
-        "latest_event_ts": ts_from_micros(call.workspace.clock.micros()),
+        "latest_event_ts": ts_from_micros(min(call.workspace.clock.micros(), LAST_MICROS)),
         "cache_ts": now,
         "cache_version": "v1",
         "cache_ts_version": "v1",
