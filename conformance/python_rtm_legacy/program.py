@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import threading
 from typing import Any
 
 import aiohttp
@@ -10,10 +11,13 @@ from slack_sdk.rtm import RTMClient
 from slack_sdk.version import __version__
 
 asked_to_leave = asyncio.Event()
+one_line = threading.Lock()
 
 
 def report(step: str, **facts: Any) -> None:
-    print(json.dumps({"step": step, **facts}), flush=True)
+    # print() writes the line and its end in two pieces, between which a listener's thread may write its own line.
+    with one_line:
+        print(json.dumps({"step": step, **facts}), flush=True)
 
 
 @RTMClient.run_on(event="open")

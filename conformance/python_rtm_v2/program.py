@@ -10,10 +10,13 @@ from slack_sdk.version import __version__
 
 rtm = RTMClient(token=os.environ["SLACK_BOT_TOKEN"], base_url=os.environ["SLACK_API_URL"])
 asked_to_leave = threading.Event()
+one_line = threading.Lock()
 
 
 def report(step: str, **facts: Any) -> None:
-    print(json.dumps({"step": step, **facts}), flush=True)
+    # print() writes the line and its end in two pieces, between which a listener's thread may write its own line.
+    with one_line:
+        print(json.dumps({"step": step, **facts}), flush=True)
 
 
 @rtm.on("hello")
