@@ -13,7 +13,7 @@ from statistics import median
 from bench.bench_decode import MESSAGE
 from bench.report import Cell, report
 from tautwire import MessageEvent
-from tautwire.client.dispatcher import Dispatcher
+from tautwire.client.handlers.dispatcher import Dispatcher
 from tautwire.protocol.codec import decode_events
 
 CONVERSATIONS = 20

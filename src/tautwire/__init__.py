@@ -9,14 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tautwire.client.backfill import Backfill as Backfill
-    from tautwire.client.backfill import Backfilled as Backfilled
-    from tautwire.client.blocking import BlockingRTMClient as BlockingRTMClient
-    from tautwire.client.delivery import Closed as Closed
-    from tautwire.client.delivery import Gap as Gap
-    from tautwire.client.dispatcher import Dispatcher as Dispatcher
-    from tautwire.client.dispatcher import HandlerObject as HandlerObject
-    from tautwire.client.dispatcher import Registration as Registration
+    from tautwire.client.backfill.options import Backfill as Backfill
+    from tautwire.client.backfill.options import Backfilled as Backfilled
+    from tautwire.client.blocking.client import BlockingRTMClient as BlockingRTMClient
+    from tautwire.client.connection.rtm_connect import Identity as Identity
+    from tautwire.client.connection.rtm_connect import Resume as Resume
+    from tautwire.client.connection.supervisor import ClientState as ClientState
+    from tautwire.client.delivery.delivery import Closed as Closed
+    from tautwire.client.delivery.delivery import Gap as Gap
     from tautwire.client.errors import BackfillIncomplete as BackfillIncomplete
     from tautwire.client.errors import ClientClosed as ClientClosed
     from tautwire.client.errors import ConnectError as ConnectError
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from tautwire.client.errors import SendUnknown as SendUnknown
     from tautwire.client.errors import UnreadableFrame as UnreadableFrame
     from tautwire.client.errors import ViewIncomplete as ViewIncomplete
-    from tautwire.client.grant import Identity as Identity
-    from tautwire.client.grant import Resume as Resume
+    from tautwire.client.handlers.dispatcher import Dispatcher as Dispatcher
+    from tautwire.client.handlers.dispatcher import HandlerObject as HandlerObject
+    from tautwire.client.handlers.dispatcher import Registration as Registration
+    from tautwire.client.handlers.registry import Queue as Queue
     from tautwire.client.metrics import Metrics as Metrics
     from tautwire.client.metrics import Run as Run
-    from tautwire.client.registry import Queue as Queue
-    from tautwire.client.rtm import RTMClient as RTMClient
-    from tautwire.client.supervisor import ClientState as ClientState
-    from tautwire.client.view import View as View
-    from tautwire.client.wanted import ViewOptions as ViewOptions
+    from tautwire.client.rtm_client import RTMClient as RTMClient
+    from tautwire.client.view.options import ViewOptions as ViewOptions
+    from tautwire.client.view.view import View as View
     from tautwire.protocol.errors import ConfigError as ConfigError
     from tautwire.protocol.errors import TautwireError as TautwireError
     from tautwire.protocol.events import *  # noqa: F403 (the list is kept there)
@@ -59,10 +59,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "client.backfill": ("Backfill", "Backfilled"),
-    "client.blocking": ("BlockingRTMClient",),
-    "client.delivery": ("Closed", "Gap"),
-    "client.dispatcher": ("Dispatcher", "HandlerObject", "Registration"),
+    "client.backfill.options": ("Backfill", "Backfilled"),
+    "client.blocking.client": ("BlockingRTMClient",),
+    "client.delivery.delivery": ("Closed", "Gap"),
+    "client.handlers.dispatcher": ("Dispatcher", "HandlerObject", "Registration"),
     "client.errors": (
         "BackfillIncomplete",
         "ClientClosed",
@@ -77,13 +77,13 @@ _HOMES = {
         "UnreadableFrame",
         "ViewIncomplete",
     ),
-    "client.grant": ("Identity", "Resume"),
+    "client.connection.rtm_connect": ("Identity", "Resume"),
     "client.metrics": ("Metrics", "Run"),
-    "client.registry": ("Queue",),
-    "client.rtm": ("RTMClient",),
-    "client.supervisor": ("ClientState",),
-    "client.view": ("View",),
-    "client.wanted": ("ViewOptions",),
+    "client.handlers.registry": ("Queue",),
+    "client.rtm_client": ("RTMClient",),
+    "client.connection.supervisor": ("ClientState",),
+    "client.view.view": ("View",),
+    "client.view.options": ("ViewOptions",),
     "protocol.errors": ("ConfigError", "TautwireError"),
     "protocol.frames": (
         "Ack",

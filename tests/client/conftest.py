@@ -24,14 +24,14 @@ from tautwire import Patience, RTMClient
 @pytest.fixture(autouse=True)
 def _short_settling(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that no planned change of the connection costs a test a second."""
-    monkeypatch.setattr("tautwire.client.handover.SETTLE", 0.05)
+    monkeypatch.setattr("tautwire.client.connection.handover.SETTLE", 0.05)
 
 
 @pytest.fixture
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests that wait for the end of a wait: nothing comes in these times that they want to see."""
-    monkeypatch.setattr("tautwire.client.connection._DRAIN", 0.3)
-    monkeypatch.setattr("tautwire.client.delivery.REPLAY_WAIT", 0.3)
+    monkeypatch.setattr("tautwire.client.connection.connection._DRAIN", 0.3)
+    monkeypatch.setattr("tautwire.client.delivery.delivery.REPLAY_WAIT", 0.3)
 
 
 @pytest.fixture

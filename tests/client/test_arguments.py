@@ -25,8 +25,8 @@ from tautwire import (
     SendUnknown,
     Typing,
 )
-from tautwire.client import turn
-from tautwire.client.turn import Turn
+from tautwire.client.sending import pacer as turn
+from tautwire.client.sending.pacer import Turn
 
 WRONG_SAYS: dict[str, tuple[tuple[Any, ...], dict[str, Any], str]] = {
     "a text of None": (("C1", None), {}, "text must be a str, got None"),

@@ -28,7 +28,7 @@ from tautwire import (
     RTMClient,
     SendUnknown,
 )
-from tautwire.client.connection import Connection
+from tautwire.client.connection.connection import Connection
 from tautwire.protocol.errors import ConfigError
 from tautwire.protocol.frames import PingMessage
 
@@ -36,7 +36,7 @@ from tautwire.protocol.frames import PingMessage
 async def test_a_loop_that_is_blocked_again_and_again_notices_silence_all_the_same(
     fake: FakeServer, make: MakeAsync, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tautwire.client.connection._LATE", 0.01)
+    monkeypatch.setattr("tautwire.client.connection.connection._LATE", 0.01)
     fake.reply = lambda frame: None
     closes: list[Closed] = []
     client = make(patience=Patience(idle=0.05, silence=0.1))

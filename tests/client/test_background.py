@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tautwire import ClientClosed
-from tautwire.client.background import Background
+from tautwire.client.blocking.loop_thread import Background
 
 
 async def nothing(_caller: object, _grace: float) -> None:

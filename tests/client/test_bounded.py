@@ -13,10 +13,10 @@ import pytest
 
 from fake import TICKET, TOKEN
 from tautwire import ConnectError, RateLimited
-from tautwire.client import bounded
-from tautwire.client.bounded import MAX_GRANT, MAX_PAGE, MAX_REDIRECTS
-from tautwire.client.calls import CallError, call
-from tautwire.client.grant import Grant, ask
+from tautwire.client.connection.rtm_connect import Grant, ask
+from tautwire.client.net import bounded
+from tautwire.client.net.bounded import MAX_GRANT, MAX_PAGE, MAX_REDIRECTS
+from tautwire.client.net.calls import CallError, call
 from tautwire.client.settings import Settings
 
 GOOD = {
@@ -170,7 +170,7 @@ async def test_a_head_without_an_end_is_given_up(lines: int) -> None:
 
 
 async def test_a_page_of_a_list_may_be_longer_but_not_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tautwire.client.calls.TRIES", 1)
+    monkeypatch.setattr("tautwire.client.net.calls.TRIES", 1)
     filler = b" " * 65_536
     some = MAX_GRANT // len(filler) + 2
 

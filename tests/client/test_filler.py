@@ -12,9 +12,9 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from tautwire import Backfill, Backfilled, BackfillIncomplete, ConfigError, Event, Gap, Message
-from tautwire.client import calls
-from tautwire.client import filler as filler_module
-from tautwire.client.filler import Filler
+from tautwire.client.backfill import filler as filler_module
+from tautwire.client.backfill.filler import Filler
+from tautwire.client.net import calls
 from tautwire.protocol.codec import decode_event, encode
 from tautwire.protocol.ids import ChannelId, Ts
 

@@ -25,10 +25,10 @@ from tautwire import (
     Registration,
     SendUnknown,
 )
-from tautwire.client import flow as flow_module
-from tautwire.client.flow import UNMEASURED
-from tautwire.client.intake import MAX_HELD
-from tautwire.client.transport import RECEIVE_BUFFER, _PicowsTransport
+from tautwire.client import backpressure as flow_module
+from tautwire.client.backpressure import UNMEASURED
+from tautwire.client.connection.intake import MAX_HELD
+from tautwire.client.connection.transport import RECEIVE_BUFFER, _PicowsTransport
 
 MEBIBYTE = 1024 * 1024
 ONE_READ = 4 * RECEIVE_BUFFER
@@ -555,7 +555,7 @@ def test_what_stands_unread_behind_the_last_pong_is_a_gap(
     fake: FakeServer, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server without positions may send events behind the pong; they are waited for, but not read without room."""
-    monkeypatch.setattr("tautwire.client.handover.SETTLE", 0.5)
+    monkeypatch.setattr("tautwire.client.connection.handover.SETTLE", 0.5)
     client = make_client()
     stuck = Stuck(client, limit_bytes=2_000)
     gaps: list[Gap] = []
@@ -593,7 +593,7 @@ def test_while_reading_stands_still_one_read_is_taken_for_each_ping(fake: FakeSe
 def test_the_close_handshake_works_although_nothing_is_read(
     fake: FakeServer, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tautwire.client.transport.CLOSE_PATIENCE", 10 * PATIENCE)
+    monkeypatch.setattr("tautwire.client.connection.transport.CLOSE_PATIENCE", 10 * PATIENCE)
     client, stuck, peer = stuck_client(make_client, fake, "none")
     client.close(grace=0.0)
     assert peer.close_code == 1000

@@ -7,7 +7,7 @@ import pytest
 from slack_sdk.errors import SlackApiError
 
 from tautwire import ConnectError, ConnectRefused, RateLimited, Resume
-from tautwire.client.grant import DEFAULT_RETRY_AFTER, ask
+from tautwire.client.connection.rtm_connect import DEFAULT_RETRY_AFTER, ask
 
 GOOD = {"ok": True, "url": "ws://127.0.0.1:1/rtm/t", "self": {"id": "U1"}, "team": {"id": "T1"}}
 

@@ -9,13 +9,13 @@ import pytest
 from drive import MakeAsync, peer, until
 from fake import PATIENCE, TOKEN, FakeServer, Peer, answer_all, answer_pings, message
 from tautwire import Cause, ClientState, Closed, Gap, MessageEvent, Patience, RTMClient, SendUnknown
-from tautwire.client.connection import Connection
-from tautwire.client.delivery import Delivery
-from tautwire.client.handover import Handover
-from tautwire.client.repeats import Repeats
-from tautwire.client.sends import Orphans
-from tautwire.client.supervisor import Supervisor
-from tautwire.client.transport import _PicowsTransport
+from tautwire.client.connection.connection import Connection
+from tautwire.client.connection.handover import Handover
+from tautwire.client.connection.supervisor import Supervisor
+from tautwire.client.connection.transport import _PicowsTransport
+from tautwire.client.delivery.delivery import Delivery
+from tautwire.client.delivery.duplicates import Repeats
+from tautwire.client.sending.unanswered import Orphans
 from tautwire.protocol.errors import TautwireError
 from tautwire.session.client import MAX_FRAME_ID, MAX_OWN_ID, ClientSession
 from tautwire.session.governor import Governor
@@ -91,8 +91,8 @@ async def test_a_send_over_a_replaced_connection_ends_though_its_successor_dies(
 async def test_a_successor_that_holds_back_too_much_is_read_when_the_old_connection_is_over(
     fake: FakeServer, make: MakeAsync, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tautwire.client.connection._DRAIN", 3600.0)
-    monkeypatch.setattr("tautwire.client.intake.MAX_HELD", 10_000)
+    monkeypatch.setattr("tautwire.client.connection.connection._DRAIN", 3600.0)
+    monkeypatch.setattr("tautwire.client.connection.intake.MAX_HELD", 10_000)
     client = make()
     got = texts(client)
     await client.connect()
@@ -115,7 +115,7 @@ async def test_an_event_behind_the_pong_of_the_old_connection_is_delivered(
     fake: FakeServer, make: MakeAsync, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing says that a server sends replies and events one after the other; copies are recognised all the same."""
-    monkeypatch.setattr("tautwire.client.handover.SETTLE", 1.0)
+    monkeypatch.setattr("tautwire.client.connection.handover.SETTLE", 1.0)
     client = make()
     got = texts(client)
     await client.connect()
@@ -142,8 +142,8 @@ async def test_an_event_behind_the_pong_of_the_old_connection_is_delivered(
 async def test_a_server_with_positions_is_not_waited_for_after_its_pong(
     fake: FakeServer, make: MakeAsync, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tautwire.client.handover.SETTLE", 3600.0)
-    monkeypatch.setattr("tautwire.client.connection._DRAIN", 3600.0)
+    monkeypatch.setattr("tautwire.client.connection.handover.SETTLE", 3600.0)
+    monkeypatch.setattr("tautwire.client.connection.connection._DRAIN", 3600.0)
     fake.answers.extend([{"resume": "new", "position": 1}, {"resume": "resumed", "position": 1}])
     client = make()
     got = texts(client)
@@ -351,9 +351,9 @@ async def test_a_step_that_fails_costs_itself_only(
     fake: FakeServer, make: MakeAsync, monkeypatch: pytest.MonkeyPatch, owner: type, name: str
 ) -> None:
     """Whichever it is: calls return, sends end, silence is noticed, and the client connects again."""
-    monkeypatch.setattr("tautwire.client.supervisor._AFTER_DEFECT", 0.05)
-    monkeypatch.setattr("tautwire.client.connection._DRAIN", 0.2)
-    monkeypatch.setattr("tautwire.client.delivery.REPLAY_WAIT", 0.05)
+    monkeypatch.setattr("tautwire.client.connection.supervisor._AFTER_DEFECT", 0.05)
+    monkeypatch.setattr("tautwire.client.connection.connection._DRAIN", 0.2)
+    monkeypatch.setattr("tautwire.client.delivery.delivery.REPLAY_WAIT", 0.05)
     failing = Failing(monkeypatch, owner, name)
     fake.reply = answer_all
     client = make(patience=Patience(idle=0.1, silence=0.6, reply=2.0, hello=2.0), send_timeout=5.0, connect_timeout=5.0)

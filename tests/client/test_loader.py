@@ -10,7 +10,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from tautwire import Event, NotConnected, View, ViewIncomplete, ViewOptions
-from tautwire.client.loader import Loader
+from tautwire.client.view.loader import Loader
 from tautwire.protocol.codec import decode_event, encode
 from tautwire.protocol.ids import UserId
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fake import PATIENCE
-from tautwire.client.flow import LONG, Flow
-from tautwire.client.lanes import TaskLanes, ThreadLanes
-from tautwire.client.mailboxes import Limits, Mailboxes, Overflow
+from tautwire.client.backpressure import LONG, Flow
+from tautwire.client.handlers.mailbox import Limits, Mailboxes, Overflow
+from tautwire.client.handlers.queues import TaskLanes, ThreadLanes
 
 Item = tuple[str, int]
 KINDS = ["task", "thread"]
@@ -210,7 +210,7 @@ def test_a_long_pause_is_reported_once_with_all_that_cause_it(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     now = 100.0
-    monkeypatch.setattr("tautwire.client.flow.monotonic", lambda: now)
+    monkeypatch.setattr("tautwire.client.backpressure.monotonic", lambda: now)
     flow = Flow()
     flow.mark("one", "first", is_full=True, is_stuffed=False)
     now += LONG - 1

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tautwire import Event, MessageChangedEvent, MessageEvent, UnknownEvent
-from tautwire.client.backfill import mark
-from tautwire.client.merge import OVERLAP, RECENT, Channel, place_of
+from tautwire.client.backfill.channel import OVERLAP, RECENT, Channel, place_of
+from tautwire.client.backfill.options import mark
 from tautwire.protocol.codec import decode_event, encode
 from tautwire.protocol.ids import ChannelId, ts_from_micros, ts_to_micros
 

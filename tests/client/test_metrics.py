@@ -10,7 +10,7 @@ import pytest
 
 from fake import PATIENCE
 from tautwire import Dispatcher, Event, EventsDropped, MessageEvent, Metrics, Run
-from tautwire.client.delivery import Delivery
+from tautwire.client.delivery.delivery import Delivery
 from tautwire.client.metrics import guarded
 from tautwire.protocol.codec import decode_event
 from tautwire.session.client import Arrival

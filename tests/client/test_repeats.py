@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from drive import eventually
 from fake import FakeServer, message
-from tautwire.client.repeats import LIFE, MAX_COUNT, MAX_SIZE, UNSTAMPED_LIFE, Repeats
+from tautwire.client.delivery.duplicates import LIFE, MAX_COUNT, MAX_SIZE, UNSTAMPED_LIFE, Repeats
 
 
 def event(number: int) -> bytes:

@@ -34,8 +34,8 @@ from tautwire import (
     Typing,
     UnknownEvent,
 )
-from tautwire.client import rtm
-from tautwire.client.grant import DEFAULT_RETRY_AFTER
+from tautwire.client import rtm_client as rtm
+from tautwire.client.connection.rtm_connect import DEFAULT_RETRY_AFTER
 from tautwire.session.client import MAX_FRAME_SIZE
 
 

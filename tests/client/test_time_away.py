@@ -30,14 +30,14 @@ class Machine:
                 return real.datetime.now(tz) + machine.was_set + real.timedelta(seconds=machine.slept)
 
         for each in ("connection", "delivery"):
-            patch.setattr(f"tautwire.client.{each}.elapsed", lambda: time.monotonic() + self.slept)
-        patch.setattr("tautwire.client.connection.suspended", lambda: self.slept)
-        patch.setattr("tautwire.client.delivery.datetime", Clock)
+            patch.setattr(f"tautwire.client.{each}.{each}.elapsed", lambda: time.monotonic() + self.slept)
+        patch.setattr("tautwire.client.connection.connection.suspended", lambda: self.slept)
+        patch.setattr("tautwire.client.delivery.delivery.datetime", Clock)
 
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
-    monkeypatch.setattr("tautwire.client.connection._LOOK", 0.1)
+    monkeypatch.setattr("tautwire.client.connection.connection._LOOK", 0.1)
     return Machine(monkeypatch)
 
 
@@ -123,13 +123,13 @@ async def test_the_system_is_asked_when_the_last_byte_came(
     fake: FakeServer, make: MakeAsync, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Bytes that are no message yet are a sign of life, where the system tells of them."""
-    monkeypatch.setattr("tautwire.client.transport._PicowsTransport.quiet_for", lambda _: 0.01)
+    monkeypatch.setattr("tautwire.client.connection.transport._PicowsTransport.quiet_for", lambda _: 0.01)
     fake.reply = lambda _: None
     client = make(patience=Patience(idle=0.1, silence=0.3))
     _, closes = await away(fake, client)
     await asyncio.sleep(1.0)  # three times as long as silence is allowed
     assert closes == []
-    monkeypatch.setattr("tautwire.client.transport._PicowsTransport.quiet_for", lambda _: 60.0)
+    monkeypatch.setattr("tautwire.client.connection.transport._PicowsTransport.quiet_for", lambda _: 60.0)
     await until(lambda: closes)
     assert closes[0].cause is Cause.SILENCE
 
@@ -138,8 +138,8 @@ def test_a_program_that_was_held_up_reads_what_waits_before_it_calls_the_server_
     fake: FakeServer, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the system does not tell when the last byte came, and timers come before sockets, as on uvloop."""
-    monkeypatch.setattr("tautwire.client.transport._PicowsTransport.quiet_for", lambda _: None)
-    monkeypatch.setattr("tautwire.client.connection._LATE", 0.2)
+    monkeypatch.setattr("tautwire.client.connection.transport._PicowsTransport.quiet_for", lambda _: None)
+    monkeypatch.setattr("tautwire.client.connection.connection._LATE", 0.2)
     client = make_client(patience=Patience(idle=0.2, silence=1.0))
     closes: list[Closed] = []
     client.add_close_handler(closes.append)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from tautwire import NotConnected, Rate
-from tautwire.client.turn import Turn
+from tautwire.client.sending.pacer import Turn
 
 SLOW = Rate(per_second=0.001, burst=1)
 """So slow that no turn comes by itself."""

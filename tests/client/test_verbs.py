@@ -258,8 +258,8 @@ async def live(seed: int, fake: FakeServer) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_whatever_happens_every_call_returns_and_no_loss_is_silent(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tautwire.client.connection._DRAIN", 0.3)
-    monkeypatch.setattr("tautwire.client.transport.CLOSE_PATIENCE", 0.3)
+    monkeypatch.setattr("tautwire.client.connection.connection._DRAIN", 0.3)
+    monkeypatch.setattr("tautwire.client.connection.transport.CLOSE_PATIENCE", 0.3)
     threads, sockets = set(threading.enumerate()), open_sockets()
     with FakeServer() as fake, asyncio.Runner() as runner:
         runner.run(asyncio.wait_for(live(seed, fake), 3 * LIMIT))

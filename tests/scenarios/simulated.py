@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import pytest
 
-from tautwire.client.transport import _PicowsTransport
+from tautwire.client.connection.transport import _PicowsTransport
 from tautwire.server.log.writer import Writer
 from tautwire.testing.clock import TurnedClock
 

@@ -23,10 +23,10 @@ from tautwire import (
     SendRefused,
     SendUnknown,
 )
-from tautwire.client import allowances
-from tautwire.client.connection import Connection
-from tautwire.client.grant import Resume, ask
-from tautwire.client.supervisor import ClientState
+from tautwire.client.connection import budget as allowances
+from tautwire.client.connection.connection import Connection
+from tautwire.client.connection.rtm_connect import Resume, ask
+from tautwire.client.connection.supervisor import ClientState
 from tautwire.session.client import Patience
 from tautwire.testing import FOREVER, Link
 from tautwire.testing.workspace import _Stage
@@ -250,9 +250,9 @@ class Day:
             transmit(connection, payload)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("tautwire.client.rtm.ask", asking)
+            patch.setattr("tautwire.client.rtm_client.ask", asking)
             patch.setattr(Connection, "_transmit", sending)
-            patch.setattr("tautwire.client.supervisor.random", self.chance)
+            patch.setattr("tautwire.client.connection.supervisor.random", self.chance)
             yield
 
     # -- the end --------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 
 from subject import MakeSubject, Subject, eventually, open_files
 from tautwire import Backoff, Rate
-from tautwire.client.connection import Connection
+from tautwire.client.connection.connection import Connection
 from tautwire.server.hub.frames import SharedFrames
 from tautwire.testing import BlockingWorkspace, Link
 

@@ -13,7 +13,7 @@ from typing import Final
 import typer
 
 from tautwire.cli.loop import run
-from tautwire.client.rtm import RTMClient
+from tautwire.client.rtm_client import RTMClient
 from tautwire.protocol.frames import Message, PresenceSub, Typing
 from tautwire.protocol.ids import ChannelId, UserId
 from tautwire.server.app import Server

@@ -1,6 +1,6 @@
 """What values a client's settings may have: a wrong one is refused where it is given and not hours later.
 
-Nothing here knows what the settings are for; ``tautwire.client.settings`` asks for each of its own.
+Nothing here knows what the settings are for; ``client/settings`` asks for each of its own.
 """
 
 import math

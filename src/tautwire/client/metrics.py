@@ -12,8 +12,8 @@ from tautwire.client.log import LOG
 from tautwire.protocol.events import Event
 
 if TYPE_CHECKING:
-    from tautwire.client.delivery import Closed
-    from tautwire.client.supervisor import ClientState
+    from tautwire.client.connection.supervisor import ClientState
+    from tautwire.client.delivery.delivery import Closed
 
 Outcome = Literal["delivered", "refused", "unknown"]
 """What became of a frame that waits for a reply."""

@@ -16,10 +16,10 @@ from typing import Final, Literal, TypeVar, get_args
 from slack_sdk.web import WebClient
 from slack_sdk.web.async_client import AsyncWebClient
 
-from tautwire.client.backfill import Backfill
-from tautwire.client.bounded import MAX_GRANT, BoundedClient
+from tautwire.client.backfill.options import Backfill
 from tautwire.client.checks import check_backoff, check_choice, check_patience, check_rate, check_seconds
 from tautwire.client.log import CONNECT_LOG, WEB_LOG
+from tautwire.client.net.bounded import MAX_GRANT, BoundedClient
 from tautwire.protocol.errors import ConfigError
 from tautwire.protocol.tokens import Token
 from tautwire.session.client import Patience

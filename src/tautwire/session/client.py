@@ -14,7 +14,7 @@ What the peer sends never raises: every step is defined in every state.
     CLOSED     CLOSED   CLOSED   CLOSED   CLOSED
 
 What there is to do, the events to deliver among it, stands in ``effects`` afterwards, in order. Time is an argument, in
-seconds, of any clock that never runs backwards. The shell in ``tautwire.client.connection`` owns the socket and the
+seconds, of any clock that never runs backwards. The shell in ``client/connection/connection`` owns the socket and the
 clock, carries out the effects, and calls ``handle_time`` when ``deadline`` has come.
 """
 

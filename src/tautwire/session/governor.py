@@ -8,7 +8,7 @@ an error status, a rate limit, a refused upgrade, no hello, or a connection that
 - a budget: a few attempts are free, in the long run there is about one a minute, the documented tier of the method.
 
 The last two belong to the token, so the clients of one token share them (``Allowance``) and make one attempt at a time.
-Time and chance come in as arguments. ``tautwire.client.supervisor`` asks, sleeps and reports.
+Time and chance come in as arguments. ``client/connection/supervisor`` asks, sleeps and reports.
 """
 
 from typing import Final, NamedTuple

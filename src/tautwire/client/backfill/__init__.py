@@ -1,0 +1,1 @@
+"""Back-fill: messages of the time away, read from the history of channels."""

@@ -1,0 +1,1 @@
+"""The blocking client, and the event loop in a thread that it runs on."""

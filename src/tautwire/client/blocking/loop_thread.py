@@ -1,0 +1,138 @@
+"""An event loop in a thread of its own, for callers that block: it takes work, they wait for results, and it ends.
+
+Whatever runs on the loop may block it for ever or end it early, and the program may fork; here it is seen to that
+nobody waits for what will not come. Nothing here knows RTM; ``client/blocking/client`` owns a background.
+"""
+
+import asyncio
+import concurrent.futures
+import os
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from time import monotonic
+from typing import Any, Final, TypeVar
+
+from tautwire.client.errors import ClientClosed
+from tautwire.client.log import LOG
+from tautwire.client.signals import joined, result_of
+
+R = TypeVar("R")
+
+_SLACK: Final = 3.0
+"""Seconds on top of the grace that an end may take. One that is not held up takes less."""
+
+_LAST_WAIT: Final = 1.0
+"""Seconds given to cancelled tasks."""
+
+
+class Background:
+    """A loop that runs in a daemon thread as soon as it is made.
+
+    Args:
+        finish: closes what runs on the loop, given the thread that wants it and the seconds of grace. Run on the loop
+            as the last thing, also if the loop ends unasked.
+    """
+
+    def __init__(self, finish: Callable[[object, float], Coroutine[Any, Any, None]]) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._finish = finish
+        self._wanted: asyncio.Future[tuple[object, float]] = self.loop.create_future()
+        self._pid = os.getpid()
+        self.fault: BaseException | None = None
+        """What ended the loop unasked; everything on it was closed then."""
+        self._until = 0.0  # when the end that is under way has to be over
+        self._is_left_behind = False
+        self._thread = threading.Thread(target=self._run, name="tautwire-client", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether this is a copy, made by a fork, of what runs in another process."""
+        return os.getpid() != self._pid
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come of any work."""
+        return self._is_left_behind or self.is_forked or not self._thread.is_alive()
+
+    def check_caller(self) -> None:
+        """See that the caller can wait for what runs here.
+
+        Raises:
+            RuntimeError: it runs here itself, or in a fork.
+        """
+        if self.is_forked:
+            raise RuntimeError("the client runs in the process that was forked; make a new client after the fork")
+        if threading.current_thread() is self._thread:
+            raise RuntimeError(
+                "a coroutine function or inline handler runs on the client's loop and would wait for itself; "
+                "use a plain handler, or RTMClient. To end the client from here, call close() in a thread of its own: "
+                "threading.Thread(target=client.close).start()"
+            )
+
+    def wait(self, work: Coroutine[Any, Any, R]) -> R:
+        """Run a coroutine on the loop and wait for its outcome.
+
+        Raises:
+            ClientClosed: the loop has ended or will not answer any more, or the work was cancelled.
+        """
+        try:
+            future = asyncio.run_coroutine_threadsafe(work, self.loop)
+        except RuntimeError:  # the loop is closed
+            work.close()
+            raise ClientClosed from self.fault
+        try:
+            return result_of(future, unless=lambda: self.is_over)
+        except concurrent.futures.CancelledError:
+            raise ClientClosed from self.fault
+        except BaseException:  # Ctrl-C, among others: do not leave the work behind
+            future.cancel()
+            raise
+
+    def end(self, grace: float) -> None:
+        """Finish what runs here and end the thread, within the grace and three seconds.
+
+        A loop that does not come to its end by then, since a handler blocks it, is left behind; it ends as soon as it
+        can. Who calls this while another's call is at it waits for that one, but only as long as said here.
+        """
+        until = monotonic() + max(grace, 0.0) + _SLACK
+        with suppress(RuntimeError):  # the loop is closed
+            self.loop.call_soon_threadsafe(self._want, threading.current_thread(), grace, until)
+        if self._is_left_behind or joined(self._thread, until) or monotonic() < self._until:
+            return
+        self._is_left_behind = True
+        LOG.warning("the client's thread does not end, since a handler blocks its loop; it is left behind")
+
+    # -- in the thread --------------------------------------------------------------------------------------
+
+    def _want(self, caller: object, grace: float, until: float) -> None:
+        if not self._wanted.done():
+            self._until = until
+            self._wanted.set_result((caller, grace))
+
+    async def _serve(self) -> None:
+        await self._finish(*await self._wanted)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        try:
+            self.loop.run_until_complete(self._serve())
+        except BaseException as error:  # noqa: BLE001 (also SystemExit: it would end the thread unseen)
+            self.fault = error
+            LOG.error("the client is closed, since its loop ended", exc_info=error)
+            with suppress(BaseException):
+                self.loop.run_until_complete(self._finish(None, 0.0))
+        _clear(self.loop)
+
+
+def _clear(loop: asyncio.AbstractEventLoop) -> None:
+    """End what users left on a loop, and the loop."""
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        loop.run_until_complete(asyncio.wait(left, timeout=_LAST_WAIT))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()

@@ -1,0 +1,1 @@
+"""Connections: asking for one, keeping one up, changing from one to the next, and the socket below."""

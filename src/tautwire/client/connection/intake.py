@@ -1,0 +1,123 @@
+"""Where a connection puts what the server says, what it keeps back, and whether its socket is read meanwhile.
+
+Events are kept back while the connection is on hold, since its predecessor speaks first
+(``client/connection/handover``), and while a queue has no room for anything (``client/backpressure``). What stands
+unread in the socket is not lost: it is read when there is room, or else the connection ends, which is a gap.
+
+Nothing here knows the socket: ``client/connection/connection`` carries out what is decided here.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, Protocol, TypeAlias
+
+from tautwire.client.backpressure import Flow
+from tautwire.client.errors import SendRefused
+from tautwire.session.client import Arrival, Deliver, Positioned
+
+MAX_HELD: Final = 4 * 1024 * 1024
+"""Bytes of frames that come on hold before nothing is read but replies; as many again for those."""
+
+Kept: TypeAlias = Deliver | Positioned
+
+
+class Inbox(Protocol):
+    """Where a connection puts what the server says. All are called on the loop; none may raise."""
+
+    flow: Flow
+    """Says when not to read."""
+
+    def frames_received(self, frames: Sequence[bytes]) -> None:
+        """Take text messages as they came, before what they say."""
+
+    def events_received(self, arrivals: Iterable[Arrival], frames: Sequence[bytes]) -> None:
+        """Take the next events, and the frames they came in, perhaps with positions among them."""
+
+    def positioned(self, position: str) -> None:
+        """Learn how far the server's log was delivered."""
+
+    def pinged(self, round_trip: float) -> None:
+        """Learn how many seconds a ping took."""
+
+    def refused(self, error: SendRefused) -> None:
+        """Learn that a frame nobody waits for was refused."""
+
+
+class Intake:
+    """How much one connection takes in."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self.reads = True
+        """Whether the socket is read now."""
+        self.takes_one_read = False
+        """Whether one read is to be taken although there is no room."""
+        self.is_on_hold = False
+        """Whether everything is kept back for now."""
+        self.size = 0
+        """Bytes of the frames that came on hold."""
+        self.held: list[Kept] = []
+        """What is kept back, in order."""
+        self._inbox = inbox
+        self._flow = inbox.flow
+        self._read_until = 0.0
+        self._passed_on_until = 0.0
+
+    def put(self, effect: Kept) -> None:
+        """Pass on what the server says, or keep it back: behind what is kept already, or by itself."""
+        if self.is_on_hold or self.held or self._flow.is_stuffed:
+            self.held.append(effect)
+        else:
+            self.pass_on(effect)
+
+    def pass_on(self, effect: Kept) -> None:
+        """Pass on what the server says, whether there is room or not."""
+        if isinstance(effect, Deliver):
+            self._inbox.events_received(effect.arrivals, effect.frames)
+        else:
+            self._inbox.positioned(effect.position)
+
+    def take(self) -> list[Kept]:
+        """Return what was kept back, and keep it no more."""
+        held, self.held, self.size = self.held, [], 0
+        return held
+
+    @property
+    def may_pass_on(self) -> bool:
+        """Whether something is kept back without a reason any more."""
+        return bool(self.held) and not self.is_on_hold and not self._flow.is_stuffed
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing is read but what must be."""
+        return self._flow.is_full or self.size >= MAX_HELD
+
+    @property
+    def is_stuffed(self) -> bool:
+        """Whether nothing is read at all."""
+        return self._flow.is_stuffed or self.size >= 2 * MAX_HELD
+
+    def wants(self, *, is_owed: bool) -> bool:
+        """Tell whether to read.
+
+        What is full stops it, but not for replies that are owed: whoever awaits one may be what the queue waits for.
+        What is stuffed stops it for replies, too, which are given up in their time.
+        """
+        if not self.is_full:
+            return True
+        return (is_owed or self.takes_one_read) and not self.is_stuffed
+
+    def turn(self, reads: bool, heard_at: float) -> None:
+        """Note that reading begins or ends, and when the server was last heard."""
+        if not reads:
+            self._read_until = heard_at
+        self.reads = reads
+
+    def note_heard(self, heard_at: float) -> None:
+        """Note when the server was last heard, before it is heard again."""
+        if not self.held:
+            self._passed_on_until = heard_at
+
+    def heard_at(self, heard_at: float) -> float:
+        """Return when the server was last heard, leaving aside what is not read or kept back."""
+        if self.held:
+            return self._passed_on_until
+        return heard_at if self.reads else self._read_until

@@ -1,0 +1,234 @@
+"""``rtm.connect``: asking for a ticket, and telling apart what its refusals mean.
+
+An answer is a ``Grant``. A refusal is one of three: trying again is useless, has to wait, or may work.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from math import isfinite
+from time import time
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from tautwire.client.errors import ConnectError, ConnectRefused, RateLimited
+from tautwire.client.net.bounded import NO_OBJECT
+from tautwire.client.net.reasons import WANTS_CREDENTIALS, explain, refused_by_proxy
+from tautwire.protocol.ids import TeamId, UserId
+
+DEFAULT_RETRY_AFTER: Final = 30.0
+"""Seconds to wait after a 429 that does not say how long in seconds. Source: rtm.md 14.1 (recommended)."""
+
+FATAL: Final = frozenset(
+    {
+        "not_authed",
+        "invalid_auth",
+        "account_inactive",
+        "token_revoked",
+        "token_expired",
+        "user_removed_from_team",
+        "team_disabled",
+        "missing_scope",
+        "not_allowed_token_type",
+        "no_permission",
+        "access_denied",
+        "is_bot",
+        "accesslimited",
+        "enterprise_is_restricted",
+        "two_factor_setup_required",
+        "ekm_access_denied",
+        "team_access_not_granted",
+        "method_deprecated",
+        "deprecated_endpoint",
+        "upgrade_required",
+        "unknown_method",
+        "invalid_arguments",
+        "invalid_arg_name",
+        "invalid_array_arg",
+        "invalid_charset",
+        "invalid_form_data",
+        "invalid_post_type",
+        "missing_post_type",
+    }
+)
+"""Errors of rtm.connect that time does not heal. Source: rtm.md 1.3 (documented). Any other one is tried again."""
+
+
+class SelfUser(msgspec.Struct, frozen=True):
+    """Who the token is: ``self`` of rtm.connect."""
+
+    id: UserId
+    name: str = ""
+
+
+class SelfTeam(msgspec.Struct, frozen=True):
+    """The workspace of the token: ``team`` of rtm.connect."""
+
+    id: TeamId
+    name: str = ""
+    domain: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who is connected, and where."""
+
+    user: SelfUser
+    team: SelfTeam
+
+
+class Resume(Enum):
+    """What the server said about events since our position. Only our own server says anything."""
+
+    RESUMED = "resumed"
+    """Everything since the position comes, after the hello."""
+    RESYNC = "resync"
+    """The position is too old: something is missing."""
+    NEW = "new"
+    """There was no position to go on from; positions follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A ticket's address with what came along."""
+
+    url: str = field(repr=False)
+    identity: Identity
+    resume: Resume | None
+    """None from a server that knows no positions."""
+    position: str | None
+    clock_ahead: float | None = None
+    """Seconds that the server's clock is ahead of ours, up to one second too few; None if it does not say."""
+
+
+async def ask(web: AsyncWebClient, position: str | None, within: float) -> Grant:
+    """Call ``rtm.connect`` once.
+
+    Args:
+        position: where in the workspace's log to go on; None for "from now". Other servers ignore it.
+        within: seconds for the call.
+
+    Raises:
+        ConnectRefused: trying again is useless.
+        RateLimited: trying again has to wait.
+        ConnectError: anything else.
+    """
+    try:
+        async with asyncio.timeout(within):
+            # POST, since aiohttp makes a GET twice when the first one is dropped, which nobody paid for
+            response = await web.api_call("rtm.connect", http_verb="POST", params=_arguments(position))
+            return _grant(response.data, _clock_ahead(response), is_secure=web.base_url.startswith("https:"))
+    except SlackApiError as error:
+        is_relayed = web.proxy is not None and web.base_url.startswith("http:")
+        raise _refusal(error, is_relayed=is_relayed) from None  # the original's text holds the whole answer
+    except TimeoutError:
+        raise ConnectError(f"rtm.connect did not answer within {within:g} s") from None
+    except ConnectError:
+        raise
+    except Exception as error:  # noqa: BLE001 (whatever breaks between us and the API, the next try may work)
+        raise ConnectError(f"rtm.connect failed: {explain(error)}") from None
+
+
+def _arguments(position: str | None) -> dict[str, Any]:
+    return {"batch_presence_aware": True, "presence_sub": True, "resume": position or ""}
+
+
+def _grant(data: object, clock_ahead: float | None, *, is_secure: bool) -> Grant:
+    if not isinstance(data, Mapping):
+        raise ConnectError(NO_OBJECT)
+    try:
+        resume, position = data.get("resume"), data.get("position")
+        return Grant(
+            url=_address(msgspec.convert(data["url"], str), is_secure=is_secure),
+            identity=Identity(msgspec.convert(data["self"], SelfUser), msgspec.convert(data["team"], SelfTeam)),
+            resume=Resume(resume) if resume in _RESUMES else None,
+            position=str(position) if isinstance(position, str | int) else None,
+            clock_ahead=clock_ahead,
+        )
+    except (KeyError, TypeError, msgspec.ValidationError) as error:
+        raise ConnectError(f"rtm.connect answered without what it owes: {error}") from None
+
+
+def _address(url: str, *, is_secure: bool) -> str:
+    """Return the address as it is, if it can be one of a WebSocket, and does not show a ticket that came in secret."""
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in ("ws", "wss") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:  # its text would hold the address, hence the ticket
+        is_good = False
+    if not is_good or not url.isprintable() or " " in url:  # a line break would end the line of the request
+        raise ConnectError("rtm.connect answered with an address that is none of a WebSocket")
+    if is_secure and parts.scheme != "wss":
+        raise ConnectError(
+            "rtm.connect was called by https, but its address begins with ws:// instead of wss://: the ticket would go "
+            "unencrypted; behind a proxy that takes TLS off, the server has to be told so"
+        )
+    return url
+
+
+_RESUMES: Final = {each.value for each in Resume}
+
+
+def _refusal(error: SlackApiError, *, is_relayed: bool) -> ConnectError:
+    """Say what a refusal means; ``is_relayed`` if the answer may be a proxy's own, since the call was plain HTTP."""
+    refusal = read_refusal(error)
+    if refusal.retry_after is not None:
+        return RateLimited(refusal.retry_after)
+    if refusal.code in FATAL:
+        return ConnectRefused(refusal.code, refusal.needed)
+    if refusal.code:
+        return ConnectError(f"rtm.connect failed: {refusal.code}")
+    if is_relayed and refusal.status in WANTS_CREDENTIALS:  # the API itself refuses with an error code
+        return ConnectError(f"rtm.connect failed: {refused_by_proxy(refusal.status)}")
+    return ConnectError(f"rtm.connect failed: HTTP status {refusal.status}")
+
+
+class Refusal(NamedTuple):
+    """How any method of the Web API said no."""
+
+    status: int
+    code: str
+    """The error string, "" if there is none."""
+    needed: str
+    """The scope that is missing, where the server names it."""
+    retry_after: float | None
+    """Seconds to wait if the call came too soon, else None."""
+
+
+def read_refusal(error: SlackApiError) -> Refusal:
+    """Read what slack_sdk makes of a refusal; its text holds the whole answer and is not for logs."""
+    response: Any = error.response
+    status = getattr(response, "status_code", None) or getattr(response, "status", None) or 0
+    data = getattr(response, "data", None)
+    answer: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
+    code = str(answer.get("error") or "")
+    is_limited = status == 429 or code in ("ratelimited", "rate_limited")
+    return Refusal(status, code, str(answer.get("needed") or ""), _retry_after(response) if is_limited else None)
+
+
+def _retry_after(response: object) -> float:
+    try:
+        seconds = float(_header(response, "retry-after") or "")
+    except ValueError:
+        return DEFAULT_RETRY_AFTER
+    return seconds if isfinite(seconds) and seconds >= 0 else DEFAULT_RETRY_AFTER
+
+
+def _clock_ahead(response: object) -> float | None:
+    try:
+        return parsedate_to_datetime(_header(response, "date") or "").timestamp() - time()
+    except ValueError:
+        return None
+
+
+def _header(response: object, name: str) -> str | None:
+    headers: Mapping[str, Any] = getattr(response, "headers", None) or {}
+    found = {str(key).lower(): value for key, value in headers.items()}.get(name)
+    value = found[0] if isinstance(found, list) and found else found
+    return None if value is None else str(value)

@@ -1,0 +1,378 @@
+"""The asyncio client: what a program calls. The work is done by the parts it puts together.
+
+A ``Supervisor`` keeps a connection up, a ``Delivery`` brings what it says to the handlers, a ``Sending`` sends frames.
+``client/blocking/client`` runs this very client on a loop of its own.
+"""
+
+import asyncio
+import ssl as ssl_module
+from collections.abc import Iterable, Mapping
+from os import PathLike
+from time import monotonic
+from types import TracebackType
+from typing import Any, Final, Self, overload
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from tautwire.client.backfill.filler import Filler
+from tautwire.client.backfill.options import Backfill
+from tautwire.client.connection.connection import Connection
+from tautwire.client.connection.replies import Reply
+from tautwire.client.connection.rtm_connect import Identity, ask
+from tautwire.client.connection.supervisor import ClientState, Supervisor
+from tautwire.client.delivery.delivery import Delivery
+from tautwire.client.errors import NotConnected
+from tautwire.client.guard import finished
+from tautwire.client.handlers.dispatcher import Dispatcher
+from tautwire.client.handlers.queues import HANDLER
+from tautwire.client.handlers.registry import HandlerRegistry
+from tautwire.client.metrics import Metrics
+from tautwire.client.sending.sending import Sending, said, users
+from tautwire.client.sending.unanswered import first_id
+from tautwire.client.settings import MESSAGE_RATE, Offline, Settings
+from tautwire.client.signals import waking
+from tautwire.client.view.loader import Loader
+from tautwire.client.view.options import ViewOptions
+from tautwire.client.view.view import View
+from tautwire.protocol.errors import ConfigError
+from tautwire.protocol.frames import (
+    Ack,
+    ClientFrame,
+    Message,
+    PingMessage,
+    Pong,
+    PresenceQuery,
+    PresenceSub,
+    Tickle,
+    Typing,
+)
+from tautwire.protocol.ids import ChannelId, Ts
+from tautwire.protocol.tokens import Token
+from tautwire.session.client import Patience
+from tautwire.session.governor import Backoff
+from tautwire.session.ratelimit import Rate
+
+GRACE: Final = 2.0
+"""Seconds ``close`` gives to handlers that are at work or have work waiting."""
+
+
+class RTMClient(HandlerRegistry):
+    """A typed RTM client for asyncio. All coroutine methods are for one loop; handlers come and go from any thread.
+
+    Args:
+        token: ``xoxb-…`` or ``xoxp-…``; without it, ``SLACK_BOT_TOKEN``.
+        base_url: address of the Web API; without it ``SLACK_API_URL``, else Slack's.
+        dispatcher: event handlers that were registered before there was a client.
+        proxy: a proxy URL for HTTP and WebSocket; "" for none; without it, the environment decides.
+        ssl: TLS settings for HTTP and WebSocket.
+        ca_file: a file with the certificate of a CA of your own, trusted besides the system's; instead of ``ssl``.
+        connect_timeout: seconds for ``rtm.connect``, and again for opening the socket.
+        send_timeout: seconds a frame waits for a connection to come back. A message may wait longer for its turn while
+            there is one, see ``message_rate``.
+        offline: what ``send`` does while there is no connection but one is being made: ``"wait"``; ``"fail"``; or
+            ``"drop"``, which forgets typing, presence queries and tickles, and fails for the others.
+        message_rate: how fast messages go out; None for no limit.
+        auto_reconnect: whether a lost connection is replaced.
+        patience: seconds to wait for hello, replies and signs of life.
+        backoff: how attempts to connect are spread.
+        backfill: channels whose messages are looked for in their history after a gap the server does not fill.
+        metrics: hears what the client does.
+        view: what of the workspace is kept in ``view``.
+
+    Raises:
+        ConfigError: there is no token, an address or a file is not one, or another setting has a value it cannot have.
+    """
+
+    def __init__(
+        self,
+        token: Token | str | None = None,
+        base_url: str | None = None,
+        *,
+        dispatcher: Dispatcher | None = None,
+        proxy: str | None = None,
+        ssl: ssl_module.SSLContext | None = None,
+        ca_file: str | PathLike[str] | None = None,
+        connect_timeout: float = 30.0,
+        send_timeout: float = 30.0,
+        offline: Offline = "wait",
+        message_rate: Rate | None = MESSAGE_RATE,
+        auto_reconnect: bool = True,
+        patience: Patience | None = None,
+        backoff: Backoff | None = None,
+        backfill: Backfill | None = None,
+        metrics: Metrics | None = None,
+        view: ViewOptions | None = None,
+    ) -> None:
+        settings = Settings.of(
+            token,
+            base_url,
+            proxy=proxy,
+            ssl=ssl,
+            ca_file=ca_file,
+            connect_timeout=connect_timeout,
+            send_timeout=send_timeout,
+            offline=offline,
+            message_rate=message_rate,
+            auto_reconnect=auto_reconnect,
+            patience=patience or Patience(),
+            backoff=backoff or Backoff(),
+            backfill=backfill,
+        )
+        super().__init__(Delivery(dispatcher or Dispatcher(), reply_patience=settings.patience.reply, metrics=metrics))
+        self.settings = settings
+        """What the client was told, the environment included."""
+        self.web: AsyncWebClient = settings.web_client()
+        """slack_sdk's Web API client, with the same token, address, proxy and TLS."""
+        self._rtm_connect = settings.connect_client()
+        if backfill is not None:
+            delivery = self.delivery
+            web = settings.reading_client()
+            publish = delivery.fillings.publish
+            delivery.fill_with(Filler(backfill, web, delivery.dispatch, delivery.refused, publish))
+        if view is not None:
+            self._view = View(view)
+            loader = Loader(self._view, view, settings.reading_client(), self.delivery.refused)
+            self.delivery.view_with(loader)
+        self._supervisor = Supervisor(self._open, self.delivery, settings)
+        self.sending = Sending(self._supervisor, self.delivery, settings)
+        """The sending half of the client."""
+        self._last: Connection | None = None
+        self._closing: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.state.value} at {self.settings.base_url}>"
+
+    # -- looking --------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> ClientState:
+        """Where the client is in its life."""
+        return self._supervisor.state
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a connection delivers events and takes frames."""
+        return self._supervisor.connection is not None
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why the client gave up (``ConnectRefused``); None unless its state is FAILED, which outlives ``close``."""
+        return self._supervisor.failure
+
+    @property
+    def identity(self) -> Identity:
+        """Who is connected, and where: ``self`` and ``team`` of the last ``rtm.connect``.
+
+        Raises:
+            NotConnected: there was no connection yet.
+        """
+        if self._identity is None:
+            raise NotConnected
+        return self._identity
+
+    _identity: Identity | None = None
+
+    @property
+    def view(self) -> View:
+        """Users, conversations and members, kept current by events.
+
+        Raises:
+            ConfigError: the client was made without one.
+        """
+        if self._view is None:
+            raise ConfigError("this client keeps no view: give it view=ViewOptions()")
+        return self._view
+
+    _view: View | None = None
+
+    async def load_view(self) -> None:
+        """Read the view anew, or wait for the reading that is under way. Each hello that resumes nothing begins one.
+
+        Raises:
+            ViewIncomplete: something could not be read.
+            NotConnected: the client was stopped meanwhile.
+            ConfigError: the client was made without a view.
+        """
+        loader = self.delivery.loader
+        if loader is None:
+            raise ConfigError("this client keeps no view: give it view=ViewOptions()")
+        await self._supervisor.ready()
+        await loader.load()
+
+    @property
+    def round_trip(self) -> float | None:
+        """Seconds the last ping of this connection took; None before the first answer."""
+        connection = self._supervisor.connection
+        return None if connection is None else connection.round_trip
+
+    @property
+    def position(self) -> str | None:
+        """Place in the workspace's log up to which events were delivered; None from a server without positions."""
+        return self.delivery.position
+
+    # -- connecting -----------------------------------------------------------------------------------------
+
+    async def connect(self) -> None:
+        """Connect, and return after the hello. One attempt: a failure is raised, not repeated.
+
+        From then on a lost connection is replaced in the background. Returns at once if connected; waits for the
+        attempts under way if there are any. An attempt too many for the rate limit waits for its time.
+
+        Raises:
+            ConnectRefused: there is no use in trying again.
+            RateLimited, ConnectError: another try may work.
+            ClientClosed: after close().
+        """
+        await self._supervisor.connect()
+
+    async def reconnect(self) -> None:
+        """Replace the connection by a new one, and return after its hello. The old one delivers until then."""
+        await self._supervisor.reconnect()
+
+    async def disconnect(self) -> None:
+        """End the connection; connect() makes another. Handlers finish what was delivered. Safe in every state."""
+        await self._supervisor.stop()
+        await self.delivery.stop_reading()
+
+    async def run(self) -> None:
+        """Connect and serve until the client is disconnected or closed, then close it.
+
+        Unlike connect(), a first attempt that fails is repeated, unless ``auto_reconnect`` is off. Cancelling this ends
+        the client at once.
+
+        Raises:
+            ConnectRefused: the server will not have us; ``state`` stays FAILED and ``failure`` says why.
+            ConnectError: the first attempt failed, and ``auto_reconnect`` is off.
+            NotConnected: the client's own tasks were cancelled from outside.
+            ClientClosed: after close().
+        """
+        try:
+            with waking(asyncio.get_running_loop()):
+                await self._supervisor.run()
+        except asyncio.CancelledError:
+            await self._close_in_any_case(0.0)
+            raise
+        finally:
+            await self._close_in_any_case(GRACE)
+
+    async def close(self, grace: float = GRACE) -> None:
+        """End everything for good: no task, thread or socket is left. Safe in every state, any number of times.
+
+        Args:
+            grace: seconds for handlers to finish; what runs longer is cancelled. All in all it takes about two
+                seconds more at most. A thread that does not end is left behind, with a line in the log.
+        """
+        await self.close_for(HANDLER.get() or asyncio.current_task(), grace)
+
+    async def close_for(self, caller: object, grace: float) -> None:
+        """As ``close``; ``caller`` is the task or thread that waits, in case it is a handler's."""
+        await asyncio.shield(self._begin_to_close(grace, caller))
+
+    async def _close_in_any_case(self, grace: float) -> None:
+        """As ``close``, but a cancellation does not make it return early: nothing is left then, either."""
+        await finished(self._begin_to_close(grace, asyncio.current_task()))
+
+    def _begin_to_close(self, grace: float, caller: object) -> asyncio.Task[None]:
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._end(grace, caller))
+        return self._closing
+
+    async def _end(self, grace: float, caller: object) -> None:
+        try:
+            await self._supervisor.close()
+        finally:
+            await self.delivery.close(grace, caller)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.connect()
+        except BaseException:
+            await self._close_in_any_case(GRACE)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._close_in_any_case(GRACE)
+
+    async def _open(self, supervisor: Supervisor) -> Connection:
+        old = supervisor.connection
+        began = monotonic()
+        self.delivery.asking(old)
+        grant = await ask(self._rtm_connect, self.delivery.position, self.settings.connect_timeout)
+        self._identity = grant.identity
+        next_id = first_id() if self._last is None else self._last.next_id
+        self._last = await Connection.open(grant, self.delivery, supervisor, self.settings, next_id)
+        self.delivery.metrics.connected(monotonic() - began)
+        return self._last
+
+    # -- sending --------------------------------------------------------------------------------------------
+
+    @overload
+    async def send(self, frame: Message) -> Ack: ...
+    @overload
+    async def send(self, frame: PingMessage) -> Pong: ...
+    @overload
+    async def send(self, frame: Typing | PresenceSub | PresenceQuery | Tickle) -> None: ...
+    @overload
+    async def send(self, frame: Mapping[str, Any] | str) -> Ack | Pong | None: ...
+
+    async def send(self, frame: ClientFrame | Mapping[str, Any] | str) -> Reply | None:
+        """Send a frame; for a message wait until it is stored, for a ping until it is answered.
+
+        Args:
+            frame: a frame, its members as a mapping, or its JSON text. A frame without ``id`` gets one.
+
+        Returns:
+            The ``Ack`` of a message (with its ``ts``), the ``Pong`` of a ping, None for any other frame.
+
+        Raises:
+            FrameError: the frame is too long, has a wrong member, or its id is taken. It was not sent.
+            NotConnected: there is no connection. It was not sent.
+            NotSent: 1,000 messages wait for their turn already, or as many as ``message_rate`` lets go in 1,000
+                seconds if that is more. It was not sent.
+            SendRefused: the server said no.
+            SendUnknown: it was sent, but no reply came, or none of the right kind: it may be stored or not.
+
+        To wait no longer than you like, put ``asyncio.timeout`` around it; a ``TimeoutError`` leaves open whether the
+        frame was sent.
+        """
+        return await self.sending.send(frame)
+
+    async def say(
+        self, channel: str, text: str, *, thread_ts: str | None = None, reply_broadcast: bool | None = None
+    ) -> Ack:
+        """Post a text and return its ack; see ``send``. ``&``, ``<`` and ``>`` have to be escaped by then.
+
+        Args:
+            channel: the id of the conversation.
+            text: up to 4,000 characters.
+            thread_ts: the ts of the message to reply to.
+            reply_broadcast: whether the reply is shown in the channel as well.
+        """
+        return await self.send(said(channel, text, thread_ts, reply_broadcast))
+
+    async def typing(self, channel: str, *, thread_ts: str | None = None) -> None:
+        """Show that we are typing; at most every three seconds."""
+        thread = None if thread_ts is None else Ts(thread_ts)
+        await self.send(Typing(ChannelId(channel), thread_ts=thread))
+
+    async def ping(self) -> float:
+        """Ask the server for a sign of life; return the seconds it took."""
+        return await self.sending.ping()
+
+    async def presence_query(self, ids: Iterable[str]) -> None:
+        """Ask once for the presence of up to 500 users; the answers are presence_change events."""
+        await self.send(PresenceQuery(users(ids)))
+
+    async def presence_sub(self, ids: Iterable[str]) -> None:
+        """Replace the list of users whose presence changes we are told, on this connection and every later one.
+
+        Returns at once, also while there is no connection.
+
+        Raises:
+            FrameError: it is no list of ids, or too long a one.
+            ClientClosed: after close().
+        """
+        await self.send(PresenceSub(users(ids)))

@@ -1,0 +1,1 @@
+"""The local view: users, conversations and members, kept current by events."""
