@@ -10,13 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tautwire.client.backfill.options import Backfill as Backfill
-    from tautwire.client.backfill.options import Backfilled as Backfilled
     from tautwire.client.blocking.client import BlockingRTMClient as BlockingRTMClient
-    from tautwire.client.connection.rtm_connect import Identity as Identity
-    from tautwire.client.connection.rtm_connect import Resume as Resume
-    from tautwire.client.connection.supervisor import ClientState as ClientState
-    from tautwire.client.delivery.delivery import Closed as Closed
-    from tautwire.client.delivery.delivery import Gap as Gap
     from tautwire.client.errors import BackfillIncomplete as BackfillIncomplete
     from tautwire.client.errors import ClientClosed as ClientClosed
     from tautwire.client.errors import ConnectError as ConnectError
@@ -32,9 +26,15 @@ if TYPE_CHECKING:
     from tautwire.client.handlers.dispatcher import Dispatcher as Dispatcher
     from tautwire.client.handlers.dispatcher import HandlerObject as HandlerObject
     from tautwire.client.handlers.dispatcher import Registration as Registration
-    from tautwire.client.handlers.registry import Queue as Queue
     from tautwire.client.metrics import Metrics as Metrics
     from tautwire.client.metrics import Run as Run
+    from tautwire.client.notices import Backfilled as Backfilled
+    from tautwire.client.notices import ClientState as ClientState
+    from tautwire.client.notices import Closed as Closed
+    from tautwire.client.notices import Gap as Gap
+    from tautwire.client.notices import Identity as Identity
+    from tautwire.client.notices import Queue as Queue
+    from tautwire.client.notices import Resume as Resume
     from tautwire.client.rtm_client import RTMClient as RTMClient
     from tautwire.client.view.options import ViewOptions as ViewOptions
     from tautwire.client.view.view import View as View
@@ -59,10 +59,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "client.backfill.options": ("Backfill", "Backfilled"),
+    "client.backfill.options": ("Backfill",),
     "client.blocking.client": ("BlockingRTMClient",),
-    "client.delivery.delivery": ("Closed", "Gap"),
-    "client.handlers.dispatcher": ("Dispatcher", "HandlerObject", "Registration"),
     "client.errors": (
         "BackfillIncomplete",
         "ClientClosed",
@@ -77,13 +75,12 @@ _HOMES = {
         "UnreadableFrame",
         "ViewIncomplete",
     ),
-    "client.connection.rtm_connect": ("Identity", "Resume"),
+    "client.handlers.dispatcher": ("Dispatcher", "HandlerObject", "Registration"),
     "client.metrics": ("Metrics", "Run"),
-    "client.handlers.registry": ("Queue",),
+    "client.notices": ("Backfilled", "ClientState", "Closed", "Gap", "Identity", "Queue", "Resume"),
     "client.rtm_client": ("RTMClient",),
-    "client.connection.supervisor": ("ClientState",),
-    "client.view.view": ("View",),
     "client.view.options": ("ViewOptions",),
+    "client.view.view": ("View",),
     "protocol.errors": ("ConfigError", "TautwireError"),
     "protocol.frames": (
         "Ack",

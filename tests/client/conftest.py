@@ -31,7 +31,7 @@ def _short_settling(monkeypatch: pytest.MonkeyPatch) -> None:
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests that wait for the end of a wait: nothing comes in these times that they want to see."""
     monkeypatch.setattr("tautwire.client.connection.connection._DRAIN", 0.3)
-    monkeypatch.setattr("tautwire.client.delivery.delivery.REPLAY_WAIT", 0.3)
+    monkeypatch.setattr("tautwire.client.sending.sending.REPLAY_WAIT", 0.3)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from tautwire import (
     Typing,
 )
 from tautwire.client.sending import pacer as turn
-from tautwire.client.sending.pacer import Turn
+from tautwire.client.sending.pacer import MessagePacer
 
 WRONG_SAYS: dict[str, tuple[tuple[Any, ...], dict[str, Any], str]] = {
     "a text of None": (("C1", None), {}, "text must be a str, got None"),
@@ -164,8 +164,8 @@ def test_only_so_many_messages_wait_for_their_turn(
     assert [type(each.join()) for each in waiting] == [ClientClosed] * 3
 
 
-def turn_of(client: Any) -> Turn:
-    found: Turn = getattr(client, "_client", client).sending.turn
+def turn_of(client: Any) -> MessagePacer:
+    found: MessagePacer = getattr(client, "_client", client).sending.pacer
     return found
 
 
@@ -202,7 +202,7 @@ def test_those_who_leave_the_queue_make_room(fake: FakeServer, make_client: Make
     ("rate", "most"), [(None, 0), (Rate(0.5, 1), 1_000), (Rate(1.0, 10), 1_000), (Rate(25.0, 10), 25_000)]
 )
 def test_a_faster_rate_lets_more_wait(rate: Rate | None, most: int) -> None:
-    assert Turn(rate)._most == most
+    assert MessagePacer(rate)._most == most
 
 
 class TestTimeout:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tautwire import ClientClosed
-from tautwire.client.blocking.loop_thread import Background
+from tautwire.client.blocking.loop_thread import LoopThread
 
 
 async def nothing(_caller: object, _grace: float) -> None:
@@ -14,7 +14,7 @@ async def nothing(_caller: object, _grace: float) -> None:
 
 def test_work_for_a_loop_that_is_closed_is_refused_and_never_begins() -> None:
     """The thread may end between the look whether it is there and the call."""
-    background = Background(nothing)
+    background = LoopThread(nothing)
     assert background.wait(asyncio.sleep(0, "done")) == "done"
     background.end(0.0)
     work = asyncio.sleep(0, "too late")

@@ -13,10 +13,11 @@ import pytest
 
 from fake import TICKET, TOKEN
 from tautwire import ConnectError, RateLimited
-from tautwire.client.connection.rtm_connect import Grant, ask
+from tautwire.client.connection.rtm_connect import ConnectAnswer, ask
 from tautwire.client.net import bounded
-from tautwire.client.net.bounded import MAX_GRANT, MAX_PAGE, MAX_REDIRECTS
+from tautwire.client.net.bounded import MAX_CONNECT_ANSWER, MAX_PAGE, MAX_REDIRECTS
 from tautwire.client.net.calls import CallError, call
+from tautwire.client.net.web_client import connect_client, reading_client
 from tautwire.client.settings import Settings
 
 GOOD = {
@@ -58,8 +59,8 @@ async def server(answer: Answer) -> AsyncIterator[Server]:
         yield made
 
 
-async def ask_at(url: str) -> Grant:
-    return await ask(Settings.of(TOKEN, url).connect_client(), None, 20)
+async def ask_at(url: str) -> ConnectAnswer:
+    return await ask(connect_client(Settings.of(TOKEN, url)), None, 20)
 
 
 def head(status: int = 200, **headers: object) -> bytes:
@@ -81,7 +82,7 @@ async def test_an_answer_without_an_end_is_given_up(beginning: bytes) -> None:
 
     async with server(answer) as made:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        with pytest.raises(ConnectError, match=f"more than {MAX_GRANT} bytes"):
+        with pytest.raises(ConnectError, match=f"more than {MAX_CONNECT_ANSWER} bytes"):
             await ask_at(made.url)
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before  # in KiB
     assert grown < 100_000
@@ -99,7 +100,7 @@ async def test_a_packed_answer_is_read_and_bounded_by_what_it_unpacks_to() -> No
     async with server(answer) as made:
         assert (await ask_at(made.url)).identity.user.id == "U0BOT"
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        with pytest.raises(ConnectError, match=f"more than {MAX_GRANT} bytes"):
+        with pytest.raises(ConnectError, match=f"more than {MAX_CONNECT_ANSWER} bytes"):
             await ask_at(made.url)
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
         with pytest.raises(ConnectError, match="cannot be unpacked"):
@@ -172,7 +173,7 @@ async def test_a_head_without_an_end_is_given_up(lines: int) -> None:
 async def test_a_page_of_a_list_may_be_longer_but_not_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tautwire.client.net.calls.TRIES", 1)
     filler = b" " * 65_536
-    some = MAX_GRANT // len(filler) + 2
+    some = MAX_CONNECT_ANSWER // len(filler) + 2
 
     async def answer(number: int, writer: asyncio.StreamWriter) -> None:
         writer.write(head() + b'{"ok":true,')
@@ -182,7 +183,7 @@ async def test_a_page_of_a_list_may_be_longer_but_not_without_an_end(monkeypatch
         await writer.drain()
 
     async with server(answer) as made:
-        web = Settings.of(TOKEN, made.url).reading_client()
+        web = reading_client(Settings.of(TOKEN, made.url))
         until = asyncio.get_running_loop().time() + 20
         assert (await call(web, "users.list", {}, until))["members"] == []
         with pytest.raises(CallError, match=f"more than {MAX_PAGE} bytes"):

@@ -180,7 +180,7 @@ def test_raw_handlers_stop_the_reader_too(fake: FakeServer, client: Any) -> None
             await asyncio.sleep(0.005)
         got.append(text)
 
-    raw = client.delivery.raw
+    raw = client.callbacks.raw
     raw._options = replace(raw._options, limit=100)
     client.add_message_handler(hear)
     client.connect()
@@ -206,7 +206,7 @@ def test_a_stuck_error_handler_does_not_stop_the_reader(fake: FakeServer, client
         seen.append(number_of(event))
         raise LookupError
 
-    errors = client.delivery.errors
+    errors = client.callbacks.errors
     errors._options = replace(errors._options, limit=10)
     registration = client.add_error_handler(hear)
     client.register(fail, inline=True)

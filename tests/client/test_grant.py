@@ -7,7 +7,8 @@ import pytest
 from slack_sdk.errors import SlackApiError
 
 from tautwire import ConnectError, ConnectRefused, RateLimited, Resume
-from tautwire.client.connection.rtm_connect import DEFAULT_RETRY_AFTER, ask
+from tautwire.client.connection.rtm_connect import ask
+from tautwire.client.net.refusals import DEFAULT_RETRY_AFTER
 
 GOOD = {"ok": True, "url": "ws://127.0.0.1:1/rtm/t", "self": {"id": "U1"}, "team": {"id": "T1"}}
 

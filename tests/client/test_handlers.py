@@ -23,9 +23,9 @@ from tautwire import (
     ReactionAddedEvent,
     UserTypingEvent,
 )
-from tautwire.client.backpressure import Flow
+from tautwire.client.backpressure import Backpressure
 from tautwire.client.handlers.mailbox import Limits, Overflow
-from tautwire.client.handlers.queues import TaskLanes
+from tautwire.client.handlers.queues import TaskQueue
 from tautwire.protocol.codec import decode_event
 
 Reports = list[tuple[BaseException, Any]]
@@ -63,7 +63,7 @@ def reports() -> Reports:
 @pytest.fixture
 async def dispatcher(reports: Reports) -> Any:
     dispatcher = Dispatcher()
-    dispatcher.report = lambda error, item, _: reports.append((error, item))
+    dispatcher.attach(lambda error, item, _: reports.append((error, item)), lambda _: None)
     yield dispatcher
     for binding in dispatcher.bindings:
         await binding.close(0.0, None)
@@ -673,7 +673,7 @@ def test_what_is_not_dropped_arrives_in_order(puts: list[tuple[str, bool]], limi
             await asyncio.sleep(0)
             ran.append(item)
 
-        lanes = TaskLanes(
+        lanes = TaskQueue(
             work,
             lambda error, item: None,
             lambda item, count: dropped.append(item),
@@ -681,7 +681,7 @@ def test_what_is_not_dropped_arrives_in_order(puts: list[tuple[str, bool]], limi
             key_of=lambda item: item[0],
             concurrency=2,
             limits=Limits(limit, 1 << 30, overflow),
-            flow=Flow(),
+            flow=Backpressure(),
         )
         for number, (key, lets_run) in enumerate(puts):
             lanes.put((key, number))

@@ -104,7 +104,7 @@ def test_a_listener_comes_and_goes_without_disturbing_others(dispatcher: Dispatc
 
 def test_a_listener_that_fails_is_reported_with_the_event(dispatcher: Dispatcher) -> None:
     reports: list[tuple[BaseException, Any]] = []
-    dispatcher.report = lambda error, item, _: reports.append((error, item))
+    dispatcher.attach(lambda error, item, _: reports.append((error, item)), lambda _: None)
 
     @dispatcher.hears("boom", inline=True)
     def listener(event: MessageEvent, found: re.Match[str]) -> None:

@@ -14,8 +14,9 @@ from tautwire.client.connection.handover import Handover
 from tautwire.client.connection.supervisor import Supervisor
 from tautwire.client.connection.transport import _PicowsTransport
 from tautwire.client.delivery.delivery import Delivery
-from tautwire.client.delivery.duplicates import Repeats
-from tautwire.client.sending.unanswered import Orphans
+from tautwire.client.delivery.duplicates import Duplicates
+from tautwire.client.sending.sending import Sending
+from tautwire.client.sending.unanswered import UnansweredSends
 from tautwire.protocol.errors import TautwireError
 from tautwire.session.client import MAX_FRAME_ID, MAX_OWN_ID, ClientSession
 from tautwire.session.governor import Governor
@@ -288,20 +289,21 @@ STEPS: list[tuple[type, str]] = [
     (Connection, "leave"),
     (Connection, "release"),
     (Connection, "retire"),
-    (Delivery, "_await_replays"),
     (Delivery, "_go_on"),
     (Delivery, "_look_up"),
     (Delivery, "_report_gap"),
-    (Delivery, "_subscribe"),
-    (Delivery, "asking"),
-    (Delivery, "ended"),
+    (Delivery, "before_connect"),
+    (Delivery, "connect_failed"),
+    (Delivery, "connection_closed"),
+    (Delivery, "connection_opened"),
     (Delivery, "events_received"),
     (Delivery, "frames_received"),
     (Delivery, "pinged"),
     (Delivery, "positioned"),
-    (Delivery, "stepped"),
-    (Delivery, "taken_over"),
-    (Delivery, "trouble"),
+    (Delivery, "state_changed"),
+    (Sending, "connection_closed"),
+    (Sending, "connection_opened"),
+    (Sending, "state_changed"),
     (ClientSession, "handle_time"),
     (ClientSession, "ping"),
     (ClientSession, "receive"),
@@ -312,9 +314,9 @@ STEPS: list[tuple[type, str]] = [
     (Governor, "opened"),
     (Handover, "begin"),
     (Handover, "finish"),
-    (Orphans, "adopt"),
-    (Repeats, "hold"),
-    (Repeats, "take_over"),
+    (UnansweredSends, "adopt"),
+    (Duplicates, "hold"),
+    (Duplicates, "take_over"),
     (Supervisor, "_wants_successor"),
     (Supervisor, "connection_ended"),
     (Supervisor, "connection_opened"),
@@ -353,7 +355,7 @@ async def test_a_step_that_fails_costs_itself_only(
     """Whichever it is: calls return, sends end, silence is noticed, and the client connects again."""
     monkeypatch.setattr("tautwire.client.connection.supervisor._AFTER_DEFECT", 0.05)
     monkeypatch.setattr("tautwire.client.connection.connection._DRAIN", 0.2)
-    monkeypatch.setattr("tautwire.client.delivery.delivery.REPLAY_WAIT", 0.05)
+    monkeypatch.setattr("tautwire.client.sending.sending.REPLAY_WAIT", 0.05)
     failing = Failing(monkeypatch, owner, name)
     fake.reply = answer_all
     client = make(patience=Patience(idle=0.1, silence=0.6, reply=2.0, hello=2.0), send_timeout=5.0, connect_timeout=5.0)

@@ -12,19 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fake import PATIENCE
-from tautwire.client.backpressure import LONG, Flow
-from tautwire.client.handlers.mailbox import Limits, Mailboxes, Overflow
-from tautwire.client.handlers.queues import TaskLanes, ThreadLanes
+from tautwire.client.backpressure import LONG, Backpressure
+from tautwire.client.handlers.mailbox import Limits, Mailbox, Overflow
+from tautwire.client.handlers.queues import TaskQueue, ThreadQueue
 
 Item = tuple[str, int]
 KINDS = ["task", "thread"]
 
 
-class Queue(Mailboxes[Item]):
-    """Mailboxes and one worker, which takes an item when it is told to."""
+class Queue(Mailbox[Item]):
+    """Mailbox and one worker, which takes an item when it is told to."""
 
-    def __init__(self, limits: Limits, flow: Flow | None = None) -> None:
-        self.flow = flow or Flow()
+    def __init__(self, limits: Limits, flow: Backpressure | None = None) -> None:
+        self.flow = flow or Backpressure()
         self.gone: list[Item] = []
         self.reports: list[int] = []
         super().__init__("handler", lambda item: item[0], limits, self.flow, self._note)
@@ -65,7 +65,7 @@ class Queue(Mailboxes[Item]):
             pass
 
 
-def lanes(kind: str, run: Callable[[Item], object], limits: Limits, flow: Flow, concurrency: int = 3) -> Any:
+def lanes(kind: str, run: Callable[[Item], object], limits: Limits, flow: Backpressure, concurrency: int = 3) -> Any:
     """Make a queue that is worked on by a task or by threads."""
 
     async def coroutine(item: Item) -> None:
@@ -78,10 +78,10 @@ def lanes(kind: str, run: Callable[[Item], object], limits: Limits, flow: Flow, 
         return item[0]
 
     if kind == "task":
-        return TaskLanes(
+        return TaskQueue(
             coroutine, nothing, nothing, name="h", key_of=key_of, concurrency=concurrency, limits=limits, flow=flow
         )
-    return ThreadLanes(
+    return ThreadQueue(
         run, nothing, nothing, name="h", key_of=key_of, concurrency=concurrency, limits=limits, flow=flow
     )
 
@@ -195,7 +195,7 @@ def test_a_large_newcomer_takes_the_place_of_as_many_as_it_needs() -> None:
 
 
 def test_reading_goes_on_when_the_last_full_queue_has_room() -> None:
-    flow = Flow()
+    flow = Backpressure()
     first, second = Queue(Limits(2, 1 << 20), flow), Queue(Limits(2, 1 << 20), flow)
     for queue in (first, second):
         for number in range(3):
@@ -211,7 +211,7 @@ def test_a_long_pause_is_reported_once_with_all_that_cause_it(
 ) -> None:
     now = 100.0
     monkeypatch.setattr("tautwire.client.backpressure.monotonic", lambda: now)
-    flow = Flow()
+    flow = Backpressure()
     flow.mark("one", "first", is_full=True, is_stuffed=False)
     now += LONG - 1
     flow.mark("two", "second", is_full=True, is_stuffed=False)
@@ -235,7 +235,7 @@ def test_a_long_pause_is_reported_once_with_all_that_cause_it(
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_readers_are_called_after_each_change_until_they_are_forgotten(kind: str) -> None:
-    flow, go_on = Flow(), threading.Event()
+    flow, go_on = Backpressure(), threading.Event()
     seen: list[bool] = []
 
     def reader() -> None:
@@ -262,7 +262,7 @@ async def test_readers_are_called_after_each_change_until_they_are_forgotten(kin
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("end", ["stop", "stop elsewhere", "close"])
 async def test_a_queue_that_ends_holds_up_no_reader(kind: str, end: str) -> None:
-    flow, begun, go_on = Flow(), threading.Event(), threading.Event()
+    flow, begun, go_on = Backpressure(), threading.Event(), threading.Event()
 
     def run(_: Item) -> None:
         begun.set()
@@ -296,7 +296,7 @@ async def test_a_queue_that_ends_holds_up_no_reader(kind: str, end: str) -> None
 @pytest.mark.parametrize("kind", KINDS)
 async def test_no_wake_up_is_lost(kind: str) -> None:
     """A reader that stops whenever it is to, over a queue so small that it stops all the time."""
-    flow, room = Flow(), asyncio.Event()
+    flow, room = Backpressure(), asyncio.Event()
     lock = threading.Lock()
     ran: dict[str, list[int]] = {key: [] for key in "abcde"}
     chance = random.Random(7)
@@ -333,7 +333,7 @@ async def test_a_slow_thread_holds_no_more_than_it_is_at() -> None:
         go_on.acquire(timeout=PATIENCE)
         time.sleep(0.002)  # longer than a quick handler takes
 
-    flow = Flow()
+    flow = Backpressure()
     queue = lanes("thread", run, Limits(4, 1 << 20), flow, concurrency=1)
     for number in range(6):
         queue.put(("a", number))

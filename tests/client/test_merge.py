@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tautwire import Event, MessageChangedEvent, MessageEvent, UnknownEvent
-from tautwire.client.backfill.channel import OVERLAP, RECENT, Channel, place_of
-from tautwire.client.backfill.options import mark
+from tautwire.client.backfill.channel import OVERLAP, RECENT, ChannelFill, place_of
+from tautwire.client.backfill.marked import mark
 from tautwire.protocol.codec import decode_event, encode
 from tautwire.protocol.ids import ChannelId, ts_from_micros, ts_to_micros
 
@@ -44,19 +44,19 @@ def number_of(event: Event) -> int:
     return moment - START
 
 
-def channel(limit: int = 1_000, held: int = 1_000) -> Channel:
-    return Channel(ChannelId("C1"), limit, held)
+def channel(limit: int = 1_000, held: int = 1_000) -> ChannelFill:
+    return ChannelFill(ChannelId("C1"), limit, held)
 
 
-def take(of: Channel, event: Event) -> bool:
+def take(of: ChannelFill, event: Event) -> bool:
     return of.take(event, place_of(event))
 
 
-def find(of: Channel, *numbers: int) -> int:
+def find(of: ChannelFill, *numbers: int) -> int:
     return sum(of.find(START + each, message(each, "found")) for each in numbers)
 
 
-def hold(of: Channel) -> None:
+def hold(of: ChannelFill) -> None:
     of.hold(START, 0)
 
 

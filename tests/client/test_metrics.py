@@ -3,14 +3,13 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import AsyncIterator, Callable
+from typing import cast
 
 import pytest
 
 from fake import PATIENCE
-from tautwire import Dispatcher, Event, EventsDropped, MessageEvent, Metrics, Run
-from tautwire.client.delivery.delivery import Delivery
+from tautwire import Dispatcher, Event, EventsDropped, MessageEvent, Metrics, RTMClient, Run
 from tautwire.client.metrics import guarded
 from tautwire.protocol.codec import decode_event
 from tautwire.session.client import Arrival
@@ -64,23 +63,27 @@ def noted() -> Noted:
     return Noted()
 
 
+def unconnected(metrics: Metrics, dispatcher: Dispatcher | None = None) -> RTMClient:
+    return RTMClient("xoxb-1", "http://127.0.0.1:1/api/", metrics=metrics, dispatcher=dispatcher)
+
+
 @pytest.fixture
-async def delivery(noted: Noted) -> Any:
-    delivery = Delivery(Dispatcher(), reply_patience=1.0, metrics=noted)
-    yield delivery
-    await delivery.close(1.0, None)
+async def client(noted: Noted) -> AsyncIterator[RTMClient]:
+    client = unconnected(noted)
+    yield client
+    await client.close(1.0)
 
 
-async def test_each_run_is_told_with_lag_time_and_error(delivery: Delivery, noted: Noted) -> None:
+async def test_each_run_is_told_with_lag_time_and_error(client: RTMClient, noted: Noted) -> None:
     gate, error = asyncio.Event(), ValueError("no")
 
     async def wait(event: MessageEvent) -> None:
         await gate.wait()
         raise error
 
-    delivery.dispatcher.register(wait)
+    client.register(wait)
     first, second = said("1"), said("2")
-    delivery.events_received([first, second], [])
+    client.delivery.events_received([first, second], [])
     assert noted.events == [first[0], second[0]]
     await asyncio.sleep(0.02)
     gate.set()
@@ -96,26 +99,26 @@ async def test_each_run_is_told_with_lag_time_and_error(delivery: Delivery, note
     assert two.seconds < one.seconds
 
 
-async def test_plain_and_inline_handlers_are_told_where_they_run(delivery: Delivery, noted: Noted) -> None:
-    delivery.dispatcher.register(lambda event: None, MessageEvent, inline=True)
-    delivery.events_received([said("1")], [])
+async def test_plain_and_inline_handlers_are_told_where_they_run(client: RTMClient, noted: Noted) -> None:
+    client.register(lambda event: None, MessageEvent, inline=True)
+    client.delivery.events_received([said("1")], [])
     assert noted.threads == [threading.current_thread().name]
-    delivery.dispatcher.register(lambda event: None, MessageEvent)
-    delivery.events_received([said("2")], [])
+    client.register(lambda event: None, MessageEvent)
+    client.delivery.events_received([said("2")], [])
     await eventually(lambda: len(noted.runs) == 3)
     assert sum(each.startswith("tautwire-handler") for each in noted.threads) == 1
 
 
 @pytest.mark.parametrize("inline", [True, False])
-async def test_what_a_plain_handler_raises_is_in_its_run(delivery: Delivery, noted: Noted, inline: bool) -> None:
+async def test_what_a_plain_handler_raises_is_in_its_run(client: RTMClient, noted: Noted, inline: bool) -> None:
     error = LookupError("no")
 
     def fail(_event: MessageEvent) -> None:
         raise error
 
-    delivery.dispatcher.register(fail, inline=inline)
+    client.register(fail, inline=inline)
     received = said("1")
-    delivery.events_received([received], [])
+    client.delivery.events_received([received], [])
     await eventually(lambda: noted.runs)
     assert [(run.error, run.item) for run in noted.runs] == [(error, received[0])]
 
@@ -124,49 +127,49 @@ async def test_handlers_that_were_there_before_the_client_are_measured_too(noted
     dispatcher = Dispatcher()
     heard: list[Event] = []
     dispatcher.register(heard.append, MessageEvent, inline=True)
-    delivery = Delivery(dispatcher, reply_patience=1.0, metrics=noted)
+    client = unconnected(noted, dispatcher)
     received = said("1")
-    delivery.events_received([received], [])
+    client.delivery.events_received([received], [])
     assert heard == [received[0]]
     assert [each.item for each in noted.runs] == [received[0]]
 
 
-async def test_drops_are_told_one_by_one(delivery: Delivery, noted: Noted) -> None:
+async def test_drops_are_told_one_by_one(client: RTMClient, noted: Noted) -> None:
     async def wait(event: MessageEvent) -> None:
         await asyncio.Event().wait()
 
     errors: list[BaseException] = []
     items: list[Event | None] = []
-    delivery.asking(None)
-    delivery.errors.add(lambda error, event: (errors.append(error), items.append(event)))
-    delivery.dispatcher.register(wait, MessageEvent, limit=1, overflow="drop_newest")
+    client.callbacks.use_running_loop()
+    client.add_error_handler(lambda error, event: (errors.append(error), items.append(event)))
+    client.register(wait, MessageEvent, limit=1, overflow="drop_newest")
     for number in range(4):
-        delivery.events_received([said(str(number))], [])
+        client.delivery.events_received([said(str(number))], [])
     assert len(noted.drops) == 3
     await eventually(lambda: errors)
     assert isinstance(errors[0], EventsDropped)
     assert isinstance(items[0], MessageEvent)  # the event itself, not what it is measured by
 
 
-async def test_handlers_of_other_kinds_are_measured_too(delivery: Delivery, noted: Noted) -> None:
+async def test_handlers_of_other_kinds_are_measured_too(client: RTMClient, noted: Noted) -> None:
     heard: list[str] = []
 
     async def hear(text: str) -> None:
         heard.append(text)
 
-    delivery.raw.add(hear)
-    delivery.frames_received([b"{}"])
+    client.add_message_handler(hear)
+    client.delivery.frames_received([b"{}"])
     await eventually(lambda: heard == ["{}"])
     await eventually(lambda: [each.item for each in noted.runs] == ["{}"])
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError(), SystemExit()])
 async def test_a_failing_hook_stops_nothing(caplog: pytest.LogCaptureFixture, error: BaseException) -> None:
-    delivery = Delivery(Dispatcher(), reply_patience=1.0, metrics=Failing(error))
+    client = unconnected(Failing(error))
     heard: list[Event] = []
-    delivery.dispatcher.register(heard.append, MessageEvent, inline=True)
+    client.register(heard.append, MessageEvent, inline=True)
     with caplog.at_level(logging.ERROR):
-        delivery.events_received([said("1")], [])
+        client.delivery.events_received([said("1")], [])
     assert len(heard) == 1
     assert "metrics hook" in caplog.text
 

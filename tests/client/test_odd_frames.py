@@ -79,7 +79,7 @@ def test_a_server_that_makes_up_faults_does_not_fill_the_memory(fake: FakeServer
     client.connect()
     fake.peer().send(*(b"x" * number + b"{" for number in range(1, 300)))
     eventually(lambda: len(errors) == 299)
-    assert len(client.delivery._unreadable) <= 2
+    assert len(client.callbacks._unreadable) <= 2
 
 
 @pytest.mark.parametrize(

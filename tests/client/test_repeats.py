@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from drive import eventually
 from fake import FakeServer, message
-from tautwire.client.delivery.duplicates import LIFE, MAX_COUNT, MAX_SIZE, UNSTAMPED_LIFE, Repeats
+from tautwire.client.delivery.duplicates import LIFE, MAX_COUNT, MAX_SIZE, UNSTAMPED_LIFE, Duplicates
 
 
 def event(number: int) -> bytes:
@@ -19,20 +19,20 @@ ARCHIVED = b'{"type":"channel_archive","channel":"C1","user":"U1"}'
 UNARCHIVED = b'{"type":"channel_unarchive","channel":"C1","user":"U1"}'
 
 
-def is_repeat(repeats: Repeats, raw: bytes, now: float, me: str = "") -> bool:
+def is_repeat(repeats: Duplicates, raw: bytes, now: float, me: str = "") -> bool:
     """Show an event as delivery does: what is remembered includes copies."""
     if repeats.is_remembering:
         repeats.remember([raw])
     return repeats.is_expecting and repeats.is_copy(raw, now, me)
 
 
-def is_watching(repeats: Repeats) -> bool:
+def is_watching(repeats: Duplicates) -> bool:
     return repeats.is_expecting or repeats.is_remembering
 
 
-def taken_over(*events: bytes, positions: bool = False) -> Repeats:
+def taken_over(*events: bytes, positions: bool = False) -> Duplicates:
     """Return what knows that an old connection delivered these while its successor was made."""
-    repeats = Repeats()
+    repeats = Duplicates()
     repeats.hold(overlaps=True)
     for each in events:
         assert not is_repeat(repeats, each, 0.0)
@@ -40,17 +40,17 @@ def taken_over(*events: bytes, positions: bool = False) -> Repeats:
     return repeats
 
 
-def news(repeats: Repeats, *events: bytes, now: float = 0.0) -> list[bytes]:
+def news(repeats: Duplicates, *events: bytes, now: float = 0.0) -> list[bytes]:
     """Return which events are no copies."""
     return [each for each in events if not is_repeat(repeats, each, now, me="U0BOT")]
 
 
 def test_nothing_is_watched_while_there_is_one_connection_and_no_position() -> None:
-    assert not is_watching(Repeats())
+    assert not is_watching(Duplicates())
 
 
 def test_what_came_while_a_successor_was_made_is_left_out_once() -> None:
-    repeats = Repeats()
+    repeats = Duplicates()
     repeats.hold(overlaps=True)
     assert not is_repeat(repeats, event(1), 0.0)
     repeats.take_over(1.0, positions=False)
@@ -60,7 +60,7 @@ def test_what_came_while_a_successor_was_made_is_left_out_once() -> None:
 
 
 def test_positions_among_what_came_are_not_looked_for() -> None:
-    repeats = Repeats()
+    repeats = Duplicates()
     repeats.hold(overlaps=True)
     repeats.remember([event(1), b'{"type":"position","position":"log.1"}'])
     repeats.take_over(1.0, positions=False)
@@ -69,7 +69,7 @@ def test_positions_among_what_came_are_not_looked_for() -> None:
 
 
 def test_an_attempt_that_came_to_nothing_is_forgotten() -> None:
-    repeats = Repeats()
+    repeats = Duplicates()
     repeats.hold(overlaps=True)
     is_repeat(repeats, event(1), 0.0)
     repeats.release()
@@ -80,7 +80,7 @@ def test_an_attempt_that_came_to_nothing_is_forgotten() -> None:
 
 
 def test_copies_are_looked_for_for_a_while_only() -> None:
-    repeats = Repeats()
+    repeats = Duplicates()
     repeats.hold(overlaps=True)
     is_repeat(repeats, event(1), 0.0)
     repeats.take_over(1.0, positions=False)
@@ -128,7 +128,7 @@ def test_without_a_timestamp_copies_are_soon_not_looked_for() -> None:
 
 
 def test_of_more_events_than_are_remembered_the_last_ones_of_a_read_are_kept() -> None:
-    repeats = Repeats()
+    repeats = Duplicates()
     repeats.take_over(0.0, positions=True)
     repeats.remember([event(number) for number in range(MAX_COUNT + 5)])
     repeats.take_over(1.0, positions=True)
@@ -151,7 +151,7 @@ def test_what_is_remembered_is_bounded_and_the_oldest_is_forgotten(size: int) ->
     def long_event(number: int) -> bytes:
         return event(number)[:-1] + b',"text":"%s"}' % (b"x" * size)
 
-    repeats = Repeats()
+    repeats = Duplicates()
     repeats.take_over(0.0, positions=True)
     for number in range(MAX_COUNT + 100):
         assert not is_repeat(repeats, long_event(number), 0.0)
@@ -165,7 +165,7 @@ def test_what_is_remembered_is_bounded_and_the_oldest_is_forgotten(size: int) ->
 
 
 def test_copies_are_recognised_by_what_identifies_them() -> None:
-    repeats = Repeats()
+    repeats = Duplicates()
     repeats.hold(overlaps=True)
     is_repeat(repeats, b'{"type":"reaction_added","event_ts":"1700000000.000001","user":"U1"}', 0.0)
     is_repeat(repeats, b'{"type":"emoji_changed","name":"x"}', 0.0)
@@ -184,7 +184,7 @@ def test_copies_are_recognised_by_what_identifies_them() -> None:
     ],
 )
 def test_events_that_are_never_sent_again_may_look_alike(passing: bytes) -> None:
-    repeats = Repeats()
+    repeats = Duplicates()
     repeats.hold(overlaps=True)
     is_repeat(repeats, passing, 0.0)
     is_repeat(repeats, b"\xff no json", 0.0)
@@ -203,7 +203,7 @@ def test_a_log_is_delivered_exactly_once_whatever_happens_to_connections(data: s
     def logged(number: int) -> bytes:
         return event(number) if number % 3 else b'{"type":"emoji_changed","name":"%d"}' % number
 
-    repeats, position, delivered, log_end = Repeats(), 0, [], 0
+    repeats, position, delivered, log_end = Duplicates(), 0, [], 0
     repeats.take_over(0.0, positions=True)
     old_next = 0  # what the connection in use sends next, an index into the log
     for step in data.draw(

@@ -35,7 +35,7 @@ from tautwire import (
     UnknownEvent,
 )
 from tautwire.client import rtm_client as rtm
-from tautwire.client.connection.rtm_connect import DEFAULT_RETRY_AFTER
+from tautwire.client.net.refusals import DEFAULT_RETRY_AFTER
 from tautwire.session.client import MAX_FRAME_SIZE
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from tautwire import NotConnected, Rate
-from tautwire.client.sending.pacer import Turn
+from tautwire.client.sending.pacer import MessagePacer
 
 SLOW = Rate(per_second=0.001, burst=1)
 """So slow that no turn comes by itself."""
@@ -28,7 +28,7 @@ async def later(monkeypatch: pytest.MonkeyPatch) -> Later:
     return turn_on
 
 
-async def asked(turn: Turn, *names: str, order: list[str] | None = None) -> list["asyncio.Task[None]"]:
+async def asked(turn: MessagePacer, *names: str, order: list[str] | None = None) -> list["asyncio.Task[None]"]:
     """Let some ask for their turn, one after the other; their names come into the list as they get it."""
 
     async def ask(name: str) -> None:
@@ -42,7 +42,7 @@ async def asked(turn: Turn, *names: str, order: list[str] | None = None) -> list
 
 
 async def test_one_that_comes_when_a_turn_is_just_earned_does_not_overtake_those_that_wait(later: Later) -> None:
-    turn, order = Turn(SLOW), list[str]()
+    turn, order = MessagePacer(SLOW), list[str]()
     first, second = await asked(turn, "first", "second", order=order)
     assert (order, turn.waiting) == (["first"], 1)
     later()  # the timer is due, and fires when the loop comes to it
@@ -56,7 +56,7 @@ async def test_one_that_comes_when_a_turn_is_just_earned_does_not_overtake_those
 
 
 async def test_one_that_asks_before_the_loop_comes_to_the_timer_waits_too(later: Later) -> None:
-    turn, order = Turn(SLOW), list[str]()
+    turn, order = MessagePacer(SLOW), list[str]()
     first, second = await asked(turn, "first", "second", order=order)
     later()
     asking = turn.wait()
@@ -68,7 +68,7 @@ async def test_one_that_asks_before_the_loop_comes_to_the_timer_waits_too(later:
 
 
 async def test_one_that_gives_up_leaves_its_turn_to_the_next(later: Later) -> None:
-    turn = Turn(SLOW)
+    turn = MessagePacer(SLOW)
     _, gone, waits = await asked(turn, "first", "gone", "waits")
     gone.cancel()
     later()
@@ -78,7 +78,7 @@ async def test_one_that_gives_up_leaves_its_turn_to_the_next(later: Later) -> No
 
 
 async def test_one_that_gives_up_at_the_very_moment_does_not_keep_the_others(later: Later) -> None:
-    turn = Turn(SLOW)
+    turn = MessagePacer(SLOW)
     _, gone, waits = await asked(turn, "first", "gone", "waits")
     asyncio.get_running_loop().call_soon(gone.cancel)
     later()  # the turn comes right behind the cancellation
@@ -88,7 +88,7 @@ async def test_one_that_gives_up_at_the_very_moment_does_not_keep_the_others(lat
 
 
 async def test_all_that_wait_are_given_up_but_those_that_were_cancelled() -> None:
-    turn = Turn(SLOW)
+    turn = MessagePacer(SLOW)
     _, *tasks = await asked(turn, "first", "a", "b", "c")
     tasks[0].cancel()
     turn.give_up(NotConnected)
@@ -98,7 +98,7 @@ async def test_all_that_wait_are_given_up_but_those_that_were_cancelled() -> Non
 
 
 async def test_after_a_wish_to_slow_down_the_burst_is_gone() -> None:
-    turn = Turn(Rate(per_second=0.001, burst=5))
+    turn = MessagePacer(Rate(per_second=0.001, burst=5))
     turn.slow_down()  # before the first message there is none
     await turn.wait()
     turn.slow_down()
@@ -108,7 +108,7 @@ async def test_after_a_wish_to_slow_down_the_burst_is_gone() -> None:
 
 
 async def test_without_a_rate_nothing_waits() -> None:
-    turn = Turn(None)
+    turn = MessagePacer(None)
     for _ in range(1_000):
         await turn.wait()
     assert turn.waiting == 0

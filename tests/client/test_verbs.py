@@ -253,7 +253,7 @@ async def live(seed: int, fake: FakeServer) -> None:
     assert client.state in (ClientState.CLOSED, ClientState.FAILED)
     await until(lambda: {each for each in asyncio.all_tasks() if not each.done()} <= before, "tasks are left")
     assert client._supervisor._open == set()
-    assert client.delivery.orphans.waiting == {}
+    assert client.sending.unanswered.waiting == {}
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from tautwire import Backoff, BlockingRTMClient, Closed, Gap, HelloEvent, MessageEvent, Rate, RTMClient
-from tautwire.client.connection.supervisor import ClientState
+from tautwire.client.notices import ClientState
 from tautwire.testing import BlockingWorkspace, Faults, Link
 from tautwire.testing.thread import LoopThread
 

@@ -7,7 +7,7 @@ import pytest
 
 from subject import PATIENCE, QUICK, MakeSubject, Subject, Talk, aside, eventually, stays
 from tautwire import Backoff, ClientClosed, ConnectError, ConnectRefused, Rate, RateLimited
-from tautwire.client.connection.supervisor import ClientState
+from tautwire.client.notices import ClientState
 from tautwire.testing import FOREVER, BlockingWorkspace, Faults
 
 

@@ -19,7 +19,7 @@ from tautwire import (
     Resume,
     UserTypingEvent,
 )
-from tautwire.client.connection.supervisor import ClientState
+from tautwire.client.notices import ClientState
 from tautwire.testing import FOREVER, BlockingWorkspace, Faults
 
 CHANNELS = pytest.mark.workspace(channels=["general", "random"])

@@ -14,7 +14,7 @@ import pytest
 
 from subject import PATIENCE, Kind, MakeSubject, Subject, Talk, aside, eventually, stays
 from tautwire import Backoff, ClientClosed, MessageEvent, NotConnected, Rate
-from tautwire.client.connection.supervisor import ClientState
+from tautwire.client.notices import ClientState
 from tautwire.testing import FOREVER, BlockingWorkspace, Faults
 
 

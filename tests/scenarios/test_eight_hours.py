@@ -25,8 +25,8 @@ from tautwire import (
 )
 from tautwire.client.connection import budget as allowances
 from tautwire.client.connection.connection import Connection
-from tautwire.client.connection.rtm_connect import Resume, ask
-from tautwire.client.connection.supervisor import ClientState
+from tautwire.client.connection.rtm_connect import ask
+from tautwire.client.notices import ClientState, Resume
 from tautwire.session.client import Patience
 from tautwire.testing import FOREVER, Link
 from tautwire.testing.workspace import _Stage
@@ -284,7 +284,7 @@ class Day:
 
     def left_nothing(self) -> None:
         """See that what the client remembers is as little as after a minute."""
-        repeats = self.client.delivery.repeats
+        repeats = self.client.delivery.duplicates
         assert len(repeats._delivered or ()) < 20
         assert repeats._copies is None or len(repeats._copies.left) < 20
         assert self.client._supervisor._governor is not None
@@ -319,7 +319,7 @@ async def _spend(day: Day) -> None:
     day.heard.clear()
     await asyncio.sleep(60.0)
     before = _tasks()
-    assert before["TaskLanes._work"] <= HANDLERS
+    assert before["TaskQueue._work"] <= HANDLERS
     async with asyncio.TaskGroup() as group:
         others = [group.create_task(each()) for each in (day.talk, day.answer, day.watch)]
         await group.create_task(day.suffer())
@@ -330,8 +330,8 @@ async def _spend(day: Day) -> None:
     await asyncio.sleep(600.0)
     assert day.client.state is ClientState.READY
     left = _tasks()
-    assert left.pop("TaskLanes._work") <= HANDLERS  # one for each that had something to do since
-    before.pop("TaskLanes._work")
+    assert left.pop("TaskQueue._work") <= HANDLERS  # one for each that had something to do since
+    before.pop("TaskQueue._work")
     assert left == before
     day.left_nothing()
 

@@ -6,7 +6,7 @@ import pytest
 
 from subject import MakeSubject, Talk, eventually
 from tautwire import Cause, Closed, ConnectError, Metrics, RateLimited, Run, SendRefused
-from tautwire.client.connection.supervisor import ClientState
+from tautwire.client.notices import ClientState
 from tautwire.testing import BlockingWorkspace, Faults
 
 

@@ -7,7 +7,7 @@ from slack_sdk.web import WebClient
 
 from subject import MakeSubject, Subject, eventually
 from tautwire import NotConnected, ViewIncomplete, ViewOptions
-from tautwire.client.connection.supervisor import ClientState
+from tautwire.client.notices import ClientState
 from tautwire.protocol.errors import ConfigError
 from tautwire.testing import FOREVER, BlockingWorkspace, Faults
 

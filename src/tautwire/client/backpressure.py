@@ -21,7 +21,7 @@ LONG: Final = 10.0
 """Seconds without room after which the log names the handlers that do not keep up."""
 
 
-class Flow:
+class Backpressure:
     """What the queues of one client say to its reader. There is one for each dispatcher."""
 
     def __init__(self) -> None:

@@ -5,15 +5,12 @@ A client without such an object pays nothing for it. What stands in queues is as
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from tautwire.client.errors import ConnectError
 from tautwire.client.log import LOG
+from tautwire.client.notices import ClientState, Closed
 from tautwire.protocol.events import Event
-
-if TYPE_CHECKING:
-    from tautwire.client.connection.supervisor import ClientState
-    from tautwire.client.delivery.delivery import Closed
 
 Outcome = Literal["delivered", "refused", "unknown"]
 """What became of a frame that waits for a reply."""
@@ -41,7 +38,7 @@ class Metrics:
     quick. What they raise goes to the log and changes nothing else. One object may serve several clients.
     """
 
-    def state_changed(self, state: "ClientState") -> None:
+    def state_changed(self, state: ClientState) -> None:
         """The client is in another state now."""
 
     def attempt_failed(self, error: ConnectError) -> None:
@@ -50,7 +47,7 @@ class Metrics:
     def connected(self, seconds: float) -> None:
         """A connection is there; it took so long from ``rtm.connect`` to the hello."""
 
-    def disconnected(self, closed: "Closed") -> None:
+    def disconnected(self, closed: Closed) -> None:
         """A connection ended; ``closed.cause`` says why, as one of a few."""
 
     def pinged(self, round_trip: float) -> None:

@@ -6,11 +6,11 @@ A ``Supervisor`` keeps a connection up, a ``Delivery`` brings what it says to th
 
 import asyncio
 import ssl as ssl_module
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
 from time import monotonic
 from types import TracebackType
-from typing import Any, Final, Self, overload
+from typing import Any, Final, Self, TypedDict, Unpack, overload
 
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -18,23 +18,27 @@ from tautwire.client.backfill.filler import Filler
 from tautwire.client.backfill.options import Backfill
 from tautwire.client.connection.connection import Connection
 from tautwire.client.connection.replies import Reply
-from tautwire.client.connection.rtm_connect import Identity, ask
-from tautwire.client.connection.supervisor import ClientState, Supervisor
-from tautwire.client.delivery.delivery import Delivery
+from tautwire.client.connection.rtm_connect import ask
+from tautwire.client.connection.supervisor import Supervisor
+from tautwire.client.delivery.delivery import Delivery, measured
 from tautwire.client.errors import NotConnected
 from tautwire.client.guard import finished
+from tautwire.client.handlers.callbacks import Callbacks
 from tautwire.client.handlers.dispatcher import Dispatcher
 from tautwire.client.handlers.queues import HANDLER
 from tautwire.client.handlers.registry import HandlerRegistry
-from tautwire.client.metrics import Metrics
+from tautwire.client.metrics import Metrics, guarded
+from tautwire.client.net.web_client import connect_client, reading_client, web_client
+from tautwire.client.notices import ClientState, Identity
 from tautwire.client.sending.sending import Sending, said, users
-from tautwire.client.sending.unanswered import first_id
-from tautwire.client.settings import MESSAGE_RATE, Offline, Settings
+from tautwire.client.sending.unanswered import UnansweredSends, first_id
+from tautwire.client.settings import Offline, Settings
 from tautwire.client.signals import waking
 from tautwire.client.view.loader import Loader
 from tautwire.client.view.options import ViewOptions
 from tautwire.client.view.view import View
 from tautwire.protocol.errors import ConfigError
+from tautwire.protocol.events import Event
 from tautwire.protocol.frames import (
     Ack,
     ClientFrame,
@@ -56,86 +60,94 @@ GRACE: Final = 2.0
 """Seconds ``close`` gives to handlers that are at work or have work waiting."""
 
 
+class ClientOptions(TypedDict, total=False):
+    """The options of both clients, as keyword arguments; see ``RTMClient``."""
+
+    dispatcher: Dispatcher | None
+    proxy: str | None
+    ssl: ssl_module.SSLContext | None
+    ca_file: str | PathLike[str] | None
+    connect_timeout: float
+    send_timeout: float
+    offline: Offline
+    message_rate: Rate | None
+    auto_reconnect: bool
+    patience: Patience | None
+    backoff: Backoff | None
+    backfill: Backfill | None
+    metrics: Metrics | None
+    view: ViewOptions | None
+
+
 class RTMClient(HandlerRegistry):
     """A typed RTM client for asyncio. All coroutine methods are for one loop; handlers come and go from any thread.
 
     Args:
-        token: ``xoxb-…`` or ``xoxp-…``; without it, ``SLACK_BOT_TOKEN``.
-        base_url: address of the Web API; without it ``SLACK_API_URL``, else Slack's.
-        dispatcher: event handlers that were registered before there was a client.
-        proxy: a proxy URL for HTTP and WebSocket; "" for none; without it, the environment decides.
-        ssl: TLS settings for HTTP and WebSocket.
-        ca_file: a file with the certificate of a CA of your own, trusted besides the system's; instead of ``ssl``.
-        connect_timeout: seconds for ``rtm.connect``, and again for opening the socket.
-        send_timeout: seconds a frame waits for a connection to come back. A message may wait longer for its turn while
-            there is one, see ``message_rate``.
-        offline: what ``send`` does while there is no connection but one is being made: ``"wait"``; ``"fail"``; or
-            ``"drop"``, which forgets typing, presence queries and tickles, and fails for the others.
-        message_rate: how fast messages go out; None for no limit.
-        auto_reconnect: whether a lost connection is replaced.
-        patience: seconds to wait for hello, replies and signs of life.
-        backoff: how attempts to connect are spread.
-        backfill: channels whose messages are looked for in their history after a gap the server does not fill.
-        metrics: hears what the client does.
-        view: what of the workspace is kept in ``view``.
+        token: ``xoxb-…`` or ``xoxp-…``. Default: ``SLACK_BOT_TOKEN``.
+        base_url: address of the Web API. Default: ``SLACK_API_URL``, else Slack's.
+        options: any of these, by name:
+
+            - ``dispatcher``: event handlers that were registered before there was a client.
+            - ``proxy``: a proxy URL for HTTP and WebSocket; "" for none. Default: as the environment says.
+            - ``ssl``: TLS settings for HTTP and WebSocket.
+            - ``ca_file``: a file with the certificate of a CA of your own, trusted besides the system's; instead of
+              ``ssl``.
+            - ``connect_timeout``: seconds for ``rtm.connect``, and again for opening the socket (30).
+            - ``send_timeout``: seconds a frame waits for a connection to come back (30). A message may wait longer for
+              its turn while there is one, see ``message_rate``.
+            - ``offline``: what ``send`` does while there is no connection but one is being made: ``"wait"`` (the
+              default); ``"fail"``; or ``"drop"``, which forgets typing, presence queries and tickles, and fails for the
+              others.
+            - ``message_rate``: how fast messages go out, as a ``Rate`` (1 a second, 10 at once); None for no limit.
+            - ``auto_reconnect``: whether a lost connection is replaced (True).
+            - ``patience``: seconds to wait for hello, replies and signs of life, as a ``Patience``.
+            - ``backoff``: how attempts to connect are spread, as a ``Backoff``.
+            - ``backfill``: channels whose messages are read from their history after a gap the server does not fill.
+            - ``metrics``: hooks that are called with what the client does.
+            - ``view``: which parts of the workspace are kept in ``view``.
 
     Raises:
         ConfigError: there is no token, an address or a file is not one, or another setting has a value it cannot have.
+        TypeError: there is no option of a name.
     """
 
     def __init__(
-        self,
-        token: Token | str | None = None,
-        base_url: str | None = None,
-        *,
-        dispatcher: Dispatcher | None = None,
-        proxy: str | None = None,
-        ssl: ssl_module.SSLContext | None = None,
-        ca_file: str | PathLike[str] | None = None,
-        connect_timeout: float = 30.0,
-        send_timeout: float = 30.0,
-        offline: Offline = "wait",
-        message_rate: Rate | None = MESSAGE_RATE,
-        auto_reconnect: bool = True,
-        patience: Patience | None = None,
-        backoff: Backoff | None = None,
-        backfill: Backfill | None = None,
-        metrics: Metrics | None = None,
-        view: ViewOptions | None = None,
+        self, token: Token | str | None = None, base_url: str | None = None, **options: Unpack[ClientOptions]
     ) -> None:
-        settings = Settings.of(
-            token,
-            base_url,
-            proxy=proxy,
-            ssl=ssl,
-            ca_file=ca_file,
-            connect_timeout=connect_timeout,
-            send_timeout=send_timeout,
-            offline=offline,
-            message_rate=message_rate,
-            auto_reconnect=auto_reconnect,
-            patience=patience or Patience(),
-            backoff=backoff or Backoff(),
-            backfill=backfill,
-        )
-        super().__init__(Delivery(dispatcher or Dispatcher(), reply_patience=settings.patience.reply, metrics=metrics))
-        self.settings = settings
-        """What the client was told, the environment included."""
-        self.web: AsyncWebClient = settings.web_client()
+        dispatcher, backfill = options.pop("dispatcher", None) or Dispatcher(), options.pop("backfill", None)
+        metrics, view_options = options.pop("metrics", None), options.pop("view", None)
+        self.settings = settings = Settings.of(token, base_url, **options)
+        """The settings in force, those from the environment included."""
+        self.web: AsyncWebClient = web_client(settings)
         """slack_sdk's Web API client, with the same token, address, proxy and TLS."""
-        self._rtm_connect = settings.connect_client()
+        self._rtm_connect = connect_client(settings)
+
+        hooks = None if metrics is None else guarded(metrics)
+        self._metrics = hooks or Metrics()
+        callbacks = Callbacks(dispatcher.flow, hooks)
+        super().__init__(dispatcher, callbacks)
+        dispatcher.attach(callbacks.handler_failed, callbacks.unreadable)
+        dispatch: Callable[[Event], None] = dispatcher.dispatch
+        if hooks is not None:
+            dispatcher.measure(hooks)
+            dispatch = measured(dispatcher, hooks)
+
+        filler = self._loader = None
         if backfill is not None:
-            delivery = self.delivery
-            web = settings.reading_client()
-            publish = delivery.fillings.publish
-            delivery.fill_with(Filler(backfill, web, delivery.dispatch, delivery.refused, publish))
-        if view is not None:
-            self._view = View(view)
-            loader = Loader(self._view, view, settings.reading_client(), self.delivery.refused)
-            self.delivery.view_with(loader)
-        self._supervisor = Supervisor(self._open, self.delivery, settings)
-        self.sending = Sending(self._supervisor, self.delivery, settings)
-        """The sending half of the client."""
+            filler = Filler(backfill, reading_client(settings), dispatch, callbacks.refused, callbacks.fillings.publish)
+        if view_options is not None:
+            self._loader = Loader(View(view_options), view_options, reading_client(settings), callbacks.refused)
+
+        unanswered = UnansweredSends()
+        self._supervisor = Supervisor(self._open, settings)
+        self.delivery = Delivery(
+            dispatcher, callbacks, unanswered, self._metrics, dispatch, filler=filler, loader=self._loader
+        )
+        """The receiving half; not for users."""
+        self.sending = Sending(self._supervisor, unanswered, callbacks, settings, metrics=hooks, filler=filler)
+        """The sending half; not for users."""
+        self._supervisor.observers = (self.delivery, self.sending)
+        self._identity: Identity | None = None
         self._last: Connection | None = None
         self._closing: asyncio.Task[None] | None = None
 
@@ -170,8 +182,6 @@ class RTMClient(HandlerRegistry):
             raise NotConnected
         return self._identity
 
-    _identity: Identity | None = None
-
     @property
     def view(self) -> View:
         """Users, conversations and members, kept current by events.
@@ -179,11 +189,12 @@ class RTMClient(HandlerRegistry):
         Raises:
             ConfigError: the client was made without one.
         """
-        if self._view is None:
-            raise ConfigError("this client keeps no view: give it view=ViewOptions()")
-        return self._view
+        return self._required_loader().view
 
-    _view: View | None = None
+    def _required_loader(self) -> Loader:
+        if self._loader is None:
+            raise ConfigError("this client keeps no view: give it view=ViewOptions()")
+        return self._loader
 
     async def load_view(self) -> None:
         """Read the view anew, or wait for the reading that is under way. Each hello that resumes nothing begins one.
@@ -193,9 +204,7 @@ class RTMClient(HandlerRegistry):
             NotConnected: the client was stopped meanwhile.
             ConfigError: the client was made without a view.
         """
-        loader = self.delivery.loader
-        if loader is None:
-            raise ConfigError("this client keeps no view: give it view=ViewOptions()")
+        loader = self._required_loader()
         await self._supervisor.ready()
         await loader.load()
 
@@ -281,7 +290,9 @@ class RTMClient(HandlerRegistry):
         try:
             await self._supervisor.close()
         finally:
-            await self.delivery.close(grace, caller)
+            self.sending.unanswered.give_up()
+            await self.delivery.stop_reading()
+            await self._close_handlers(grace, caller)
 
     async def __aenter__(self) -> Self:
         try:
@@ -299,12 +310,13 @@ class RTMClient(HandlerRegistry):
     async def _open(self, supervisor: Supervisor) -> Connection:
         old = supervisor.connection
         began = monotonic()
-        self.delivery.asking(old)
-        grant = await ask(self._rtm_connect, self.delivery.position, self.settings.connect_timeout)
-        self._identity = grant.identity
+        self.callbacks.use_running_loop()
+        self.delivery.before_connect(old)
+        answer = await ask(self._rtm_connect, self.delivery.position, self.settings.connect_timeout)
+        self._identity = answer.identity
         next_id = first_id() if self._last is None else self._last.next_id
-        self._last = await Connection.open(grant, self.delivery, supervisor, self.settings, next_id)
-        self.delivery.metrics.connected(monotonic() - began)
+        self._last = await Connection.open(answer, self.delivery, supervisor, self.settings, next_id)
+        self._metrics.connected(monotonic() - began)
         return self._last
 
     # -- sending --------------------------------------------------------------------------------------------

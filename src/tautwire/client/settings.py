@@ -1,25 +1,19 @@
-"""What a client is told to do, and the Web API clients made from it.
+"""The settings of a client, and the checks of their values.
 
-One place for token, addresses, proxy and TLS, so that HTTP and WebSocket are configured alike. The Web API clients are
-slack_sdk's own.
+One place for token, addresses, proxy and TLS, so that HTTP and WebSocket are configured alike
+(``client/net/web_client``, ``client/connection/connection``). A wrong value is refused where it is given.
 """
 
+import difflib
 import math
 import os
 import ssl as ssl_module
 import urllib.parse
 import urllib.request
-from dataclasses import dataclass, field
-from logging import Logger
-from typing import Final, Literal, TypeVar, get_args
+from collections.abc import Collection
+from dataclasses import dataclass, field, fields
+from typing import Final, Literal, get_args
 
-from slack_sdk.web import WebClient
-from slack_sdk.web.async_client import AsyncWebClient
-
-from tautwire.client.backfill.options import Backfill
-from tautwire.client.checks import check_backoff, check_choice, check_patience, check_rate, check_seconds
-from tautwire.client.log import CONNECT_LOG, WEB_LOG
-from tautwire.client.net.bounded import MAX_GRANT, BoundedClient
 from tautwire.protocol.errors import ConfigError
 from tautwire.protocol.tokens import Token
 from tautwire.session.client import Patience
@@ -33,9 +27,6 @@ SLACK_API_URL: Final = "https://slack.com/api/"
 
 MESSAGE_RATE: Final = Rate(per_second=1.0, burst=10)
 """Messages sent by one client. Source: rtm.md 6.1 (1/s documented; the burst is recommended)."""
-
-
-W = TypeVar("W", bound=WebClient | AsyncWebClient)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +53,6 @@ class Settings:
     auto_reconnect: bool = True
     patience: Patience = field(default_factory=Patience)
     backoff: Backoff = field(default_factory=Backoff)
-    backfill: Backfill | None = None
 
     def __post_init__(self) -> None:
         check_seconds("connect_timeout", self.connect_timeout)
@@ -95,6 +85,7 @@ class Settings:
         Raises:
             ConfigError: there is no token, an address or a file is not one, or another setting has a value it
                 cannot have.
+            TypeError: there is no setting of a name.
         """
         token = token or os.environ.get("SLACK_BOT_TOKEN") or ""
         if isinstance(token, str):
@@ -105,6 +96,14 @@ class Settings:
             raise ConfigError("no token: give token=…, or set SLACK_BOT_TOKEN")
         if ca_file is not None:
             ssl = _trusting(ca_file, ssl)
+        names = [each.name for each in fields(cls)]
+        for name in others:
+            if name not in names:
+                close = difflib.get_close_matches(name, names, 1)
+                raise TypeError(f"there is no option {name!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
+        for name in ("patience", "backoff"):
+            if others.get(name, ...) is None:
+                del others[name]
         return cls(token=token, base_url=_api_address(base_url), ssl=ssl, **others)  # type: ignore[arg-type]
 
     def proxy_for(self, url: str) -> str | None:
@@ -120,36 +119,6 @@ class Settings:
             return None
         proxies = urllib.request.getproxies()
         return _checked(proxies.get("https" if parts.scheme in ("https", "wss") else "http"))
-
-    def web_client(self) -> AsyncWebClient:
-        """Make slack_sdk's asyncio client."""
-        return self._make(AsyncWebClient, WEB_LOG)
-
-    def connect_client(self) -> AsyncWebClient:
-        """Make the one for ``rtm.connect``: it repeats no call by itself, says less, and reads short answers only."""
-        client = self._make(BoundedClient, CONNECT_LOG)
-        client.limit = MAX_GRANT
-        return client
-
-    def reading_client(self) -> AsyncWebClient:
-        """Make the one for lists and histories: as the one for ``rtm.connect``, for longer answers."""
-        return self._make(BoundedClient, CONNECT_LOG)
-
-    def blocking_web_client(self) -> WebClient:
-        """Make slack_sdk's blocking client."""
-        return self._make(WebClient, WEB_LOG)
-
-    def _make(self, kind: type[W], logger: Logger) -> W:
-        client = kind(
-            token=self.token.reveal(),
-            base_url=self.base_url,
-            timeout=math.ceil(self.connect_timeout),  # slack_sdk takes whole seconds, and 0 for no time at all
-            ssl=self.ssl,
-            proxy="http://ours",  # without any, slack_sdk takes and logs whatever proxy variable there is, no NO_PROXY
-            logger=logger,
-        )
-        client.proxy = self.proxy_for(self.base_url)
-        return client
 
 
 def _api_address(base_url: str | None) -> str:
@@ -202,3 +171,54 @@ def _trusting(ca_file: str | os.PathLike[str], ssl: ssl_module.SSLContext | None
     except OSError as error:  # ssl's own error is one, too
         raise ConfigError(f"ca_file: no certificates in {os.fspath(ca_file)!r}: {error.strerror or error}") from None
     return context
+
+
+def check_seconds(name: str, value: object, *, zero: bool = False) -> None:
+    """See that a value is a positive number of seconds, or 0 where ``zero`` is allowed.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not is_number or value < 0 or (value == 0 and not zero):  # type: ignore[operator]
+        wanted = "0 or a positive number of seconds" if zero else "a positive number of seconds"
+        raise ConfigError(f"{name} must be {wanted}, got {value!r}")
+
+
+def check_choice(name: str, value: object, choices: Collection[object]) -> None:
+    """See that a value is one of a few words. Raises as ``check_seconds``."""
+    if value not in choices:
+        raise ConfigError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
+def check_rate(name: str, value: object) -> None:
+    """See that something may happen now and then. Raises as ``check_seconds``."""
+    if (
+        not isinstance(value, Rate)
+        or not all(isinstance(each, int | float) and math.isfinite(each) for each in value)
+        or value.per_second <= 0
+        or value.burst < 1
+    ):
+        raise ConfigError(f"{name} must be a Rate with per_second above 0 and a burst of 1 or more, got {value!r}")
+
+
+def check_patience(name: str, value: object) -> None:
+    """See that a session gets time, and pings before it gives up. Raises as ``check_seconds``."""
+    if not isinstance(value, Patience):
+        raise ConfigError(f"{name} must be a Patience, got {value!r}")
+    for each, seconds in value._asdict().items():
+        check_seconds(f"{name}.{each}", seconds)
+    if value.idle >= value.silence:
+        raise ConfigError(
+            f"{name}.idle must be less than {name}.silence ({value.silence:g} s), got {value.idle:g} s: "
+            "every quiet connection would be given up without a ping"
+        )
+
+
+def check_backoff(name: str, value: object) -> None:
+    """See that attempts are possible. Raises as ``check_seconds``."""
+    if not isinstance(value, Backoff):
+        raise ConfigError(f"{name} must be a Backoff, got {value!r}")
+    for each in ("base", "cap", "stable_after"):
+        check_seconds(f"{name}.{each}", getattr(value, each), zero=True)
+    check_rate(f"{name}.budget", value.budget)

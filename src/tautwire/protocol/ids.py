@@ -136,3 +136,11 @@ def next_ts(now_micros: int, last: Ts | None) -> Ts:
     if last is None:
         return ts_from_micros(now_micros)
     return ts_from_micros(max(now_micros, ts_to_micros(last) + 1))
+
+
+def micros(ts: object) -> int | None:
+    """Return a timestamp in microseconds, None for anything that is none."""
+    try:
+        return ts_to_micros(Ts(ts)) if isinstance(ts, str) else None
+    except ValueError:
+        return None

@@ -12,8 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from tautwire.client.backfill.options import mark
-from tautwire.client.handlers.dispatcher import conversation_of
+from tautwire.client.backfill.marked import mark
 from tautwire.protocol.events import (
     AnyMessage,
     Event,
@@ -22,7 +21,8 @@ from tautwire.protocol.events import (
     MessageRepliedEvent,
     UnknownEvent,
 )
-from tautwire.protocol.ids import ChannelId, Ts, ts_from_micros, ts_to_micros
+from tautwire.protocol.events.conversation import conversation_of
+from tautwire.protocol.ids import ChannelId, Ts, micros, ts_from_micros
 
 RECENT: Final = 2_000
 """Messages of a channel that are remembered, to be known again in its history."""
@@ -74,15 +74,7 @@ def _unknown_place(event: UnknownEvent) -> Place:
     return Place(header.channel if isinstance(header.channel, str) else "", moment, moment is not None)
 
 
-def micros(ts: object) -> int | None:
-    """Return a timestamp in microseconds, None for anything that is none."""
-    try:
-        return ts_to_micros(Ts(ts)) if isinstance(ts, str) else None
-    except ValueError:
-        return None
-
-
-class Channel:
+class ChannelFill:
     """A chosen channel: what of it was delivered, and what is held and found while it is filled.
 
     Args:

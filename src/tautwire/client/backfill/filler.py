@@ -11,22 +11,20 @@ from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime
 from time import time
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from tautwire.client.backfill.channel import Channel, micros, place_of
+from tautwire.client.backfill.channel import ChannelFill, place_of
 from tautwire.client.backfill.history import pages
-from tautwire.client.backfill.options import Backfill, Backfilled
+from tautwire.client.backfill.options import Backfill
 from tautwire.client.errors import BackfillIncomplete
 from tautwire.client.log import LOG
 from tautwire.client.net.calls import CallError
+from tautwire.client.notices import Backfilled, Gap
 from tautwire.protocol.events import Event
 from tautwire.protocol.frames import Message
-from tautwire.protocol.ids import ChannelId
-
-if TYPE_CHECKING:
-    from tautwire.client.delivery.delivery import Gap
+from tautwire.protocol.ids import ChannelId, micros
 
 AT_ONCE: Final = 4
 """Channels that are read at once."""
@@ -56,7 +54,9 @@ class Filler:
     ) -> None:
         self.ids = tuple(ChannelId(each) for each in backfill.channels)
         """The chosen channels."""
-        self._channels: dict[str, Channel] = {id_: Channel(id_, backfill.limit, backfill.held) for id_ in self.ids}
+        self._channels: dict[str, ChannelFill] = {
+            id_: ChannelFill(id_, backfill.limit, backfill.held) for id_ in self.ids
+        }
         self._limit = backfill.limit
         self._timeout = backfill.timeout
         self._web = web
@@ -103,7 +103,7 @@ class Filler:
             self._started = int((time() + clock_ahead) * 1_000_000)
         self._has_begun = True
 
-    def fill(self, gap: "Gap") -> None:
+    def fill(self, gap: Gap) -> None:
         """Hold the chosen channels from now on, and fill them. If that is going on, it begins again for both gaps."""
         loop = asyncio.get_running_loop()
         if self._task is None:
@@ -141,7 +141,7 @@ class Filler:
             LOG.exception("back-fill failed because of a defect")
         self._end(reason)
 
-    async def _fill_one(self, channel: Channel, gate: asyncio.Semaphore) -> None:
+    async def _fill_one(self, channel: ChannelFill, gate: asyncio.Semaphore) -> None:
         reason: str | None = None
         async with gate:
             try:
@@ -150,7 +150,7 @@ class Filler:
                 reason = str(error)
         self._finish(channel, reason)
 
-    async def _read(self, channel: Channel) -> str | None:
+    async def _read(self, channel: ChannelFill) -> str | None:
         """Find what is missing; return why that is not all of it, None if it is."""
         count = 0
         async with aclosing(pages(self._web, channel.id, channel.oldest, self._deadline)) as reading:
@@ -166,7 +166,7 @@ class Filler:
                     return f"there are more than {self._limit}"
         return None
 
-    def _finish(self, channel: Channel, reason: str | None) -> None:
+    def _finish(self, channel: ChannelFill, reason: str | None) -> None:
         """Deliver what was held and found of a channel, and say what is missing."""
         if not channel.is_filling:
             return
@@ -191,7 +191,7 @@ class Filler:
         LOG.info("back-fill is over: %d messages of %d channels", sum(counts.values()), len(counts))
         self._report(report)
 
-    def _began(self, gap: "Gap") -> int:
+    def _began(self, gap: Gap) -> int:
         """Return when a gap began, in microseconds of the server's time; rather too early than too late."""
         ahead = -SKEW if self._clock_ahead is None else self._clock_ahead
         began = int((gap.began.timestamp() + ahead) * 1_000_000)

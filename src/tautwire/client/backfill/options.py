@@ -4,23 +4,10 @@ The work is done elsewhere: ``client/backfill/filler`` decides when a channel is
 asks the server, ``client/backfill/channel`` puts both kinds of events into one order.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
-
-from tautwire.client.errors import BackfillIncomplete
 from tautwire.protocol.errors import ConfigError
-from tautwire.protocol.events import Event
-from tautwire.protocol.ids import ChannelId
-
-if TYPE_CHECKING:
-    from tautwire.client.delivery.delivery import Gap
-
-E = TypeVar("E", bound=Event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,56 +37,3 @@ class Backfill:
             raise ConfigError("channels are given by id, such as C024BE91L, not by name")
         if self.limit < 1 or self.held < 1 or not self.timeout > 0:
             raise ConfigError("limit, held and timeout of a back-fill are greater than 0")
-
-
-@dataclass(frozen=True, slots=True)
-class Backfilled:
-    """A filling is over, and its events are with the handlers; given to back-fill handlers."""
-
-    gaps: tuple["Gap", ...]
-    """What it was for: one gap, or several if the connection broke again before it was over."""
-    ended: datetime
-    """When it was over, in UTC."""
-    counts: Mapping[ChannelId, int]
-    """How many messages were found and delivered, by channel."""
-    incomplete: tuple[BackfillIncomplete, ...] = ()
-    """What is still missing; error handlers were told the same."""
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether every chosen channel was filled to the end."""
-        return not self.incomplete
-
-
-def mark(event: E) -> E:
-    """Return the same event as one that is ``is_backfilled``.
-
-    It is of a subclass made for that, so that no event carries a field for it, on the wire or in memory.
-    """
-    fields: dict[str, Any] = {name: getattr(event, name) for name in event.__struct_fields__}
-    marked: E = _marked_class(type(event))(**fields)
-    return marked
-
-
-@cache
-def _marked_class(cls: type[Event]) -> Any:
-    return msgspec.defstruct(
-        cls.__name__,
-        [],
-        bases=(cls,),
-        namespace={
-            "is_backfilled": True,
-            "__module__": cls.__module__,
-            "__doc__": cls.__doc__,
-            "__reduce__": lambda self: (_remake, (cls, {name: getattr(self, name) for name in cls.__struct_fields__})),
-        },
-        frozen=True,
-        kw_only=True,
-        omit_defaults=True,
-    )
-
-
-def _remake(cls: type[Event], fields: Mapping[str, Any]) -> Event:
-    """Make a marked event again from a pickle."""
-    event: Event = _marked_class(cls)(**fields)
-    return event

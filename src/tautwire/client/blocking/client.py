@@ -4,34 +4,24 @@ Nothing is decided here. Each verb hands its coroutine to the loop and waits for
 alike by construction. Why it is no generated twin: docs/adr/0003-blocking-client.md.
 """
 
-import ssl as ssl_module
 import threading
 from collections.abc import Coroutine, Iterable, Mapping
 from contextlib import suppress
-from os import PathLike
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast, overload
+from typing import Any, Self, TypeVar, Unpack, cast, overload
 
 from slack_sdk.web import WebClient
 
-from tautwire.client.backfill.options import Backfill
-from tautwire.client.blocking.loop_thread import Background
-from tautwire.client.connection.rtm_connect import Identity
-from tautwire.client.connection.supervisor import ClientState
+from tautwire.client.blocking.loop_thread import LoopThread
 from tautwire.client.errors import ClientClosed
-from tautwire.client.handlers.dispatcher import Dispatcher
 from tautwire.client.handlers.registry import HandlerRegistry
-from tautwire.client.metrics import Metrics
-from tautwire.client.rtm_client import GRACE, RTMClient
+from tautwire.client.net.web_client import blocking_web_client
+from tautwire.client.notices import ClientState, Identity
+from tautwire.client.rtm_client import GRACE, ClientOptions, RTMClient
 from tautwire.client.sending.sending import said
-from tautwire.client.settings import MESSAGE_RATE, Offline
-from tautwire.client.view.options import ViewOptions
 from tautwire.client.view.view import View
 from tautwire.protocol.frames import Ack, Message, PingMessage, Pong, PresenceQuery, PresenceSub, Tickle, Typing
 from tautwire.protocol.tokens import Token
-from tautwire.session.client import Patience
-from tautwire.session.governor import Backoff
-from tautwire.session.ratelimit import Rate
 
 R = TypeVar("R")
 
@@ -46,50 +36,16 @@ class BlockingRTMClient(HandlerRegistry):
     """
 
     def __init__(
-        self,
-        token: Token | str | None = None,
-        base_url: str | None = None,
-        *,
-        dispatcher: Dispatcher | None = None,
-        proxy: str | None = None,
-        ssl: ssl_module.SSLContext | None = None,
-        ca_file: str | PathLike[str] | None = None,
-        connect_timeout: float = 30.0,
-        send_timeout: float = 30.0,
-        offline: Offline = "wait",
-        message_rate: Rate | None = MESSAGE_RATE,
-        auto_reconnect: bool = True,
-        patience: Patience | None = None,
-        backoff: Backoff | None = None,
-        backfill: Backfill | None = None,
-        metrics: Metrics | None = None,
-        view: ViewOptions | None = None,
+        self, token: Token | str | None = None, base_url: str | None = None, **options: Unpack[ClientOptions]
     ) -> None:
-        self._client = RTMClient(
-            token,
-            base_url,
-            dispatcher=dispatcher,
-            proxy=proxy,
-            ssl=ssl,
-            ca_file=ca_file,
-            connect_timeout=connect_timeout,
-            send_timeout=send_timeout,
-            offline=offline,
-            message_rate=message_rate,
-            auto_reconnect=auto_reconnect,
-            patience=patience,
-            backoff=backoff,
-            backfill=backfill,
-            metrics=metrics,
-            view=view,
-        )
-        super().__init__(self._client.delivery)
+        self._client = RTMClient(token, base_url, **options)
+        super().__init__(self._client.dispatcher, self._client.callbacks)
         self.settings = self._client.settings
         """See ``RTMClient.settings``."""
-        self.web: WebClient = self._client.settings.blocking_web_client()
+        self.web: WebClient = blocking_web_client(self.settings)
         """slack_sdk's blocking Web API client, with the same token, address, proxy and TLS."""
         self._lock = threading.RLock()  # a signal handler may close the client while this thread is about to start it
-        self._background: Background | None = None
+        self._background: LoopThread | None = None
         self._is_closed = False
 
     def __repr__(self) -> str:
@@ -274,7 +230,7 @@ class BlockingRTMClient(HandlerRegistry):
             raise
         return background.wait(work)
 
-    def _started(self) -> Background:
+    def _started(self) -> LoopThread:
         """Return the background, which the first call starts.
 
         Raises:
@@ -284,7 +240,7 @@ class BlockingRTMClient(HandlerRegistry):
         if self._background is None:
             with self._lock:
                 if self._background is None and not self._is_closed:
-                    self._background = Background(self._client.close_for)
+                    self._background = LoopThread(self._client.close_for)
         if self._background is not None:
             self._background.check_caller()
         if self._background is None or self._is_over:

@@ -26,7 +26,7 @@ _LAST_WAIT: Final = 1.0
 """Seconds given to cancelled tasks."""
 
 
-class Background:
+class LoopThread:
     """A loop that runs in a daemon thread as soon as it is made.
 
     Args:

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 from tautwire.client.clock import elapsed, suspended
 from tautwire.client.connection.intake import Inbox, Intake
 from tautwire.client.connection.replies import Awaited, Reply, Stored
-from tautwire.client.connection.rtm_connect import Grant
+from tautwire.client.connection.rtm_connect import ConnectAnswer
 from tautwire.client.connection.transport import End, Transport, dial
 from tautwire.client.errors import ConnectError, RateLimited, SendRefused, SendUnknown
 from tautwire.client.guard import finished, isolated
@@ -64,8 +64,8 @@ class Keeper(Protocol):
 class Connection:
     """One RTM connection, made by ``open``."""
 
-    def __init__(self, grant: Grant, inbox: Inbox, keeper: Keeper, settings: Settings, first_id: int) -> None:
-        self.grant = grant
+    def __init__(self, answer: ConnectAnswer, inbox: Inbox, keeper: Keeper, settings: Settings, first_id: int) -> None:
+        self.answer = answer
         self.end: End | None = None
         """How the socket ended, None while it is open."""
         self.replies: dict[int, Awaited] = {}
@@ -99,19 +99,21 @@ class Connection:
         self._woke_at = 0.0
 
     @classmethod
-    async def open(cls, grant: Grant, inbox: Inbox, keeper: Keeper, settings: Settings, first_id: int) -> "Connection":
+    async def open(
+        cls, answer: ConnectAnswer, inbox: Inbox, keeper: Keeper, settings: Settings, first_id: int
+    ) -> "Connection":
         """Open the socket and wait for the hello. The first events may be delivered before this returns.
 
         Raises:
             ConnectError: no socket, no hello, or an error event instead.
         """
-        self = cls(grant, inbox, keeper, settings, first_id)
+        self = cls(answer, inbox, keeper, settings, first_id)
         try:
             await dial(
-                grant.url,
+                answer.url,
                 self,
                 ssl=settings.ssl,
-                proxy=_proxy(grant, settings),
+                proxy=_proxy(answer, settings),
                 within=settings.connect_timeout,
             )
             await self._opened
@@ -427,9 +429,9 @@ class Connection:
             self._session.heard(now - quiet_for)
 
 
-def _proxy(grant: Grant, settings: Settings) -> str | None:
+def _proxy(answer: ConnectAnswer, settings: Settings) -> str | None:
     try:
-        return settings.proxy_for(grant.url)
+        return settings.proxy_for(answer.url)
     except ConfigError as error:  # from the environment, for this kind of address only: another may follow
         raise ConnectError(str(error)) from None
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Final
 
 from tautwire.client.connection.connection import Connection
-from tautwire.client.connection.rtm_connect import Resume
 from tautwire.client.guard import isolated
+from tautwire.client.notices import Resume
 from tautwire.session.client import Cause
 
 SETTLE: Final = 1.0
@@ -50,7 +50,7 @@ class Handover:
         Our own server says nothing behind a pong that belongs before it, and is known by its positions. Of another
         server that is not known.
         """
-        linger = SETTLE if self._new.grant.resume is None else 0.0
+        linger = SETTLE if self._new.answer.resume is None else 0.0
         self._new.hold()
         self._old.retire(self._drained, linger)
 
@@ -63,7 +63,7 @@ class Handover:
     def _drained(self) -> None:
         if not self.over.is_set():
             self.over.set()
-            if not self._old.is_drained and self._new.grant.resume is not Resume.RESUMED:
+            if not self._old.is_drained and self._new.answer.resume is not Resume.RESUMED:
                 isolated(self._cut_short, self._old)
             isolated(self._taken_over, self._new)
             isolated(self._new.release)

@@ -10,7 +10,7 @@ Nothing here knows the socket: ``client/connection/connection`` carries out what
 from collections.abc import Iterable, Sequence
 from typing import Final, Protocol, TypeAlias
 
-from tautwire.client.backpressure import Flow
+from tautwire.client.backpressure import Backpressure
 from tautwire.client.errors import SendRefused
 from tautwire.session.client import Arrival, Deliver, Positioned
 
@@ -23,7 +23,7 @@ Kept: TypeAlias = Deliver | Positioned
 class Inbox(Protocol):
     """Where a connection puts what the server says. All are called on the loop; none may raise."""
 
-    flow: Flow
+    flow: Backpressure
     """Says when not to read."""
 
     def frames_received(self, frames: Sequence[bytes]) -> None:

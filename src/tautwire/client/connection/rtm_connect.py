@@ -1,16 +1,14 @@
 """``rtm.connect``: asking for a ticket, and telling apart what its refusals mean.
 
-An answer is a ``Grant``. A refusal is one of three: trying again is useless, has to wait, or may work.
+An answer is a ``ConnectAnswer``. A refusal is one of three: trying again is useless, has to wait, or may work.
 """
 
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from enum import Enum
-from math import isfinite
 from time import time
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,10 +18,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from tautwire.client.errors import ConnectError, ConnectRefused, RateLimited
 from tautwire.client.net.bounded import NO_OBJECT
 from tautwire.client.net.reasons import WANTS_CREDENTIALS, explain, refused_by_proxy
-from tautwire.protocol.ids import TeamId, UserId
-
-DEFAULT_RETRY_AFTER: Final = 30.0
-"""Seconds to wait after a 429 that does not say how long in seconds. Source: rtm.md 14.1 (recommended)."""
+from tautwire.client.net.refusals import header, read_refusal
+from tautwire.client.notices import Identity, Resume, SelfTeam, SelfUser
 
 FATAL: Final = frozenset(
     {
@@ -60,42 +56,8 @@ FATAL: Final = frozenset(
 """Errors of rtm.connect that time does not heal. Source: rtm.md 1.3 (documented). Any other one is tried again."""
 
 
-class SelfUser(msgspec.Struct, frozen=True):
-    """Who the token is: ``self`` of rtm.connect."""
-
-    id: UserId
-    name: str = ""
-
-
-class SelfTeam(msgspec.Struct, frozen=True):
-    """The workspace of the token: ``team`` of rtm.connect."""
-
-    id: TeamId
-    name: str = ""
-    domain: str = ""
-
-
 @dataclass(frozen=True, slots=True)
-class Identity:
-    """Who is connected, and where."""
-
-    user: SelfUser
-    team: SelfTeam
-
-
-class Resume(Enum):
-    """What the server said about events since our position. Only our own server says anything."""
-
-    RESUMED = "resumed"
-    """Everything since the position comes, after the hello."""
-    RESYNC = "resync"
-    """The position is too old: something is missing."""
-    NEW = "new"
-    """There was no position to go on from; positions follow."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
+class ConnectAnswer:
     """A ticket's address with what came along."""
 
     url: str = field(repr=False)
@@ -107,7 +69,7 @@ class Grant:
     """Seconds that the server's clock is ahead of ours, up to one second too few; None if it does not say."""
 
 
-async def ask(web: AsyncWebClient, position: str | None, within: float) -> Grant:
+async def ask(web: AsyncWebClient, position: str | None, within: float) -> ConnectAnswer:
     """Call ``rtm.connect`` once.
 
     Args:
@@ -123,7 +85,7 @@ async def ask(web: AsyncWebClient, position: str | None, within: float) -> Grant
         async with asyncio.timeout(within):
             # POST, since aiohttp makes a GET twice when the first one is dropped, which nobody paid for
             response = await web.api_call("rtm.connect", http_verb="POST", params=_arguments(position))
-            return _grant(response.data, _clock_ahead(response), is_secure=web.base_url.startswith("https:"))
+            return _answer(response.data, _clock_ahead(response), is_secure=web.base_url.startswith("https:"))
     except SlackApiError as error:
         is_relayed = web.proxy is not None and web.base_url.startswith("http:")
         raise _refusal(error, is_relayed=is_relayed) from None  # the original's text holds the whole answer
@@ -139,12 +101,12 @@ def _arguments(position: str | None) -> dict[str, Any]:
     return {"batch_presence_aware": True, "presence_sub": True, "resume": position or ""}
 
 
-def _grant(data: object, clock_ahead: float | None, *, is_secure: bool) -> Grant:
+def _answer(data: object, clock_ahead: float | None, *, is_secure: bool) -> ConnectAnswer:
     if not isinstance(data, Mapping):
         raise ConnectError(NO_OBJECT)
     try:
         resume, position = data.get("resume"), data.get("position")
-        return Grant(
+        return ConnectAnswer(
             url=_address(msgspec.convert(data["url"], str), is_secure=is_secure),
             identity=Identity(msgspec.convert(data["self"], SelfUser), msgspec.convert(data["team"], SelfTeam)),
             resume=Resume(resume) if resume in _RESUMES else None,
@@ -189,46 +151,8 @@ def _refusal(error: SlackApiError, *, is_relayed: bool) -> ConnectError:
     return ConnectError(f"rtm.connect failed: HTTP status {refusal.status}")
 
 
-class Refusal(NamedTuple):
-    """How any method of the Web API said no."""
-
-    status: int
-    code: str
-    """The error string, "" if there is none."""
-    needed: str
-    """The scope that is missing, where the server names it."""
-    retry_after: float | None
-    """Seconds to wait if the call came too soon, else None."""
-
-
-def read_refusal(error: SlackApiError) -> Refusal:
-    """Read what slack_sdk makes of a refusal; its text holds the whole answer and is not for logs."""
-    response: Any = error.response
-    status = getattr(response, "status_code", None) or getattr(response, "status", None) or 0
-    data = getattr(response, "data", None)
-    answer: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
-    code = str(answer.get("error") or "")
-    is_limited = status == 429 or code in ("ratelimited", "rate_limited")
-    return Refusal(status, code, str(answer.get("needed") or ""), _retry_after(response) if is_limited else None)
-
-
-def _retry_after(response: object) -> float:
-    try:
-        seconds = float(_header(response, "retry-after") or "")
-    except ValueError:
-        return DEFAULT_RETRY_AFTER
-    return seconds if isfinite(seconds) and seconds >= 0 else DEFAULT_RETRY_AFTER
-
-
 def _clock_ahead(response: object) -> float | None:
     try:
-        return parsedate_to_datetime(_header(response, "date") or "").timestamp() - time()
+        return parsedate_to_datetime(header(response, "date") or "").timestamp() - time()
     except ValueError:
         return None
-
-
-def _header(response: object, name: str) -> str | None:
-    headers: Mapping[str, Any] = getattr(response, "headers", None) or {}
-    found = {str(key).lower(): value for key, value in headers.items()}.get(name)
-    value = found[0] if isinstance(found, list) and found else found
-    return None if value is None else str(value)

@@ -18,8 +18,8 @@ state stays READY. ``client/rtm_client`` owns the supervisor and decides what co
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable
-from enum import Enum
-from typing import Final, Protocol
+from functools import partial
+from typing import Final
 
 from tautwire.client.connection.budget import allowance_for
 from tautwire.client.connection.connection import Connection
@@ -27,26 +27,10 @@ from tautwire.client.connection.handover import REPLACED, Handover
 from tautwire.client.errors import ClientClosed, ConnectError, ConnectRefused, NotConnected, RateLimited
 from tautwire.client.guard import finished, isolated
 from tautwire.client.log import LOG
+from tautwire.client.notices import ClientState
 from tautwire.client.settings import Settings
 from tautwire.session.client import Cause, Ended
 from tautwire.session.governor import Governor
-
-
-class ClientState(Enum):
-    """Where a client is in its life."""
-
-    IDLE = "idle"
-    """Not connected and not trying: before connect() and after disconnect()."""
-    CONNECTING = "connecting"
-    READY = "ready"
-    """A connection delivers events and takes frames."""
-    WAITING = "waiting"
-    """Not connected; the next attempt is to come."""
-    FAILED = "failed"
-    """rtm.connect was refused for good. Until the client is closed, connect() tries once more."""
-    CLOSED = "closed"
-    """The client was closed, and had not failed. This is final."""
-
 
 _BY_US: Final = "closed by us"
 
@@ -58,23 +42,28 @@ _CANCELLED: Final = (
 )
 
 
-class Owner(Protocol):
-    """Who a supervisor reports to. All are called on the loop; none may raise."""
+class Observer:
+    """What a supervisor reports. Override what you need; every method here does nothing.
 
-    def cut_short(self, old: Connection) -> None:
-        """Learn, before ``taken_over``, that a replaced connection ended before all its events had come."""
+    All are called on the loop. An exception is logged and goes no further.
+    """
 
-    def taken_over(self, new: Connection) -> None:
-        """Learn that events come from this connection only from now on."""
+    def handover_failed(self, old: Connection) -> None:
+        """Called before ``connection_opened`` if the old connection ended before all its events had come."""
 
-    def ended(self, connection: Connection, ended: Ended, *, was_replaced: bool, will_reconnect: bool) -> None:
-        """Learn that a connection is over, expected or not."""
+    def connection_opened(self, new: Connection) -> None:
+        """Called when events begin to come from this connection, and from no other."""
 
-    def trouble(self, error: ConnectError) -> None:
-        """Learn that an attempt came to nothing."""
+    def connection_closed(
+        self, connection: Connection, ended: Ended, *, was_replaced: bool, will_reconnect: bool
+    ) -> None:
+        """Called once for each connection that had its hello, when it is over, expected or not."""
 
-    def stepped(self, state: ClientState) -> None:
-        """Learn that the state changed."""
+    def connect_failed(self, error: ConnectError) -> None:
+        """Called for each attempt that failed."""
+
+    def state_changed(self, state: ClientState) -> None:
+        """Called with every new state of the client."""
 
 
 class Supervisor:
@@ -84,14 +73,15 @@ class Supervisor:
         make: opens a connection, which reports to this supervisor.
     """
 
-    def __init__(self, make: Callable[["Supervisor"], Awaitable[Connection]], owner: Owner, settings: Settings) -> None:
+    def __init__(self, make: Callable[["Supervisor"], Awaitable[Connection]], settings: Settings) -> None:
         self.state = ClientState.IDLE
         self.connection: Connection | None = None
         """The connection that delivers and sends; None while there is none."""
         self.failure: ConnectRefused | None = None
         """Why the client gave up, in state FAILED; None in every other."""
         self._make = make
-        self._owner = owner
+        self.observers: tuple[Observer, ...] = ()
+        """Get every report, in this order."""
         self._settings = settings
         self._governor: Governor | None = None
         self._task: asyncio.Task[None] | None = None
@@ -218,9 +208,9 @@ class Supervisor:
         old, self.connection = self.connection, connection
         self._show()
         if old is None or old.is_over.is_set():
-            isolated(self._owner.taken_over, connection)
+            self._opened(connection)
         else:
-            self._handover = Handover(old, connection, self._owner.cut_short, self._owner.taken_over)
+            self._handover = Handover(old, connection, self._handover_failed, self._opened)
             if not isolated(self._handover.begin):
                 self._finish_handover()
         for waiter in self._take_waiters():
@@ -241,7 +231,9 @@ class Supervisor:
             self._show()
         goes_on = self._task is not None and not self._task.cancelling() and self._keeps_trying
         will_reconnect = self.connection is not None or goes_on
-        self._owner.ended(connection, ended, was_replaced=was_replaced, will_reconnect=will_reconnect)
+        for each in self.observers:
+            closed = partial(each.connection_closed, was_replaced=was_replaced, will_reconnect=will_reconnect)
+            isolated(closed, connection, ended)
 
     def connection_closed(self, connection: Connection) -> None:
         """Forget a connection of which nothing is left."""
@@ -253,6 +245,20 @@ class Supervisor:
         """Wait no longer for the connection before."""
         if self._handover is not None:
             isolated(self._handover.finish)
+
+    # -- reports --------------------------------------------------------------------------------------------
+
+    def _opened(self, connection: Connection) -> None:
+        for each in self.observers:
+            isolated(each.connection_opened, connection)
+
+    def _handover_failed(self, old: Connection) -> None:
+        for each in self.observers:
+            isolated(each.handover_failed, old)
+
+    def _connect_failed(self, error: ConnectError) -> None:
+        for each in self.observers:
+            isolated(each.connect_failed, error)
 
     # -- the work -------------------------------------------------------------------------------------------
 
@@ -321,11 +327,11 @@ class Supervisor:
             try:
                 connection = await self._attempt(governor)
             except ConnectRefused as error:
-                isolated(self._owner.trouble, error)
+                self._connect_failed(error)
                 if not await self._outlives(error):
                     return error
             except ConnectError as error:
-                isolated(self._owner.trouble, error)
+                self._connect_failed(error)
                 governor.failed(self._now(), error.retry_after if isinstance(error, RateLimited) else 0.0)
                 if self.connection is None and not self._keeps_trying:
                     return error
@@ -422,7 +428,8 @@ class Supervisor:
         """Work out the state, and tell if it is another one."""
         was, self.state = self.state, self._state()
         if self.state is not was:
-            isolated(self._owner.stepped, self.state)
+            for each in self.observers:
+                isolated(each.state_changed, self.state)
 
     def _state(self) -> ClientState:
         if self.connection is not None:

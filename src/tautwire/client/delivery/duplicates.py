@@ -68,7 +68,7 @@ class _Header(msgspec.Struct):
         return self.type == "message" and bytes(self.user) == b'"%s"' % user.encode()
 
 
-class Repeats:
+class Duplicates:
     """Remembers what was delivered, and recognises it when it comes again.
 
     Without positions there is something to remember only while a successor is being made. With positions it is

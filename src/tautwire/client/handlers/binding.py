@@ -10,16 +10,15 @@ picking: raw text, errors, closes, gaps.
 
 import asyncio
 import inspect
-import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Final, Generic, NamedTuple, TypedDict, TypeVar, get_args
 
-from tautwire.client.backpressure import Flow
+from tautwire.client.backpressure import Backpressure
 from tautwire.client.errors import EventsDropped
 from tautwire.client.handlers.mailbox import Limits, Overflow
-from tautwire.client.handlers.queues import Lanes, TaskLanes, ThreadLanes
+from tautwire.client.handlers.queues import HandlerQueue, TaskQueue, ThreadQueue
 from tautwire.client.metrics import Metrics, Run
 
 T = TypeVar("T")
@@ -122,8 +121,8 @@ class Binding(Generic[T]):
         "_options",
         "_report",
         "handler",
-        "lanes",
         "name",
+        "queue",
         "take",
     )
 
@@ -133,7 +132,7 @@ class Binding(Generic[T]):
         function: Callable[..., Any],
         options: Options,
         report: Report,
-        flow: Flow,
+        flow: Backpressure,
         *,
         key_of: Callable[[T], Hashable] | None = None,
         spread: bool = False,
@@ -147,8 +146,8 @@ class Binding(Generic[T]):
         self._options = options
         self._is_async = _is_async(function)
         self._metrics: Metrics | None = None
-        self.lanes: Lanes[Any] | None = self._lanes(options)
-        self.take: Callable[[T], object] = self._call if self.lanes is None else self.lanes.put
+        self.queue: HandlerQueue[Any] | None = self._make_queue(options)
+        self.take: Callable[[T], object] = self._call if self.queue is None else self.queue.put
         """Runs the handler for an item, or queues the item behind the earlier ones of its conversation. What an inline
         handler raises comes out of it; ``deliver`` catches that."""
 
@@ -160,8 +159,8 @@ class Binding(Generic[T]):
             self._call = measured(self._call, self.name, metrics)
             key_of = self._key_of
             self._key_of = lambda stamped: key_of(stamped.item)
-            self.lanes = self._lanes(self._options)
-            take = self._call if self.lanes is None else self.lanes.put
+            self.queue = self._make_queue(self._options)
+            take = self._call if self.queue is None else self.queue.put
             self.take = lambda item: take(_Stamped(item, monotonic()))
 
     def deliver(self, item: T) -> None:
@@ -185,7 +184,7 @@ class Binding(Generic[T]):
         """Pass on what the handler raised."""
         self._report(error, item.item if isinstance(item, _Stamped) else item, self)
 
-    def _lanes(self, options: Options) -> Lanes[Any] | None:
+    def _make_queue(self, options: Options) -> HandlerQueue[Any] | None:
         if options.inline:
             if self._is_async:
                 raise ValueError("inline=True is for plain functions: the reader cannot wait for a coroutine")
@@ -193,7 +192,7 @@ class Binding(Generic[T]):
         limits = Limits(options.limit, options.limit_bytes, options.overflow)
         if self._is_async:
             run = self._call if options.timeout is None else _limited(self._call, options.timeout)
-            return TaskLanes(
+            return TaskQueue(
                 run,
                 self.failed,
                 self._overflowed,
@@ -205,7 +204,7 @@ class Binding(Generic[T]):
             )
         if options.timeout is not None:
             raise ValueError("timeout is for coroutine functions: a thread cannot be stopped from outside")
-        return ThreadLanes(
+        return ThreadQueue(
             _checked(self._call),
             self.failed,
             self._overflowed,
@@ -218,59 +217,12 @@ class Binding(Generic[T]):
 
     def stop(self) -> None:
         """Take nothing more and forget what waits; the run that is under way goes on."""
-        if self.lanes is not None:
-            self.lanes.stop()
+        if self.queue is not None:
+            self.queue.stop()
 
     async def close(self, grace: float, caller: object) -> bool:
         """Let what waits finish for ``grace`` seconds, then end the workers; False if one does not end."""
-        return self.lanes is None or await self.lanes.close(grace, caller=caller)
-
-
-class HandlerList(Generic[T]):
-    """Handlers that all get every item, in the order they were added. Adding and removing is safe from any thread.
-
-    With ``spread`` an item is a tuple of arguments. Unless they ``pause``, items that are too many are dropped.
-    """
-
-    def __init__(self, report: Report, flow: Flow, *, spread: bool = False, pauses: bool = False) -> None:
-        self._report = report
-        self._flow = flow
-        self._options = Options(overflow="pause" if pauses else "drop_newest")
-        self._spread = spread
-        self._metrics: Metrics | None = None
-        self._lock = threading.Lock()
-        self.bindings: tuple[Binding[T], ...] = ()
-        """What is registered now."""
-
-    def __bool__(self) -> bool:
-        return bool(self.bindings)
-
-    def add(self, handler: Callable[..., Any]) -> Binding[T]:
-        """Register a handler."""
-        binding: Binding[T] = Binding(handler, handler, self._options, self._report, self._flow, spread=self._spread)
-        if self._metrics is not None:
-            binding.measure(self._metrics)
-        with self._lock:
-            self.bindings = (*self.bindings, binding)
-        return binding
-
-    def measure(self, metrics: Metrics) -> None:
-        """Tell of every run from now on; called while there is no handler yet."""
-        self._metrics = metrics
-
-    def remove(self, handler: object) -> bool:
-        """Take out a binding, or every registration of a handler; return False if there was none."""
-        with self._lock:
-            gone = [each for each in self.bindings if each is handler or each.handler == handler]
-            self.bindings = tuple(each for each in self.bindings if each not in gone)
-        for binding in gone:
-            binding.stop()
-        return bool(gone)
-
-    def publish(self, item: T) -> None:
-        """Give an item to all handlers, each in its own way and in order."""
-        for binding in self.bindings:
-            binding.deliver(item)
+        return self.queue is None or await self.queue.close(grace, caller=caller)
 
 
 def _no_key(_item: object) -> None:

@@ -12,11 +12,13 @@ import threading
 from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, Union, Unpack, get_args, get_origin, overload
 
-from tautwire.client.backpressure import Flow
+from tautwire.client.backpressure import Backpressure
 from tautwire.client.handlers.binding import Binding, HandlerOptions, Options, Report, refuse_coroutine
-from tautwire.client.handlers.text_filter import Hearing
+from tautwire.client.handlers.text_filter import TextFilter
 from tautwire.client.metrics import Metrics
+from tautwire.protocol.errors import ConfigError
 from tautwire.protocol.events import Event, MalformedEvent, MessageEvent, UnknownEvent
+from tautwire.protocol.events.conversation import conversation_of
 
 E = TypeVar("E", bound=Event)
 E_contra = TypeVar("E_contra", bound=Event, contravariant=True)
@@ -52,12 +54,12 @@ class Registration:
     @property
     def waiting(self) -> int:
         """Items that wait for this handler."""
-        return 0 if self._binding.lanes is None else self._binding.lanes.waiting
+        return 0 if self._binding.queue is None else self._binding.queue.waiting
 
     @property
     def dropped(self) -> int:
         """Items this handler never got because its queue was full."""
-        return 0 if self._binding.lanes is None else self._binding.lanes.dropped
+        return 0 if self._binding.queue is None else self._binding.queue.dropped
 
     def deregister(self) -> None:
         """Take the handler out; what waits for it is forgotten. Does nothing the second time."""
@@ -78,7 +80,7 @@ class _Entry(NamedTuple):
 
     targets: tuple[_Target, ...]
     binding: Binding[Any]
-    hearing: Hearing | None = None
+    text_filter: TextFilter | None = None
 
     def is_for(self, event: Event) -> bool:
         """Tell whether the kind of event is right."""
@@ -110,11 +112,9 @@ class Dispatcher:
     """
 
     def __init__(self) -> None:
-        self.report: Report | None = None
-        """Hears of every exception a handler lets out; set by the client that uses the dispatcher."""
-        self.unreadable: Callable[[MalformedEvent], None] | None = None
-        """Called with every frame that could not be read; set by the client as well."""
-        self.flow = Flow()
+        self._report: Report | None = None
+        self._unreadable: Callable[[MalformedEvent], None] | None = None
+        self.flow = Backpressure()
         """Tells the reader of the client when a queue is full."""
         self._metrics: Metrics | None = None
         self._lock = threading.Lock()
@@ -223,7 +223,7 @@ class Dispatcher:
             options: ``inline``, ``concurrency``, ``limit``, ``limit_bytes``, ``overflow``, ``timeout``; see
                 ``Options``.
         """
-        hearing = Hearing(re.compile(pattern), prefix, mention)
+        text_filter = TextFilter(re.compile(pattern), prefix, mention)
 
         def register(handler: Listener) -> Listener:
             binding: Binding[Any] = Binding(
@@ -235,7 +235,7 @@ class Dispatcher:
                 key_of=lambda item: conversation_of(item[0]),
                 spread=True,
             )
-            self._add(_Entry((_target(MessageEvent),), binding, hearing))
+            self._add(_Entry((_target(MessageEvent),), binding, text_filter))
             return handler
 
         return register
@@ -247,6 +247,20 @@ class Dispatcher:
             self._entries = (*self._entries, entry)
             self._routes = {}
         return Registration(entry.binding, self.deregister)
+
+    def attach(self, report: Report, unreadable: Callable[[MalformedEvent], None]) -> None:
+        """Called by the client that uses the dispatcher.
+
+        Args:
+            report: gets every exception of a handler.
+            unreadable: gets every frame that cannot be read.
+
+        Raises:
+            ConfigError: another client uses it.
+        """
+        if self._report is not None:
+            raise ConfigError("this dispatcher belongs to another client: give each client a Dispatcher of its own")
+        self._report, self._unreadable = report, unreadable
 
     def measure(self, metrics: Metrics) -> None:
         """Tell of every run of a handler; called by the client before the first event."""
@@ -280,22 +294,22 @@ class Dispatcher:
                 binding.failed(error, event)
 
     def _failed(self, error: BaseException, item: Any, binding: Binding[Any]) -> None:
-        if self.report is not None:
-            self.report(error, item[0] if isinstance(item, tuple) else item, binding)
+        if self._report is not None:
+            self._report(error, item[0] if isinstance(item, tuple) else item, binding)
 
     def _pick(self, event: Event) -> None:
         """Give an event to its handlers the long way, and keep the choice if it is the same for all of the class."""
         routes, entries = self._routes, self._entries  # this order: a registration in between drops ``routes``
         is_lasting = not isinstance(event, UnknownEvent | MalformedEvent)  # the type of the one stands in the event
-        if isinstance(event, MalformedEvent) and self.unreadable is not None:
-            self.unreadable(event)
+        if isinstance(event, MalformedEvent) and self._unreadable is not None:
+            self._unreadable(event)
         is_handled = False
         chosen: list[tuple[Binding[Any], Any]] = []
-        for targets, binding, hearing in (each for each in entries if each.is_for(event)):
+        for targets, binding, text_filter in (each for each in entries if each.is_for(event)):
             item: Any = event
-            if hearing is not None:
+            if text_filter is not None:
                 is_lasting = False
-                match = hearing.listen(event, self.me)
+                match = text_filter.listen(event, self.me)
                 if match is None:
                     continue
                 item = event, match
@@ -307,22 +321,6 @@ class Dispatcher:
             routes[event.__class__] = tuple((binding.take, binding) for binding, _ in chosen)
         for binding, item in chosen:
             binding.deliver(item)
-
-
-def conversation_of(event: Event) -> str:
-    """Return the id of the channel an event is about, "" for an event of the workspace.
-
-    Handlers keep order within this key.
-    """
-    if event.__class__ is MessageEvent:  # most are, and getattr takes ten times as long
-        return event.channel
-    channel = getattr(event, "channel", None)
-    if channel.__class__ is str:
-        return channel
-    if channel is None:
-        channel = getattr(event, "channel_id", None) or getattr(getattr(event, "item", None), "channel", None)
-    found = getattr(channel, "id", channel)
-    return found if isinstance(found, str) else ""
 
 
 _EVERYTHING = _Target(None, None, None, any_subtype=True)

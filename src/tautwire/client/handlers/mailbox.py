@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
-from tautwire.client.backpressure import Flow
+from tautwire.client.backpressure import Backpressure
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ class Limits(NamedTuple):
     overflow: Overflow = "pause"
 
 
-class Mailboxes(Generic[T]):
+class Mailbox(Generic[T]):
     """What waits for one handler.
 
     Args:
@@ -58,7 +58,7 @@ class Mailboxes(Generic[T]):
         name: str,
         key_of: Callable[[T], Hashable],
         limits: Limits,
-        flow: Flow,
+        flow: Backpressure,
         overflowed: Callable[[T, int], object],
     ) -> None:
         self.name = name

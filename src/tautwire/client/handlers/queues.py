@@ -3,7 +3,7 @@
 Each conversation with something to do has a mailbox (``client/handlers/mailbox``, which bounds what waits). A worker
 takes a mailbox, empties it in order and takes the next; while it holds one, no other touches it. So two items of one
 conversation never run at once or out of order, and a slow conversation delays only itself until all workers are busy.
-``TaskLanes`` works on the event loop, ``ThreadLanes`` in threads of its own.
+``TaskQueue`` works on the event loop, ``ThreadQueue`` in threads of its own.
 
 ``client/handlers/binding`` owns the lanes; nothing here knows about events.
 """
@@ -17,8 +17,8 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from time import monotonic
 from typing import Final, Protocol, TypeVar
 
-from tautwire.client.backpressure import Flow
-from tautwire.client.handlers.mailbox import Limits, Mailboxes
+from tautwire.client.backpressure import Backpressure
+from tautwire.client.handlers.mailbox import Limits, Mailbox
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -43,7 +43,7 @@ _LAST_WAIT = 0.5
 """Seconds given to cancelled tasks and to threads that were told to stop."""
 
 
-class Lanes(Protocol[T_contra]):
+class HandlerQueue(Protocol[T_contra]):
     """What the owner of a queue needs to know of it."""
 
     waiting: int
@@ -68,13 +68,13 @@ class Lanes(Protocol[T_contra]):
         """
 
 
-class TaskLanes(Mailboxes[T]):
+class TaskQueue(Mailbox[T]):
     """Runs a coroutine function on the event loop, with at most ``concurrency`` tasks that live as long as the queue.
 
     Args:
         run: the function.
         failed: called with what it raises. KeyboardInterrupt goes through: it is meant for the program.
-        name, key_of, limits, flow, overflowed: see ``Mailboxes``.
+        name, key_of, limits, flow, overflowed: see ``Mailbox``.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class TaskLanes(Mailboxes[T]):
         key_of: Callable[[T], Hashable],
         concurrency: int,
         limits: Limits,
-        flow: Flow,
+        flow: Backpressure,
     ) -> None:
         super().__init__(name, key_of, limits, flow, overflowed)
         self._run = run
@@ -105,7 +105,7 @@ class TaskLanes(Mailboxes[T]):
             self._wake()
 
     def stop(self) -> None:
-        """See ``Lanes``."""
+        """See ``HandlerQueue``."""
         self._refuse()
         if self._loop is None or self._loop.is_closed():
             return
@@ -115,7 +115,7 @@ class TaskLanes(Mailboxes[T]):
             self._loop.call_soon_threadsafe(self._release)
 
     async def close(self, grace: float, *, caller: object = None) -> bool:
-        """See ``Lanes``."""
+        """See ``HandlerQueue``."""
         if self._boxes and grace > 0 and caller not in self._tasks:
             self._empty = asyncio.Event()
             with contextlib.suppress(TimeoutError):  # the bound is the point: what is left gets cancelled
@@ -221,7 +221,7 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-class ThreadLanes(Mailboxes[T]):
+class ThreadQueue(Mailbox[T]):
     """Runs a plain function in at most ``concurrency`` threads, started when needed and ended when idle.
 
     The threads are daemons: a handler that never returns cannot keep the program alive.
@@ -229,7 +229,7 @@ class ThreadLanes(Mailboxes[T]):
     Args:
         run: the function.
         failed: called with what it raises, in the thread that failed.
-        name, key_of, limits, flow, overflowed: see ``Mailboxes``.
+        name, key_of, limits, flow, overflowed: see ``Mailbox``.
     """
 
     def __init__(
@@ -242,7 +242,7 @@ class ThreadLanes(Mailboxes[T]):
         key_of: Callable[[T], Hashable],
         concurrency: int,
         limits: Limits,
-        flow: Flow,
+        flow: Backpressure,
     ) -> None:
         self._drops: list[tuple[T, int]] = []
         super().__init__(name, key_of, limits, flow, lambda item, count: self._drops.append((item, count)))
@@ -257,9 +257,9 @@ class ThreadLanes(Mailboxes[T]):
         self._on_change: Callable[[], None] | None = None
 
     def put(self, item: T) -> None:
-        """See ``Lanes``."""
+        """See ``HandlerQueue``."""
         with self._lock:
-            Mailboxes.put(self, item)  # super() takes longer
+            Mailbox.put(self, item)  # super() takes longer
         if self._drops:
             drops, self._drops = self._drops, []
             for dropped, count in drops:
@@ -274,13 +274,13 @@ class ThreadLanes(Mailboxes[T]):
             thread.start()
 
     def stop(self) -> None:
-        """See ``Lanes``."""
+        """See ``HandlerQueue``."""
         with self._lock:
             self._forget()
             self._changed.notify_all()
 
     async def close(self, grace: float, *, caller: object = None) -> bool:
-        """See ``Lanes``."""
+        """See ``HandlerQueue``."""
         if grace > 0 and caller not in self._threads:
             await self._until(lambda: not self._boxes, grace)
         self.stop()

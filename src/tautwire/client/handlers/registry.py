@@ -1,26 +1,15 @@
 """The part both clients share: adding and removing handlers, at any time and from any thread."""
 
+import asyncio
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-from tautwire.client.backfill.options import Backfilled
-from tautwire.client.delivery.delivery import Closed, Delivery, Gap
-from tautwire.client.handlers.binding import HandlerList
+from tautwire.client.handlers.binding import Binding
+from tautwire.client.handlers.callbacks import Callbacks, HandlerList
 from tautwire.client.handlers.dispatcher import Dispatcher, Registration
+from tautwire.client.log import LOG
+from tautwire.client.notices import Backfilled, Closed, Gap, Queue
 from tautwire.protocol.events import Event
-
-
-class Queue(NamedTuple):
-    """What one handler has before it."""
-
-    handler: str
-    """Its qualified name."""
-    waiting: int
-    """Items that wait for it."""
-    dropped: int
-    """Items it never got because its queue was full."""
-    size: int
-    """Bytes of the frames that the waiting items came in."""
 
 
 class HandlerRegistry:
@@ -31,27 +20,39 @@ class HandlerRegistry:
     in a thread.
     """
 
-    def __init__(self, delivery: Delivery) -> None:
-        self.delivery = delivery
-        """The receiving half; not for users."""
-        self.dispatcher: Dispatcher = delivery.dispatcher
-        self.on = delivery.dispatcher.on
-        self.register = delivery.dispatcher.register
-        self.hears = delivery.dispatcher.hears
-        self.deregister = delivery.dispatcher.deregister
+    def __init__(self, dispatcher: Dispatcher, callbacks: Callbacks) -> None:
+        self.dispatcher = dispatcher
+        self.callbacks = callbacks
+        """The handlers of everything but events; not for users."""
+        self.on = dispatcher.on
+        self.register = dispatcher.register
+        self.hears = dispatcher.hears
+        self.deregister = dispatcher.deregister
+
+    @property
+    def _bindings(self) -> list[Binding[Any]]:
+        return [*self.dispatcher.bindings, *self.callbacks.bindings]
+
+    async def _close_handlers(self, grace: float, caller: object) -> None:
+        """Let handlers finish for ``grace`` seconds, then end them."""
+        bindings = self._bindings
+        ended = await asyncio.gather(*(binding.close(grace, caller) for binding in bindings))
+        for binding, is_ended in zip(bindings, ended, strict=True):
+            if not is_ended:
+                LOG.warning("handler %s does not end; it is left behind", binding.name)
 
     def queues(self) -> list[Queue]:
         """Return how many items wait for each handler of any kind, now; inline handlers have no queue."""
-        lanes = [(each.name, each.lanes) for each in self.delivery.bindings]
+        lanes = [(each.name, each.queue) for each in self._bindings]
         return [Queue(name, each.waiting, each.dropped, each.size) for name, each in lanes if each is not None]
 
     def add_message_handler(self, handler: Callable[[str], object]) -> Registration:
         """Call ``handler`` with the text of every frame the server sends, replies among them, before it is decoded."""
-        return _add(self.delivery.raw, handler)
+        return _add(self.callbacks.raw, handler)
 
     def remove_message_handler(self, handler: Callable[[str], object]) -> bool:
         """Take a raw-text handler out; return False if it was not there."""
-        return self.delivery.raw.remove(handler)
+        return self.callbacks.raw.remove(handler)
 
     def add_error_handler(self, handler: Callable[[BaseException, Event | None], object]) -> Registration:
         """Call ``handler`` with every failure and the event it came with.
@@ -61,35 +62,35 @@ class HandlerRegistry:
         (``SendRefused``), and channels that were not filled (``BackfillIncomplete``); the last three come without an
         event.
         """
-        return _add(self.delivery.errors, handler)
+        return _add(self.callbacks.errors, handler)
 
     def remove_error_handler(self, handler: Callable[[BaseException, Event | None], object]) -> bool:
         """Take an error handler out; return False if it was not there."""
-        return self.delivery.errors.remove(handler)
+        return self.callbacks.errors.remove(handler)
 
     def add_close_handler(self, handler: Callable[[Closed], object]) -> Registration:
         """Call ``handler`` with a ``Closed`` each time a connection ends, whoever ended it."""
-        return _add(self.delivery.closes, handler)
+        return _add(self.callbacks.closes, handler)
 
     def remove_close_handler(self, handler: Callable[[Closed], object]) -> bool:
         """Take a close handler out; return False if it was not there."""
-        return self.delivery.closes.remove(handler)
+        return self.callbacks.closes.remove(handler)
 
     def add_gap_handler(self, handler: Callable[[Gap], object]) -> Registration:
         """Call ``handler`` with a ``Gap`` each time the client is back after it was away."""
-        return _add(self.delivery.gaps, handler)
+        return _add(self.callbacks.gaps, handler)
 
     def remove_gap_handler(self, handler: Callable[[Gap], object]) -> bool:
         """Take a gap handler out; return False if it was not there."""
-        return self.delivery.gaps.remove(handler)
+        return self.callbacks.gaps.remove(handler)
 
     def add_backfill_handler(self, handler: Callable[[Backfilled], object]) -> Registration:
         """Call ``handler`` with a ``Backfilled`` each time a filling is over; its events are in the queues by then."""
-        return _add(self.delivery.fillings, handler)
+        return _add(self.callbacks.fillings, handler)
 
     def remove_backfill_handler(self, handler: Callable[[Backfilled], object]) -> bool:
         """Take a back-fill handler out; return False if it was not there."""
-        return self.delivery.fillings.remove(handler)
+        return self.callbacks.fillings.remove(handler)
 
 
 def _add(handlers: HandlerList[Any], handler: Callable[..., object]) -> Registration:

@@ -11,7 +11,7 @@ from tautwire.protocol.events import Event, MessageEvent
 
 
 @dataclass(frozen=True, slots=True)
-class Hearing:
+class TextFilter:
     """What a handler listens for. Texts are compared as they are on the wire: ``&``, ``<`` and ``>`` are escaped."""
 
     pattern: re.Pattern[str]

@@ -14,7 +14,7 @@ from tautwire.client.errors import ConnectError
 from tautwire.client.net.resolver import Resolver
 from tautwire.protocol.lenient import mended
 
-MAX_GRANT: Final = 4 * 1024 * 1024
+MAX_CONNECT_ANSWER: Final = 4 * 1024 * 1024
 """Bytes of an answer of ``rtm.connect``, which has about 500."""
 
 MAX_PAGE: Final = 32 * 1024 * 1024

@@ -7,8 +7,8 @@ from typing import Any, Final
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from tautwire.client.connection.rtm_connect import read_refusal
 from tautwire.client.net.reasons import explain
+from tautwire.client.net.refusals import read_refusal
 
 PAGE: Final = 200
 """Things asked for at once; servers may give fewer. Source: webapi.md (up to 999 allowed, 200 recommended)."""

@@ -14,7 +14,7 @@ MAX_WAIT: Final = 1_000
 """Seconds' worth of messages that may wait for their turn; at a rate below one in a second as many messages."""
 
 
-class Turn:
+class MessagePacer:
     """Lets messages go at a given rate, in the order they asked.
 
     Args:

@@ -1,7 +1,8 @@
 """The sending half of a client: a frame's way from the call to its reply.
 
-A frame is looked at, waits for a connection and, if it is a message, for its turn; then it is sent, and its reply
-awaited. What becomes of a frame whose connection ends meanwhile is decided in ``client/sending/unanswered``.
+    checked ─► waits for a connection ─► a message: waits for its turn ─► sent ─► its reply is awaited
+
+A frame whose connection ends before the reply is in the hands of ``client/sending/unanswered``.
 """
 
 import asyncio
@@ -10,20 +11,23 @@ from functools import partial
 from time import monotonic
 from typing import Any, Final, cast
 
-from tautwire.client.checks import check_seconds
+from tautwire.client.backfill.filler import Filler
 from tautwire.client.connection.connection import Connection
 from tautwire.client.connection.replies import Reply
-from tautwire.client.connection.supervisor import ClientState, Supervisor
-from tautwire.client.delivery.delivery import Delivery
+from tautwire.client.connection.supervisor import Observer, Supervisor
 from tautwire.client.errors import ClientClosed, NotConnected, NotSent, SendRefused, SendUnknown
-from tautwire.client.metrics import Outcome
-from tautwire.client.sending.pacer import Turn
-from tautwire.client.settings import Settings
+from tautwire.client.guard import isolated
+from tautwire.client.handlers.callbacks import Callbacks
+from tautwire.client.metrics import Metrics, Outcome
+from tautwire.client.notices import ClientState
+from tautwire.client.sending.pacer import MessagePacer
+from tautwire.client.sending.unanswered import REPLAY_WAIT, UnansweredSends
+from tautwire.client.settings import Settings, check_seconds
 from tautwire.protocol.errors import RtmErrorCode
-from tautwire.protocol.frames import Ack, ClientFrame, Message, PingMessage, Pong
+from tautwire.protocol.frames import Ack, ClientFrame, Message, PingMessage, Pong, PresenceSub
 from tautwire.protocol.ids import ChannelId, Ts, UserId
-from tautwire.session.client import check_frame, parse_frame, type_of
-from tautwire.session.members import member
+from tautwire.session.client import Ended, check_frame, parse_frame, type_of
+from tautwire.session.members import FrameError, member
 
 _PASSING: Final = frozenset({"typing", "presence_query", "tickle"})
 """Frames that are worth nothing later and get no reply: those that may be dropped quietly."""
@@ -32,15 +36,37 @@ _REPLIES: Final[dict[str, type[Reply]]] = {"message": Ack, "ping": Pong}
 """What says that a frame arrived, by the type of the frame; no other frame gets a reply."""
 
 
-class Sending:
-    """Sends frames by whatever connection there is. All methods are for the loop."""
+class Sending(Observer):
+    """Sends frames by whatever connection there is. All methods are for the loop.
 
-    def __init__(self, supervisor: Supervisor, delivery: Delivery, settings: Settings) -> None:
-        self.turn = Turn(settings.message_rate)
+    Args:
+        supervisor: keeps the connection.
+        unanswered: takes over the sends of a connection that ends.
+        callbacks: gets the reports of refused frames.
+        settings: rates and time limits.
+        metrics: the hooks to call; None for none.
+        filler: learns which messages of a channel are ours.
+    """
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        unanswered: UnansweredSends,
+        callbacks: Callbacks,
+        settings: Settings,
+        *,
+        metrics: Metrics | None = None,
+        filler: Filler | None = None,
+    ) -> None:
+        self.pacer = MessagePacer(settings.message_rate)
+        self.unanswered = unanswered
         self._supervisor = supervisor
-        self._delivery = delivery
+        self._callbacks = callbacks
         self._settings = settings
-        delivery.step_taken = self._step_taken
+        self._metrics = metrics
+        self._filler = filler
+        self._presence: list[UserId] | None = None
+        """The users whose presence every new connection subscribes to."""
 
     async def send(self, frame: ClientFrame | Mapping[str, Any] | str, timeout: float | None = None) -> Reply | None:  # noqa: ASYNC109 (it says what became of the frame, which asyncio.timeout does not)
         """Send as ``RTMClient.send`` does, for at most ``timeout`` seconds in all.
@@ -64,7 +90,7 @@ class Sending:
             async with asyncio.timeout_at(until):
                 connection = await self._live()
                 if kind == "message":
-                    await self.turn.wait()
+                    await self.pacer.wait()
                     connection = await self._live()  # it may have gone meanwhile
         except TimeoutError:
             raise NotSent(f"not sent within {timeout:g} s: the {kind} waited for a connection or its turn") from None
@@ -78,15 +104,15 @@ class Sending:
             raise SendUnknown(f"no reply within {timeout:g} s; it may have happened or not") from None
         except SendRefused as error:
             if error.code == RtmErrorCode.SLOW_DOWN.number:
-                self.turn.slow_down()
+                self.pacer.slow_down()
             raise
         if not isinstance(reply, _REPLIES[kind]):
             name = type(reply).__name__
             raise SendUnknown(
                 f"the server answered a {kind} with a reply of another kind ({name}); it may have happened or not"
             )
-        if isinstance(reply, Ack) and self._delivery.filler is not None:
-            self._delivery.filler.sent(frame, reply.ts)
+        if isinstance(reply, Ack) and self._filler is not None:
+            self._filler.sent(frame, reply.ts)
         return reply
 
     async def ping(self) -> float:
@@ -98,13 +124,33 @@ class Sending:
             await future
         return monotonic() - sent_at
 
-    def _step_taken(self, state: ClientState) -> None:
-        """Let the messages that wait for their turn end, once there is no connection to send them on any more."""
+    # -- what the supervisor reports ------------------------------------------------------------------------
+
+    def connection_opened(self, new: Connection) -> None:
+        """See ``Observer``. A last message may be replayed now; subscribe to presence again."""
+        if self.unanswered.waiting:
+            self.unanswered.give_up_after(REPLAY_WAIT)
+        if self._presence is not None and new.is_live:  # a successor may end before it may speak
+            try:
+                new.send(PresenceSub(self._presence))
+            except FrameError as error:  # its id has more digits than before, or is taken
+                self._callbacks.refused(error)
+
+    def connection_closed(
+        self, connection: Connection, ended: Ended, *, was_replaced: bool, will_reconnect: bool
+    ) -> None:
+        """See ``Observer``. Keep the sends without a reply for a while: another connection may bring it."""
+        isolated(self.unanswered.adopt, connection, self._settings.patience.reply)
+        if not will_reconnect:
+            self.unanswered.give_up()
+
+    def state_changed(self, state: ClientState) -> None:
+        """See ``Observer``. Fail the messages that wait for their turn when no connection will come."""
         match state:
             case ClientState.CLOSED:
-                self.turn.give_up(ClientClosed)
+                self.pacer.give_up(ClientClosed)
             case ClientState.IDLE | ClientState.FAILED:
-                self.turn.give_up(lambda: self._supervisor.failure or NotConnected("the connection ended"))
+                self.pacer.give_up(lambda: self._supervisor.failure or NotConnected("the connection ended"))
 
     def _subscribe(self, frame: ClientFrame | Mapping[str, Any]) -> None:
         """Subscribe to presence on the connection there is, if there is one, and on every later one.
@@ -117,22 +163,13 @@ class Sending:
         connection = self._supervisor.connection
         if connection is not None and connection.is_live:
             self._post(connection, frame)
-        self._delivery.presence = list(member(frame, "ids"))
+        self._presence = list(member(frame, "ids"))
 
     def _post(self, connection: Connection, frame: ClientFrame | Mapping[str, Any]) -> asyncio.Future[Reply] | None:
         future = connection.send(frame)
-        if future is not None and self._delivery.is_measured:
-            future.add_done_callback(partial(self._settled, type_of(frame), monotonic()))
+        if future is not None and self._metrics is not None:
+            future.add_done_callback(partial(_settled, self._metrics, type_of(frame), monotonic()))
         return future
-
-    def _settled(self, kind: str, sent_at: float, future: asyncio.Future[Reply]) -> None:
-        if future.cancelled():
-            return
-        error = future.exception()
-        outcome: Outcome = "refused" if isinstance(error, SendRefused) else "unknown"
-        if error is None and isinstance(future.result(), _REPLIES[kind]):
-            outcome = "delivered"
-        self._delivery.metrics.reply_received(kind, outcome, monotonic() - sent_at)
 
     async def _live(self) -> Connection:
         """Return a connection that takes frames, waiting for one as long as the settings allow."""
@@ -145,6 +182,16 @@ class Sending:
         except TimeoutError:
             raise NotConnected(f"no connection came back within {self._settings.send_timeout:g} s") from None
         return connection
+
+
+def _settled(metrics: Metrics, kind: str, sent_at: float, future: asyncio.Future[Reply]) -> None:
+    if future.cancelled():
+        return
+    error = future.exception()
+    outcome: Outcome = "refused" if isinstance(error, SendRefused) else "unknown"
+    if error is None and isinstance(future.result(), _REPLIES[kind]):
+        outcome = "delivered"
+    metrics.reply_received(kind, outcome, monotonic() - sent_at)
 
 
 def said(channel: str, text: str, thread_ts: str | None, reply_broadcast: bool | None) -> Message:

@@ -30,7 +30,7 @@ def first_id() -> int:
     return 1 + secrets.randbelow(2**29)
 
 
-class Orphans:
+class UnansweredSends:
     """Sends whose connection ended before the reply, and the last one that had got its ack: either may come again."""
 
     def __init__(self) -> None:

@@ -8,11 +8,10 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from tautwire.client.backfill.channel import micros
 from tautwire.client.view.options import ViewOptions, kind_of
 from tautwire.protocol import events as ev
 from tautwire.protocol.events import Event
-from tautwire.protocol.ids import ChannelId, UserId
+from tautwire.protocol.ids import ChannelId, UserId, micros
 from tautwire.protocol.objects import Channel
 from tautwire.protocol.objects.channel import Note
 from tautwire.protocol.opendata import UNSET

@@ -91,7 +91,7 @@ class Commands:
             if message_id is not None:
                 connection.sent = Sent(message_id, posted)
                 if reply is None and not connection.left:
-                    self._replays.lost(connection)
+                    self._replays.lost(connection.user, connection.sent)
         else:
             if not isinstance(error, MethodError | StoreError):
                 log.error("a message of %s could not be posted", connection.user, exc_info=error)

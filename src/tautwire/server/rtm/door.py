@@ -127,7 +127,7 @@ class Door:
             last_first.callback(self._presence.disconnected, connection.user)
             last_first.callback(self._presence.unsubscribe, connection)
             if not connection.left:
-                last_first.callback(self._replays.lost, connection)
+                last_first.callback(lambda: self._replays.lost(connection.user, connection.sent))
             last_first.callback(self.hub.detach, connection)
 
     def closed(self, connection: RtmConnection) -> None:

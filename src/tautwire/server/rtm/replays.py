@@ -6,16 +6,13 @@ successor of the lost one, nobody is told anything.
 Source: rtm.md 3.3 (documented and captured; what counts as lost, and for how long, is recommended).
 """
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from tautwire.server.clock import Clock
 from tautwire.server.hub.hub import Hub
 from tautwire.server.services.messages import Posted
-
-if TYPE_CHECKING:
-    from tautwire.server.rtm.connection import RtmConnection
 
 LIFE: Final = 60.0
 """Seconds after the end of a connection in which a new one is told."""
@@ -48,19 +45,18 @@ class Replays:
         self._clock = clock
         self._kept: dict[str, _Kept] = {}  # oldest first
 
-    def lost(self, connection: "RtmConnection") -> None:
-        """Remember the last message of a connection that is not attached any more and did not say that it closes.
+    def lost(self, user: str, last: Sent | None) -> None:
+        """Remember the last message of a user's connection that is not attached any more and sent no Close frame.
 
         To be called again when a message of it turns out to be stored.
         """
         now = self._forget_old()
-        user = connection.user
         before = self._kept.get(user)
         is_only = not self._hub.connections_of(user) and (before is None or before.sent is not None)
-        if is_only and connection.sent is None:
+        if is_only and last is None:
             return
         self._kept.pop(user, None)  # or it would keep its old place among the others
-        self._kept[user] = _Kept(now, connection.sent if is_only else None)
+        self._kept[user] = _Kept(now, last if is_only else None)
 
     def take(self, user: str) -> Sent | None:
         """Return what the user has to be told, once."""
