@@ -65,7 +65,9 @@ def test_circles_are_found(graph: dict[str, set[str]], expected: list[str]) -> N
 
 
 def test_imports_for_types_are_seen(tmp_path: Path) -> None:
-    (tmp_path / "first.py").write_text("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from second import Two\n")
+    (tmp_path / "first.py").write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from second import Two\n"
+    )
     (tmp_path / "second.py").write_text("def late():\n    import first\n")
     assert imports(tmp_path) == {"first": {"second"}, "second": {"first"}}
 
