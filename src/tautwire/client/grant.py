@@ -23,7 +23,8 @@ from tautwire.client.errors import ConnectError, ConnectRefused, RateLimited
 from tautwire.protocol.ids import TeamId, UserId
 
 DEFAULT_RETRY_AFTER: Final = 30.0
-"""Seconds to wait after a 429 that does not say how long in seconds. Source: rtm.md 14.1 (recommended)."""
+"""Seconds to wait after a 429 that does not say how long in seconds.
+Source: wire/reconnecting.md#a-clients-algorithm (recommended)."""
 
 FATAL: Final = frozenset(
     {
@@ -57,7 +58,8 @@ FATAL: Final = frozenset(
         "missing_post_type",
     }
 )
-"""Errors of rtm.connect that time does not heal. Source: rtm.md 1.3 (documented). Any other one is tried again."""
+"""Errors of rtm.connect that time does not heal.
+Source: wire/connecting.md#errors (documented). Any other one is tried again."""
 
 
 class SelfUser(msgspec.Struct, frozen=True):
