@@ -27,6 +27,8 @@ A frame of a type that no class is written for is an `UnknownEvent`, one that ca
 What a class needs and a frame lacks, or has in another type, is empty: `""`, 0, False or an empty list.
 
 "You" is the user of the connection. There are {len(CATALOGUE)} classes.
+Rules for all events, and which call produces which: [Delivery of events](wire/delivery.md).
+What the words behind "Source" mean: [Markers](wire/README.md#markers).
 """
 
 

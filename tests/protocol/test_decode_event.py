@@ -150,7 +150,7 @@ def test_what_is_no_frame_is_malformed_with_a_reason(raw: bytes | str, reason: s
     ],
 )
 def test_an_optional_member_of_the_wrong_shape_is_taken_for_absent(extra: dict[str, Any]) -> None:
-    """rtm.md 14: never fail on wrong optional types."""
+    """wire/reconnecting.md#a-clients-algorithm: never fail on wrong optional types."""
     event = decode(MESSAGE | extra)
     assert isinstance(event, MessageEvent)
     assert event.text == "hi"
@@ -185,7 +185,7 @@ def test_a_member_given_twice_does_no_harm() -> None:
     ],
 )
 def test_types_that_sdks_have_met(frame: dict[str, Any], path: str, value: object) -> None:
-    """events.md 5: numbers as digits, booleans as numbers, null for absent."""
+    """wire/delivery.md#traps-for-decoders: numbers as digits, booleans as numbers, null for absent."""
     found = decode(frame)
     for name in path.split("."):
         found = getattr(found, name)

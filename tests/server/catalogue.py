@@ -19,7 +19,7 @@ EVENTS: Final = {
     (event["type"], event["subtype"]): event["fields"] for event in json.loads((DATA / "events.json").read_text())
 }
 EVENTS["message", "bot_message"]["metadata"] = (
-    "object?"  # whoever posts may add it. Source: webapi.md, chat.postMessage
+    "object?"  # whoever posts may add it. Source: wire/web-api-methods.md#chatpostmessage
 )
 
 OTHER_ERRORS: Final = {
@@ -33,7 +33,7 @@ OTHER_ERRORS: Final = {
     "not_in_channel",  # of reactions.*: not documented, observed by users of the clients
     "user_not_found",  # of users.getPresence, for which the tables name none
 }
-"""Errors that the tables name in words only. Source: webapi.md sections 4 and 7."""
+"""Errors that the tables name in words only. Source: wire/web-api.md#pages and wire/web-api-methods.md."""
 
 _TYPES: Final = {"string": str, "integer": int, "boolean": bool, "object": dict, "any": object, "ts": str}
 _TS: Final = re.compile(r"\d{10}\.\d{6}")
@@ -82,7 +82,7 @@ def _check_members(frame: dict[str, Any], fields: dict[str, str]) -> None:
     """See that the members are those of the table, and ``event_ts`` wherever there may be one.
 
     Other servers leave it out at times; ours gives it to all events but the copy of a message that was sent before.
-    Source: events.md 2.
+    Source: wire/delivery.md#rules-for-every-event.
     """
     for name, kind in fields.items():
         is_needed = "reply_to" not in frame if name == "event_ts" else not kind.endswith("?")

@@ -1,4 +1,7 @@
-"""Who gets which event on which socket, from the moment rtm.connect answers. Source: rtm.md 3 and 7, events.md 3."""
+"""Who gets which event on which socket, from the moment rtm.connect answers.
+
+Source: wire/connecting.md, wire/messages.md#who-gets-a-message, wire/delivery.md#audiences.
+"""
 
 import asyncio
 import random

@@ -1,4 +1,7 @@
-"""Slow readers are cut, others are not held up, and a server that stops says goodbye. Source: rtm.md 6.8 and 13."""
+"""Slow readers are cut, others are not held up, and a server that stops says goodbye.
+
+Source: wire/limits.md#unread-output, wire/reconnecting.md#how-a-session-ends.
+"""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Presence: by subscription only, active by sockets and activity, away by hand. Source: rtm.md section 10."""
+"""Presence: by subscription only, active by sockets and activity, away by hand. Source: wire/presence-and-typing.md."""
 
 from typing import Any
 

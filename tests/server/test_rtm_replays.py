@@ -1,4 +1,7 @@
-"""Whoever lost a connection is told what became of the last message. Source: rtm.md 3.3."""
+"""Whoever lost a connection is told what became of the last message.
+
+Source: wire/reconnecting.md#the-replay-of-the-last-message.
+"""
 
 import json
 import threading

@@ -26,7 +26,7 @@ Offline = Literal["wait", "fail", "drop"]
 SLACK_API_URL: Final = "https://slack.com/api/"
 
 MESSAGE_RATE: Final = Rate(per_second=1.0, burst=10)
-"""Messages sent by one client. Source: rtm.md 6.1 (1/s documented; the burst is recommended)."""
+"""Messages sent by one client. Source: wire/limits.md#rate (1/s documented; the burst is recommended)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ def decode_command(data: bytes | memoryview) -> Command:
     """Read one frame of a client.
 
     Members that are missing, null or of the wrong type read as absent, a channel or text as empty: the session answers
-    such a message with the error of the list that fits. Source: rtm.md 4.1 on what clients are known to send.
+    such a message with the error of the list that fits. Source: wire/frames.md#what-real-clients-send.
     """
     try:
         return _decode_plain_command(data)

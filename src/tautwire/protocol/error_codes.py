@@ -3,7 +3,7 @@
 Only names live here; which method answers with which is the business of the methods. An error string that is not
 listed is still an error.
 
-Source: webapi.md, the union of the common errors and of those of every method (documented, some read in an SDK).
+Source: wire/web-api.md#common-errors and the pages of all methods (documented, some read in an SDK).
 """
 
 # ruff: noqa: S105 - names of errors that speak of tokens are no passwords

@@ -32,7 +32,7 @@ class RtmErrorCode(Enum):
     ``int(code)`` and ``code.msg`` are what goes on the wire. Numbers are not unique (a client may branch on -1 only),
     so a number alone cannot be turned back into a member.
 
-    Source: rtm.md 5.3; the marker of each stands with it.
+    Source: wire/replies-and-errors.md#error-codes; the marker of each stands with it.
     """
 
     SLOW_DOWN = (-1, "slow down, too many messages...")

@@ -4,7 +4,7 @@ A client builds ``Message``, ``Typing``, ``PingMessage``, ``PresenceSub``, ``Pre
 reads the same classes, except that a ping arrives as ``PingCommand`` and that a frame may be an ``UnknownCommand`` or
 an ``InvalidFrame``. ``Ack``, ``AckError`` and ``Pong`` are the replies; ``Position`` only our own client asks for.
 
-``tautwire.protocol.codec`` turns bytes into these and back. Source: rtm.md 4 and 5.
+``tautwire.protocol.codec`` turns bytes into these and back. Source: wire/frames.md and wire/replies-and-errors.md.
 """
 
 from typing import Annotated, Self, TypeAlias

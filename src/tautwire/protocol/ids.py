@@ -3,7 +3,7 @@
 Ids are opaque strings whose first letters tell what they name; nothing here or above checks their length. A ``Ts`` is a
 string of seconds and microseconds whose text order is time order, unique within a channel.
 
-Source: ids.md 1 and 3 (documented; the letters of multi-person conversations captured).
+Source: wire/ids-and-timestamps.md (documented; the letters of multi-person conversations captured).
 """
 
 import re

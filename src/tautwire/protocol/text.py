@@ -3,7 +3,7 @@
 ``parse`` splits a stored text into pieces, ``build`` puts pieces together, ``link_urls`` is what a server does to the
 text a user typed. Formatting (bold, code, emoji names) is a matter of display and stays in the text as it is.
 
-Source: rtm.md 8.3 (documented; which bare addresses become links is recommended).
+Source: wire/text.md (documented; which bare addresses become links is recommended).
 """
 
 import re

@@ -4,7 +4,7 @@
 ``reveal`` and owns what happens next; logs, errors and debuggers see the mask. ``redact`` is for text that was written
 by somebody else and may hold a secret anywhere.
 
-Source: token kinds from ids.md 2 (documented, those of first-party clients captured).
+Source: token kinds from wire/ids-and-timestamps.md#tokens (documented, those of first-party clients captured).
 """
 
 import re

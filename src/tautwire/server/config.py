@@ -36,17 +36,18 @@ class Settings:
     durability: Literal["full", "normal"] = "full"
     """full: an ack means on disk. normal: survives a crash of the process, not of the machine."""
     ticket_lifetime: float = 30.0
-    """How long the URL of rtm.connect can be dialled. Source: rtm.md 1.4 (documented)."""
+    """How long the URL of rtm.connect can be dialled. Source: wire/connecting.md#the-url (documented)."""
     ping_interval: float = 30.0
-    """WebSocket PING to a connection that was silent this long. Source: rtm.md 12 (recommended)."""
+    """WebSocket PING to a connection that was silent this long. Source: wire/liveness.md#servers (recommended)."""
     silence_limit: float = 150.0
-    """A connection that sent nothing, not even a PONG, for this long is closed. Source: rtm.md 12 (recommended)."""
+    """A connection that sent nothing, not even a PONG, for this long is closed.
+    Source: wire/liveness.md#servers (recommended)."""
     slow_deadline: float = 10.0
     """A connection that cannot be written to for this long is closed: it has to resume, never to miss events."""
     backlog_limit: int = 1_048_576
     """Unwritten bytes beyond which a connection is closed at once."""
     auto_away: float = 600.0
-    """Inactivity after which a person counts as away. Source: rtm.md 10 (documented)."""
+    """Inactivity after which a person counts as away. Source: wire/presence-and-typing.md#states (documented)."""
     presence_grace: float = 10.0
     """Delay of the away after the last connection closed, so that a reconnect does not flap (recommended)."""
     drain: float = 0.5

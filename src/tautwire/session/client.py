@@ -31,7 +31,8 @@ from tautwire.protocol.frames import Ack, AckError, ClientFrame, PingMessage, Po
 from tautwire.session.members import FrameError, check_members, member
 
 MAX_FRAME_SIZE: Final = 16_384
-"""Bytes of one frame to the server, which ends the connection over a longer one. Source: rtm.md 6.3 (documented)."""
+"""Bytes of one frame to the server, which ends the connection over a longer one.
+Source: wire/limits.md#frame-size (documented)."""
 
 MAX_FRAME_ID: Final = 2**52
 """Largest id a user may give a frame: exact in JSON everywhere."""
@@ -51,16 +52,19 @@ class Patience(NamedTuple):
     """How long a session waits, in seconds."""
 
     hello: float = 15.0
-    """For the hello of an open socket. Source: rtm.md 14.2 (recommended)."""
+    """For the hello of an open socket. Source: wire/reconnecting.md#a-clients-algorithm (recommended)."""
 
     idle: float = 10.0
-    """Without a byte from the server before a ping asks for one. Source: rtm.md 14.5 (recommended)."""
+    """Without a byte from the server before a ping asks for one.
+    Source: wire/reconnecting.md#a-clients-algorithm (recommended)."""
 
     silence: float = 30.0
-    """Without a byte from the server before the connection counts as lost. Source: rtm.md 14.5 (recommended)."""
+    """Without a byte from the server before the connection counts as lost.
+    Source: wire/reconnecting.md#a-clients-algorithm (recommended)."""
 
     reply: float = 10.0
-    """For the reply to a frame; after that the outcome is unknown. Source: rtm.md 14.4 (recommended)."""
+    """For the reply to a frame; after that the outcome is unknown.
+    Source: wire/reconnecting.md#a-clients-algorithm (recommended)."""
 
 
 class State(Enum):

@@ -30,7 +30,7 @@ _LONGEST_WISH: Final = 3600.0
 
 
 class Backoff(NamedTuple):
-    """How patient a governor is; all in seconds. Source: rtm.md 14.8 (recommended)."""
+    """How patient a governor is; all in seconds. Source: wire/reconnecting.md#a-clients-algorithm (recommended)."""
 
     base: float = 1.0
     """Upper bound of the first delay; each failure doubles it."""
@@ -39,7 +39,7 @@ class Backoff(NamedTuple):
     stable_after: float = 60.0
     """Life of a connection after which past failures are forgotten."""
     budget: Rate = Rate(per_second=1 / 60, burst=6)
-    """Attempts in the long run. Source: rtm.md 1.1 (tier 1, about one a minute; documented)."""
+    """Attempts in the long run. Source: wire/limits.md#opening-sessions (tier 1, about one a minute; documented)."""
 
 
 class Allowance:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from tautwire.protocol.errors import LocalProtocolError
 
 MAX_TEXT_LENGTH: Final = 4_000
-"""Code points of a message text. Source: rtm.md 6.2 (documented as the client's duty)."""
+"""Code points of a message text. Source: wire/limits.md#text-length (documented as the client's duty)."""
 
 _SHOWN: Final = 60
 """Characters of a wrong value that an error shows."""

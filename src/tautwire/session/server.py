@@ -36,27 +36,29 @@ from tautwire.protocol.ids import Ts
 from tautwire.session.ratelimit import Rate, TokenBucket
 
 MAX_FRAME_SIZE: Final = 16_384
-"""Bytes of JSON in one client frame; a longer one ends the connection. Source: rtm.md 6.3 (documented)."""
+"""Bytes of JSON in one client frame; a longer one ends the connection.
+Source: wire/limits.md#frame-size (documented)."""
 
 MAX_TEXT_LENGTH: Final = 4_000
-"""Code points in a message text. Source: rtm.md 6.2 (documented as the client's duty)."""
+"""Code points in a message text. Source: wire/limits.md#text-length (documented as the client's duty)."""
 
 MAX_PRESENCE_IDS: Final = 500
-"""Ids in one presence_query or presence_sub; further ones are ignored. Source: rtm.md 6.5 (documented)."""
+"""Ids in one presence_query or presence_sub; further ones are ignored.
+Source: wire/limits.md#presence-ids (documented)."""
 
 MESSAGE_RATE: Final = Rate(per_second=1.0, burst=20)
-"""Messages of one connection. Source: rtm.md 6.1 (1/s documented; the burst is recommended)."""
+"""Messages of one connection. Source: wire/limits.md#rate (1/s documented; the burst is recommended)."""
 
 PRESENCE_RATE: Final = Rate(per_second=1.0, burst=20)
 """presence_sub and presence_query of one connection, which may name 500 users each and are answered for each of them.
-Source: rtm.md 6.1 (documented as limited, the numbers are ours)."""
+Source: wire/limits.md#rate (documented as limited, the numbers are ours)."""
 
 OTHER_RATE: Final = Rate(per_second=10.0, burst=100)
 """All other frames of one connection: pings, typing, tickles. Source: as above; typing is documented as once in three
 seconds for each channel, and no known client pings more often than once a second."""
 
 MAX_REJECTIONS: Final = 50
-"""Rejections for speed in a row after which the connection is ended. Source: rtm.md 6.1 (recommended)."""
+"""Rejections for speed in a row after which the connection is ended. Source: wire/limits.md#rate (recommended)."""
 
 MAX_PENDING: Final = 1_024
 """Messages of one connection that wait for their ack, beyond which the shell should read no further for a while."""
@@ -205,7 +207,7 @@ class ServerSession:
                 code = RtmErrorCode.INVALID_FRAME
                 return Answer(encode(AckError.of(command.id or 0, code, command.reason)), code)
             case _:
-                return None  # rtm.md 4.1 (recommended): what a newer client may say is no error
+                return None  # wire/frames.md#client-frames (recommended): what a newer client may say is no error
 
     def acknowledge(self, message_id: int | None, ts: Ts, text: str) -> bytes | None:
         """Return the ack of a stored message, None if the session ended meanwhile."""

@@ -53,7 +53,8 @@ FATAL: Final = frozenset(
         "missing_post_type",
     }
 )
-"""Errors of rtm.connect that time does not heal. Source: rtm.md 1.3 (documented). Any other one is tried again."""
+"""Errors of rtm.connect that time does not heal.
+Source: wire/connecting.md#errors (documented). Any other one is tried again."""
 
 
 @dataclass(frozen=True, slots=True)

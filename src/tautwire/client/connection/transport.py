@@ -25,7 +25,7 @@ from tautwire.protocol.tokens import redact
 from tautwire.session.client import Cause
 
 MAX_MESSAGE_SIZE: Final = 4 * 1024 * 1024
-"""Bytes of one incoming message. Source: rtm.md 14.2 (recommended)."""
+"""Bytes of one incoming message. Source: wire/reconnecting.md#a-clients-algorithm (recommended)."""
 
 RECEIVE_BUFFER: Final = 256 * 1024
 """Bytes the system may keep for us unread. It bounds what is decoded in one go, and what still comes for a full queue.

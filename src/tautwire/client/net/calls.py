@@ -11,13 +11,14 @@ from tautwire.client.net.reasons import explain
 from tautwire.client.net.refusals import read_refusal
 
 PAGE: Final = 200
-"""Things asked for at once; servers may give fewer. Source: webapi.md (up to 999 allowed, 200 recommended)."""
+"""Things asked for at once; servers may give fewer.
+Source: wire/web-api.md#pages (up to 999 allowed, 200 recommended)."""
 
 TRIES: Final = 4
 """Times one call is made."""
 
 _PASSING: Final = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout"})
-"""Error strings that another try may heal. Source: webapi.md 5 (documented)."""
+"""Error strings that another try may heal. Source: wire/web-api.md#common-errors (documented)."""
 
 
 class CallError(Exception):

@@ -19,7 +19,8 @@ from tautwire.protocol.ids import ChannelId
 from tautwire.protocol.text import Link, Text, build, parse
 
 REPLAY_WAIT: Final = 2.0
-"""Seconds after a hello in which the last message may be sent again. Source: rtm.md 3.3 (read in an SDK)."""
+"""Seconds after a hello in which the last message may be sent again.
+Source: wire/reconnecting.md#the-replay-of-the-last-message (read in an SDK)."""
 
 
 def first_id() -> int:
@@ -101,7 +102,7 @@ def _message(payload: bytes) -> Message:
 def _is_copy(message: MessageEvent, sent: Message) -> bool:
     """Tell whether an event is the very message that was sent. When in doubt it is not: its sender must not be lied to.
 
-    A replay need not tell the thread. Source: rtm.md 3.3.
+    A replay need not tell the thread. Source: wire/reconnecting.md#the-replay-of-the-last-message.
     """
     return (
         message.channel == sent.channel

@@ -185,7 +185,8 @@ _ACTS: Final[Mapping[type[Event], Callable[[Conversations, Any], None]]] = {
     ev.MessageChannelConvertToPrivateEvent: _setting(is_private=True),
     ev.MessageChannelConvertToPublicEvent: _setting(is_private=False),
 }
-"""What each kind of event changes. Topics and purposes come as messages only. Source: rtm.md (documented)."""
+"""What each kind of event changes. Topics and purposes come as messages only.
+Source: wire/delivery.md#what-a-call-produces (documented)."""
 
 CONVERSATION_EVENTS: Final = frozenset(_ACTS)
 """Events that change something here."""

@@ -8,7 +8,8 @@ from tautwire.protocol.ids import IdKind
 from tautwire.protocol.objects import Channel
 
 KINDS: Final = ("public_channel", "private_channel", "mpim", "im")
-"""Kinds of conversations, as conversations.list calls them. Source: webapi.md (documented)."""
+"""Kinds of conversations, as conversations.list calls them.
+Source: wire/ids-and-timestamps.md#kinds-of-conversations (documented)."""
 
 
 def kind_of(channel: Channel) -> str:

@@ -15,7 +15,7 @@ PEOPLE_EVENTS: Final = (
     ev.UserStatusChangedEvent,
     ev.UserHuddleChangedEvent,
 )
-"""Events that tell all of a user. Source: rtm.md (documented)."""
+"""Events that tell all of a user. Source: wire/delivery.md#rules-for-every-event (documented)."""
 
 
 class People:

@@ -1,4 +1,4 @@
-"""Bots and integrations. Source: ids.md 7 (documented, captured)."""
+"""Bots and integrations. Source: wire/objects.md#bot (documented, captured)."""
 
 from tautwire.protocol.ids import AppId, BotId, TeamId, UserId
 from tautwire.protocol.objects._base import WireObject

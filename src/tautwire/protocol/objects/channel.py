@@ -1,4 +1,4 @@
-"""Conversations of every kind. Source: ids.md 5 (documented, captured)."""
+"""Conversations of every kind. Source: wire/objects.md#conversation (documented, captured)."""
 
 from tautwire.protocol.ids import ChannelId, EnterpriseId, TeamId, Ts, UserId
 from tautwire.protocol.objects._base import WireObject

@@ -1,4 +1,4 @@
-"""Files and the comments they once had. Source: ids.md 10 (documented, captured)."""
+"""Files and the comments they once had. Source: wire/objects.md#file (documented, captured)."""
 
 from tautwire.protocol.ids import ChannelId, FileCommentId, FileId, TeamId, UserId
 from tautwire.protocol.objects._base import WireObject

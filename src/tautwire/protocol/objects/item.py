@@ -1,4 +1,7 @@
-"""What is reacted to, pinned or starred. Source: ids.md 12, events.md 6.11 to 6.13 (documented)."""
+"""What is reacted to, pinned or starred.
+
+Source: wire/objects.md#small-objects, wire/delivery.md#reactions-pins-and-stars (documented).
+"""
 
 from tautwire.protocol.ids import ChannelId, Ts, UserId
 from tautwire.protocol.objects._base import WireObject

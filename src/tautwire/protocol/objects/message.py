@@ -1,4 +1,7 @@
-"""Messages as they are stored, and what hangs on them. Source: rtm.md 8 and ids.md 9 (documented, captured)."""
+"""Messages as they are stored, and what hangs on them.
+
+Source: wire/messages.md and wire/objects.md#message (documented, captured).
+"""
 
 from tautwire.protocol.ids import AppId, BotId, ChannelId, TeamId, Ts, UserId
 from tautwire.protocol.objects._base import WireObject

@@ -1,4 +1,4 @@
-"""Workspaces. Source: ids.md 8 (documented)."""
+"""Workspaces. Source: wire/objects.md#team (documented)."""
 
 from tautwire.protocol.ids import EnterpriseId, TeamId
 from tautwire.protocol.objects._base import WireObject

@@ -1,4 +1,4 @@
-"""Threads somebody follows. Source: ids.md 12 (read in an SDK)."""
+"""Threads somebody follows. Source: wire/objects.md#small-objects (read in an SDK)."""
 
 from tautwire.protocol.ids import ChannelId, Ts
 from tautwire.protocol.objects._base import WireObject

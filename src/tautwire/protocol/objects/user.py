@@ -1,4 +1,7 @@
-"""Users, their profiles and their Do Not Disturb state. Source: ids.md 6 and 12 (documented, captured)."""
+"""Users, their profiles and their Do Not Disturb state.
+
+Source: wire/objects.md#user and wire/objects.md#small-objects (documented, captured).
+"""
 
 from tautwire.protocol.ids import AppId, BotId, EnterpriseId, TeamId, UserId
 from tautwire.protocol.objects._base import WireObject

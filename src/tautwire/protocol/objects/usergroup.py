@@ -1,4 +1,4 @@
-"""User groups, called subteams on the wire. Source: ids.md 11 (documented)."""
+"""User groups, called subteams on the wire. Source: wire/objects.md#user-group (documented)."""
 
 from tautwire.protocol.ids import TeamId, UsergroupId, UserId
 from tautwire.protocol.objects._base import WireObject

@@ -1,7 +1,7 @@
 """WebSocket frames as the server writes them: one text frame, unfragmented, uncompressed, unmasked.
 
 An event is framed once and the same bytes go to every connection. Source: RFC 6455 section 5.2; why neither fragments
-nor compression: rtm.md section 2 (read in SDKs).
+nor compression: wire/frames.md#the-websocket-layer (read in SDKs).
 """
 
 from struct import pack

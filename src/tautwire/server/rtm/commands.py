@@ -1,4 +1,4 @@
-"""What the frames of a client do. Source: rtm.md sections 4, 5, 10 and 11."""
+"""What the frames of a client do. Source: wire/frames.md#client-frames."""
 
 import logging
 from functools import partial
@@ -25,7 +25,8 @@ REFUSALS: Final = {
     "channel_not_found": RtmErrorCode.INVALID_CHANNEL,
     "not_in_channel": RtmErrorCode.INVALID_CHANNEL,
 }
-"""What a refusal is called on RTM; anything else is ``cannot process message``. Source: rtm.md 5.3."""
+"""What a refusal is called on RTM; anything else is ``cannot process message``.
+Source: wire/replies-and-errors.md#error-codes."""
 
 
 class Commands:
@@ -103,7 +104,10 @@ class Commands:
             connection.send(reply)
 
     def _type(self, connection: RtmConnection, typing: Typing) -> None:
-        """Tell the other members; an unknown channel is an error reply, success is silent. Source: rtm.md 4.1."""
+        """Tell the other members; an unknown channel is an error reply, success is silent.
+
+        Source: wire/frames.md#client-frames.
+        """
         channel = Topic(typing.channel)
         user = connection.user
         hub = self._workspace.hub

@@ -30,7 +30,7 @@ PAGE: Final = 65_536
 """Bytes written for one connection in one turn of the loop."""
 BULK: Final = 262_144
 """Above this a queue is paged out with pauses: slack_sdk's reader recurses over what it finds in its buffer and
-fails on about 500 kB without a pause. Source: rtm.md section 2 (read in the SDK, measured)."""
+fails on about 500 kB without a pause. Source: wire/frames.md#the-websocket-layer (read in the SDK, measured)."""
 PAUSE: Final = 0.025
 SEND_BUFFER: Final = 65_536
 """SO_SNDBUF: with the kernel's default a stalled peer hides megabytes from the slow-consumer policy."""
@@ -147,7 +147,7 @@ class RtmConnection(WSListener):
 
     @property
     def batches_presence(self) -> bool:
-        """Whether it wants ``users`` in presence_change. Source: rtm.md 1.1 (documented)."""
+        """Whether it wants ``users`` in presence_change. Source: wire/connecting.md#rtmconnect (documented)."""
         return self.ticket is not None and self.ticket.batches_presence
 
     @property
@@ -254,7 +254,7 @@ class RtmConnection(WSListener):
         self._end(now)
 
     def refuse(self, payload: bytes, now: float) -> None:
-        """Send the error event of a dead URL and close. Source: rtm.md 3.4 (documented)."""
+        """Send the error event of a dead URL and close. Source: wire/connecting.md#a-refused-url (documented)."""
         if self._socket is not None:
             self.ending = "refused"
             self._write(text_frame(payload))

@@ -3,7 +3,8 @@
 The ack may have gone down with the old connection. A copy of the message with the id it was sent under settles that.
 A user may have several programs, which give the same ids: where it cannot be known that the next connection is the
 successor of the lost one, nobody is told anything.
-Source: rtm.md 3.3 (documented and captured; what counts as lost, and for how long, is recommended).
+Source: wire/reconnecting.md#the-replay-of-the-last-message (documented and captured; what counts as lost, and for how
+long, is recommended).
 """
 
 from typing import Any, Final, NamedTuple

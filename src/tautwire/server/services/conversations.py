@@ -1,7 +1,7 @@
 """Channels and who is in them: creating, joining, inviting, leaving, opening direct messages, reading marks.
 
-All functions are units. Each changes rows and emits the events of events.md section 4 in their order; membership
-changes also write the log's join and leave entries, which is what the hub and replays go by.
+All functions are units. Each changes rows and emits its events in the order of wire/delivery.md#what-a-call-produces;
+membership changes also write the log's join and leave entries, which is what the hub and replays go by.
 """
 
 import re
@@ -22,12 +22,12 @@ from tautwire.server.store.records import ChannelKind, find_channel_by_name, fin
 
 MAX_NAME_LENGTH: Final = 80
 MAX_OTHERS: Final = 8
-"""Other people in a group direct message. Source: ids.md section 4 (documented)."""
+"""Other people in a group direct message. Source: wire/ids-and-timestamps.md#kinds-of-conversations (documented)."""
 _ALLOWED_NAME = re.compile(r"[\w-]+", re.UNICODE)
 
 
 def create(tx: Transaction, team: Team, who: Identity, name: str, *, private: bool, general: bool = False) -> Room:
-    """Make a channel with its creator as first member. Names: ids.md section 4."""
+    """Make a channel with its creator as first member. Names: wire/ids-and-timestamps.md#channel-names."""
     _check_name(tx, name)
     channel = ChannelId(new_id("C"))
     kind = ChannelKind.PRIVATE if private else ChannelKind.PUBLIC

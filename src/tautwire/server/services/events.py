@@ -21,7 +21,10 @@ def event(kind: str, **members: object) -> bytes:
 
 
 def next_event_ts(tx: Transaction) -> Ts:
-    """Return the next ``event_ts``: grows over the whole workspace. Source: events.md section 2 (captured)."""
+    """Return the next ``event_ts``: grows over the whole workspace.
+
+    Source: wire/delivery.md#rules-for-every-event (captured).
+    """
     last: int | None = tx.cache.get("event_ts")
     if last is None:
         last = _last_event_ts(tx)

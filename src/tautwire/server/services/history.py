@@ -76,7 +76,7 @@ def replies_page(
 def news(query: Query, channel: str, viewer: str, last_read: str) -> Body:
     """Return the newest message of a conversation and how many of others the viewer has not read.
 
-    Unread ones are counted among the newest ``MAX_UNREAD`` messages. Source: webapi.md 7.1, conversations.info.
+    Unread ones are counted among the newest ``MAX_UNREAD`` messages. Source: wire/web-api-methods.md#conversationsinfo.
     """
     newest = query.one("SELECT body FROM message WHERE channel = ? AND in_channel ORDER BY ts DESC LIMIT 1", channel)
     unread = query.one(

@@ -13,7 +13,8 @@ from tautwire.server.services.errors import MethodError
 from tautwire.server.store.database import Row
 
 SCOPES: Final = "identify,bot:basic"
-"""Scopes of every token. err-backend-slackv3 splits at the comma and wants no blanks. Source: webapi.md 3."""
+"""Scopes of every token. err-backend-slackv3 splits at the comma and wants no blanks.
+Source: wire/web-api.md#headers."""
 
 _MAX_KNOWN: Final = 10_000
 _FRESH: Final = 10.0
@@ -95,7 +96,10 @@ def issue_token(tx: Transaction, user: str, *, is_bot: bool, origin: str) -> str
 
 
 def new_id(prefix: str) -> str:
-    """Return a fresh id such as ``U4Q…``: the prefix and ten letters or digits. Source: ids.md section 1."""
+    """Return a fresh id such as ``U4Q…``: the prefix and ten letters or digits.
+
+    Source: wire/ids-and-timestamps.md#ids.
+    """
     return prefix + "".join(secrets.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") for _ in range(10))
 
 

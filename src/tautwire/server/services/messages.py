@@ -27,10 +27,10 @@ INSERT_MESSAGE: Final = (
 TOMBSTONE: Final = "tombstone"
 
 _EMPTY: Final = (msgspec.Raw(b"[]"), msgspec.Raw(b"{}"))
-"""Structures that take away what was there. Source: webapi.md, chat.update (documented)."""
+"""Structures that take away what was there. Source: wire/web-api-methods.md#chatupdate (documented)."""
 
 Body = dict[str, Any]
-"""A message object as it is stored and sent. Source: rtm.md section 8."""
+"""A message object as it is stored and sent. Source: wire/messages.md#a-plain-message."""
 
 
 class Draft(msgspec.Struct, kw_only=True):
@@ -62,7 +62,7 @@ def writable_room(tx: Transaction, channel: str, who: Identity, *, visitors: boo
 
     With ``visitors`` a person, unlike a bot, may post to a public channel from outside.
 
-    Source: webapi.md 9.6 (documented).
+    Source: wire/web-api.md#visibility (documented).
     """
     room = enter(tx, channel)
     if room is None:
@@ -120,7 +120,7 @@ def update(tx: Transaction, who: Identity, channel: str, ts: str, draft: Draft) 
 def delete(tx: Transaction, who: Identity, channel: str, ts: str) -> None:
     """Remove one's own message; a parent stays as a tombstone for as long as it has replies.
 
-    Source: rtm.md 8.4 and 8.5; that the tombstone goes with the last reply is ours.
+    Source: wire/messages.md#threads; that the tombstone goes with the last reply is ours.
     """
     room = _seen_room(tx, channel, who)
     row, before = _find_live(tx, channel, ts)
@@ -175,7 +175,7 @@ def _body(tx: Transaction, team: Team, who: Identity, draft: Draft) -> Body:
     body["text"] = link_urls(draft.text)
     body["ts"] = ""  # keeps its place: the order of members is the one of Slack's frames
     body["team"] = team.id
-    if who.bot_id is not None and subtype != "me_message":  # which has none of these. Source: rtm.md section 8.2
+    if who.bot_id is not None and subtype != "me_message":  # has none: wire/messages.md#subtypes
         body["bot_id"] = who.bot_id
         body["app_id"] = who.app_id
         body["bot_profile"] = _bot_profile(tx, team, who)
@@ -297,7 +297,10 @@ def _thread_facts(query: Query, channel: str, parent: str) -> Body:
 
 
 def _parent(tx: Transaction, channel: str, thread_ts: str) -> Row | None:
-    """Return the thread's parent; a reply stands for its parent, an unknown ts for none. Source: rtm.md 8.4."""
+    """Return the thread's parent; a reply stands for its parent, an unknown ts for none.
+
+    Source: wire/messages.md#threads.
+    """
     row = _find(tx, channel, thread_ts)
     if row is not None and row["thread_ts"] is not None:
         row = _find(tx, channel, row["thread_ts"])

@@ -1,4 +1,6 @@
-"""Who is active: by their live connections, their activity and what they set by hand. Source: rtm.md section 10.
+"""Who is active: by their live connections, their activity and what they set by hand.
+
+Source: wire/presence-and-typing.md.
 
 Lives on the loop, in memory; only what a person set by hand is stored (as a column of the user). Presence is told by
 subscription alone, on the lossy lane: the newest state counts, and it never delays an event.

@@ -1,4 +1,4 @@
-"""From records to wire objects, as a given viewer sees them. Source: ids.md sections 5 to 8."""
+"""From records to wire objects, as a given viewer sees them. Source: wire/objects.md."""
 
 from collections.abc import Collection, Mapping
 from functools import lru_cache
@@ -17,7 +17,10 @@ _COLORS: Final = ("9f69e7", "4bbe2e", "e7392d", "3c989f", "674b1b", "e96699", "e
 
 
 def user_object(user: UserRecord, team: Team, *, shows_email: bool) -> Wire:
-    """Return the full user object; ``email`` is for those with the scope users:read.email. Source: webapi.md 7.1."""
+    """Return the full user object; ``email`` is for those with the scope users:read.email.
+
+    Source: wire/web-api-methods.md#usersinfo.
+    """
     real_name = user.real_name or user.name
     profile: Wire = {
         "real_name": real_name,

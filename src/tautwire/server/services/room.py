@@ -36,7 +36,10 @@ class Room:
         return self.channel.kind is ChannelKind.PUBLIC
 
     def next_ts(self, tx: Transaction) -> Ts:
-        """Return the next timestamp: the clock, or one microsecond past the last one. Source: ids.md section 3."""
+        """Return the next timestamp: the clock, or one microsecond past the last one.
+
+        Source: wire/ids-and-timestamps.md#timestamps.
+        """
         self.last = max(tx.now, self.last + 1)
         return ts_from_micros(self.last)
 

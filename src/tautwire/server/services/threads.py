@@ -1,4 +1,4 @@
-"""What a thread's parent says of its replies, counted when it is asked for. Source: rtm.md 8.4."""
+"""What a thread's parent says of its replies, counted when it is asked for. Source: wire/messages.md#threads."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -7,7 +7,8 @@ from tautwire.server.store.database import Query
 from tautwire.server.store.records import marks
 
 MAX_REPLY_USERS: Final = 5
-"""Users named in a parent's ``reply_users``. Source: rtm.md 8.4 (documented as cut, the length observed)."""
+"""Users named in a parent's ``reply_users``.
+Source: wire/messages.md#threads (documented as cut, the length observed)."""
 
 
 def thread_facts(query: Query, channel: str, parents: Sequence[str]) -> dict[str, dict[str, Any]]:

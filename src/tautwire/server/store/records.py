@@ -21,7 +21,7 @@ CHANNELS = f"SELECT {_CHANNEL} FROM channel c"
 
 
 class ChannelKind(StrEnum):
-    """The kinds of conversations. Source: ids.md section 4 (documented)."""
+    """The kinds of conversations. Source: wire/ids-and-timestamps.md#kinds-of-conversations (documented)."""
 
     PUBLIC = "public"
     PRIVATE = "private"

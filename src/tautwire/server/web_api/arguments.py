@@ -1,4 +1,4 @@
-"""From an HTTP request to the typed arguments of a method. Source: webapi.md section 2.
+"""From an HTTP request to the typed arguments of a method. Source: wire/web-api.md#requests.
 
 Arguments come as query, form, multipart or JSON, in any mixture that clients have been seen to send. Text stands for
 numbers, booleans, comma lists and JSON where the method wants those.

@@ -14,9 +14,10 @@ from tautwire.server.web_api.arguments import Json
 from tautwire.server.web_api.method import Answer, Arguments, Call, Place, Tier, method, warning
 
 MAX_POST: Final = 40_000
-"""Code points of chat.postMessage; the rest is cut off, with a warning. Source: webapi.md 9.4 (documented)."""
+"""Code points of chat.postMessage; the rest is cut off, with a warning.
+Source: wire/web-api.md#lengths (documented)."""
 MAX_TEXT: Final = 4_000
-"""Code points of the other methods; longer is msg_too_long. Source: webapi.md 9.4 (documented)."""
+"""Code points of the other methods; longer is msg_too_long. Source: wire/web-api.md#lengths (documented)."""
 MAX_ATTACHMENTS: Final = 100
 MAX_BLOCKS: Final = 50
 MAX_STRUCTURE: Final = 200_000

@@ -24,7 +24,7 @@ KINDS: Final = {
     "mpim": ChannelKind.MPIM,
     "im": ChannelKind.IM,
 }
-"""The vocabulary of ``types``. Source: ids.md section 4 (documented)."""
+"""The vocabulary of ``types``. Source: wire/ids-and-timestamps.md#kinds-of-conversations (documented)."""
 
 _BOUND: Final = re.compile(r"(\d{1,10})(?:\.(\d*))?", re.ASCII)
 

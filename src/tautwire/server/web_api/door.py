@@ -1,4 +1,4 @@
-"""The ASGI application behind ``/api/``: from a request to a method and back. Source: webapi.md sections 2 and 3.
+"""The ASGI application behind ``/api/``: from a request to a method and back. Source: wire/web-api.md.
 
 Every outcome of a method is HTTP 200 with a JSON object; only rate limiting (429) and bodies over the limit (413) are
 not, since SDKs take any other status for the end of the world.
@@ -176,7 +176,7 @@ class WebApi:
 
 
 def _header_token(headers: Mapping[str, str]) -> str | None:
-    """Return the token from the header, which wins over the arguments. Source: webapi.md section 2."""
+    """Return the token from the header, which wins over the arguments. Source: wire/web-api.md#where-the-token-is."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None
 

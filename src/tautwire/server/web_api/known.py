@@ -1,6 +1,7 @@
 """The methods that exist elsewhere and are not served here: each is answered with an error that says which case it is.
 
-SDKs treat 404 as fatal, so an unknown method is an ordinary error answer. Source: webapi.md section 3 (read in SDKs).
+SDKs treat 404 as fatal, so an unknown method is an ordinary error answer.
+Source: wire/web-api.md#answers (read in SDKs).
 """
 
 from typing import Final

@@ -44,12 +44,16 @@ class Arguments(msgspec.Struct, frozen=True, kw_only=True):
     """Base of the arguments of a method. Unknown arguments are ignored, null stands for the default.
 
     What a method cannot do without is empty by default: the rule then fails with its own error (``channel_not_found``),
-    which is what bots look for, rather than with ``invalid_arguments``. Source: webapi.md section 5 (documented).
+    which is what bots look for, rather than with ``invalid_arguments``.
+    Source: wire/web-api.md#missing-arguments (documented).
     """
 
 
 class Tier(Enum):
-    """How often a token may call a method. Source: webapi.md section 4 (the rates documented, the bursts ours)."""
+    """How often a token may call a method.
+
+    Source: wire/web-api.md#rate-limits (the rates documented, the bursts ours).
+    """
 
     ONE = Rate(1 / 60, 20)
     TWO = Rate(20 / 60, 40)
@@ -107,7 +111,7 @@ class Call:
 
 
 def warning(code: str) -> dict[str, Any]:
-    """Return the members by which an answer warns. Source: webapi.md section 3 (documented)."""
+    """Return the members by which an answer warns. Source: wire/web-api.md#warnings (documented)."""
     return {"warning": code, "response_metadata": {"warnings": [code]}}
 
 

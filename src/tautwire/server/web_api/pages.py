@@ -1,4 +1,4 @@
-"""Limits and opaque cursors of lists that come in pages. Source: webapi.md section 4.
+"""Limits and opaque cursors of lists that come in pages. Source: wire/web-api.md#pages.
 
 A cursor holds the key of the last element of a page (an id or a ``ts``), so what is added or removed between two pages
 neither repeats nor skips another element.

@@ -1,4 +1,4 @@
-"""The ``rtm`` family: reserving a connection. Source: rtm.md section 1."""
+"""The ``rtm`` family: reserving a connection. Source: wire/connecting.md."""
 
 from functools import partial
 from typing import Any, Final
@@ -98,7 +98,7 @@ async def _resume(workspace: Workspace, wanted: str) -> tuple[int, str]:
 
 
 def _workspace_state(query: Query, call: Call, args: Start) -> dict[str, Any]:
-    """Return the rich form of rtm.start; the keys are always there. Source: rtm.md 1.2 (captured)."""
+    """Return the rich form of rtm.start; the keys are always there. Source: wire/connecting.md#rtmstart (captured)."""
     who = call.who
     users, bots = _users(query, call)
     me = find_user(query, who.user)

@@ -90,7 +90,10 @@ async def get_presence(call: Call, args: GetPresence) -> Answer:
 
 @method("users.setPresence", SetPresence, Tier.TWO)
 async def set_presence(call: Call, args: SetPresence) -> Answer:
-    """Set oneself away, or lift that. ``active`` is the old name of ``auto``. Source: rtm.md section 10."""
+    """Set oneself away, or lift that. ``active`` is the old name of ``auto``.
+
+    Source: wire/presence-and-typing.md#away-by-hand.
+    """
     if args.presence not in ("away", "auto", "active"):
         raise MethodError("invalid_presence")
     away = args.presence == "away"
