@@ -7,7 +7,8 @@ from typing import Any, Final, NamedTuple
 from slack_sdk.errors import SlackApiError
 
 DEFAULT_RETRY_AFTER: Final = 30.0
-"""Seconds to wait after a 429 that does not say how long in seconds. Source: wire/reconnecting.md#a-clients-algorithm (recommended)."""
+"""Seconds to wait after a 429 that does not say how long in seconds.
+Source: wire/reconnecting.md#a-clients-algorithm (recommended)."""
 
 
 class Refusal(NamedTuple):
