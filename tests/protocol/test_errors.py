@@ -8,7 +8,7 @@ from tautwire.protocol.errors import ErrorCode, RtmError, RtmErrorCode, Tautwire
 
 def test_all_exceptions_have_one_root() -> None:
     raised = [value for name in errors.__all__ if issubclass(value := getattr(errors, name), Exception)]
-    assert len(raised) == 5
+    assert len(raised) == 6
     assert all(issubclass(cls, TautwireError) for cls in raised)
 
 

@@ -135,8 +135,9 @@ class RTMClient(HandlerRegistry):
         filler = self._loader = None
         if backfill is not None:
             filler = Filler(backfill, reading_client(settings), dispatch, callbacks.refused, callbacks.fillings.publish)
-        if view_options is not None:
-            self._loader = Loader(View(view_options), view_options, reading_client(settings), callbacks.refused)
+        view = None if view_options is None else View(view_options)
+        if view is not None and view_options is not None:
+            self._loader = Loader(view, view_options, reading_client(settings), callbacks.refused)
 
         unanswered = UnansweredSends()
         self._supervisor = Supervisor(self._open, settings)
@@ -144,7 +145,9 @@ class RTMClient(HandlerRegistry):
             dispatcher, callbacks, unanswered, self._metrics, dispatch, filler=filler, loader=self._loader
         )
         """The receiving half; not for users."""
-        self.sending = Sending(self._supervisor, unanswered, callbacks, settings, metrics=hooks, filler=filler)
+        self.sending = Sending(
+            self._supervisor, unanswered, callbacks, settings, metrics=hooks, filler=filler, view=view
+        )
         """The sending half; not for users."""
         self._supervisor.observers = (self.delivery, self.sending)
         self._identity: Identity | None = None

@@ -7,16 +7,17 @@ numbers frames and measures them.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tautwire.protocol.errors import LocalProtocolError
+from tautwire.protocol.errors import LocalProtocolError, SendError
+from tautwire.protocol.split import MAX_LENGTH
 
-MAX_TEXT_LENGTH: Final = 4_000
-"""Code points of a message text. Source: wire/limits.md#text-length (documented as the client's duty)."""
+MAX_TEXT_LENGTH: Final = MAX_LENGTH
+"""Code points of a message text."""
 
 _SHOWN: Final = 60
 """Characters of a wrong value that an error shows."""
 
 
-class FrameError(LocalProtocolError, ValueError):
+class FrameError(SendError, LocalProtocolError, ValueError):
     """A frame must not be sent as it is: too long, no object, with a wrong member, or with an id that is not free."""
 
 

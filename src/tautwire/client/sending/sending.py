@@ -15,15 +15,17 @@ from tautwire.client.backfill.filler import Filler
 from tautwire.client.connection.connection import Connection
 from tautwire.client.connection.replies import Reply
 from tautwire.client.connection.supervisor import Observer, Supervisor
-from tautwire.client.errors import ClientClosed, NotConnected, NotSent, SendRefused, SendUnknown
+from tautwire.client.errors import ClientClosed, ConnectRefused, NotConnected, NotSent, SendRefused, SendUnknown
 from tautwire.client.guard import isolated
 from tautwire.client.handlers.callbacks import Callbacks
 from tautwire.client.metrics import Metrics, Outcome
 from tautwire.client.notices import ClientState
+from tautwire.client.sending.channel_names import with_channel_id
 from tautwire.client.sending.pacer import MessagePacer
 from tautwire.client.sending.unanswered import REPLAY_WAIT, UnansweredSends
 from tautwire.client.settings import Settings, check_seconds
-from tautwire.protocol.errors import RtmErrorCode
+from tautwire.client.view.view import View
+from tautwire.protocol.errors import RtmErrorCode, SendError
 from tautwire.protocol.frames import Ack, ClientFrame, Message, PingMessage, Pong, PresenceSub
 from tautwire.protocol.ids import ChannelId, Ts, UserId
 from tautwire.session.client import Ended, check_frame, parse_frame, type_of
@@ -46,6 +48,7 @@ class Sending(Observer):
         settings: rates and time limits.
         metrics: the hooks to call; None for none.
         filler: learns which messages of a channel are ours.
+        view: knows the ids of channel names.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Sending(Observer):
         *,
         metrics: Metrics | None = None,
         filler: Filler | None = None,
+        view: View | None = None,
     ) -> None:
         self.pacer = MessagePacer(settings.message_rate)
         self.unanswered = unanswered
@@ -65,6 +69,7 @@ class Sending(Observer):
         self._settings = settings
         self._metrics = metrics
         self._filler = filler
+        self._view = view
         self._presence: list[UserId] | None = None
         """The users whose presence every new connection subscribes to."""
 
@@ -78,6 +83,12 @@ class Sending(Observer):
             check_seconds("timeout", timeout)
         if isinstance(frame, str):
             frame = parse_frame(frame)
+        try:
+            return await self._send(with_channel_id(frame, self._view), timeout)
+        except SendError as error:
+            raise error.of(type_of(frame), member(frame, "channel")) from error.__cause__
+
+    async def _send(self, frame: ClientFrame | Mapping[str, Any], timeout: float | None) -> Reply | None:  # noqa: ASYNC109 (as in send)
         check_frame(frame)
         kind = type_of(frame)
         if self._settings.offline == "drop" and kind in _PASSING and self._supervisor.is_between_connections:
@@ -116,7 +127,7 @@ class Sending(Observer):
         return reply
 
     async def ping(self) -> float:
-        """Ask for a sign of life; return the seconds it took."""
+        """Send a ping; return the seconds until its pong."""
         connection = await self._live()
         sent_at = monotonic()
         future = self._post(connection, PingMessage())
@@ -174,11 +185,14 @@ class Sending(Observer):
     async def _live(self) -> Connection:
         """Return a connection that takes frames, waiting for one as long as the settings allow."""
         if self._settings.offline != "wait" and self._supervisor.connection is None:
-            raise NotConnected("not connected now")
+            raise NotConnected(f"not connected now, and offline={self._settings.offline!r}: the frame does not wait")
         try:
             async with asyncio.timeout(self._settings.send_timeout):
+                # a connection may end between the moment it is there and the moment this task goes on
                 while not (connection := await self._supervisor.ready()).is_live:  # noqa: ASYNC110 (ready() waits)
-                    await asyncio.sleep(0)  # it came and went
+                    await asyncio.sleep(0)
+        except ConnectRefused as error:
+            raise NotConnected(f"not connected: {error}") from error
         except TimeoutError:
             raise NotConnected(f"no connection came back within {self._settings.send_timeout:g} s") from None
         return connection
