@@ -3,7 +3,7 @@
 import pytest
 
 from tautwire.protocol import errors
-from tautwire.protocol.errors import ErrorCode, RtmError, RtmErrorCode, TautwireError
+from tautwire.protocol.errors import ErrorCode, RtmError, RtmErrorCode, SendError, TautwireError
 
 
 def test_all_exceptions_have_one_root() -> None:
@@ -43,3 +43,12 @@ def test_error_codes_are_the_strings_of_the_wire() -> None:
 def test_rtm_error_advises_on_speed_only() -> None:
     assert str(RtmError(-1, "slow down")).endswith("send less often")
     assert str(RtmError(0, "invalid channel id")) == "the server refused with error 0: invalid channel id"
+
+
+def test_a_send_error_names_its_frame_and_channel_once_it_is_known() -> None:
+    error = SendError("not sent")
+    named = error.of("message", "C1")
+    assert (str(error), str(named)) == ("not sent", "message to C1: not sent")
+    assert (named.frame, named.channel) == ("message", "C1")
+    assert str(error.of("ping", None)) == "ping: not sent"
+    assert error.of("message", 5).channel is None

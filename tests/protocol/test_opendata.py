@@ -1,5 +1,6 @@
 """Members of open shape are carried as bytes and read on request."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,3 +71,8 @@ def test_a_change_of_presence_names_its_users_in_one_way(members: str, ids: list
     event = decode_event(f'{{"type":"presence_change","presence":"away",{members}}}'.encode())
     assert isinstance(event, PresenceChangeEvent)
     assert event.ids == ids
+
+
+def test_what_cannot_be_mended_is_an_error() -> None:
+    with pytest.raises(msgspec.DecodeError):
+        to_python(msgspec.Raw(b'{"a":1e999999999999999999999'))

@@ -78,7 +78,7 @@ class TautwireError(Exception):
     """The root of everything this package raises on purpose.
 
     Secrets are masked in each text among ``args``, from which subclasses take what they carry besides, so that none
-    gets into a message, a repr or an attribute, whoever wrote the text.
+    gets into a message, a repr or an attribute, wherever the text came from.
     """
 
     def __init__(self, *args: object) -> None:

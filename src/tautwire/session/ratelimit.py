@@ -1,7 +1,7 @@
 """A token bucket as a value: how often something may happen, with time as an argument.
 
 Used by the server session (messages of one connection), by the Web API door (calls of one token) and by the
-client's outbound limiter. It never sleeps; whoever asks decides what to do with a refusal.
+client's outbound limiter. It never sleeps; the caller decides what a refusal means.
 """
 
 from typing import NamedTuple
@@ -45,7 +45,7 @@ class TokenBucket:
         return (1.0 - self._level) / self._rate.per_second
 
     def is_full(self, now: float) -> bool:
-        """Tell whether the bucket has forgotten its past, so that it may be thrown away."""
+        """Return whether the bucket is as good as new, so that it may be thrown away."""
         self._earn(now)
         return self._level >= self._rate.burst
 

@@ -42,7 +42,7 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 class UnknownEvent(Event, frozen=True, kw_only=True):
     """A frame of a type, or a message of a subtype, that no class is written for.
 
-    A message with an unknown subtype is no ``MessageEvent``: handlers of messages take those for what somebody said.
+    A message with an unknown subtype is not a ``MessageEvent``: handlers take those for what a person or bot wrote.
     """
 
     type: str
