@@ -48,6 +48,7 @@ class Sending:
         Raises:
             NotSent: the time was over while the frame waited for a connection or its turn. Otherwise as there.
         """
+        self._supervisor.check_loop()
         if timeout is not None:
             check_seconds("timeout", timeout)
         if isinstance(frame, str):
@@ -91,6 +92,7 @@ class Sending:
 
     async def ping(self) -> float:
         """Ask for a sign of life; return the seconds it took."""
+        self._supervisor.check_loop()
         connection = await self._live()
         sent_at = monotonic()
         future = self._post(connection, PingMessage())
