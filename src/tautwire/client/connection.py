@@ -437,4 +437,4 @@ def _proxy(grant: Grant, settings: Settings) -> str | None:
 def _failure(ended: Ended) -> ConnectError:
     if ended.code == RtmErrorCode.RATELIMITED.number:
         return RateLimited(ended.retry_after)
-    return ConnectError(f"no hello: {ended.reason}")
+    return ConnectError(ended.reason if ended.cause is Cause.NO_HELLO else f"no hello: {ended.reason}")

@@ -43,6 +43,10 @@ MAX_EARLY_SIZE: Final = 4 * 1024 * 1024
 """Bytes of events that are kept until the hello; a server that sends more before it is none."""
 
 
+MAX_POSITION: Final = 1024
+"""Characters of a position that is remembered. It stands in the address of the next rtm.connect, and an address that is
+too long is refused each time."""
+
 MAX_RETRY_AFTER: Final = 24 * 3600
 """Seconds that an error event's wish for a pause is taken for at most, whatever number stands in it."""
 
@@ -343,7 +347,9 @@ class ClientSession:
             self.effects.append(Settled(reply.reply_to, reply, now - sent_at))
 
     def _position(self, position: Position, _now: float) -> None:
-        self.effects.append(Positioned(str(position.position)))
+        place = str(position.position)
+        if len(place) <= MAX_POSITION:
+            self.effects.append(Positioned(place))
 
     # -- what goes out --------------------------------------------------------------------------------------
 
