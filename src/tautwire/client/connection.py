@@ -307,6 +307,8 @@ class Connection:
             return
         if isinstance(outcome, Ack):
             self.stored = Stored(future.payload, outcome.ts)
+            if outcome.ts is not None:
+                isolated(self._inbox.stored, future.payload, outcome.ts)
         if self._is_retired and not self.replies:
             self._loop.call_soon(self.leave, _REPLACED, Cause.REPLACED)
         if future.done():  # the one who waited gave up

@@ -216,6 +216,10 @@ class Delivery:
         self.position = position
         self.repeats.positioned()
 
+    def stored(self, payload: bytes, ts: str) -> None:
+        """Remember a message of ours: should it come as an event, it is no news."""
+        self.repeats.sent(payload, ts)
+
     def pinged(self, round_trip: float) -> None:
         """Tell how long a ping took."""
         self.metrics.pinged(round_trip)
