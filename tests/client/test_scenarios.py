@@ -201,7 +201,7 @@ def test_any_other_answer_is_a_passing_failure(fake: FakeServer, client: Any, an
 @pytest.mark.parametrize("path", ["x\r\nX-More: 1", "x y", "x\n", "x\x00"])
 def test_an_address_puts_nothing_more_into_the_request(fake: FakeServer, client: Any, path: str) -> None:
     fake.answers.append({"url": f"ws://127.0.0.1:{fake.port}/{path}"})
-    with pytest.raises(ConnectError, match="none of a WebSocket"):
+    with pytest.raises(ConnectError, match="no WebSocket address"):
         client.connect()
     assert fake.upgrade_paths == []
 
@@ -269,9 +269,38 @@ def test_a_server_that_says_nothing_is_noticed(fake: FakeServer, make_client: Ma
 def test_no_hello_is_noticed(fake: FakeServer, make_client: MakeClient) -> None:
     client = make_client(patience=Patience(hello=0.2))
     fake.greeting = []
-    with pytest.raises(ConnectError, match=r"no hello within 0\.2 s"):
+    with pytest.raises(ConnectError, match=r"^no hello within 0\.2 s$"):
         client.connect()
     assert fake.peer().closed.wait(5)
+
+
+def test_an_address_whose_host_has_no_address_is_named(fake: FakeServer, client: Any) -> None:
+    fake.answers.append({"url": "ws://nowhere.invalid/rtm/x"})
+    with pytest.raises(ConnectError, match=r"the host 'nowhere\.invalid' is not found"):
+        client.connect()
+    fake.answers.append({"url": f"ws://{'a' * 70}.test/rtm/x"})
+    with pytest.raises(ConnectError, match=r"the host 'aaa.*\.test' is not found"):
+        client.connect()
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ((302, {"Location": "ftp://x/"}, ""), "a redirect to something that is no http or https address: ftp://x/"),
+        (
+            (302, {"Location": "http://[bad"}, ""),
+            "a redirect to something that is no http or https address: http://[bad",
+        ),
+        ((200, {"Content-Length": "-5"}, "{}"), "the answer is no HTTP: Invalid character in Content-Length"),
+    ],
+)
+def test_an_answer_that_breaks_http_is_named_in_one_line(
+    fake: FakeServer, client: Any, answer: tuple[int, dict[str, str], str], reason: str
+) -> None:
+    fake.answers.append(answer)
+    with pytest.raises(ConnectError) as caught:
+        client.connect()
+    assert str(caught.value).rstrip(":") == f"rtm.connect failed: {reason}"
 
 
 def test_an_error_event_instead_of_hello_is_told(fake: FakeServer, client: Any) -> None:

@@ -1,5 +1,7 @@
 """Exceptions carry data and say what to do next; codes have the texts that clients compare."""
 
+import copy
+
 import pytest
 
 from tautwire.protocol import errors
@@ -52,3 +54,13 @@ def test_a_send_error_names_its_frame_and_channel_once_it_is_known() -> None:
     assert (named.frame, named.channel) == ("message", "C1")
     assert str(error.of("ping", None)) == "ping: not sent"
     assert error.of("message", 5).channel is None
+
+
+def test_no_error_repeats_more_than_a_thousand_characters() -> None:
+    """A server may say megabytes: each log line and each look for secrets would take as long."""
+    error = RtmError(5, "no, xoxb-1234567890-secretsecret " + "really " * 100_000)
+    assert len(error.msg) <= 1_000
+    assert error.msg.startswith("no, xoxb-…")
+    assert error.msg.endswith("… (700033 characters)")
+    assert copy.copy(error).msg == error.msg
+    assert TautwireError("x" * 1_000).args == ("x" * 1_000,)

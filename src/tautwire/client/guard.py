@@ -28,6 +28,21 @@ def isolated(step: Callable[[Unpack[Ts]], object], *args: *Ts) -> bool:
     return True
 
 
+def check_loop(home: asyncio.AbstractEventLoop) -> None:
+    """See that the caller runs on the loop that a client belongs to: elsewhere its futures would never be done.
+
+    Raises:
+        RuntimeError: it runs on another one.
+    """
+    if home.is_closed():
+        raise RuntimeError("the client belongs to an event loop that was closed before the client; make a new client")
+    if home is not asyncio.get_running_loop():
+        raise RuntimeError(
+            "the client runs on another event loop; call it there with "
+            "asyncio.run_coroutine_threadsafe(client.say(…), loop), or use BlockingRTMClient"
+        )
+
+
 async def finished(task: "asyncio.Task[T]") -> T:
     """Wait until a task is done and return its result. A cancellation of the caller is passed on only then.
 

@@ -80,7 +80,10 @@ class ClientOptions(TypedDict, total=False):
 
 
 class RTMClient(HandlerRegistry):
-    """A typed RTM client for asyncio. All coroutine methods are for one loop; handlers come and go from any thread.
+    """A typed RTM client for asyncio. Handlers may come and go from any thread.
+
+    All coroutine methods are for the loop that the client was connected on, until it is disconnected; on any other loop
+    they raise ``RuntimeError``.
 
     Args:
         token: ``xoxb-…`` or ``xoxp-…``. Default: ``SLACK_BOT_TOKEN``.
@@ -208,6 +211,7 @@ class RTMClient(HandlerRegistry):
             ConfigError: the client was made without a view.
         """
         loader = self._required_loader()
+        self._supervisor.check_loop()
         await self._supervisor.ready()
         await loader.load()
 
@@ -235,14 +239,17 @@ class RTMClient(HandlerRegistry):
             RateLimited, ConnectError: another try may work.
             ClientClosed: after close().
         """
+        self._supervisor.check_loop()
         await self._supervisor.connect()
 
     async def reconnect(self) -> None:
         """Replace the connection by a new one, and return after its hello. The old one delivers until then."""
+        self._supervisor.check_loop()
         await self._supervisor.reconnect()
 
     async def disconnect(self) -> None:
         """End the connection; connect() makes another. Handlers finish what was delivered. Safe in every state."""
+        self._supervisor.check_loop()
         await self._supervisor.stop()
         await self.delivery.stop_reading()
 
@@ -258,6 +265,7 @@ class RTMClient(HandlerRegistry):
             NotConnected: the client's own tasks were cancelled from outside.
             ClientClosed: after close().
         """
+        self._supervisor.check_loop()
         try:
             with waking(asyncio.get_running_loop()):
                 await self._supervisor.run()
@@ -285,6 +293,7 @@ class RTMClient(HandlerRegistry):
         await finished(self._begin_to_close(grace, asyncio.current_task()))
 
     def _begin_to_close(self, grace: float, caller: object) -> asyncio.Task[None]:
+        self._supervisor.check_loop()
         if self._closing is None:
             self._closing = asyncio.get_running_loop().create_task(self._end(grace, caller))
         return self._closing

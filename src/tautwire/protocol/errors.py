@@ -13,7 +13,7 @@ the server's words, are masked. The error strings of the Web API are in ``tautwi
 
 from copy import copy
 from enum import Enum
-from typing import Self
+from typing import Final, Self
 
 from tautwire.protocol.error_codes import ErrorCode
 from tautwire.protocol.tokens import redact
@@ -74,15 +74,27 @@ class RtmErrorCode(Enum):
         return self.number
 
 
+_MAX_TEXT: Final = 1_000
+"""Characters of a text in an exception: a server's own words may be megabytes."""
+
+
 class TautwireError(Exception):
     """The root of everything this package raises on purpose.
 
     Secrets are masked in each text among ``args``, from which subclasses take what they carry besides, so that none
-    gets into a message, a repr or an attribute, wherever the text came from.
+    gets into a message, a repr or an attribute, wherever the text came from. A text of more than 1,000 characters is
+    cut.
     """
 
     def __init__(self, *args: object) -> None:
-        super().__init__(*(redact(each) if isinstance(each, str) else each for each in args))
+        super().__init__(*(redact(_cut(each)) if isinstance(each, str) else each for each in args))
+
+
+def _cut(text: str) -> str:
+    if len(text) <= _MAX_TEXT:
+        return text
+    end = f"… ({len(text)} characters)"
+    return text[: _MAX_TEXT - len(end)] + end
 
 
 class ConfigError(TautwireError):

@@ -44,6 +44,10 @@ MAX_EARLY_SIZE: Final = 4 * 1024 * 1024
 """Bytes of events that are kept until the hello. The connection ends as broken if more come before it."""
 
 
+MAX_POSITION: Final = 1024
+"""Characters of a position that is remembered. It stands in the address of the next rtm.connect, and an address that is
+too long is refused each time."""
+
 MAX_RETRY_AFTER: Final = 24 * 3600
 """Upper bound, in seconds, of the pause that an error event may ask for."""
 
@@ -347,7 +351,9 @@ class ClientSession:
             self.effects.append(Settled(reply.reply_to, reply, now - sent_at))
 
     def _position(self, position: Position, _now: float) -> None:
-        self.effects.append(Positioned(str(position.position)))
+        place = str(position.position)
+        if len(place) <= MAX_POSITION:
+            self.effects.append(Positioned(place))
 
     # -- what goes out --------------------------------------------------------------------------------------
 
@@ -367,9 +373,7 @@ class ClientSession:
             self._count(self.next_id)
         prepared = _prepare(frame, self.next_id)
         if prepared.id in self._sent_at:
-            raise FrameError(
-                f"id {prepared.id} is in use: the reply to an earlier frame is awaited"
-            )
+            raise FrameError(f"id {prepared.id} is in use: the reply to an earlier frame is awaited")
         if self.next_id <= prepared.id <= MAX_OWN_ID:  # a user's larger id is out of the way of ours
             self._count(prepared.id)
         if prepared.awaits_reply:

@@ -244,7 +244,7 @@ class BlockingRTMClient(HandlerRegistry):
         if self._background is not None:
             self._background.check_caller()
         if self._background is None or self._is_over:
-            raise ClientClosed
+            raise ClientClosed from None if self._background is None else self._background.fault
         return self._background
 
     @property

@@ -309,6 +309,8 @@ class Connection:
             return
         if isinstance(outcome, Ack):
             self.stored = Stored(future.payload, outcome.ts)
+            if outcome.ts is not None:
+                isolated(self._inbox.stored, future.payload, outcome.ts)
         if self._is_retired and not self.replies:
             self._loop.call_soon(self.leave, _REPLACED, Cause.REPLACED)
         if future.done():  # the one who waited gave up
@@ -439,4 +441,4 @@ def _proxy(answer: ConnectAnswer, settings: Settings) -> str | None:
 def _failure(ended: Ended) -> ConnectError:
     if ended.code == RtmErrorCode.RATELIMITED.number:
         return RateLimited(ended.retry_after)
-    return ConnectError(f"no hello: {ended.reason}")
+    return ConnectError(ended.reason if ended.cause is Cause.NO_HELLO else f"no hello: {ended.reason}")

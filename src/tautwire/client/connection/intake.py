@@ -35,6 +35,9 @@ class Inbox(Protocol):
     def positioned(self, position: str) -> None:
         """Learn how far the server's log was delivered."""
 
+    def stored(self, payload: bytes, ts: str) -> None:
+        """Learn that a message that went out as ``payload`` got its ack."""
+
     def pinged(self, round_trip: float) -> None:
         """Learn how many seconds a ping took."""
 

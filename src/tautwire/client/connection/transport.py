@@ -129,7 +129,7 @@ async def dial(
             with contextlib.suppress(OSError):  # closed already
                 sock.shutdown(socket.SHUT_RDWR)  # makes the transport, which picows keeps to itself, end and close it
         if isinstance(error, WSInvalidURL):
-            raise ConnectError("rtm.connect gave an address that is none of a WebSocket") from None
+            raise ConnectError("the url in the answer of rtm.connect is no WebSocket address") from None
         if isinstance(error, TimeoutError):
             raise ConnectError(f"the WebSocket did not open within {within:g} s") from None
         if not isinstance(error, Exception):

@@ -124,6 +124,10 @@ class Delivery(Observer):
         self.position = position
         self.duplicates.positioned()
 
+    def stored(self, payload: bytes, ts: str) -> None:
+        """Remember a message of ours that got its ack: should it come as an event, it is a copy."""
+        self.duplicates.sent(payload, ts)
+
     def pinged(self, round_trip: float) -> None:
         """Report how many seconds a ping took."""
         self._metrics.pinged(round_trip)

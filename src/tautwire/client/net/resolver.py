@@ -52,7 +52,11 @@ async def look_up(host: str, port: int, *, family: int = 0, flags: int = 0) -> l
         OSError: there are none.
     """
     ask = partial(socket.getaddrinfo, host, port, family=family, type=socket.SOCK_STREAM, flags=flags)
-    return await asyncio.get_running_loop().run_in_executor(_DAEMONS, ask)
+    try:
+        return await asyncio.get_running_loop().run_in_executor(_DAEMONS, ask)
+    except (socket.gaierror, UnicodeError) as error:  # UnicodeError: a name that no host can have
+        code, reason = error.args if isinstance(error, socket.gaierror) else (socket.EAI_NONAME, "it is no host name")
+        raise socket.gaierror(code, f"the host {host!r} is not found: {reason}") from None
 
 
 class Resolver(AbstractResolver):

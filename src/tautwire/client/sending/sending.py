@@ -79,6 +79,7 @@ class Sending(Observer):
         Raises:
             NotSent: the time was over while the frame waited for a connection or its turn. Otherwise as there.
         """
+        self._supervisor.check_loop()
         if timeout is not None:
             check_seconds("timeout", timeout)
         if isinstance(frame, str):
@@ -128,6 +129,7 @@ class Sending(Observer):
 
     async def ping(self) -> float:
         """Send a ping; return the seconds until its pong."""
+        self._supervisor.check_loop()
         connection = await self._live()
         sent_at = monotonic()
         future = self._post(connection, PingMessage())
