@@ -206,6 +206,8 @@ class Door:
             await missed.rewind()
             while connection.ended is None:
                 events = await missed.page()
+                if connection.ended is not None:  # while the page was read: live now, it would never be forgotten
+                    return
                 if missed.position == tail.position:
                     self._go_live(connection, events)
                     return
