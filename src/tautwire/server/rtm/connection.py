@@ -89,6 +89,7 @@ class RtmConnection(WSListener):
         "_paging",
         "_socket",
         "_transport",
+        "_unanswered_ping",
         "_write",
         "ended",
         "ending",
@@ -131,6 +132,7 @@ class RtmConnection(WSListener):
         self._loop = asyncio.get_running_loop()
         self._socket: Any = None
         self._transport: Any = None
+        self._unanswered_ping: bytes | None = None
         self._write: Callable[[bytes], None]
 
     @property
@@ -247,7 +249,6 @@ class RtmConnection(WSListener):
                 self.outbox.append(position)
             if self.outbox:
                 self._write_all()
-        self.outbox.clear()
         if goodbye is not None:
             self._write(text_frame(goodbye))
         self._socket.send_close(WSCloseCode(code), reason.encode())
@@ -307,7 +308,7 @@ class RtmConnection(WSListener):
             elif self.ended is not None:
                 return
             elif kind == WSMsgType.PING:
-                transport.send_pong(frame.get_payload_as_bytes())
+                self._pong(frame.get_payload_as_bytes())
             elif kind != WSMsgType.PONG:
                 self._assemble(frame)
         except Exception as error:  # noqa: BLE001 - logged there
@@ -328,6 +329,9 @@ class RtmConnection(WSListener):
     def resume_writing(self) -> None:
         """The peer caught up."""
         self.slow_since = None
+        payload, self._unanswered_ping = self._unanswered_ping, None
+        if payload is not None and self.ended is None:
+            self._pong(payload)
 
     def _receive(self, data: bytes) -> None:
         self._counts.frames_in += 1
@@ -345,6 +349,16 @@ class RtmConnection(WSListener):
             self._host.carry_out(self, outcome)
             if self.session.is_full and not self._held:
                 self._hold(True)
+
+    def _pong(self, payload: bytes) -> None:
+        """Answer a PING: of a peer that does not read only the last one, when it reads again, or its PONGs pile up.
+
+        Source: RFC 6455 section 5.5.3.
+        """
+        if self.slow_since is None:
+            self._socket.send_pong(payload)
+        else:
+            self._unanswered_ping = payload
 
     def _hold(self, held: bool) -> None:
         """Stop or go on reading: a flood of messages waits in the kernel, not in our memory."""

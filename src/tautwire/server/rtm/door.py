@@ -15,7 +15,7 @@ import msgspec
 from picows import WSListener, WSUpgradeRequest
 
 from tautwire.protocol.errors import RtmErrorCode
-from tautwire.server.hub.frames import SharedFrames
+from tautwire.server.hub.frames import SharedFrames, text_frame
 from tautwire.server.log.catchup import CatchUp
 from tautwire.server.log.entry import Entry
 from tautwire.server.rtm import endings
@@ -90,7 +90,8 @@ class Door:
         if ticket is None:
             connection.refuse(connection.session.refuse(RtmErrorCode.URL_EXPIRED), self.clock.monotonic())
             return
-        connection.send(connection.session.welcome())
+        # first: a frame that the peer sends too early is answered behind hello
+        self.hub.answer(connection, text_frame(connection.session.welcome()), first=True)
         self.counts.opened += 1
         sent = self._replays.take(connection.user)
         if sent is not None:
