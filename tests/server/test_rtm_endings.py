@@ -92,6 +92,21 @@ async def test_a_reader_that_stalls_and_goes_on_misses_nothing(open_scene: OpenS
         assert not connection.is_slow
 
 
+async def test_what_waits_for_a_peer_that_hangs_up_is_dropped(open_scene: OpenScene) -> None:
+    scene = await open_scene(backlog_limit=50_000_000)
+    async with RawSocket.dialled((await scene.grant("alice"))["url"], buffer=1_000) as stalled:
+        (connection,) = scene.server.workspace.hub.connections_of(scene.users["alice"])
+        writes: list[bytes] = []
+        connection._write = writes.append  # the system takes nothing any more
+        connection._paging = True
+        await scene.post("relaybot", scene.general, BULKY)
+        assert connection.outbox
+        stalled.hang_up()
+        await eventually(lambda: connection.ended is not None)
+    assert not connection.outbox
+    assert not writes
+
+
 async def test_a_stalled_reader_is_dropped_when_it_does_not_read_the_close_either(open_scene: OpenScene) -> None:
     scene = await open_scene(backlog_limit=100_000)
     async with RawSocket.dialled((await scene.grant("alice"))["url"], buffer=1_000):
