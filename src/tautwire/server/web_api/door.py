@@ -162,7 +162,12 @@ class WebApi:
         given.pop("token", None)
         base_url = self._public_url or request.base_url
         call = Call(self._workspace, self._presence, self._tickets, who, base_url, given, self._long_reads, self._posts)
-        return await method.function(call, convert(given, method.arguments))
+        try:
+            return await method.function(call, convert(given, method.arguments))
+        except GeneratorExit:  # the front does not wait for the answer: uvicorn asks for it again
+            if self._limits is not None:
+                self._limits.give_back(who.user, method.name)
+            raise
 
     def _authenticate(self, request: Request, token: str | None, draft: "_Draft") -> Identity:
         """Return who calls; a failure is counted against the caller's address."""
