@@ -48,7 +48,7 @@ class Settings:
     slow_deadline: float = 10.0
     """A connection that cannot be written to for this long is closed: it has to resume, never to miss events."""
     backlog_limit: int = 1_048_576
-    """Unwritten bytes beyond which a connection is closed at once."""
+    """Bytes that may come for a connection that does not read, beyond which it is closed at once."""
     auto_away: float = 600.0
     """Inactivity after which a person counts as away. Source: rtm.md 10 (documented)."""
     presence_grace: float = 10.0

@@ -215,7 +215,6 @@ class Door:
                 self._queue(connection, events)
                 if connection.progress is not None:
                     self.hub.push(connection, self.hub.positions.begin(connection.progress, missed.position))
-                connection.allow_backlog()
                 while not connection.has_room and connection.ended is None:  # noqa: ASYNC110 - a pause is wanted
                     await asyncio.sleep(PAUSE)
         except Exception as error:  # noqa: BLE001 - logged there
@@ -227,7 +226,6 @@ class Door:
         self._queue(connection, events)
         if connection.progress is not None:
             self.hub.push(connection, self.hub.positions.begin(connection.progress, self._workspace.tail.position))
-        connection.allow_backlog()
         self.hub.attach(connection)
         self._presence.touch(connection.user)
         log.info("connection %d of %s opened", connection.number, connection.user)
