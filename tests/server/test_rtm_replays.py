@@ -82,6 +82,7 @@ async def test_whoever_closes_properly_is_told_nothing(scene: Scene) -> None:
 async def test_after_a_minute_it_is_forgotten(scene: Scene) -> None:
     await send_and_vanish(scene, ["x"])
     scene.clock.offset += 61
+    await scene.server_swept()  # which also closes the HTTP connection: it must not be in use then
     assert await replays(scene) == []
 
 
