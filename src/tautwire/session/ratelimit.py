@@ -37,6 +37,10 @@ class TokenBucket:
         self._level -= 1.0
         return True
 
+    def give_back(self) -> None:
+        """Undo one ``take`` that has returned True: what it was for did not happen."""
+        self._level = min(float(self._rate.burst), self._level + 1.0)
+
     def wait(self, now: float) -> float:
         """Return the seconds until the next token is there; 0.0 if one is there now."""
         self._earn(now)

@@ -75,6 +75,10 @@ class One(Arguments, frozen=True, kw_only=True):
     channel: Place = ""
 
 
+MAX_INVITED: Final = 1_000
+"""People named in one call. Source: webapi.md, conversations.invite (documented)."""
+
+
 class Invite(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.invite."""
 
@@ -191,6 +195,9 @@ async def join(call: Call, args: One) -> Answer:
 @method("conversations.invite", Invite, Tier.THREE)
 async def invite(call: Call, args: Invite) -> Answer:
     """Add others to a channel."""
+    if len(args.users) > MAX_INVITED:
+        text = f"[ERROR] users must name {MAX_INVITED} people at most, got {len(args.users)}"
+        raise MethodError("invalid_arguments", response_metadata={"messages": [text]})
     room = await call.write(
         partial(
             conversations.invite, team=call.team, who=call.who, channel=args.channel, users=args.users, force=args.force
