@@ -186,7 +186,7 @@ def test_a_refusal_in_plain_text_ends_the_client_as_well(fake: FakeServer, clien
 
 def test_plain_text_that_is_no_json_is_told_as_that(fake: FakeServer, client: Any) -> None:
     fake.answers.append((200, {"Content-Type": "text/plain"}, "welcome"))
-    with pytest.raises(ConnectError, match="no JSON object"):
+    with pytest.raises(ConnectError, match="not a JSON object"):
         client.connect()
 
 

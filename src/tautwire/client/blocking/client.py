@@ -114,7 +114,7 @@ class BlockingRTMClient(HandlerRegistry):
         Raises:
             ClientClosed: the client was closed before, or a handler ended its loop.
         """
-        background = self._started()  # whoever cannot wait is told so before anything changes
+        background = self._started()  # a caller that must not wait gets its error before anything changes
         try:
             background.wait(self._client.run())
         except BaseException as error:

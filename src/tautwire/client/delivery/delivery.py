@@ -111,7 +111,7 @@ class Delivery(Observer):
             repeats.remember(frames)
 
     def _is_replay(self, event: Event) -> bool:
-        """Tell whether an event is our own message sent back: its sender has the ack, or gets it now."""
+        """Return whether an event is our own message sent back: its sender has the ack, or gets it now."""
         if not isinstance(event, MessageEvent):
             return False
         if event.reply_to is None:

@@ -71,7 +71,7 @@ class _Header(msgspec.Struct):
         return self.type, self.subtype, bytes(self.channel), self.ts, self.event_ts
 
     def is_said_by(self, user: str) -> bool:
-        """Tell whether it is a user's message."""
+        """Return whether it is a user's message."""
         return self.type == "message" and bytes(self.user) == b'"%s"' % user.encode()
 
     @property
@@ -157,7 +157,7 @@ class Duplicates:
             self._size -= sum(map(len, oldest))
 
     def is_copy(self, raw: bytes, now: float, me: str = "") -> bool:
-        """Tell whether an event is a copy of one delivered before.
+        """Return whether an event is a copy of one delivered before.
 
         The messages of the user ``me`` prove nothing about the order: the connection that sent one gets no event.
         """
@@ -207,7 +207,7 @@ class _Copies:
         return not self.left and not self._own
 
     def take(self, raw: bytes, header: _Header, me: str) -> bool:
-        """Tell whether an event is expected, and expect it no more."""
+        """Return whether an event is expected, and expect it no more."""
         if header.subtype is None and header.is_said_by(me) and header.place in self._own:
             del self._own[header.place]
             return True
@@ -236,7 +236,7 @@ _decode = msgspec.json.Decoder(_Header).decode
 
 
 def is_stamped(raw: bytes) -> bool:
-    """Tell whether no other event can have the same bytes, since a timestamp is among them."""
+    """Return whether no other event can have the same bytes, since a timestamp is among them."""
     header = _read(raw)
     return header is not None and header.stamp is not None
 

@@ -1,6 +1,6 @@
-"""When the next message may go: at a given rate, in the order they asked, and only so many wait.
+"""Paces messages: at a given rate, in order, with a bound on how many wait.
 
-Used by ``client/sending/sending``, which also knows when there is nothing to wait for any more.
+``client/sending/sending`` owns the pacer, and fails what waits when no connection will come.
 """
 
 import asyncio
@@ -47,7 +47,9 @@ class MessagePacer:
         if not self._waiting and self._bucket.take(loop.time()):
             return
         if len(self._waiting) >= self._most:
-            raise NotSent(f"{len(self._waiting)} messages wait for their turn already: say less, or set message_rate")
+            raise NotSent(
+                f"{len(self._waiting)} messages wait for their turn already: send fewer, or set a higher message_rate"
+            )
         turn: asyncio.Future[None] = loop.create_future()
         self._waiting[turn] = None
         self._arm(loop, self._bucket)
