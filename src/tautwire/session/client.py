@@ -243,7 +243,8 @@ class ClientSession:
         """Seconds the last ping took, None before the first answer."""
         self._patience = patience or Patience()
         self._opened_at = now
-        self._heard_at = now
+        self.heard_at = now
+        """When the server was last heard."""
         self._pinged_at = now
         self._own_pings: set[int] = set()
         self._sent_at: dict[int, float] = {}  # by id, oldest first; all wait equally long
@@ -261,11 +262,6 @@ class ClientSession:
         }
 
     @property
-    def heard_at(self) -> float:
-        """When the server was last heard."""
-        return self._heard_at
-
-    @property
     def unanswered(self) -> Sequence[int]:
         """Ids of the frames that wait for a reply, oldest first."""
         return [each for each in self._sent_at if each not in self._own_pings]
@@ -274,7 +270,7 @@ class ClientSession:
 
     def receive(self, frames: Sequence[bytes], now: float) -> None:
         """Take text messages that came in together, in order."""
-        self._heard_at = now
+        self.heard_at = now
         decoded = decode_events(frames)
         if self.is_live:
             special = self._reactions.keys() & set(map(type, decoded))
@@ -317,7 +313,7 @@ class ClientSession:
 
     def heard(self, now: float) -> None:
         """Called when bytes came in that are not a complete message yet: a sign of life."""
-        self._heard_at = max(self._heard_at, now)
+        self.heard_at = max(self.heard_at, now)
 
     def _hello(self, _event: HelloEvent, now: float) -> None:
         if self.state is State.OPENING:
@@ -392,7 +388,7 @@ class ClientSession:
             return None
         if self.state is State.OPENING:
             return self._opened_at + self._patience.hello
-        due = min(self._heard_at + self._patience.silence, max(self._heard_at, self._pinged_at) + self._patience.idle)
+        due = min(self.heard_at + self._patience.silence, max(self.heard_at, self._pinged_at) + self._patience.idle)
         oldest = next(iter(self._sent_at.values()), None)
         return due if oldest is None else min(due, oldest + self._patience.reply)
 
@@ -404,11 +400,11 @@ class ClientSession:
             if now >= self._opened_at + self._patience.hello:
                 self._step(Step.END, f"no hello within {self._patience.hello:g} s", Cause.NO_HELLO)
             return
-        if now >= self._heard_at + self._patience.silence:
+        if now >= self.heard_at + self._patience.silence:
             self._step(Step.END, f"silence for {self._patience.silence:g} s", Cause.SILENCE)
             return
         self._expire(now)
-        if now >= max(self._heard_at, self._pinged_at) + self._patience.idle:
+        if now >= max(self.heard_at, self._pinged_at) + self._patience.idle:
             self.ping(now)
 
     def _expire(self, now: float) -> None:

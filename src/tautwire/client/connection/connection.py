@@ -227,7 +227,7 @@ class Connection:
         """Called with text messages that came in together."""
         intake = self._intake
         intake.note_heard(self._session.heard_at)
-        if not self._is_retired:
+        if self._inbox.raw.bindings and not self._is_retired:
             isolated(self._inbox.frames_received, frames)
         self._session.receive(frames, elapsed())
         self._carry_out()

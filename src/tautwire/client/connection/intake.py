@@ -20,11 +20,23 @@ MAX_HELD: Final = 4 * 1024 * 1024
 Kept: TypeAlias = Deliver | Positioned
 
 
+class RawHandlers(Protocol):
+    """Handlers of text messages as they came; nearly always there are none, and the frames are not passed on."""
+
+    @property
+    def bindings(self) -> tuple[object, ...]:
+        """What is registered now."""
+
+
 class Inbox(Protocol):
     """What a connection delivers to. All methods are called on the loop and must not raise."""
 
     flow: Backpressure
     """Says when not to read."""
+
+    @property
+    def raw(self) -> RawHandlers:
+        """The handlers of text messages as they came."""
 
     def frames_received(self, frames: Sequence[bytes]) -> None:
         """Called with text messages as they came, before their events."""

@@ -101,8 +101,7 @@ class Sending(Observer):
         try:
             async with asyncio.timeout_at(until):
                 connection = await self._live()
-                if kind == "message":
-                    await self.pacer.wait()
+                if kind == "message" and await self.pacer.wait():
                     connection = await self._live()  # it may have gone meanwhile
         except TimeoutError:
             raise NotSent(f"not sent within {timeout:g} s: the {kind} waited for a connection or its turn") from None
