@@ -50,7 +50,7 @@ bench: .venv/.dev
 	@$(BIN)/python -m bench
 
 lock:
-	uv pip compile -q pyproject.toml --extra all --group build --universal --python-version 3.11 --generate-hashes --no-header --upgrade -o requirements/app.txt
+	uv pip compile -q pyproject.toml --extra server --extra speed --group build --universal --python-version 3.11 --generate-hashes --no-header --upgrade -o requirements/app.txt
 	uv pip compile -q pyproject.toml --extra all --group dev --universal --python-version 3.11 --generate-hashes --no-header --upgrade -c requirements/app.txt -o requirements/dev.txt
 
 clean:
