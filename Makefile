@@ -4,9 +4,10 @@
 # make mutants MODULE=src/tautwire/…  small random changes to a module, each of which some test should notice
 # make check  format, lint, types, import rules, docs links
 # make bench  the benchmarks, each prints a table and writes bench/results/*.json
+# make picture  run the demo and draw docs/pictures/demo.svg
 # make lock   pin the newest packages that pyproject.toml allows
 
-.PHONY: demo test chaos mutants check bench lock clean
+.PHONY: demo test chaos mutants check bench picture lock clean
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
@@ -48,6 +49,9 @@ check: .venv/.dev
 
 bench: .venv/.dev
 	@$(BIN)/python -m bench
+
+picture: .venv/.dev
+	@$(BIN)/python -m tools.demo_svg
 
 lock:
 	uv pip compile -q pyproject.toml --extra server --extra speed --group build --universal --python-version 3.11 --generate-hashes --no-header --upgrade -o requirements/app.txt
