@@ -140,12 +140,13 @@ def _tune_collector() -> None:
 
 def _describe(directory: Directory, settings: Settings) -> str:
     """Return what a person wants to know; tokens stay in their file."""
+    tokens = settings.data / "tokens.json"
     lines = [
         f"Workspace {directory.team['name']} ({directory.team['id']}) is served. Ctrl-C stops it.",
         f"  Web API   {directory.api_url}",
         f"  people    {', '.join(directory.users)}",
         f"  channels  {', '.join('#' + name for name in directory.channels)}",
-        f"  tokens    {settings.data / 'tokens.json'}",
+        *([f"  tokens    {tokens}"] if tokens.exists() else []),
         "Point a bot at it: SLACK_API_URL="
         + directory.api_url
         + " SLACK_BOT_TOKEN=<token> and the base_url of its SDK.",
