@@ -13,7 +13,7 @@ app.command()(demo)
 
 @app.callback(invoke_without_command=True)
 def main(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
-    """RTM for everybody: a self-hosted workspace that RTM and Web API clients connect to unmodified."""
+    """Run a self-hosted workspace that RTM and Web API clients connect to unmodified."""
     if version:
         typer.echo(__version__)
         raise typer.Exit
