@@ -86,7 +86,7 @@ class One(Arguments, frozen=True, kw_only=True):
 
 
 MAX_INVITED: Final = 1_000
-"""People named in one call. Source: webapi.md, conversations.invite (documented)."""
+"""People named in one call. Source: wire/web-api-methods.md#conversationsinvite (documented)."""
 
 
 class Invite(Arguments, frozen=True, kw_only=True):
