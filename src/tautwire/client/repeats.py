@@ -26,7 +26,7 @@ MAX_COUNT: Final = 10_000
 """Events that are remembered at most, then the oldest are forgotten. Our server repeats no more than that."""
 
 MAX_SIZE: Final = 8 * 1024 * 1024
-"""Bytes that are remembered at most."""
+"""Bytes that are remembered at most, those of the last read left aside."""
 
 _FOR_ONE: Final = frozenset(
     {
@@ -85,6 +85,8 @@ class Repeats:
         self._delivered: deque[Sequence[bytes]] = deque()  # the frames of one read each
         self._count = 0
         self._size = 0
+        self._unmeasured: Sequence[bytes] = ()
+        """The newest of them, whose bytes are counted when more come. Mostly a position comes first."""
         self._copies: _Copies | None = None
         self._began = 0.0
 
@@ -114,8 +116,7 @@ class Repeats:
     def positioned(self) -> None:
         """Forget what stands before a new position: all that is remembered, but for copies that are still to come."""
         if self._delivered and not self._is_held:
-            self._delivered.clear()
-            self._count = self._size = 0
+            self._clear()
             if self._copies is not None:
                 self.remember(list(self._copies.left.values()))
 
@@ -129,7 +130,8 @@ class Repeats:
         frames = frames[-MAX_COUNT:]
         self._delivered.append(frames)
         self._count += len(frames)
-        self._size += sum(map(len, frames))
+        self._size += sum(map(len, self._unmeasured))
+        self._unmeasured = frames
         while (self._size > MAX_SIZE or self._count > MAX_COUNT) and self._delivered:
             oldest = self._delivered.popleft()
             self._count -= len(oldest)
@@ -157,8 +159,12 @@ class Repeats:
 
     def _forget(self) -> None:
         self.is_remembering = False
+        self._clear()
+
+    def _clear(self) -> None:
         self._delivered.clear()
         self._count = self._size = 0
+        self._unmeasured = ()
 
 
 class _Copies:
