@@ -20,6 +20,7 @@ the clock, carries out the effects, and calls ``handle_time`` when ``deadline`` 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
+from itertools import compress
 from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 import msgspec
@@ -285,14 +286,15 @@ class ClientSession:
 
     def _take_with_positions(self, decoded: Sequence[ServerFrame], frames: Sequence[bytes]) -> None:
         """Take events with positions among them. Of those the last one counts: it covers what the others do."""
-        arrivals = list(zip(decoded, frames, strict=True))
-        end = next(at for at in range(len(decoded) - 1, -1, -1) if type(decoded[at]) is Position)
-        before = [each for each in arrivals[:end] if type(each[0]) is not Position]
-        if before:
+        are_events = [each.__class__ is not Position for each in decoded]
+        end = len(decoded) - 1 - are_events[::-1].index(False)
+        if any(are_events[:end]):  # no tuple is made here for an event: the garbage collector would look at all of them
+            before = compress(zip(decoded, frames, strict=True), are_events[:end])
             self.effects.append(Deliver(cast("Iterable[Arrival]", before), frames[:end]))
         self._position(cast("Position", decoded[end]), 0.0)
-        if end + 1 < len(arrivals):
-            self.effects.append(Deliver(cast("Iterable[Arrival]", arrivals[end + 1 :]), frames[end + 1 :]))
+        if end + 1 < len(decoded):
+            after = zip(decoded[end + 1 :], frames[end + 1 :], strict=True)
+            self.effects.append(Deliver(cast("Iterable[Arrival]", after), frames[end + 1 :]))
 
     def _take(self, frame: ServerFrame, raw: bytes, now: float) -> None:
         """Take one frame: react to it, and deliver an event, or hold it until the hello."""

@@ -27,7 +27,7 @@ MAX_COUNT: Final = 10_000
 """Events that are remembered at most, then the oldest are forgotten. Our server repeats no more than that."""
 
 MAX_SIZE: Final = 8 * 1024 * 1024
-"""Bytes that are remembered at most."""
+"""Bytes that are remembered at most, those of the last read left aside."""
 
 MAX_OWN: Final = 2_000
 """Messages of our own that are remembered after their ack."""
@@ -98,6 +98,8 @@ class Duplicates:
         self._count = 0
         self._size = 0
         self._own: dict[_Place, None] = {}  # oldest first
+        self._unmeasured: Sequence[bytes] = ()
+        """The newest of them, whose bytes are counted when more come. Mostly a position comes first."""
         self._copies: _Copies | None = None
         self._began = 0.0
 
@@ -135,8 +137,7 @@ class Duplicates:
     def positioned(self) -> None:
         """Forget what stands before a new position: all that is remembered, but for copies that are still to come."""
         if self._delivered and not self._is_held:
-            self._delivered.clear()
-            self._count = self._size = 0
+            self._clear()
             if self._copies is not None:
                 self.remember(list(self._copies.left.values()))
 
@@ -150,7 +151,8 @@ class Duplicates:
         frames = frames[-MAX_COUNT:]
         self._delivered.append(frames)
         self._count += len(frames)
-        self._size += sum(map(len, frames))
+        self._size += sum(map(len, self._unmeasured))
+        self._unmeasured = frames
         while (self._size > MAX_SIZE or self._count > MAX_COUNT) and self._delivered:
             oldest = self._delivered.popleft()
             self._count -= len(oldest)
@@ -178,8 +180,12 @@ class Duplicates:
 
     def _forget(self) -> None:
         self.is_remembering = False
+        self._clear()
+
+    def _clear(self) -> None:
         self._delivered.clear()
         self._count = self._size = 0
+        self._unmeasured = ()
 
 
 class _Copies:
