@@ -1,5 +1,7 @@
 """Exceptions carry data and say what to do next; codes have the texts that clients compare."""
 
+import pickle
+
 import pytest
 
 from tautwire.protocol import errors
@@ -43,3 +45,9 @@ def test_error_codes_are_the_strings_of_the_wire() -> None:
 def test_rtm_error_advises_on_speed_only() -> None:
     assert str(RtmError(-1, "slow down")).endswith("send less often")
     assert str(RtmError(0, "invalid channel id")) == "the server refused with error 0: invalid channel id"
+
+
+@pytest.mark.parametrize("error", [RtmError(2, "no text"), RtmError(code=2, msg="no text")])
+def test_rtm_error_carries_its_data_however_it_was_made_and_wherever_it_goes(error: RtmError) -> None:
+    for each in (error, pickle.loads(pickle.dumps(error))):  # noqa: S301 - our own bytes
+        assert (each.code, each.msg, each.args) == (2, "no text", (2, "no text"))

@@ -296,3 +296,14 @@ def test_a_frame_nested_beyond_measure_is_malformed() -> None:
     event = decode_event('{"type":"message","blocks":' + deep + "}")
     assert isinstance(event, MalformedEvent)
     assert "recursion" in event.reason
+
+
+def test_as_much_as_a_frame_may_have_is_mended_and_no_more() -> None:
+    largest = b'"\xff"'.ljust(4 * 1024 * 1024)
+    assert next(lenient.mended(largest)).startswith('"\ufffd"'.encode())
+    assert list(lenient.mended(largest + b" ")) == [largest + b" "]
+
+
+def test_half_an_emoji_in_plain_data_is_written_as_a_replacement() -> None:
+    assert lenient.encoded({"text": "a\ud83d \U0001f600"}) == rb'{"text": "a\ufffd \ud83d\ude00"}'
+    assert lenient.encoded({"text": "a"}) == b'{"text":"a"}'

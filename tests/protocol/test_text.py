@@ -1,5 +1,7 @@
 """Escaping, the sequences in a text, and the marking of links."""
 
+import copy
+import dataclasses
 import time
 
 import pytest
@@ -173,3 +175,12 @@ def test_nasty_text_takes_no_long_time(text: str) -> None:
     link_urls(text)
     parse(text)
     assert time.process_time() - begin < 1.0
+
+
+@pytest.mark.parametrize("piece", [piece for _, piece in SEQUENCES] + [Text("x"), Link("https://x.test")])
+def test_pieces_are_values(piece: Piece) -> None:
+    """They may be keys, and one that is shared cannot be changed."""
+    assert len({piece, copy.copy(piece)}) == 1
+    for field in dataclasses.fields(piece):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(piece, field.name, "other")
