@@ -242,8 +242,9 @@ class _Finder(ast.NodeVisitor):
     def visit_Try(self, node: ast.Try) -> None:
         """Let each handler raise on or do nothing, and leave out what comes finally."""
         for handler in node.handlers:
-            for new in ("raise", "pass"):
-                self._block(handler.body, new)
+            self._block(handler.body, "raise")
+            if not _is_log_line(handler.body):
+                self._block(handler.body, "pass")
         if node.finalbody:
             self._block(node.finalbody, "pass")
         self.generic_visit(node)
@@ -288,6 +289,15 @@ def _is_log(node: ast.Call) -> bool:
         isinstance(function, ast.Attribute)
         and isinstance(function.value, ast.Name)
         and function.value.id in ("log", "logger", "warnings")
+    )
+
+
+def _is_log_line(body: Sequence[ast.stmt]) -> bool:
+    return (
+        len(body) == 1
+        and isinstance(body[0], ast.Expr)
+        and isinstance(body[0].value, ast.Call)
+        and _is_log(body[0].value)
     )
 
 

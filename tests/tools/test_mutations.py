@@ -31,6 +31,7 @@ CASES = {
     "for a in b:\n    break": {"continue"},
     "for a in b:\n    continue": {"pass", "break"},
     "try:\n    x = f\nexcept E:\n    x = g": {"raise", "pass"},
+    "try:\n    x = f\nexcept E:\n    log.exception('text')": {"raise"},
     "try:\n    x = f\nfinally:\n    x = g": {"pass"},
     "async def f():\n    await g()": {"pass"},
 }
