@@ -197,7 +197,7 @@ def test_what_a_position_covers_leaves_room_for_what_follows() -> None:
     def long_event(number: int) -> bytes:
         return event(number)[:-1] + b',"text":"%s"}' % (b"x" * (MAX_SIZE * 2 // 3))
 
-    repeats = Repeats()
+    repeats = Duplicates()
     repeats.take_over(0.0, positions=True)
     repeats.remember([long_event(1)])
     repeats.positioned()
