@@ -14,7 +14,7 @@ from picows import WSFrame, WSListener, WSParsedURL, WSTransport, __version__, w
 from slack_sdk.web.async_client import AsyncWebClient
 
 from tautwire import MessageEvent
-from tautwire.client.transport import RECEIVE_BUFFER
+from tautwire.client.connection.transport import RECEIVE_BUFFER
 
 EVENTS = int(os.environ["EVENTS"])
 
