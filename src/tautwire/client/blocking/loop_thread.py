@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from tautwire.client.errors import ClientClosed
 from tautwire.client.log import LOG
-from tautwire.client.signals import joined, result_of
+from tautwire.client.signals import joined, result_on
 
 R = TypeVar("R")
 
@@ -78,17 +78,9 @@ class LoopThread:
             ClientClosed: the loop has ended or will not answer any more, or the work was cancelled.
         """
         try:
-            future = asyncio.run_coroutine_threadsafe(work, self.loop)
-        except RuntimeError:  # the loop is closed
-            work.close()
-            raise ClientClosed from self.fault
-        try:
-            return result_of(future, unless=lambda: self.is_over)
+            return result_on(self.loop, work, unless=lambda: self.is_over)
         except concurrent.futures.CancelledError:
             raise ClientClosed from self.fault
-        except BaseException:  # Ctrl-C, among others: do not leave the work behind
-            future.cancel()
-            raise
 
     def end(self, grace: float) -> None:
         """Finish what runs here and end the thread, within the grace and three seconds.
