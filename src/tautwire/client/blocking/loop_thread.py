@@ -71,8 +71,12 @@ class LoopThread:
                 "threading.Thread(target=client.close).start()"
             )
 
-    def wait(self, work: Coroutine[Any, Any, R]) -> R:
+    def wait(self, work: Coroutine[Any, Any, R], unless: Callable[[], bool] = lambda: False) -> R:
         """Run a coroutine on the loop and wait for its outcome.
+
+        Args:
+            work: the coroutine.
+            unless: whether its end is not waited for any more; asked every half second.
 
         Raises:
             ClientClosed: the loop has ended or will not answer any more, or the work was cancelled.
@@ -83,7 +87,7 @@ class LoopThread:
             work.close()
             raise ClientClosed from self.fault
         try:
-            return result_of(future, unless=lambda: self.is_over)
+            return result_of(future, unless=lambda: self.is_over or unless())
         except concurrent.futures.CancelledError:
             raise ClientClosed from self.fault
         except BaseException:  # Ctrl-C, among others: do not leave the work behind
