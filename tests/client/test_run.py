@@ -211,6 +211,27 @@ def test_a_second_ctrl_c_ends_the_program_though_a_handler_blocks_the_loop(fake:
     assert "KeyboardInterrupt" in err
 
 
+@pytest.mark.parametrize("head", ["async def", "def"])
+def test_a_blocking_client_ends_at_a_signal_though_a_handler_blocks_its_loop(fake: FakeServer, head: str) -> None:
+    block = f"""
+        {head} block(event):
+            say("busy")
+            while True:
+                time.sleep(3600)
+
+        client.register(block, MessageEvent, inline={head == "def"})
+    """
+    with running(fake, "blocking", block, RUN) as bot:
+        bot.expect("ready")
+        fake.peer().send(message(1))
+        bot.expect("busy")
+        bot.send(signal.SIGINT)
+        status, out, err = bot.end()
+    assert (status, out) == (0, "came SIGINT\n")
+    assert err.count("left behind") == 1
+    assert "Traceback" not in err
+
+
 @kinds
 @numbers
 def test_signals_are_the_programs_if_it_says_so(fake: FakeServer, kind: str, number: signal.Signals) -> None:
