@@ -2,16 +2,19 @@
 # make test   all tests, on JOBS cores (all of them); says which groups this machine cannot run, REQUIRE=all makes that a failure
 # make chaos  ten minutes of random people, kills, full disks and hostile connections; SEED=… repeats a run
 # make mutants MODULE=src/tautwire/…  small random changes to a module, each of which some test should notice
+# make coverage  how much of each room the tests of client, server, session and protocol run, over all their processes; fails below the floors of pyproject.toml
 # make check  format, lint, types, import rules, docs links
 # make bench  the benchmarks, each prints a table and writes bench/results/*.json
+# make picture  run the demo and draw docs/pictures/demo.svg
 # make lock   pin the newest packages that pyproject.toml allows
 
-.PHONY: demo test chaos mutants check bench lock clean
+.PHONY: demo test chaos mutants coverage check bench picture lock clean
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
 REQUIRE ?=
 JOBS ?= auto
+COVERED ?= tests/protocol tests/session tests/client tests/server tests/cli tests/testing
 CHAOS_SEED := $(shell date +%s)
 export PYTHON REQUIRE
 
@@ -38,6 +41,11 @@ mutants: .venv/.dev
 	@test -n "$(MODULE)" || { echo "say which module: make mutants MODULE=src/tautwire/session/outbox.py"; exit 2; }
 	@$(BIN)/python -m tools.mutants $(MODULE) $(TESTS) --count $(or $(COUNT),20) --seed $(or $(SEED),1) --threshold $(or $(THRESHOLD),95)
 
+coverage: .venv/.dev
+	@$(BIN)/coverage erase
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --cov --cov-report= $(COVERED) $(PYTEST_ARGS)
+	@$(BIN)/python -m tools.coverage_floors
+
 check: .venv/.dev
 	@$(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }
 	@$(BIN)/ruff check --quiet .
@@ -49,8 +57,11 @@ check: .venv/.dev
 bench: .venv/.dev
 	@$(BIN)/python -m bench
 
+picture: .venv/.dev
+	@$(BIN)/python -m tools.demo_svg
+
 lock:
-	uv pip compile -q pyproject.toml --extra all --group build --universal --python-version 3.11 --generate-hashes --no-header --upgrade -o requirements/app.txt
+	uv pip compile -q pyproject.toml --extra server --extra speed --group build --universal --python-version 3.11 --generate-hashes --no-header --upgrade -o requirements/app.txt
 	uv pip compile -q pyproject.toml --extra all --group dev --universal --python-version 3.11 --generate-hashes --no-header --upgrade -c requirements/app.txt -o requirements/dev.txt
 
 clean:

@@ -26,8 +26,9 @@ FAULTS: Final[dict[FaultName, tuple[str, str]]] = {
             "reading goes on. While nothing is posted the server tries once a second, so the fault ends by itself."
         ),
         (
-            "Read the reason. Make room on a full disk; look at the disk after `disk I/O error`. If another process "
-            "writes to the database, the server ends with status 1: stop the other one."
+            "Read the reason. Make room on a full disk; look at the disk after `disk I/O error`. If its file was "
+            "removed or replaced, put it back, or stop the server and restore a backup. If another process writes to "
+            "the database, the server ends with status 1: stop the other one."
         ),
     ),
     "writer": (
@@ -38,8 +39,15 @@ FAULTS: Final[dict[FaultName, tuple[str, str]]] = {
         ),
     ),
     "disk": (
-        "Less than 32 MiB are free where the data directory is.",
+        "Less than 32 MiB are free where the data directory is, or it is gone.",
         "Make room. A lower `--log-keep` has the database grow more slowly; its file does not shrink by itself.",
+    ),
+    "database": (
+        (
+            "The database cannot be read, or a read has found it damaged; reads get errors. Of damage the fault stays "
+            "until the server is started again."
+        ),
+        "Read the reason. Stop the server and [restore a backup](back-up-a-server.md).",
     ),
     "descriptors": (
         "More than 90 % of the connections that are possible are open; it ends below 80 %.",

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from tautwire.client.view.options import ViewOptions as ViewOptions
     from tautwire.client.view.view import View as View
     from tautwire.protocol.errors import ConfigError as ConfigError
+    from tautwire.protocol.errors import SendError as SendError
     from tautwire.protocol.errors import TautwireError as TautwireError
     from tautwire.protocol.events import *  # noqa: F403 (the list is kept there)
     from tautwire.protocol.frames import Ack as Ack
@@ -50,6 +51,13 @@ if TYPE_CHECKING:
     from tautwire.protocol.frames import PresenceSub as PresenceSub
     from tautwire.protocol.frames import Tickle as Tickle
     from tautwire.protocol.frames import Typing as Typing
+    from tautwire.protocol.split import split as split
+    from tautwire.protocol.text import channel_link as channel_link
+    from tautwire.protocol.text import date as date
+    from tautwire.protocol.text import escape as escape
+    from tautwire.protocol.text import link as link
+    from tautwire.protocol.text import mention as mention
+    from tautwire.protocol.text import unescape as unescape
     from tautwire.protocol.tokens import Token as Token
     from tautwire.session.client import Cause as Cause
     from tautwire.session.client import Patience as Patience
@@ -82,7 +90,7 @@ _HOMES = {
     "client.rtm_client": ("RTMClient",),
     "client.view.options": ("ViewOptions",),
     "client.view.view": ("View",),
-    "protocol.errors": ("ConfigError", "TautwireError"),
+    "protocol.errors": ("ConfigError", "SendError", "TautwireError"),
     "protocol.frames": (
         "Ack",
         "Message",
@@ -93,6 +101,8 @@ _HOMES = {
         "Tickle",
         "Typing",
     ),
+    "protocol.split": ("split",),
+    "protocol.text": ("channel_link", "date", "escape", "link", "mention", "unescape"),
     "protocol.tokens": ("Token",),
     "session.client": ("Cause", "Patience"),
     "session.governor": ("Backoff",),

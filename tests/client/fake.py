@@ -140,6 +140,7 @@ class FakeServer:
         self.reply: Callable[[dict[str, Any]], dict[str, Any] | None] = answer_pings
         self._peers: queue.Queue[Peer] = queue.Queue()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._placeholder: socket.socket | None = None
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, name="fake-server", daemon=True)
 
@@ -151,6 +152,8 @@ class FakeServer:
 
     def __exit__(self, *_: object) -> None:
         self._run(self._stop())
+        if self._placeholder is not None:
+            self._placeholder.close()
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()
@@ -181,8 +184,12 @@ class FakeServer:
         assert done.wait(PATIENCE)
 
     def stop_listening(self) -> None:
-        """Refuse new TCP connections from now on."""
+        """Refuse new TCP connections from now on. The port stays taken, or a server of another test could get it, and
+        the calls of the clients that try again here."""
         self.call(self._server.close)
+        self._placeholder = socket.socket()
+        self._placeholder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._placeholder.bind(("127.0.0.1", self.port))
 
     def _run(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(PATIENCE)

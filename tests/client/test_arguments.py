@@ -34,7 +34,7 @@ WRONG_SAYS: dict[str, tuple[tuple[Any, ...], dict[str, Any], str]] = {
     "bytes as text": (("C1", b"x"), {}, "text must be a str, got b'x'"),
     "an empty text": (("C1", ""), {}, "text must not be empty"),
     "a long text": (("C1", "x" * 4001), {}, "text must have at most 4000 characters, got 4001"),
-    "a text of many bytes": (("C1", "\x01" * 4000), {}, "the frame has 240"),
+    "a text of many bytes": (("C1", "\x01" * 4000), {}, "the frame must have at most 16384 bytes, got 240"),
     "half an emoji": (("C1", "\ud83d"), {}, "cannot be written as JSON"),
     "no channel": (("", "x"), {}, "channel must not be empty"),
     "a channel of None": ((None, "x"), {}, "channel must be a str, got None"),
@@ -55,7 +55,7 @@ WRONG_FRAMES: dict[str, tuple[Any, str]] = {
     "one user alone": ({"type": "presence_sub", "ids": "U1"}, "ids must be a list of user ids, got 'U1'"),
     "no users": (PresenceSub(None), "ids must be a list of user ids, got None"),  # type: ignore[arg-type]
     "a wrong user": ({"type": "presence_query", "ids": ["U1", 5]}, "ids must be a list of user ids, got one with 5"),
-    "no JSON": ("nonsense", "a frame is a JSON object"),
+    "no JSON": ("nonsense", "a frame must be a JSON object"),
 }
 
 
@@ -317,7 +317,7 @@ def test_a_token_is_a_text() -> None:
 )
 @pytest.mark.parametrize("kind", [RTMClient, BlockingRTMClient])
 def test_a_proxy_that_cannot_be_one_is_refused(kind: Any, proxy: str) -> None:
-    with pytest.raises(ConfigError, match="the proxy has to be http://host:port") as caught:
+    with pytest.raises(ConfigError, match="proxy must be http://host:port") as caught:
         kind(TOKEN, "https://slack.test/api/", proxy=proxy)
     assert "::1" not in str(caught.value)  # it may hold a password
 

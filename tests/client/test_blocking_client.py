@@ -234,8 +234,9 @@ def test_a_loop_that_a_handler_ends_is_a_closed_client(
     assert peer.closed.wait(PATIENCE)
     assert (client.state, client.is_connected) == (ClientState.CLOSED, False)
     for verb in (client.connect, client.reconnect, client.run, client.ping):
-        with pytest.raises(ClientClosed):
+        with pytest.raises(ClientClosed) as later:
             verb()
+        assert later.value.__cause__ is told.value.__cause__
     client.disconnect()
     client.close()
 

@@ -1,4 +1,7 @@
-"""What is cancelled again and again, as anyio does until its scope is left, returns only when nothing is left."""
+"""What is cancelled again and again, as anyio does until its scope is left, returns only when nothing is left.
+
+And what is cancelled from outside is missed by nothing but itself.
+"""
 
 import asyncio
 from typing import Any
@@ -7,8 +10,8 @@ import anyio
 import pytest
 
 from drive import MakeAsync, peer, until
-from fake import FakeServer
-from tautwire import ClientState, RTMClient
+from fake import FakeServer, message
+from tautwire import ClientState, MessageEvent, RTMClient
 
 
 @pytest.fixture(autouse=True)
@@ -83,3 +86,45 @@ async def test_run_that_is_cancelled_at_each_of_its_awaits_leaves_no_task_behind
         await asyncio.sleep(0)
     assert running.cancelled()
     assert left(before) == set()
+
+
+def workers() -> list[asyncio.Task[Any]]:
+    """The tasks that run coroutine handlers."""
+    return [each for each in asyncio.all_tasks() if each.get_coro().__qualname__ == "TaskQueue._work"]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("moment", ["idle", "before its first step", "woken"])
+async def test_a_coroutine_handler_goes_on_though_its_task_was_cancelled(
+    fake: FakeServer, make: MakeAsync, moment: str
+) -> None:
+    """As a program does that cancels all tasks it finds; the client's own one may be spared, or made again."""
+    client = make()
+    heard: list[str] = []
+    failures: list[BaseException] = []
+
+    async def note(event: MessageEvent) -> None:
+        heard.append(event.text)
+
+    def cancel(event: MessageEvent) -> None:
+        if event.text == "2" and moment != "idle":
+            for each in workers():
+                each.cancel()
+
+    client.on(MessageEvent)(note)
+    client.add_error_handler(lambda error, _: failures.append(error))
+    client.on(MessageEvent, inline=True)(cancel)
+    await client.connect()
+    server = await peer(fake)
+    if moment != "before its first step":
+        await asyncio.to_thread(server.send, message(1))
+        await until(lambda: heard == ["1"] and not client.queues()[0].waiting)
+        await asyncio.sleep(0)
+    if moment == "idle":
+        for each in workers():
+            each.cancel()
+        await asyncio.sleep(0)
+    await asyncio.to_thread(server.send, message(2))
+    await until(lambda: "2" in heard, f"the handler is deaf: {heard}, {failures}")
+    await asyncio.to_thread(server.send, message(3))
+    await until(lambda: "3" in heard, f"the handler is deaf: {heard}, {failures}")
+    assert failures == []

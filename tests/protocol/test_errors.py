@@ -1,14 +1,16 @@
 """Exceptions carry data and say what to do next; codes have the texts that clients compare."""
 
+import copy
+
 import pytest
 
 from tautwire.protocol import errors
-from tautwire.protocol.errors import ErrorCode, RtmError, RtmErrorCode, TautwireError
+from tautwire.protocol.errors import ErrorCode, RtmError, RtmErrorCode, SendError, TautwireError
 
 
 def test_all_exceptions_have_one_root() -> None:
     raised = [value for name in errors.__all__ if issubclass(value := getattr(errors, name), Exception)]
-    assert len(raised) == 5
+    assert len(raised) == 6
     assert all(issubclass(cls, TautwireError) for cls in raised)
 
 
@@ -43,3 +45,22 @@ def test_error_codes_are_the_strings_of_the_wire() -> None:
 def test_rtm_error_advises_on_speed_only() -> None:
     assert str(RtmError(-1, "slow down")).endswith("send less often")
     assert str(RtmError(0, "invalid channel id")) == "the server refused with error 0: invalid channel id"
+
+
+def test_a_send_error_names_its_frame_and_channel_once_it_is_known() -> None:
+    error = SendError("not sent")
+    named = error.of("message", "C1")
+    assert (str(error), str(named)) == ("not sent", "message to C1: not sent")
+    assert (named.frame, named.channel) == ("message", "C1")
+    assert str(error.of("ping", None)) == "ping: not sent"
+    assert error.of("message", 5).channel is None
+
+
+def test_no_error_repeats_more_than_a_thousand_characters() -> None:
+    """A server may say megabytes: each log line and each look for secrets would take as long."""
+    error = RtmError(5, "no, xoxb-1234567890-secretsecret " + "really " * 100_000)
+    assert len(error.msg) <= 1_000
+    assert error.msg.startswith("no, xoxb-…")
+    assert error.msg.endswith("… (700033 characters)")
+    assert copy.copy(error).msg == error.msg
+    assert TautwireError("x" * 1_000).args == ("x" * 1_000,)

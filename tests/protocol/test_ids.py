@@ -12,6 +12,7 @@ from tautwire.protocol.ids import (
     is_ts,
     is_user_id,
     kind_of,
+    micros,
     next_ts,
     ts_from_micros,
     ts_to_micros,
@@ -113,3 +114,11 @@ def test_predicates() -> None:
     assert not is_user_id("C0EX00001")
     assert all(is_channel_id(text) for text in ("C1", "G1", "D1"))
     assert not is_channel_id("U1")
+
+
+@pytest.mark.parametrize(
+    ("ts", "expected"),
+    [("1700000000.000100", 1_700_000_000_000_100), ("soon", None), ("", None), (None, None), (1.5, None)],
+)
+def test_a_timestamp_counts_microseconds_and_anything_else_counts_nothing(ts: object, expected: int | None) -> None:
+    assert micros(ts) == expected

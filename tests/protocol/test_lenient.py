@@ -296,3 +296,8 @@ def test_a_frame_nested_beyond_measure_is_malformed() -> None:
     event = decode_event('{"type":"message","blocks":' + deep + "}")
     assert isinstance(event, MalformedEvent)
     assert "recursion" in event.reason
+
+
+def test_plain_data_with_half_surrogates_is_written_all_the_same() -> None:
+    assert lenient.encoded({"a": 1}) == b'{"a":1}'
+    assert json.loads(lenient.encoded({"text": "half \ud83d"})) == {"text": "half \ufffd"}

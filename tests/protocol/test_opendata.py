@@ -1,11 +1,12 @@
 """Members of open shape are carried as bytes and read on request."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tautwire.protocol.codec import decode_event, encode
-from tautwire.protocol.events import MessageEvent
+from tautwire.protocol.events import MessageEvent, PresenceChangeEvent
 from tautwire.protocol.ids import ChannelId, Ts
 from tautwire.protocol.opendata import UNSET, from_python, to_python
 
@@ -50,3 +51,28 @@ def test_an_event_with_open_data_can_be_built() -> None:
     assert encode(event) == (
         b'{"type":"message","channel":"C1","text":"","ts":"1700000010.000100","blocks":[{"type":"divider"}]}'
     )
+
+
+def test_an_event_gives_its_open_members_as_plain_data() -> None:
+    raw = b'{"type":"message","channel":"C1","text":"x","ts":"1.000100","blocks":[{"a":1.5}]}'
+    event = decode_event(raw)
+    assert event.plain("blocks") == [{"a": 1.5}]
+    assert event.plain("attachments") is None
+    assert event.plain("text") == "x"
+    with pytest.raises(AttributeError):
+        event.plain("nothing")
+
+
+@pytest.mark.parametrize(
+    ("members", "ids"),
+    [('"user":"U1"', ["U1"]), ('"users":["U1","U2"]', ["U1", "U2"]), ('"users":[]', []), ('"x":1', [])],
+)
+def test_a_change_of_presence_names_its_users_in_one_way(members: str, ids: list[str]) -> None:
+    event = decode_event(f'{{"type":"presence_change","presence":"away",{members}}}'.encode())
+    assert isinstance(event, PresenceChangeEvent)
+    assert event.ids == ids
+
+
+def test_what_cannot_be_mended_is_an_error() -> None:
+    with pytest.raises(msgspec.DecodeError):
+        to_python(msgspec.Raw(b'{"a":1e999999999999999999999'))

@@ -1,6 +1,7 @@
 """Escaping, the sequences in a text, and the marking of links."""
 
 import time
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -17,8 +18,12 @@ from tautwire.protocol.text import (
     UsergroupMention,
     UserMention,
     build,
+    channel_link,
+    date,
     escape,
+    link,
     link_urls,
+    mention,
     parse,
     unescape,
 )
@@ -173,3 +178,24 @@ def test_nasty_text_takes_no_long_time(text: str) -> None:
     link_urls(text)
     parse(text)
     assert time.process_time() - begin < 1.0
+
+
+def test_mentions_and_links_are_written_by_id() -> None:
+    assert mention("U024BE7LH") == "<@U024BE7LH>"
+    assert channel_link("C024BE91L") == "<#C024BE91L>"
+    assert link("https://x.test/?a=1&b=2") == "<https://x.test/?a=1&amp;b=2>"
+    assert link("https://x.test", "a > b") == "<https://x.test|a &gt; b>"
+    assert parse(mention("U1")) == [UserMention("U1")]
+
+
+def test_a_date_is_written_in_seconds_with_its_fallback() -> None:
+    noon = datetime(2026, 11, 26, 12, tzinfo=UTC)
+    expected = "<!date^1795694400^{date} at {time}|noon>"
+    assert date(noon, "{date} at {time}", "noon") == date(1795694400, "{date} at {time}", "noon") == expected
+    linked = date(noon, "{date}", "noon", "https://x.test")
+    assert linked == "<!date^1795694400^{date}^https://x.test|noon>"
+
+
+def test_a_date_without_a_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="when must have a zone"):
+        date(datetime(2026, 11, 26), "{date}", "today")  # noqa: DTZ001 (the fault)

@@ -29,6 +29,8 @@ class TestRateLimits:
             subject.wait_opened(2)
 
         talk.was_heard_by(subject)
+        limited = [each for each in subject.errors if isinstance(each, RateLimited)]
+        assert (subject.connects, len(limited)) == (4, 2), "calls of another client came here"
         times = [at for at, _ in faults.calls]
         assert times[2] - times[1] >= 1.0
         assert times[3] - times[2] >= 1.0

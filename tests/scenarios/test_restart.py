@@ -21,7 +21,8 @@ class ServerProcess:
 
     def __init__(self, data: Path) -> None:
         self._data = data
-        self._port = _free_port()
+        self._place = _free_place()
+        self._port: int = self._place.getsockname()[1]
         self._process: subprocess.Popen[str] | None = None
         self.directory: dict[str, Any] = {}
 
@@ -48,13 +49,19 @@ class ServerProcess:
     def end(self) -> None:
         if self._process is not None:
             self.stop(signal.SIGKILL)
+        self._place.close()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _free_place() -> socket.socket:
+    """Return a socket that holds a port and refuses connections, beside one that listens there.
+
+    While the server is away its clients call again and again. If the port were free, the server of another test could
+    get it meanwhile, and their calls.
+    """
+    place = socket.socket()
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    place.bind(("127.0.0.1", 0))
+    return place
 
 
 @pytest.fixture

@@ -310,3 +310,24 @@ def test_every_outcome_is_true_whatever_happens(
         else:
             assert not isinstance(outcome, Exception), outcome
             assert found == [outcome.ts]
+
+
+@pytest.mark.parametrize("way", ["RST", "goodbye", "reconnect"])
+def test_what_got_its_ack_is_no_news_after_a_resume(
+    subject: Subject, general: BlockingChannel, blocking_workspace: BlockingWorkspace, way: str
+) -> None:
+    """The server tells all that happened since a position of some seconds ago, and cannot know who has the acks."""
+    alice = blocking_workspace.person("alice")
+    subject.connect()
+    for number in range(3):
+        subject.say(general.id, f"mine {number}")
+    alice.say("general", "before")
+    eventually(lambda: subject.heard == ["before"])
+    if way == "reconnect":
+        subject.reconnect()
+    else:
+        ENDS[way](subject.link)
+        subject.wait_opened(2)
+    alice.say("general", "after")
+    eventually(lambda: "after" in subject.heard)
+    assert subject.heard == ["before", "after"]

@@ -36,13 +36,20 @@ class RawSocket:
 
     @classmethod
     @asynccontextmanager
-    async def dialled(cls, url: str, *, buffer: int | None = None, hello: bool = True) -> AsyncIterator[Self]:
-        """Dial a URL; ``buffer`` is the size of the socket's receive buffer, for who means not to read."""
+    async def dialled(
+        cls, url: str, *, buffer: int | None = None, hello: bool = True, early: bytes = b""
+    ) -> AsyncIterator[Self]:
+        """Dial a URL.
+
+        ``buffer`` is the size of the socket's receive buffer, for a peer that will not read; ``early`` is sent with the
+        upgrade request.
+        """
         parts = urlsplit(url)
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=buffer or 65_536)
         writer.write(
             f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+            + early
         )
         head = await reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101 Switching Protocols\r\n")

@@ -148,6 +148,14 @@ async def test_several_are_invited_at_once(scene: Scene) -> None:
     assert sorted(members) == sorted(scene.users[name] for name in ("alice", "bob", "carol", "relaybot"))
 
 
+async def test_more_people_than_one_call_may_name_are_not_looked_at(scene: Scene) -> None:
+    users = ",".join([scene.users["carol"]] * 1_000)
+    answer = await scene.call("alice", "conversations.invite", channel=scene.ops, users=users + ",U1")
+    assert (answer["ok"], answer["error"]) == (False, "invalid_arguments")
+    assert "1000" in answer["response_metadata"]["messages"][0]
+    await scene.ok("alice", "conversations.invite", channel=scene.ops, users=users)
+
+
 async def test_when_one_cannot_be_invited_nobody_is_unless_forced(scene: Scene) -> None:
     users = [scene.users["carol"], "UNOBODY"]
     answer = await scene.call("alice", "conversations.invite", channel=scene.ops, users=users)

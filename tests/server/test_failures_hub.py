@@ -38,7 +38,6 @@ STEPS: list[tuple[object, str]] = [
     *((Positions, name) for name in ("begin", "with_events", "due", "last")),
     *((Outbox, name) for name in ("append", "insert_first", "take_all")),
     *((RtmConnection, name) for name in ("flush", "send", "_receive", "_end", "_peer_closed", "ping")),
-    *((RtmConnection, name) for name in ("allow_backlog",)),
     *((Door, name) for name in ("opened", "carry_out", "ended", "closed", "_go_live", "_queue", "_look_after")),
     *((Commands, name) for name in ("_post", "_reply", "_type")),
     *((Presence, name) for name in ("touch", "subscribe", "unsubscribe", "answer", "disconnected", "_tell_change")),

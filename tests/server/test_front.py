@@ -21,6 +21,7 @@ from tautwire.server.http import server as http_server
 from tautwire.server.http.front import Entrance, Front, front_factory
 from tautwire.server.http.protocol import HttpProtocol
 from tautwire.server.http.shapes import read_call, read_upgrade
+from tautwire.server.web_api.method import Tier
 
 SETTINGS = settings(
     deadline=None,
@@ -329,3 +330,18 @@ def test_an_upgrade_is_taken_in_its_exact_shape_only() -> None:
         data.replace(b"Host: x", b"Host: " + b"x" * 9_000),
     ):
         assert read_upgrade(other) is None
+
+
+async def test_a_resume_that_has_to_look_at_the_disk_counts_once(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The front asks for an answer, does not get it at once, and leaves the call to uvicorn, which asks again."""
+    monkeypatch.setattr("tautwire.server.log.tail.MAX_TAIL", 0)  # as after a start
+    scene = await open_scene(rate_limits=True)
+    position = (await scene.grant("alice", resume=""))["position"]
+    await scene.post("bob", scene.general, "missed")
+    for _ in range(Tier.ONE.value.burst - 1):
+        async with aiohttp.ClientSession() as scene.http:  # a new connection, which the front looks at
+            assert (await scene.grant("alice", resume=position))["resume"] == "resumed"
+    async with aiohttp.ClientSession() as scene.http:
+        assert (await scene.request("POST", "rtm.connect", headers=scene.bearer("alice"))).status == 429

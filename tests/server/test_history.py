@@ -231,3 +231,26 @@ async def test_a_message_takes_only_so_many_different_reactions(scene: Scene) ->
         await scene.ok("bob", "reactions.add", name=f"e{number}", **item)
     assert await scene.error("bob", "reactions.add", name="one-more", **item) == "too_many_emoji"
     await scene.ok("alice", "reactions.add", name="e0", **item)
+
+
+@pytest.mark.parametrize("method", ["conversations.history", "conversations.replies"])
+async def test_a_page_ends_early_where_its_messages_are_long(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setattr("tautwire.server.services.history.MAX_PAGE", 25_000)
+    parent = await scene.post("alice", scene.general, "parent")
+    thread = {"thread_ts": parent} if method == "conversations.replies" else {}
+    lengths = [10_000, 100, 10_000, 10_000, 30_000, 30_000, 100]
+    stamps = [await scene.post("alice", scene.general, "x" * length, **thread) for length in lengths]
+    if not thread:
+        stamps = [parent, *stamps][::-1]
+
+    pages: list[list[str]] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        answer = await scene.ok("bob", method, channel=scene.general, ts=parent, limit=100, cursor=cursor)
+        pages.append([message["ts"] for message in answer["messages"] if not thread or message["ts"] != parent])
+        cursor = answer["response_metadata"]["next_cursor"] if answer["has_more"] else None
+
+    assert [ts for page in pages for ts in page] == stamps, "nothing is left out, nothing comes twice"
+    assert [len(page) for page in pages] == ([3, 1, 1, 1, 1] if thread else [1, 1, 1, 3, 2])

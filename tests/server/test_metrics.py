@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from scene import Scene
 from tautwire import __version__
 from tautwire.server.counts import Counts, Distribution
 from tautwire.server.health import Health
@@ -119,3 +120,12 @@ def test_a_value_on_a_bound_belongs_below_it() -> None:
 
     assert values.counts == [2, 2, 1]
     assert values.sum == 7.5
+
+
+async def test_what_callers_make_up_is_no_label(scene: Scene) -> None:
+    counts = scene.server._running.counts
+    for number in range(100):
+        answer = await scene.request("POST", "api.test", json={"error": f"made up {number}"})
+        assert answer.body["error"] == f"made up {number}"
+    assert {error for _, error in counts.answers} <= {"", "as_asked"}
+    assert counts.answers[200, "as_asked"] == 100

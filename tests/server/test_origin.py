@@ -96,7 +96,24 @@ async def test_a_public_url_wins_over_what_the_caller_says(open_scene: OpenScene
     assert (await scene.ok("alice", "auth.test"))["url"] == public.rstrip("/") + "/"
 
 
-@pytest.mark.parametrize("wrong", ["chat.example", "ftp://x", "https://", "https://x/?a=1", "https://u:p@x", ""])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "chat.example",
+        "ftp://x",
+        "https://",
+        "https://x/?a=1",
+        "https://u:p@x",
+        "",
+        "https://[::1",
+        "https://x:99999",
+        "https://x:y",
+        "https://x y/",
+        "https://x/\n",
+        "https://x/\x00",
+        "https://\u00e4.x",
+    ],
+)
 def test_a_public_url_that_is_none_is_refused(tmp_path: Path, wrong: str) -> None:
     with pytest.raises(ConfigError, match="public_url must be"):
         Settings(data=tmp_path, public_url=wrong)

@@ -1,11 +1,10 @@
 """Reads end when the server does, however long they would take."""
 
 import asyncio
-import sqlite3
 import threading
 from pathlib import Path
 
-from tautwire.server.store.database import Database, Query
+from tautwire.server.store.database import Database, Query, StoreError
 from tautwire.server.store.reader import Reader
 
 ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
@@ -32,5 +31,5 @@ async def test_a_read_that_takes_for_ever_does_not_keep_the_reader_from_closing(
 
         assert not closing.is_alive()
         results = await asyncio.wait_for(asyncio.gather(*reads, return_exceptions=True), PATIENCE)
-        assert isinstance(results[0], sqlite3.OperationalError)
+        assert isinstance(results[0], StoreError)
         assert all(isinstance(result, asyncio.CancelledError) for result in results[1:])

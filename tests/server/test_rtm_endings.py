@@ -6,12 +6,14 @@ Source: wire/limits.md#unread-output, wire/reconnecting.md#how-a-session-ends.
 import asyncio
 import json
 import struct
+import threading
 import time
 
 import pytest
 
 from rawsocket import CLOSE, TEXT, RawSocket, frame
 from scene import ConnectionEnded, OpenScene, Scene, Socket, eventually, is_plain
+from tautwire.server.rtm.connection import HIGH_WATER
 
 BULKY = "x" * 10_000
 
@@ -47,7 +49,7 @@ async def test_a_reader_that_stalls_is_cut_and_everybody_else_gets_everything(op
             await scene.post("relaybot", scene.general, f"{posted} {BULKY}")
             posted += 1
             waiting = connection.outbox.size + connection._transport.get_write_buffer_size()
-            assert waiting < 200_000 + 70_000
+            assert waiting < HIGH_WATER + 200_000 + 70_000
             assert posted < 1_000
         for _ in range(5):
             await scene.post("relaybot", scene.general, f"{posted} {BULKY}")
@@ -58,6 +60,53 @@ async def test_a_reader_that_stalls_is_cut_and_everybody_else_gets_everything(op
 
     assert texts == [str(n) for n in range(len(texts))], "a piece from the start, without a gap"
     assert (others, code) == (["goodbye"], 1008)
+
+
+async def test_a_burst_beyond_the_limit_does_not_cut_a_peer_that_reads(open_scene: OpenScene) -> None:
+    scene = await open_scene(backlog_limit=200_000)
+    bob = await scene.connect("bob")
+    held = threading.Event()
+    scene.server.workspace.writer.post(lambda _: held.wait(10), lambda _result, _error: None)
+    posts = [asyncio.create_task(scene.post("relaybot", scene.general, f"{n} {BULKY}")) for n in range(60)]
+    await eventually(lambda: scene.server.workspace.writer.waiting > 60)
+    held.set()  # all of them are committed, and delivered, together
+    await asyncio.gather(*posts)
+    texts = [(await bob.until(is_plain))["text"] for _ in range(60)]
+    assert sorted(int(text.split()[0]) for text in texts) == list(range(60))
+
+
+async def test_an_event_beyond_the_limit_does_not_cut_a_peer_for_the_next_one(open_scene: OpenScene) -> None:
+    scene = await open_scene(backlog_limit=200_000)
+    async with RawSocket.dialled((await scene.grant("alice"))["url"], buffer=1_000) as alice:
+        (connection,) = scene.server.workspace.hub.connections_of(scene.users["alice"])
+        structure = [{"type": "section", "text": "y" * 190_000}]
+        for number in range(3):
+            await scene.post("bob", scene.general, str(number), blocks=structure, attachments=structure)
+            if connection.is_slow:
+                break
+        assert connection.is_slow
+        await scene.post("bob", scene.general, "right behind")
+        texts: list[str] = []
+        while "right behind" not in texts:
+            _, payload = await alice.read()
+            texts.append(json.loads(payload)["text"])
+        assert texts == [*map(str, range(number + 1)), "right behind"]
+
+
+async def test_a_burst_is_bounded_for_a_peer_that_reads_too(
+    open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tautwire.server.rtm.connection.MAX_BURST", 100_000)
+    scene = await open_scene(backlog_limit=50_000)
+    bob = await scene.connect("bob")
+    structure = [{"type": "section", "text": "y" * 60_000}]
+    held = threading.Event()
+    scene.server.workspace.writer.post(lambda _: held.wait(10), lambda _result, _error: None)
+    posts = [asyncio.create_task(scene.post("relaybot", scene.general, "x", blocks=structure)) for _ in range(3)]
+    await eventually(lambda: scene.server.workspace.writer.waiting > 3)
+    held.set()
+    await asyncio.gather(*posts)
+    assert await bob.ended() == 1008
 
 
 async def test_a_reader_that_stalls_for_too_long_is_cut_though_little_waits(open_scene: OpenScene) -> None:
@@ -93,6 +142,21 @@ async def test_a_reader_that_stalls_and_goes_on_misses_nothing(open_scene: OpenS
             _, payload = await stalled.read()
             assert json.loads(payload)["text"].split()[0] == str(number)
         assert not connection.is_slow
+
+
+async def test_what_waits_for_a_peer_that_hangs_up_is_dropped(open_scene: OpenScene) -> None:
+    scene = await open_scene(backlog_limit=50_000_000)
+    async with RawSocket.dialled((await scene.grant("alice"))["url"], buffer=1_000) as stalled:
+        (connection,) = scene.server.workspace.hub.connections_of(scene.users["alice"])
+        writes: list[bytes] = []
+        connection._write = writes.append  # the system takes nothing any more
+        connection._paging = True
+        await scene.post("relaybot", scene.general, BULKY)
+        assert connection.outbox
+        stalled.hang_up()
+        await eventually(lambda: connection.ended is not None)
+    assert not connection.outbox
+    assert not writes
 
 
 async def test_a_stalled_reader_is_dropped_when_it_does_not_read_the_close_either(open_scene: OpenScene) -> None:

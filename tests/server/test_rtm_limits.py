@@ -308,3 +308,26 @@ async def test_a_message_with_an_odd_id_is_answered_with_an_error_or_with_that_i
 
     answer = await alice.frame()
     assert answer["ok"] is False or answer["reply_to"] == number, answer
+
+
+async def test_a_flood_of_websocket_pings_from_a_peer_that_does_not_read_takes_no_memory(scene: Scene) -> None:
+    async with RawSocket.dialled((await scene.grant("alice"))["url"], buffer=1_000) as socket:
+        (connection,) = scene.server.workspace.hub.connections_of(scene.users["alice"])
+        flood = frame(b"x" * 120, PING) * 1_000
+        while not connection.is_slow:
+            socket.write(flood)
+            await socket.drain()
+        for _ in range(20):
+            socket.write(flood)
+        socket.write(frame(b"the last one", PING))
+        await socket.drain()
+        assert connection.queued_bytes < 600_000
+        while (read := await socket.read()) != (PONG, b"the last one"):
+            assert read == (PONG, b"x" * 120)
+    assert not connection.outbox
+
+
+async def test_hello_comes_before_the_answer_to_a_frame_that_was_sent_too_early(scene: Scene) -> None:
+    url = (await scene.grant("alice"))["url"]
+    async with RawSocket.dialled(url, early=frame(b'{"type":"ping","id":7}')) as socket:
+        assert json.loads((await socket.read())[1]) == {"type": "pong", "reply_to": 7}

@@ -85,6 +85,7 @@ async def test_whoever_closes_properly_is_told_nothing(scene: Scene) -> None:
 async def test_after_a_minute_it_is_forgotten(scene: Scene) -> None:
     await send_and_vanish(scene, ["x"])
     scene.clock.offset += 61
+    await scene.server_swept()  # which also closes the HTTP connection: it must not be in use then
     assert await replays(scene) == []
 
 
@@ -92,6 +93,16 @@ async def test_a_message_that_was_refused_is_not_told(scene: Scene) -> None:
     *_, refused = await send_and_vanish(scene, ["stored", ""])
     assert not refused["ok"]
     assert [each["reply_to"] for each in await replays(scene)] == [1]
+
+
+async def test_a_message_without_an_id_is_not_told(scene: Scene) -> None:
+    async with RawSocket.dialled((await scene.grant("bob"))["url"]) as socket:
+        message = {"type": "message", "channel": scene.general, "text": "no id"}
+        socket.write(frame(json.dumps(message).encode()))
+        assert json.loads((await socket.read())[1])["ok"]
+        await vanish(scene, socket)
+    assert await replays(scene) == []
+    assert [each["text"] for each in await scene.history("bob", scene.general)] == ["no id"]
 
 
 async def test_a_message_that_is_stored_after_the_connection_was_lost_is_told(scene: Scene) -> None:

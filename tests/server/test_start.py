@@ -373,3 +373,13 @@ async def test_a_database_that_is_damaged_after_a_crash_is_refused(
         await started(data)
 
     assert "not stopped cleanly" in caplog.text
+
+
+async def test_tokens_that_cannot_be_stored_are_said_to_be_so_and_nobody_is_made(tmp_path: Path) -> None:
+    (tmp_path / "tokens.new").mkdir()
+    server = Server(Settings(data=tmp_path, port=0))
+    with pytest.raises(ConfigError, match=r"tokens cannot be written to .*tokens\.json"):
+        await server.start()
+    (tmp_path / "tokens.new").rmdir()
+    async with server:
+        assert (await server.directory()).users["alice"]["token"]

@@ -237,3 +237,62 @@ async def test_metrics_are_for_everybody_or_nobody_if_wanted(open_scene: OpenSce
     url = scene.server.api_url.replace("/api/", "/metrics")
     async with scene.http.get(url, headers={"X-Forwarded-For": "192.0.2.1"}) as answer:
         assert answer.status == status
+
+
+async def test_a_database_file_that_was_removed_takes_no_changes_until_it_is_back(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = scene.server.settings.data / "tautwire.db"
+    aside = path.with_suffix(".aside")
+    path.rename(aside)
+
+    faults = await wait_for_faults(scene, "store")
+    assert "was removed or replaced" in faults["store"]
+    assert (await scene.call("alice", "chat.postMessage", channel=scene.general, text="lost"))["ok"] is False
+
+    path.write_bytes(b"another file")
+    assert (await scene.call("alice", "chat.postMessage", channel=scene.general, text="lost"))["ok"] is False
+    aside.rename(path)
+    await wait_for_faults(scene)
+    assert (await scene.call("alice", "chat.postMessage", channel=scene.general, text="kept"))["ok"]
+    assert [message["text"] for message in await scene.history("bob", scene.general)] == ["kept"]
+    caplog.clear()
+
+
+async def test_metrics_are_served_without_the_data_directory(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    data = scene.server.settings.data
+    aside = data.with_name("aside")
+    data.rename(aside)
+    async with scene.http.get(scene.server.api_url.replace("/api/", "/metrics")) as answer:
+        assert (answer.status, "tautwire_disk_free_bytes " in await answer.text()) == (200, False)
+    aside.rename(data)
+    await wait_for_faults(scene)
+    caplog.clear()
+
+
+def overwrite(scene: Scene, keep: int) -> None:
+    """Damage the database behind its first bytes; nothing of it is in the write-ahead log or in memory."""
+    path = scene.server.settings.data / "tautwire.db"
+    writer = scene.server.workspace.writer._connection
+    writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        file.seek(keep)
+        file.write(b"\xaa" * (path.stat().st_size - keep))
+    for connection in scene.server.workspace.reader._connections:
+        connection.execute("PRAGMA shrink_memory")
+
+
+@pytest.mark.parametrize("keep", [0, 4_096])
+async def test_a_damaged_database_is_reported_and_reads_are_refused_without_a_traceback_each(
+    scene: Scene, caplog: pytest.LogCaptureFixture, keep: int
+) -> None:
+    await scene.post("alice", scene.general, "hi")
+    overwrite(scene, keep)
+
+    for _ in range(20):
+        answer = await scene.call("bob", "conversations.history", channel=scene.general)
+        assert (answer["ok"], answer["error"]) == (False, "service_unavailable")
+    faults = await wait_for_faults(scene, "database")
+    assert "cannot be read" in faults["database"]
+    assert caplog.text.count("Traceback") <= 3
+    caplog.clear()

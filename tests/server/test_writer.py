@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -193,3 +194,35 @@ async def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> No
 
     with pytest.raises(StoreError, match="newer"):
         Database(tmp_path / "new")
+
+
+async def test_a_caller_that_was_cancelled_costs_no_other_its_answer_and_its_change_is_stored(
+    writer: Writer, database: Database, log: Log, caplog: pytest.LogCaptureFixture
+) -> None:
+    held, began = threading.Event(), threading.Event()
+
+    def hold(_: Transaction) -> None:
+        began.set()
+        held.wait(10)
+
+    holding = asyncio.create_task(writer.write(hold))
+    assert await asyncio.to_thread(began.wait, 10)
+
+    def refuse(_: Transaction) -> None:
+        raise ValueError("refused")
+
+    stored = asyncio.create_task(writer.write(lambda tx: tx.emit(CHANNEL, b"1")))
+    failed = asyncio.create_task(writer.write(refuse))
+    other = asyncio.create_task(writer.write(lambda tx: tx.emit(CHANNEL, b"2")))
+    while writer.waiting < 4:  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0)
+    stored.cancel()
+    failed.cancel()
+    await asyncio.wait((stored, failed))
+    held.set()
+
+    assert await asyncio.wait_for(other, 10) == 2
+    await holding
+    assert positions(database) == [1, 2]
+    assert [entry.payload for entry in log.entries] == [b"1", b"2"]
+    assert not caplog.records

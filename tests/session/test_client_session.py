@@ -16,6 +16,7 @@ from tautwire.session.client import (
     MAX_FRAME_ID,
     MAX_FRAME_SIZE,
     MAX_OWN_ID,
+    MAX_POSITION,
     MAX_RETRY_AFTER,
     TRANSITIONS,
     Cause,
@@ -332,6 +333,14 @@ def test_a_position_is_an_effect_and_no_event(written: bytes, position: str) -> 
     session = ready()
     assert heard(session, b'{"type":"position","position":%s}' % written, 1.0) == []
     assert taken(session) == [Positioned(position)]
+
+
+def test_a_position_that_is_too_long_to_be_told_again_is_left_out() -> None:
+    """The next rtm.connect would be refused for its length, and each one after it."""
+    session = ready()
+    for size in (MAX_POSITION, MAX_POSITION + 1):
+        assert heard(session, b'{"type":"position","position":"%s"}' % (b"9" * size), 1.0) == []
+    assert taken(session) == [Positioned("9" * MAX_POSITION)]
 
 
 def test_an_id_in_use_is_refused_and_free_after_its_reply() -> None:

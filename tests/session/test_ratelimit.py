@@ -45,3 +45,12 @@ def test_a_full_bucket_may_be_forgotten() -> None:
 
 def test_there_is_no_wait_while_there_is_more_than_one_token() -> None:
     assert TokenBucket(Rate(per_second=1.0, burst=3), now=0.0).wait(0.0) == 0.0
+
+
+def test_what_is_given_back_can_be_taken_again_up_to_the_burst() -> None:
+    bucket = TokenBucket(Rate(per_second=1.0, burst=2), now=0.0)
+    assert bucket.take(0.0)
+    bucket.give_back()
+    bucket.give_back()
+
+    assert [bucket.take(0.0) for _ in range(3)] == [True, True, False]

@@ -20,6 +20,7 @@ from tautwire.session.server import (
     MAX_PRESENCE_IDS,
     MAX_REJECTIONS,
     MAX_TEXT_LENGTH,
+    OTHER_RATE,
     TOO_BIG,
     TOO_FAST,
     TRANSITIONS,
@@ -438,3 +439,13 @@ class Conversation(RuleBasedStateMachine):
 
 
 TestConversation = Conversation.TestCase
+
+
+def test_other_frames_too_many_are_refused_with_an_answer_where_they_get_one() -> None:
+    session = opened()
+    for _ in range(OTHER_RATE.burst):
+        session.receive(frame(type="typing", channel="C1", id=1), 0.0)
+    assert session.receive(frame(type="typing", channel="C1", id=1), 0.0) is None
+    assert session.receive(frame(type="never_heard_of", id=2), 0.0) is None
+    refused = answer(session, frame(type="ping", id=3))
+    assert (refused["ok"], refused["reply_to"], refused["error"]["code"]) == (False, 3, -1)

@@ -3,18 +3,19 @@
     TautwireError
     ├── ConnectError            no connection came about; another try may work
     │   ├── RateLimited         the server wants a pause                         .retry_after
-    │   └── ConnectRefused      no try will work until somebody changes something .code
-    ├── NotConnected            there is no connection, and none is being made
-    ├── ClientClosed            close() was called
-    ├── NotSent                 the message waited too long, or too many wait already
-    ├── SendUnknown             sent, but not answered: it may have happened or not
+    │   └── ConnectRefused      no attempt will work until token, scopes or workspace change .code
+    ├── SendError               a frame was not sent or not accepted         .frame .channel
+    │   ├── NotConnected        there is no connection; also raised by other calls
+    │   ├── ClientClosed        close() was called; also raised by other calls
+    │   ├── NotSent             the message waited too long, or too many wait already
+    │   ├── SendRefused         the server refused it; also an RtmError      .code .msg
+    │   ├── SendUnknown         sent, but not answered: it may be stored or not
+    │   └── FrameError          it must not be sent as it is; also a LocalProtocolError and a ValueError
     ├── EventsDropped           the queue of a handler ran full; for error handlers .handler .count
     ├── BackfillIncomplete      messages of a gap may be missing; for error handlers .channel .since .reason
     ├── ViewIncomplete          part of the local view could not be read                 .what .reason
     └── (from protocol.errors)
-        ├── RtmError ── SendRefused    the server said no to a frame             .code .msg
-        ├── ProtocolError ── UnreadableFrame  the server sent no event and no reply; for error handlers .reason
-        └── LocalProtocolError ── FrameError  the frame must not be sent; also a ValueError
+        └── ProtocolError ── UnreadableFrame  the server sent no event and no reply; for error handlers .reason
 
 None ever contains a token, the address of a ticket or a proxy password, also where it repeats the server's words:
 ``TautwireError`` masks what it is given. A connection that ended unasked is no error: close handlers hear of it.
@@ -22,7 +23,7 @@ None ever contains a token, the address of a ticket or a proxy password, also wh
 
 # ruff: noqa: N818 - they read as what happened, like ConnectionResetError without the suffix
 
-from tautwire.protocol.errors import ProtocolError, RtmError, TautwireError
+from tautwire.protocol.errors import ProtocolError, RtmError, SendError, TautwireError
 from tautwire.protocol.ids import ChannelId, Ts
 
 
@@ -63,32 +64,32 @@ class ConnectRefused(ConnectError):
         return f"rtm.connect was refused: {self.code}" + (f" (needed: {self.needed})" if self.needed else "")
 
 
-class NotConnected(TautwireError):
+class NotConnected(SendError):
     """There is no connection."""
 
     def __init__(self, message: str = "not connected; call connect() first") -> None:
         super().__init__(message)
 
 
-class ClientClosed(TautwireError):
+class ClientClosed(SendError):
     """The client was closed for good; make a new one."""
 
-    def __init__(self) -> None:
-        super().__init__("the client is closed; make a new one")
+    def __init__(self, message: str = "the client is closed; make a new one") -> None:
+        super().__init__(message)
 
 
-class SendRefused(RtmError):
+class SendRefused(SendError, RtmError):
     """The server answered the frame with an error; the message is not stored.
 
     The code is 0 where the server gave a text without a number, such as ``not_in_channel``.
     """
 
 
-class NotSent(TautwireError):
+class NotSent(SendError):
     """The message was not sent: too many wait for their turn already, or its time was over while it waited."""
 
 
-class SendUnknown(TautwireError):
+class SendUnknown(SendError):
     """The frame went out, but no answer came: the message may be stored or not. Do not send it again blindly."""
 
 

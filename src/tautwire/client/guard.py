@@ -1,4 +1,4 @@
-"""What keeps one failure one, and an end an end.
+"""How one failure stays one, and how an end waits for all that belongs to it.
 
 The supervisor, the connections and the delivery call one another and code of users. ``isolated`` is how they do it
 where something else has to happen afterwards in any case. ``finished`` is how they wait where returning early would
@@ -26,6 +26,21 @@ def isolated(step: Callable[[Unpack[Ts]], object], *args: *Ts) -> bool:
         LOG.exception("a defect: %s was not carried out", getattr(step, "__qualname__", step))
         return False
     return True
+
+
+def check_loop(home: asyncio.AbstractEventLoop) -> None:
+    """Check that the caller runs on the loop that a client belongs to: elsewhere its futures would never be done.
+
+    Raises:
+        RuntimeError: it runs on another one.
+    """
+    if home.is_closed():
+        raise RuntimeError("the client belongs to an event loop that was closed before the client; make a new client")
+    if home is not asyncio.get_running_loop():
+        raise RuntimeError(
+            "the client runs on another event loop; call it there with "
+            "asyncio.run_coroutine_threadsafe(client.say(…), loop), or use BlockingRTMClient"
+        )
 
 
 async def finished(task: "asyncio.Task[T]") -> T:

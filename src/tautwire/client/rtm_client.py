@@ -29,13 +29,12 @@ from tautwire.client.handlers.queues import HANDLER
 from tautwire.client.lifecycle.closing import Closing
 from tautwire.client.lifecycle.hooks import LifecycleHooks
 from tautwire.client.lifecycle.lifecycle import Lifecycle
-from tautwire.client.log import LOG
 from tautwire.client.metrics import Metrics, guarded
 from tautwire.client.net.web_client import connect_client, reading_client, web_client
 from tautwire.client.notices import ClientState, Identity, Ready
 from tautwire.client.sending.sending import Sending, said, users
 from tautwire.client.sending.unanswered import UnansweredSends, first_id
-from tautwire.client.settings import Offline, Settings, check_seconds
+from tautwire.client.settings import Offline, Settings
 from tautwire.client.signals import stopping, waking
 from tautwire.client.view.loader import Loader
 from tautwire.client.view.options import ViewOptions
@@ -83,7 +82,10 @@ class ClientOptions(TypedDict, total=False):
 
 
 class RTMClient(LifecycleHooks):
-    """A typed RTM client for asyncio. All coroutine methods are for one loop; handlers come and go from any thread.
+    """A typed RTM client for asyncio. Handlers may come and go from any thread.
+
+    All coroutine methods are for the loop that the client was connected on, until it is disconnected; on any other loop
+    they raise ``RuntimeError``.
 
     Args:
         token: ``xoxb-…`` or ``xoxp-…``. Default: ``SLACK_BOT_TOKEN``.
@@ -138,8 +140,9 @@ class RTMClient(LifecycleHooks):
         filler = self._loader = None
         if backfill is not None:
             filler = Filler(backfill, reading_client(settings), dispatch, callbacks.refused, callbacks.fillings.publish)
-        if view_options is not None:
-            self._loader = Loader(View(view_options), view_options, reading_client(settings), callbacks.refused)
+        view = None if view_options is None else View(view_options)
+        if view is not None and view_options is not None:
+            self._loader = Loader(view, view_options, reading_client(settings), callbacks.refused)
 
         unanswered = UnansweredSends()
         self._supervisor = Supervisor(self._open, settings)
@@ -148,12 +151,15 @@ class RTMClient(LifecycleHooks):
             dispatcher, callbacks, unanswered, self._metrics, dispatch, hello, filler=filler, loader=self._loader
         )
         """The receiving half; not for users."""
-        self.sending = Sending(self._supervisor, unanswered, callbacks, settings, metrics=hooks, filler=filler)
+        self.sending = Sending(
+            self._supervisor, unanswered, callbacks, settings, metrics=hooks, filler=filler, view=view
+        )
         """The sending half; not for users."""
         self._supervisor.observers = (self.delivery, self.sending, self.lifecycle)
         self._identity: Identity | None = None
         self._last: Connection | None = None
-        self._closing = Closing(self.lifecycle, self._end_connections, self._close_handlers)
+        self.closing = Closing(self.lifecycle, self._end_connections, self._close_handlers)
+        """The end; not for users."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.state.value} at {self.settings.base_url}>"
@@ -209,6 +215,7 @@ class RTMClient(LifecycleHooks):
             ConfigError: the client was made without a view.
         """
         loader = self._required_loader()
+        self._supervisor.check_loop()
         await self._supervisor.ready()
         await loader.load()
 
@@ -236,6 +243,7 @@ class RTMClient(LifecycleHooks):
             RateLimited, ConnectError: another try may work.
             ClientClosed: after close().
         """
+        self._supervisor.check_loop()
         try:
             await self.lifecycle.start()
             await self._supervisor.connect()
@@ -252,23 +260,17 @@ class RTMClient(LifecycleHooks):
 
         Raises:
             TimeoutError: the client was not ready in time.
-            ConnectRefused: the server refused the client for good.
-            ClientClosed: the client was closed.
+            ConnectRefused, ClientClosed: it never will be.
             RuntimeError: the caller is an on_start handler.
         """
-        if timeout is not None:
-            check_seconds("timeout", timeout, zero=True)
-        self.lifecycle.check_caller(asyncio.current_task())
-        if self.is_connected and self.lifecycle.last is not None:
-            return self.lifecycle.last
+        self._supervisor.check_loop()
         if self.failure is not None:
             raise self.failure.with_traceback(None)
-        if self.state is ClientState.CLOSED:
-            raise ClientClosed
-        return await self.lifecycle.wait(timeout)
+        return await self.lifecycle.wait_ready(timeout)
 
     async def reconnect(self) -> None:
         """Replace the connection by a new one, and return after its hello. The old one delivers until then."""
+        self._supervisor.check_loop()
         try:
             await self.lifecycle.start()
             await self._supervisor.reconnect()
@@ -277,6 +279,7 @@ class RTMClient(LifecycleHooks):
 
     async def disconnect(self) -> None:
         """End the connection; connect() makes another. Handlers finish what was delivered. Safe in every state."""
+        self._supervisor.check_loop()
         await self._supervisor.stop()
         await self.delivery.stop_reading()
 
@@ -286,16 +289,15 @@ class RTMClient(LifecycleHooks):
         Unlike connect(), a first attempt that fails is repeated, unless ``auto_reconnect`` is off. Cancelling this ends
         the client at once.
 
-        The first SIGINT (Ctrl-C) or SIGTERM closes the client, and this returns. The second acts as without this:
-        SIGINT raises KeyboardInterrupt, SIGTERM kills the process. Only in the main thread, and not where a signal is
-        ignored or has a handler of the program's own.
+        The first SIGINT (Ctrl-C) or SIGTERM closes the client. The second raises KeyboardInterrupt or kills the process.
+        Only in the main thread, and not where a signal is ignored or has a handler of the program's own.
 
         Args:
             handle_signals: False leaves signals to the program around this, such as a library's or a TaskGroup's.
             grace: seconds for handlers to finish; see ``close``.
 
         Returns:
-            The signal that ended it, else None. A script that ends after that has the exit status 0.
+            The signal that ended it, else None. A script that ends then has the exit status 0.
 
         Raises:
             ConnectRefused: the server will not have us; ``state`` stays FAILED and ``failure`` says why.
@@ -304,35 +306,31 @@ class RTMClient(LifecycleHooks):
             ClientClosed: after close().
             Exception: what an on_start handler raised.
         """
-        if self._closing.has_begun:
+        self._supervisor.check_loop()
+        if self.closing.has_begun:
             raise ClientClosed
         loop = asyncio.get_running_loop()
         came: list[signal.Signals] = []
 
         def stop(number: signal.Signals) -> None:
             came.append(number)
-            loop.call_soon_threadsafe(self.stop_for, number, grace)
+            loop.call_soon_threadsafe(self.closing.begin_for, number, grace)
 
         with stopping(stop, wanted=handle_signals), waking(loop):
             try:
                 await self.lifecycle.start()
                 await self._supervisor.run()
             except asyncio.CancelledError:
-                await self._closing.finish(0.0)
+                await self.closing.finish(0.0)
                 raise
             except ConnectError as error:
                 raise error.with_traceback(None) from None
             except ClientClosed:
-                if not self._closing.has_begun:
+                if not self.closing.has_begun:
                     raise
             finally:
-                await self._closing.finish(grace)
+                await self.closing.finish(grace)
         return came[0] if came else None
-
-    def stop_for(self, number: signal.Signals, grace: float) -> None:
-        """Begin to close because of a signal. Called on the loop; not for users."""
-        LOG.info("%s: closing, within about %g s; a second signal ends the program at once", number.name, grace)
-        self._closing.begin(grace, None)
 
     async def close(self, grace: float = GRACE) -> None:
         """End everything for good: no task, thread or socket is left. Safe in every state, any number of times.
@@ -346,7 +344,8 @@ class RTMClient(LifecycleHooks):
 
     async def close_for(self, caller: object, grace: float) -> None:
         """As ``close``; ``caller`` is the task or thread that waits, in case it is a handler's."""
-        await asyncio.shield(self._closing.begin(grace, caller))
+        self._supervisor.check_loop()
+        await asyncio.shield(self.closing.begin(grace, caller))
 
     async def _end_connections(self) -> None:
         try:
@@ -359,14 +358,14 @@ class RTMClient(LifecycleHooks):
         try:
             await self.connect()
         except BaseException:
-            await self._closing.finish(GRACE)
+            await self.closing.finish(GRACE)
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._closing.finish(GRACE)
+        await self.closing.finish(GRACE)
 
     async def _open(self, supervisor: Supervisor) -> Connection:
         old = supervisor.connection

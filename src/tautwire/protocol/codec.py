@@ -205,7 +205,7 @@ def _decode_reply(read: _Reader, header: _Header, data: bytes) -> Reply:
             return AckError(wire.reply_to, code, msg)
         case str(msg):  # as the Web API says it; there is no number then
             return AckError(wire.reply_to, 0, msg)
-        case None:
+        case _:
             return AckError(wire.reply_to, 0, "") if wire.ok is False else Ack(wire.reply_to, wire.ts, wire.text)
 
 

@@ -4,13 +4,16 @@
     ├── ConfigError             what the caller configured cannot work
     ├── ProtocolError           a rule of the protocol was broken
     │   └── LocalProtocolError  by us, or nearly: nothing was sent
-    └── RtmError                the server answered a frame with an error .code .msg
+    ├── RtmError                the server answered a frame with an error .code .msg
+    └── SendError               a frame was not sent, was refused, or its outcome is unknown .frame .channel
 
 Exceptions carry data; their text ends with the next step when there is one. Secrets in what they are made of, such as
 the server's words, are masked. The error strings of the Web API are in ``tautwire.protocol.error_codes``.
 """
 
+from copy import copy
 from enum import Enum
+from typing import Final, Self
 
 from tautwire.protocol.error_codes import ErrorCode
 from tautwire.protocol.tokens import redact
@@ -22,6 +25,7 @@ __all__ = [
     "ProtocolError",
     "RtmError",
     "RtmErrorCode",
+    "SendError",
     "TautwireError",
 ]
 
@@ -70,15 +74,27 @@ class RtmErrorCode(Enum):
         return self.number
 
 
+_MAX_TEXT: Final = 1_000
+"""Characters of a text in an exception: a server's own words may be megabytes."""
+
+
 class TautwireError(Exception):
     """The root of everything this package raises on purpose.
 
     Secrets are masked in each text among ``args``, from which subclasses take what they carry besides, so that none
-    gets into a message, a repr or an attribute, whoever wrote the text.
+    gets into a message, a repr or an attribute, wherever the text came from. A text of more than 1,000 characters is
+    cut.
     """
 
     def __init__(self, *args: object) -> None:
-        super().__init__(*(redact(each) if isinstance(each, str) else each for each in args))
+        super().__init__(*(redact(_cut(each)) if isinstance(each, str) else each for each in args))
+
+
+def _cut(text: str) -> str:
+    if len(text) <= _MAX_TEXT:
+        return text
+    end = f"… ({len(text)} characters)"
+    return text[: _MAX_TEXT - len(end)] + end
 
 
 class ConfigError(TautwireError):
@@ -91,6 +107,27 @@ class ProtocolError(TautwireError):
 
 class LocalProtocolError(ProtocolError):
     """The caller asked for what the protocol forbids; nothing was sent."""
+
+
+class SendError(TautwireError):
+    """A frame was not sent, was refused, or its outcome is unknown. The subclass says which."""
+
+    frame: str = ""
+    """The type of the frame, such as ``message``; "" if the error is of no frame."""
+    channel: str | None = None
+    """The channel of the frame, None if it has none."""
+
+    def of(self, frame: str, channel: object) -> Self:
+        """Return the same error, naming a frame and its channel. One error may be the outcome of several frames."""
+        named = copy(self)
+        named.frame, named.channel = frame, channel if isinstance(channel, str) else None
+        return named
+
+    def __str__(self) -> str:
+        if not self.frame:
+            return super().__str__()
+        what = self.frame if self.channel is None else f"{self.frame} to {redact(self.channel)}"
+        return f"{what}: {super().__str__()}"
 
 
 class RtmError(TautwireError):

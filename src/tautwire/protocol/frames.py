@@ -55,7 +55,7 @@ class Typing(_ClientFrame, frozen=True, tag="typing"):
 
 
 class PresenceSub(_ClientFrame, frozen=True, tag="presence_sub"):
-    """Replace the list of users whose presence this connection is told. Source: documented."""
+    """Replace the list of users whose presence changes this connection gets. Source: documented."""
 
     ids: list[UserId]
     id: FrameId | None = None

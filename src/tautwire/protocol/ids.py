@@ -44,7 +44,7 @@ Ts = NewType("Ts", str)
 """Ten digits of seconds, a dot, six digits of microseconds. Compare as text; never make a float of it."""
 
 NEVER: Final = Ts("0000000000.000000")
-"""The read marker of somebody who has read nothing. It sorts before every other ``Ts``."""
+"""The read marker of a user who has read nothing. It sorts before every other ``Ts``."""
 
 LAST_MICROS: Final = 10**16 - 1
 """Microseconds since 1970 of the last moment that a ``Ts`` can hold: ten digits of seconds end in the year 2286."""
@@ -139,7 +139,7 @@ def next_ts(now_micros: int, last: Ts | None) -> Ts:
 
 
 def micros(ts: object) -> int | None:
-    """Return a timestamp in microseconds, None for anything that is none."""
+    """Return a timestamp in microseconds, None for a value that is not a timestamp."""
     try:
         return ts_to_micros(Ts(ts)) if isinstance(ts, str) else None
     except ValueError:

@@ -214,7 +214,7 @@ def _is_object(hint: Any) -> bool:
 
 
 def _mend(hint: Any, raw: Raw, *, is_needed: bool) -> Any:
-    """Make a value of a type from JSON that is none; ``UNSET`` or an error of ``UNREADABLE`` if that cannot be."""
+    """Make a value of a type from JSON that does not fit it; ``UNSET`` or an error of ``UNREADABLE`` if it cannot."""
     if _is_object(hint):
         return _build(hint, raw, is_needed=is_needed)
     if get_origin(hint) is list:

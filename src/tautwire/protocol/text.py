@@ -9,6 +9,7 @@ Source: wire/text.md (documented; which bare addresses become links is recommend
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, TypeAlias
 
 _ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
@@ -136,6 +137,40 @@ def link_urls(text: str) -> str:
     if "://" not in text:  # nearly every message: twenty times cheaper than the search
         return text
     return _URL.sub(_mark_url, text)
+
+
+def mention(user: str) -> str:
+    """Return the text that mentions a user, given by id: ``<@U024BE7LH>``."""
+    return build([UserMention(user)])
+
+
+def channel_link(channel: str) -> str:
+    """Return the text that links to a channel, given by id: ``<#C024BE91L>``."""
+    return build([ChannelLink(channel)])
+
+
+def link(url: str, label: str | None = None) -> str:
+    """Return the text of a link, with a label if one is given: ``<https://x.test|label>``."""
+    return build([Link(url, label)])
+
+
+def date(when: datetime | int, form: str, fallback: str, link: str | None = None) -> str:
+    """Return the text of a time that each reader sees in the own zone.
+
+    Args:
+        when: an aware datetime, or seconds since 1970.
+        form: how it is shown, such as ``"{date_short} {time}"``.
+        fallback: what programs show that do not know dates.
+        link: an address the text leads to.
+
+    Raises:
+        ValueError: the datetime has no zone.
+    """
+    if isinstance(when, datetime):
+        if when.tzinfo is None:
+            raise ValueError(f"when must have a zone, such as datetime.now(UTC), got {when!r}")
+        when = int(when.timestamp())
+    return build([Date(str(when), form, link, fallback)])
 
 
 def _parse_sequence(inner: str) -> Piece | None:

@@ -1,8 +1,8 @@
 """Credentials as values that cannot be printed by accident, and the scrubbing of free text.
 
-``Token`` is an API credential, ``Ticket`` the one-use secret in an RTM address. Whoever needs the secret calls
-``reveal`` and owns what happens next; logs, errors and debuggers see the mask. ``redact`` is for text that was written
-by somebody else and may hold a secret anywhere.
+``Token`` is an API credential, ``Ticket`` the one-use secret in an RTM address. Code that needs the
+secret calls ``reveal``, and is responsible for it from there; logs, errors and debuggers show the mask. ``redact`` is
+for text of other programs, which may hold a secret anywhere.
 
 Source: token kinds from wire/ids-and-timestamps.md#tokens (documented, those of first-party clients captured).
 """

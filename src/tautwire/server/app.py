@@ -261,7 +261,7 @@ class _Parts:
         self._exit.push_async_callback(_cancel, sweep)
         retention = Retention(writer, reader, self._tail, self._clock, settings.log_keep)
         self._exit.push_async_callback(_cancel, asyncio.create_task(retention.run()))
-        watch = Watch(self.health, writer, reader, self._tail, settings.data)
+        watch = Watch(self.health, database, writer, reader, self._tail)
         self._exit.push_async_callback(watch.stop)
         watch.start()
 

@@ -1,6 +1,7 @@
 """The settings of a server, with their defaults."""
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, get_args
@@ -12,6 +13,9 @@ LOOPBACK: Final = "127.0.0.1"
 
 MetricsAccess = Literal["local", "public", "off"]
 """Who gets ``/metrics``: callers on the same machine, everybody, or nobody."""
+
+_CHARACTERS: Final = re.compile(r"[!-~]+")
+"""What a URL is made of; names in other letters are written in punycode."""
 
 DAY: Final = 86_400.0
 MIN_LOG_KEEP: Final = 3_600.0
@@ -45,7 +49,7 @@ class Settings:
     slow_deadline: float = 10.0
     """A connection that cannot be written to for this long is closed: it has to resume, never to miss events."""
     backlog_limit: int = 1_048_576
-    """Unwritten bytes beyond which a connection is closed at once."""
+    """Bytes that may come for a connection that does not read, beyond which it is closed at once."""
     auto_away: float = 600.0
     """Inactivity after which a person counts as away. Source: wire/presence-and-typing.md#states (documented)."""
     presence_grace: float = 10.0
@@ -94,8 +98,19 @@ class Settings:
 
 def _checked_url(url: str) -> str:
     """Return a public URL without a slash at the end."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+    try:
+        parts = urlsplit(url)
+        is_good = parts.port != 0 and _CHARACTERS.fullmatch(url) is not None
+    except ValueError:  # half an IPv6 address, a port that is none
+        is_good = False
+    if (
+        not is_good
+        or parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or parts.query
+        or parts.fragment
+        or parts.username
+    ):
         raise ConfigError(
             f"public_url must be an http or https URL without query, such as https://chat.example.com, got {url!r}"
         )

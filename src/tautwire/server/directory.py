@@ -43,9 +43,19 @@ class TokenFile:
         return self._path.rename(place)
 
     def add(self, tokens: dict[str, str]) -> None:
-        """Add tokens, so that the file is whole at every moment and nobody else can read it."""
-        new = self._path.with_suffix(".new")
+        """Add tokens, so that the file is whole at every moment and nobody else can read it.
+
+        Raises:
+            ConfigError: the file cannot be read or written.
+        """
         data = msgspec.json.format(msgspec.json.encode(self.read() | tokens)) + b"\n"
+        try:
+            self._replace(data)
+        except OSError as error:
+            raise ConfigError(f"the tokens cannot be written to {self._path}: {error}") from error
+
+    def _replace(self, data: bytes) -> None:
+        new = self._path.with_suffix(".new")
         new.unlink(missing_ok=True)  # of a start that was cut off
         # exclusive: a link that was put in this place in the meantime is not followed
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

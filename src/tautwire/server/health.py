@@ -11,7 +11,7 @@ from typing import Literal
 
 log = logging.getLogger("tautwire.server.health")
 
-FaultName = Literal["store", "writer", "disk", "descriptors"]
+FaultName = Literal["store", "writer", "disk", "database", "descriptors"]
 """What can be wrong; docs/how-to/monitor-a-server.md says what each means and what to do."""
 
 

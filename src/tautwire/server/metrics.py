@@ -120,8 +120,9 @@ class _Figures(Collector):
             if path.exists():
                 files.add_metric([name], path.stat().st_size)
         yield files
-        free = shutil.disk_usage(self._data).free
-        yield _gauge("tautwire_disk_free_bytes", "Free space where the data directory is.", free)
+        if self._data.exists():
+            free = shutil.disk_usage(self._data).free
+            yield _gauge("tautwire_disk_free_bytes", "Free space where the data directory is.", free)
         statm = Path("/proc/self/statm")
         if statm.exists():  # Linux
             resident = int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

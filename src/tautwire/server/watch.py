@@ -9,7 +9,6 @@ import contextlib
 import logging
 import shutil
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
@@ -17,7 +16,7 @@ from tautwire.server.health import Health
 from tautwire.server.log.tail import Tail
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.log.writer import FAULT, Writer
-from tautwire.server.store.database import Query, StoreError
+from tautwire.server.store.database import Database, Query, StoreError
 from tautwire.server.store.reader import Reader
 
 log = logging.getLogger("tautwire.server.watch")
@@ -37,14 +36,16 @@ LOG_INTERVAL: Final = 60.0
 
 
 class Watch:
-    """Reports the faults ``writer`` and ``disk``, ends ``store`` when the disk has room, and notices a moved head."""
+    """Reports the faults ``writer``, ``disk`` and ``database``, ends ``store`` when the disk has room, and notices a
+    head or a file that was moved."""
 
-    def __init__(self, health: Health, writer: Writer, reader: Reader, tail: Tail, data: Path) -> None:
+    def __init__(self, health: Health, database: Database, writer: Writer, reader: Reader, tail: Tail) -> None:
         self._health = health
+        self._database = database
         self._writer = writer
         self._reader = reader
         self._tail = tail
-        self._data = data
+        self._data = database.directory
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -53,6 +54,7 @@ class Watch:
             (self._look_at_writer, INTERVAL),
             (self._look_at_disk, INTERVAL),
             (self._look_at_store, RETRY_INTERVAL),
+            (self._look_at_database, RETRY_INTERVAL),
         ]
         self._tasks = [asyncio.create_task(_repeat(step, interval)) for step, interval in steps]
 
@@ -76,6 +78,9 @@ class Watch:
             self._health.clear("writer")
 
     async def _look_at_disk(self) -> None:
+        if not self._data.exists():
+            self._health.fault("disk", f"{self._data} is gone: put it back")
+            return
         total, _, free = shutil.disk_usage(self._data)
         if free < min(MIN_FREE, total * MIN_FREE_SHARE):
             self._health.fault("disk", f"{free / 1_048_576:.0f} MiB are free on the disk of {self._data}: make room")
@@ -84,15 +89,30 @@ class Watch:
 
     async def _look_at_store(self) -> None:
         """While nothing else uses the store: try whether it takes changes again, and whether it is still ours alone."""
-        if not self._writer.accepts or self._writer.waiting:
+        if not self._writer.accepts or self._writer.waiting or "database" in self._health.faults:
             return
-        if FAULT in self._health.faults:
+        if FAULT in self._health.faults or not self._database.is_in_place:
             await self._try()
             return
         seen = self._tail.position
         head = await self._reader.read(_read_head)
         if head != seen and head != self._tail.position and self._writer.accepts:
             await self._try()  # a commit that is being reported, or another process: the writer knows
+
+    async def _look_at_database(self) -> None:
+        """Whether it can be read. Damage that any read has found stays: it is not where the next one looks."""
+        problem = self._reader.damage
+        if problem is None:
+            try:
+                await self._reader.read(_read_head)
+            except StoreError as error:
+                problem = str(error)
+        if problem is None:
+            self._health.clear("database")
+        else:
+            self._health.fault(
+                "database", f"the database cannot be read ({problem}): stop the server and restore a backup"
+            )
 
     async def _try(self) -> None:
         with contextlib.suppress(StoreError):  # the writer has reported it

@@ -1,9 +1,9 @@
 """The client's side of one RTM connection as a pure state machine.
 
-Theory. A session begins with an open socket (OPENING): the server owes it a hello, and nothing is delivered before.
-Then it is READY: events come in order, frames may be sent, and each ``message`` or ``ping`` frame waits for its one
-reply, found by ``reply_to`` only. A goodbye makes it LEAVING: everything still works, but a successor is wanted. CLOSED
-is final; replies that still waited will not come, and what became of their frames is unknown.
+Theory. A session begins with an open socket (OPENING): the server must send a hello first, and nothing is delivered
+before it. Then it is READY: events come in order, frames may be sent, and each ``message`` or ``ping`` frame waits for
+its one reply, found by ``reply_to`` only. A goodbye makes it LEAVING: everything still works, but a successor is
+wanted. CLOSED is final; replies that are still awaited will not come, and the outcome of their frames is unknown.
 
 What the peer sends never raises: every step is defined in every state.
 
@@ -13,9 +13,9 @@ What the peer sends never raises: every step is defined in every state.
     LEAVING    LEAVING  LEAVING  LEAVING  CLOSED
     CLOSED     CLOSED   CLOSED   CLOSED   CLOSED
 
-What there is to do, the events to deliver among it, stands in ``effects`` afterwards, in order. Time is an argument, in
-seconds, of any clock that never runs backwards. The shell in ``client/connection/connection`` owns the socket and the
-clock, carries out the effects, and calls ``handle_time`` when ``deadline`` has come.
+Each call appends what there is to do to ``effects``, in order; events to deliver are effects too. Time is an argument,
+in seconds, of any clock that never runs backwards. The shell in ``client/connection/connection`` owns the socket and
+the clock, carries out the effects, and calls ``handle_time`` when ``deadline`` has come.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -41,11 +41,15 @@ MAX_OWN_ID: Final = 2**31 - 1
 """Largest id a session gives by itself, since servers may keep ids in 32 bits; then it begins again with 1."""
 
 MAX_EARLY_SIZE: Final = 4 * 1024 * 1024
-"""Bytes of events that are kept until the hello; a server that sends more before it is none."""
+"""Bytes of events that are kept until the hello. The connection ends as broken if more come before it."""
 
+
+MAX_POSITION: Final = 1024
+"""Characters of a position that is remembered. It stands in the address of the next rtm.connect, and an address that is
+too long is refused each time."""
 
 MAX_RETRY_AFTER: Final = 24 * 3600
-"""Seconds that an error event's wish for a pause is taken for at most, whatever number stands in it."""
+"""Upper bound, in seconds, of the pause that an error event may ask for."""
 
 
 class Patience(NamedTuple):
@@ -139,7 +143,7 @@ class Deliver(NamedTuple):
     """Events came, in this order."""
 
     arrivals: Iterable[Arrival]
-    """To be looked at once."""
+    """A one-shot iterable: iterate it only once."""
     frames: Sequence[bytes]
     """The frames they came in, perhaps with positions among them."""
 
@@ -224,7 +228,7 @@ class ClientSession:
 
     Args:
         now: when the socket opened.
-        patience: how long to wait for what.
+        patience: how long to wait for hello, replies and signs of life.
         first_id: the first id this session gives. An id that no connection before had cannot be taken for an old one.
     """
 
@@ -233,13 +237,14 @@ class ClientSession:
         self.is_live = False
         """Whether events are delivered and frames may be sent: the state is READY or LEAVING."""
         self.effects: list[Effect] = []
-        """What is to be done, in order; whoever does it clears the list."""
+        """What is to be done, in order. The shell takes the list and leaves an empty one."""
         self.next_id = first_id
         self.round_trip: float | None = None
         """Seconds the last ping took, None before the first answer."""
         self._patience = patience or Patience()
         self._opened_at = now
-        self._heard_at = now
+        self.heard_at = now
+        """When the server was last heard."""
         self._pinged_at = now
         self._own_pings: set[int] = set()
         self._sent_at: dict[int, float] = {}  # by id, oldest first; all wait equally long
@@ -257,11 +262,6 @@ class ClientSession:
         }
 
     @property
-    def heard_at(self) -> float:
-        """When the server was last heard."""
-        return self._heard_at
-
-    @property
     def unanswered(self) -> Sequence[int]:
         """Ids of the frames that wait for a reply, oldest first."""
         return [each for each in self._sent_at if each not in self._own_pings]
@@ -270,7 +270,7 @@ class ClientSession:
 
     def receive(self, frames: Sequence[bytes], now: float) -> None:
         """Take text messages that came in together, in order."""
-        self._heard_at = now
+        self.heard_at = now
         decoded = decode_events(frames)
         if self.is_live:
             special = self._reactions.keys() & set(map(type, decoded))
@@ -312,8 +312,8 @@ class ClientSession:
                     self._step(Step.END, f"more than {MAX_EARLY_SIZE} bytes before the hello", Cause.BROKEN)
 
     def heard(self, now: float) -> None:
-        """Note that bytes came in which are no complete message yet."""
-        self._heard_at = max(self._heard_at, now)
+        """Called when bytes came in that are not a complete message yet: a sign of life."""
+        self.heard_at = max(self.heard_at, now)
 
     def _hello(self, _event: HelloEvent, now: float) -> None:
         if self.state is State.OPENING:
@@ -337,7 +337,7 @@ class ClientSession:
         if sent_at is None or reply.reply_to is None:
             if isinstance(reply, AckError) and self.is_live:
                 self.effects.append(Stray(reply))
-            return  # an ack nobody waits for (any more) says nothing that anybody could use
+            return  # an ack that is not awaited (any more) is of no use
         if isinstance(reply, Pong):
             self.round_trip = now - sent_at
             self.effects.append(Pinged(reply.reply_to, self.round_trip))
@@ -347,7 +347,9 @@ class ClientSession:
             self.effects.append(Settled(reply.reply_to, reply, now - sent_at))
 
     def _position(self, position: Position, _now: float) -> None:
-        self.effects.append(Positioned(str(position.position)))
+        place = str(position.position)
+        if len(place) <= MAX_POSITION:
+            self.effects.append(Positioned(place))
 
     # -- what goes out --------------------------------------------------------------------------------------
 
@@ -367,7 +369,7 @@ class ClientSession:
             self._count(self.next_id)
         prepared = _prepare(frame, self.next_id)
         if prepared.id in self._sent_at:
-            raise FrameError(f"id {prepared.id} waits for the reply to an earlier frame; ids are unique")
+            raise FrameError(f"id {prepared.id} is in use: the reply to an earlier frame is awaited")
         if self.next_id <= prepared.id <= MAX_OWN_ID:  # a user's larger id is out of the way of ours
             self._count(prepared.id)
         if prepared.awaits_reply:
@@ -386,7 +388,7 @@ class ClientSession:
             return None
         if self.state is State.OPENING:
             return self._opened_at + self._patience.hello
-        due = min(self._heard_at + self._patience.silence, max(self._heard_at, self._pinged_at) + self._patience.idle)
+        due = min(self.heard_at + self._patience.silence, max(self.heard_at, self._pinged_at) + self._patience.idle)
         oldest = next(iter(self._sent_at.values()), None)
         return due if oldest is None else min(due, oldest + self._patience.reply)
 
@@ -398,11 +400,11 @@ class ClientSession:
             if now >= self._opened_at + self._patience.hello:
                 self._step(Step.END, f"no hello within {self._patience.hello:g} s", Cause.NO_HELLO)
             return
-        if now >= self._heard_at + self._patience.silence:
+        if now >= self.heard_at + self._patience.silence:
             self._step(Step.END, f"silence for {self._patience.silence:g} s", Cause.SILENCE)
             return
         self._expire(now)
-        if now >= max(self._heard_at, self._pinged_at) + self._patience.idle:
+        if now >= max(self.heard_at, self._pinged_at) + self._patience.idle:
             self.ping(now)
 
     def _expire(self, now: float) -> None:
@@ -416,7 +418,7 @@ class ClientSession:
                 self.effects.append(Expired(each))
 
     def ping(self, now: float) -> int:
-        """Ask for a sign of life; return the number of the ping, which ``Pinged`` tells again.
+        """Send a ping; return its id, which ``Pinged`` will carry.
 
         Raises:
             LocalProtocolError: the session is not live.
@@ -430,7 +432,7 @@ class ClientSession:
     # -- the end --------------------------------------------------------------------------------------------
 
     def end(self, reason: str, cause: Cause) -> None:
-        """Note that the socket ended, or is being closed by us. Does nothing the second time."""
+        """Called when the socket ended, or is closed by us. Does nothing the second time."""
         self._step(Step.END, reason, cause)
 
     def _step(
@@ -451,17 +453,17 @@ class ClientSession:
 
 
 def parse_frame(text: str) -> dict[str, Any]:
-    """Read the members of a frame that somebody wrote as JSON.
+    """Return the members of a frame given as JSON text.
 
     Raises:
-        FrameError: it is no JSON object.
+        FrameError: the text is not a JSON object.
     """
     try:
         members = msgspec.json.decode(text.encode())
     except (msgspec.DecodeError, UnicodeError) as error:
-        raise FrameError(f"a frame is a JSON object: {error}") from None
+        raise FrameError(f"a frame must be a JSON object: {error}") from None
     if not isinstance(members, dict):
-        raise FrameError("a frame is a JSON object")
+        raise FrameError(f"a frame must be a JSON object, got {type(members).__name__}")
     return members
 
 
@@ -474,10 +476,10 @@ def type_of(frame: ClientFrame | Mapping[str, Any]) -> str:
 
 
 def check_frame(frame: ClientFrame | Mapping[str, Any]) -> None:
-    """See that a frame may be sent, before it waits for a connection or its turn.
+    """Check that a frame may be sent, before it waits for a connection or its turn.
 
     Raises:
-        FrameError: it must not be sent as it is.
+        FrameError: a member is missing, too long or of the wrong type.
     """
     _prepare(frame, 1)
 
@@ -490,13 +492,13 @@ def _prepare(frame: ClientFrame | Mapping[str, Any], free_id: int) -> Sent:
         raise FrameError(f"type must be a str such as 'message', got {member(frame, 'type')!r}")
     check_members(kind, frame)
     if type(frame_id) is not int or not 0 < frame_id <= MAX_FRAME_ID:
-        raise FrameError(f"a frame's id is an integer from 1 to 2**52, not {frame_id!r}")
+        raise FrameError(f"id must be an integer from 1 to 2**52, got {frame_id!r}")
     try:
         payload = encode(frame)
     except (TypeError, ValueError) as error:
         raise FrameError(f"the frame cannot be written as JSON: {error}") from None
     if len(payload) > MAX_FRAME_SIZE:
-        raise FrameError(f"the frame has {len(payload)} bytes; {MAX_FRAME_SIZE} are allowed")
+        raise FrameError(f"the frame must have at most {MAX_FRAME_SIZE} bytes, got {len(payload)}")
     return Sent(frame_id, payload, kind in ("message", "ping"))
 
 

@@ -20,17 +20,17 @@ _ROUNDING: Final = 0.001
 
 
 _TURN: Final = 0.1
-"""Seconds until one who waits for the end of another's attempt looks again."""
+"""Seconds between two looks whether another client's attempt has ended."""
 
 _LONGEST: Final = 120.0
-"""Seconds after which an attempt of which nothing was heard holds up nobody any more."""
+"""Seconds after which an attempt that never reported its end no longer blocks the next one."""
 
 _LONGEST_WISH: Final = 3600.0
-"""Seconds after which a wish of the server is fulfilled: one that says more is broken, and would end the client."""
+"""Upper bound, in seconds, of a pause that the server asks for. A larger number is a fault of the server."""
 
 
 class Backoff(NamedTuple):
-    """How patient a governor is; all in seconds. Source: wire/reconnecting.md#a-clients-algorithm (recommended)."""
+    """How attempts to connect are spread (seconds). Source: wire/reconnecting.md#a-clients-algorithm (recommended)."""
 
     base: float = 1.0
     """Upper bound of the first delay; each failure doubles it."""
@@ -80,11 +80,11 @@ class Allowance:
 
 
 class Governor:
-    """Decides on the delay before each attempt; knows only what it is told.
+    """Decides on the delay before each attempt, from what is reported to it.
 
     Args:
         now: any clock in seconds that never runs backwards; the same for all calls.
-        allowance: what all clients of the token may do; without it, one of its own.
+        allowance: the budget that all clients of the token share. Default: one of its own.
     """
 
     __slots__ = ("_allowance", "_backoff", "_failures", "_opened_at")
@@ -120,16 +120,16 @@ class Governor:
         self._allowance.give_back()
 
     def failed(self, now: float, retry_after: float = 0.0) -> None:
-        """Note an attempt that came to nothing, with the seconds the server wants us to wait."""
+        """Called when an attempt failed, with the seconds that the server asks to wait."""
         self._failures += 1
         self._allowance.hold(now + min(retry_after, _LONGEST_WISH))
 
     def opened(self, now: float) -> None:
-        """Note that a connection got its hello."""
+        """Called when a connection got its hello."""
         self._opened_at = now
 
     def ended(self, now: float) -> None:
-        """Note that the connection is gone; one that did not last is a failure like any other."""
+        """Called when the connection is gone. One that did not last counts as a failure."""
         if self._opened_at is None:
             return
         if now - self._opened_at >= self._backoff.stable_after:

@@ -1,27 +1,28 @@
-"""What may stand in a frame that a client sends: the members that a server needs, of the types it needs.
+"""Checks of the frames that a client sends: the members that a server needs, of the types it needs.
 
-Looked at before a frame waits for anything, so that a mistake is raised where it was made. ``tautwire.session.client``
-numbers frames and measures them.
+A frame is checked before it waits for anything, so that a mistake is raised where it was made.
+``tautwire.session.client`` numbers frames and limits their size.
 """
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tautwire.protocol.errors import LocalProtocolError
+from tautwire.protocol.errors import LocalProtocolError, SendError
+from tautwire.protocol.split import MAX_LENGTH
 
-MAX_TEXT_LENGTH: Final = 4_000
-"""Code points of a message text. Source: wire/limits.md#text-length (documented as the client's duty)."""
+MAX_TEXT_LENGTH: Final = MAX_LENGTH
+"""Code points of a message text."""
 
 _SHOWN: Final = 60
 """Characters of a wrong value that an error shows."""
 
 
-class FrameError(LocalProtocolError, ValueError):
-    """A frame must not be sent as it is: too long, no object, with a wrong member, or with an id that is not free."""
+class FrameError(SendError, LocalProtocolError, ValueError):
+    """A frame must not be sent as it is: it is too long, not an object, has a wrong member, or an id in use."""
 
 
 def check_members(kind: str, frame: object) -> None:
-    """See that a frame has what its type needs. A type that is not known may have any members.
+    """Check that a frame has the members that its type needs. A type that is not known may have any.
 
     Args:
         kind: the type of the frame.
@@ -49,10 +50,10 @@ def check_members(kind: str, frame: object) -> None:
 
 
 def check_ids(ids: object) -> None:
-    """See that a value is a list of ids.
+    """Check that a value is a list of ids.
 
     Raises:
-        FrameError: it is something else, such as one id alone.
+        FrameError: the value is something else, such as one id alone.
     """
     if not isinstance(ids, list | tuple):
         raise FrameError(f"ids must be a list of user ids, got {_shown(ids)}")

@@ -1,7 +1,7 @@
 """A token bucket as a value: how often something may happen, with time as an argument.
 
 Used by the server session (messages of one connection), by the Web API door (calls of one token) and by the
-client's outbound limiter. It never sleeps; whoever asks decides what to do with a refusal.
+client's outbound limiter. It never sleeps; the caller decides what a refusal means.
 """
 
 from typing import NamedTuple
@@ -37,6 +37,10 @@ class TokenBucket:
         self._level -= 1.0
         return True
 
+    def give_back(self) -> None:
+        """Undo one ``take`` that has returned True: what it was for did not happen."""
+        self._level = min(float(self._rate.burst), self._level + 1.0)
+
     def wait(self, now: float) -> float:
         """Return the seconds until the next token is there; 0.0 if one is there now."""
         self._earn(now)
@@ -45,7 +49,7 @@ class TokenBucket:
         return (1.0 - self._level) / self._rate.per_second
 
     def is_full(self, now: float) -> bool:
-        """Tell whether the bucket has forgotten its past, so that it may be thrown away."""
+        """Return whether the bucket is as good as new, so that it may be thrown away."""
         self._earn(now)
         return self._level >= self._rate.burst
 

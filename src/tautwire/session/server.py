@@ -164,7 +164,7 @@ class ServerSession:
         return encode({"type": "error", "error": {"code": int(code), "msg": code.msg}})
 
     def goodbye(self) -> bytes | None:
-        """Announce the end; return the payload to send, None if there is nobody to tell or it was told."""
+        """Announce the end; return the payload to send, None if the session is not open or did so before."""
         before = self.state
         self._step(Step.GOODBYE)
         return GOODBYE if before is State.OPEN else None

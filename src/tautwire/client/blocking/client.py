@@ -127,13 +127,13 @@ class BlockingRTMClient(LifecycleHooks):
         Raises:
             ClientClosed: the client was closed before, or a handler ended its loop.
         """
-        background = self._started()  # whoever cannot wait is told so before anything changes
+        background = self._started()  # a caller that must not wait gets its error before anything changes
         came: list[tuple[signal.Signals, float]] = []
         heard = threading.Event()
 
         def hear() -> None:
             heard.set()
-            self._client.stop_for(came[0][0], grace)
+            self._client.closing.begin_for(came[0][0], grace)
 
         def stop(number: signal.Signals) -> None:
             came.append((number, monotonic()))
@@ -289,7 +289,7 @@ class BlockingRTMClient(LifecycleHooks):
         if self._background is not None:
             self._background.check_caller()
         if self._background is None or self._background.is_over:
-            raise ClientClosed
+            raise ClientClosed from None if self._background is None else self._background.fault
         if self._is_closed and not self._client.lifecycle.is_stopping_in(threading.current_thread()):
             raise ClientClosed
         return self._background

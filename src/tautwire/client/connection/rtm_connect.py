@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from time import time
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,6 +20,9 @@ from tautwire.client.net.bounded import NO_OBJECT
 from tautwire.client.net.reasons import WANTS_CREDENTIALS, explain, refused_by_proxy
 from tautwire.client.net.refusals import header, read_refusal
 from tautwire.client.notices import Identity, Resume, SelfTeam, SelfUser
+from tautwire.session.client import MAX_POSITION
+
+T = TypeVar("T")
 
 FATAL: Final = frozenset(
     {
@@ -105,17 +108,32 @@ def _arguments(position: str | None) -> dict[str, Any]:
 def _answer(data: object, clock_ahead: float | None, *, is_secure: bool) -> ConnectAnswer:
     if not isinstance(data, Mapping):
         raise ConnectError(NO_OBJECT)
+    resume = data.get("resume")
+    return ConnectAnswer(
+        url=_address(_member(data, "url", str), is_secure=is_secure),
+        identity=Identity(_member(data, "self", SelfUser), _member(data, "team", SelfTeam)),
+        resume=Resume(resume) if isinstance(resume, str) and resume in _RESUMES else None,
+        position=_position(data.get("position")),
+        clock_ahead=clock_ahead,
+    )
+
+
+def _member(answer: Mapping[Any, Any], name: str, kind: type[T]) -> T:
+    """Return what has to stand in the answer. A member of it that is null counts as absent."""
+    if name not in answer:
+        raise ConnectError(f"the answer of rtm.connect has no {name!r}")
+    value = answer[name]
+    if isinstance(value, Mapping):
+        value = {each: inner for each, inner in value.items() if inner is not None}
     try:
-        resume, position = data.get("resume"), data.get("position")
-        return ConnectAnswer(
-            url=_address(msgspec.convert(data["url"], str), is_secure=is_secure),
-            identity=Identity(msgspec.convert(data["self"], SelfUser), msgspec.convert(data["team"], SelfTeam)),
-            resume=Resume(resume) if resume in _RESUMES else None,
-            position=str(position) if isinstance(position, str | int) else None,
-            clock_ahead=clock_ahead,
-        )
-    except (KeyError, TypeError, msgspec.ValidationError) as error:
-        raise ConnectError(f"rtm.connect answered without what it owes: {error}") from None
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise ConnectError(f"the answer of rtm.connect has a wrong {name!r}: {error}") from None
+
+
+def _position(found: object) -> str | None:
+    position = str(found) if isinstance(found, str | int) else None
+    return position if position is not None and len(position) <= MAX_POSITION else None
 
 
 def _address(url: str, *, is_secure: bool) -> str:
@@ -126,7 +144,7 @@ def _address(url: str, *, is_secure: bool) -> str:
     except ValueError:  # its text would hold the address, hence the ticket
         is_good = False
     if not is_good or not url.isprintable() or " " in url:  # a line break would end the line of the request
-        raise ConnectError("rtm.connect answered with an address that is none of a WebSocket")
+        raise ConnectError("the url in the answer of rtm.connect is no WebSocket address")
     if is_secure and parts.scheme != "wss":
         raise ConnectError(
             "rtm.connect was called by https, but its address begins with ws:// instead of wss://: the ticket would go "

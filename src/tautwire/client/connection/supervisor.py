@@ -25,7 +25,7 @@ from tautwire.client.connection.budget import allowance_for
 from tautwire.client.connection.connection import Connection
 from tautwire.client.connection.handover import REPLACED, Handover
 from tautwire.client.errors import ClientClosed, ConnectError, ConnectRefused, NotConnected, RateLimited
-from tautwire.client.guard import finished, isolated
+from tautwire.client.guard import check_loop, finished, isolated
 from tautwire.client.log import LOG
 from tautwire.client.notices import ClientState
 from tautwire.client.settings import Settings
@@ -105,6 +105,11 @@ class Supervisor:
     def is_between_connections(self) -> bool:
         """Whether there is no connection, but one is being made."""
         return self.connection is None and self._task is not None
+
+    def check_loop(self) -> None:
+        """See that the caller runs on the loop of what there is; raises as ``guard.check_loop``."""
+        if self._task is not None:
+            check_loop(self._task.get_loop())
 
     # -- what users want ------------------------------------------------------------------------------------
 

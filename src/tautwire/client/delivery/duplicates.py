@@ -2,7 +2,8 @@
 
 Two ways lead there. A successor is made before the old connection is gone, and both get what happens meanwhile. Or our
 own server goes on from the last position it named, and events behind that position were delivered already. Either way
-the old connection's events are remembered for a while, and the successor's copies of them are left out.
+the old connection's events are remembered for a while, and the successor's copies of them are left out. So are our own
+messages that got their ack: no connection tells its own, but a successor does not know them from others.
 
 Nearly every event has a timestamp, and no other has the same. One without may happen twice with the same bytes, and
 must not be taken for a copy then: it counts as one only where the order of events allows it, and not for long. When in
@@ -28,6 +29,9 @@ MAX_COUNT: Final = 10_000
 MAX_SIZE: Final = 8 * 1024 * 1024
 """Bytes that are remembered at most."""
 
+MAX_OWN: Final = 2_000
+"""Messages of our own that are remembered after their ack."""
+
 _FOR_ONE: Final = frozenset(
     {
         "user_typing",
@@ -44,6 +48,9 @@ _FOR_ONE: Final = frozenset(
 """Types that concern one connection or are never sent again, but may look the same twice."""
 
 _Stamp: TypeAlias = tuple[str, str | None, bytes, str | None, str | None]
+
+_Place: TypeAlias = tuple[bytes, str | None]
+"""The channel and ts of a message."""
 
 
 class _Header(msgspec.Struct):
@@ -64,8 +71,13 @@ class _Header(msgspec.Struct):
         return self.type, self.subtype, bytes(self.channel), self.ts, self.event_ts
 
     def is_said_by(self, user: str) -> bool:
-        """Tell whether it is a user's message."""
+        """Return whether it is a user's message."""
         return self.type == "message" and bytes(self.user) == b'"%s"' % user.encode()
+
+    @property
+    def place(self) -> _Place:
+        """Where it stands, if it is a message."""
+        return bytes(self.channel), self.ts
 
 
 class Duplicates:
@@ -85,8 +97,17 @@ class Duplicates:
         self._delivered: deque[Sequence[bytes]] = deque()  # the frames of one read each
         self._count = 0
         self._size = 0
+        self._own: dict[_Place, None] = {}  # oldest first
         self._copies: _Copies | None = None
         self._began = 0.0
+
+    def sent(self, payload: bytes, ts: str) -> None:
+        """Remember a message of ours that got its ack, as the frame it went out in."""
+        header = _read(payload)
+        if header is not None:
+            self._own[header.place[0], ts] = None
+            if len(self._own) > MAX_OWN:
+                del self._own[next(iter(self._own))]
 
     def hold(self, *, overlaps: bool) -> None:
         """Keep what is remembered, for a successor is asked to go on from here; the old connection may still live."""
@@ -104,8 +125,8 @@ class Duplicates:
         """Expect the new connection to repeat what is remembered."""
         self._is_held = False
         self._positions = positions
-        copies = _Copies(raw for frames in self._delivered for raw in frames)
-        self._expect(copies if copies.left else None)
+        copies = _Copies((raw for frames in self._delivered for raw in frames), self._own)
+        self._expect(None if copies.is_over else copies)
         self._began = now
         if not positions:
             self._forget()
@@ -136,7 +157,7 @@ class Duplicates:
             self._size -= sum(map(len, oldest))
 
     def is_copy(self, raw: bytes, now: float, me: str = "") -> bool:
-        """Tell whether an event is a copy of one delivered before.
+        """Return whether an event is a copy of one delivered before.
 
         The messages of the user ``me`` prove nothing about the order: the connection that sent one gets no event.
         """
@@ -147,7 +168,7 @@ class Duplicates:
             copies.skip()
         header = _read(raw)
         found = header is not None and now <= self._began + LIFE and copies.take(raw, header, me)
-        if not copies.left or now > self._began + LIFE:
+        if copies.is_over or now > self._began + LIFE:
             self._expect(None)
         return found
 
@@ -162,9 +183,10 @@ class Duplicates:
 
 
 class _Copies:
-    """Events that may come again, in the order in which they came first."""
+    """Events that may come again, in the order in which they came first, and our own messages, which did not come."""
 
-    def __init__(self, raws: Iterable[bytes]) -> None:
+    def __init__(self, raws: Iterable[bytes], own: dict[_Place, None]) -> None:
+        self._own = own
         self.left: dict[int, bytes] = {}
         """Those that did not come yet, by place."""
         self._stamped: dict[_Stamp, list[int]] = {}
@@ -179,8 +201,16 @@ class _Copies:
             else:
                 self._stamped.setdefault(header.stamp, []).append(place)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing can come again."""
+        return not self.left and not self._own
+
     def take(self, raw: bytes, header: _Header, me: str) -> bool:
-        """Tell whether an event is expected, and expect it no more."""
+        """Return whether an event is expected, and expect it no more."""
+        if header.subtype is None and header.is_said_by(me) and header.place in self._own:
+            del self._own[header.place]
+            return True
         stamp = header.stamp
         if stamp is None:
             while self._unstamped:
@@ -206,7 +236,7 @@ _decode = msgspec.json.Decoder(_Header).decode
 
 
 def is_stamped(raw: bytes) -> bool:
-    """Tell whether no other event can have the same bytes, since a timestamp is among them."""
+    """Return whether no other event can have the same bytes, since a timestamp is among them."""
     header = _read(raw)
     return header is not None and header.stamp is not None
 

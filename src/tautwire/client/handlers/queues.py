@@ -151,8 +151,9 @@ class TaskQueue(Mailbox[T]):
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Take note of a worker's end; if it was cancelled, another takes over what it left."""
         self._tasks.discard(task)
-        if self._ready and not self._is_waking:
-            self._wake()
+        self._is_waking = False  # it may be the one that was woken; to wake one too many does no harm
+        if self._ready:
+            self._awaken()
 
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
@@ -199,7 +200,11 @@ class TaskQueue(Mailbox[T]):
                 self._empty.set()
             idle: asyncio.Future[None] = loop.create_future()
             self._idle.append(idle)
-            await idle
+            try:
+                await idle
+            finally:
+                if idle.cancelled() and idle in self._idle:  # from outside: it cannot be woken any more
+                    self._idle.remove(idle)
             turn = monotonic() + _TURN
 
 

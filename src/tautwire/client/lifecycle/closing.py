@@ -6,11 +6,13 @@
 """
 
 import asyncio
+import signal
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from tautwire.client.guard import finished, unless_hurried
 from tautwire.client.lifecycle.lifecycle import Lifecycle
+from tautwire.client.log import LOG
 
 _STOP_GRACE: Final = 1.0
 """Seconds on_stop handlers get at least, also if there is no grace."""
@@ -47,6 +49,11 @@ class Closing:
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._close(grace, caller))
         return self._task
+
+    def begin_for(self, number: signal.Signals, grace: float) -> None:
+        """Begin to close because of a signal."""
+        LOG.info("%s: closing, within about %g s; a second signal ends the program at once", number.name, grace)
+        self.begin(grace, None)
 
     async def finish(self, grace: float) -> None:
         """Close, and return when nothing is left, also if this is cancelled: then the grace is over at once."""

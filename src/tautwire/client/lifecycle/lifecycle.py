@@ -57,6 +57,7 @@ class Lifecycle(Observer):
         """Whether a start was begun; then there is something to stop."""
         self._is_started = False
         self._is_over = False
+        self._state = ClientState.IDLE
         self._waiters: set[asyncio.Future[Ready]] = set()
 
     # -- adding and removing, from any thread ---------------------------------------------------------------
@@ -197,6 +198,7 @@ class Lifecycle(Observer):
 
     def state_changed(self, state: ClientState) -> None:
         """See ``Observer``."""
+        self._state = state
         self.states.publish(state)
         if state is ClientState.CLOSED:
             self._fail(ClientClosed())
@@ -206,21 +208,29 @@ class Lifecycle(Observer):
         if isinstance(error, ConnectRefused):  # no other attempt comes
             self._fail(error)
 
-    async def wait(self, seconds: float | None) -> Ready:
-        """Wait for the next hello.
+    async def wait_ready(self, timeout: float | None) -> Ready:  # noqa: ASYNC109 (as on the blocking client)
+        """Return what the last hello brought, or wait for the next one.
 
         Raises:
             TimeoutError: it did not come in time.
             ConnectRefused: the server refused the client for good.
             ClientClosed: the client was closed.
+            RuntimeError: the caller is an on_start handler.
         """
+        if timeout is not None:
+            check_seconds("timeout", timeout, zero=True)
+        self.check_caller(asyncio.current_task())
+        if self._state is ClientState.READY and self.last is not None:
+            return self.last
+        if self._state is ClientState.CLOSED:
+            raise ClientClosed
         waiter: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
         self._waiters.add(waiter)
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(timeout):
                 return await waiter
         except TimeoutError:
-            raise TimeoutError(f"the client is not ready after {seconds:g} s") from None
+            raise TimeoutError(f"the client is not ready after {timeout:g} s") from None
         finally:
             self._waiters.discard(waiter)
 

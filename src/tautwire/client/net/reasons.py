@@ -5,6 +5,7 @@ secrets, into their texts. The errors that are made of the words here mask them,
 """
 
 import re
+import socket
 import ssl as ssl_module
 from collections.abc import Iterator
 from typing import Final
@@ -32,6 +33,12 @@ def explain(error: BaseException) -> str:
             return refused_by_proxy(each.status)
         if isinstance(each, aiohttp.ClientProxyConnectionError):
             return away_proxy(each.os_error)
+        if isinstance(each, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
+            return f"a redirect to something that is no http or https address: {each.args[0]}"
+        if isinstance(each, aiohttp.ClientResponseError) and each.status == 400:  # what aiohttp calls broken HTTP
+            return f"the answer is no HTTP: {each.message.partition(chr(10))[0]}"
+        if isinstance(each, socket.gaierror):
+            return each.strerror or str(each)
         if found := _REFUSED_TUNNEL.search(str(each)):
             return refused_by_proxy(int(found[1]))
     return str(error) or type(error).__name__

@@ -1,7 +1,7 @@
-"""Names of hosts, looked up so that nobody has to wait for the end of it.
+"""Host name look-ups that can be left before they end.
 
 The system's look-up cannot be cancelled and may take half a minute. The loop's own threads hold up ``asyncio.run`` and
-the end of the program until it is over; the threads here are daemons, and who is cancelled leaves at once. Used by
+the end of the program until it is over; the threads here are daemons, and a cancelled caller returns at once. Used by
 ``client/connection/transport`` and, through ``Resolver``, by the client's own calls of the Web API.
 """
 
@@ -52,7 +52,11 @@ async def look_up(host: str, port: int, *, family: int = 0, flags: int = 0) -> l
         OSError: there are none.
     """
     ask = partial(socket.getaddrinfo, host, port, family=family, type=socket.SOCK_STREAM, flags=flags)
-    return await asyncio.get_running_loop().run_in_executor(_DAEMONS, ask)
+    try:
+        return await asyncio.get_running_loop().run_in_executor(_DAEMONS, ask)
+    except (socket.gaierror, UnicodeError) as error:  # UnicodeError: a name that no host can have
+        code, reason = error.args if isinstance(error, socket.gaierror) else (socket.EAI_NONAME, "it is no host name")
+        raise socket.gaierror(code, f"the host {host!r} is not found: {reason}") from None
 
 
 class Resolver(AbstractResolver):

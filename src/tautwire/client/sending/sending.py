@@ -15,25 +15,27 @@ from tautwire.client.backfill.filler import Filler
 from tautwire.client.connection.connection import Connection
 from tautwire.client.connection.replies import Reply
 from tautwire.client.connection.supervisor import Observer, Supervisor
-from tautwire.client.errors import ClientClosed, NotConnected, NotSent, SendRefused, SendUnknown
+from tautwire.client.errors import ClientClosed, ConnectRefused, NotConnected, NotSent, SendRefused, SendUnknown
 from tautwire.client.guard import isolated
 from tautwire.client.handlers.callbacks import Callbacks
 from tautwire.client.metrics import Metrics, Outcome
 from tautwire.client.notices import ClientState
+from tautwire.client.sending.channel_names import with_channel_id
 from tautwire.client.sending.pacer import MessagePacer
 from tautwire.client.sending.unanswered import REPLAY_WAIT, UnansweredSends
 from tautwire.client.settings import Settings, check_seconds
-from tautwire.protocol.errors import RtmErrorCode
+from tautwire.client.view.view import View
+from tautwire.protocol.errors import RtmErrorCode, SendError
 from tautwire.protocol.frames import Ack, ClientFrame, Message, PingMessage, Pong, PresenceSub
 from tautwire.protocol.ids import ChannelId, Ts, UserId
 from tautwire.session.client import Ended, check_frame, parse_frame, type_of
 from tautwire.session.members import FrameError, member
 
 _PASSING: Final = frozenset({"typing", "presence_query", "tickle"})
-"""Frames that are worth nothing later and get no reply: those that may be dropped quietly."""
+"""Frames that are of no use later and get no reply: ``offline="drop"`` forgets them."""
 
 _REPLIES: Final[dict[str, type[Reply]]] = {"message": Ack, "ping": Pong}
-"""What says that a frame arrived, by the type of the frame; no other frame gets a reply."""
+"""The reply that confirms a frame, by the type of the frame. Other frames get no reply."""
 
 
 class Sending(Observer):
@@ -46,6 +48,7 @@ class Sending(Observer):
         settings: rates and time limits.
         metrics: the hooks to call; None for none.
         filler: learns which messages of a channel are ours.
+        view: knows the ids of channel names.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Sending(Observer):
         *,
         metrics: Metrics | None = None,
         filler: Filler | None = None,
+        view: View | None = None,
     ) -> None:
         self.pacer = MessagePacer(settings.message_rate)
         self.unanswered = unanswered
@@ -65,6 +69,7 @@ class Sending(Observer):
         self._settings = settings
         self._metrics = metrics
         self._filler = filler
+        self._view = view
         self._presence: list[UserId] | None = None
         """The users whose presence every new connection subscribes to."""
 
@@ -74,10 +79,17 @@ class Sending(Observer):
         Raises:
             NotSent: the time was over while the frame waited for a connection or its turn. Otherwise as there.
         """
+        self._supervisor.check_loop()
         if timeout is not None:
             check_seconds("timeout", timeout)
         if isinstance(frame, str):
             frame = parse_frame(frame)
+        try:
+            return await self._send(with_channel_id(frame, self._view), timeout)
+        except SendError as error:
+            raise error.of(type_of(frame), member(frame, "channel")) from error.__cause__
+
+    async def _send(self, frame: ClientFrame | Mapping[str, Any], timeout: float | None) -> Reply | None:  # noqa: ASYNC109 (as in send)
         check_frame(frame)
         kind = type_of(frame)
         if self._settings.offline == "drop" and kind in _PASSING and self._supervisor.is_between_connections:
@@ -89,8 +101,7 @@ class Sending(Observer):
         try:
             async with asyncio.timeout_at(until):
                 connection = await self._live()
-                if kind == "message":
-                    await self.pacer.wait()
+                if kind == "message" and await self.pacer.wait():
                     connection = await self._live()  # it may have gone meanwhile
         except TimeoutError:
             raise NotSent(f"not sent within {timeout:g} s: the {kind} waited for a connection or its turn") from None
@@ -101,7 +112,7 @@ class Sending(Observer):
             async with asyncio.timeout_at(until):
                 reply = await future
         except TimeoutError:
-            raise SendUnknown(f"no reply within {timeout:g} s; it may have happened or not") from None
+            raise SendUnknown(f"no reply within {timeout:g} s; it may or may not have been stored") from None
         except SendRefused as error:
             if error.code == RtmErrorCode.SLOW_DOWN.number:
                 self.pacer.slow_down()
@@ -109,14 +120,15 @@ class Sending(Observer):
         if not isinstance(reply, _REPLIES[kind]):
             name = type(reply).__name__
             raise SendUnknown(
-                f"the server answered a {kind} with a reply of another kind ({name}); it may have happened or not"
+                f"the server answered a {kind} with another kind of reply ({name}); it may or may not have been stored"
             )
         if isinstance(reply, Ack) and self._filler is not None:
             self._filler.sent(frame, reply.ts)
         return reply
 
     async def ping(self) -> float:
-        """Ask for a sign of life; return the seconds it took."""
+        """Send a ping; return the seconds until its pong."""
+        self._supervisor.check_loop()
         connection = await self._live()
         sent_at = monotonic()
         future = self._post(connection, PingMessage())
@@ -174,11 +186,14 @@ class Sending(Observer):
     async def _live(self) -> Connection:
         """Return a connection that takes frames, waiting for one as long as the settings allow."""
         if self._settings.offline != "wait" and self._supervisor.connection is None:
-            raise NotConnected("not connected now")
+            raise NotConnected(f"not connected now, and offline={self._settings.offline!r}: the frame does not wait")
         try:
             async with asyncio.timeout(self._settings.send_timeout):
+                # a connection may end between the moment it is there and the moment this task goes on
                 while not (connection := await self._supervisor.ready()).is_live:  # noqa: ASYNC110 (ready() waits)
-                    await asyncio.sleep(0)  # it came and went
+                    await asyncio.sleep(0)
+        except ConnectRefused as error:
+            raise NotConnected(f"not connected: {error}") from error
         except TimeoutError:
             raise NotConnected(f"no connection came back within {self._settings.send_timeout:g} s") from None
         return connection
@@ -201,6 +216,6 @@ def said(channel: str, text: str, thread_ts: str | None, reply_broadcast: bool |
 
 
 def users(ids: Iterable[str]) -> list[UserId]:
-    """Return ids as a list; what is none stays what it is, and is refused as a member of its frame."""
+    """Return ids as a list. Any other value stays as it is, and is refused as a member of its frame."""
     is_list = isinstance(ids, Iterable) and not isinstance(ids, str | bytes)
     return [UserId(each) for each in ids] if is_list else cast("list[UserId]", ids)

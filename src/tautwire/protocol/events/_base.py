@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 import msgspec
 from msgspec import Struct
 
+from tautwire.protocol.opendata import to_python
+
 
 class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A fact the server tells: a frame with a ``type``.
@@ -27,11 +29,20 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     is_backfilled: ClassVar[bool] = False
     """Whether the client found it in a conversation's history after a gap, instead of being told. Never on the wire."""
 
+    def plain(self, field: str) -> Any:
+        """Return a field of open shape, such as ``blocks`` or ``attachments``, as lists and dicts; None if absent.
+
+        Raises:
+            AttributeError: the event has no such field.
+        """
+        value = getattr(self, field)
+        return to_python(value) if isinstance(value, msgspec.Raw) or value is msgspec.UNSET else value
+
 
 class UnknownEvent(Event, frozen=True, kw_only=True):
     """A frame of a type, or a message of a subtype, that no class is written for.
 
-    A message with an unknown subtype is no ``MessageEvent``: handlers of messages take those for what somebody said.
+    A message with an unknown subtype is not a ``MessageEvent``: handlers take those for what a person or bot wrote.
     """
 
     type: str

@@ -1,4 +1,4 @@
-"""Messages: what somebody said, and what became of it.
+"""Messages: what people and bots write, and what becomes of it.
 
 A subtype is a class of its own, not a kind of ``MessageEvent``: that one is a message as people and bots write it. All
 of them are ``AnyMessage``. System lines such as joins are in ``message_system``.

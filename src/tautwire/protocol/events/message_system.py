@@ -233,7 +233,7 @@ class MessagePinnedItemEvent(SystemLine, frozen=True, kw_only=True, tag="message
 
 
 class MessageUnpinnedItemEvent(SystemLine, frozen=True, kw_only=True, tag="message"):
-    """What you had pinned was unpinned by somebody else; the built-in bot tells it.
+    """Another user unpinned what you had pinned; sent by the built-in bot.
 
     To: you, on all your connections. Source: documented.
     """

@@ -18,6 +18,11 @@ class PresenceChangeEvent(Event, frozen=True, kw_only=True, tag="presence_change
     presence: str
     """``active`` or ``away``."""
 
+    @property
+    def ids(self) -> list[UserId]:
+        """The users, whether the frame names one or several."""
+        return self.users if self.users is not None else [] if self.user is None else [self.user]
+
 
 class ManualPresenceChangeEvent(Event, frozen=True, kw_only=True, tag="manual_presence_change"):
     """You set your own presence by hand.

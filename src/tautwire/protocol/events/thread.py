@@ -1,4 +1,4 @@
-"""Threads you follow, as first-party clients are told."""
+"""Threads you follow, as sent to first-party clients."""
 
 from tautwire.protocol.events._base import Event
 from tautwire.protocol.ids import Ts

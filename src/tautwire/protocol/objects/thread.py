@@ -1,4 +1,4 @@
-"""Threads somebody follows. Source: wire/objects.md#small-objects (read in an SDK)."""
+"""Threads that a user follows. Source: wire/objects.md#small-objects (read in an SDK)."""
 
 from tautwire.protocol.ids import ChannelId, Ts
 from tautwire.protocol.objects._base import WireObject

@@ -126,7 +126,7 @@ class DndStatus(WireObject, frozen=True, kw_only=True):
     next_dnd_start_ts: int | None = None
     next_dnd_end_ts: int | None = None
     snooze_enabled: bool | None = None
-    """This and what follows are told about yourself only."""
+    """This and the members after it are sent about yourself only."""
 
     snooze_endtime: int | None = None
     snooze_remaining: int | None = None

@@ -29,7 +29,7 @@ from tautwire.server.counts import Counts
 from tautwire.server.health import Health
 from tautwire.server.log.entry import Entry
 from tautwire.server.log.transaction import HeadMovedError, Transaction, Unit
-from tautwire.server.store.database import Database, Durability, StoreError
+from tautwire.server.store.database import UNIT_ERRORS, Database, Durability, StoreError
 
 log = logging.getLogger("tautwire.server.log")
 
@@ -48,11 +48,6 @@ LOG_INTERVAL: Final = 1.0
 
 CLOSE_PATIENCE: Final = 8.0
 """Seconds that the thread has to end. A disk that does not answer must not keep the process alive."""
-
-UNIT_ERRORS: Final = (
-    sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError, sqlite3.NotSupportedError,
-)  # fmt: skip
-"""What SQLite raises because of a unit; everything else is the disk's and fails the batch."""
 
 FAULT: Final = "store"
 """The name under which the writer reports that changes cannot be stored."""
@@ -234,6 +229,8 @@ class Writer:
     def _attempt(self, batch: Sequence[Job]) -> Outcome:
         transaction = self._transaction
         results: list[tuple[Done, Any, BaseException | None]] = []
+        if not self._database.is_in_place:
+            raise StoreError(f"{self._database.path} was removed or replaced: put it back, or restore a backup")
         transaction.begin()
         for unit, done in batch:
             try:

@@ -35,6 +35,9 @@ PAUSE: Final = 0.025
 SEND_BUFFER: Final = 65_536
 """SO_SNDBUF: with the kernel's default a stalled peer hides megabytes from the slow-consumer policy."""
 HIGH_WATER: Final = 262_144
+"""Bytes that the system has not taken, from which on a peer counts as slow."""
+MAX_BURST: Final = 8 * 1_048_576
+"""Bytes that may wait for a peer that is not slow: what is committed together is delivered together."""
 TEXT: Final = WSMsgType.TEXT  # looked up once: members of an enum are slow to reach in Python 3.11
 BROKEN_RULES: Final = 1002
 
@@ -89,6 +92,7 @@ class RtmConnection(WSListener):
         "_paging",
         "_socket",
         "_transport",
+        "_unanswered_ping",
         "_write",
         "ended",
         "ending",
@@ -126,11 +130,12 @@ class RtmConnection(WSListener):
         self._host = host
         self._fragments: bytearray | None = None
         self._held = False
-        self._limit = host.backlog_limit
+        self._limit = max(MAX_BURST, host.backlog_limit)
         self._paging = False
         self._loop = asyncio.get_running_loop()
         self._socket: Any = None
         self._transport: Any = None
+        self._unanswered_ping: bytes | None = None
         self._write: Callable[[bytes], None]
 
     @property
@@ -170,10 +175,6 @@ class RtmConnection(WSListener):
         self._host.hub.answer(self, text_frame(payload))
         if self._held and not self.session.is_full:
             self._hold(False)
-
-    def allow_backlog(self) -> None:
-        """Do not count what is queued now (a replay) as slowness."""
-        self._limit = self._host.backlog_limit + self.outbox.size
 
     def flush(self) -> bool:
         """Write what is queued, in one go if possible; return True if some of it has to wait for the next turn."""
@@ -247,7 +248,6 @@ class RtmConnection(WSListener):
                 self.outbox.append(position)
             if self.outbox:
                 self._write_all()
-        self.outbox.clear()
         if goodbye is not None:
             self._write(text_frame(goodbye))
         self._socket.send_close(WSCloseCode(code), reason.encode())
@@ -307,7 +307,7 @@ class RtmConnection(WSListener):
             elif self.ended is not None:
                 return
             elif kind == WSMsgType.PING:
-                transport.send_pong(frame.get_payload_as_bytes())
+                self._pong(frame.get_payload_as_bytes())
             elif kind != WSMsgType.PONG:
                 self._assemble(frame)
         except Exception as error:  # noqa: BLE001 - logged there
@@ -322,12 +322,21 @@ class RtmConnection(WSListener):
             self._host.closed(self)
 
     def pause_writing(self) -> None:
-        """The socket's buffer is full."""
+        """The socket's buffer is full.
+
+        What waits already may have come at once (a large batch, a replay): only what comes from now on is the backlog
+        of a peer that does not read.
+        """
         self.slow_since = self._host.clock.monotonic()
+        self._limit = self._host.backlog_limit + self.queued_bytes
 
     def resume_writing(self) -> None:
         """The peer caught up."""
         self.slow_since = None
+        self._limit = max(MAX_BURST, self._host.backlog_limit)
+        payload, self._unanswered_ping = self._unanswered_ping, None
+        if payload is not None and self.ended is None:
+            self._pong(payload)
 
     def _receive(self, data: bytes) -> None:
         self._counts.frames_in += 1
@@ -345,6 +354,16 @@ class RtmConnection(WSListener):
             self._host.carry_out(self, outcome)
             if self.session.is_full and not self._held:
                 self._hold(True)
+
+    def _pong(self, payload: bytes) -> None:
+        """Answer a PING: of a peer that does not read only the last one, when it reads again, or its PONGs pile up.
+
+        Source: RFC 6455 section 5.5.3.
+        """
+        if self.slow_since is None:
+            self._socket.send_pong(payload)
+        else:
+            self._unanswered_ping = payload
 
     def _hold(self, held: bool) -> None:
         """Stop or go on reading: a flood of messages waits in the kernel, not in our memory."""

@@ -15,7 +15,7 @@ import msgspec
 from picows import WSListener, WSUpgradeRequest
 
 from tautwire.protocol.errors import RtmErrorCode
-from tautwire.server.hub.frames import SharedFrames
+from tautwire.server.hub.frames import SharedFrames, text_frame
 from tautwire.server.log.catchup import CatchUp
 from tautwire.server.log.entry import Entry
 from tautwire.server.rtm import endings
@@ -90,7 +90,8 @@ class Door:
         if ticket is None:
             connection.refuse(connection.session.refuse(RtmErrorCode.URL_EXPIRED), self.clock.monotonic())
             return
-        connection.send(connection.session.welcome())
+        # first: a frame that the peer sends too early is answered behind hello
+        self.hub.answer(connection, text_frame(connection.session.welcome()), first=True)
         self.counts.opened += 1
         sent = self._replays.take(connection.user)
         if sent is not None:
@@ -206,13 +207,14 @@ class Door:
             await missed.rewind()
             while connection.ended is None:
                 events = await missed.page()
+                if connection.ended is not None:  # while the page was read: live now, it would never be forgotten
+                    return
                 if missed.position == tail.position:
                     self._go_live(connection, events)
                     return
                 self._queue(connection, events)
                 if connection.progress is not None:
                     self.hub.push(connection, self.hub.positions.begin(connection.progress, missed.position))
-                connection.allow_backlog()
                 while not connection.has_room and connection.ended is None:  # noqa: ASYNC110 - a pause is wanted
                     await asyncio.sleep(PAUSE)
         except Exception as error:  # noqa: BLE001 - logged there
@@ -224,7 +226,6 @@ class Door:
         self._queue(connection, events)
         if connection.progress is not None:
             self.hub.push(connection, self.hub.positions.begin(connection.progress, self._workspace.tail.position))
-        connection.allow_backlog()
         self.hub.attach(connection)
         self._presence.touch(connection.user)
         log.info("connection %d of %s opened", connection.number, connection.user)

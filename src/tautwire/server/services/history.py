@@ -13,6 +13,8 @@ from tautwire.server.store.records import marks
 _FIRST = "0000000000.000000"
 _LAST = "9999999999.999999"
 MAX_UNREAD: Final = 1_000
+MAX_PAGE: Final = 4 * 1_048_576
+"""Bytes of the messages on one page: beyond it the page ends before its limit. One message is always on it."""
 
 
 def history_page(
@@ -34,13 +36,20 @@ def history_page(
     below, high = _upper(latest, inclusive=inclusive)
     if before is not None and before <= high:
         below, high = "<", before
-    rows = query.all(
-        f"SELECT ts, thread_ts, body FROM message WHERE channel = ? AND in_channel AND ts {above} ? AND ts {below} ?"
-        " ORDER BY ts DESC LIMIT ?",
+    sizes = query.all(
+        "SELECT ts, length(body) FROM message WHERE channel = ? AND in_channel"
+        f" AND ts {above} ? AND ts {below} ? ORDER BY ts DESC LIMIT ?",
         channel, low, high, limit + 1,
     )  # fmt: skip
-    shown = rows[:limit]
-    return _present(query, channel, shown), shown[-1]["ts"] if len(rows) > limit else None
+    page = _page(sizes, limit)
+    if not page:
+        return [], None
+    shown = query.all(
+        "SELECT ts, thread_ts, body FROM message WHERE channel = ? AND in_channel AND ts >= ? AND ts <= ?"
+        " ORDER BY ts DESC",
+        channel, page[-1], page[0],
+    )  # fmt: skip
+    return _present(query, channel, shown), page[-1] if len(sizes) > len(page) else None
 
 
 def replies_page(
@@ -63,14 +72,20 @@ def replies_page(
     below, high = _upper(latest, inclusive=inclusive)
     if after is not None and after >= low:
         above, low = ">", after
-    rows = query.all(
-        f"SELECT ts, thread_ts, body FROM message WHERE channel = ? AND thread_ts = ? AND ts {above} ? AND ts {below} ?"
-        " ORDER BY ts LIMIT ?",
+    sizes = query.all(
+        "SELECT ts, length(body) FROM message WHERE channel = ? AND thread_ts = ?"
+        f" AND ts {above} ? AND ts {below} ? ORDER BY ts LIMIT ?",
         channel, parent, low, high, limit + 1,
     )  # fmt: skip
-    shown = rows[:limit]
-    root = query.all("SELECT ts, thread_ts, body FROM message WHERE channel = ? AND ts = ?", channel, parent)
-    return _present(query, channel, [*root, *shown]), shown[-1]["ts"] if len(rows) > limit else None
+    page = _page(sizes, limit)
+    shown = query.all("SELECT ts, thread_ts, body FROM message WHERE channel = ? AND ts = ?", channel, parent)
+    if page:
+        shown += query.all(
+            "SELECT ts, thread_ts, body FROM message WHERE channel = ? AND thread_ts = ? AND ts >= ? AND ts <= ?"
+            " ORDER BY ts",
+            channel, parent, page[0], page[-1],
+        )  # fmt: skip
+    return _present(query, channel, shown), page[-1] if len(sizes) > len(page) else None
 
 
 def news(query: Query, channel: str, viewer: str, last_read: str) -> Body:
@@ -102,6 +117,18 @@ def _lower(oldest: str | None, *, inclusive: bool) -> tuple[str, str]:
 
 def _upper(latest: str | None, *, inclusive: bool) -> tuple[str, str]:
     return ("<=" if inclusive or latest is None else "<"), latest or _LAST
+
+
+def _page(sizes: Sequence[Row], limit: int) -> list[str]:
+    """Return which of the first messages, given by ts and size, fit on a page: all up to the limit, or fewer."""
+    page: list[str] = []
+    total = 0
+    for ts, size in sizes[:limit]:
+        total += size
+        if total > MAX_PAGE and page:
+            break
+        page.append(ts)
+    return page
 
 
 def _present(query: Query, channel: str, rows: Sequence[Row]) -> list[Body]:

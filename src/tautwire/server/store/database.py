@@ -20,6 +20,11 @@ log = logging.getLogger("tautwire.server.store")
 CHECK_PATIENCE: Final = 5.0
 """Seconds that the database is looked over after an unclean stop."""
 
+UNIT_ERRORS: Final = (
+    sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError, sqlite3.NotSupportedError,
+)  # fmt: skip
+"""What SQLite raises because of the statement; everything else is the disk's."""
+
 Row = sqlite3.Row
 Durability = Literal["full", "normal"]
 
@@ -56,7 +61,7 @@ class Database:
         if directory.stat().st_mode & 0o077:
             log.warning("other users of this machine can look into %s: chmod 700 it", directory)
         try:
-            _make_private(self.path)
+            self._file = _make_private(self.path)
             unfinished = _size(self.path.with_name(self.path.name + "-wal"))
             with contextlib.closing(self.connect()) as connection:
                 if unfinished:
@@ -85,6 +90,15 @@ class Database:
             connection.execute("PRAGMA query_only = ON")
         return connection
 
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the file of this database still stands where it was opened: what goes into another is lost."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self._file
+
     def close(self) -> None:
         """Let another process have the directory."""
         for descriptor in self._locks:
@@ -112,11 +126,16 @@ def migrate(connection: sqlite3.Connection) -> None:
         connection.executescript(f"BEGIN IMMEDIATE;\n{script.read_text()}\nPRAGMA user_version = {number};\nCOMMIT;")
 
 
-def _make_private(path: Path) -> None:
-    """See that nobody else can read the messages; SQLite gives its other files the mode of this one."""
+def _make_private(path: Path) -> tuple[int, int]:
+    """See that nobody else can read the messages; SQLite gives its other files the mode of this one.
+
+    Return what tells the file from any other: its device and its number there.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     os.fchmod(descriptor, 0o600)
+    found = os.fstat(descriptor)
     os.close(descriptor)
+    return found.st_dev, found.st_ino
 
 
 def _size(path: Path) -> int:

@@ -5,18 +5,27 @@ read back at once.
 """
 
 import asyncio
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 from typing import Final, TypeVar
 
-from tautwire.server.store.database import Database, Query, Row
+from tautwire.server.store.database import UNIT_ERRORS, Database, Query, Row, StoreError
+
+log = logging.getLogger("tautwire.server.store")
 
 T = TypeVar("T")
 
 CLOSE_CHECK: Final = 100_000
 """Steps of SQLite's machine, some milliseconds, between two looks whether the read has to end."""
+
+LOG_INTERVAL: Final = 60.0
+"""Seconds between two log lines about reads that fail."""
+
+DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class Snapshot:
@@ -36,7 +45,11 @@ class Snapshot:
 
 
 class Reader:
-    """Runs read functions in threads of its own."""
+    """Runs read functions in threads of its own.
+
+    Attributes:
+        damage: what SQLite said when it found the database damaged; None as long as it did not.
+    """
 
     def __init__(self, database: Database, threads: int = 2) -> None:
         self._database = database
@@ -44,9 +57,15 @@ class Reader:
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._is_closed = False
+        self._logged_at = -LOG_INTERVAL
+        self.damage: str | None = None
 
     async def read(self, function: Callable[[Query], T]) -> T:
-        """Return ``function(query)``, all of whose queries see the same state."""
+        """Return ``function(query)``, all of whose queries see the same state.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, function)
 
     def close(self) -> None:
@@ -60,6 +79,23 @@ class Reader:
             connection.close()
 
     def _run(self, function: Callable[[Query], T]) -> T:
+        try:
+            return self._read(function)
+        except UNIT_ERRORS:  # of the function, not of the disk
+            raise
+        except sqlite3.Error as error:
+            if not self._is_closed:
+                self._note(error)
+            raise StoreError(f"the database cannot be read: {error}") from error
+
+    def _note(self, error: sqlite3.Error) -> None:
+        if error.sqlite_errorcode & 0xFF in DAMAGED:  # the rest is the kind of damage
+            self.damage = str(error)
+        if monotonic() - self._logged_at >= LOG_INTERVAL:
+            self._logged_at = monotonic()
+            log.error("the database cannot be read", exc_info=error)
+
+    def _read(self, function: Callable[[Query], T]) -> T:
         connection = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = self._database.connect(read_only=True)
@@ -69,4 +105,5 @@ class Reader:
         try:
             return function(Snapshot(connection))
         finally:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # else SQLite has ended it because of an error
+                connection.execute("ROLLBACK")

@@ -44,6 +44,12 @@ class Limits:
         if not bucket.take(now):
             raise RateLimited(max(1, math.ceil(bucket.wait(now))))
 
+    def give_back(self, *key: str) -> None:
+        """Do not count the last call of a key."""
+        bucket = self._buckets.get(key)
+        if bucket is not None:
+            bucket.give_back()
+
     def _tidy(self, now: float) -> None:
         """Look at two buckets for each that is made, so the full ones are found without ever looking at all at once."""
         for _ in range(min(2, len(self._buckets))):

@@ -9,6 +9,7 @@ from slack_sdk.errors import SlackApiError
 from tautwire import ConnectError, ConnectRefused, RateLimited, Resume
 from tautwire.client.connection.rtm_connect import ask
 from tautwire.client.net.refusals import DEFAULT_RETRY_AFTER
+from tautwire.session.client import MAX_POSITION
 
 GOOD = {"ok": True, "url": "ws://127.0.0.1:1/rtm/t", "self": {"id": "U1"}, "team": {"id": "T1"}}
 
@@ -40,20 +41,30 @@ async def refused(web: Any) -> ConnectError:
 
 @pytest.mark.parametrize("member", ["url", "self", "team"])
 @pytest.mark.parametrize("odd", ["absent", None, 5, [], {"id": 5}])
-async def test_an_answer_without_what_it_owes_is_told_as_that(member: str, odd: object) -> None:
+async def test_an_answer_that_lacks_a_member_is_refused_by_its_name(member: str, odd: object) -> None:
     answer = {name: value for name, value in GOOD.items() if name != member}
     if odd != "absent":
         answer[member] = odd
     error = await refused(Web(answer))
-    assert "answered without what it owes" in str(error)
+    assert f"the answer of rtm.connect has {'no' if odd == 'absent' else 'a wrong'} {member!r}" in str(error)
+
+
+async def test_a_name_that_is_null_is_no_name() -> None:
+    web: Any = Web(GOOD | {"self": {"id": "U1", "name": None}, "team": {"id": "T1", "domain": None}})
+    identity = (await ask(web, None, 10)).identity
+    assert (identity.user.name, identity.team.domain) == ("", "")
 
 
 @pytest.mark.parametrize("answer", [None, "ok", []])
 async def test_an_answer_that_is_no_object_is_told_as_that(answer: object) -> None:
-    assert "no JSON object" in str(await refused(Web(answer)))
+    assert "not a JSON object" in str(await refused(Web(answer)))
 
 
 async def test_what_is_not_known_of_a_good_answer_is_left_out() -> None:
+    for odd in ([], {}, 5, None):
+        assert (await ask(Web(GOOD | {"resume": odd}), None, 10)).resume is None  # type: ignore[arg-type]
+    too_long = "9" * (MAX_POSITION + 1)  # the next rtm.connect would be refused for its length, and each one after it
+    assert (await ask(Web(GOOD | {"position": too_long}), None, 10)).position is None  # type: ignore[arg-type]
     web: Any = Web(GOOD | {"resume": "perhaps", "position": ["17"]})
     grant = await ask(web, None, 10)
     assert (grant.resume, grant.position, grant.clock_ahead, grant.identity.user.name) == (None, None, None, "")

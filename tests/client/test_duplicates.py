@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from drive import eventually
 from fake import FakeServer, message
-from tautwire.client.delivery.duplicates import LIFE, MAX_COUNT, MAX_SIZE, UNSTAMPED_LIFE, Duplicates
+from tautwire.client.delivery.duplicates import LIFE, MAX_COUNT, MAX_OWN, MAX_SIZE, UNSTAMPED_LIFE, Duplicates
 
 
 def event(number: int) -> bytes:
@@ -66,6 +66,34 @@ def test_positions_among_what_came_are_not_looked_for() -> None:
     repeats.take_over(1.0, positions=False)
     assert is_repeat(repeats, event(1), 1.0)
     assert not is_watching(repeats)
+
+
+def test_our_own_messages_that_got_their_ack_are_copies_once() -> None:
+    repeats = Duplicates()
+    payload = b'{"id":5,"type":"message","channel":"C1","text":"mine"}'
+    repeats.sent(payload, "1700000000.000007")
+    repeats.take_over(0.0, positions=True)
+    mine = b'{"type":"message","channel":"%s","user":"%s","ts":"1700000000.00000%d"%s}'
+    for other in (
+        mine % (b"C2", b"ME", 7, b""),
+        mine % (b"C1", b"YOU", 7, b""),
+        mine % (b"C1", b"ME", 8, b""),
+        mine % (b"C1", b"ME", 7, b',"subtype":"message_changed"'),
+    ):
+        assert not is_repeat(repeats, other, 1.0, "ME")
+    assert is_repeat(repeats, mine % (b"C1", b"ME", 7, b""), 1.0, "ME")
+    assert not is_repeat(repeats, mine % (b"C1", b"ME", 7, b""), 1.0, "ME")
+
+
+def test_only_the_last_ones_of_our_own_messages_are_remembered() -> None:
+    repeats = Duplicates()
+    for number in range(MAX_OWN + 1):
+        repeats.sent(b'{"type":"message","channel":"C1","text":"mine"}', f"1700000000.{number:06d}")
+    repeats.take_over(0.0, positions=True)
+    mine = b'{"type":"message","channel":"C1","user":"ME","ts":"1700000000.%06d"}'
+    assert not is_repeat(repeats, mine % 0, 1.0, "ME")
+    assert is_repeat(repeats, mine % 1, 1.0, "ME")
+    assert is_repeat(repeats, mine % MAX_OWN, 1.0, "ME")
 
 
 def test_an_attempt_that_came_to_nothing_is_forgotten() -> None:
