@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from tautwire.client.notices import Gap as Gap
     from tautwire.client.notices import Identity as Identity
     from tautwire.client.notices import Queue as Queue
+    from tautwire.client.notices import Ready as Ready
     from tautwire.client.notices import Resume as Resume
     from tautwire.client.rtm_client import RTMClient as RTMClient
     from tautwire.client.view.options import ViewOptions as ViewOptions
@@ -106,7 +107,7 @@ _HOMES = {
         "in_threads",
     ),
     "client.metrics": ("Metrics", "Run"),
-    "client.notices": ("Backfilled", "ClientState", "Closed", "Gap", "Identity", "Queue", "Resume"),
+    "client.notices": ("Backfilled", "ClientState", "Closed", "Gap", "Identity", "Queue", "Ready", "Resume"),
     "client.rtm_client": ("RTMClient",),
     "client.view.options": ("ViewOptions",),
     "client.view.view": ("View",),

@@ -241,7 +241,7 @@ def test_a_loop_that_a_handler_ends_is_a_closed_client(
     client.close()
 
 
-def test_it_installs_no_signal_handlers(client: BlockingRTMClient) -> None:
+def test_it_installs_no_signal_handlers_before_it_runs(client: BlockingRTMClient) -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
@@ -291,12 +291,14 @@ def test_ctrl_c_ends_a_program_promptly_though_a_handler_is_busy(fake: FakeServe
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "busy\n"
-    began = time.monotonic()
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=PATIENCE)
-    assert time.monotonic() - began < 4.0
-    assert "KeyboardInterrupt" in errors
-    assert process.returncode != 0
+    _, errors = process.communicate(timeout=PATIENCE)  # the handler would take a minute
+    if program == "never closed":  # run() is not there to handle the signal
+        assert "KeyboardInterrupt" in errors
+        assert process.returncode == -signal.SIGINT
+    else:
+        assert "Traceback" not in errors
+        assert process.returncode == 0
 
 
 @pytest.mark.parametrize("head", ["async def", "def"])
@@ -330,7 +332,7 @@ def test_ctrl_c_ends_a_program_though_a_handler_blocks_the_loop_for_ever(fake: F
     finally:
         process.kill()
         process.wait()
-    assert "KeyboardInterrupt" in errors
+    assert "KeyboardInterrupt" in errors  # it came before run(), in connect()
     assert errors.count("left behind") == 1
     assert peer.closed.wait(PATIENCE)
 

@@ -15,6 +15,7 @@ import pytest
 from subject import PATIENCE, Kind, MakeSubject, Subject, Talk, aside, eventually, stays
 from tautwire import Backoff, ClientClosed, MessageEvent, NotConnected, Rate
 from tautwire.client.notices import ClientState
+from tautwire.client.rtm_client import GRACE
 from tautwire.testing import FOREVER, BlockingWorkspace, Faults
 
 
@@ -282,18 +283,13 @@ if busy == "coroutine":
 if busy == "elsewhere":
     client.register(interrupt, MessageEvent)
 client.add_message_handler(lambda text: tell(b"heard"))
-try:
-    if kind == "asyncio":
-        asyncio.run(client.run())
-    else:
-        client.run()
-except KeyboardInterrupt:
-    print("interrupted", client.state.value, flush=True)
+number = asyncio.run(client.run()) if kind == "asyncio" else client.run()
+print(number.name, client.state.value, flush=True)
 """
 
 
 @pytest.mark.parametrize("busy", ["idle", "plain", "coroutine", "elsewhere"])
-def test_ctrl_c_ends_run_at_once(kind: Kind, busy: str, blocking_workspace: BlockingWorkspace, tmp_path: Path) -> None:
+def test_ctrl_c_ends_run_in_time(kind: Kind, busy: str, blocking_workspace: BlockingWorkspace, tmp_path: Path) -> None:
     program = tmp_path / "bot.py"
     program.write_text(PROGRAM)
     bot = blocking_workspace.person("bot")
@@ -315,7 +311,7 @@ def test_ctrl_c_ends_run_at_once(kind: Kind, busy: str, blocking_workspace: Bloc
         process.kill()  # or whatever goes wrong above would wait for it for ever
         process.wait()
 
-    assert out.endswith("interrupted closed\n")
+    assert out.endswith("SIGINT closed\n")
     assert "Traceback" not in err
     assert process.returncode == 0
-    assert took < 2.5
+    assert took < (GRACE + 2.5 if busy in ("plain", "coroutine") else 2.5)  # these take a minute, and get the grace

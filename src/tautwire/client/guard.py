@@ -6,8 +6,8 @@ leave something behind.
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import TypeVar, TypeVarTuple, Unpack
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from tautwire.client.log import LOG
 
@@ -57,3 +57,19 @@ async def finished(task: "asyncio.Task[T]") -> T:
     if cancelled is not None:
         raise cancelled
     return task.result()
+
+
+async def unless_hurried(work: Coroutine[Any, Any, object], hurry: asyncio.Event) -> bool:
+    """Await ``work``; return False if it was cancelled because ``hurry`` was set before its end."""
+    loop = asyncio.get_running_loop()
+    task, hurrying = loop.create_task(work), loop.create_task(hurry.wait())
+    try:
+        await asyncio.wait((task, hurrying), return_when=asyncio.FIRST_COMPLETED)
+        is_done = task.done()
+    finally:
+        task.cancel()
+        hurrying.cancel()
+        await asyncio.wait((task, hurrying))
+    if is_done:
+        task.result()
+    return is_done

@@ -100,6 +100,25 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class Ready:
+    """A connection had its hello and delivers; given to ready handlers."""
+
+    identity: Identity
+    """Who is connected, and where."""
+    is_first: bool
+    """Whether this is the client's first connection."""
+    resume: Resume | None
+    """What the server said about the events since the last connection; None from a server that says nothing."""
+    gap: Gap | None
+    """How long the client was away; None for the first connection, and for one that took over without a break."""
+
+    @property
+    def may_miss_events(self) -> bool:
+        """Whether events since the last connection may be lost: there was a gap, and the server does not fill it."""
+        return self.gap is not None and not self.gap.is_filled
+
+
+@dataclass(frozen=True, slots=True)
 class Backfilled:
     """A filling is over, and its events are with the handlers; given to back-fill handlers."""
 

@@ -5,6 +5,7 @@ A ``Supervisor`` keeps a connection up, a ``Delivery`` brings what it says to th
 """
 
 import asyncio
+import signal
 import ssl as ssl_module
 from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
@@ -21,19 +22,20 @@ from tautwire.client.connection.replies import Reply
 from tautwire.client.connection.rtm_connect import ask
 from tautwire.client.connection.supervisor import Supervisor
 from tautwire.client.delivery.delivery import Delivery, measured
-from tautwire.client.errors import NotConnected
-from tautwire.client.guard import finished
+from tautwire.client.errors import ClientClosed, ConnectError, NotConnected
 from tautwire.client.handlers.callbacks import Callbacks
 from tautwire.client.handlers.dispatcher import Dispatcher
 from tautwire.client.handlers.queues import HANDLER
-from tautwire.client.handlers.registry import HandlerRegistry
+from tautwire.client.lifecycle.closing import Closing
+from tautwire.client.lifecycle.hooks import LifecycleHooks
+from tautwire.client.lifecycle.lifecycle import Lifecycle
 from tautwire.client.metrics import Metrics, guarded
 from tautwire.client.net.web_client import connect_client, reading_client, web_client
-from tautwire.client.notices import ClientState, Identity
+from tautwire.client.notices import ClientState, Identity, Ready
 from tautwire.client.sending.sending import Sending, said, users
 from tautwire.client.sending.unanswered import UnansweredSends, first_id
 from tautwire.client.settings import Offline, Settings
-from tautwire.client.signals import waking
+from tautwire.client.signals import stopping, waking
 from tautwire.client.view.loader import Loader
 from tautwire.client.view.options import ViewOptions
 from tautwire.client.view.view import View
@@ -79,7 +81,7 @@ class ClientOptions(TypedDict, total=False):
     view: ViewOptions | None
 
 
-class RTMClient(HandlerRegistry):
+class RTMClient(LifecycleHooks):
     """A typed RTM client for asyncio. Handlers may come and go from any thread.
 
     All coroutine methods are for the loop that the client was connected on, until it is disconnected; on any other loop
@@ -128,7 +130,7 @@ class RTMClient(HandlerRegistry):
         hooks = None if metrics is None else guarded(metrics)
         self._metrics = hooks or Metrics()
         callbacks = Callbacks(dispatcher.flow, hooks)
-        super().__init__(dispatcher, callbacks)
+        super().__init__(dispatcher, callbacks, Lifecycle(callbacks, dispatcher.flow, settings, hooks))
         dispatcher.attach(callbacks.handler_failed, callbacks.unreadable, self)
         dispatch: Callable[[Event], None] = dispatcher.dispatch
         if hooks is not None:
@@ -144,18 +146,20 @@ class RTMClient(HandlerRegistry):
 
         unanswered = UnansweredSends()
         self._supervisor = Supervisor(self._open, settings)
+        hello = self.lifecycle.hello
         self.delivery = Delivery(
-            dispatcher, callbacks, unanswered, self._metrics, dispatch, filler=filler, loader=self._loader
+            dispatcher, callbacks, unanswered, self._metrics, dispatch, hello, filler=filler, loader=self._loader
         )
         """The receiving half; not for users."""
         self.sending = Sending(
             self._supervisor, unanswered, callbacks, settings, metrics=hooks, filler=filler, view=view
         )
         """The sending half; not for users."""
-        self._supervisor.observers = (self.delivery, self.sending)
+        self._supervisor.observers = (self.delivery, self.sending, self.lifecycle)
         self._identity: Identity | None = None
         self._last: Connection | None = None
-        self._closing: asyncio.Task[None] | None = None
+        self.closing = Closing(self.lifecycle, self._end_connections, self._close_handlers)
+        """The end; not for users."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.state.value} at {self.settings.base_url}>"
@@ -240,12 +244,38 @@ class RTMClient(HandlerRegistry):
             ClientClosed: after close().
         """
         self._supervisor.check_loop()
-        await self._supervisor.connect()
+        try:
+            await self.lifecycle.start()
+            await self._supervisor.connect()
+        except ConnectError as error:
+            raise error.with_traceback(None) from None  # a traceback shows the caller, not the inside of the client
+
+    async def wait_ready(self, timeout: float | None = None) -> Ready:  # noqa: ASYNC109 (as on the blocking client)
+        """Wait until the client is connected, and return what its last hello brought.
+
+        It begins no connection by itself, but waits for one, also before ``run()`` in another task has begun.
+
+        Args:
+            timeout: seconds; None for no limit.
+
+        Raises:
+            TimeoutError: the client was not ready in time.
+            ConnectRefused, ClientClosed: it never will be.
+            RuntimeError: the caller is an on_start handler.
+        """
+        self._supervisor.check_loop()
+        if self.failure is not None:
+            raise self.failure.with_traceback(None)
+        return await self.lifecycle.wait_ready(timeout)
 
     async def reconnect(self) -> None:
         """Replace the connection by a new one, and return after its hello. The old one delivers until then."""
         self._supervisor.check_loop()
-        await self._supervisor.reconnect()
+        try:
+            await self.lifecycle.start()
+            await self._supervisor.reconnect()
+        except ConnectError as error:
+            raise error.with_traceback(None) from None
 
     async def disconnect(self) -> None:
         """End the connection; connect() makes another. Handlers finish what was delivered. Safe in every state."""
@@ -253,71 +283,89 @@ class RTMClient(HandlerRegistry):
         await self._supervisor.stop()
         await self.delivery.stop_reading()
 
-    async def run(self) -> None:
-        """Connect and serve until the client is disconnected or closed, then close it.
+    async def run(self, *, handle_signals: bool = True, grace: float = GRACE) -> signal.Signals | None:
+        """Connect and serve until the client is disconnected or closed, or a signal comes, then close it.
 
         Unlike connect(), a first attempt that fails is repeated, unless ``auto_reconnect`` is off. Cancelling this ends
         the client at once.
+
+        The first SIGINT (Ctrl-C) or SIGTERM closes the client. The second raises KeyboardInterrupt or ends the process.
+        Only in the main thread, and not where a signal is ignored or has a handler of the program's own.
+
+        Args:
+            handle_signals: False leaves signals to the program around this, such as a library's or a TaskGroup's.
+            grace: seconds for handlers to finish; see ``close``.
+
+        Returns:
+            The signal that ended it, else None. A script that ends then has the exit status 0.
 
         Raises:
             ConnectRefused: the server will not have us; ``state`` stays FAILED and ``failure`` says why.
             ConnectError: the first attempt failed, and ``auto_reconnect`` is off.
             NotConnected: the client's own tasks were cancelled from outside.
             ClientClosed: after close().
+            Exception: what an on_start handler raised.
         """
         self._supervisor.check_loop()
-        try:
-            with waking(asyncio.get_running_loop()):
+        if self.closing.has_begun:
+            raise ClientClosed
+        loop = asyncio.get_running_loop()
+        came: list[signal.Signals] = []
+
+        def stop(number: signal.Signals) -> None:
+            came.append(number)
+            loop.call_soon_threadsafe(self.closing.begin_for, number, grace)
+
+        with stopping(stop, wanted=handle_signals), waking(loop):
+            try:
+                await self.lifecycle.start()
                 await self._supervisor.run()
-        except asyncio.CancelledError:
-            await self._close_in_any_case(0.0)
-            raise
-        finally:
-            await self._close_in_any_case(GRACE)
+            except asyncio.CancelledError:
+                await self.closing.finish(0.0)
+                raise
+            except ConnectError as error:
+                raise error.with_traceback(None) from None
+            except ClientClosed:
+                if not self.closing.has_begun:
+                    raise
+            finally:
+                await self.closing.finish(grace)
+        return came[0] if came else None
 
     async def close(self, grace: float = GRACE) -> None:
         """End everything for good: no task, thread or socket is left. Safe in every state, any number of times.
 
         Args:
-            grace: seconds for handlers to finish; what runs longer is cancelled. All in all it takes about two
-                seconds more at most. A thread that does not end is left behind, with a line in the log.
+            grace: seconds for on_stop handlers, and then for the other handlers, to finish; what runs longer is
+                cancelled. All in all it takes about two seconds more at most. A thread that does not end is left
+                behind, with a line in the log.
         """
         await self.close_for(HANDLER.get() or asyncio.current_task(), grace)
 
     async def close_for(self, caller: object, grace: float) -> None:
         """As ``close``; ``caller`` is the task or thread that waits, in case it is a handler's."""
-        await asyncio.shield(self._begin_to_close(grace, caller))
-
-    async def _close_in_any_case(self, grace: float) -> None:
-        """As ``close``, but a cancellation does not make it return early: nothing is left then, either."""
-        await finished(self._begin_to_close(grace, asyncio.current_task()))
-
-    def _begin_to_close(self, grace: float, caller: object) -> asyncio.Task[None]:
         self._supervisor.check_loop()
-        if self._closing is None:
-            self._closing = asyncio.get_running_loop().create_task(self._end(grace, caller))
-        return self._closing
+        await asyncio.shield(self.closing.begin(grace, caller))
 
-    async def _end(self, grace: float, caller: object) -> None:
+    async def _end_connections(self) -> None:
         try:
             await self._supervisor.close()
         finally:
             self.sending.unanswered.give_up()
             await self.delivery.stop_reading()
-            await self._close_handlers(grace, caller)
 
     async def __aenter__(self) -> Self:
         try:
             await self.connect()
         except BaseException:
-            await self._close_in_any_case(GRACE)
+            await self.closing.finish(GRACE)
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._close_in_any_case(GRACE)
+        await self.closing.finish(GRACE)
 
     async def _open(self, supervisor: Supervisor) -> Connection:
         old = supervisor.connection

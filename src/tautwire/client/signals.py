@@ -1,4 +1,5 @@
-"""Lets Ctrl-C through at once, without a signal handler of our own.
+"""Signals that end a program: ``stopping`` turns the first SIGINT or SIGTERM into a call, and ``waking``, ``result_of``
+and ``joined`` see that no wait is deaf to signals.
 
 Python notes a signal when it arrives and handles it when the main thread runs its next instruction. A signal that comes
 just before the main thread begins to wait, or that the system gives to another thread, does not end that wait: the
@@ -12,6 +13,7 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from functools import partial
 from time import monotonic
 from typing import Any, Final, TypeVar
 
@@ -19,6 +21,70 @@ T = TypeVar("T")
 
 _GLANCE: Final = 0.5
 """Seconds after which a blocked thread looks up."""
+
+
+_STOPS: Final = (signal.SIGINT, signal.SIGTERM)
+
+Stop = Callable[[signal.Signals], None]
+
+_stops: list[Stop] = []
+"""What the first signal calls. Only the main thread is at work on this and the next two."""
+
+_before: dict[signal.Signals, Any] = {}
+"""The handlers there were before ours."""
+
+
+@contextmanager
+def stopping(stop: Stop, *, wanted: bool = True) -> Iterator[None]:
+    """While this lasts, the first SIGINT or SIGTERM calls ``stop``, and the second does what Python does by default.
+
+    Several may be at it: the first signal calls all of them. Nothing happens outside the main thread, nor for a signal
+    that is ignored (as with nohup) or has a handler of the program's own.
+
+    Args:
+        stop: called between two instructions of the main thread: it must be short, and neither lock nor log.
+        wanted: False does nothing at all.
+    """
+    if not wanted or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _stops.append(stop)
+    if len(_stops) == 1:
+        for number in _STOPS:
+            handler = signal.getsignal(number)
+            if _is_default(handler):
+                _before[number] = handler
+                signal.signal(number, _stop)
+    try:
+        yield
+    finally:
+        _stops.remove(stop)
+        if not _stops:
+            for number, handler in _before.items():
+                if signal.getsignal(number) in (_stop, _DEFAULTS[number]):  # else it was changed meanwhile
+                    signal.signal(number, handler)
+            _before.clear()
+
+
+def _stop(number: int, _frame: object) -> None:
+    for each in _before:
+        signal.signal(each, _DEFAULTS[each])
+    for stop in tuple(_stops):
+        stop(signal.Signals(number))
+
+
+_DEFAULTS: Final[dict[signal.Signals, Any]] = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+}
+
+
+def _is_default(handler: object) -> bool:
+    """Return whether a signal is left to Python, or to ``asyncio.run``, which cancels its task on SIGINT."""
+    if handler in _DEFAULTS.values():
+        return True
+    method = handler.func if isinstance(handler, partial) else None
+    return isinstance(getattr(method, "__self__", None), asyncio.Runner)
 
 
 @contextmanager

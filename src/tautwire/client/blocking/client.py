@@ -4,34 +4,43 @@ Nothing is decided here. Each verb hands its coroutine to the loop and waits for
 alike by construction. Why it is no generated twin: docs/adr/0003-blocking-client.md.
 """
 
+import signal
 import threading
 from collections.abc import Coroutine, Iterable, Mapping
 from contextlib import suppress
+from time import monotonic
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack, cast, overload
+from typing import Any, Final, Self, TypeVar, Unpack, cast, overload
 
 from slack_sdk.web import WebClient
 
 from tautwire.client.blocking.loop_thread import LoopThread
-from tautwire.client.errors import ClientClosed
+from tautwire.client.errors import ClientClosed, ConnectError
 from tautwire.client.handlers.dispatcher import Dispatcher
-from tautwire.client.handlers.registry import HandlerRegistry
+from tautwire.client.lifecycle.hooks import LifecycleHooks
 from tautwire.client.net.web_client import blocking_web_client
-from tautwire.client.notices import ClientState, Identity
+from tautwire.client.notices import ClientState, Identity, Ready
 from tautwire.client.rtm_client import GRACE, ClientOptions, RTMClient
 from tautwire.client.sending.sending import said
+from tautwire.client.signals import stopping
 from tautwire.client.view.view import View
 from tautwire.protocol.frames import Ack, Message, PingMessage, Pong, PresenceQuery, PresenceSub, Tickle, Typing
 from tautwire.protocol.tokens import Token
 
 R = TypeVar("R")
 
+_BLOCKED: Final = 1.0
+"""Seconds after a signal until a loop that did not notice it counts as blocked."""
 
-class BlockingRTMClient(HandlerRegistry):
+_SLACK: Final = 3.0
+"""Seconds on top of the grace that an end after a signal may take."""
+
+
+class BlockingRTMClient(LifecycleHooks):
     """A typed RTM client for programs without a loop, or beside one: from any thread, in a shell, in a notebook.
 
     Plain handlers run in threads of their own, where they may call every method of the client and ``web``. The first
-    call starts a background thread; ``close`` ends it. No signal handler is installed.
+    call starts a background thread; ``close`` ends it. Signals are handled while ``run`` is at work only.
 
     Takes the arguments of ``RTMClient``.
     """
@@ -46,7 +55,7 @@ class BlockingRTMClient(HandlerRegistry):
         except BaseException:
             dispatcher.put_before(None)
             raise
-        super().__init__(self._client.dispatcher, self._client.callbacks)
+        super().__init__(self._client.dispatcher, self._client.callbacks, self._client.lifecycle)
         self.settings = self._client.settings
         """See ``RTMClient.settings``."""
         self.web: WebClient = blocking_web_client(self.settings)
@@ -104,34 +113,58 @@ class BlockingRTMClient(HandlerRegistry):
 
     def connect(self) -> None:
         """See ``RTMClient.connect``. Events reach their handlers from now on, whatever this thread does."""
-        self._wait(self._client.connect())
+        self._wait_connected(self._client.connect())
+
+    def wait_ready(self, timeout: float | None = None) -> Ready:
+        """See ``RTMClient.wait_ready``."""
+        return self._wait_connected(self._client.wait_ready(timeout))
 
     def reconnect(self) -> None:
         """See ``RTMClient.reconnect``."""
-        self._wait(self._client.reconnect())
+        self._wait_connected(self._client.reconnect())
 
     def disconnect(self) -> None:
         """See ``RTMClient.disconnect``."""
         with suppress(ClientClosed):
             self._wait(self._client.disconnect())
 
-    def run(self) -> None:
-        """See ``RTMClient.run``. Ctrl-C ends it at once, or within three seconds if a handler blocks the loop.
+    def run(self, *, handle_signals: bool = True, grace: float = GRACE) -> signal.Signals | None:
+        """See ``RTMClient.run``. A signal ends it in time also if a handler blocks the loop: that one is left behind.
 
         Raises:
             ClientClosed: the client was closed before, or a handler ended its loop.
         """
         background = self._started()  # a caller that must not wait gets its error before anything changes
-        try:
-            background.wait(self._client.run())
-        except BaseException as error:
-            was_closed = self._is_closed and isinstance(error, ClientClosed)
-            self.close(grace=0.0)
-            if not was_closed:
-                raise
-        self.close()
+        came: list[tuple[signal.Signals, float]] = []
+        heard = threading.Event()
+
+        def hear() -> None:
+            heard.set()
+            self._client.closing.begin_for(came[0][0], grace)
+
+        def stop(number: signal.Signals) -> None:
+            came.append((number, monotonic()))
+            with suppress(RuntimeError):  # the loop is closed
+                background.loop.call_soon_threadsafe(hear)
+
+        def is_late() -> bool:
+            since = monotonic() - came[0][1] if came else 0.0
+            return since > grace + _SLACK or (since > _BLOCKED and not heard.is_set())
+
+        with stopping(stop, wanted=handle_signals):
+            try:
+                background.wait(self._client.run(handle_signals=False, grace=grace), is_late)
+            except BaseException as error:
+                is_wanted = bool(came) or self._is_closed
+                self.close(grace=0.0)
+                if isinstance(error, ConnectError):
+                    raise error.with_traceback(None) from None
+                if not (is_wanted and isinstance(error, ClientClosed)):
+                    raise
+            self.close()
         if background.fault is not None:
             raise ClientClosed from background.fault
+        return came[0][0] if came else None
 
     def close(self, grace: float = GRACE) -> None:
         """See ``RTMClient.close``. Ends the background thread as well, or leaves it behind if a handler blocks it.
@@ -228,6 +261,18 @@ class BlockingRTMClient(HandlerRegistry):
 
     # -- the loop -------------------------------------------------------------------------------------------
 
+    def _wait_connected(self, work: Coroutine[Any, Any, R]) -> R:
+        """As ``_wait``, for what waits for a connection."""
+        try:
+            self._client.lifecycle.check_caller(threading.current_thread())
+        except RuntimeError:
+            work.close()
+            raise
+        try:
+            return self._wait(work)
+        except ConnectError as error:
+            raise error.with_traceback(None) from None  # a traceback shows the caller, not the inside of the client
+
     def _wait(self, work: Coroutine[Any, Any, R]) -> R:
         """Run a coroutine on the loop and wait for its outcome."""
         try:
@@ -250,8 +295,10 @@ class BlockingRTMClient(HandlerRegistry):
                     self._background = LoopThread(self._client.close_for)
         if self._background is not None:
             self._background.check_caller()
-        if self._background is None or self._is_over:
+        if self._background is None or self._background.is_over:
             raise ClientClosed from None if self._background is None else self._background.fault
+        if self._is_closed and not self._client.lifecycle.is_stopping_in(threading.current_thread()):
+            raise ClientClosed
         return self._background
 
     @property

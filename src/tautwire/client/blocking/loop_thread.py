@@ -71,14 +71,18 @@ class LoopThread:
                 "threading.Thread(target=client.close).start()"
             )
 
-    def wait(self, work: Coroutine[Any, Any, R]) -> R:
+    def wait(self, work: Coroutine[Any, Any, R], unless: Callable[[], bool] = lambda: False) -> R:
         """Run a coroutine on the loop and wait for its outcome.
+
+        Args:
+            work: the coroutine.
+            unless: whether its end is not waited for any more; asked every half second.
 
         Raises:
             ClientClosed: the loop has ended or will not answer any more, or the work was cancelled.
         """
         try:
-            return result_on(self.loop, work, unless=lambda: self.is_over)
+            return result_on(self.loop, work, unless=lambda: self.is_over or unless())
         except concurrent.futures.CancelledError:
             raise ClientClosed from self.fault
 

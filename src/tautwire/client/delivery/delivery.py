@@ -24,7 +24,7 @@ from tautwire.client.handlers.callbacks import Callbacks
 from tautwire.client.handlers.dispatcher import Dispatcher
 from tautwire.client.log import LOG
 from tautwire.client.metrics import Metrics
-from tautwire.client.notices import ClientState, Closed, Gap, Resume
+from tautwire.client.notices import ClientState, Closed, Gap, Ready, Resume
 from tautwire.client.sending.unanswered import UnansweredSends
 from tautwire.client.view.loader import Loader
 from tautwire.protocol.events import Event, MessageEvent
@@ -40,6 +40,7 @@ class Delivery(Observer):
         unanswered: sends that a replayed message may settle.
         metrics: the hooks to call; they must not raise.
         dispatch: what gives an event to its handlers, metrics included; see ``measured``.
+        hello: called with a ``Ready`` when events begin to come from a connection.
         filler: fills gaps from the history of channels.
         loader: keeps the local view.
     """
@@ -51,6 +52,7 @@ class Delivery(Observer):
         unanswered: UnansweredSends,
         metrics: Metrics,
         dispatch: Callable[[Event], None],
+        hello: Callable[[Ready], None],
         *,
         filler: Filler | None = None,
         loader: Loader | None = None,
@@ -67,6 +69,9 @@ class Delivery(Observer):
         self._metrics = metrics
         self._filler = filler
         self._loader = loader
+        self._hello = hello
+        self._is_first = True
+        self._gap: Gap | None = None  # of the connection that was opened last
         self._deliver = _pipeline(dispatch, filler, loader)
         self._last = b""
         self._awaits_replay = False
@@ -150,7 +155,7 @@ class Delivery(Observer):
 
     def connection_opened(self, new: Connection) -> None:
         """See ``Observer``. Deliver from the new connection, and report what happened in between."""
-        for step in (self._go_on, self._look_up, self._report_gap):
+        for step in (self._go_on, self._look_up, self._report_gap, self._report_hello):
             isolated(step, new)
 
     def _go_on(self, new: Connection) -> None:
@@ -160,7 +165,6 @@ class Delivery(Observer):
         if answer.resume is not Resume.RESUMED:
             self.position = answer.position
         self.duplicates.take_over(elapsed(), positions=answer.resume is not None)
-        LOG.info("connected as %s to %s", answer.identity.user.id, answer.identity.team.domain)
 
     def _look_up(self, new: Connection) -> None:
         """Begin to read the view, and note the server's clock for back-fill."""
@@ -170,6 +174,7 @@ class Delivery(Observer):
             self._filler.connected(new.answer.clock_ahead)
 
     def _report_gap(self, new: Connection) -> None:
+        self._gap = None
         if self._away_since is None:
             return
         heard_at, reason = self._away_since
@@ -178,11 +183,16 @@ class Delivery(Observer):
         began = ended - timedelta(seconds=elapsed() - heard_at)  # also if the clock was set meanwhile
         resume, filler = new.answer.resume, self._filler
         if resume is Resume.RESUMED or filler is None:
-            self._callbacks.gaps.publish(Gap(began, ended, reason, resume))
+            self._gap = Gap(began, ended, reason, resume)
+            self._callbacks.gaps.publish(self._gap)
         else:
-            gap = Gap(began, ended, reason, resume, filling=filler.ids)
+            self._gap = gap = Gap(began, ended, reason, resume, filling=filler.ids)
             self._callbacks.gaps.publish(gap)
             filler.fill(gap)
+
+    def _report_hello(self, new: Connection) -> None:
+        is_first, self._is_first = self._is_first, False
+        self._hello(Ready(new.answer.identity, is_first, new.answer.resume, self._gap))
 
     def connection_closed(
         self, connection: Connection, ended: Ended, *, was_replaced: bool, will_reconnect: bool

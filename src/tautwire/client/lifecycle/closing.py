@@ -1,0 +1,81 @@
+"""The end of a client: it comes once, in order, and in bounded time, however many callers want it.
+
+    on_stop handlers ─► connections ─► handlers
+
+``client/rtm_client`` says how connections and handlers end.
+"""
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from tautwire.client.guard import finished, unless_hurried
+from tautwire.client.lifecycle.lifecycle import Lifecycle
+from tautwire.client.log import LOG
+
+_STOP_GRACE: Final = 1.0
+"""Seconds on_stop handlers get at least, also if there is no grace."""
+
+
+class Closing:
+    """The end of one client.
+
+    Args:
+        lifecycle: has the on_stop handlers.
+        end_connections: ends the connections and what else makes events.
+        end_handlers: ends the handlers, given the seconds of grace and the task or thread that is not waited for.
+    """
+
+    def __init__(
+        self,
+        lifecycle: Lifecycle,
+        end_connections: Callable[[], Coroutine[Any, Any, None]],
+        end_handlers: Callable[[float, object], Coroutine[Any, Any, None]],
+    ) -> None:
+        self._lifecycle = lifecycle
+        self._end_connections = end_connections
+        self._end_handlers = end_handlers
+        self._task: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()  # set when the grace is over early
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the client closes or is closed."""
+        return self._task is not None
+
+    def begin(self, grace: float, caller: object) -> "asyncio.Task[None]":
+        """Return the task that closes the client. The first call begins it; the arguments of a later one do nothing."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._close(grace, caller))
+        return self._task
+
+    def begin_for(self, number: signal.Signals, grace: float) -> None:
+        """Begin to close because of a signal."""
+        LOG.info("%s: closing, within about %g s; a second signal ends the program at once", number.name, grace)
+        self.begin(grace, None)
+
+    async def finish(self, grace: float) -> None:
+        """Close, and return when nothing is left, also if this is cancelled: then the grace is over at once."""
+        if self._task is not None and grace <= 0:
+            self._hurry.set()
+        task = self.begin(grace, asyncio.current_task())
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            self._hurry.set()
+            await finished(task)
+            raise
+
+    async def _close(self, grace: float, caller: object) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            await self._lifecycle.stop(max(grace, _STOP_GRACE), self._hurry)
+        finally:
+            left = grace - (loop.time() - began)
+            try:
+                await self._end_connections()
+            finally:
+                if left <= 0 or not await unless_hurried(self._end_handlers(left, caller), self._hurry):
+                    await self._end_handlers(0.0, caller)

@@ -1,0 +1,156 @@
+"""A user's function without arguments: run as a handler is, but its end is awaited. And jobs, which run one again and
+again.
+
+A coroutine function runs on the loop, a plain one in a thread. ``client/lifecycle/lifecycle`` says when.
+"""
+
+import asyncio
+import inspect
+import math
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from tautwire.client.backpressure import Backpressure
+from tautwire.client.handlers.binding import Binding, Report, refuse_coroutine
+from tautwire.client.handlers.callbacks import HandlerList
+
+Function = Callable[[], object]
+
+
+class Step:
+    """One function, ready to be run.
+
+    Args:
+        function: a coroutine function or a plain one, without arguments.
+        report: gets what the function raises.
+        flow: the client's; a step never fills a queue.
+        raises: whether ``run`` raises what the function raises, instead of reporting it.
+    """
+
+    def __init__(self, function: Function, report: Report, flow: Backpressure, *, raises: bool = False) -> None:
+        self.function = function
+        self.name: str = getattr(function, "__qualname__", None) or type(function).__qualname__
+        self._raises = raises
+        self._runner: object = None
+        self._handlers: HandlerList[asyncio.Future[None]] = HandlerList(report, flow)
+        call = self._async_call() if _is_async(function) else self._plain_call()
+        call.__qualname__ = self.name
+        self._handlers.add(call)
+
+    @property
+    def bindings(self) -> tuple[Binding[Any], ...]:
+        """What has to be closed with the client."""
+        return self._handlers.bindings
+
+    def is_run_by(self, runner: object) -> bool:
+        """Return whether this task or thread is at work on the function now."""
+        return runner is not None and runner is self._runner
+
+    def stop(self) -> None:
+        """Run the function no more; a run that is under way goes on."""
+        for binding in self.bindings:
+            self._handlers.remove(binding)
+
+    async def run(self) -> None:
+        """Run the function and wait for its end. If this is cancelled, the function goes on until the client closes."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._handlers.publish(done)
+        await done
+
+    def _async_call(self) -> Callable[["asyncio.Future[None]"], Any]:
+        function: Callable[[], Any] = self.function
+
+        async def call(done: "asyncio.Future[None]") -> None:
+            self._runner = asyncio.current_task()
+            error: BaseException | None = None
+            try:
+                await function()
+            except BaseException as raised:
+                error = raised
+                if not self._raises or isinstance(raised, asyncio.CancelledError):
+                    raise
+            finally:
+                self._runner = None
+                _settle(done, error if self._raises else None)
+
+        return call
+
+    def _plain_call(self) -> Callable[["asyncio.Future[None]"], Any]:
+        def call(done: "asyncio.Future[None]") -> None:
+            self._runner = threading.current_thread()
+            error: BaseException | None = None
+            try:
+                refuse_coroutine(self.function())
+            except BaseException as raised:
+                error = raised
+                if not self._raises:
+                    raise
+            finally:
+                self._runner = None
+                loop = done.get_loop()
+                if not loop.is_closed():  # a thread that was left behind
+                    loop.call_soon_threadsafe(_settle, done, error if self._raises else None)
+
+        return call
+
+
+class Job:
+    """A function that runs every so often, one run after the other.
+
+    Args:
+        step: the function.
+        seconds: from the beginning of one run to the beginning of the next.
+        at_once: whether the first run begins at once instead of after ``seconds``.
+    """
+
+    def __init__(self, step: Step, seconds: float, *, at_once: bool) -> None:
+        self.step = step
+        self._seconds = seconds
+        self._at_once = at_once
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Begin to run it. Called on the loop, once."""
+        self._task = asyncio.get_running_loop().create_task(self._keep())
+
+    def end(self) -> "asyncio.Task[None] | None":
+        """Begin no other run; return the task that ends. A run that is under way goes on."""
+        if self._task is not None:
+            self._task.cancel()
+        return self._task
+
+    async def _keep(self) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time() + (0.0 if self._at_once else self._seconds)
+        while True:
+            await asyncio.sleep(due - loop.time())
+            await self.step.run()
+            due = next_due(due, self._seconds, loop.time())
+
+
+def next_due(due: float, seconds: float, now: float) -> float:
+    """Return when a job runs next that was due at a time and is over now.
+
+    All runs are due at multiples of ``seconds`` after the first one, so they do not drift. Those that came due while
+    a run was under way are left out, so they do not pile up.
+    """
+    return due + seconds * max(1, math.ceil((now - due) / seconds))
+
+
+def _is_async(function: object) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+
+
+def _settle(done: "asyncio.Future[None]", error: BaseException | None) -> None:
+    """End the wait for a function. On the loop."""
+    if done.done():
+        return
+    if error is None:
+        done.set_result(None)
+    elif isinstance(error, asyncio.CancelledError):
+        done.cancel()
+    elif isinstance(error, StopIteration):  # which a future refuses
+        done.set_exception(RuntimeError("an on_start handler raised StopIteration"))
+    else:
+        done.set_exception(error)
