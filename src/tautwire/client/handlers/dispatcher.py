@@ -1,9 +1,12 @@
 """Picks the handlers of an event and gives it to them.
 
-A handler is bound to an event class, to a type name with or without subtype, to all events (``"*"``), to those that
-nobody else wants (``"?"``), or to messages by their text (``hears``). The choice for an event class is made once and
-kept until a handler is added or removed, so that an event costs one lookup; but for choices by text.
-How a handler is run stands in ``client/handlers/binding``; what happens to its errors is the owner's matter.
+A handler is for events of a kind (``client/handlers/selectors``), perhaps only for messages with some text
+(``hears``, ``client/handlers/text_filter``) or under a condition (``when=``, ``client/handlers/predicates``).
+The handlers of a class of events are looked up once and kept until a handler is added or removed, so that an event
+costs one lookup; texts and conditions are asked for each event.
+
+What a handler is called with stands in ``client/handlers/arguments``, how it is run in ``client/handlers/binding``;
+what happens to its errors is the owner's matter.
 """
 
 import re
