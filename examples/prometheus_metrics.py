@@ -5,7 +5,6 @@ http://127.0.0.1:9108/metrics (METRICS_PORT for another port). Ctrl-C ends it.
 """
 
 import asyncio
-import contextlib
 import os
 from collections import Counter as Count
 from collections.abc import Iterator
@@ -101,5 +100,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(main())
+    asyncio.run(main())

@@ -289,7 +289,7 @@ class RTMClient(LifecycleHooks):
         Unlike connect(), a first attempt that fails is repeated, unless ``auto_reconnect`` is off. Cancelling this ends
         the client at once.
 
-        The first SIGINT (Ctrl-C) or SIGTERM closes the client. The second raises KeyboardInterrupt or ends the process.
+        A first SIGINT (Ctrl-C) or SIGTERM closes the client; a second raises KeyboardInterrupt or ends the process.
         Only in the main thread, and not where a signal is ignored or has a handler of the program's own.
 
         Args:

@@ -53,6 +53,8 @@ class Settings:
     auto_reconnect: bool = True
     patience: Patience = field(default_factory=Patience)
     backoff: Backoff = field(default_factory=Backoff)
+    is_default_address: bool = False
+    """Whether ``base_url`` is Slack's because nothing else was said."""
 
     def __post_init__(self) -> None:
         check_seconds("connect_timeout", self.connect_timeout)
@@ -96,7 +98,7 @@ class Settings:
             raise ConfigError("no token: give token=…, or set SLACK_BOT_TOKEN")
         if ca_file is not None:
             ssl = _trusting(ca_file, ssl)
-        names = [each.name for each in fields(cls)]
+        names = [each.name for each in fields(cls) if each.name != "is_default_address"]
         for name in others:
             if name not in names:
                 close = difflib.get_close_matches(name, names, 1)
@@ -104,7 +106,15 @@ class Settings:
         for name in ("patience", "backoff"):
             if others.get(name, ...) is None:
                 del others[name]
-        return cls(token=token, base_url=_api_address(base_url), ssl=ssl, **others)  # type: ignore[arg-type]
+        is_default = base_url is None and "SLACK_API_URL" not in os.environ
+        return cls(token=token, base_url=_api_address(base_url), ssl=ssl, is_default_address=is_default, **others)  # type: ignore[arg-type]
+
+    @property
+    def address_note(self) -> str:
+        """What an error says about where the address came from; "" if it was given."""
+        if not self.is_default_address:
+            return ""
+        return f"base_url is Slack's own address, {self.base_url}, because SLACK_API_URL is not set"
 
     def proxy_for(self, url: str) -> str | None:
         """Return the proxy to use for a URL: the one that was set, else what HTTP(S)_PROXY and NO_PROXY say.

@@ -17,7 +17,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from tautwire.client.errors import ConnectError, ConnectRefused, RateLimited
 from tautwire.client.net.bounded import NO_OBJECT
-from tautwire.client.net.reasons import WANTS_CREDENTIALS, explain, refused_by_proxy
+from tautwire.client.net.reasons import WANTS_CREDENTIALS, explain, is_unreachable, refused_by_proxy
 from tautwire.client.net.refusals import header, read_refusal
 from tautwire.client.notices import Identity, Resume, SelfTeam, SelfUser
 from tautwire.session.client import MAX_POSITION
@@ -98,6 +98,8 @@ async def ask(web: AsyncWebClient, position: str | None, within: float) -> Conne
     except ConnectError:
         raise
     except Exception as error:  # noqa: BLE001 (whatever breaks between us and the API, the next try may work)
+        if is_unreachable(error):
+            raise ConnectError(f"cannot reach {web.base_url}: {explain(error)}") from None
         raise ConnectError(f"rtm.connect failed: {explain(error)}") from None
 
 
@@ -167,7 +169,8 @@ def _refusal(error: SlackApiError, *, is_relayed: bool) -> ConnectError:
         return ConnectError(f"rtm.connect failed: {refusal.code}")
     if is_relayed and refusal.status in WANTS_CREDENTIALS:  # the API itself refuses with an error code
         return ConnectError(f"rtm.connect failed: {refused_by_proxy(refusal.status)}")
-    return ConnectError(f"rtm.connect failed: HTTP status {refusal.status}")
+    advice = ": does base_url end in /api/ ?" if refusal.status == 404 else ""
+    return ConnectError(f"rtm.connect failed: HTTP status {refusal.status}{advice}")
 
 
 def _clock_ahead(response: object) -> float | None:

@@ -24,6 +24,7 @@ from typing import Final
 from tautwire.client.connection.budget import allowance_for
 from tautwire.client.connection.connection import Connection
 from tautwire.client.connection.handover import REPLACED, Handover
+from tautwire.client.connection.observer import Observer
 from tautwire.client.errors import ClientClosed, ConnectError, ConnectRefused, NotConnected, RateLimited
 from tautwire.client.guard import check_loop, finished, isolated
 from tautwire.client.log import LOG
@@ -40,30 +41,6 @@ _AFTER_DEFECT: Final = 1.0
 _CANCELLED: Final = (
     "the client's own task was cancelled from outside, as asyncio.run() does with what is left when a program ends"
 )
-
-
-class Observer:
-    """What a supervisor reports. Override what you need; every method here does nothing.
-
-    All are called on the loop. An exception is logged and goes no further.
-    """
-
-    def handover_failed(self, old: Connection) -> None:
-        """Called before ``connection_opened`` if the old connection ended before all its events had come."""
-
-    def connection_opened(self, new: Connection) -> None:
-        """Called when events begin to come from this connection, and from no other."""
-
-    def connection_closed(
-        self, connection: Connection, ended: Ended, *, was_replaced: bool, will_reconnect: bool
-    ) -> None:
-        """Called once for each connection that had its hello, when it is over, expected or not."""
-
-    def connect_failed(self, error: ConnectError) -> None:
-        """Called for each attempt that failed."""
-
-    def state_changed(self, state: ClientState) -> None:
-        """Called with every new state of the client."""
 
 
 class Supervisor:
@@ -94,6 +71,8 @@ class Supervisor:
         """Whether the task goes on by itself after a connection was lost or did not come about."""
         self._at_once = True
         """Whether the user asked for the next attempt: then it is made without jitter, and in any case."""
+        self._due: float | None = None
+        """When the next attempt is made, if that is known already."""
         self._handover: Handover | None = None
         self._waiters: dict[asyncio.Future[Connection], None] = {}
         """Who waits for a connection, in the order they asked."""
@@ -261,7 +240,8 @@ class Supervisor:
         for each in self.observers:
             isolated(each.handover_failed, old)
 
-    def _connect_failed(self, error: ConnectError) -> None:
+    def _connect_failed(self, error: ConnectError, next_: str) -> None:
+        LOG.warning("%s", "; ".join((str(error), *getattr(error, "__notes__", ()), next_)))
         for each in self.observers:
             isolated(each.connect_failed, error)
 
@@ -275,6 +255,7 @@ class Supervisor:
             self.failure = None
             self._keeps_trying = False
             self._at_once = True
+            self._due = None
             if self._governor is None:
                 allowance = allowance_for(self._settings, asyncio.get_running_loop())
                 self._governor = Governor(self._settings.backoff, self._now(), allowance)
@@ -332,14 +313,17 @@ class Supervisor:
             try:
                 connection = await self._attempt(governor)
             except ConnectRefused as error:
-                self._connect_failed(error)
+                self._connect_failed(error, "no other attempt is made")
                 if not await self._outlives(error):
                     return error
             except ConnectError as error:
-                self._connect_failed(error)
                 governor.failed(self._now(), error.retry_after if isinstance(error, RateLimited) else 0.0)
                 if self.connection is None and not self._keeps_trying:
+                    self._connect_failed(error, "no other attempt is made")
                     return error
+                delay = self._delay(governor)
+                self._due = self._now() + delay
+                self._connect_failed(error, f"next attempt in {delay:.1f} s")
             else:
                 if not await self._wants_successor(connection):
                     return None
@@ -350,7 +334,9 @@ class Supervisor:
         self._show()
         try:
             return await self._make(self)
-        except ConnectError:
+        except ConnectError as error:
+            if self._settings.address_note and not isinstance(error, RateLimited):
+                error.add_note(self._settings.address_note)
             raise
         except Exception as defect:  # noqa: BLE001 (never silent)
             LOG.error("an attempt to connect failed because of a defect", exc_info=defect)
@@ -361,18 +347,25 @@ class Supervisor:
 
     async def _pause(self, governor: Governor) -> None:
         """Wait for the time of the next attempt, and take it from the budget."""
-        delay = governor.delay(self._now(), 0.0 if self._at_once else random.random())  # noqa: S311 (jitter)
+        if self._due is None:
+            delay = self._delay(governor)
+            if delay > 0:
+                LOG.info("next attempt to connect in %.1f s", delay)
+        else:  # it is in the log with the failure
+            delay, self._due = self._due - self._now(), None
         if delay > 0:
-            LOG.info("next rtm.connect in %.1f s", delay)
             self._show()
             await asyncio.sleep(delay)
         while not governor.attempted(self._now()):  # another client of the token was quicker, or was told to wait
             delay = governor.delay(self._now(), 0.0)
             if delay > 1:
-                LOG.info("next rtm.connect in %.1f s, after another client's", delay)
+                LOG.info("next attempt to connect in %.1f s, after another client's", delay)
             self._show()
             await asyncio.sleep(delay)
         self._at_once = False
+
+    def _delay(self, governor: Governor) -> float:
+        return governor.delay(self._now(), 0.0 if self._at_once else random.random())  # noqa: S311 (jitter)
 
     async def _wants_successor(self, connection: Connection) -> bool:
         """Wait until the connection is to be replaced; return False if it ended, and that was that."""

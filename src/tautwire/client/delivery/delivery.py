@@ -16,7 +16,7 @@ from tautwire.client.backfill.filler import Filler
 from tautwire.client.backpressure import UNMEASURED
 from tautwire.client.clock import elapsed
 from tautwire.client.connection.connection import Connection
-from tautwire.client.connection.supervisor import Observer
+from tautwire.client.connection.observer import Observer
 from tautwire.client.delivery.duplicates import Duplicates, is_stamped
 from tautwire.client.errors import ConnectError
 from tautwire.client.guard import isolated

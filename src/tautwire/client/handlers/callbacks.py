@@ -152,8 +152,7 @@ class Callbacks:
         self.errors.publish((error, event))
 
     def connect_failed(self, error: ConnectError) -> None:
-        """Report an attempt to connect that failed."""
-        LOG.warning("%s", error)
+        """Report an attempt to connect that failed to the error handlers; the supervisor logs it."""
         self.errors.publish((error, None))
 
     def refused(self, error: SendRefused | FrameError | BackfillIncomplete | ViewIncomplete) -> None:

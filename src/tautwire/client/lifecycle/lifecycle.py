@@ -11,7 +11,7 @@ import threading
 from typing import Any, Final
 
 from tautwire.client.backpressure import Backpressure
-from tautwire.client.connection.supervisor import Observer
+from tautwire.client.connection.observer import Observer
 from tautwire.client.errors import ClientClosed, ConnectError, ConnectRefused
 from tautwire.client.guard import unless_hurried
 from tautwire.client.handlers.binding import Binding

@@ -4,6 +4,7 @@ The layers below tell of a proxy's refusal or a wrong certificate each in its ow
 secrets, into their texts. The errors that are made of the words here mask them, as all of ours do.
 """
 
+import os
 import re
 import socket
 import ssl as ssl_module
@@ -37,11 +38,29 @@ def explain(error: BaseException) -> str:
             return f"a redirect to something that is no http or https address: {each.args[0]}"
         if isinstance(each, aiohttp.ClientResponseError) and each.status == 400:  # what aiohttp calls broken HTTP
             return f"the answer is no HTTP: {each.message.partition(chr(10))[0]}"
-        if isinstance(each, socket.gaierror):
-            return each.strerror or str(each)
+        if isinstance(each, aiohttp.ClientConnectorError):  # its own text has ssl:default in it, whatever the scheme
+            return _unreached(each.os_error)
+        if isinstance(each, socket.gaierror | ConnectionRefusedError):
+            return _unreached(each)
         if found := _REFUSED_TUNNEL.search(str(each)):
             return refused_by_proxy(int(found[1]))
     return str(error) or type(error).__name__
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Return whether no connection to the server came about, TLS and proxies left aside."""
+    return any(
+        isinstance(each, aiohttp.ClientConnectorError)
+        and not isinstance(each, aiohttp.ClientSSLError | aiohttp.ClientProxyConnectionError)
+        for each in _chain(error)
+    )
+
+
+def _unreached(error: OSError) -> str:
+    """Return what the system says, without the address."""
+    if isinstance(error, socket.gaierror) or not error.errno or error.errno < 0:
+        return error.strerror or str(error)
+    return os.strerror(error.errno).lower()
 
 
 def refused_by_proxy(status: int) -> str:

@@ -13,8 +13,9 @@ from typing import Any, Final, cast
 
 from tautwire.client.backfill.filler import Filler
 from tautwire.client.connection.connection import Connection
+from tautwire.client.connection.observer import Observer
 from tautwire.client.connection.replies import Reply
-from tautwire.client.connection.supervisor import Observer, Supervisor
+from tautwire.client.connection.supervisor import Supervisor
 from tautwire.client.errors import ClientClosed, ConnectRefused, NotConnected, NotSent, SendRefused, SendUnknown
 from tautwire.client.guard import isolated
 from tautwire.client.handlers.callbacks import Callbacks
