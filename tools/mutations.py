@@ -288,7 +288,7 @@ def _is_log(node: ast.Call) -> bool:
     return (
         isinstance(function, ast.Attribute)
         and isinstance(function.value, ast.Name)
-        and function.value.id in ("log", "logger", "warnings")
+        and function.value.id in ("log", "logger", "LOG", "warnings")
     )
 
 

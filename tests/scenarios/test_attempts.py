@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from subject import PATIENCE, QUICK, MakeSubject, Subject, Talk, aside, eventually, stays
-from tautwire import Backoff, ClientClosed, ConnectError, ConnectRefused, Rate, RateLimited
+from tautwire import Backoff, ClientClosed, ConnectError, ConnectRefused, NotConnected, Rate, RateLimited
 from tautwire.client.notices import ClientState
 from tautwire.testing import FOREVER, BlockingWorkspace, Faults
 
@@ -73,7 +73,7 @@ class TestRefusals:
         assert told.value.code == code
         assert subject.state is ClientState.FAILED
         assert subject.failure is told.value
-        with pytest.raises(ConnectRefused):
+        with pytest.raises(NotConnected):
             subject.say("C1", "anybody?")
         stays(lambda: subject.connects == 1, "it called again", 0.3)
 

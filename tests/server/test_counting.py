@@ -98,6 +98,17 @@ async def test_a_connection_that_does_not_read_shows(open_scene: OpenScene) -> N
         assert samples["tautwire_rtm_queued_bytes"] > 200_000
 
 
+async def test_frames_without_an_answer_are_counted_when_they_are_refused(scene: Scene) -> None:
+    alice = await scene.connect("alice")
+    errors = scene.server._running.counts.rtm_errors
+    await alice.send(type="typing", channel="C00000000", id=3)
+    assert (await alice.reply_to(3))["error"]["code"] == 0
+    assert dict(errors) == {0: 1}
+    await alice.send(type="typing", channel=scene.general, id=4)
+    assert await alice.fence() == []
+    assert dict(errors) == {0: 1}
+
+
 # --- why connections end ---
 
 

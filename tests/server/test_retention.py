@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import logging
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -377,3 +378,18 @@ def test_a_reader_of_the_log_gets_all_or_an_error(tmp_path: Path) -> None:
         for after, before in [(1, 6), (0, 3), (0, 2)]:
             with pytest.raises(StoreError, match="does not have entry"):
                 read_entries(snapshot, after=after, before=before)
+
+
+async def test_what_was_deleted_is_in_the_log_with_its_number(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "tautwire.server.log")
+    for number in range(20):
+        await scene.post("alice", scene.general, str(number))
+    head = scene.server.workspace.tail.position
+    await prune(scene)
+    scene.clock.step += 8 * DAY
+    assert "are deleted" not in caplog.text
+    await prune(scene)
+    await prune(scene)
+    lines = [each.getMessage() for each in caplog.records if "are deleted" in each.getMessage()]
+    gone = head - REPLAY
+    assert lines == [f"{gone} old entries of the log are deleted; it begins at {gone + 1}"]

@@ -13,7 +13,9 @@ import pytest
 
 from rawsocket import CLOSE, TEXT, RawSocket, frame
 from scene import ConnectionEnded, OpenScene, Scene, Socket, eventually, is_plain
-from tautwire.server.rtm.connection import HIGH_WATER
+from tautwire.server.rtm.commands import Commands
+from tautwire.server.rtm.connection import HIGH_WATER, RtmConnection
+from tautwire.server.rtm.door import Door
 
 BULKY = "x" * 10_000
 
@@ -273,3 +275,75 @@ async def test_nobody_gets_in_while_the_server_stops(open_scene: OpenScene) -> N
     with pytest.raises(OSError, match=r"(?i)connect"):
         await scene.dial(grant)
     await stopping
+
+
+async def test_a_sender_whose_answer_cannot_be_sent_is_cut_off_and_comes_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bob = await scene.connect("bob")
+    alice = await scene.connect("alice")
+
+    def fails(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Commands, "_reply", fails)
+        await alice.send(type="message", id=1, channel=scene.general, text="stored")
+        await alice.ended()
+    assert await bob.texts() == ["stored"]
+    assert "the answer to its message could not be sent" in caplog.text
+    caplog.clear()
+    again = await scene.connect("alice")
+    assert (await again.say(scene.general, "hi"))["ok"]
+
+
+def door_of(connection: RtmConnection) -> Door:
+    door = connection._host
+    assert isinstance(door, Door)
+    return door
+
+
+async def test_after_a_stop_no_socket_is_left_though_a_peer_never_answers(scene: Scene) -> None:
+    async with RawSocket.dialled((await scene.grant("alice"))["url"]):
+        (connection,) = scene.server.workspace.hub.connections_of(scene.users["alice"])
+        door = door_of(connection)
+        await door.stop()
+        await eventually(lambda: not door.connections)
+
+
+async def test_a_peer_has_a_moment_to_answer_the_close_of_a_stop(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tautwire.server.rtm.door.END_PATIENCE", 10.0)
+    async with RawSocket.dialled((await scene.grant("alice"))["url"]) as alice:
+        (connection,) = scene.server.workspace.hub.connections_of(scene.users["alice"])
+        door = door_of(connection)
+        stopping = asyncio.create_task(door.stop())
+        assert (await alice.read())[0] == TEXT
+        opcode, payload = await alice.read()
+        assert opcode == CLOSE
+        assert not stopping.done()
+        assert list(door.connections) == [connection]
+        alice.write(frame(payload[:2], CLOSE))
+        await asyncio.wait_for(stopping, 5)
+        assert not door.connections
+
+
+async def test_one_connection_that_cannot_be_told_of_the_stop_is_dropped_and_the_others_are_told(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    say_goodbye = Door._say_goodbye
+    alice, bob = await scene.connect("alice"), await scene.connect("bob")
+
+    def fails_for_alice(door: Door, connection: RtmConnection) -> None:
+        if connection.user == scene.users["alice"]:
+            raise MemoryError
+        say_goodbye(door, connection)
+
+    monkeypatch.setattr(Door, "_say_goodbye", fails_for_alice)
+    (connection,) = scene.server.workspace.hub.connections_of(scene.users["bob"])
+    stopping = asyncio.create_task(door_of(connection).stop())
+    assert await alice.ended() == 1006
+    await bob.until("goodbye")
+    assert await bob.ended() == 1001
+    await stopping
+    assert "goodbye could not be said" in caplog.text
+    caplog.clear()

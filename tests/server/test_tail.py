@@ -69,3 +69,11 @@ def test_the_tail_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (tail.oldest, tail.position, tail.size) == (8, 10, 90)
     tail.extend([Entry(11, "event", WORKSPACE, b"x" * 200)])
     assert (tail.oldest, tail.since(10), tail.size) == (12, [], 0)
+
+
+def test_an_entry_cannot_be_changed() -> None:
+    """All readers of the log share it."""
+    entry = Entry(1, "event", WORKSPACE, b"{}")
+    for name in entry.__struct_fields__:
+        with pytest.raises(AttributeError, match="immutable"):
+            setattr(entry, name, None)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tautwire.server.clock import Clock
+from tautwire.server.counts import Counts
 from tautwire.server.log.entry import Entry, Topic
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.log.writer import Writer
@@ -143,6 +144,14 @@ async def test_a_read_in_a_unit_sees_what_the_batch_wrote_before(writer: Writer)
     assert await writer.write(unit) == "7"
 
 
+async def test_a_statement_in_a_unit_changes_what_the_unit_inserted_before(writer: Writer) -> None:
+    def unit(tx: Transaction) -> int:
+        tx.insert("INSERT INTO channel_clock VALUES (?, ?)", ("C9", "7"))
+        return tx.execute("UPDATE channel_clock SET last_ts = '8' WHERE channel = 'C9'")
+
+    assert await writer.write(unit) == 1
+
+
 async def test_a_commit_that_fails_tells_every_caller_and_delivers_nothing(
     writer: Writer, database: Database, log: Log
 ) -> None:
@@ -226,3 +235,115 @@ async def test_a_caller_that_was_cancelled_costs_no_other_its_answer_and_its_cha
     assert positions(database) == [1, 2]
     assert [entry.payload for entry in log.entries] == [b"1", b"2"]
     assert not caplog.records
+
+
+class Gate:
+    """Holds up the writer's thread in a unit."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.opened = threading.Event()
+
+    def unit(self, tx: Transaction) -> int:
+        self.entered.set()
+        self.opened.wait(20)
+        return tx.emit(CHANNEL, b"{}")
+
+
+async def test_what_the_thread_is_at_waits_like_what_is_queued(writer: Writer) -> None:
+    gate = Gate()
+    assert writer.waiting == 0
+    tasks = [asyncio.create_task(writer.write(gate.unit))]
+    await asyncio.to_thread(gate.entered.wait, 20)
+    tasks += [asyncio.create_task(writer.write(lambda tx: tx.emit(CHANNEL, b"{}"))) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert writer.waiting == 4
+    gate.opened.set()
+    await asyncio.gather(*tasks)
+    assert writer.waiting == 0
+
+
+async def test_a_caller_that_gave_up_costs_nobody_else_an_answer(
+    writer: Writer, log: Log, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = Gate()
+    impatient, patient = [asyncio.create_task(writer.write(unit)) for unit in (gate.unit, lambda _: "done")]
+    await asyncio.to_thread(gate.entered.wait, 20)
+    impatient.cancel()
+    await asyncio.sleep(0)
+    gate.opened.set()
+    assert await patient == "done"
+    assert [entry.position for entry in log.entries] == [1], "it was on its way"
+    assert not caplog.records
+
+
+async def test_a_unit_that_undid_the_batch_and_raised_fails_all_of_it(
+    writer: Writer, database: Database, log: Log
+) -> None:
+    """As SQLite does by itself on some errors: what the others wrote is gone, too."""
+
+    def undoes(tx: Transaction) -> None:
+        tx.one("ROLLBACK")
+        raise KeyError("mine")
+
+    def emits(tx: Transaction) -> int:
+        return tx.emit(CHANNEL, b"{}")
+
+    gate = Gate()
+    first = asyncio.create_task(writer.write(gate.unit))
+    await asyncio.to_thread(gate.entered.wait, 20)
+    rest = [asyncio.create_task(writer.write(unit)) for unit in (emits, undoes, emits)]
+    await asyncio.sleep(0)
+    gate.opened.set()
+    results = await asyncio.gather(*rest, return_exceptions=True)
+    assert await first == 1
+    assert [type(result) for result in results] == [StoreError] * 3
+    assert await writer.write(emits) == 2
+    assert positions(database) == [entry.position for entry in log.entries] == [1, 2]
+
+
+async def test_a_batch_gathers_until_the_one_before_it_was_delivered(writer: Writer, log: Log) -> None:
+    await settled(writer)
+    writer._delivered.clear()
+    first = asyncio.create_task(writer.write(lambda tx: tx.emit(CHANNEL, b"{}")))
+    while not writer._jobs.empty():  # noqa: ASYNC110 - the thread takes it and tells nobody
+        await asyncio.sleep(0.002)
+    await asyncio.sleep(0.02)  # for a writer that would not wait
+    rest = [asyncio.create_task(writer.write(lambda tx: tx.emit(CHANNEL, b"{}"))) for _ in range(5)]
+    await asyncio.sleep(0)
+    writer._delivered.set()
+    assert await asyncio.gather(first, *rest) == list(range(1, 7))
+    assert log.batches == 1
+
+
+async def settled(writer: Writer) -> None:
+    """Wait until the thread may begin with the next batch."""
+    while not writer._delivered.is_set():  # noqa: ASYNC110 - the loop sets it and tells nobody
+        await asyncio.sleep(0.002)
+
+
+async def test_closing_commits_nothing_more_and_gives_the_connection_back(database: Database, log: Log) -> None:
+    counts = Counts()
+    writer = Writer(database, clock=Clock(), deliver=log, counts=counts)
+    await writer.write(lambda _: None)
+    await writer.close()
+    await writer.close()
+    assert sum(counts.commit_changes.counts) == 1
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        writer._connection.execute("SELECT 1")
+
+
+async def test_what_was_given_up_is_reported_once_however_often_the_writer_is_closed(
+    database: Database, log: Log
+) -> None:
+    gate = Gate()
+    writer = Writer(database, clock=Clock(), deliver=log)
+    reported: list[object] = []
+    writer.post(gate.unit, lambda _result, error: reported.append(error))
+    await asyncio.to_thread(gate.entered.wait, 20)
+    for _ in range(2):
+        await writer.close(0.01)
+    assert [type(error) for error in reported] == [StoreError]
+    gate.opened.set()
+    await asyncio.to_thread(writer._thread.join, 20)
+    writer._connection.close()

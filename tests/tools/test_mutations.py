@@ -47,6 +47,7 @@ LEFT_ALONE = [
     "log.warning('%d', a + 1, exc_info=True)",
     "T = TypeVar('T', bound=C)",
     "@dataclass(slots=True)\nclass A:\n    x: int",
+    "LOG.warning('%d', a + 1)",
     "if TYPE_CHECKING:\n    x = 1",
     "def f(a: Literal[1]) -> Literal[2]:\n    '''Text.'''",
 ]

@@ -1,0 +1,121 @@
+"""The hub without sockets: who gets which frame, and what becomes of a connection that fails."""
+
+import asyncio
+
+import pytest
+
+from tautwire.server.hub.frames import position_frame, text_frame
+from tautwire.server.hub.hub import Hub
+from tautwire.server.hub.positions import Progress
+from tautwire.server.log.entry import WORKSPACE, Entry, Kind, Topic
+from tautwire.server.log.epochs import Epoch, Epochs
+from tautwire.session.outbox import Outbox
+
+CHANNEL = Topic("C1")
+
+
+class Peer:
+    """A connection that keeps what is written to it."""
+
+    is_slow = False
+
+    def __init__(self, number: int, user: str, progress: Progress | None = None) -> None:
+        self.number = number
+        self.user = user
+        self.progress = progress
+        self.outbox = Outbox()
+        self.written: list[bytes] = []
+        self.has_failed = False
+
+    def flush(self) -> bool:
+        self.written += self.outbox
+        self.outbox.clear()
+        return False
+
+    def fail(self) -> None:
+        self.has_failed = True
+
+
+@pytest.fixture
+def hub() -> Hub:
+    return Hub({"U1": {CHANNEL}, "U2": {CHANNEL}}, Epochs([Epoch("log", 0)]))
+
+
+def attached(hub: Hub, number: int, user: str, progress: Progress | None = None) -> Peer:
+    peer = Peer(number, user, progress)
+    hub.attach(peer)
+    return peer
+
+
+def entry(position: int, kind: Kind = "event", topic: Topic = CHANNEL, payload: bytes = b"{}") -> Entry:
+    return Entry(position, kind, topic, payload)
+
+
+async def settled() -> None:
+    """Let the hub write what waits."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def test_an_event_goes_to_everybody_of_its_topic_unless_it_says_who_is_skipped(hub: Hub) -> None:
+    peers = [attached(hub, 1, "U1"), attached(hub, 2, "U2"), attached(hub, 3, "U3")]
+    hub.deliver([entry(1), Entry(2, "event", CHANNEL, b"[]", skip=1), entry(3, topic=WORKSPACE)])
+    await settled()
+    one, two = text_frame(b"{}"), text_frame(b"[]")
+    assert [peer.written for peer in peers] == [[one, one], [one, two, one], [one]]
+
+
+async def test_an_answer_alone_brings_no_position(hub: Hub) -> None:
+    """It would tell a stranger that others got something."""
+    progress = Progress()
+    hub.positions.begin(progress, 0)
+    peer = attached(hub, 1, "U3", progress)
+    hub.deliver([entry(1)])
+    hub.positions.sweep()
+    hub.answer(peer, b"answer")
+    await settled()
+    assert peer.written == [b"answer"]
+    hub.deliver([entry(2, topic=WORKSPACE)])
+    await settled()
+    assert peer.written == [b"answer", text_frame(b"{}"), position_frame("log.2")]
+
+
+async def test_a_user_without_connections_takes_no_room(hub: Hub) -> None:
+    first, second = attached(hub, 1, "U1"), attached(hub, 2, "U1")
+    hub.detach(first)
+    hub.detach(first)
+    assert list(hub.connections_of("U1")) == [second]
+    hub.detach(second)
+    assert hub.connections_of("U1") == ()
+    assert not hub._connections
+    assert set(hub._topics) == {WORKSPACE}
+
+
+async def test_a_leave_from_where_nobody_listens_harms_nobody(hub: Hub, caplog: pytest.LogCaptureFixture) -> None:
+    peer = attached(hub, 1, "U1")
+    hub.deliver([entry(1, "leave", payload=b"U1"), entry(2, "leave", payload=b"U1"), entry(3, topic=WORKSPACE)])
+    await settled()
+    assert peer.written == [text_frame(b"{}")]
+    assert not peer.has_failed
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(("kind", "user"), [("join", "U3"), ("leave", "U1")])
+async def test_a_membership_that_failed_once_ends_the_connections_of_the_user_and_is_right_afterwards(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, kind: Kind, user: str
+) -> None:
+    peers = [attached(hub, 1, user), attached(hub, 2, user)]
+    other = attached(hub, 3, "U2")
+    step = getattr(hub, f"_{kind}")
+
+    def fails_once(topic: Topic, name: str) -> None:
+        monkeypatch.setattr(hub, f"_{kind}", step)
+        raise MemoryError
+
+    monkeypatch.setattr(hub, f"_{kind}", fails_once)
+    hub.deliver([entry(1, kind, payload=user.encode()), entry(2)])
+    await settled()
+    assert [peer.has_failed for peer in (*peers, other)] == [True, True, False]
+    assert hub.connections_of(user) == ()
+    assert (CHANNEL in hub.channels_of(user)) is (kind == "join")
+    assert other.written == [text_frame(b"{}")]
