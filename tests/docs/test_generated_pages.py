@@ -1,0 +1,66 @@
+"""Pages written from the source are current, and notice what the source lacks."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools import client_settings
+from tools.docstrings import attributes, inline, markdown
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("tool", ["client_settings"])
+def test_pages_written_from_the_source_are_current(tool: str) -> None:
+    finished = subprocess.run(
+        [sys.executable, "-m", f"tools.{tool}", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
+def test_an_option_without_a_description_stops_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_settings, "described", lambda: {"token": "t", "base_url": "b"})
+
+    with pytest.raises(SystemExit, match="backfill"):
+        client_settings.options()
+
+
+class Sample:
+    """A sample."""
+
+    size: int = 3
+    """Bytes of ``x``."""
+    _hidden: int = 4
+
+
+def test_attributes_carry_their_docstrings() -> None:
+    assert list(attributes(Sample)) == [("size", "int", "3", "Bytes of ``x``.")]
+
+
+def test_a_cell_is_one_line_with_its_bars_escaped() -> None:
+    assert inline("``a | b``\n  and more") == r"`a \| b` and more"
+
+
+def test_sections_become_lists() -> None:
+    text = """Do it.
+
+    Args:
+        channel: the id of
+            the conversation.
+        options: any of these:
+
+            - ``a``: one.
+
+    Returns:
+        The ``Ack``.
+
+    Afterwards.
+    """
+
+    assert markdown(text) == (
+        "Do it.\n\nArgs:\n\n- `channel`: the id of the conversation.\n- `options`: any of these:\n  - `a`: one.\n\n"
+        "Returns: The `Ack`.\n\nAfterwards."
+    )
