@@ -1,20 +1,15 @@
 """The programs of docs/how-to/migrate do what the pages say: before, on the other library, and after, on ours."""
 
 import os
-import queue
 import re
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 import pytest
 
 from tautwire.testing import BlockingWorkspace
+from tests.docs.bot import PATIENCE, Bot
 from tests.needs import skip_for
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +18,6 @@ sys.path.insert(0, str(ROOT))  # the conformance package is not installed
 from conformance.programs import CLIENTS, Client  # noqa: E402
 
 PAGES = ROOT / "docs" / "how-to" / "migrate"
-PATIENCE = 60.0
 
 
 def programs(language: str) -> dict[str, str]:
@@ -39,67 +33,21 @@ def programs(language: str) -> dict[str, str]:
 IN_PYTHON = programs("python")
 
 
-class Output:
-    """Lines that a program prints, as they come."""
-
-    def __init__(self, stream: IO[str]) -> None:
-        self._lines: queue.Queue[str | None] = queue.Queue()
-        self._stream = stream
-        self._seen: list[str] = []
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        for line in self._stream:
-            self._lines.put(line.rstrip("\n"))
-        self._lines.put(None)
-
-    def wait_for(self, beginning: str) -> str:
-        while (line := self._lines.get(timeout=PATIENCE)) is not None:
-            self._seen.append(line)
-            if line.startswith(beginning):
-                return line
-        raise AssertionError(f"the program ended without a line {beginning!r}: {self._seen}")
-
-
-@contextmanager
-def running(command: list[str], directory: Path, workspace: BlockingWorkspace) -> Iterator[subprocess.Popen[str]]:
-    environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    home = {"SLACK_API_URL": workspace.api_url, "SLACK_BOT_TOKEN": workspace.person("bot").token}
-    with subprocess.Popen(
-        command,
-        cwd=directory,
-        env=environment | home,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def check(command: list[str], directory: Path, workspace: BlockingWorkspace, *, closing: bool = True) -> None:
+def check(program: Path | list[str], directory: Path, workspace: BlockingWorkspace, *, closing: bool = True) -> None:
     """Run a program through what the pages promise: thread reply, reaction, presence, close."""
     alice, general = workspace.person("alice"), workspace.channel("general")
-    with running(command, directory, workspace) as process:
-        assert process.stdout is not None
-        output = Output(process.stdout)
-        deadline = time.monotonic() + PATIENCE
-        while not workspace.faults.links:
-            assert process.poll() is None, output.wait_for("a line that is never printed")
-            assert time.monotonic() < deadline, "the program did not connect"
-            time.sleep(0.01)
+    bot = Bot(program, workspace, directory=directory)
+    try:
         asked = alice.say("general", "ping")
-        pong = general.wait_for("pong", user="bot", within=PATIENCE)
-        assert pong.event["thread_ts"] == asked.ts
-        assert alice.id in output.wait_for("presence:")
+        assert general.wait_for("pong", user="bot", within=PATIENCE).event["thread_ts"] == asked.ts
+        assert alice.id in bot.wait_for("presence:")
         assert workspace.faults.count("reactions.add") == 1
         alice.say("general", "stop")
         if closing:
-            output.wait_for("closed:")
-        assert process.wait(PATIENCE) == 0
+            bot.wait_for("closed:")
+        assert bot.ended() == 0
+    finally:
+        bot.close()
 
 
 @pytest.mark.parametrize("name", IN_PYTHON)
@@ -110,7 +58,7 @@ def test_programs_in_python_do_what_the_page_says(
     program = tmp_path / "bot.py"
     program.write_text(IN_PYTHON[name])
 
-    check([sys.executable, str(program)], tmp_path, blocking_workspace, closing=name != "slack-sdk:1")
+    check(program, tmp_path, blocking_workspace, closing=name != "slack-sdk:1")
 
 
 def test_each_page_has_its_program_after() -> None:
