@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from tools import client_settings
+import tautwire
+from tautwire import testing
+from tautwire.protocol import events
+from tools import api_pages, client_settings
 from tools.docstrings import attributes, inline, markdown
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("tool", ["client_settings"])
+@pytest.mark.parametrize("tool", ["client_settings", "api_pages"])
 def test_pages_written_from_the_source_are_current(tool: str) -> None:
     finished = subprocess.run(
         [sys.executable, "-m", f"tools.{tool}", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
@@ -26,6 +29,21 @@ def test_an_option_without_a_description_stops_the_page(monkeypatch: pytest.Monk
 
     with pytest.raises(SystemExit, match="backfill"):
         client_settings.options()
+
+
+def test_every_public_name_has_a_section() -> None:
+    wanted = {*tautwire.__all__, *testing.__all__} - set(events.__all__)
+    text = "".join(api_pages.pages().values())
+
+    assert [name for name in sorted(wanted) if f"\n## {name}\n" not in text] == []
+
+
+def test_a_method_shows_its_signature_and_docstring() -> None:
+    text = api_pages.section("RTMClient", tautwire.RTMClient)
+
+    assert "await typing(channel: str, *, thread_ts: str | None = None) -> None" in text
+    assert "### RTMClient.add_error_handler" in text  # inherited
+    assert "close_for" not in text
 
 
 class Sample:
