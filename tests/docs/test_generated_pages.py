@@ -1,5 +1,6 @@
 """Pages written from the source are current, and notice what the source lacks."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,19 +10,49 @@ import pytest
 import tautwire
 from tautwire import testing
 from tautwire.protocol import events
-from tools import api_pages, client_settings
+from tautwire.session.ratelimit import Rate
+from tools import api_pages, client_settings, limits_page
 from tools.docstrings import attributes, inline, markdown
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("tool", ["client_settings", "api_pages"])
+@pytest.mark.parametrize("tool", ["client_settings", "api_pages", "limits_page"])
 def test_pages_written_from_the_source_are_current(tool: str) -> None:
     finished = subprocess.run(
         [sys.executable, "-m", f"tools.{tool}", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
 
     assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
+def test_the_index_of_the_docs_leads_to_every_page() -> None:
+    docs = ROOT / "docs"
+    linked = set(re.findall(r"\]\(([^)#]+)", (docs / "README.md").read_text()))
+    own_index = {"adr", "wire", "api"}
+    pages = [page for page in docs.rglob("*.md") if page.parent.name not in own_index or page.name == "README.md"]
+
+    missing = {str(page.relative_to(docs)) for page in pages} - linked - {"README.md", "from-other-sdks.md"}
+    assert missing == set()
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"), [(16_384, "16 KiB"), (4 * 1024 * 1024, "4 MiB"), (200_000, "200,000 bytes")]
+)
+def test_sizes_are_shown_as_a_reader_says_them(number: int, shown: str) -> None:
+    assert limits_page.size(number) == shown
+
+
+@pytest.mark.parametrize(
+    ("rate", "shown"),
+    [
+        (Rate(1.0, 10), "1 a second, 10 at once"),
+        (Rate(100 / 60, 200), "100 a minute, 200 at once"),
+        (Rate(1 / 60, 20), "1 a minute, 20 at once"),
+    ],
+)
+def test_rates_are_shown_by_the_second_or_the_minute(rate: Rate, shown: str) -> None:
+    assert limits_page.rate(rate) == shown
 
 
 def test_an_option_without_a_description_stops_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
