@@ -5,9 +5,10 @@
 # make coverage  how much of each room the tests of client, server, session and protocol run, over all their processes; fails below the floors of pyproject.toml
 # make check  format, lint, types, import rules, docs links
 # make bench  the benchmarks, each prints a table and writes bench/results/*.json
+# make picture  run the demo and draw docs/pictures/demo.svg
 # make lock   pin the newest packages that pyproject.toml allows
 
-.PHONY: demo test chaos mutants coverage check bench lock clean
+.PHONY: demo test chaos mutants coverage check bench picture lock clean
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
@@ -56,8 +57,11 @@ check: .venv/.dev
 bench: .venv/.dev
 	@$(BIN)/python -m bench
 
+picture: .venv/.dev
+	@$(BIN)/python -m tools.demo_svg
+
 lock:
-	uv pip compile -q pyproject.toml --extra all --group build --universal --python-version 3.11 --generate-hashes --no-header --upgrade -o requirements/app.txt
+	uv pip compile -q pyproject.toml --extra server --extra speed --group build --universal --python-version 3.11 --generate-hashes --no-header --upgrade -o requirements/app.txt
 	uv pip compile -q pyproject.toml --extra all --group dev --universal --python-version 3.11 --generate-hashes --no-header --upgrade -c requirements/app.txt -o requirements/dev.txt
 
 clean:

@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Iterator
 from enum import Enum
+from importlib import import_module
 from pathlib import Path
 from types import FunctionType
 from typing import Any, Final
@@ -54,7 +55,7 @@ PLACES: Final = (
 )
 """Which page the names of a module are on; the first that fits counts."""
 
-MOVED: Final = {"Patience": "settings"}
+MOVED: Final = {"Patience": "settings", "Context": "handlers", "BlockingContext": "handlers"}
 """Names that are not on the page of their module."""
 
 INTERNAL: Final = frozenset({"close_for", "of"})
@@ -105,7 +106,10 @@ def section(name: str, thing: Any) -> str:
     if isinstance(thing, FunctionType):
         return f"\n## {name}\n\n{_code(_signature(name, thing))}\n\n{markdown(inspect.getdoc(thing))}\n"
     if not isinstance(thing, type):
-        return f"\n## {name}\n\n`{name} = {thing!r}`\n"
+        value = f" = {thing!r}" if isinstance(thing, int | float | str) else ""
+        return (
+            f"\n## {name}\n\n{_code(f'{name}: {type(thing).__name__}{value}')}\n\n{markdown(_about_constant(name))}\n"
+        )
     parts = [f"\n## {name}\n", markdown(thing.__doc__), *_members(thing)]
     if issubclass(thing, Exception):
         parts.insert(1, "A " + ", ".join(f"`{base.__name__}`" for base in thing.__bases__) + ".")
@@ -117,6 +121,17 @@ def section(name: str, thing: Any) -> str:
         shown = f"{each}: {_returned(function)}" if each in properties else _signature(each, function)
         parts.append(f"### {name}.{each}\n\n{_code(shown)}\n\n{markdown(_docstring(thing, each))}")
     return "\n" + "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+
+
+def _about_constant(name: str) -> str:
+    """Return the docstring of a constant, from the module that the packages import it from."""
+    homes = (
+        statement.module or ""
+        for package in (tautwire, testing)
+        for statement in ast.walk(ast.parse(inspect.getsource(package)))
+        if isinstance(statement, ast.ImportFrom) and name in (alias.name for alias in statement.names)
+    )
+    return next(about for each, _, _, about in attributes(import_module(next(homes))) if each == name)
 
 
 def _is_written(function: FunctionType) -> bool:

@@ -6,6 +6,7 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 SECTION: Final = re.compile(r"^(Args|Raises|Returns|Yields):$")
@@ -51,15 +52,17 @@ def _section(title: str, body: str) -> list[str]:
     return [*lines, ""]
 
 
-def definition(thing: type | Callable[..., Any]) -> ast.AST:
-    """Return the syntax tree of a class or function."""
+def definition(thing: type | ModuleType | Callable[..., Any]) -> ast.AST:
+    """Return the syntax tree of a class, module or function."""
+    if isinstance(thing, ModuleType):
+        return ast.parse(inspect.getsource(thing))
     return ast.parse(textwrap.dedent(inspect.getsource(thing))).body[0]
 
 
-def attributes(cls: type) -> Iterator[tuple[str, str, str, str]]:
-    """Yield name, annotation, default and docstring of each public attribute that the class itself declares."""
-    node = definition(cls)
-    if not isinstance(node, ast.ClassDef):
+def attributes(thing: type | ModuleType) -> Iterator[tuple[str, str, str, str]]:
+    """Yield name, annotation, default and docstring of each public attribute that a class or module itself declares."""
+    node = definition(thing)
+    if not isinstance(node, ast.ClassDef | ast.Module):
         return
     for statement, after in zip(node.body, [*node.body[1:], None], strict=True):
         text = after.value if isinstance(after, ast.Expr) else None

@@ -6,10 +6,8 @@ Run with ``python -m tools.methods_table``; with ``--check`` it writes nothing a
 import sys
 from pathlib import Path
 
-import msgspec
-
 from tautwire.server import app  # noqa: F401 - imports the families, which register their methods
-from tautwire.server.web_api.method import METHODS, Method
+from tautwire.server.web_api.method import METHODS, Arguments, Method
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "methods.md"
 
@@ -28,11 +26,17 @@ What Slack's methods do: [Methods that bots call](wire/web-api-methods.md).
 """
 
 
+def shown_arguments(arguments: type[Arguments]) -> list[str]:
+    """Return the arguments as the table shows them: first those that a call needs."""
+    needed = [f"**{name}**" for name in arguments.REQUIRED]
+    choice = [f"**{' or '.join(arguments.ONE_OF)}**"] if arguments.ONE_OF else []
+    known = {*arguments.REQUIRED, *arguments.ONE_OF}
+    return [*needed, *choice, *(name for name in arguments.__struct_fields__ if name not in known)]
+
+
 def row(method: Method) -> str:
     """Return the table row of a method."""
-    arguments = ", ".join(
-        f"**{field.name}**" if field.required else field.name for field in msgspec.structs.fields(method.arguments)
-    )
+    arguments = ", ".join(shown_arguments(method.arguments))
     summary = (method.function.__doc__ or "").strip().split("\n")[0]
     effect = summary.partition(" Source: ")[0].replace("``", "`")
     return f"| `{method.name}` | {arguments or 'none'} | {effect} | {method.tier.value.per_second * 60:g} |"

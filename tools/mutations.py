@@ -1,7 +1,8 @@
 """Small changes to a module's source, each of which a test should notice: one operator, one constant, one statement.
 
 Changes are made in the text, at the positions of the syntax tree, so that line numbers stay. What no test is expected
-to notice is left alone: log calls, annotations, docstrings, imports, text of errors.
+to notice is left alone: log calls, annotations, docstrings, imports, text of errors, type variables, ``slots`` and
+``zip(strict=True)``.
 """
 
 import ast
@@ -19,6 +20,8 @@ _ARITHMETIC: Final[dict[type[ast.operator], str]] = {
     ast.BitOr: "&", ast.BitAnd: "|", ast.LShift: ">>", ast.RShift: "<<",
 }  # fmt: skip
 _TWINS: Final = {"min": "max", "max": "min", "any": "all", "all": "any"}
+_UNSEEN: Final = {("dataclass", "slots"), ("zip", "strict")}
+"""Keywords of calls that save memory, or that state what holds anyway."""
 _SMALL: Final = 10
 """Numbers from here on are doubled instead of moved by one, which no test has to notice."""
 
@@ -159,7 +162,7 @@ class _Finder(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         """Swap the first two arguments, leave out each keyword, and call the twin of a function."""
-        if _is_log(node):
+        if _is_log(node) or _is_type(node):
             return
         arguments = node.args
         is_ordered = not (isinstance(node.func, ast.Name) and node.func.id in ("min", "max"))
@@ -168,13 +171,15 @@ class _Finder(ast.NodeVisitor):
             if self._text(one) != self._text(two):
                 self._change(one.lineno, self._start(one), self._end(two), f"{self._text(two)}, {self._text(one)}")
         for index, keyword in enumerate(node.keywords):
-            if keyword.arg is not None:
+            if keyword.arg is not None and not _is_unseen(node, keyword):
                 others: list[ast.expr | ast.keyword] = [*arguments, *_without(node.keywords, index)]
                 rest = [self._text(each) for each in others]
                 self._replace(node, f"{self._text(node.func)}({', '.join(rest)})")
         if isinstance(node.func, ast.Name) and node.func.id in _TWINS:
             self._replace(node.func, _TWINS[node.func.id])
-        self.generic_visit(node)
+        self.visit(node.func)
+        for each in (*arguments, *(keyword for keyword in node.keywords if not _is_unseen(node, keyword))):
+            self.visit(each)
 
     # -- statements ---------------------------------------------------------------------------------------
 
@@ -237,8 +242,9 @@ class _Finder(ast.NodeVisitor):
     def visit_Try(self, node: ast.Try) -> None:
         """Let each handler raise on or do nothing, and leave out what comes finally."""
         for handler in node.handlers:
-            for new in ("raise", "pass"):
-                self._block(handler.body, new)
+            self._block(handler.body, "raise")
+            if not _is_log_line(handler.body):
+                self._block(handler.body, "pass")
         if node.finalbody:
             self._block(node.finalbody, "pass")
         self.generic_visit(node)
@@ -284,6 +290,23 @@ def _is_log(node: ast.Call) -> bool:
         and isinstance(function.value, ast.Name)
         and function.value.id in ("log", "logger", "warnings")
     )
+
+
+def _is_log_line(body: Sequence[ast.stmt]) -> bool:
+    return (
+        len(body) == 1
+        and isinstance(body[0], ast.Expr)
+        and isinstance(body[0].value, ast.Call)
+        and _is_log(body[0].value)
+    )
+
+
+def _is_type(node: ast.Call) -> bool:
+    return isinstance(node.func, ast.Name) and node.func.id in ("NewType", "ParamSpec", "TypeVar")
+
+
+def _is_unseen(node: ast.Call, keyword: ast.keyword) -> bool:
+    return isinstance(node.func, ast.Name) and (node.func.id, keyword.arg) in _UNSEEN
 
 
 def _is_for_types(test: ast.expr) -> bool:

@@ -117,12 +117,18 @@ def _ours(handler: str, argument: str, events: int, large_events: int, *, only_b
     return Receiver("tautwire", handler, events, large_events, command, only_blocks=only_blocks)
 
 
+def _bare(handler: str, *arguments: str) -> Receiver:
+    command = (sys.executable, "-m", "bench.receivers.bare", *arguments)
+    return Receiver("picows and msgspec alone", handler, 100_000, 30_000, command)
+
+
 RECEIVERS = (
     _ours("inline", "inline", 100_000, 30_000),
     _ours("inline, reads the blocks", "blocks", 0, 10_000, only_blocks=True),
     _ours("coroutine, order kept", "async", 100_000, 30_000),
     _ours("in threads", "threads", 20_000, 20_000),
-    Receiver("picows and msgspec alone", "inline", 100_000, 30_000, (sys.executable, "-m", "bench.receivers.bare")),
+    _bare("inline"),
+    _bare("inline, reads as often as ours", "bounded"),
     Receiver(
         "slack_sdk rtm_v2", "in threads", 6_000, 1_000, (sys.executable, "-m", "bench.receivers.rtm_v2"), portions=True
     ),

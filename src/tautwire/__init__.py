@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tautwire.client.backfill.options import Backfill as Backfill
     from tautwire.client.blocking.client import BlockingRTMClient as BlockingRTMClient
+    from tautwire.client.context import BlockingContext as BlockingContext
+    from tautwire.client.context import Context as Context
     from tautwire.client.errors import BackfillIncomplete as BackfillIncomplete
     from tautwire.client.errors import ClientClosed as ClientClosed
     from tautwire.client.errors import ConnectError as ConnectError
@@ -26,6 +28,14 @@ if TYPE_CHECKING:
     from tautwire.client.handlers.dispatcher import Dispatcher as Dispatcher
     from tautwire.client.handlers.dispatcher import HandlerObject as HandlerObject
     from tautwire.client.handlers.dispatcher import Registration as Registration
+    from tautwire.client.handlers.predicates import Predicate as Predicate
+    from tautwire.client.handlers.predicates import from_bots as from_bots
+    from tautwire.client.handlers.predicates import from_me as from_me
+    from tautwire.client.handlers.predicates import from_people as from_people
+    from tautwire.client.handlers.predicates import from_users as from_users
+    from tautwire.client.handlers.predicates import in_channels as in_channels
+    from tautwire.client.handlers.predicates import in_direct as in_direct
+    from tautwire.client.handlers.predicates import in_threads as in_threads
     from tautwire.client.metrics import Metrics as Metrics
     from tautwire.client.metrics import Run as Run
     from tautwire.client.notices import Backfilled as Backfilled
@@ -69,6 +79,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "client.backfill.options": ("Backfill",),
     "client.blocking.client": ("BlockingRTMClient",),
+    "client.context": ("BlockingContext", "Context"),
     "client.errors": (
         "BackfillIncomplete",
         "ClientClosed",
@@ -84,6 +95,16 @@ _HOMES = {
         "ViewIncomplete",
     ),
     "client.handlers.dispatcher": ("Dispatcher", "HandlerObject", "Registration"),
+    "client.handlers.predicates": (
+        "Predicate",
+        "from_bots",
+        "from_me",
+        "from_people",
+        "from_users",
+        "in_channels",
+        "in_direct",
+        "in_threads",
+    ),
     "client.metrics": ("Metrics", "Run"),
     "client.notices": ("Backfilled", "ClientState", "Closed", "Gap", "Identity", "Queue", "Resume"),
     "client.rtm_client": ("RTMClient",),

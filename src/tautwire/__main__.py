@@ -1,5 +1,5 @@
 """``python -m tautwire`` is the ``tautwire`` command."""
 
-from tautwire.cli.main import app
+from tautwire.cli.main import main
 
-app()
+main()

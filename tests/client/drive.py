@@ -84,3 +84,17 @@ async def until(condition: Callable[[], object], complaint: str = "it never happ
 async def peer(fake: FakeServer) -> Peer:
     """Wait on the loop for the next client to open a WebSocket."""
     return await asyncio.to_thread(fake.peer)
+
+
+def start_send(client: Any) -> tuple[threading.Thread, list[Any]]:
+    outcomes: list[Any] = []
+
+    def send() -> None:
+        try:
+            outcomes.append(client.say("C1", "hi"))
+        except Exception as error:
+            outcomes.append(error)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    return thread, outcomes

@@ -317,7 +317,7 @@ def test_a_token_is_a_text() -> None:
 )
 @pytest.mark.parametrize("kind", [RTMClient, BlockingRTMClient])
 def test_a_proxy_that_cannot_be_one_is_refused(kind: Any, proxy: str) -> None:
-    with pytest.raises(ConfigError, match="the proxy has to be http://host:port") as caught:
+    with pytest.raises(ConfigError, match="proxy must be http://host:port") as caught:
         kind(TOKEN, "https://slack.test/api/", proxy=proxy)
     assert "::1" not in str(caught.value)  # it may hold a password
 

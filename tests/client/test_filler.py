@@ -161,7 +161,7 @@ async def test_a_server_that_pages_in_circles_is_left() -> None:
         report = await s.filled()
 
         assert s.said == ["5*", "6*"]
-        assert [each.reason for each in report.incomplete] == ["the server pages in circles"]
+        assert [each.reason for each in report.incomplete] == ["pagination loop: the server repeated a cursor"]
 
 
 async def test_the_newest_win_and_the_rest_is_told() -> None:

@@ -330,7 +330,7 @@ async def test_a_list_that_pages_in_circles_is_given_up(scene: Scene) -> None:
     scene.web.users += [{"id": f"U{number}"} for number in range(1, 5)]
     scene.web.page_size, scene.web.cursor = 2, "2"
     scene.web.calls.clear()
-    with pytest.raises(ViewIncomplete, match=r"users\.list pages in circles"):
+    with pytest.raises(ViewIncomplete, match=r"pagination loop: users\.list repeated a cursor"):
         await scene.load()
     assert scene.web.calls.count("users.list") == 2
 

@@ -22,6 +22,7 @@ from tautwire import (
     TautwireError,
     ViewIncomplete,
 )
+from tautwire.client.log import LOG
 from tautwire.protocol.errors import RtmError
 from tautwire.protocol.ids import ChannelId, Ts
 
@@ -194,3 +195,8 @@ class TestWhatTheServerSays:
 )
 def test_no_error_holds_a_secret_whatever_it_is_made_of(error: TautwireError) -> None:
     check(error, error.args, everything_about(error))
+
+
+def test_the_words_of_a_server_stay_in_their_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    LOG.warning("%s", ConnectError("refused\n2026-11-26 ERROR root: forged\r\x1b[31m"))
+    assert caplog.messages == ["refused\\x0a2026-11-26 ERROR root: forged\\x0d\\x1b[31m"]

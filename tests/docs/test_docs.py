@@ -110,7 +110,9 @@ def test_links_lead_somewhere() -> None:
     assert finished.returncode == 0, finished.stdout
 
 
-@pytest.mark.parametrize("tool", ["methods_table", "events_page", "conformance_table", "monitor_page"])
+@pytest.mark.parametrize(
+    "tool", ["methods_table", "events_page", "conformance_table", "monitor_page", "demo_svg", "cli_page"]
+)
 def test_generated_pages_are_current(tool: str) -> None:
     finished = run("-m", f"tools.{tool}", "--check")
 

@@ -42,6 +42,11 @@ def test_a_message_whose_number_cannot_be_repeated_is_refused(number: object) ->
     assert len(refused.reason) < 100
 
 
+@pytest.mark.parametrize(("length", "shown"), [(38, '"' + 38 * "x" + '"'), (39, '"' + 39 * "x" + "…")])
+def test_of_a_number_that_is_none_the_refusal_repeats_40_characters(length: int, shown: str) -> None:
+    assert decode(message(id="x" * length)) == InvalidFrame(f"id {shown} is not an integer from 0 to 2**63-1", None)
+
+
 @pytest.mark.parametrize("number", [None, -1, "1", 1.5, True, 2**63, [], {}])
 def test_what_is_no_number_is_none(number: object) -> None:
     """Old Python clients send none."""

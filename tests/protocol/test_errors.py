@@ -1,6 +1,7 @@
 """Exceptions carry data and say what to do next; codes have the texts that clients compare."""
 
 import copy
+import pickle
 
 import pytest
 
@@ -64,3 +65,9 @@ def test_no_error_repeats_more_than_a_thousand_characters() -> None:
     assert error.msg.endswith("… (700033 characters)")
     assert copy.copy(error).msg == error.msg
     assert TautwireError("x" * 1_000).args == ("x" * 1_000,)
+
+
+@pytest.mark.parametrize("error", [RtmError(2, "no text"), RtmError(code=2, msg="no text")])
+def test_rtm_error_carries_its_data_however_it_was_made_and_wherever_it_goes(error: RtmError) -> None:
+    for each in (error, pickle.loads(pickle.dumps(error))):  # noqa: S301 - our own bytes
+        assert (each.code, each.msg, each.args) == (2, "no text", (2, "no text"))

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from msgspec import Struct
 
 from tautwire.protocol.codec import decode_command, decode_event, encode
 from tautwire.protocol.errors import RtmErrorCode
@@ -10,6 +11,7 @@ from tautwire.protocol.frames import (
     Ack,
     AckError,
     ClientFrame,
+    InvalidFrame,
     Message,
     PingCommand,
     PingMessage,
@@ -20,6 +22,7 @@ from tautwire.protocol.frames import (
     Reply,
     Tickle,
     Typing,
+    UnknownCommand,
 )
 from tautwire.protocol.ids import ChannelId, Ts, UserId
 from tautwire.protocol.opendata import from_python
@@ -113,3 +116,28 @@ def test_an_error_reply_says_the_usual_words_or_better_ones() -> None:
 
 def test_plain_data_is_encoded_too() -> None:
     assert encode({"type": "error", "error": {"code": 1}}) == b'{"type":"error","error":{"code":1}}'
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        Message(C1, "hi"),
+        Typing(C1),
+        PresenceSub([]),
+        PresenceQuery([]),
+        Tickle(),
+        PingCommand(1, {}),
+        UnknownCommand("of_tomorrow", 1),
+        InvalidFrame("no type", 1),
+        Ack(1),
+        AckError(1, 2, "no text"),
+        Pong(1, {}),
+        Position("log.1"),
+    ],
+    ids=lambda frame: type(frame).__name__,
+)
+def test_a_frame_cannot_be_changed(frame: Struct) -> None:
+    """One object is handed to every handler of a client, and to every service of a server."""
+    for name in frame.__struct_fields__:
+        with pytest.raises(AttributeError, match="immutable"):
+            setattr(frame, name, None)

@@ -301,3 +301,14 @@ def test_a_frame_nested_beyond_measure_is_malformed() -> None:
 def test_plain_data_with_half_surrogates_is_written_all_the_same() -> None:
     assert lenient.encoded({"a": 1}) == b'{"a":1}'
     assert json.loads(lenient.encoded({"text": "half \ud83d"})) == {"text": "half \ufffd"}
+
+
+def test_as_much_as_a_frame_may_have_is_mended_and_no_more() -> None:
+    largest = b'"\xff"'.ljust(4 * 1024 * 1024)
+    assert next(lenient.mended(largest)).startswith('"\ufffd"'.encode())
+    assert list(lenient.mended(largest + b" ")) == [largest + b" "]
+
+
+def test_half_an_emoji_in_plain_data_is_written_as_a_replacement() -> None:
+    assert lenient.encoded({"text": "a\ud83d \U0001f600"}) == rb'{"text": "a\ufffd \ud83d\ude00"}'
+    assert lenient.encoded({"text": "a"}) == b'{"text":"a"}'

@@ -1,5 +1,7 @@
 """Escaping, the sequences in a text, and the marking of links."""
 
+import copy
+import dataclasses
 import time
 from datetime import UTC, datetime
 
@@ -199,3 +201,12 @@ def test_a_date_is_written_in_seconds_with_its_fallback() -> None:
 def test_a_date_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="when must have a zone"):
         date(datetime(2026, 11, 26), "{date}", "today")  # noqa: DTZ001 (the fault)
+
+
+@pytest.mark.parametrize("piece", [piece for _, piece in SEQUENCES] + [Text("x"), Link("https://x.test")])
+def test_pieces_are_values(piece: Piece) -> None:
+    """They may be keys, and one that is shared cannot be changed."""
+    assert len({piece, copy.copy(piece)}) == 1
+    for field in dataclasses.fields(piece):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(piece, field.name, "other")

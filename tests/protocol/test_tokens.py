@@ -143,3 +143,14 @@ def test_what_is_not_secret_stays_readable() -> None:
         f"https://user:pw@proxy.example.test:3128/x wss://rt.example.test:443/rtm/{SECRET} token={SECRET}&a=b"
     )
     assert text == "https://…@proxy.example.test:3128/x wss://rt.example.test:443/… token=…&a=b"
+
+
+@pytest.mark.parametrize(("text", "mask"), [("abcdefghijklmnop", "…mnop"), ("abcdefghijklmno", "…")])
+def test_a_secret_of_16_characters_is_long_enough_to_show_its_end(text: str, mask: str) -> None:
+    assert str(Ticket(text)) == mask
+
+
+@pytest.mark.parametrize("secret", [Token(TOKEN), Ticket(TOKEN)])
+def test_a_secret_has_no_dictionary_that_a_debugger_would_show(secret: Token | Ticket) -> None:
+    with pytest.raises(TypeError):
+        vars(secret)

@@ -29,7 +29,7 @@ from tautwire.client.connection.rtm_connect import ask
 from tautwire.client.notices import ClientState, Resume
 from tautwire.session.client import Patience
 from tautwire.testing import FOREVER, Link
-from tautwire.testing.workspace import _Stage
+from tautwire.testing.stage import Stage, make_seed
 
 HOURS: Final = 8 * 3600.0
 
@@ -48,7 +48,7 @@ OUTAGES: Final = {1.5 * 3600: 600.0, 4.5 * 3600: 2400.0}
 class Day:
     """A client, somebody who talks to it, and everything that goes wrong between them."""
 
-    def __init__(self, client: RTMClient, stage: _Stage, chance: random.Random) -> None:
+    def __init__(self, client: RTMClient, stage: Stage, chance: random.Random) -> None:
         self.client, self.stage, self.faults, self.chance = client, stage, stage.faults, chance
         self.loop = asyncio.get_running_loop()
         self.began = self.loop.time()
@@ -80,7 +80,7 @@ class Day:
                 0.0 if kind < 0.3 else self.chance.expovariate(1 / 15) if kind < 0.95 else self.chance.uniform(60, 900)
             )
             self.said.append(str(len(self.said)))
-            await self.stage.say("alice", "general", self.said[-1], None)
+            await self.stage.acts.say("alice", "general", self.said[-1], None)
 
     async def answer(self) -> None:
         """Let the client say something now and then."""
@@ -88,7 +88,7 @@ class Day:
             await asyncio.sleep(self.chance.expovariate(1 / 120))
             text = f"answer {number}"
             try:
-                await self.client.say(self.stage.channel_id("general"), text)
+                await self.client.say(self.stage.names.channel_id("general"), text)
                 self.sent[text] = "stored"
             except SendUnknown:
                 self.sent[text] = "unknown"
@@ -298,12 +298,12 @@ class Day:
 async def _live(seed: int) -> Day:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, SimulatedLoop)
-    stage = _Stage(["alice"], ["bot"], ["general"], rate_limits=False)
+    stage = Stage(make_seed([], [], []))
     stage.clock = SimulatedClock(loop)
     with one_time(loop):
         await stage.open()
         try:
-            client = RTMClient(stage.token("bot"), stage.api_url)
+            client = RTMClient(stage.names.token("bot"), stage.api_url)
             day = Day(client, stage, random.Random(seed))
             with day.noting():
                 async with client:
@@ -314,7 +314,7 @@ async def _live(seed: int) -> Day:
 
 
 async def _spend(day: Day) -> None:
-    await day.stage.say("alice", "general", "good morning", None)  # opens what the server opens when needed
+    await day.stage.acts.say("alice", "general", "good morning", None)  # opens what the server opens when needed
     await day.until(lambda: day.heard == ["good morning"], "not heard", 5.0)
     day.heard.clear()
     await asyncio.sleep(60.0)

@@ -78,9 +78,7 @@ def forget(subject: Subject, workspace: BlockingWorkspace) -> None:
     stage = workspace._stage
     for records in (subject.heard, subject.gaps, subject.closes, subject.errors):
         records.clear()
-    for records in (stage.faults.calls, stage.faults.upgrades, stage.observer.events, stage.observer.lines):
-        records.clear()
-    stage.observer._unfound.clear()
+    stage.forget()
     tail = stage.server.workspace.tail
     tail._entries.clear()
     tail.size = 0

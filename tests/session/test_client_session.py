@@ -34,6 +34,7 @@ from tautwire.session.client import (
     Step,
     Stray,
     Transmit,
+    check_frame,
     parse_frame,
 )
 from tautwire.session.members import MAX_TEXT_LENGTH, FrameError
@@ -534,3 +535,38 @@ def test_a_goodbye_among_events_and_positions_is_heard_at_its_place() -> None:
     session.receive(frames, 1.0)
     kinds = [type(each).__name__ for each in session.effects]
     assert kinds == ["Positioned", "Leaving", "Deliver", "Positioned"]
+
+
+# -- limits, as the documentation and other clients write them -----------------------------------------------------
+
+
+def test_a_frame_may_have_16_kib() -> None:
+    frame = {"type": "ping", "id": 5, "p": ""}
+    room = 16_384 - len(msgspec.json.encode(frame))
+    assert len(ready().send(frame | {"p": "x" * room}, 0.0).payload) == 16_384
+    with pytest.raises(FrameError, match="at most 16384 bytes, got 16385"):
+        ready().send(frame | {"p": "x" * (room + 1)}, 0.0)
+
+
+def test_ids_are_those_that_every_json_reader_holds_exactly() -> None:
+    assert ready().send({"type": "ping", "id": 4_503_599_627_370_496}, 0.0).id == 4_503_599_627_370_496
+    with pytest.raises(FrameError, match="integer from 1"):
+        ready().send({"type": "ping", "id": 4_503_599_627_370_497}, 0.0)
+
+
+def test_after_the_largest_id_of_32_bits_the_session_begins_again_with_1() -> None:
+    session = ready(first_id=2_147_483_646)
+    assert [session.ping(0.0) for _ in range(3)] == [2_147_483_646, 2_147_483_647, 1]
+
+
+def test_as_much_as_is_allowed_before_hello_is_kept() -> None:
+    session = ClientSession(0.0)
+    early = TEXT.ljust(MAX_EARLY_SIZE)
+    assert heard(session, early, 0.1) == []
+    assert heard(session, HELLO, 0.2) == [HelloEvent, MessageEvent]
+
+
+def test_a_frame_can_be_checked_before_there_is_a_session() -> None:
+    check_frame(Typing("C1"))  # type: ignore[arg-type]
+    with pytest.raises(FrameError, match="channel must not be empty"):
+        check_frame(Typing(""))  # type: ignore[arg-type]

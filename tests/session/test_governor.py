@@ -149,3 +149,21 @@ def test_a_connection_that_has_just_opened_makes_nothing_forgotten() -> None:
         governor.failed(0.0)
     governor.opened(0.0)
     assert governor.delay(1.0, 1.0) == 32.0
+
+
+def test_a_connection_that_opened_late_has_to_last_as_well() -> None:
+    governor = Governor(PLENTY, 0.0)
+    for _ in range(5):
+        governor.failed(1_000.0)
+    governor.opened(1_000.0)
+    assert governor.delay(1_059.0, 1.0) == 32.0
+    assert governor.delay(1_060.0, 1.0) == 1.0
+
+
+def test_a_spent_budget_is_waited_for_and_hardly_longer() -> None:
+    governor = Governor(Backoff(budget=Rate(per_second=0.5, burst=1)), 0.0)
+    assert governor.attempted(0.0)
+    governor.ended_attempt()
+    wait = governor.delay(0.0, 0.0)
+    assert 2.0 <= wait < 2.01
+    assert governor.attempted(wait)

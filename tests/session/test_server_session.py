@@ -449,3 +449,33 @@ def test_other_frames_too_many_are_refused_with_an_answer_where_they_get_one() -
     assert session.receive(frame(type="never_heard_of", id=2), 0.0) is None
     refused = answer(session, frame(type="ping", id=3))
     assert (refused["ok"], refused["reply_to"], refused["error"]["code"]) == (False, 3, -1)
+
+
+# --- frames that are no messages come too fast as well ---
+
+
+@pytest.mark.parametrize(
+    ("kind", "burst", "per_second"), [("presence_sub", 20, 1), ("presence_query", 20, 1), ("ping", 100, 10)]
+)
+def test_other_frames_have_a_rate_of_their_own(kind: str, burst: int, per_second: int) -> None:
+    session = opened()
+    data = frame(type=kind, id=7, ids=["U1"])
+
+    def passed(now: float, of: int) -> int:
+        outcomes = [session.receive(data, now) for _ in range(of)]
+        refusals = [each for each in outcomes if isinstance(each, Answer) and each.error is RtmErrorCode.SLOW_DOWN]
+        assert all(json.loads(each.payload)["reply_to"] == 7 for each in refusals)
+        return len(outcomes) - len(refusals)
+
+    assert passed(0.0, of=burst + 10) == burst
+    assert passed(1.0, of=per_second + 10) == per_second
+
+
+@pytest.mark.parametrize("kind", ["typing", "tickle", "of_tomorrow"])
+def test_what_is_never_answered_is_dropped_without_an_answer_when_it_is_too_fast(kind: str) -> None:
+    session = opened()
+    data = frame(type=kind, id=7, channel="C1")
+    outcomes = [session.receive(data, 0.0) for _ in range(120)]
+    assert outcomes[100:] == [None] * 20
+    assert answer(session, frame(type="ping", id=8))["error"]["code"] == RtmErrorCode.SLOW_DOWN.number
+    assert isinstance(session.receive(message(), 0.0), Message)

@@ -114,13 +114,31 @@ async def test_typing_reaches_bots(workspace: Workspace) -> None:
     assert event.user == workspace.person("alice").id
 
 
-@pytest.mark.workspace(people=["ann"], bots=["x", "y"], channels=["ops", "dev"])
-async def test_a_marker_says_who_is_there(workspace: Workspace) -> None:
+@pytest.mark.workspace(people=["ann"], bots=["x", "y"], channels=["#ops", "dev", "general"])
+async def test_a_marker_adds_to_what_every_workspace_has(workspace: Workspace) -> None:
+    for speaker, channel in (("ann", "dev"), ("y", "ops"), ("alice", "ops"), ("bot", "general")):
+        await workspace.person(speaker).say(channel, "hi")
+        assert (await workspace.channel(channel).wait_for(user=speaker)).text == "hi"
+
+
+@pytest.mark.workspace(people=["ann"], channels=["dev"], only=True)
+async def test_a_marker_may_ask_for_only_what_it_names(workspace: Workspace) -> None:
     await workspace.person("ann").say("dev", "hi")
 
     assert (await workspace.channel("dev").wait_for()).text == "hi"
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError, match=r"^there is no person or bot 'alice'; there are ann$"):
         workspace.person("alice")
+    with pytest.raises(KeyError, match=r"^there is no channel '#general'; there are #dev$"):
+        workspace.channel("#general")
+
+
+def test_names_that_cannot_be_used_are_refused_by_name() -> None:
+    with pytest.raises(TypeError, match=r"^channels must be a list of names, got 'ops': write channels=\['ops'\]$"):
+        Workspace(channels="ops")
+    with pytest.raises(ValueError, match=r"^'alice' is among people and among bots"):
+        Workspace(bots=["alice"])
+    with pytest.raises(ValueError, match="a name of people, bots or channels cannot be used"):
+        Workspace(people=["a person"])
 
 
 def test_it_is_ready_within_a_tenth_of_a_second() -> None:
@@ -277,11 +295,11 @@ def test_a_workspace_that_cannot_start_leaves_nothing_behind(
 def test_a_blocking_wait_that_fails_says_what_was_heard(blocking_workspace: BlockingWorkspace) -> None:
     general = blocking_workspace.channel("general")
     with pytest.raises(
-        AssertionError, match=r"^a message did not come to #general within 0\.01 s\. It heard:\n  \(nothing\)$"
+        AssertionError, match=r"^a message did not come to #general within 0\.01 s\. Transcript:\n  \(nothing\)$"
     ):
         general.wait_for(within=0.01)
     blocking_workspace.person("alice").say("general", "hello")
-    with pytest.raises(AssertionError, match=r"^'pong' by bot did not come .* It heard:\n  #general alice: hello$"):
+    with pytest.raises(AssertionError, match=r"^'pong' by bot did not come .* Transcript:\n  #general alice: hello$"):
         general.wait_for(re.compile("pong"), user="bot", within=0.01)
 
 

@@ -19,6 +19,7 @@ CASES = {
     "f(a, b)": {"pass", "b, a"},
     "f(a, b=c)": {"pass", "f(a)"},
     "x = min(a, b)": {"max"},
+    "x = zip(a, b, strict=c < d)": {"b, a"},
     "if a:\n    f()": {"True", "False", "pass"},
     "while a:\n    f()": {"False", "pass"},
     "self.x = a": {"pass"},
@@ -30,6 +31,7 @@ CASES = {
     "for a in b:\n    break": {"continue"},
     "for a in b:\n    continue": {"pass", "break"},
     "try:\n    x = f\nexcept E:\n    x = g": {"raise", "pass"},
+    "try:\n    x = f\nexcept E:\n    log.exception('text')": {"raise"},
     "try:\n    x = f\nfinally:\n    x = g": {"pass"},
     "async def f():\n    await g()": {"pass"},
 }
@@ -43,6 +45,8 @@ LEFT_ALONE = [
     "x = 'text'",
     "x = f'{a + 1}'",
     "log.warning('%d', a + 1, exc_info=True)",
+    "T = TypeVar('T', bound=C)",
+    "@dataclass(slots=True)\nclass A:\n    x: int",
     "if TYPE_CHECKING:\n    x = 1",
     "def f(a: Literal[1]) -> Literal[2]:\n    '''Text.'''",
 ]

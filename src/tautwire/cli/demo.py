@@ -53,7 +53,7 @@ async def _demo(directory: Path) -> None:
 
 
 async def _talk(bot: "Speaker", alice: "Speaker", channel: ChannelId) -> None:
-    typer.echo("A bot connects and asks to be told about alice:")
+    typer.echo("A bot connects and subscribes to alice's presence:")
     await bot.client.connect()
     await bot.hears('"type":"hello"')
     await bot.send(PresenceSub([await _user_id(alice)]))
@@ -69,7 +69,7 @@ async def _talk(bot: "Speaker", alice: "Speaker", channel: ChannelId) -> None:
     await bot.hears('"type":"message"')
     await alice.hears('"reply_to":1')
 
-    typer.echo("\nThe bot answers; what its ack says is on disk:")
+    typer.echo("\nThe bot answers; when its ack comes, the message is on disk:")
     await bot.send(Message(channel, f"<@{await _user_id(alice)}> it is: https://example.test/build/42", id=1))
     await alice.hears('"type":"message"')
     await bot.hears('"reply_to":1')
@@ -77,6 +77,7 @@ async def _talk(bot: "Speaker", alice: "Speaker", channel: ChannelId) -> None:
     typer.echo("\nalice sets herself away and leaves:")
     await alice.client.web.users_setPresence(presence="away")
     await bot.hears('"type":"presence_change"')
+    await alice.hears('"type":"manual_presence_change"')
     await alice.client.close()
 
 

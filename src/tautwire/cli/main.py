@@ -1,23 +1,51 @@
-"""The command line: one command, a module for each sub-command."""
+"""The entry of the ``tautwire`` command: the sub-commands, or what to install for them.
 
-from importlib.metadata import version as version_of
+The bare package is the client: typer and the libraries of the server come with the extra ``server``. Without them the
+command still answers ``--help`` and ``--version``.
+"""
 
-try:
-    import typer
-except ModuleNotFoundError as error:  # the bare package is the client
-    raise SystemExit('the tautwire command needs the server parts: pip install "tautwire[all]"') from error
+import sys
+from importlib.metadata import metadata
 
-from tautwire.cli.demo import demo
-from tautwire.cli.serve import serve
+from tautwire import __version__
 
-app = typer.Typer(name="tautwire", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-app.command()(serve)
-app.command()(demo)
+_HELP = """\
+Usage: tautwire [--help | --version]
+       tautwire COMMAND ...
+
+tautwire {version}. The client is installed: import tautwire.
+{advice}"""
 
 
-@app.callback(invoke_without_command=True)
-def main(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
-    """RTM for everybody: a self-hosted workspace that RTM and Web API clients connect to unmodified."""
-    if version:
-        typer.echo(version_of("tautwire"))
-        raise typer.Exit
+def main() -> None:
+    """Run the command with the arguments of the process."""
+    try:
+        from tautwire.cli.commands import app
+    except ModuleNotFoundError as error:
+        missing = (error.name or "tautwire").partition(".")[0]
+        if missing == "tautwire":
+            raise
+    else:
+        app()
+        return
+    _answer_without_commands(sys.argv[1:], missing)
+
+
+def _answer_without_commands(arguments: list[str], missing: str) -> None:
+    advice = (
+        f"The commands, such as serve and demo, need the server parts: {missing} is not installed. Run\n"
+        f'pip install "tautwire[server] @ git+{_repository()}"'
+    )
+    match arguments:
+        case ["--version", *_]:
+            print(__version__)
+        case ["--help", *_]:
+            print(_HELP.format(version=__version__, advice=advice))
+        case _:
+            raise SystemExit(advice)
+
+
+def _repository() -> str:
+    """Return the address of the repository as the package's metadata have it."""
+    urls: list[str] = metadata("tautwire").get_all("Project-URL") or []
+    return dict(url.split(", ", 1) for url in urls)["Repository"]

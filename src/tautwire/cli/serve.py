@@ -49,7 +49,7 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8065,
     data: Annotated[Path, typer.Option(help="Data directory; made if missing.")] = Path("tautwire-data"),
     new: Annotated[
-        bool, typer.Option("--new", help="Begin a new workspace where the database of an old one is missing.")
+        bool, typer.Option("--new", help="Begin a new workspace although the database of an old one is missing.")
     ] = False,
     seed: Annotated[Path | None, typer.Option(help="YAML file of people, bots and channels to add.")] = None,
     public_url: Annotated[
@@ -69,10 +69,12 @@ def serve(
     max_connections_per_address: Annotated[
         int | None, typer.Option(min=1, help="Connections of one address; default: half of all.")
     ] = None,
-    rate_limits: Annotated[Switch, typer.Option(help="Whether clients that go too fast are told so.")] = Switch.ON,
-    log_keep: Annotated[float, typer.Option(help="Days that events are kept for clients that come back.")] = 7.0,
+    rate_limits: Annotated[
+        Switch, typer.Option(help="Whether calls and messages that come too fast are refused.")
+    ] = Switch.ON,
+    log_keep: Annotated[float, typer.Option(help="Days for which events are kept for clients that resume.")] = 7.0,
     metrics: Annotated[
-        Metrics, typer.Option(help="Who gets /metrics: the same machine, everybody, nobody.")
+        Metrics, typer.Option(help="Which callers may read /metrics: those on the same machine, all, or none.")
     ] = Metrics.LOCAL,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line about the workspace first.")] = False,
     log_level: Annotated[LogLevel, typer.Option(help="What goes to stderr.")] = LogLevel.INFO,
@@ -140,12 +142,13 @@ def _tune_collector() -> None:
 
 def _describe(directory: Directory, settings: Settings) -> str:
     """Return what a person wants to know; tokens stay in their file."""
+    tokens = settings.data / "tokens.json"
     lines = [
         f"Workspace {directory.team['name']} ({directory.team['id']}) is served. Ctrl-C stops it.",
         f"  Web API   {directory.api_url}",
         f"  people    {', '.join(directory.users)}",
         f"  channels  {', '.join('#' + name for name in directory.channels)}",
-        f"  tokens    {settings.data / 'tokens.json'}",
+        *([f"  tokens    {tokens}"] if tokens.exists() else []),
         "Point a bot at it: SLACK_API_URL="
         + directory.api_url
         + " SLACK_BOT_TOKEN=<token> and the base_url of its SDK.",

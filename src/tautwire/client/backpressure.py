@@ -1,9 +1,9 @@
 """Where a client's reader and the queues of its handlers meet: which queues are full, and how large a frame is.
 
-A full queue that drops nothing (``overflow="pause"``) is noted here, and whoever reads the socket
-(``client/connection/connection``) stops until it has room again. Queues are emptied on the loop and in threads; a
-change is made where it happens, and readers are called on their loop after it. What they see then is how it is by then,
-so no change can be missed.
+A full queue that drops nothing (``overflow="pause"``) is noted here, and the connection
+(``client/connection/connection``) stops to read its socket until there is room again. Queues are emptied on the loop
+and in threads; a change is made where it happens, and readers are called on their loop after it. They look at the state
+as it is by then, so no change can be missed.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ LONG: Final = 10.0
 
 
 class Backpressure:
-    """What the queues of one client say to its reader. There is one for each dispatcher."""
+    """Which queues of one client are full. There is one for each dispatcher."""
 
     def __init__(self) -> None:
         self.frame: bytes = UNMEASURED
@@ -64,11 +64,11 @@ class Backpressure:
         self._readers = (*self._readers, (reader, asyncio.get_running_loop()))
 
     def forget(self, reader: Callable[[], None]) -> None:
-        """Call ``reader`` no more; does nothing if it is not called."""
+        """Stop calling ``reader``. Does nothing if it is not registered."""
         self._readers = tuple(each for each in self._readers if each[0] != reader)
 
     def report(self) -> None:
-        """Write to the log which handlers do not keep up, once each time it lasts long."""
+        """Log which handlers do not keep up, once each time the socket is not read for long."""
         lasts = monotonic() - self._full_since
         if self._full and lasts >= LONG and not self._is_reported:
             self._is_reported = True

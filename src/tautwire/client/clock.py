@@ -1,4 +1,4 @@
-"""The time that passes, also while the system is suspended: how long a server was quiet is told by nothing else.
+"""A clock that counts on while the system is suspended: only so is it known how long a server was quiet.
 
 ``time.monotonic`` stands still during a suspend on Linux and macOS, and so do the event loop's timers.
 """

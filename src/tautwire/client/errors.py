@@ -3,7 +3,7 @@
     TautwireError
     ├── ConnectError            no connection came about; another try may work
     │   ├── RateLimited         the server wants a pause                         .retry_after
-    │   └── ConnectRefused      no try will work until somebody changes something .code
+    │   └── ConnectRefused      no attempt will work until token, scopes or workspace change .code
     ├── SendError               a frame was not sent or not accepted         .frame .channel
     │   ├── NotConnected        there is no connection; also raised by other calls
     │   ├── ClientClosed        close() was called; also raised by other calls

@@ -1,4 +1,4 @@
-"""What keeps one failure one, and an end an end.
+"""How one failure stays one, and how an end waits for all that belongs to it.
 
 The supervisor, the connections and the delivery call one another and code of users. ``isolated`` is how they do it
 where something else has to happen afterwards in any case. ``finished`` is how they wait where returning early would
@@ -29,7 +29,7 @@ def isolated(step: Callable[[Unpack[Ts]], object], *args: *Ts) -> bool:
 
 
 def check_loop(home: asyncio.AbstractEventLoop) -> None:
-    """See that the caller runs on the loop that a client belongs to: elsewhere its futures would never be done.
+    """Check that the caller runs on the loop that a client belongs to: elsewhere its futures would never be done.
 
     Raises:
         RuntimeError: it runs on another one.

@@ -10,13 +10,16 @@ from typing import Any, Final
 
 from tautwire.protocol.tokens import redact
 
+_CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
+"""Control characters and how a log shows them: a server's words must not begin a line that looks like a record."""
+
 
 class Redactor(logging.Filter):
-    """Replaces secrets in a record's text and traceback; lets every record pass."""
+    """Masks secrets in a record's text and traceback, and keeps the text in one line; lets every record pass."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Clean a record."""
-        record.msg = redact(record.getMessage())
+        record.msg = redact(record.getMessage()).translate(_CONTROLS)
         record.args = ()
         if record.exc_info and record.exc_info[0] is not None and not record.exc_text:
             record.exc_text = redact("".join(traceback.format_exception(*record.exc_info)).rstrip())

@@ -1,7 +1,6 @@
-"""Hooks for metrics: what a client does, told as it does it, to an object of the user's.
+"""Hooks for metrics: methods of an object of the user's, called as things happen.
 
-A client without such an object pays nothing for it. What stands in queues is asked for instead
-(``HandlerRegistry.queues``), since only the one who collects knows when.
+A client without such an object has no overhead. Queue lengths are polled with ``HandlerRegistry.queues``.
 """
 
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from tautwire.client.notices import ClientState, Closed
 from tautwire.protocol.events import Event
 
 Outcome = Literal["delivered", "refused", "unknown"]
-"""What became of a frame that waits for a reply."""
+"""The outcome of a frame that waits for a reply."""
 
 
 class Run(NamedTuple):
@@ -32,20 +31,20 @@ class Run(NamedTuple):
 
 
 class Metrics:
-    """What a client tells of itself. Override what you want to know; every method here does nothing.
+    """The hooks. Override what you need; every method here does nothing.
 
     All are called on the client's loop, but ``handler_ran`` in the handler's thread if it has one. They have to be
-    quick. What they raise goes to the log and changes nothing else. One object may serve several clients.
+    quick. An exception goes to the log and changes nothing else. One object may serve several clients.
     """
 
     def state_changed(self, state: ClientState) -> None:
         """The client is in another state now."""
 
     def attempt_failed(self, error: ConnectError) -> None:
-        """An attempt to connect came to nothing; the class of the error says what kind of failure it was."""
+        """An attempt to connect failed; the class of the error says how."""
 
     def connected(self, seconds: float) -> None:
-        """A connection is there; it took so long from ``rtm.connect`` to the hello."""
+        """A connection is ready, so many seconds after ``rtm.connect`` was called."""
 
     def disconnected(self, closed: Closed) -> None:
         """A connection ended; ``closed.cause`` says why, as one of a few."""
@@ -57,7 +56,7 @@ class Metrics:
         """An event is about to be given to its handlers."""
 
     def event_dropped(self, handler: str) -> None:
-        """An item never reaches this handler, because its queue was full."""
+        """An item was dropped because the queue of this handler was full."""
 
     def handler_ran(self, run: Run) -> None:
         """A handler did its work, or failed at it."""

@@ -83,7 +83,7 @@ class Gap:
     """The client was away and is back; given to gap handlers."""
 
     began: datetime
-    """When the old connection was last heard, in UTC, as the clock counts when the gap is told."""
+    """When the old connection was last heard, in UTC, by the clock at the time of the report."""
     ended: datetime
     """When the new one got its hello, in UTC."""
     reason: str
@@ -91,11 +91,11 @@ class Gap:
     resume: Resume | None
     """What the server said about the events in between; None from a server that says nothing."""
     filling: tuple[ChannelId, ...] = ()
-    """The channels whose messages are looked for in their history now; a ``Backfilled`` tells when that is over."""
+    """The channels whose messages are read from their history now; a ``Backfilled`` follows when that is over."""
 
     @property
     def is_filled(self) -> bool:
-        """Whether all events of the gap are delivered all the same, right after this."""
+        """Whether all events of the gap are delivered right after this."""
         return self.resume is Resume.RESUMED
 
 
@@ -104,13 +104,13 @@ class Backfilled:
     """A filling is over, and its events are with the handlers; given to back-fill handlers."""
 
     gaps: tuple[Gap, ...]
-    """What it was for: one gap, or several if the connection broke again before it was over."""
+    """The gaps it was for: one, or several if the connection broke again before it was over."""
     ended: datetime
     """When it was over, in UTC."""
     counts: Mapping[ChannelId, int]
     """How many messages were found and delivered, by channel."""
     incomplete: tuple[BackfillIncomplete, ...] = ()
-    """What is still missing; error handlers were told the same."""
+    """What is still missing; error handlers got the same."""
 
     @property
     def is_complete(self) -> bool:

@@ -129,7 +129,7 @@ class RTMClient(HandlerRegistry):
         self._metrics = hooks or Metrics()
         callbacks = Callbacks(dispatcher.flow, hooks)
         super().__init__(dispatcher, callbacks)
-        dispatcher.attach(callbacks.handler_failed, callbacks.unreadable)
+        dispatcher.attach(callbacks.handler_failed, callbacks.unreadable, self)
         dispatch: Callable[[Event], None] = dispatcher.dispatch
         if hooks is not None:
             dispatcher.measure(hooks)

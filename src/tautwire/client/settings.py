@@ -110,7 +110,7 @@ class Settings:
         """Return the proxy to use for a URL: the one that was set, else what HTTP(S)_PROXY and NO_PROXY say.
 
         Raises:
-            ConfigError: it is none we can use.
+            ConfigError: the proxy URL is not supported.
         """
         if self.proxy is not None:
             return _checked(self.proxy)
@@ -158,7 +158,7 @@ def _checked(proxy: str | None) -> str | None:
     except ValueError:  # its text would hold the URL
         is_good = False
     if not is_good:
-        raise ConfigError("the proxy has to be http://host:port or http://user:password@host:port")
+        raise ConfigError("proxy must be http://host:port or http://user:password@host:port")
     return proxy
 
 
@@ -174,7 +174,7 @@ def _trusting(ca_file: str | os.PathLike[str], ssl: ssl_module.SSLContext | None
 
 
 def check_seconds(name: str, value: object, *, zero: bool = False) -> None:
-    """See that a value is a positive number of seconds, or 0 where ``zero`` is allowed.
+    """Check that a value is a positive number of seconds, or 0 where ``zero`` is allowed.
 
     Raises:
         ConfigError: it is not.
@@ -186,13 +186,13 @@ def check_seconds(name: str, value: object, *, zero: bool = False) -> None:
 
 
 def check_choice(name: str, value: object, choices: Collection[object]) -> None:
-    """See that a value is one of a few words. Raises as ``check_seconds``."""
+    """Check that a value is one of a few words. Raises as ``check_seconds``."""
     if value not in choices:
         raise ConfigError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
 
 
 def check_rate(name: str, value: object) -> None:
-    """See that something may happen now and then. Raises as ``check_seconds``."""
+    """Check that a rate is positive. Raises as ``check_seconds``."""
     if (
         not isinstance(value, Rate)
         or not all(isinstance(each, int | float) and math.isfinite(each) for each in value)
@@ -203,7 +203,7 @@ def check_rate(name: str, value: object) -> None:
 
 
 def check_patience(name: str, value: object) -> None:
-    """See that a session gets time, and pings before it gives up. Raises as ``check_seconds``."""
+    """Check the waits of a session: all positive, and a ping before the end. Raises as ``check_seconds``."""
     if not isinstance(value, Patience):
         raise ConfigError(f"{name} must be a Patience, got {value!r}")
     for each, seconds in value._asdict().items():
@@ -211,12 +211,12 @@ def check_patience(name: str, value: object) -> None:
     if value.idle >= value.silence:
         raise ConfigError(
             f"{name}.idle must be less than {name}.silence ({value.silence:g} s), got {value.idle:g} s: "
-            "every quiet connection would be given up without a ping"
+            "otherwise a quiet connection ends without a ping"
         )
 
 
 def check_backoff(name: str, value: object) -> None:
-    """See that attempts are possible. Raises as ``check_seconds``."""
+    """Check that a back-off allows attempts. Raises as ``check_seconds``."""
     if not isinstance(value, Backoff):
         raise ConfigError(f"{name} must be a Backoff, got {value!r}")
     for each in ("base", "cap", "stable_after"):

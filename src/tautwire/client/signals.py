@@ -10,10 +10,10 @@ import concurrent.futures
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
@@ -68,6 +68,26 @@ def result_of(future: "concurrent.futures.Future[T]", *, unless: Callable[[], bo
                 raise concurrent.futures.CancelledError from None
             if future.done():
                 return future.result()
+
+
+def result_on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T], *, unless: Callable[[], bool]) -> T:
+    """Run a coroutine on the loop of another thread, and wait for its result as ``result_of`` does.
+
+    Raises:
+        CancelledError: the loop is closed, or the result will never come.
+    """
+    try:
+        future = asyncio.run_coroutine_threadsafe(work, loop)
+    except RuntimeError:  # the loop is closed
+        work.close()
+        raise concurrent.futures.CancelledError from None
+    try:
+        return result_of(future, unless=unless)
+    except concurrent.futures.CancelledError:
+        raise
+    except BaseException:  # Ctrl-C, among others: do not leave the work behind
+        future.cancel()
+        raise
 
 
 def joined(thread: threading.Thread, until: float) -> bool:

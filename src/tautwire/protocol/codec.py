@@ -5,7 +5,7 @@ one strict pass that fits nearly every frame, and looks closer only when that fa
 once more by ``tautwire.protocol.lenient``.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final, Protocol, TypeAlias, TypeVar, Union
 
@@ -39,7 +39,7 @@ _MAX_SHOWN: Final = 40
 """Characters of a wrong value that an error repeats."""
 
 _NEVER_PLAIN: Final = (b'{"ok":', b'{"type":"message","subtype":')
-"""How frames begin that the one pass would fail on; a hint that saves the microsecond which the failure costs."""
+"""How frames begin that the one pass would fail on; a hint that saves half a microsecond, which the failure costs."""
 
 _UNREADABLE: Final = lenient.UNREADABLE
 
@@ -48,7 +48,7 @@ ServerFrame: TypeAlias = Event | Reply | Position
 """What one frame of a server says."""
 
 
-def decode_events(frames: Iterable[bytes]) -> list[ServerFrame]:
+def decode_events(frames: Sequence[bytes]) -> list[ServerFrame]:
     """Read frames of a server, in their order.
 
     A class is found by type and subtype, then by type alone, except that a message of an unknown subtype becomes an
@@ -63,7 +63,11 @@ def decode_events(frames: Iterable[bytes]) -> list[ServerFrame]:
     """
     decode = _decode_plain_event
     events: list[ServerFrame] = []
-    for raw in frames:
+    if len(frames) > 1:
+        with suppress(*_UNREADABLE):  # the loop below finds out what it is
+            for event in map(decode, frames):  # mostly all are plain, and looking at each before takes a tenth longer
+                events.append(event)  # noqa: PERF402 (those before the first that is not plain are to be kept)
+    for raw in frames[len(events) :]:
         if not raw.startswith(_NEVER_PLAIN):
             try:
                 events.append(decode(raw))

@@ -20,6 +20,7 @@ the clock, carries out the effects, and calls ``handle_time`` when ``deadline`` 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
+from itertools import compress
 from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 import msgspec
@@ -243,7 +244,8 @@ class ClientSession:
         """Seconds the last ping took, None before the first answer."""
         self._patience = patience or Patience()
         self._opened_at = now
-        self._heard_at = now
+        self.heard_at = now
+        """When the server was last heard."""
         self._pinged_at = now
         self._own_pings: set[int] = set()
         self._sent_at: dict[int, float] = {}  # by id, oldest first; all wait equally long
@@ -261,11 +263,6 @@ class ClientSession:
         }
 
     @property
-    def heard_at(self) -> float:
-        """When the server was last heard."""
-        return self._heard_at
-
-    @property
     def unanswered(self) -> Sequence[int]:
         """Ids of the frames that wait for a reply, oldest first."""
         return [each for each in self._sent_at if each not in self._own_pings]
@@ -274,7 +271,7 @@ class ClientSession:
 
     def receive(self, frames: Sequence[bytes], now: float) -> None:
         """Take text messages that came in together, in order."""
-        self._heard_at = now
+        self.heard_at = now
         decoded = decode_events(frames)
         if self.is_live:
             special = self._reactions.keys() & set(map(type, decoded))
@@ -289,14 +286,15 @@ class ClientSession:
 
     def _take_with_positions(self, decoded: Sequence[ServerFrame], frames: Sequence[bytes]) -> None:
         """Take events with positions among them. Of those the last one counts: it covers what the others do."""
-        arrivals = list(zip(decoded, frames, strict=True))
-        end = next(at for at in range(len(decoded) - 1, -1, -1) if type(decoded[at]) is Position)
-        before = [each for each in arrivals[:end] if type(each[0]) is not Position]
-        if before:
+        are_events = [each.__class__ is not Position for each in decoded]
+        end = len(decoded) - 1 - are_events[::-1].index(False)
+        if any(are_events[:end]):  # no tuple is made here for an event: the garbage collector would look at all of them
+            before = compress(zip(decoded, frames, strict=True), are_events[:end])
             self.effects.append(Deliver(cast("Iterable[Arrival]", before), frames[:end]))
         self._position(cast("Position", decoded[end]), 0.0)
-        if end + 1 < len(arrivals):
-            self.effects.append(Deliver(cast("Iterable[Arrival]", arrivals[end + 1 :]), frames[end + 1 :]))
+        if end + 1 < len(decoded):
+            after = zip(decoded[end + 1 :], frames[end + 1 :], strict=True)
+            self.effects.append(Deliver(cast("Iterable[Arrival]", after), frames[end + 1 :]))
 
     def _take(self, frame: ServerFrame, raw: bytes, now: float) -> None:
         """Take one frame: react to it, and deliver an event, or hold it until the hello."""
@@ -317,7 +315,7 @@ class ClientSession:
 
     def heard(self, now: float) -> None:
         """Called when bytes came in that are not a complete message yet: a sign of life."""
-        self._heard_at = max(self._heard_at, now)
+        self.heard_at = max(self.heard_at, now)
 
     def _hello(self, _event: HelloEvent, now: float) -> None:
         if self.state is State.OPENING:
@@ -392,7 +390,7 @@ class ClientSession:
             return None
         if self.state is State.OPENING:
             return self._opened_at + self._patience.hello
-        due = min(self._heard_at + self._patience.silence, max(self._heard_at, self._pinged_at) + self._patience.idle)
+        due = min(self.heard_at + self._patience.silence, max(self.heard_at, self._pinged_at) + self._patience.idle)
         oldest = next(iter(self._sent_at.values()), None)
         return due if oldest is None else min(due, oldest + self._patience.reply)
 
@@ -404,11 +402,11 @@ class ClientSession:
             if now >= self._opened_at + self._patience.hello:
                 self._step(Step.END, f"no hello within {self._patience.hello:g} s", Cause.NO_HELLO)
             return
-        if now >= self._heard_at + self._patience.silence:
+        if now >= self.heard_at + self._patience.silence:
             self._step(Step.END, f"silence for {self._patience.silence:g} s", Cause.SILENCE)
             return
         self._expire(now)
-        if now >= max(self._heard_at, self._pinged_at) + self._patience.idle:
+        if now >= max(self.heard_at, self._pinged_at) + self._patience.idle:
             self.ping(now)
 
     def _expire(self, now: float) -> None:

@@ -5,11 +5,40 @@ tests alike, with any client. pytest finds the fixtures ``workspace`` and ``bloc
 use ``Workspace`` and ``BlockingWorkspace`` as context managers.
 """
 
-from tautwire.testing.clock import TurnedClock
-from tautwire.testing.faults import Faults
-from tautwire.testing.link import Link
-from tautwire.testing.observer import Line
-from tautwire.testing.plan import FOREVER
-from tautwire.testing.workspace import BlockingWorkspace, Workspace
+try:
+    from tautwire.testing.calls import Call
+    from tautwire.testing.channels import BlockingChannel, Channel
+    from tautwire.testing.clock import TurnedClock
+    from tautwire.testing.doors import CallRefused
+    from tautwire.testing.faults import Faults
+    from tautwire.testing.link import Link
+    from tautwire.testing.names import UnknownName
+    from tautwire.testing.observer import Line, Reaction
+    from tautwire.testing.people import BlockingPerson, Person
+    from tautwire.testing.plan import FOREVER
+    from tautwire.testing.workspace import BlockingWorkspace, Workspace
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] == "tautwire":
+        raise
+    raise ModuleNotFoundError(
+        f'tautwire.testing needs the server, which needs {error.name}: pip install "tautwire[testing]"',
+        name=error.name,
+    ) from error
 
-__all__ = ["FOREVER", "BlockingWorkspace", "Faults", "Line", "Link", "TurnedClock", "Workspace"]
+__all__ = [
+    "FOREVER",
+    "BlockingChannel",
+    "BlockingPerson",
+    "BlockingWorkspace",
+    "Call",
+    "CallRefused",
+    "Channel",
+    "Faults",
+    "Line",
+    "Link",
+    "Person",
+    "Reaction",
+    "TurnedClock",
+    "UnknownName",
+    "Workspace",
+]

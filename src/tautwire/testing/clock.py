@@ -18,15 +18,19 @@ class TurnedClock(Clock):
         """Let time pass: all clocks go ahead.
 
         Raises:
-            ValueError: time does not run backwards; see ``step``.
+            ValueError: the number is negative; see ``step``.
         """
         if seconds < 0:
-            raise ValueError("time does not run backwards; use step() for a wall clock that somebody set back")
+            raise ValueError(f"seconds must be 0 or more, got {seconds}: use step() to set the wall clock back")
         self._ahead += seconds
 
     def step(self, seconds: float) -> None:
         """Set the wall clock ahead or back, as an administrator or NTP does; the steady clock does not notice."""
         self._stepped += seconds
+
+    def reset(self) -> None:
+        """Tell the machine's time again."""
+        self._ahead = self._stepped = 0.0
 
     def micros(self) -> int:
         """Return the wall clock in microseconds since 1970."""

@@ -9,7 +9,9 @@ import contextlib
 import socket
 import threading
 import time
+from collections.abc import Callable
 
+from tautwire.testing.calls import MAX_READ
 from tautwire.testing.link import Link
 from tautwire.testing.plan import UPGRADES, Plan, Rule, Upgrade, UpgradeRule
 from tautwire.testing.wire import Head, read_head
@@ -19,9 +21,22 @@ class Faults:
     """What can be made to go wrong in a workspace, and what clients did about it.
 
     ``times`` says how often, and is 1 or more; a ``ValueError`` says so otherwise.
+
+    Args:
+        called: is given the head, the body and the answer of each Web API call, when it is over.
+        dialled: returns the name of the user for the path of an RTM URL.
+        framed: is given each frame that a client sends, and each hello of the server.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        called: Callable[[Head, bytes, bytes], None] = lambda *_: None,
+        dialled: Callable[[str], str] = lambda _: "",
+        framed: Callable[[Link, bytes], None] = lambda *_: None,
+    ) -> None:
+        self._called = called
+        self._dialled = dialled
+        self._framed = framed
         self.calls: list[tuple[float, str]] = []
         """Every Web API call that came in: when (monotonic seconds) and which method."""
         self.upgrades: list[float] = []
@@ -33,6 +48,7 @@ class Faults:
         self._server: asyncio.Server | None = None
         self._placeholder: socket.socket | None = None
         self._upstream = 0
+        self._is_served = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
         """Where the front listens."""
@@ -122,15 +138,35 @@ class Faults:
 
     async def start(self, upstream: int) -> None:
         """Listen in front of the server on ``upstream``."""
-        self._upstream = upstream
         self._loop = asyncio.get_running_loop()
+        self.resume(upstream)
         await self._listen(True)
+
+    async def suspend(self) -> None:
+        """Drop all connections, and keep calls waiting until ``resume``; nothing goes wrong any more."""
+        self._is_served.clear()
+        self._plan = Plan()
+        await self._listen(True)
+        await self._drop()
+
+    def resume(self, upstream: int) -> None:
+        """Go on in front of the server on ``upstream``."""
+        self._upstream = upstream
+        self._is_served.set()
+
+    def forget(self) -> None:
+        """Forget the calls and dials so far."""
+        self.calls.clear()
+        self.upgrades.clear()
 
     async def stop(self) -> None:
         """Drop everything."""
         await self._listen(False)
         if self._placeholder is not None:
             self._placeholder.close()
+        await self._drop()
+
+    async def _drop(self) -> None:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -175,28 +211,40 @@ class Faults:
         """Pass one Web API call on, or let it fail; return whether the socket stays open."""
         body = await reader.readexactly(head.content_length)
         self.calls.append((time.monotonic(), head.method_name))
+        answered = bytearray()
+        try:
+            return await self._answer_call(head, body, writer, answered)
+        finally:
+            self._called(head, body, bytes(answered))
+
+    async def _answer_call(self, head: Head, body: bytes, writer: asyncio.StreamWriter, answered: bytearray) -> bool:
+        """Answer a call, and keep what the answer was as far as it is looked at."""
         rule = self._next_rule(head.method_name)
         if rule is not None and rule.status >= 0:
             if rule.status == 0:
                 return False
-            writer.write(_answer(rule))
+            answered += _answer(rule)
+            writer.write(answered)
             await writer.drain()
             return True
         if rule is not None:
             await asyncio.sleep(rule.delay)
         if self._plan.is_foreign:
             head = head.without_argument("resume")
+        await self._is_served.wait()
         up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._upstream)
         try:
             up_writer.write(head.with_header("Connection", "close") + body)
             while data := await up_reader.read(65_536):
                 writer.write(data)
+                answered += data[: max(0, MAX_READ - len(answered))]
             await writer.drain()
         finally:
             up_writer.close()
         return False
 
     async def _relay_rtm(self, head: Head, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        user = self._dialled(head.path)
         kind = self._next_upgrade()
         if kind == "refuse":
             writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
@@ -207,8 +255,9 @@ class Faults:
             return
         if kind == "expired":
             head = head.with_path("/rtm/expired")
+        await self._is_served.wait()
         up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._upstream)
-        link = Link(self._plan_now, writer, up_writer, asyncio.get_running_loop(), kind)
+        link = Link(self._plan_now, writer, up_writer, asyncio.get_running_loop(), kind, user, self._framed)
         self._links.append(link)
         try:
             up_writer.write(head.raw)

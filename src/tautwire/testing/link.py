@@ -22,7 +22,13 @@ class Link:
         server: asyncio.StreamWriter,
         loop: asyncio.AbstractEventLoop,
         kind: Upgrade | None,
+        user: str,
+        framed: Callable[["Link", bytes], None],
     ) -> None:
+        self.user = user
+        """The name of whose connection it is; empty if the front does not know."""
+        self.is_welcome = False
+        """Whether hello was passed on."""
         self.is_closed = False
         self.sent: list[bytes] = []
         """The text frames that the client sent."""
@@ -33,6 +39,7 @@ class Link:
         self._server = server
         self._loop = loop
         self._kind = kind
+        self._framed = framed
         self._is_silent = kind == "no_hello"
         self._is_over = False
         self._held: bytearray | None = None
@@ -108,6 +115,7 @@ class Link:
             for frame in frames.feed(data):
                 if frame.opcode == 1:
                     self.sent.append(frame.payload)
+                    self._framed(self, frame.payload)
                 elif frame.opcode == 8:
                     self.close_code = int.from_bytes(frame.payload[:2]) or 1005
             if not self._is_silent:
@@ -136,7 +144,11 @@ class Link:
         if frame.is_event and plan.repeats > 0:
             plan.repeats -= 1
             self._write_unless_silent(frame.raw)
-        return not (self._kind == "drop" and frame.payload.startswith(b'{"type":"hello"'))
+        if frame.payload.startswith(b'{"type":"hello"'):
+            self.is_welcome = not self._is_silent
+            self._framed(self, frame.payload)
+            return self._kind != "drop"
+        return True
 
     def _write_unless_silent(self, data: bytes, *, even_if_silent: bool = False) -> None:
         if (not self._is_silent or even_if_silent) and not self._is_over:

@@ -26,12 +26,12 @@ class Head(NamedTuple):
     @property
     def is_upgrade(self) -> bool:
         """Whether it asks for a WebSocket."""
-        return self._header("upgrade").lower() == "websocket"
+        return self.header("upgrade").lower() == "websocket"
 
     @property
     def content_length(self) -> int:
         """Bytes of the body."""
-        return int(self._header("content-length") or 0)
+        return int(self.header("content-length") or 0)
 
     def with_header(self, name: str, value: str) -> bytes:
         """Return the head with one header set."""
@@ -50,7 +50,8 @@ class Head(NamedTuple):
         kept = "&".join(each for each in query.split("&") if each.partition("=")[0] != name)
         return self.with_path(f"{path}?{kept}" if kept else path)
 
-    def _header(self, name: str) -> str:
+    def header(self, name: str) -> str:
+        """Return the value of a header by its name in lower case, "" if there is none."""
         for line in self.raw.split(b"\r\n")[1:]:
             key, _, value = line.partition(b":")
             if key.strip().lower() == name.encode():

@@ -64,7 +64,7 @@ def on_marked(event: MessageEvent) -> None:
     assert_type(event.is_backfilled, bool)
 
 
-@client.on("message")
+@client.on(("message", None))
 def on_name(event: MessageEvent) -> None: ...
 
 

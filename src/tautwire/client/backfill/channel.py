@@ -1,9 +1,10 @@
 """One channel's events from two sources, in one order: what the connection brings, and what its history says.
 
-Nothing here does I/O or knows the time. ``client/backfill/filler`` owns the channels and tells them what happens.
+Nothing here does I/O or knows the time. ``client/backfill/filler`` owns the channels and reports to them.
 
 While a channel is filled, its live events are held. Then everything comes out: live events in the order they came, and
-each found message before the first live event that is younger. What came both ways comes once, as the live event.
+each found message before the first live event that is younger. A message that came both ways is delivered once, as
+the live event.
 """
 
 import math
@@ -35,7 +36,7 @@ _NEWS: Final = (MessageChangedEvent, MessageDeletedEvent, MessageRepliedEvent)
 
 
 class Place(NamedTuple):
-    """Where an event stands."""
+    """The channel and moment of an event."""
 
     channel: str
     """"" for an event of the workspace."""
@@ -46,14 +47,14 @@ class Place(NamedTuple):
 
 
 class _Header(msgspec.Struct):
-    """What is read of a message of a subtype that nobody knows."""
+    """The members that are read of a message of an unknown subtype."""
 
     channel: Any = None
     ts: Any = None
 
 
 def place_of(event: Event) -> Place:
-    """Tell where an event stands."""
+    """Return the channel and moment of an event."""
     if isinstance(event, UnknownEvent):
         return _unknown_place(event)
     is_message = isinstance(event, AnyMessage) and not isinstance(event, _NEWS)
@@ -75,7 +76,7 @@ def _unknown_place(event: UnknownEvent) -> Place:
 
 
 class ChannelFill:
-    """A chosen channel: what of it was delivered, and what is held and found while it is filled.
+    """One channel being filled: which messages were delivered, and which events are held or found meanwhile.
 
     Args:
         id: its id.
@@ -92,7 +93,7 @@ class ChannelFill:
         self._held: list[tuple[Event, Place]] = []
         self._live: set[int] = set()  # the messages among the held events
         self._found: dict[int, Event] = {}
-        self._known: OrderedDict[int, bool] = OrderedDict()  # messages of late; True: the one delivered was found
+        self._known: OrderedDict[int, bool] = OrderedDict()  # the last messages; True: found in the history
         self._newest: int | None = None
         self._forgotten = 0
 
@@ -123,7 +124,7 @@ class ChannelFill:
         return not self.is_filling
 
     def know(self, moment: int, *, was_found: bool = False) -> None:
-        """Remember that a message was delivered, or is ours."""
+        """Remember that a message was delivered, or is our own."""
         self._known[moment] = was_found
         if self._newest is None or moment > self._newest:
             self._newest = moment
@@ -147,7 +148,7 @@ class ChannelFill:
         self._oldest = max(newest - OVERLAP, min(floor, newest), 0)
 
     def find(self, moment: int, event: Event) -> bool:
-        """Take a message of the history; return whether it is news, as far as one can say before the end."""
+        """Take a message of the history; return whether it is new, as far as is known before the end."""
         if moment in self._known:
             return False
         self._found[moment] = mark(event)
@@ -177,7 +178,7 @@ class ChannelFill:
         return ordered, count
 
     def _dues(self) -> list[float]:
-        """Return when each held event happened; what does not say so goes with the next one that does."""
+        """Return when each held event happened. An event without a moment has that of the next one that has."""
         dues: list[float] = []
         due = math.inf
         for _, place in reversed(self._held):

@@ -2,7 +2,7 @@
 
 Only a client with a back-fill has a ``Filler``; ``client/delivery/delivery`` puts it before the dispatcher. Whatever
 goes wrong, what is held comes out: at the end of the filling, when there is too much of it, when the time is over, or
-when the client is stopped. What is missing then is told as ``BackfillIncomplete``.
+when the client is stopped. What is missing is reported as ``BackfillIncomplete``.
 """
 
 import asyncio
@@ -27,21 +27,21 @@ from tautwire.protocol.frames import Message
 from tautwire.protocol.ids import ChannelId, micros
 
 AT_ONCE: Final = 4
-"""Channels that are read at once."""
+"""Maximum number of channels read concurrently."""
 
 SKEW: Final = 60.0
-"""Seconds that our clock is taken to be wrong where nothing tells the server's."""
+"""Seconds that our clock may be wrong, where the server does not say its time."""
 
 
 class Filler:
-    """Between the connections of a client and its handlers. All methods are for the loop.
+    """Stands between the connections of a client and its handlers. All methods are for the loop.
 
     Args:
         backfill: what to fill.
         web: a client of the Web API that repeats no call by itself.
         deliver: gives an event to its handlers.
-        tell: hears of what may be missing.
-        report: hears that a filling is over.
+        tell: called with each channel that may lack messages.
+        report: called when a filling is over.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Filler:
     # -- what happens ---------------------------------------------------------------------------------------
 
     def event_received(self, event: Event) -> None:
-        """Deliver a live event, now or behind what its channel waits for."""
+        """Deliver a live event, now or after the history of its channel."""
         place = place_of(event)
         if place.moment is not None and (self._newest is None or place.moment > self._newest):
             self._newest = place.moment
@@ -88,7 +88,7 @@ class Filler:
             self._finish(channel, "too many events came meanwhile")
 
     def sent(self, frame: object, ts: str | None) -> None:
-        """Note a message of ours that was stored: its sender has the ack and needs no event."""
+        """Called when a message of ours was stored: its sender has the ack and needs no event."""
         id_ = (
             frame.channel if isinstance(frame, Message) else frame.get("channel") if isinstance(frame, Mapping) else ""
         )
@@ -97,7 +97,7 @@ class Filler:
             channel.know(moment)
 
     def connected(self, clock_ahead: float | None) -> None:
-        """Note a hello, and how far the server's clock is ahead of ours, if that is known."""
+        """Called at each hello, with the seconds that the server's clock is ahead of ours, None if unknown."""
         self._clock_ahead = clock_ahead
         if not self._has_begun and clock_ahead is not None:
             self._started = int((time() + clock_ahead) * 1_000_000)
@@ -151,7 +151,7 @@ class Filler:
         self._finish(channel, reason)
 
     async def _read(self, channel: ChannelFill) -> str | None:
-        """Find what is missing; return why that is not all of it, None if it is."""
+        """Read the missing messages; return why some may still be missing, None if all were found."""
         count = 0
         async with aclosing(pages(self._web, channel.id, channel.oldest, self._deadline)) as reading:
             async for page in reading:
@@ -160,14 +160,14 @@ class Filler:
                 for ts, event in page.messages:
                     moment = micros(ts)
                     if moment is None:
-                        raise CallError(f"{ts!r} is no timestamp")
+                        raise CallError(f"a message has {ts!r} as its ts, which is not a timestamp")
                     count += channel.find(moment, event)
                 if count > self._limit or (count == self._limit and page.has_more):
                     return f"there are more than {self._limit}"
         return None
 
     def _finish(self, channel: ChannelFill, reason: str | None) -> None:
-        """Deliver what was held and found of a channel, and say what is missing."""
+        """Deliver what was held and found of a channel, and report what is missing."""
         if not channel.is_filling:
             return
         since = channel.oldest
@@ -192,7 +192,7 @@ class Filler:
         self._report(report)
 
     def _began(self, gap: Gap) -> int:
-        """Return when a gap began, in microseconds of the server's time; rather too early than too late."""
+        """Return when a gap began, in microseconds of the server's time. When in doubt, too early."""
         ahead = -SKEW if self._clock_ahead is None else self._clock_ahead
         began = int((gap.began.timestamp() + ahead) * 1_000_000)
         return began if self._newest is None else min(began, self._newest)

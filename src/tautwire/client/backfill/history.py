@@ -34,7 +34,7 @@ async def pages(web: AsyncWebClient, channel: ChannelId, oldest: Ts, until: floa
         until: when all has to be over, in the loop's time.
 
     Raises:
-        CallError: the server says no, or cannot be reached for too long.
+        CallError: the server refuses, or cannot be reached in time.
     """
     bounds = {"channel": channel, "oldest": oldest, "limit": PAGE}
     seen: set[str] = set()
@@ -51,7 +51,7 @@ async def pages(web: AsyncWebClient, channel: ChannelId, oldest: Ts, until: floa
         bounds["cursor"] = cursor
         key = cursor or str(bounds["latest"])
         if key in seen:
-            raise CallError("the server pages in circles")
+            raise CallError("pagination loop: the server repeated a cursor")
         seen.add(key)
 
 

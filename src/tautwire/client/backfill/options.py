@@ -1,4 +1,4 @@
-"""Back-fill: what a user says about it, is told of it, and how the events of it are marked.
+"""The options of back-fill.
 
 The work is done elsewhere: ``client/backfill/filler`` decides when a channel is filled, ``client/backfill/history``
 asks the server, ``client/backfill/channel`` puts both kinds of events into one order.
@@ -21,7 +21,7 @@ class Backfill:
         held: live events of a channel that may be held back; one more, and the filling of the channel is given up.
 
     Raises:
-        ConfigError: something here makes no sense.
+        ConfigError: a value is out of range, or a channel is not an id.
     """
 
     channels: Iterable[str]
@@ -31,9 +31,11 @@ class Backfill:
 
     def __post_init__(self) -> None:
         if isinstance(self.channels, str):
-            raise ConfigError('channels is a list of ids, such as ["C024BE91L"]')
+            raise ConfigError(f'channels must be a list of ids such as ["C024BE91L"], got {self.channels!r}')
         object.__setattr__(self, "channels", tuple(dict.fromkeys(self.channels)))
         if not all(isinstance(each, str) and each[:1].isalpha() for each in self.channels):
-            raise ConfigError("channels are given by id, such as C024BE91L, not by name")
+            raise ConfigError(f"channels must be ids such as C024BE91L, got {self.channels!r}")
         if self.limit < 1 or self.held < 1 or not self.timeout > 0:
-            raise ConfigError("limit, held and timeout of a back-fill are greater than 0")
+            raise ConfigError(
+                f"limit, held and timeout must be positive, got {self.limit}, {self.held} and {self.timeout}"
+            )

@@ -14,6 +14,7 @@ from slack_sdk.web import WebClient
 
 from tautwire.client.blocking.loop_thread import LoopThread
 from tautwire.client.errors import ClientClosed
+from tautwire.client.handlers.dispatcher import Dispatcher
 from tautwire.client.handlers.registry import HandlerRegistry
 from tautwire.client.net.web_client import blocking_web_client
 from tautwire.client.notices import ClientState, Identity
@@ -38,7 +39,13 @@ class BlockingRTMClient(HandlerRegistry):
     def __init__(
         self, token: Token | str | None = None, base_url: str | None = None, **options: Unpack[ClientOptions]
     ) -> None:
-        self._client = RTMClient(token, base_url, **options)
+        dispatcher = options["dispatcher"] = options.get("dispatcher") or Dispatcher()
+        dispatcher.put_before(self)
+        try:
+            self._client = RTMClient(token, base_url, **options)
+        except BaseException:
+            dispatcher.put_before(None)
+            raise
         super().__init__(self._client.dispatcher, self._client.callbacks)
         self.settings = self._client.settings
         """See ``RTMClient.settings``."""
@@ -114,7 +121,7 @@ class BlockingRTMClient(HandlerRegistry):
         Raises:
             ClientClosed: the client was closed before, or a handler ended its loop.
         """
-        background = self._started()  # whoever cannot wait is told so before anything changes
+        background = self._started()  # a caller that must not wait gets its error before anything changes
         try:
             background.wait(self._client.run())
         except BaseException as error:

@@ -1,7 +1,7 @@
 """An event loop in a thread of its own, for callers that block: it takes work, they wait for results, and it ends.
 
-Whatever runs on the loop may block it for ever or end it early, and the program may fork; here it is seen to that
-nobody waits for what will not come. Nothing here knows RTM; ``client/blocking/client`` owns a background.
+Code on the loop may block it for ever or end it early, and the program may fork: then callers that wait get an error
+instead of waiting for ever. Nothing here knows RTM; ``client/blocking/client`` owns a background.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from tautwire.client.errors import ClientClosed
 from tautwire.client.log import LOG
-from tautwire.client.signals import joined, result_of
+from tautwire.client.signals import joined, result_on
 
 R = TypeVar("R")
 
@@ -40,7 +40,7 @@ class LoopThread:
         self._wanted: asyncio.Future[tuple[object, float]] = self.loop.create_future()
         self._pid = os.getpid()
         self.fault: BaseException | None = None
-        """What ended the loop unasked; everything on it was closed then."""
+        """What ended the loop before ``end``; everything on it was closed then."""
         self._until = 0.0  # when the end that is under way has to be over
         self._is_left_behind = False
         self._thread = threading.Thread(target=self._run, name="tautwire-client", daemon=True)
@@ -53,11 +53,11 @@ class LoopThread:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will come of any work."""
+        """Whether work can never finish here any more."""
         return self._is_left_behind or self.is_forked or not self._thread.is_alive()
 
     def check_caller(self) -> None:
-        """See that the caller can wait for what runs here.
+        """Check that the caller can wait for what runs here.
 
         Raises:
             RuntimeError: it runs here itself, or in a fork.
@@ -78,23 +78,15 @@ class LoopThread:
             ClientClosed: the loop has ended or will not answer any more, or the work was cancelled.
         """
         try:
-            future = asyncio.run_coroutine_threadsafe(work, self.loop)
-        except RuntimeError:  # the loop is closed
-            work.close()
-            raise ClientClosed from self.fault
-        try:
-            return result_of(future, unless=lambda: self.is_over)
+            return result_on(self.loop, work, unless=lambda: self.is_over)
         except concurrent.futures.CancelledError:
             raise ClientClosed from self.fault
-        except BaseException:  # Ctrl-C, among others: do not leave the work behind
-            future.cancel()
-            raise
 
     def end(self, grace: float) -> None:
         """Finish what runs here and end the thread, within the grace and three seconds.
 
         A loop that does not come to its end by then, since a handler blocks it, is left behind; it ends as soon as it
-        can. Who calls this while another's call is at it waits for that one, but only as long as said here.
+        can. A concurrent second call waits for the first, within the same time limit.
         """
         until = monotonic() + max(grace, 0.0) + _SLACK
         with suppress(RuntimeError):  # the loop is closed

@@ -1,4 +1,4 @@
-"""One allowance for all clients of a token in this process: together they may not ask more often than one may alone."""
+"""One budget of attempts for all clients of a token in this process: together they ask no more often than one may."""
 
 import asyncio
 import hashlib
@@ -43,7 +43,7 @@ class _Shared(Allowance):
 
 
 def allowance_for(settings: Settings, loop: asyncio.AbstractEventLoop) -> Allowance:
-    """Return the allowance of a token; it is forgotten when the last client of the token is closed."""
+    """Return the budget of a token; it is forgotten when the last client of the token is closed."""
     token = hashlib.sha256(settings.token.reveal().encode()).digest()
     key = (token, settings.base_url, settings.backoff.budget, type(loop))
     with _LOCK:

@@ -1,6 +1,6 @@
 """One live connection: a socket, its session, and the timer between them.
 
-It carries out what the session asks for and passes on what the server says, until it is silenced. It knows nothing of
+It carries out what the session asks for and passes on what the server sends, until it is retired. It knows nothing of
 other connections; ``client/connection/supervisor`` makes, replaces and ends them.
 """
 
@@ -49,16 +49,16 @@ _REPLACED: Final = "replaced by a new connection"
 
 
 class Keeper(Protocol):
-    """Who makes and replaces connections. All are called on the loop; none may raise."""
+    """What a connection reports to. All methods are called on the loop and must not raise."""
 
     def connection_opened(self, connection: "Connection") -> None:
-        """Learn that the hello came; events follow as soon as this returns."""
+        """Called when the hello came; events follow as soon as this returns."""
 
     def connection_ended(self, connection: "Connection", ended: Ended) -> None:
-        """Learn, once, that a connection that had its hello is over."""
+        """Called once for a connection that had its hello, when it is over."""
 
     def connection_closed(self, connection: "Connection") -> None:
-        """Learn, after that, that nothing is left of it."""
+        """Called after that, when nothing is left of it."""
 
 
 class Connection:
@@ -69,13 +69,13 @@ class Connection:
         self.end: End | None = None
         """How the socket ended, None while it is open."""
         self.replies: dict[int, Awaited] = {}
-        """Who waits for the reply to which id; after the end: whose outcome is unknown."""
+        """Pending replies by frame id. Those left when the connection ends have an unknown outcome."""
         self.stored: Stored | None = None
         """The last message that got its ack."""
         self.is_over = asyncio.Event()
         """Set by the end."""
         self.successor_wanted = asyncio.Event()
-        """Set by a goodbye, by the end, or by who wants to replace the connection."""
+        """Set by a goodbye, by the end, or by the supervisor to replace the connection."""
         self._inbox = inbox
         self._keeper = keeper
         self._settings = settings
@@ -138,7 +138,7 @@ class Connection:
     def heard_at(self) -> float:
         """When the server was last heard, in the time of ``clock.elapsed``.
 
-        What was not read was not heard, nor what is kept back: it may never be passed on.
+        Bytes that were not read, or events that are kept back, do not count: they may never be delivered.
         """
         return self._intake.heard_at(self._session.heard_at)
 
@@ -217,17 +217,17 @@ class Connection:
     # -- what the transport says ----------------------------------------------------------------------------
 
     def connected(self, transport: Transport) -> None:
-        """Start to wait for the hello."""
+        """Called when the WebSocket is open: wait for the hello."""
         self._transport = transport
         self._session = ClientSession(elapsed(), patience=self._settings.patience, first_id=self._session.next_id)
         self._inbox.flow.listen(self._steer)
         self._arm()
 
     def receive(self, frames: Sequence[bytes]) -> None:
-        """Take text messages."""
+        """Called with text messages that came in together."""
         intake = self._intake
         intake.note_heard(self._session.heard_at)
-        if not self._is_retired:
+        if self._inbox.raw.bindings and not self._is_retired:
             isolated(self._inbox.frames_received, frames)
         self._session.receive(frames, elapsed())
         self._carry_out()
@@ -238,7 +238,7 @@ class Connection:
             self._steer()
 
     def ended(self, end: End) -> None:
-        """Learn that the socket is gone."""
+        """Called when the socket is gone."""
         self.end = end
         self.leave(end.reason, end.cause)
 
@@ -269,7 +269,7 @@ class Connection:
                     self._pong_came()
             case Expired(id):
                 limit = self._settings.patience.reply
-                self._settle(id, SendUnknown(f"no reply within {limit:g} s; it may have happened or not"))
+                self._settle(id, SendUnknown(f"no reply within {limit:g} s; it may or may not have been stored"))
             case Transmit(payload):
                 self._transmit(payload)
             case Stray(reply):
@@ -279,7 +279,7 @@ class Connection:
                     self._opened.set_result(None)
                     self._arm()
                     if not isolated(self._keeper.connection_opened, self):
-                        self.leave("a defect of the client", Cause.REPLACED)  # nobody knows of it
+                        self.leave("a defect of the client", Cause.REPLACED)  # the keeper does not know of it
             case Leaving():
                 self.successor_wanted.set()
             case Ended():
@@ -313,7 +313,7 @@ class Connection:
                 isolated(self._inbox.stored, future.payload, outcome.ts)
         if self._is_retired and not self.replies:
             self._loop.call_soon(self.leave, _REPLACED, Cause.REPLACED)
-        if future.done():  # the one who waited gave up
+        if future.done():  # the caller gave up
             return
         if isinstance(outcome, Exception):
             future.set_exception(outcome)
@@ -334,7 +334,7 @@ class Connection:
             self._opened.set_exception(_failure(ended))
         elif not self._opened.cancelled() and self._opened.exception() is None:
             isolated(self._keeper.connection_ended, self, ended)
-        for future in self.replies.values():  # whoever was to take them did not
+        for future in self.replies.values():  # the keeper did not take them over
             future.give_up()
         self.replies.clear()
 

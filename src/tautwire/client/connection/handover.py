@@ -1,7 +1,7 @@
 """A planned change from one connection to the next: the old one brings what is on its way, the new one waits for that.
 
 The server's events may come by both connections meanwhile; ``client/delivery/duplicates`` recognises the copies.
-Changes that nobody planned need none of this: the old connection is gone.
+An unplanned change needs no handover: the old connection is gone.
 """
 
 import asyncio
@@ -47,17 +47,17 @@ class Handover:
     def begin(self) -> None:
         """Let the old connection bring what is on its way.
 
-        Our own server says nothing behind a pong that belongs before it, and is known by its positions. Of another
-        server that is not known.
+        Our own server is known by its positions: the new connection brings again what the old one did not. Of another
+        server it is not known whether events may follow a pong.
         """
         linger = SETTLE if self._new.answer.resume is None else 0.0
         self._new.hold()
         self._old.retire(self._drained, linger)
 
     def finish(self) -> None:
-        """Wait no longer for the old connection. Does nothing the second time."""
+        """Stop to wait for the old connection. Does nothing the second time."""
         if not self.over.is_set():
-            isolated(self._old.leave, REPLACED, Cause.REPLACED)  # which says that it is drained
+            isolated(self._old.leave, REPLACED, Cause.REPLACED)  # which reports that it is drained
             self._drained()
 
     def _drained(self) -> None:

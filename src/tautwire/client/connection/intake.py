@@ -1,7 +1,7 @@
-"""Where a connection puts what the server says, what it keeps back, and whether its socket is read meanwhile.
+"""What a connection passes on, what it keeps back, and whether its socket is read meanwhile.
 
-Events are kept back while the connection is on hold, since its predecessor speaks first
-(``client/connection/handover``), and while a queue has no room for anything (``client/backpressure``). What stands
+Events are kept back while the connection is on hold, since its predecessor delivers first
+(``client/connection/handover``), and while a queue has no room at all (``client/backpressure``). What is left
 unread in the socket is not lost: it is read when there is room, or else the connection ends, which is a gap.
 
 Nothing here knows the socket: ``client/connection/connection`` carries out what is decided here.
@@ -20,29 +20,41 @@ MAX_HELD: Final = 4 * 1024 * 1024
 Kept: TypeAlias = Deliver | Positioned
 
 
+class RawHandlers(Protocol):
+    """Handlers of text messages as they came; nearly always there are none, and the frames are not passed on."""
+
+    @property
+    def bindings(self) -> tuple[object, ...]:
+        """What is registered now."""
+
+
 class Inbox(Protocol):
-    """Where a connection puts what the server says. All are called on the loop; none may raise."""
+    """What a connection delivers to. All methods are called on the loop and must not raise."""
 
     flow: Backpressure
     """Says when not to read."""
 
+    @property
+    def raw(self) -> RawHandlers:
+        """The handlers of text messages as they came."""
+
     def frames_received(self, frames: Sequence[bytes]) -> None:
-        """Take text messages as they came, before what they say."""
+        """Called with text messages as they came, before their events."""
 
     def events_received(self, arrivals: Iterable[Arrival], frames: Sequence[bytes]) -> None:
-        """Take the next events, and the frames they came in, perhaps with positions among them."""
+        """Called with the next events, and the frames they came in, perhaps with positions among them."""
 
     def positioned(self, position: str) -> None:
-        """Learn how far the server's log was delivered."""
+        """Called with the position up to which the server's log was delivered."""
 
     def stored(self, payload: bytes, ts: str) -> None:
-        """Learn that a message that went out as ``payload`` got its ack."""
+        """Called when a message that went out as ``payload`` got its ack."""
 
     def pinged(self, round_trip: float) -> None:
-        """Learn how many seconds a ping took."""
+        """Called with the seconds that a ping took."""
 
     def refused(self, error: SendRefused) -> None:
-        """Learn that a frame nobody waits for was refused."""
+        """Called when a frame was refused whose reply is not awaited."""
 
 
 class Intake:
@@ -65,14 +77,14 @@ class Intake:
         self._passed_on_until = 0.0
 
     def put(self, effect: Kept) -> None:
-        """Pass on what the server says, or keep it back: behind what is kept already, or by itself."""
+        """Pass on what the server sent, or keep it back behind what is kept already."""
         if self.is_on_hold or self.held or self._flow.is_stuffed:
             self.held.append(effect)
         else:
             self.pass_on(effect)
 
     def pass_on(self, effect: Kept) -> None:
-        """Pass on what the server says, whether there is room or not."""
+        """Pass on what the server sent, whether there is room or not."""
         if isinstance(effect, Deliver):
             self._inbox.events_received(effect.arrivals, effect.frames)
         else:
@@ -99,10 +111,10 @@ class Intake:
         return self._flow.is_stuffed or self.size >= 2 * MAX_HELD
 
     def wants(self, *, is_owed: bool) -> bool:
-        """Tell whether to read.
+        """Return whether to read.
 
-        What is full stops it, but not for replies that are owed: whoever awaits one may be what the queue waits for.
-        What is stuffed stops it for replies, too, which are given up in their time.
+        A full queue stops reading, but not while a reply is awaited: the handler that the queue waits for may await it.
+        A queue without any room stops it then, too; the reply is given up in its time.
         """
         if not self.is_full:
             return True

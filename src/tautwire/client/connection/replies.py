@@ -1,4 +1,4 @@
-"""What a connection knows of the frames that wait for their reply, and of the last one that got it."""
+"""Frames that wait for their reply, and the last message that got its ack."""
 
 import asyncio
 from typing import NamedTuple, TypeAlias
@@ -19,9 +19,9 @@ class Awaited(asyncio.Future[Reply]):
         """The frame as it was sent."""
 
     def give_up(self) -> None:
-        """Let the caller know that the outcome is unknown, unless it is known."""
+        """Fail with ``SendUnknown``, unless the outcome is known."""
         if not self.done():
-            self.set_exception(SendUnknown("the connection ended before the reply; it may have happened or not"))
+            self.set_exception(SendUnknown("the connection ended before the reply; it may or may not have been stored"))
 
 
 class Stored(NamedTuple):

@@ -1,8 +1,9 @@
 """The WebSocket under a connection: the only module that knows picows.
 
-It hands over whole text messages as bytes, those of one read together, and says once how the socket ended. What picows
-leaves to its user is done here: fragments are put together, PING and CLOSE are answered, an oversized message ends the
-connection. Extensions are never offered. Nothing here knows RTM; ``client/connection/connection`` owns a transport.
+It delivers whole text messages as bytes, those of one read together, and reports once how the socket ended. What
+picows leaves to its user is done here: fragments are put together, PING and CLOSE are answered, an oversized message
+ends the connection. Extensions are never offered. Nothing here knows RTM; ``client/connection/connection`` owns a
+transport.
 """
 
 import asyncio
@@ -75,16 +76,16 @@ class Transport(Protocol):
 
 
 class Receiver(Protocol):
-    """Who a transport reports to. All are called on the loop; none may raise."""
+    """What a transport reports to. All methods are called on the loop and must not raise."""
 
     def connected(self, transport: Transport) -> None:
-        """Learn that the WebSocket is open, before anything comes in."""
+        """Called when the WebSocket is open, before anything comes in."""
 
     def receive(self, frames: Sequence[bytes]) -> None:
-        """Take complete text messages that came in together, in order, not checked for UTF-8."""
+        """Called with complete text messages that came in together, in order, not checked for UTF-8."""
 
     def ended(self, end: End) -> None:
-        """Learn, once, that nothing will come any more."""
+        """Called once, when nothing will come any more."""
 
 
 async def dial(
@@ -292,7 +293,7 @@ class _Listener(WSListener):
         self._finish(End(None, "the server dropped the connection without a Close frame", Cause.DROPPED))
 
     def _finish(self, end: End) -> None:
-        """Report the end, the first time. picows goes on with what it has read; nobody listens any more."""
+        """Report the end, the first time. picows goes on with what it has read, without effect."""
         if self._end is None:
             self._hand_over()
             self._end = end

@@ -56,6 +56,7 @@ class Delivery(Observer):
         loader: Loader | None = None,
     ) -> None:
         self.flow = dispatcher.flow
+        self.raw = callbacks.raw
         self.refused = callbacks.refused
         self.duplicates = Duplicates()
         self.position: str | None = None
@@ -76,9 +77,8 @@ class Delivery(Observer):
 
     def frames_received(self, frames: Sequence[bytes]) -> None:
         """Give text messages to the raw handlers."""
-        if self._callbacks.raw.bindings:
-            for frame in frames:
-                self._callbacks.frame_received(frame)
+        for frame in frames:
+            self._callbacks.frame_received(frame)
 
     def events_received(self, arrivals: Iterable[Arrival], frames: Sequence[bytes]) -> None:
         """Give events to their handlers, but no copies."""
@@ -111,7 +111,7 @@ class Delivery(Observer):
             repeats.remember(frames)
 
     def _is_replay(self, event: Event) -> bool:
-        """Tell whether an event is our own message sent back: its sender has the ack, or gets it now."""
+        """Return whether an event is our own message sent back: its sender has the ack, or gets it now."""
         if not isinstance(event, MessageEvent):
             return False
         if event.reply_to is None:

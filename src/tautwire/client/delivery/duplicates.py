@@ -27,7 +27,7 @@ MAX_COUNT: Final = 10_000
 """Events that are remembered at most, then the oldest are forgotten. Our server repeats no more than that."""
 
 MAX_SIZE: Final = 8 * 1024 * 1024
-"""Bytes that are remembered at most."""
+"""Bytes that are remembered at most, those of the last read left aside."""
 
 MAX_OWN: Final = 2_000
 """Messages of our own that are remembered after their ack."""
@@ -71,7 +71,7 @@ class _Header(msgspec.Struct):
         return self.type, self.subtype, bytes(self.channel), self.ts, self.event_ts
 
     def is_said_by(self, user: str) -> bool:
-        """Tell whether it is a user's message."""
+        """Return whether it is a user's message."""
         return self.type == "message" and bytes(self.user) == b'"%s"' % user.encode()
 
     @property
@@ -98,6 +98,8 @@ class Duplicates:
         self._count = 0
         self._size = 0
         self._own: dict[_Place, None] = {}  # oldest first
+        self._unmeasured: Sequence[bytes] = ()
+        """The newest of them, whose bytes are counted when more come. Mostly a position comes first."""
         self._copies: _Copies | None = None
         self._began = 0.0
 
@@ -135,8 +137,7 @@ class Duplicates:
     def positioned(self) -> None:
         """Forget what stands before a new position: all that is remembered, but for copies that are still to come."""
         if self._delivered and not self._is_held:
-            self._delivered.clear()
-            self._count = self._size = 0
+            self._clear()
             if self._copies is not None:
                 self.remember(list(self._copies.left.values()))
 
@@ -150,14 +151,15 @@ class Duplicates:
         frames = frames[-MAX_COUNT:]
         self._delivered.append(frames)
         self._count += len(frames)
-        self._size += sum(map(len, frames))
+        self._size += sum(map(len, self._unmeasured))
+        self._unmeasured = frames
         while (self._size > MAX_SIZE or self._count > MAX_COUNT) and self._delivered:
             oldest = self._delivered.popleft()
             self._count -= len(oldest)
             self._size -= sum(map(len, oldest))
 
     def is_copy(self, raw: bytes, now: float, me: str = "") -> bool:
-        """Tell whether an event is a copy of one delivered before.
+        """Return whether an event is a copy of one delivered before.
 
         The messages of the user ``me`` prove nothing about the order: the connection that sent one gets no event.
         """
@@ -178,8 +180,12 @@ class Duplicates:
 
     def _forget(self) -> None:
         self.is_remembering = False
+        self._clear()
+
+    def _clear(self) -> None:
         self._delivered.clear()
         self._count = self._size = 0
+        self._unmeasured = ()
 
 
 class _Copies:
@@ -207,7 +213,7 @@ class _Copies:
         return not self.left and not self._own
 
     def take(self, raw: bytes, header: _Header, me: str) -> bool:
-        """Tell whether an event is expected, and expect it no more."""
+        """Return whether an event is expected, and expect it no more."""
         if header.subtype is None and header.is_said_by(me) and header.place in self._own:
             del self._own[header.place]
             return True
@@ -236,7 +242,7 @@ _decode = msgspec.json.Decoder(_Header).decode
 
 
 def is_stamped(raw: bytes) -> bool:
-    """Tell whether no other event can have the same bytes, since a timestamp is among them."""
+    """Return whether no other event can have the same bytes, since a timestamp is among them."""
     header = _read(raw)
     return header is not None and header.stamp is not None
 

@@ -18,6 +18,7 @@ from typing import Any, Final, Generic, NamedTuple, TypedDict, TypeVar, get_args
 from tautwire.client.backpressure import Backpressure
 from tautwire.client.errors import EventsDropped
 from tautwire.client.handlers.mailbox import Limits, Overflow
+from tautwire.client.handlers.predicates import When
 from tautwire.client.handlers.queues import HandlerQueue, TaskQueue, ThreadQueue
 from tautwire.client.metrics import Metrics, Run
 
@@ -86,8 +87,9 @@ class Options:
 
 
 class HandlerOptions(TypedDict, total=False):
-    """``Options`` as keyword arguments."""
+    """``Options`` as keyword arguments, and ``when``: a predicate that decides which events the handler gets."""
 
+    when: When | None
     inline: bool
     concurrency: int | None
     limit: int
@@ -106,7 +108,7 @@ class Binding(Generic[T]):
         report: hears of failures.
         flow: tells the reader when the queue is full.
         key_of: tells which conversation an item belongs to; without it they all belong to one.
-        spread: whether an item is a tuple of arguments.
+        call: what is called with an item, and calls the function; without it the function itself.
 
     Raises:
         ValueError: the options do not fit the kind of function.
@@ -135,16 +137,16 @@ class Binding(Generic[T]):
         flow: Backpressure,
         *,
         key_of: Callable[[T], Hashable] | None = None,
-        spread: bool = False,
+        call: Callable[[Any], Any] | None = None,
     ) -> None:
         self.handler = handler
         self.name = getattr(handler, "__qualname__", None) or type(handler).__qualname__
-        self._call: Callable[[Any], Any] = _spread(function) if spread else function
+        self._call: Callable[[Any], Any] = call or function
         self._key_of: Callable[[Any], Hashable] = _no_key if key_of is None or options.concurrency == 1 else key_of
         self._report = report
         self._flow = flow
         self._options = options
-        self._is_async = _is_async(function)
+        self._is_async = is_async(function)
         self._metrics: Metrics | None = None
         self.queue: HandlerQueue[Any] | None = self._make_queue(options)
         self.take: Callable[[T], object] = self._call if self.queue is None else self.queue.put
@@ -229,12 +231,9 @@ def _no_key(_item: object) -> None:
     """All items are of one conversation."""
 
 
-def _is_async(call: Callable[..., object]) -> bool:
+def is_async(call: Callable[..., object]) -> bool:
+    """Tell whether a function is a coroutine function."""
     return inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(getattr(call, "__call__", None))  # noqa: B004
-
-
-def _spread(function: Callable[..., Any]) -> Callable[[Any], Any]:
-    return lambda item: function(*item)
 
 
 def _limited(call: Callable[[T], Any], seconds: float) -> Callable[[T], Any]:

@@ -18,6 +18,7 @@ from tautwire.client.errors import (
     UnreadableFrame,
     ViewIncomplete,
 )
+from tautwire.client.handlers.arguments import spread
 from tautwire.client.handlers.binding import Binding, Options, Report
 from tautwire.client.log import LOG
 from tautwire.client.metrics import Metrics
@@ -52,7 +53,8 @@ class HandlerList(Generic[T]):
 
     def add(self, handler: Callable[..., Any]) -> Binding[T]:
         """Register a handler."""
-        binding: Binding[T] = Binding(handler, handler, self._options, self._report, self._flow, spread=self._spread)
+        call = spread(handler) if self._spread else None
+        binding: Binding[T] = Binding(handler, handler, self._options, self._report, self._flow, call=call)
         if self._metrics is not None:
             binding.measure(self._metrics)
         with self._lock:
@@ -107,6 +109,11 @@ class Callbacks:
     def bindings(self) -> list[Binding[Any]]:
         """The handlers of all lists."""
         return [binding for each in self._lists for binding in each.bindings]
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The loop of the client; None before it first connects."""
+        return self._loop
 
     def use_running_loop(self) -> None:
         """Call error handlers on the running loop from now on, also for failures in threads."""

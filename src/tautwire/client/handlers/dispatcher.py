@@ -6,14 +6,18 @@ kept until a handler is added or removed, so that an event costs one lookup; but
 How a handler is run stands in ``client/handlers/binding``; what happens to its errors is the owner's matter.
 """
 
-import inspect
 import re
 import threading
 from collections.abc import Callable
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar, Union, Unpack, get_args, get_origin, overload
+from typing import Any, Concatenate, NamedTuple, Protocol, TypeVar, Unpack, overload
 
 from tautwire.client.backpressure import Backpressure
-from tautwire.client.handlers.binding import Binding, HandlerOptions, Options, Report, refuse_coroutine
+from tautwire.client.handlers.arguments import Arguments
+from tautwire.client.handlers.binding import Binding, HandlerOptions, Options, Report, is_async, refuse_coroutine
+from tautwire.client.handlers.context import AnyClient, Clients
+from tautwire.client.handlers.decorators import Decorators
+from tautwire.client.handlers.predicates import Predicate, predicate_of
+from tautwire.client.handlers.selectors import EVERYTHING, LEFT_OVER, Name, Target, targets_of, wanted_by
 from tautwire.client.handlers.text_filter import TextFilter
 from tautwire.client.metrics import Metrics
 from tautwire.protocol.errors import ConfigError
@@ -22,24 +26,15 @@ from tautwire.protocol.events.conversation import conversation_of
 
 E = TypeVar("E", bound=Event)
 E_contra = TypeVar("E_contra", bound=Event, contravariant=True)
-R = TypeVar("R")
-Listener = TypeVar("Listener", bound=Callable[[MessageEvent, re.Match[str]], object])
-
-ANY = "*"
-"""The name that binds a handler to all events."""
-
-UNHANDLED = "?"
-"""The name that binds a handler to events that no other handler took, those for all events left aside."""
-
-Name = str | tuple[str, str | None]
-"""A type name (all its subtypes with it), a ``(type, subtype)`` pair (None: no subtype), ``"*"`` or ``"?"``."""
+Listener = TypeVar("Listener", bound=Callable[Concatenate[MessageEvent, ...], object])
 
 
 class HandlerObject(Protocol[E_contra]):
     """An object as a handler. It may carry ``event_class``, or ``event_type`` and ``event_subtype``, to bind itself."""
 
-    def handle(self, event: E_contra, /) -> object:
-        """Serve one event; a plain or a coroutine function."""
+    @property
+    def handle(self) -> Callable[Concatenate[E_contra, ...], object]:
+        """The method that serves one event: a plain or a coroutine function, called as a function would be."""
 
 
 class Registration:
@@ -66,46 +61,40 @@ class Registration:
         self._remove(self._binding)
 
 
-class _Target(NamedTuple):
-    """What a binding wants: by class, or by name."""
-
-    event_class: type[Event] | None
-    type: str | None
-    subtype: str | None
-    any_subtype: bool
-
-
 class _Entry(NamedTuple):
     """A registered handler with what it wants."""
 
-    targets: tuple[_Target, ...]
+    targets: tuple[Target, ...]
     binding: Binding[Any]
+    arguments: Arguments
+    when: Predicate | None = None
     text_filter: TextFilter | None = None
+
+    @property
+    def is_choosy(self) -> bool:
+        """Whether the kind of an event does not decide alone."""
+        return self.when is not None or self.text_filter is not None
 
     def is_for(self, event: Event) -> bool:
         """Tell whether the kind of event is right."""
-        return any(_matches(each, event) for each in self.targets)
+        return any(each.matches(event) for each in self.targets)
+
+    def item_for(self, event: Event, me: str) -> Any:
+        """Return what the binding is given for an event of the right kind; None if the handler does not want it."""
+        item: Any = event
+        if self.text_filter is not None:
+            match = self.text_filter.listen(event, me)
+            if match is None:
+                return None
+            item = event, match
+        return item if self.when is None or self.when(event, me) else None
 
 
 _Way = tuple[Callable[[Any], object], Binding[Any]]
 """What takes an event, and the binding that hears of it if that fails."""
 
 
-class Decorator(Generic[E]):
-    """What ``on(EventClass)`` returns: registers the function below it and leaves it as it was."""
-
-    __slots__ = ("_register",)
-
-    def __init__(self, register: Callable[[Callable[[E], Any]], object]) -> None:
-        self._register = register
-
-    def __call__(self, handler: Callable[[E], R], /) -> Callable[[E], R]:
-        """Register a handler and return it."""
-        self._register(handler)
-        return handler
-
-
-class Dispatcher:
+class Dispatcher(Decorators):
     """A set of event handlers, added and removed at any time and from any thread, also by a handler.
 
     A client has one (``RTMClient.dispatcher``), or is given one that was filled before there was a client.
@@ -120,6 +109,7 @@ class Dispatcher:
         self._lock = threading.Lock()
         self.me = ""
         """The user id of the client, set by it: its own messages are not heard."""
+        self._clients = Clients()
         self._entries: tuple[_Entry, ...] = ()
         self._routes: dict[type[Event], tuple[_Way, ...]] = {}
 
@@ -136,18 +126,35 @@ class Dispatcher:
     @overload
     def register(
         self,
-        handler: Callable[[Any], object] | HandlerObject[Any],
+        handler: Callable[Concatenate[E, ...], object],
+        event: type[E],
+        **options: Unpack[HandlerOptions],
+    ) -> Registration: ...
+
+    @overload
+    def register(
+        self,
+        handler: Callable[Concatenate[Any, ...], object] | HandlerObject[Any],
         event: Name | None = None,
+        *,
+        unknown: bool = ...,
         **options: Unpack[HandlerOptions],
     ) -> Registration: ...
 
     def register(
         self,
-        handler: Callable[[Any], object] | HandlerObject[Any],
+        handler: Callable[Concatenate[Any, ...], object] | HandlerObject[Any],
         event: type[Event] | Name | None = None,
+        *,
+        unknown: bool = False,
         **options: Unpack[HandlerOptions],
     ) -> Registration:
         """Call ``handler`` with every event it is bound to, from the next event on.
+
+        The event is the first argument. Further parameters are filled by their annotations: ``RTMClient`` or
+        ``BlockingRTMClient`` with the client, ``Context`` (coroutine handlers) or ``BlockingContext`` (plain ones) with
+        a context of the event. Coroutine handlers get the asyncio client, also inside a blocking one; plain handlers
+        get the client that the program made. Parameters with a default other than None keep it.
 
         Args:
             handler: a coroutine function, a plain function, or an object with a ``handle`` method.
@@ -155,21 +162,25 @@ class Dispatcher:
                 all events, or ``"?"`` for those that no other handler took.
                 Without it the binding is read from the handler: the object's ``event_class`` or ``event_type``, or
                 the annotation of the function's first parameter (several classes may be joined with ``|``).
-            options: ``inline``, ``concurrency``, ``limit``, ``limit_bytes``, ``overflow``, ``timeout``; see
-                ``Options``.
+            unknown: whether a name may be one that the protocol does not know, of an event that only your server
+                sends. The handler gets an ``UnknownEvent`` then.
+            options: ``when``, a predicate that decides before an event is queued; ``inline``, ``concurrency``,
+                ``limit``, ``limit_bytes``, ``overflow``, ``timeout``, see ``Options``.
 
         Raises:
-            TypeError: the handler says nowhere which events it wants.
-            ValueError: the options do not fit the kind of function.
+            TypeError: the handler says nowhere which events it wants, cannot be called with the event alone and what
+                its annotations ask for, or ``event`` is no class of events and no name.
+            ValueError: there is no event of the name, or the options do not fit the kind of function.
+            ConfigError: the handler asks for a client of another class than the one there is.
         """
+        return self._register(handler, event, options, unknown=unknown)
+
+    def _register(self, handler: Any, event: object, options: HandlerOptions, *, unknown: bool) -> Registration:
         call = handler if callable(handler) else getattr(handler, "handle", None)
         if call is None:
             raise TypeError(f"a handler is a function or has a handle method, unlike {handler!r}")
-        wanted = (event,) if event is not None else _wants(handler, call)
-        binding: Binding[Any] = Binding(
-            handler, call, Options(**options), self._failed, self.flow, key_of=conversation_of
-        )
-        return self._add(_Entry(tuple(_target(each) for each in wanted), binding))
+        wanted = event if event is not None else wanted_by(handler, call)
+        return self._bind(handler, call, targets_of(wanted, unknown=unknown), options)
 
     def deregister(self, handler: object) -> bool:
         """Take out every registration of a handler; return False if there was none. What waits for it is forgotten."""
@@ -181,28 +192,6 @@ class Dispatcher:
             entry.binding.stop()
         return bool(gone)
 
-    @overload
-    def on(
-        self,
-        event: type[E],
-        **options: Unpack[HandlerOptions],
-    ) -> Decorator[E]: ...
-
-    @overload
-    def on(
-        self,
-        event: Name,
-        **options: Unpack[HandlerOptions],
-    ) -> Decorator[Any]: ...
-
-    def on(
-        self,
-        event: type[Event] | Name,
-        **options: Unpack[HandlerOptions],
-    ) -> Decorator[Any]:
-        """Register the decorated function; see ``register``. The function itself stays what it was."""
-        return Decorator(lambda handler: self.register(handler, event, **options))
-
     def hears(
         self,
         pattern: str | re.Pattern[str] = "",
@@ -211,8 +200,10 @@ class Dispatcher:
         mention: bool = False,
         **options: Unpack[HandlerOptions],
     ) -> Callable[[Listener], Listener]:
-        """Register the decorated function for messages by their text; it is called with the event and the match.
+        """Register the decorated function for messages by their text.
 
+        It is called with the event, and with the match if it has a second parameter, or one annotated ``re.Match``;
+        further parameters are filled as ``register`` says.
         Heard is what others say (``MessageEvent``: no edits, no joins), never our own messages. A pattern is searched
         in the reader: one that takes long for some texts delays everything.
 
@@ -220,47 +211,100 @@ class Dispatcher:
             pattern: a regular expression, searched in the text without mention and prefix; "" for any text.
             prefix: what the text begins with, such as ``"!"``.
             mention: only what addresses us: by a mention anywhere in the text, or in a direct message.
-            options: ``inline``, ``concurrency``, ``limit``, ``limit_bytes``, ``overflow``, ``timeout``; see
-                ``Options``.
+            options: as for ``register``. ``when`` decides about messages whose text fits.
+
+        Raises:
+            TypeError: the handler cannot be called so, or the decorator stands without parentheses.
+            ValueError: the options do not fit the kind of function.
+            ConfigError: the handler asks for a client of another class than the one there is.
         """
+        if not isinstance(pattern, str | re.Pattern):
+            raise TypeError(
+                f'hears() takes a pattern, as in @client.hears("deploy") or @client.hears(), got {pattern!r}'
+            )
         text_filter = TextFilter(re.compile(pattern), prefix, mention)
 
         def register(handler: Listener) -> Listener:
-            binding: Binding[Any] = Binding(
-                handler,
-                handler,
-                Options(**options),
-                self._failed,
-                self.flow,
-                key_of=lambda item: conversation_of(item[0]),
-                spread=True,
-            )
-            self._add(_Entry((_target(MessageEvent),), binding, text_filter))
+            self._bind(handler, handler, targets_of(MessageEvent), options, text_filter)
             return handler
 
         return register
 
+    def _bind(
+        self,
+        handler: object,
+        call: Callable[..., Any],
+        targets: tuple[Target, ...],
+        options: HandlerOptions,
+        text_filter: TextFilter | None = None,
+    ) -> Registration:
+        how: Any = {key: value for key, value in options.items() if key != "when"}
+        when = options.get("when")
+        run_options = Options(**how)
+        is_heard = text_filter is not None
+        arguments = Arguments(
+            handler, call, is_async=is_async(call), hears=is_heard, inline=run_options.inline, clients=self._clients
+        )
+        binding: Binding[Any] = Binding(
+            handler,
+            call,
+            run_options,
+            self._failed,
+            self.flow,
+            key_of=(lambda item: conversation_of(item[0])) if is_heard else conversation_of,
+            call=arguments.filled(call),
+        )
+        return self._add(_Entry(targets, binding, arguments, None if when is None else predicate_of(when), text_filter))
+
     def _add(self, entry: _Entry) -> Registration:
         with self._lock:
+            entry.arguments.check()
             if self._metrics is not None:
                 entry.binding.measure(self._metrics)
             self._entries = (*self._entries, entry)
             self._routes = {}
         return Registration(entry.binding, self.deregister)
 
-    def attach(self, report: Report, unreadable: Callable[[MalformedEvent], None]) -> None:
+    def put_before(self, client: AnyClient | None) -> None:
+        """Called by a blocking client before the client inside it attaches: plain handlers get this one.
+
+        Args:
+            client: the blocking client; None if it was not made after all.
+
+        Raises:
+            ConfigError: another client uses the dispatcher.
+        """
+        self._check_free()
+        self._clients.in_threads = client
+
+    def attach(
+        self, report: Report, unreadable: Callable[[MalformedEvent], None], client: AnyClient | None = None
+    ) -> None:
         """Called by the client that uses the dispatcher.
 
         Args:
             report: gets every exception of a handler.
             unreadable: gets every frame that cannot be read.
+            client: what handlers are given as the client.
 
         Raises:
-            ConfigError: another client uses it.
+            ConfigError: another client uses it, or a handler asks for a client of another class.
         """
+        self._check_free()
+        outer = self._clients.in_threads
+        with self._lock:
+            self._clients.on_loop, self._clients.in_threads = client, outer or client
+            try:
+                for entry in self._entries:
+                    entry.arguments.check()
+            except ConfigError:
+                self._clients.on_loop, self._clients.in_threads = None, outer
+                raise
+            self._report, self._unreadable = report, unreadable
+
+    def _check_free(self) -> None:
         if self._report is not None:
             raise ConfigError("this dispatcher belongs to another client: give each client a Dispatcher of its own")
-        self._report, self._unreadable = report, unreadable
 
     def measure(self, metrics: Metrics) -> None:
         """Tell of every run of a handler; called by the client before the first event."""
@@ -303,82 +347,44 @@ class Dispatcher:
         is_lasting = not isinstance(event, UnknownEvent | MalformedEvent)  # the type of the one stands in the event
         if isinstance(event, MalformedEvent) and self._unreadable is not None:
             self._unreadable(event)
+        right = [each for each in entries if each.is_for(event)]
+        left_over = [each for each in entries if each.targets == (LEFT_OVER,)]
+        takers = [each for each in right if each.targets != (EVERYTHING,)]
+        if left_over and any(each.is_choosy for each in takers):
+            is_lasting = False  # whether the event is left over is known only when all have chosen
+        if is_lasting:
+            kept = right if takers else [*right, *left_over]
+            routes[event.__class__] = tuple((self._taking(each), each.binding) for each in kept)
         is_handled = False
         chosen: list[tuple[Binding[Any], Any]] = []
-        for targets, binding, text_filter in (each for each in entries if each.is_for(event)):
-            item: Any = event
-            if text_filter is not None:
-                is_lasting = False
-                match = text_filter.listen(event, self.me)
-                if match is None:
-                    continue
-                item = event, match
-            chosen.append((binding, item))
-            is_handled = is_handled or targets != (_EVERYTHING,)
+        for entry in right:
+            item = self._item_for(entry, event)
+            if item is not None:
+                chosen.append((entry.binding, item))
+                is_handled = is_handled or entry.targets != (EVERYTHING,)
         if not is_handled:
-            chosen.extend((each.binding, event) for each in entries if each.targets == (_LEFT_OVER,))
-        if is_lasting:
-            routes[event.__class__] = tuple((binding.take, binding) for binding, _ in chosen)
+            chosen.extend((each.binding, event) for each in left_over if self._item_for(each, event) is not None)
         for binding, item in chosen:
             binding.deliver(item)
 
+    def _item_for(self, entry: _Entry, event: Event) -> Any:
+        """As ``_Entry.item_for``. A predicate that raises is reported as its handler would be, and counts as no."""
+        try:
+            return entry.item_for(event, self.me)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 (also SystemExit, or what pytest.fail raises)
+            entry.binding.failed(error, event)
+            return None
 
-_EVERYTHING = _Target(None, None, None, any_subtype=True)
-_LEFT_OVER = _Target(None, UNHANDLED, None, any_subtype=True)
-"""Matches no event by itself: no type is called so."""
+    def _taking(self, entry: _Entry) -> Callable[[Any], object]:
+        """Return what takes an event of the right kind: the binding, asked whether it wants it if it is choosy."""
+        take = entry.binding.take
+        if not entry.is_choosy:
+            return take
 
+        def choose_and_take(event: Event) -> object:
+            item = entry.item_for(event, self.me)
+            return None if item is None else take(item)
 
-def _matches(target: _Target, event: Event) -> bool:
-    if target.event_class is not None:
-        return isinstance(event, target.event_class)
-    if target.type is None:
-        return True
-    type_, subtype = kind_of(event)
-    return type_ == target.type and (target.any_subtype or subtype == target.subtype)
-
-
-def kind_of(event: Event) -> tuple[str, str | None]:
-    """Return the type and subtype an event had on the wire."""
-    if isinstance(event, UnknownEvent):
-        return event.type, event.subtype
-    return event.TYPE, event.SUBTYPE
-
-
-def _target(event: type[Event] | Name) -> _Target:
-    if isinstance(event, str):
-        return _EVERYTHING if event == ANY else _Target(None, event, None, any_subtype=True)
-    if isinstance(event, tuple):
-        return _Target(None, *event, any_subtype=False)
-    return _Target(event, None, None, any_subtype=False)
-
-
-def _wants(handler: object, call: Callable[..., object]) -> tuple[type[Event] | Name, ...]:
-    """Read from a handler which events it is for."""
-    if not inspect.isroutine(handler):
-        event_class: type[Event] | None = getattr(handler, "event_class", None)
-        if event_class is not None:
-            return (event_class,)
-        event_type: str | None = getattr(handler, "event_type", None)
-        if event_type is not None:
-            subtype: str | None = getattr(handler, "event_subtype", None)
-            return ((event_type, subtype),) if subtype is not None else (event_type,)
-    annotation = _first_annotation(call)
-    options = get_args(annotation) if get_origin(annotation) in _UNIONS else (annotation,)
-    classes = tuple(each for each in options if isinstance(each, type) and issubclass(each, Event))
-    if not classes or len(classes) < len(options):
-        raise TypeError(
-            f"cannot tell which events {handler!r} is for: name them in register(), "
-            "or annotate the first parameter with an event class"
-        )
-    return classes
-
-
-_UNIONS = (Union, type(int | str))
-
-
-def _first_annotation(call: Callable[..., object]) -> object:
-    try:
-        parameters = inspect.signature(call, eval_str=True).parameters.values()
-    except (TypeError, ValueError, NameError):  # written in C, or annotated with a name that is not there
-        return None
-    return next((each.annotation for each in parameters), None)
+        return choose_and_take

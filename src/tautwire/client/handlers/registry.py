@@ -6,13 +6,14 @@ from typing import Any
 
 from tautwire.client.handlers.binding import Binding
 from tautwire.client.handlers.callbacks import Callbacks, HandlerList
+from tautwire.client.handlers.context import AnyClient
 from tautwire.client.handlers.dispatcher import Dispatcher, Registration
 from tautwire.client.log import LOG
 from tautwire.client.notices import Backfilled, Closed, Gap, Queue
 from tautwire.protocol.events import Event
 
 
-class HandlerRegistry:
+class HandlerRegistry(AnyClient):
     """Where handlers are added and removed.
 
     Event handlers go through ``on``, ``hears``, ``register`` and ``deregister``, which are those of the

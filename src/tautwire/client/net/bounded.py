@@ -23,17 +23,16 @@ MAX_PAGE: Final = 32 * 1024 * 1024
 MAX_REDIRECTS: Final = 3
 """Redirects that one call follows. All of them count as one attempt."""
 
-NO_OBJECT: Final = "the Web API answered with something that is no JSON object"
+NO_OBJECT: Final = "the answer of the Web API is not a JSON object"
 
 _CHUNK: Final = 64 * 1024
 
 
 class BoundedClient(AsyncWebClient):
-    """slack_sdk's client, with habits of ours.
+    """slack_sdk's client with limits.
 
-    An answer has a limit, and so have redirects, none of which leads from https to http. An answer in JSON is taken
-    whatever it is called: a fake server may say text/plain. Names are looked up so that nothing waits for the end of
-    that.
+    Answers are limited in size and redirects in number; no redirect leads from https to http. JSON is read whatever its
+    content type: a fake server may say text/plain. A name look-up that hangs does not delay the end of the program.
     """
 
     limit: int = MAX_PAGE
@@ -91,7 +90,7 @@ class BoundedClient(AsyncWebClient):
         return unpacked if len(unpacked) <= self.limit else None
 
     def _data(self, status: int, body: bytes | None) -> dict[str, Any]:
-        """Return what stands in an answer; nothing for a refusal that says nothing, whose status has to do."""
+        """Return the members of an answer; {} for a refusal without any, which is known by its status."""
         if body is None and status == 200:
             raise ConnectError(f"the Web API answered with more than {self.limit} bytes")
         try:

@@ -1,4 +1,4 @@
-"""Calls of the Web API that the client makes by itself, with patience for what passes."""
+"""Web API calls that the client makes by itself; a call that fails in passing is repeated."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
@@ -11,7 +11,7 @@ from tautwire.client.net.reasons import explain
 from tautwire.client.net.refusals import read_refusal
 
 PAGE: Final = 200
-"""Things asked for at once; servers may give fewer.
+"""Items asked for in one page; servers may give fewer.
 Source: wire/web-api.md#pages (up to 999 allowed, 200 recommended)."""
 
 TRIES: Final = 4
@@ -22,7 +22,7 @@ _PASSING: Final = frozenset({"internal_error", "fatal_error", "service_unavailab
 
 
 class CallError(Exception):
-    """An answer could not be had; the text says why, without secrets."""
+    """A call failed for good; the text says why, without secrets."""
 
 
 async def call(web: AsyncWebClient, method: str, arguments: Mapping[str, Any], until: float) -> Mapping[str, Any]:
@@ -35,7 +35,7 @@ async def call(web: AsyncWebClient, method: str, arguments: Mapping[str, Any], u
         until: when all has to be over, in the loop's time.
 
     Raises:
-        CallError: the server says no, or cannot be reached for too long.
+        CallError: the server refuses, or cannot be reached in time.
     """
     loop = asyncio.get_running_loop()
     arguments = {name: value for name, value in arguments.items() if value != ""}
@@ -45,7 +45,7 @@ async def call(web: AsyncWebClient, method: str, arguments: Mapping[str, Any], u
             answer = (await web.api_call(method, http_verb="GET", params=arguments)).data
             if isinstance(answer, Mapping):
                 return answer
-            reason = "the answer is no JSON object"
+            reason = "the answer is not a JSON object"
         except SlackApiError as error:
             refusal = read_refusal(error)
             reason = refusal.code or f"HTTP status {refusal.status}"
@@ -78,7 +78,7 @@ async def listed(
         if not cursor:
             return
         if cursor in seen:
-            raise CallError(f"{method} pages in circles")
+            raise CallError(f"pagination loop: {method} repeated a cursor")
         seen.add(cursor)
 
 

@@ -1,7 +1,7 @@
-"""Names of hosts, looked up so that nobody has to wait for the end of it.
+"""Host name look-ups that can be left before they end.
 
 The system's look-up cannot be cancelled and may take half a minute. The loop's own threads hold up ``asyncio.run`` and
-the end of the program until it is over; the threads here are daemons, and who is cancelled leaves at once. Used by
+the end of the program until it is over; the threads here are daemons, and a cancelled caller returns at once. Used by
 ``client/connection/transport`` and, through ``Resolver``, by the client's own calls of the Web API.
 """
 

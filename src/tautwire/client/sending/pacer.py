@@ -1,6 +1,6 @@
-"""When the next message may go: at a given rate, in the order they asked, and only so many wait.
+"""Paces messages: at a given rate, in order, with a bound on how many wait.
 
-Used by ``client/sending/sending``, which also knows when there is nothing to wait for any more.
+``client/sending/sending`` owns the pacer, and fails what waits when no connection will come.
 """
 
 import asyncio
@@ -33,21 +33,23 @@ class MessagePacer:
         """Messages that wait for their turn."""
         return len(self._waiting)
 
-    async def wait(self) -> None:
-        """Return when the next message may go.
+    async def wait(self) -> bool:
+        """Return when the next message may go: True if that took a while.
 
         Raises:
             NotSent: too many wait already.
         """
         if self._rate is None:
-            return
+            return False
         loop = asyncio.get_running_loop()
         if self._bucket is None:
             self._bucket = TokenBucket(self._rate, loop.time())
         if not self._waiting and self._bucket.take(loop.time()):
-            return
+            return False
         if len(self._waiting) >= self._most:
-            raise NotSent(f"{len(self._waiting)} messages wait for their turn already: say less, or set message_rate")
+            raise NotSent(
+                f"{len(self._waiting)} messages wait for their turn already: send fewer, or set a higher message_rate"
+            )
         turn: asyncio.Future[None] = loop.create_future()
         self._waiting[turn] = None
         self._arm(loop, self._bucket)
@@ -55,6 +57,7 @@ class MessagePacer:
             await turn
         finally:
             self._waiting.pop(turn, None)
+        return True
 
     def slow_down(self) -> None:
         """Use up the burst: the server said that we are too fast."""

@@ -32,10 +32,10 @@ from tautwire.session.client import Ended, check_frame, parse_frame, type_of
 from tautwire.session.members import FrameError, member
 
 _PASSING: Final = frozenset({"typing", "presence_query", "tickle"})
-"""Frames that are worth nothing later and get no reply: those that may be dropped quietly."""
+"""Frames that are of no use later and get no reply: ``offline="drop"`` forgets them."""
 
 _REPLIES: Final[dict[str, type[Reply]]] = {"message": Ack, "ping": Pong}
-"""What says that a frame arrived, by the type of the frame; no other frame gets a reply."""
+"""The reply that confirms a frame, by the type of the frame. Other frames get no reply."""
 
 
 class Sending(Observer):
@@ -101,8 +101,7 @@ class Sending(Observer):
         try:
             async with asyncio.timeout_at(until):
                 connection = await self._live()
-                if kind == "message":
-                    await self.pacer.wait()
+                if kind == "message" and await self.pacer.wait():
                     connection = await self._live()  # it may have gone meanwhile
         except TimeoutError:
             raise NotSent(f"not sent within {timeout:g} s: the {kind} waited for a connection or its turn") from None
@@ -113,7 +112,7 @@ class Sending(Observer):
             async with asyncio.timeout_at(until):
                 reply = await future
         except TimeoutError:
-            raise SendUnknown(f"no reply within {timeout:g} s; it may have happened or not") from None
+            raise SendUnknown(f"no reply within {timeout:g} s; it may or may not have been stored") from None
         except SendRefused as error:
             if error.code == RtmErrorCode.SLOW_DOWN.number:
                 self.pacer.slow_down()
@@ -121,7 +120,7 @@ class Sending(Observer):
         if not isinstance(reply, _REPLIES[kind]):
             name = type(reply).__name__
             raise SendUnknown(
-                f"the server answered a {kind} with a reply of another kind ({name}); it may have happened or not"
+                f"the server answered a {kind} with another kind of reply ({name}); it may or may not have been stored"
             )
         if isinstance(reply, Ack) and self._filler is not None:
             self._filler.sent(frame, reply.ts)
@@ -217,6 +216,6 @@ def said(channel: str, text: str, thread_ts: str | None, reply_broadcast: bool |
 
 
 def users(ids: Iterable[str]) -> list[UserId]:
-    """Return ids as a list; what is none stays what it is, and is refused as a member of its frame."""
+    """Return ids as a list. Any other value stays as it is, and is refused as a member of its frame."""
     is_list = isinstance(ids, Iterable) and not isinstance(ids, str | bytes)
     return [UserId(each) for each in ids] if is_list else cast("list[UserId]", ids)

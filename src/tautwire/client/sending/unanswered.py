@@ -1,9 +1,9 @@
-"""Frames on their way: what becomes of those whose connection ended too early.
+"""Sends whose connection ended before the reply.
 
 A message that got no reply before its connection ended may be stored or not. Some servers send the last message again
-on the next connection (a ``message`` event with ``reply_to``), which settles it; whatever is not settled that way ends
-as ``SendUnknown``. An id alone settles nothing: servers remember the last message of a user, who may have several
-programs, and each of those counts its frames by itself.
+on the next connection (a ``message`` event with ``reply_to``), which settles it; the others end as ``SendUnknown``. An
+id alone settles nothing: servers remember the last message of a user, who may have several programs, and each of those
+numbers its frames by itself.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class UnansweredSends:
 
     def __init__(self) -> None:
         self.waiting: dict[int, Awaited] = {}
-        """Who waits, by the id of the frame on the connection that ended."""
+        """Pending sends, by the id of the frame on the connection that ended."""
         self._stored: Stored | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -52,9 +52,9 @@ class UnansweredSends:
             self.give_up_after(patience)
 
     def is_replay(self, message: MessageEvent, me: str) -> bool:
-        """Tell whether a message is one of ours (user ``me``) that is sent again; whoever waits for that is told.
+        """Return whether a message is one of ours (user ``me``) that is sent again, and end its send as stored.
 
-        False also for a message whose sender was told that the outcome is unknown: it is news.
+        False also for a message whose send ended as unknown: its event is news.
         """
         if message.reply_to is None or message.user != me:
             return False
@@ -71,7 +71,7 @@ class UnansweredSends:
         return True
 
     def give_up_after(self, seconds: float) -> None:
-        """Wait no longer than this."""
+        """End pending sends as unknown after so many seconds."""
         loop = asyncio.get_running_loop()
         if self._timer is not None:
             if self._timer.when() <= loop.time() + seconds:
@@ -80,7 +80,7 @@ class UnansweredSends:
         self._timer = loop.call_later(seconds, self.give_up)
 
     def give_up(self) -> None:
-        """Let everybody who still waits know that the outcome is unknown."""
+        """End all pending sends as unknown."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -94,15 +94,16 @@ _SCHEMES: Final = ("", "http://", "https://", "mailto:", "tel:")
 
 
 def _message(payload: bytes) -> Message:
-    """Return the message that was sent; for another frame one that no event is a copy of."""
+    """Return the message that was sent; for any other frame a message that no event can be a copy of."""
     frame = decode_command(payload)
     return frame if isinstance(frame, Message) else Message(ChannelId(""), "")
 
 
 def _is_copy(message: MessageEvent, sent: Message) -> bool:
-    """Tell whether an event is the very message that was sent. When in doubt it is not: its sender must not be lied to.
+    """Return whether an event is the very message that was sent. When in doubt it is not: a send must not end well by
+    mistake.
 
-    A replay need not tell the thread. Source: wire/reconnecting.md#the-replay-of-the-last-message.
+    A replay need not name the thread. Source: wire/reconnecting.md#the-replay-of-the-last-message.
     """
     return (
         message.channel == sent.channel
@@ -120,5 +121,5 @@ def _plain(text: str) -> str:
 
 
 def _is_bare(link: Link) -> bool:
-    """Tell whether a link shows its own address, as it stood in the text."""
+    """Return whether a link shows its own address, as the text had it."""
     return link.label is None or link.url in [scheme + link.label for scheme in _SCHEMES]

@@ -1,6 +1,6 @@
-"""What is known of conversations and their members, and what each event changes in it.
+"""The tables of conversations and their members, and what each event changes in them.
 
-Pure state, for one thread to write. Events say what is the case, not what to add, so one may be applied twice.
+Pure state, written by one thread. Events hold the new state, not a difference, so one may be applied twice.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,23 +18,23 @@ from tautwire.protocol.opendata import UNSET
 
 
 class Conversations:
-    """The conversations of the kinds that are wanted, and the members of those among them that the client is in.
+    """The conversations of the kinds asked for, and the members of those the client is in.
 
     Args:
-        options: what is wanted.
+        options: which kinds, and whether members are kept.
     """
 
     def __init__(self, options: ViewOptions) -> None:
         self.me = UserId("")
         self.channels: dict[ChannelId, Channel] = {}
         self.members: dict[ChannelId, frozenset[UserId]] = {}
-        """Who is in a conversation, as far as that was read or told; of others than our own, nothing."""
+        """Members by conversation, for the client's own conversations."""
         self.entered: list[ChannelId] = []
-        """Those we came into, so that their members have to be read. Whoever looks here empties it."""
+        """Conversations that the client joined and whose members have to be read. The view takes them out."""
         self._options = options
 
     def copy(self) -> Self:
-        """Return what may be changed without a change of this."""
+        """Return an independent copy."""
         new = self.__class__(self._options)
         new.me, new.channels, new.members = self.me, self.channels.copy(), self.members.copy()
         return new
@@ -51,7 +51,7 @@ class Conversations:
     # -- what was read --------------------------------------------------------------------------------------
 
     def put_channels(self, channels: Iterable[Channel]) -> None:
-        """Take over all conversations. Members stay, for what is no longer ours goes with ``prune``."""
+        """Replace all conversations. Members stay until ``prune``."""
         self.channels = {each.id: each for each in channels if kind_of(each) in self._options.kinds}
 
     def prune(self) -> None:
@@ -61,7 +61,7 @@ class Conversations:
     # -- what events say ------------------------------------------------------------------------------------
 
     def apply(self, event: Event) -> None:
-        """Take in what an event says, if it is of conversations."""
+        """Apply an event, if it changes conversations."""
         act = _ACTS.get(event.__class__)
         if act is not None:
             act(self, event)
@@ -108,7 +108,7 @@ class Conversations:
     # -- the two tables -------------------------------------------------------------------------------------
 
     def _merged(self, channel: Channel) -> Channel:
-        """Return a conversation as it is told, with what was known of it where nothing is told."""
+        """Return a conversation of an event; members that it lacks come from what is known."""
         known = self.channels.get(channel.id)
         return channel if known is None else msgspec.structs.replace(known, **_given(channel))
 
@@ -118,7 +118,7 @@ class Conversations:
             self._set(msgspec.structs.replace(known, **members))
 
     def _set(self, channel: Channel) -> None:
-        """Take a conversation in if its kind is wanted, and see that members are kept of it only while it is ours."""
+        """Store a conversation if its kind is kept. Members are kept only while the client is in it."""
         id_ = channel.id
         if kind_of(channel) not in self._options.kinds:
             self._drop(id_)

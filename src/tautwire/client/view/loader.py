@@ -1,7 +1,7 @@
 """Reads what a view shows from the Web API, after each connection that does not go on where the last one ended.
 
-What is kept and how it is mixed with events is the matter of ``client/view/view``. What could not be read is told
-as ``ViewIncomplete``; what the view had before stays. A view is current while two things hold: it is whole, that is,
+``client/view/view`` keeps the objects and applies events to them. Failures are reported as ``ViewIncomplete``; existing
+data is kept. A view is current while two things hold: it is whole, that is,
 everything was read and no event was missed after the question; and a connection is there.
 """
 

@@ -1,4 +1,4 @@
-"""What of a workspace a local view is to have."""
+"""Options of the local view: which objects it keeps."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -26,7 +26,7 @@ def kind_of(channel: Channel) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ViewOptions:
-    """What a client keeps a view of. Each needs its scopes: ``users:read``, ``channels:read``, ``groups:read`` …
+    """Which objects a view keeps. Each needs its scopes: ``users:read``, ``channels:read``, ``groups:read`` …
 
     Args:
         users: whether users are kept.
@@ -35,7 +35,7 @@ class ViewOptions:
         timeout: seconds all the reading may take.
 
     Raises:
-        ConfigError: something here makes no sense.
+        ConfigError: a kind is unknown, or the timeout is not positive.
     """
 
     users: bool = True
@@ -45,6 +45,6 @@ class ViewOptions:
 
     def __post_init__(self) -> None:
         if isinstance(self.kinds, str) or not set(self.kinds) <= set(KINDS):
-            raise ConfigError(f"kinds of conversations are {', '.join(KINDS)}")
+            raise ConfigError(f"kinds must be some of {', '.join(KINDS)}, got {self.kinds!r}")
         if not self.timeout > 0:
-            raise ConfigError("the timeout of a view is greater than 0")
+            raise ConfigError(f"timeout must be a positive number of seconds, got {self.timeout!r}")

@@ -1,4 +1,4 @@
-"""What is known of users, and which events change it. Pure state, for one thread to write."""
+"""The table of users, and the events that change it. Pure state, written by one thread."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -15,16 +15,16 @@ PEOPLE_EVENTS: Final = (
     ev.UserStatusChangedEvent,
     ev.UserHuddleChangedEvent,
 )
-"""Events that tell all of a user. Source: wire/delivery.md#rules-for-every-event (documented)."""
+"""Events that hold a whole user. Source: wire/delivery.md#rules-for-every-event (documented)."""
 
 
 class People:
-    """The users, as some answer and the events after it say."""
+    """The users of an answer, changed by the events after it."""
 
     def __init__(self, users: Iterable[User] = ()) -> None:
         self.users: dict[UserId, User] = {each.id: each for each in users}
 
     def apply(self, event: Event) -> None:
-        """Take in what an event says, if it is of users."""
+        """Apply an event, if it changes users."""
         if isinstance(event, PEOPLE_EVENTS):
             self.users[event.user.id] = event.user

@@ -1,9 +1,9 @@
 """The local view: users, conversations and their members as the client knows them, kept current by events.
 
-Pure state. ``client/view/loader`` reads what there is from the Web API. Between its question and the answer events
-come in, and nobody knows which of them the answer has in it. So events that come while something is being read are
-kept, and played again over the answer. That is done aside: other threads see what was before, then the answer with the
-events, never the answer alone.
+Pure state. ``client/view/loader`` reads the objects from the Web API. Events come in between its question and the
+answer, and it is unknown which of them the answer contains. So events that come during a read are kept, and applied
+again to the answer. That happens on a copy: other threads see the old state, then the answer with the events, never the
+answer alone.
 """
 
 from collections.abc import Callable, Iterable
@@ -31,13 +31,11 @@ class View:
 
     def __init__(self, options: ViewOptions = _EVERYTHING) -> None:
         self.is_loaded = False
-        """Whether all that was asked for has been read at least once."""
+        """Whether everything was read at least once."""
         self.is_current = False
-        """Whether all that was asked for is there, and no event was missed since, in the view that is: handlers may be
-        slow.
-        """
+        """True when the view is complete and up to date. Handlers may still lag behind it."""
         self.missing: Callable[[ChannelId], None] = lambda _channel: None
-        """Hears of a conversation whose members have to be read, set by the loader."""
+        """Called with a conversation whose members have to be read; set by the loader."""
         self._people = People()
         self._conversations = Conversations(options)
         self._heeded: frozenset[type[Event]] = frozenset(
@@ -48,7 +46,7 @@ class View:
 
     @property
     def me(self) -> UserId:
-        """Who the client is, set by it."""
+        """The client's own user id, set by the client."""
         return self._conversations.me
 
     @me.setter
@@ -58,7 +56,7 @@ class View:
     # -- reading --------------------------------------------------------------------------------------------
 
     def user(self, user: str) -> User | None:
-        """Return a user, also a deleted one; None if there is none of this id."""
+        """Return a user, also a deleted one; None if the id is unknown."""
         return self._people.users.get(UserId(user))
 
     def users(self) -> list[User]:
@@ -71,7 +69,7 @@ class View:
         return min(found, key=lambda each: bool(each.deleted), default=None)
 
     def channel(self, channel: str) -> Channel | None:
-        """Return a conversation of any kind; None if none of this id is known."""
+        """Return a conversation of any kind; None if the id is unknown."""
         return self._conversations.channels.get(ChannelId(channel))
 
     def channels(self) -> list[Channel]:
@@ -83,7 +81,7 @@ class View:
         return next((each for each in self.channels() if each.name == name.removeprefix("#")), None)
 
     def members(self, channel: str) -> frozenset[UserId]:
-        """Return who is in a conversation; nobody where that is not known."""
+        """Return the members of a conversation; an empty set where they are not known."""
         return self._conversations.members.get(ChannelId(channel), frozenset())
 
     def channels_of(self, user: str) -> list[Channel]:
@@ -95,7 +93,7 @@ class View:
     # -- what events say ------------------------------------------------------------------------------------
 
     def apply(self, event: Event) -> None:
-        """Take in what an event says."""
+        """Apply an event."""
         if event.__class__ in self._heeded:
             if self._readers:
                 self._log.append(event)
@@ -104,7 +102,7 @@ class View:
             self._ask()
 
     def _ask(self) -> None:
-        """Have the members read of conversations that we came into."""
+        """Have the members of conversations read that the client joined."""
         entered = self._conversations.entered
         while entered:
             self.missing(entered.pop())
@@ -112,12 +110,12 @@ class View:
     # -- what was read --------------------------------------------------------------------------------------
 
     def begin(self) -> int:
-        """Keep events from now on, for something is being read; return the mark that ``put_…`` wants."""
+        """Keep events from now on, since a read begins; return the mark for ``put_…``."""
         self._readers += 1
         return len(self._log)
 
     def end(self) -> None:
-        """Note that one reader is done."""
+        """Called when a read is over."""
         self._readers -= 1
         if not self._readers:
             self._log.clear()
@@ -155,6 +153,6 @@ class View:
         return self._conversations.is_own(channel)
 
     def _play(self, part: People | Conversations, mark: int) -> None:
-        """Play the events since the mark over an answer that nobody sees yet."""
+        """Apply the events since the mark to an answer that is not visible yet."""
         for event in self._log[mark:]:
             part.apply(event)

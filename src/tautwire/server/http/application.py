@@ -1,12 +1,24 @@
-"""Which path is served by what: the Web API below ``/api/``, probes beside it."""
+"""Which path is served by what: the Web API below ``/api/``, probes beside it, a short text at the root."""
+
+from importlib.metadata import version
+from typing import Final
 
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tautwire.server.http.forwarded import Forwarded
 from tautwire.server.http.probes import Probes
 from tautwire.server.web_api.door import PATH, WebApi
+
+WELCOME: Final = """\
+tautwire {version}: a workspace for programs that speak RTM and the Slack Web API.
+
+Point a bot here:  SLACK_API_URL={base_url}/api/ SLACK_BOT_TOKEN=<token>
+                   or that address as the base URL of its SDK.
+"""
 
 
 class Application:
@@ -15,7 +27,7 @@ class Application:
     def __init__(self, web_api: WebApi, forwarded: Forwarded, probes: Probes) -> None:
         self._web_api = web_api
         self._forwarded = forwarded
-        self._others: ASGIApp = Starlette(routes=[*probes.routes(), Mount("/api", web_api)])
+        self._others: ASGIApp = Starlette(routes=[Route("/", self._welcome), *probes.routes(), Mount("/api", web_api)])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -26,3 +38,9 @@ class Application:
         # Past Starlette's router, which costs a third of a small call.
         serve = self._web_api if scope["path"].startswith(PATH) else self._others
         await serve(scope, receive, send)
+
+    async def _welcome(self, request: Request) -> Response:
+        """Answer a person who opens the address in a browser."""
+        base_url = self._web_api.base_url(request.headers, request.scope)
+        text = WELCOME.format(version=version("tautwire"), base_url=base_url)
+        return PlainTextResponse(text, headers={"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"})

@@ -10,6 +10,8 @@ from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method
 class Info(Arguments, frozen=True, kw_only=True):
     """Arguments of bots.info."""
 
+    REQUIRED = ("bot",)
+
     bot: str = ""
 
 

@@ -27,6 +27,8 @@ MAX_STRUCTURE: Final = 200_000
 class Content(Arguments, frozen=True, kw_only=True):
     """What a message can be made of."""
 
+    ONE_OF = ("text", "blocks", "attachments")
+
     text: str = ""
     blocks: Json = None
     attachments: Json = None
@@ -42,11 +44,15 @@ class Content(Arguments, frozen=True, kw_only=True):
 class PostMessage(Content, frozen=True, kw_only=True):
     """Arguments of chat.postMessage."""
 
+    REQUIRED = ("channel",)
+
     channel: Place = ""
 
 
 class PostEphemeral(Content, frozen=True, kw_only=True):
     """Arguments of chat.postEphemeral."""
+
+    REQUIRED = ("channel", "user")
 
     channel: Place = ""
     user: str = ""
@@ -55,6 +61,8 @@ class PostEphemeral(Content, frozen=True, kw_only=True):
 class Update(Content, frozen=True, kw_only=True):
     """Arguments of chat.update."""
 
+    REQUIRED = ("channel", "ts")
+
     channel: Place = ""
     ts: str = ""
 
@@ -62,12 +70,16 @@ class Update(Content, frozen=True, kw_only=True):
 class Delete(Arguments, frozen=True, kw_only=True):
     """Arguments of chat.delete."""
 
+    REQUIRED = ("channel", "ts")
+
     channel: Place = ""
     ts: str = ""
 
 
 class MeMessage(Arguments, frozen=True, kw_only=True):
     """Arguments of chat.meMessage."""
+
+    REQUIRED = ("channel", "text")
 
     channel: Place = ""
     text: str = ""

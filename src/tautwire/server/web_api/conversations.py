@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from tautwire.protocol.ids import is_channel_id, is_ts, is_user_id
 from tautwire.server.services import conversations
@@ -32,12 +32,16 @@ _BOUND: Final = re.compile(r"(\d{1,10})(?:\.(\d*))?", re.ASCII)
 class Create(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.create."""
 
+    REQUIRED = ("name",)
+
     name: str = ""
     is_private: bool = False
 
 
 class Info(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.info."""
+
+    REQUIRED = ("channel",)
 
     channel: Place = ""
     include_num_members: bool = False
@@ -55,6 +59,8 @@ class List(Arguments, frozen=True, kw_only=True):
 class Members(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.members."""
 
+    REQUIRED = ("channel",)
+
     channel: Place = ""
     cursor: str = ""
     limit: int = 100
@@ -62,6 +68,8 @@ class Members(Arguments, frozen=True, kw_only=True):
 
 class Open(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.open."""
+
+    ONE_OF = ("channel", "users")
 
     channel: Place = ""
     users: tuple[str, ...] = ()
@@ -72,15 +80,19 @@ class Open(Arguments, frozen=True, kw_only=True):
 class One(Arguments, frozen=True, kw_only=True):
     """Arguments of the methods that take a channel only."""
 
+    REQUIRED = ("channel",)
+
     channel: Place = ""
 
 
 MAX_INVITED: Final = 1_000
-"""People named in one call. Source: webapi.md, conversations.invite (documented)."""
+"""People named in one call. Source: wire/web-api-methods.md#conversationsinvite (documented)."""
 
 
 class Invite(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.invite."""
+
+    REQUIRED = ("channel", "users")
 
     channel: Place = ""
     users: tuple[str, ...] = ()
@@ -90,12 +102,16 @@ class Invite(Arguments, frozen=True, kw_only=True):
 class Mark(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.mark."""
 
+    REQUIRED = ("channel", "ts")
+
     channel: Place = ""
     ts: str = ""
 
 
 class History(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.history."""
+
+    REQUIRED: ClassVar[tuple[str, ...]] = ("channel",)
 
     channel: Place = ""
     cursor: str = ""
@@ -107,6 +123,8 @@ class History(Arguments, frozen=True, kw_only=True):
 
 class Replies(History, frozen=True, kw_only=True):
     """Arguments of conversations.replies."""
+
+    REQUIRED = ("channel", "ts")
 
     ts: str = ""
     limit: int = 1_000

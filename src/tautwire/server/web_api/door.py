@@ -106,6 +106,10 @@ class WebApi:
             await asyncio.sleep(0)  # megabytes are not written in one turn of the loop
         await send({"type": "http.response.body", "body": reply.body[-1]})
 
+    def base_url(self, headers: Headers, scope: Scope) -> str:
+        """Return scheme and authority by which a caller reaches the server, without a slash at the end."""
+        return self._public_url or _base_url(headers, scope)
+
     async def answer(self, request: Request, read_body: ReadBody) -> Reply:
         """Answer one call, whatever happens.
 

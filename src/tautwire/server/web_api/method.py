@@ -3,6 +3,8 @@
 A method is one small definition in its family's module::
 
     class Join(Arguments, frozen=True, kw_only=True):
+        REQUIRED = ("channel",)
+
         channel: str = ""
 
     @method("conversations.join", Join, Tier.THREE)
@@ -17,7 +19,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Any, Final, TypeVar, cast
+from typing import Annotated, Any, ClassVar, Final, TypeVar, cast
 
 import msgspec
 
@@ -47,6 +49,11 @@ class Arguments(msgspec.Struct, frozen=True, kw_only=True):
     which is what bots look for, rather than with ``invalid_arguments``.
     Source: wire/web-api.md#missing-arguments (documented).
     """
+
+    REQUIRED: ClassVar[tuple[str, ...]] = ()
+    """The arguments without which a call fails; shown in docs/reference/methods.md."""
+    ONE_OF: ClassVar[tuple[str, ...]] = ()
+    """The arguments of which a call needs at least one."""
 
 
 class Tier(Enum):

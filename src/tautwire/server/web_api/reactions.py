@@ -10,6 +10,8 @@ from tautwire.server.web_api.method import Answer, Arguments, Call, Place, Tier,
 class Reaction(Arguments, frozen=True, kw_only=True):
     """Arguments of reactions.add and reactions.remove."""
 
+    REQUIRED = ("name", "channel", "timestamp")
+
     name: str = ""
     channel: Place = ""
     timestamp: str = ""

@@ -16,6 +16,8 @@ from tautwire.server.web_api.pages import check_limit, decode_cursor, page_metad
 class Info(Arguments, frozen=True, kw_only=True):
     """Arguments of users.info."""
 
+    REQUIRED = ("user",)
+
     user: str = ""
 
 
@@ -34,6 +36,8 @@ class GetPresence(Arguments, frozen=True, kw_only=True):
 
 class SetPresence(Arguments, frozen=True, kw_only=True):
     """Arguments of users.setPresence."""
+
+    REQUIRED = ("presence",)
 
     presence: str = ""
 

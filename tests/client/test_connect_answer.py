@@ -57,7 +57,7 @@ async def test_a_name_that_is_null_is_no_name() -> None:
 
 @pytest.mark.parametrize("answer", [None, "ok", []])
 async def test_an_answer_that_is_no_object_is_told_as_that(answer: object) -> None:
-    assert "no JSON object" in str(await refused(Web(answer)))
+    assert "not a JSON object" in str(await refused(Web(answer)))
 
 
 async def test_what_is_not_known_of_a_good_answer_is_left_out() -> None:

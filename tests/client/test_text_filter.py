@@ -143,7 +143,7 @@ class TestUnhandled:
         assert left == [missed]
 
     def test_a_handler_by_name_takes_an_unknown_type(self, dispatcher: Dispatcher, left: list[Event]) -> None:
-        dispatcher.register(lambda _: None, "brand_new", inline=True)
+        dispatcher.register(lambda _: None, "brand_new", inline=True, unknown=True)
         dispatcher.dispatch(UNKNOWN)
         assert left == []
 
