@@ -1,0 +1,154 @@
+"""Writes docs/reference/limits.md from the constants that set the limits.
+
+Run with ``python -m tools.limits_page``; with ``--check`` it writes nothing and exits 1 if the page is out of date.
+"""
+
+import sys
+from pathlib import Path
+from typing import Final
+
+from tautwire.client import rtm_client
+from tautwire.client.connection import intake, transport
+from tautwire.client.delivery import duplicates
+from tautwire.client.handlers import binding
+from tautwire.client.net import bounded
+from tautwire.client.sending import pacer
+from tautwire.client.settings import MESSAGE_RATE
+from tautwire.server.config import DAY, Settings
+from tautwire.server.http import connections, protocol
+from tautwire.server.hub import frames
+from tautwire.server.log import catchup, tail
+from tautwire.server.services import conversations, history, presence, reactions
+from tautwire.server.web_api import arguments, bodies, chat, logins, pages
+from tautwire.server.web_api.method import Tier
+from tautwire.session import client, server
+from tautwire.session.governor import Backoff
+from tautwire.session.ratelimit import Rate
+from tools.docstrings import write_or_check
+
+PAGE: Final = Path(__file__).parent.parent / "docs" / "reference" / "limits.md"
+
+INTRODUCTION: Final = """# Limits
+
+How much, how long, how often: every limit of the client and the server, and what happens beyond it.
+This page is written by `python -m tools.limits_page` from the constants.
+
+What Slack's own servers allow: [limits of the wire](wire/limits.md).
+"""
+
+ENDING: Final = """
+`--rate-limits off` lifts the rates of the server. Its options: [run a server](../how-to/run-a-server.md).
+"""
+
+Row = tuple[str, str, str]
+
+MIB: Final = 1_048_576
+
+
+def size(count: int) -> str:
+    """Return bytes as a reader says them."""
+    for unit, name in ((MIB, "MiB"), (1_024, "KiB")):
+        if count % unit == 0:
+            return f"{count // unit:,} {name}"
+    return f"{count:,} bytes"
+
+
+def seconds(count: float) -> str:
+    """Return a time as a reader says it."""
+    return f"{count:g} s"
+
+
+def rate(value: Rate) -> str:
+    """Return a rate with its burst."""
+    if float(value.per_second).is_integer():
+        return f"{value.per_second:g} a second, {value.burst:,} at once"
+    return f"{value.per_second * 60:g} a minute, {value.burst:,} at once"
+
+
+DEFAULTS: Final = Settings(data=Path())
+
+MESSAGES: Final[tuple[Row, ...]] = (
+    ("text of a message over RTM", f"{server.MAX_TEXT_LENGTH:,} characters", "client: `FrameError`; server: error 3"),
+    ("a frame to the server", size(client.MAX_FRAME_SIZE), "client: `FrameError`; server: closes with 1009"),
+    ("text of `chat.postMessage`", f"{chat.MAX_POST:,} characters", "cut off, with a warning"),
+    ("text of `chat.update` and others", f"{chat.MAX_TEXT:,} characters", "`msg_too_long`"),
+    ("blocks of a message", f"{chat.MAX_BLOCKS}", "`invalid_blocks`"),
+    ("attachments of a message", f"{chat.MAX_ATTACHMENTS}", "`too_many_attachments`"),
+    ("JSON of blocks, attachments or metadata", f"{chat.MAX_STRUCTURE:,} bytes", "`msg_blocks_too_long` and the like"),
+    ("different reactions to a message", f"{reactions.MAX_REACTIONS}", "`too_many_emoji`"),
+    ("ids in one `presence_sub` or `presence_query`", f"{server.MAX_PRESENCE_IDS}", "further ids are ignored"),
+    ("name of a channel", f"{conversations.MAX_NAME_LENGTH} characters", "`invalid_name_maxlength`"),
+    ("other people in a group direct message", f"{conversations.MAX_OTHERS}", "`too_many_users`"),
+)
+
+CLIENT: Final[tuple[Row, ...]] = (
+    ("messages sent", rate(MESSAGE_RATE), "they wait their turn (`message_rate`)"),
+    ("messages that wait for their turn", f"{pacer.MAX_WAIT:,} s worth, at least {pacer.MAX_WAIT:,}", "`NotSent`"),
+    ("events that wait for a handler", f"{binding.LIMIT:,} or {size(binding.LIMIT_BYTES)}", "by `overflow=`"),
+    ("conversations at once, coroutine handler", f"{binding.TASKS}", "others wait (`concurrency=`)"),
+    ("conversations at once, plain handler", f"{binding.THREADS}", "others wait (`concurrency=`)"),
+    ("an incoming frame", size(transport.MAX_MESSAGE_SIZE), "the connection ends and is replaced"),
+    ("events before the hello", size(client.MAX_EARLY_SIZE), "the connection ends and is replaced"),
+    ("frames held during a handover", size(intake.MAX_HELD), "reading stops, but for replies"),
+    ("an answer of `rtm.connect`", size(bounded.MAX_CONNECT_ANSWER), "`ConnectError`"),
+    ("a page of a list or history", size(bounded.MAX_PAGE), "`ConnectError`"),
+    ("redirects of a call", f"{bounded.MAX_REDIRECTS}", "`ConnectError`"),
+    (
+        "events remembered to find copies",
+        f"{duplicates.MAX_COUNT:,} or {size(duplicates.MAX_SIZE)}, for {seconds(duplicates.LIFE)} after a hello",
+        "the oldest are forgotten: a copy may be delivered",
+    ),
+    ("attempts to connect", rate(Backoff().budget), "they wait (`backoff`)"),
+    ("pause between attempts", seconds(Backoff().cap), "`Retry-After` may ask for more"),
+    ("grace of `close()`", seconds(rtm_client.GRACE), "handlers are cancelled"),
+)
+
+SERVER: Final[tuple[Row, ...]] = (
+    ("messages of an RTM connection", rate(server.MESSAGE_RATE), "error -1, not stored"),
+    ("presence frames of a connection", rate(server.PRESENCE_RATE), "error -1"),
+    ("other frames of a connection", rate(server.OTHER_RATE), "a ping gets error -1; typing and tickles are dropped"),
+    ("refusals for speed in a row", f"{server.MAX_REJECTIONS}", "the connection is closed"),
+    ("messages of a connection that wait for their ack", f"{server.MAX_PENDING:,}", "it is not read for a while"),
+    ("`chat.postMessage` of a token in a channel", rate(Tier.POST.value), "429 with `Retry-After`"),
+    ("calls of tier 1, 2, 3, 4", "; ".join(rate(tier.value) for tier in list(Tier)[:4]), "429 with `Retry-After`"),
+    ("results on a page", f"{pages.MAX_LIMIT:,}, and of history {size(history.MAX_PAGE)}", "the page ends earlier"),
+    (
+        "arguments of a call",
+        f"{arguments.MAX_ARGUMENTS} in a form, {arguments.MAX_DEPTH} levels of JSON",
+        "`invalid_form_data`, `invalid_json`",
+    ),
+    ("a request's body", f"{size(DEFAULTS.body_limit)}, {seconds(bodies.PATIENCE)}", "413, `request_timeout`"),
+    ("request line and headers", f"{size(protocol.MAX_HEAD)}, {protocol.MAX_HEADERS} headers", "431"),
+    ("incomplete heads of all connections", size(connections.MAX_HELD), "the oldest is ended"),
+    ("bodies of callers without a token", size(bodies.MAX_ANONYMOUS), "429"),
+    ("wrong tokens of an address", rate(logins.RATE), "429; good tokens go on"),
+    ("life of an RTM URL", seconds(DEFAULTS.ticket_lifetime), "the upgrade is refused"),
+    ("silence of an RTM connection", seconds(DEFAULTS.silence_limit), "closed"),
+    ("a connection that is not read", seconds(DEFAULTS.slow_deadline), "closed; the client can resume"),
+    ("bytes that wait for such a connection", size(DEFAULTS.backlog_limit), "closed; the client can resume"),
+    (
+        "events a client can resume",
+        f"{tail.MAX_REPLAY:,} or {size(catchup.MAX_REPLAY_SIZE)}, from the last {DEFAULTS.log_keep / DAY:g} days",
+        "`resync`: the gap is reported",
+    ),
+    ("log in memory", f"{tail.MAX_TAIL:,} entries or {size(tail.MAX_TAIL_SIZE)}", "older ones are read from disk"),
+    ("frames shared by those who catch up", size(frames.MAX_SHARED), "they are made again"),
+    ("presence subscriptions of all connections", size(presence.MAX_MEMORY), "new ones are refused"),
+    ("connections", "what the limit of open files allows", "503 (`--max-connections`)"),
+    ("connections of an address", "half of all", "503 (`--max-connections-per-address`)"),
+)
+
+
+def table(title: str, rows: tuple[Row, ...]) -> str:
+    """Return a section with its table."""
+    lines = [f"| {what} | {limit} | {beyond} |" for what, limit, beyond in rows]
+    return f"\n## {title}\n\n| what | limit | beyond it |\n|---|---|---|\n" + "\n".join(lines) + "\n"
+
+
+def page() -> str:
+    """Return the whole page."""
+    return INTRODUCTION + table("Messages", MESSAGES) + table("Client", CLIENT) + table("Server", SERVER) + ENDING
+
+
+if __name__ == "__main__":
+    sys.exit(write_or_check({PAGE: page()}, module="tools.limits_page", check="--check" in sys.argv[1:]))
