@@ -15,8 +15,8 @@ from tautwire.server.services import messages
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.events import event, next_event_ts
 from tautwire.server.services.identity import Identity, new_id
-from tautwire.server.services.present import SLACKBOT, conversation_object
 from tautwire.server.services.room import Room, enter, forget
+from tautwire.server.services.wire_objects import SLACKBOT, conversation_object
 from tautwire.server.services.workspace import Team
 from tautwire.server.store.records import ChannelKind, find_channel_by_name, find_user
 

@@ -1,6 +1,6 @@
 """What the database knows about people and channels, and the queries that find it.
 
-Records are rows with names; how they look on the wire is in ``services.present``. Every function takes a ``Query``,
+Records are rows with names; ``services.wire_objects`` shapes them for the wire. Every function takes a ``Query``,
 so it works in a read and inside a transaction.
 """
 

@@ -10,7 +10,7 @@ from tautwire.server.log.catchup import MAX_REPLAY_SIZE, size_since
 from tautwire.server.log.tail import MAX_REPLAY
 from tautwire.server.services.arrays import Array, slices
 from tautwire.server.services.presence import ACTIVE, AWAY
-from tautwire.server.services.present import bot_object, conversation_object, team_object, user_json
+from tautwire.server.services.wire_objects import bot_object, conversation_object, team_object, user_json
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.database import Query
 from tautwire.server.store.records import (
