@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tautwire.server.http.forwarded import Forwarded
 from tautwire.server.http.probes import Probes
-from tautwire.server.web_api.door import PATH, WebApi
+from tautwire.server.web_api.app import PATH, WebApi
 
 
 class Application:

@@ -6,6 +6,7 @@ so it works in a read and inside a transaction.
 
 from collections.abc import Collection, Sequence
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -18,6 +19,11 @@ _CHANNEL = (
     " c.purpose, c.purpose_by, c.purpose_set, c.people"
 )
 CHANNELS = f"SELECT {_CHANNEL} FROM channel c"
+
+
+SLACKBOT_ID: Final = UserId("USLACKBOT")
+"""The user every workspace has. Source: wire/ids-and-timestamps.md#ids (documented)."""
+SLACKBOT_NAME: Final = "slackbot"
 
 
 class ChannelKind(StrEnum):
