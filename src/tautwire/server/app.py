@@ -47,7 +47,7 @@ from tautwire.server.store.lookup import Lookup
 from tautwire.server.store.reader import Reader
 from tautwire.server.watch import Watch
 from tautwire.server.web_api import api, auth, bots, chat, conversations, reactions, rtm, users
-from tautwire.server.web_api.door import WebApi
+from tautwire.server.web_api.app import WebApi
 
 log = logging.getLogger("tautwire.server")
 

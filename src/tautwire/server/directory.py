@@ -13,6 +13,7 @@ import msgspec
 
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.store.database import Query
+from tautwire.server.store.records import SLACKBOT_ID
 
 
 class TokenFile:
@@ -81,7 +82,7 @@ class Directory(msgspec.Struct, frozen=True):
 def read_directory(query: Query, api_url: str, tokens: dict[str, str]) -> Directory:
     """Return the directory as it is now."""
     team: Any = query.one("SELECT id, name, domain FROM workspace")
-    users = query.all("SELECT id, name FROM user WHERE id <> 'USLACKBOT' ORDER BY rowid")
+    users = query.all("SELECT id, name FROM user WHERE id <> ? ORDER BY rowid", SLACKBOT_ID)
     channels = query.all("SELECT id, name FROM channel WHERE kind IN ('public', 'private') ORDER BY rowid")
     return Directory(
         api_url=api_url,

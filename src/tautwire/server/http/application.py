@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tautwire.server.http.forwarded import Forwarded
 from tautwire.server.http.probes import Probes
-from tautwire.server.web_api.door import PATH, WebApi
+from tautwire.server.web_api.app import PATH, WebApi
 
 WELCOME: Final = """\
 tautwire {version}: a workspace for programs that speak RTM and the Slack Web API.

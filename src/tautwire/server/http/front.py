@@ -18,7 +18,7 @@ from tautwire.server.http.protocol import HttpProtocol, peer_address, say_farewe
 from tautwire.server.http.responses import response
 from tautwire.server.http.shapes import CallShape, UpgradeShape, read_call, read_upgrade
 from tautwire.server.http.websocket import ListenerFactory, WebSocket
-from tautwire.server.web_api.door import Request, WebApi
+from tautwire.server.web_api.app import Request, WebApi
 
 T = TypeVar("T")
 

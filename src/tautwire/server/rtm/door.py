@@ -23,14 +23,11 @@ from tautwire.server.rtm.commands import Commands
 from tautwire.server.rtm.connection import PAUSE, RtmConnection
 from tautwire.server.rtm.replays import Replays
 from tautwire.server.services.presence import Presence
-from tautwire.server.services.tickets import Tickets
+from tautwire.server.services.tickets import RTM_PATH, Tickets
 from tautwire.server.services.workspace import Workspace
 from tautwire.session.server import MESSAGE_RATE, Command, ServerSession
 
 log = logging.getLogger("tautwire.server.rtm")
-
-PATH: Final = "/rtm/"
-"""Where RTM URLs lead; the ticket follows."""
 
 BATCHES: Final = frozenset({"batch_presence_aware=1", "batch_presence_aware=true"})
 
@@ -75,9 +72,9 @@ class Door:
         slack-go puts the options of rtm.connect, only ``batch_presence_aware`` means anything here.
         """
         path, _, query = bytes(request.path).decode("latin-1").partition("?")
-        if not path.startswith(PATH) or self._stopping:
+        if not path.startswith(RTM_PATH) or self._stopping:
             return None
-        ticket = self._tickets.redeem(path.removeprefix(PATH).rstrip("/"))
+        ticket = self._tickets.redeem(path.removeprefix(RTM_PATH).rstrip("/"))
         if ticket is not None and BATCHES.intersection(query.split("&")):
             ticket = msgspec.structs.replace(ticket, batches_presence=True)
         self._last_number += 1

@@ -15,10 +15,10 @@ from tautwire.server.services import messages
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.events import event, next_event_ts
 from tautwire.server.services.identity import Identity, new_id
-from tautwire.server.services.present import SLACKBOT, conversation_object
 from tautwire.server.services.room import Room, enter, forget
+from tautwire.server.services.wire_objects import conversation_object
 from tautwire.server.services.workspace import Team
-from tautwire.server.store.records import ChannelKind, find_channel_by_name, find_user
+from tautwire.server.store.records import SLACKBOT_ID, ChannelKind, find_channel_by_name, find_user
 
 MAX_NAME_LENGTH: Final = 80
 MAX_OTHERS: Final = 8
@@ -255,6 +255,6 @@ def _cannot_invite(tx: Transaction, room: Room, who: Identity, user: str) -> str
     record = find_user(tx, user)
     if record is None or record.deleted:
         return "user_not_found"
-    if user == SLACKBOT:
+    if user == SLACKBOT_ID:
         return "cant_invite"
     return None

@@ -5,8 +5,8 @@ from typing import Final
 
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.messages import Body, load
-from tautwire.server.services.present import reactions_of
 from tautwire.server.services.threads import thread_facts
+from tautwire.server.services.wire_objects import reactions_of
 from tautwire.server.store.database import Query, Row
 from tautwire.server.store.records import marks
 

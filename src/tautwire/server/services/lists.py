@@ -10,7 +10,7 @@ from functools import partial
 import msgspec
 
 from tautwire.server.services.arrays import Page, read_page
-from tautwire.server.services.present import conversation_object, user_json
+from tautwire.server.services.wire_objects import conversation_object, user_json
 from tautwire.server.services.workspace import Team
 from tautwire.server.store.database import Query
 from tautwire.server.store.records import (

@@ -19,7 +19,7 @@ from tautwire.server.services.room import Room, enter
 from tautwire.server.services.threads import thread_facts
 from tautwire.server.services.workspace import Team
 from tautwire.server.store.database import Query, Row
-from tautwire.server.store.records import find_user
+from tautwire.server.store.records import SLACKBOT_ID, find_user
 
 INSERT_MESSAGE: Final = (
     "INSERT INTO message (channel, ts, user, thread_ts, in_channel, body, position) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -131,7 +131,7 @@ def delete(tx: Transaction, who: Identity, channel: str, ts: str) -> None:
         tombstone = {
             "type": "message",
             "subtype": TOMBSTONE,
-            "user": "USLACKBOT",
+            "user": SLACKBOT_ID,
             "text": "This message was deleted.",
             "hidden": True,
             "ts": ts,

@@ -17,11 +17,10 @@ from tautwire.server.log.entry import Topic
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.identity import issue_token, new_id
 from tautwire.server.services.room import forget
-from tautwire.server.store.records import find_channel_by_name
+from tautwire.server.store.records import SLACKBOT_ID, SLACKBOT_NAME, find_channel_by_name
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[\w.-]{1,80}$")]
 Origin = Literal["sample", "seed"]
-SLACKBOT: Final = "slackbot"
 
 
 class SeedError(TautwireError):
@@ -114,8 +113,8 @@ def _check(seed: Seed, path: Path) -> None:
     names = [user.name for user in (*seed.users, *seed.bots)]
     for name in _repeated(names):
         raise SeedError(f"{path}: the name {name!r} is given twice among users and bots")
-    if SLACKBOT in names:
-        raise SeedError(f"{path}: the name {SLACKBOT!r} is taken, every workspace has one")
+    if SLACKBOT_NAME in names:
+        raise SeedError(f"{path}: the name {SLACKBOT_NAME!r} is taken, every workspace has one")
     for name in _repeated([channel.name for channel in seed.channels]):
         raise SeedError(f"{path}: the channel {name!r} is given twice")
     for channel in seed.channels:
@@ -134,8 +133,8 @@ def _plant_slackbot(tx: Transaction) -> None:
     now = tx.now // 1_000_000
     tx.execute(
         "INSERT INTO user (id, name, real_name, created, updated, bot_id, app_id)"
-        " VALUES ('USLACKBOT', ?, 'Slackbot', ?, ?, 'B01', 'A00')",
-        SLACKBOT, now, now,
+        " VALUES (?, ?, 'Slackbot', ?, ?, 'B01', 'A00')",
+        SLACKBOT_ID, SLACKBOT_NAME, now, now,
     )  # fmt: skip
 
 
@@ -167,7 +166,7 @@ def _plant_channel(tx: Transaction, channel: SeedChannel, everybody: list[str], 
 
 def _insert_channel(tx: Transaction, channel: SeedChannel, members: list[str]) -> str:
     channel_id = new_id("C")
-    creator = members[0] if members else "USLACKBOT"
+    creator = members[0] if members else SLACKBOT_ID
     general = not channel.private and tx.one("SELECT 1 FROM channel WHERE general") is None
     seconds = tx.now // 1_000_000
     tx.execute(

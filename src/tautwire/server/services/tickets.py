@@ -15,6 +15,9 @@ import msgspec
 from tautwire.server.clock import Clock
 from tautwire.server.services.identity import Identity
 
+RTM_PATH: Final = "/rtm/"
+"""The path of RTM URLs; the ticket follows."""
+
 _MAC_SIZE: Final = 16
 
 

@@ -1,11 +1,12 @@
 """What the database knows about people and channels, and the queries that find it.
 
-Records are rows with names; how they look on the wire is in ``services.present``. Every function takes a ``Query``,
+Records are rows with names; ``services.wire_objects`` shapes them for the wire. Every function takes a ``Query``,
 so it works in a read and inside a transaction.
 """
 
 from collections.abc import Collection, Sequence
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -18,6 +19,11 @@ _CHANNEL = (
     " c.purpose, c.purpose_by, c.purpose_set, c.people"
 )
 CHANNELS = f"SELECT {_CHANNEL} FROM channel c"
+
+
+SLACKBOT_ID: Final = UserId("USLACKBOT")
+"""The user every workspace has. Source: wire/ids-and-timestamps.md#ids (documented)."""
+SLACKBOT_NAME: Final = "slackbot"
 
 
 class ChannelKind(StrEnum):

@@ -1,7 +1,10 @@
 """The Web API door: ``/api/<method>`` for every way clients call it.
 
-``method`` what a method is and the registry · ``bodies`` reading a body within limits · ``arguments`` from bodies to
-typed arguments · ``door`` the ASGI app · ``limits`` calls per token · ``logins`` wrong tokens per address · ``known``
-methods we know but do not serve. The methods themselves stand in a module per family: ``api``, ``auth``, ``bots``,
-``chat``, ``conversations``, ``reactions``, ``rtm``, ``team``, ``users``.
+``app`` the ASGI application: from a request to a method and back · ``method`` what a method is, and the registry ·
+``bodies`` reading a body within limits · ``arguments`` from bodies to typed arguments · ``answers`` from answers to
+JSON · ``pages`` cursors of long lists · ``limits`` calls per token · ``logins`` wrong tokens per address · ``unserved``
+errors for methods that exist elsewhere.
+
+The methods themselves are in a module for each family: ``api``, ``auth``, ``bots``, ``chat``, ``conversations``,
+``reactions``, ``rtm``, ``users``. A method checks its arguments and calls a rule of ``services``; it holds no rules.
 """

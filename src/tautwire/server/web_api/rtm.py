@@ -10,7 +10,8 @@ from tautwire.server.log.catchup import MAX_REPLAY_SIZE, size_since
 from tautwire.server.log.tail import MAX_REPLAY
 from tautwire.server.services.arrays import Array, slices
 from tautwire.server.services.presence import ACTIVE, AWAY
-from tautwire.server.services.present import bot_object, conversation_object, team_object, user_json
+from tautwire.server.services.tickets import RTM_PATH
+from tautwire.server.services.wire_objects import bot_object, conversation_object, team_object, user_json
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.database import Query
 from tautwire.server.store.records import (
@@ -23,7 +24,6 @@ from tautwire.server.store.records import (
 )
 from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method
 
-TICKET_PATH: Final = "/rtm/"
 _PRESENCE: Final = {state: b',"presence":"%b"}' % state.encode() for state in (ACTIVE, AWAY)}
 """How the object of a user in that state ends."""
 
@@ -71,7 +71,7 @@ async def _reserve(call: Call, args: Connect) -> dict[str, Any]:
         wants_positions=outcome is not None,
     )
     scheme, _, authority = call.base_url.partition("://")
-    url = f"{'wss' if scheme == 'https' else 'ws'}://{authority}{TICKET_PATH}{ticket}"
+    url = f"{'wss' if scheme == 'https' else 'ws'}://{authority}{RTM_PATH}{ticket}"
     answer: dict[str, Any] = {
         "url": url,
         "self": {"id": call.who.user, "name": call.who.name},

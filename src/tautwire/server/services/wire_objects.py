@@ -8,11 +8,10 @@ import msgspec
 
 from tautwire.protocol.ids import NEVER
 from tautwire.server.services.workspace import Team
-from tautwire.server.store.records import ChannelKind, ChannelRecord, UserRecord
+from tautwire.server.store.records import SLACKBOT_ID, ChannelKind, ChannelRecord, UserRecord
 
 Wire = dict[str, Any]
 
-SLACKBOT: Final = "USLACKBOT"
 _COLORS: Final = ("9f69e7", "4bbe2e", "e7392d", "3c989f", "674b1b", "e96699", "e0a729", "684b6c", "5b89d5", "2b6836")
 
 
@@ -48,7 +47,7 @@ def user_object(user: UserRecord, team: Team, *, shows_email: bool) -> Wire:
     if user.email is not None and shows_email:
         profile["email"] = user.email
     if user.bot_id is not None:
-        profile |= {"bot_id": user.bot_id, "api_app_id": user.app_id, "always_active": user.id == SLACKBOT}
+        profile |= {"bot_id": user.bot_id, "api_app_id": user.app_id, "always_active": user.id == SLACKBOT_ID}
     return {
         "id": user.id,
         "team_id": team.id,
@@ -65,7 +64,7 @@ def user_object(user: UserRecord, team: Team, *, shows_email: bool) -> Wire:
         "is_primary_owner": False,
         "is_restricted": False,
         "is_ultra_restricted": False,
-        "is_bot": user.bot_id is not None and user.id != SLACKBOT,
+        "is_bot": user.bot_id is not None and user.id != SLACKBOT_ID,
         "is_app_user": False,
         "updated": user.updated,
     }

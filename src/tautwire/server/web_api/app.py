@@ -24,10 +24,10 @@ from tautwire.server.services.workspace import Workspace
 from tautwire.server.web_api.answers import encode_answer
 from tautwire.server.web_api.arguments import Given, convert, read_arguments
 from tautwire.server.web_api.bodies import Bodies, TooBig, TooMany
-from tautwire.server.web_api.known import fault_of_unserved
 from tautwire.server.web_api.limits import Limits, RateLimited
 from tautwire.server.web_api.logins import FailedLogins
 from tautwire.server.web_api.method import METHODS, Call, Tier
+from tautwire.server.web_api.unserved import fault_of_unserved
 
 log = logging.getLogger("tautwire.server.web_api")
 
