@@ -85,3 +85,34 @@ def scraped(port: int, wanted: str) -> str:
         except OSError:  # not there yet
             continue
     return text
+
+
+def test_a_bot_of_forty_lines_does_its_work_and_ends_in_order(blocking_workspace: BlockingWorkspace) -> None:
+    example = HERE / "todo_bot.py"
+    assert len([line for line in example.read_text().splitlines() if line.strip()]) <= 40
+    general, alice = blocking_workspace.channel("#general"), blocking_workspace.person("alice")
+    environment = os.environ | {
+        "SLACK_API_URL": blocking_workspace.api_url,
+        "SLACK_BOT_TOKEN": blocking_workspace.person("bot").token,
+        "PYTHONUNBUFFERED": "1",
+    }
+    with subprocess.Popen(
+        [sys.executable, str(example)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as bot:
+        try:
+            blocking_workspace.wait_for_connection("bot", within=20)
+            milk = alice.say("#general", "@bot buy milk")
+            general.wait_for_reaction("memo", to=milk, within=20)
+            asked = alice.say("#general", "@bot list")
+            assert general.wait_for("• buy milk", user="bot", within=20).event["thread_ts"] == asked.ts
+            alice.react(milk, "white_check_mark")
+            assert general.wait_for("done: buy milk", user="bot", within=20).event["thread_ts"] == milk.ts
+            alice.say("#general", "@bot list")
+            assert general.wait_for("nothing to do", user="bot", within=20)
+            bot.send_signal(signal.SIGTERM)
+            printed, _ = bot.communicate(timeout=20)
+        finally:
+            bot.kill()
+    assert bot.returncode == 0, printed
+    assert "stopped with 0 to do" in printed
+    assert "Traceback" not in printed, printed

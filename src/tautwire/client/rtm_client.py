@@ -158,7 +158,7 @@ class RTMClient(LifecycleHooks):
         self._supervisor.observers = (self.delivery, self.sending, self.lifecycle)
         self._identity: Identity | None = None
         self._last: Connection | None = None
-        self.closing = Closing(self.lifecycle, self._end_connections, self._close_handlers)
+        self.closing = Closing(self.lifecycle, self._finish_events, self._end_connections, self._close_handlers)
         """The end; not for users."""
 
     def __repr__(self) -> str:
@@ -346,6 +346,12 @@ class RTMClient(LifecycleHooks):
         """As ``close``; ``caller`` is the task or thread that waits, in case it is a handler's."""
         self._supervisor.check_loop()
         await asyncio.shield(self.closing.begin(grace, caller))
+
+    async def _finish_events(self, grace: float) -> None:
+        connection = self._supervisor.connection
+        if connection is not None:
+            connection.hold()
+            await asyncio.gather(*(each.close(grace, None) for each in self.dispatcher.bindings))
 
     async def _end_connections(self) -> None:
         try:

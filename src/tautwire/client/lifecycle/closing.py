@@ -1,6 +1,8 @@
 """The end of a client: it comes once, in order, and in bounded time, however many callers want it.
 
-    on_stop handlers ─► connections ─► handlers
+    on_stop handlers ─► after a signal: handlers of events ─► connections ─► handlers
+
+After a signal the handlers of events finish while the connection is up, so that what they send gets its ack.
 
 ``client/rtm_client`` says how connections and handlers end.
 """
@@ -23,6 +25,7 @@ class Closing:
 
     Args:
         lifecycle: has the on_stop handlers.
+        finish_events: keeps new events back, and lets the handlers finish those they have, within the seconds given.
         end_connections: ends the connections and what else makes events.
         end_handlers: ends the handlers, given the seconds of grace and the task or thread that is not waited for.
     """
@@ -30,14 +33,17 @@ class Closing:
     def __init__(
         self,
         lifecycle: Lifecycle,
+        finish_events: Callable[[float], Coroutine[Any, Any, None]],
         end_connections: Callable[[], Coroutine[Any, Any, None]],
         end_handlers: Callable[[float, object], Coroutine[Any, Any, None]],
     ) -> None:
         self._lifecycle = lifecycle
+        self._finish_events = finish_events
         self._end_connections = end_connections
         self._end_handlers = end_handlers
         self._task: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()  # set when the grace is over early
+        self._is_by_signal = False
 
     @property
     def has_begun(self) -> bool:
@@ -53,6 +59,7 @@ class Closing:
     def begin_for(self, number: signal.Signals, grace: float) -> None:
         """Begin to close because of a signal."""
         LOG.info("%s: closing, within about %g s; a second signal ends the program at once", number.name, grace)
+        self._is_by_signal = self._is_by_signal or self._task is None
         self.begin(grace, None)
 
     async def finish(self, grace: float) -> None:
@@ -75,7 +82,15 @@ class Closing:
         finally:
             left = grace - (loop.time() - began)
             try:
-                await self._end_connections()
+                if self._is_by_signal and left > 0:
+                    await unless_hurried(self._finish_events(left), self._hurry)
+                    left = grace - (loop.time() - began)
             finally:
-                if left <= 0 or not await unless_hurried(self._end_handlers(left, caller), self._hurry):
-                    await self._end_handlers(0.0, caller)
+                await self._end_all(left, caller)
+
+    async def _end_all(self, left: float, caller: object) -> None:
+        try:
+            await self._end_connections()
+        finally:
+            if left <= 0 or not await unless_hurried(self._end_handlers(left, caller), self._hurry):
+                await self._end_handlers(0.0, caller)
