@@ -476,6 +476,18 @@ def test_a_job_that_fails_is_reported_and_runs_again(client: Any, fake: FakeServ
     assert {str(each) for each in errors} == {"no"}
 
 
+def test_a_job_that_meets_a_cancelled_task_runs_again(client: Any, fake: FakeServer) -> None:
+    runs: list[str] = []
+
+    @client.every(0.001)
+    async def work() -> None:
+        runs.append("ran")
+        raise asyncio.CancelledError
+
+    client.connect()
+    eventually(lambda: len(runs) > 2)
+
+
 @both_kinds
 def test_a_job_never_runs_twice_at_once(client: Any, fake: FakeServer, is_async: bool) -> None:
     running, most, runs = 0, 0, 0

@@ -33,7 +33,8 @@ class Step:
         self.name: str = getattr(function, "__qualname__", None) or type(function).__qualname__
         self._raises = raises
         self._runner: object = None
-        self._handlers: HandlerList[asyncio.Future[None]] = HandlerList(report, flow)
+        self._report = report
+        self._handlers: HandlerList[asyncio.Future[None]] = HandlerList(self._failed, flow)
         call = self._async_call() if _is_async(function) else self._plain_call()
         call.__qualname__ = self.name
         self._handlers.add(call)
@@ -63,36 +64,42 @@ class Step:
 
         async def call(done: "asyncio.Future[None]") -> None:
             self._runner = asyncio.current_task()
-            error: BaseException | None = None
             try:
                 await function()
-            except BaseException as raised:
-                error = raised
-                if not self._raises or isinstance(raised, asyncio.CancelledError):
+            except asyncio.CancelledError as cancelled:
+                _settle(done, cancelled if self._raises else None)
+                raise
+            except BaseException as error:
+                if not self._raises:
                     raise
+                _settle(done, error)
+            else:
+                _settle(done, None)
             finally:
                 self._runner = None
-                _settle(done, error if self._raises else None)
 
         return call
 
     def _plain_call(self) -> Callable[["asyncio.Future[None]"], Any]:
         def call(done: "asyncio.Future[None]") -> None:
             self._runner = threading.current_thread()
-            error: BaseException | None = None
             try:
                 refuse_coroutine(self.function())
-            except BaseException as raised:
-                error = raised
+            except BaseException as error:
                 if not self._raises:
                     raise
+                _settle_from_thread(done, error)
+            else:
+                _settle_from_thread(done, None)
             finally:
                 self._runner = None
-                loop = done.get_loop()
-                if not loop.is_closed():  # a thread that was left behind
-                    loop.call_soon_threadsafe(_settle, done, error if self._raises else None)
 
         return call
+
+    def _failed(self, error: BaseException, done: "asyncio.Future[None]", binding: Binding[Any]) -> None:
+        """Report what the function raised, and only then end the wait: a client that closes would miss the report."""
+        self._report(error, None, binding)
+        _settle_from_thread(done, None)
 
 
 class Job:
@@ -140,6 +147,13 @@ def next_due(due: float, seconds: float, now: float) -> float:
 
 def _is_async(function: object) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+
+
+def _settle_from_thread(done: "asyncio.Future[None]", error: BaseException | None) -> None:
+    """End the wait for a function, from any thread."""
+    loop = done.get_loop()
+    if not loop.is_closed():  # as it may be for a thread that was left behind
+        loop.call_soon_threadsafe(_settle, done, error)
 
 
 def _settle(done: "asyncio.Future[None]", error: BaseException | None) -> None:
