@@ -6,7 +6,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec import Struct
+from msgspec import Struct, UnsetType
 
 from tautwire.protocol import lenient
 from tautwire.protocol.codec import decode_event, encode
@@ -312,3 +312,16 @@ def test_as_much_as_a_frame_may_have_is_mended_and_no_more() -> None:
 def test_half_an_emoji_in_plain_data_is_written_as_a_replacement() -> None:
     assert lenient.encoded({"text": "a\ud83d \U0001f600"}) == rb'{"text": "a\ufffd \ud83d\ude00"}'
     assert lenient.encoded({"text": "a"}) == b'{"text":"a"}'
+
+
+class Odd(Struct, rename={"kind": "type"}):
+    """What no event has so far: a type that is named later, and a member with another name on the wire."""
+
+    kind: str
+    note: UnsetType | str = UNSET
+    count: int = 0
+
+
+def test_a_member_is_read_by_its_name_on_the_wire_and_as_any_of_its_types() -> None:
+    assert lenient.read(Odd, b'{"type":5,"note":6,"count":"many"}') == Odd("5", "6")
+    assert lenient.read(Odd, b'{"kind":"x"}') == Odd("")

@@ -119,3 +119,19 @@ async def test_a_membership_that_failed_once_ends_the_connections_of_the_user_an
     assert hub.connections_of(user) == ()
     assert (CHANNEL in hub.channels_of(user)) is (kind == "join")
     assert other.written == [text_frame(b"{}")]
+
+
+async def test_a_connection_that_can_neither_be_written_nor_dropped_harms_nobody_else(
+    hub: Hub, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(_: Peer) -> bool:
+        raise MemoryError
+
+    broken = type("Broken", (Peer,), {"flush": fails, "fail": fails})(1, "U1")
+    hub.attach(broken)
+    others = [attached(hub, 2, "U1"), attached(hub, 3, "U2")]
+    hub.deliver([entry(1)])
+    await settled()
+    assert [peer.written for peer in others] == [[text_frame(b"{}")]] * 2
+    assert list(hub.connections_of("U1")) == others[:1]
+    assert "could not be dropped" in caplog.text

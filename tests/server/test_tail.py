@@ -77,3 +77,14 @@ def test_an_entry_cannot_be_changed() -> None:
     for name in entry.__struct_fields__:
         with pytest.raises(AttributeError, match="immutable"):
             setattr(entry, name, None)
+
+
+def test_the_tail_is_bounded_in_entries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tautwire.server.log.tail.MAX_TAIL", 3)
+    tail = Tail(0)
+    oldest = []
+    for position in range(1, 6):
+        tail.extend([Entry(position, "event", WORKSPACE, b"x")])
+        oldest.append(tail.oldest)
+    assert oldest == [1, 1, 1, 2, 3]
+    assert tail.size == 3

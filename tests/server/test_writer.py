@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from tautwire.server.clock import Clock
 from tautwire.server.counts import Counts
 from tautwire.server.log.entry import Entry, Topic
-from tautwire.server.log.transaction import Transaction
+from tautwire.server.log.transaction import HeadMovedError, Transaction
 from tautwire.server.log.writer import Writer
 from tautwire.server.store.database import Database, StoreError
 
@@ -278,7 +278,7 @@ async def test_a_caller_that_gave_up_costs_nobody_else_an_answer(
 
 
 async def test_a_unit_that_undid_the_batch_and_raised_fails_all_of_it(
-    writer: Writer, database: Database, log: Log
+    writer: Writer, database: Database, log: Log, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As SQLite does by itself on some errors: what the others wrote is gone, too."""
 
@@ -298,6 +298,7 @@ async def test_a_unit_that_undid_the_batch_and_raised_fails_all_of_it(
     results = await asyncio.gather(*rest, return_exceptions=True)
     assert await first == 1
     assert [type(result) for result in results] == [StoreError] * 3
+    assert "opened anew" not in caplog.text, "there was nothing left to roll back"
     assert await writer.write(emits) == 2
     assert positions(database) == [entry.position for entry in log.entries] == [1, 2]
 
@@ -347,3 +348,62 @@ async def test_what_was_given_up_is_reported_once_however_often_the_writer_is_cl
     gate.opened.set()
     await asyncio.to_thread(writer._thread.join, 20)
     writer._connection.close()
+
+
+async def test_a_batch_has_a_largest_size(writer: Writer, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a flood would keep everybody waiting for one commit."""
+    monkeypatch.setattr("tautwire.server.log.writer.MAX_BATCH", 3)
+    gate = Gate()
+    tasks = [asyncio.create_task(writer.write(gate.unit))]
+    await asyncio.to_thread(gate.entered.wait, 20)
+    tasks += [asyncio.create_task(writer.write(lambda tx: tx.emit(CHANNEL, b"{}"))) for _ in range(7)]
+    await asyncio.sleep(0)
+    gate.opened.set()
+    assert await asyncio.gather(*tasks) == list(range(1, 9))
+    assert log.batches == 1 + 3
+
+
+async def test_a_result_that_cannot_be_reported_costs_the_others_nothing(
+    writer: Writer, caplog: pytest.LogCaptureFixture
+) -> None:
+    reported: list[object] = []
+
+    def fails(_result: object, _error: object) -> None:
+        raise MemoryError
+
+    gate = Gate()
+    writer.post(gate.unit, fails)
+    await asyncio.to_thread(gate.entered.wait, 20)
+    for done in (fails, lambda result, _: reported.append(result)):
+        writer.post(lambda _: "done", done)
+    gate.opened.set()
+    assert await writer.write(lambda _: "next") == "next"
+    assert reported == ["done"]
+    await settled(writer)
+    assert caplog.text.count("a result could not be reported") == 2
+
+
+async def test_what_waits_behind_a_failure_for_good_gets_the_same_reason(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tautwire.server.log.writer.MAX_BATCH", 1)
+    gate = Gate()
+    tasks = [asyncio.create_task(writer.write(gate.unit))]
+    await asyncio.to_thread(gate.entered.wait, 20)
+    tasks += [asyncio.create_task(writer.write(lambda tx: tx.emit(CHANNEL, b"{}"))) for _ in range(3)]
+    await asyncio.sleep(0)
+    monkeypatch.setattr(type(writer._transaction), "commit", commits_and_is_overtaken)
+    gate.opened.set()
+    first, *rest = await asyncio.gather(*tasks, return_exceptions=True)
+    assert first == 1
+    assert [type(error) for error in rest] == [HeadMovedError] * 3
+    assert len({str(error) for error in rest}) == 1
+
+
+def commits_and_is_overtaken(
+    tx: Transaction, commit: Callable[[Transaction], list[Entry]] = Transaction.commit
+) -> list[Entry]:
+    """Commit as ever, and then see the log as another process has left it."""
+    entries = commit(tx)
+    tx.expected_head = 77
+    return entries

@@ -360,6 +360,7 @@ def test_an_id_in_use_is_refused_and_free_after_its_reply() -> None:
         {"type": "message", "channel": "C1", "text": "x" * (MAX_TEXT_LENGTH + 1)},
         {"type": "ping", "padding": "x" * MAX_FRAME_SIZE},
         {"channel": "C1"},
+        {"type": 5},
         {"type": "ping", "id": "7"},
         {"type": "ping", "id": 0},
         {"type": "ping", "id": True},
