@@ -1,4 +1,4 @@
-"""Which path is served by what: the Web API below ``/api/``, probes beside it."""
+"""Routes requests: paths below ``/api/`` to the Web API, the others to the probes."""
 
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -23,6 +23,6 @@ class Application:
         scope["scheme"], origin = self._forwarded.origin(host, scope["headers"])
         if origin != host:
             scope["client"] = origin, 0
-        # Past Starlette's router, which costs a third of a small call.
+        # Not through Starlette's router, which takes a third of the time of a small call.
         serve = self._web_api if scope["path"].startswith(PATH) else self._others
         await serve(scope, receive, send)
