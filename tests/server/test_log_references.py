@@ -64,7 +64,7 @@ async def test_a_reference_without_its_message_is_an_error_and_no_silent_gap(
     await scene.post("alice", scene.general, "soon gone")
     database.execute("DELETE FROM message")
 
-    with pytest.raises(StoreError, match="which is not there"):
+    with pytest.raises(StoreError, match="which is missing"):
         events(database)
 
     database.rollback()

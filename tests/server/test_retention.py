@@ -376,7 +376,7 @@ def test_a_reader_of_the_log_gets_all_or_an_error(tmp_path: Path) -> None:
         assert [entry.position for entry in read_entries(snapshot, after=2, before=6)] == [3, 4, 5]
         assert read_entries(snapshot, after=5, before=6) == []
         for after, before in [(1, 6), (0, 3), (0, 2)]:
-            with pytest.raises(StoreError, match="does not have entry"):
+            with pytest.raises(StoreError, match="of the log was deleted"):
                 read_entries(snapshot, after=after, before=before)
 
 

@@ -103,8 +103,8 @@ async def test_a_clock_beyond_what_timestamps_can_hold_is_named_and_can_be_set_r
     assert await scene.error("alice", "chat.postMessage", channel=scene.general, text="x") == "service_unavailable"
     assert (await alice.say(scene.general, "x"))["error"]["code"] == 4
     await scene.ok("alice", "rtm.start")
-    assert any("set it right" in reason for reason in scene.server.health.faults.values())
-    assert "set it right" in caplog.text
+    assert any("set the clock" in reason for reason in scene.server.health.faults.values())
+    assert "set the clock" in caplog.text
     caplog.clear()
 
     scene.clock.step = 0

@@ -1,8 +1,10 @@
 """The HTTP entrance: one listening socket for the Web API, RTM and the probes, and its limits.
 
-``server`` uvicorn inside our loop · ``front`` the first look at a connection, and the two requests that a reconnect
-storm is made of · ``shapes`` which bytes the front takes · ``protocol`` uvicorn's protocol with limits, for all
-others · ``websocket`` the change to picows · ``connections`` how many connections, from where, and how long they may
-wait · ``descriptors`` how many the process may have · ``forwarded`` what trusted proxies say · ``responses`` answers
-written without an application · ``application`` which path is served by what · ``probes`` health and metrics.
+``server`` runs uvicorn on our loop · ``front`` reads the first bytes of a connection and answers the two requests of a
+reconnect storm · ``shapes`` which bytes the front accepts · ``protocol`` uvicorn's protocol with limits, for all other
+requests · ``websocket`` the change to picows · ``connections`` limits of number, origin and waiting time ·
+``descriptors`` how many sockets the process may have · ``forwarded`` headers of trusted proxies · ``responses``
+responses written without an application · ``application`` paths and what serves them · ``probes`` health and metrics.
+
+Requests are answered by ``web_api``, upgraded sockets go to ``rtm``; ``server.app`` builds the parts and joins them.
 """

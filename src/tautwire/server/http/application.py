@@ -1,4 +1,4 @@
-"""Which path is served by what: the Web API below ``/api/``, probes beside it, a short text at the root."""
+"""Routes requests: paths below ``/api/`` to the Web API, the root to a short text, the others to the probes."""
 
 from importlib.metadata import version
 from typing import Final
@@ -35,7 +35,7 @@ class Application:
         scope["scheme"], origin = self._forwarded.origin(host, scope["headers"])
         if origin != host:
             scope["client"] = origin, 0
-        # Past Starlette's router, which costs a third of a small call.
+        # Not through Starlette's router, which takes a third of the time of a small call.
         serve = self._web_api if scope["path"].startswith(PATH) else self._others
         await serve(scope, receive, send)
 

@@ -1,8 +1,13 @@
-"""All connections of the listening socket: how many there are, from where, and how long each may wait.
+"""All connections of the listening socket: their number, their origin, and how long each may wait.
 
-A connection without a complete request costs a descriptor and some memory, and its peer has shown nothing yet. So its
-time is short, and it is the first to go when there is no room for a new one. WebSockets and requests that are being
-answered are never ended to make room.
+A connection without a complete request costs a descriptor and some memory, and its peer has not proven anything. So its
+waiting time is short, and it is the first to be closed when a new connection needs its place. WebSockets and requests
+that are being answered are never closed to make room.
+
+Every protocol of the room (``Front``, ``HttpProtocol``, ``Farewell``, ``WebSocket``) reports its connection here:
+``enter`` and ``leave`` count it, ``wait`` and ``proceed`` start and stop its timer, ``move`` passes the count on when
+the socket changes its protocol. Timers are one dictionary for each phase, in the order of their start, so a sweep looks
+only at those that have expired.
 """
 
 import logging
@@ -18,9 +23,9 @@ from tautwire.server.health import Health
 log = logging.getLogger("tautwire.server.http")
 
 LOG_INTERVAL: Final = 60.0
-"""Seconds between two log lines about the same trouble."""
+"""Seconds between two log lines about the same problem."""
 MAX_REFUSED: Final = 16
-"""Connections over the limit that are answered at the same time; further ones are closed without an answer."""
+"""Refused connections that get an answer at the same time; further ones are closed without an answer."""
 MAX_HELD: Final = 67_108_864
 """Bytes of incomplete heads that all connections together may hold."""
 _NEAR: Final = 0.9
@@ -29,44 +34,44 @@ _CLEAR: Final = 0.8
 
 
 class Phase(Enum):
-    """What a connection is waiting for."""
+    """The event a connection waits for."""
 
-    HEAD = "a complete request head: a new connection, or one that has begun a request"
+    HEAD = "a complete request head: the connection is new, or a request has begun"
     IDLE = "the next request (keep-alive)"
-    DRAIN = "the end of a request that has its answer already"
-    STALLED = "the peer to read its answer"
-    FAREWELL = "the peer to close, after it was refused"
+    DRAIN = "the end of a request whose response is complete"
+    STALLED = "the peer to read the response"
+    FAREWELL = "the peer to close, after a refusal"
 
 
 PATIENCE: Final = {Phase.HEAD: 10.0, Phase.IDLE: 5.0, Phase.DRAIN: 10.0, Phase.STALLED: 30.0, Phase.FAREWELL: 2.0}
-"""How many seconds a connection may wait."""
+"""Seconds that a connection may wait in each phase."""
 
 
 class Connection(Protocol):
-    """What is counted here: a connection of any protocol."""
+    """A connection of any protocol, as it is counted here."""
 
     address: str | None
-    """Under which address it is counted; empty for none, None if it is not counted (any more)."""
+    """The address under which it is counted; empty if under none, None if it is not counted (any more)."""
     phase: Phase | None
-    """What it is waiting for; None while a request is being answered, and for WebSockets."""
+    """The event it waits for; None while a request is being answered, and for WebSockets."""
 
     def expire(self, phase: Phase) -> None:
-        """End the connection: it has waited too long, or has to make room."""
+        """Close the connection: its time is over, or a new connection needs its place."""
 
 
 class Connections:
     """Counts, times and ends connections.
 
     Args:
-        limit: connections in all.
-        per_address: connections of one address.
+        limit: maximum number of connections.
+        per_address: maximum number of connections of one address.
     """
 
     def __init__(
         self, clock: Clock, health: Health, *, limit: int, per_address: int, counts: Counts | None = None
     ) -> None:
         self.counts = counts or Counts()
-        """Where answers to what is no request are counted."""
+        """Counts the responses to bytes that are not a valid request."""
         self.limit = limit
         self.per_address = per_address
         self.count = 0
@@ -77,14 +82,14 @@ class Connections:
         self._held = 0
         self._refused = 0
         self._why_refused = ""
-        self._refusals_told = -LOG_INTERVAL
-        self._fullness_told = 0.0
+        self._refusals_logged_at = -LOG_INTERVAL
+        self._fullness_logged_at = 0.0
 
     def enter(self, connection: Connection, address: str) -> bool:
-        """Count a new connection; return False, and do not count it, if there is no room.
+        """Count a new connection; return False, without counting it, if a limit is reached.
 
         Args:
-            address: of the peer; empty if it is a trusted proxy, whose connections come from many.
+            address: of the peer; empty for a trusted proxy, which connects for many clients.
         """
         key = _key(address)
         if self.count >= self.limit and not self._make_room(Phase.HEAD, Phase.IDLE, Phase.DRAIN):
@@ -97,12 +102,12 @@ class Connections:
         return True
 
     def settle(self, connection: Connection, address: str) -> bool:
-        """Count a connection that came through a proxy under the address that the proxy has named.
+        """Count a connection of a trusted proxy under the address that the proxy has forwarded.
 
-        Return False if that address has too many.
+        Return False if that address has too many connections.
 
         Args:
-            address: empty if the proxy has named none.
+            address: empty if the proxy forwarded none.
         """
         if connection.address:
             return True
@@ -113,13 +118,13 @@ class Connections:
         return True
 
     def hold(self, size: int) -> None:
-        """Count bytes of an incomplete head; if there are too many of all heads, the oldest ones are ended."""
+        """Count bytes of an incomplete head; above ``MAX_HELD`` close the connections whose heads are oldest."""
         self._held += size
         while self._held > MAX_HELD and self._make_room(Phase.HEAD):
             pass
 
     def release(self, size: int) -> None:
-        """Count bytes no more."""
+        """Stop counting bytes of a head."""
         self._held -= size
 
     def move(self, old: Connection, new: Connection) -> None:
@@ -128,7 +133,7 @@ class Connections:
         new.address, old.address = old.address, None
 
     def leave(self, connection: Connection) -> None:
-        """Count a connection no more; harmless if it was not counted."""
+        """Stop counting a connection; no effect if it is not counted."""
         self.proceed(connection)
         key, connection.address = connection.address, None
         if key is None:
@@ -142,32 +147,32 @@ class Connections:
                 del self._by_address[key]
 
     def wait(self, connection: Connection, phase: Phase) -> None:
-        """Start the time that a connection has."""
+        """Start the timer of a connection for a phase."""
         self.proceed(connection)
         connection.phase = phase
         self._waiting[phase][connection] = self._clock.monotonic()
 
     def proceed(self, connection: Connection) -> None:
-        """Stop the time that a connection has: what it waited for has come."""
+        """Stop the timer of a connection: the event has come."""
         if connection.phase is not None:
             del self._waiting[connection.phase][connection]
             connection.phase = None
 
     @property
     def takes_farewells(self) -> bool:
-        """Whether one more connection may be refused politely, which takes some time."""
+        """Whether one more refused connection may wait for its peer to close."""
         return len(self._waiting[Phase.FAREWELL]) < MAX_REFUSED
 
     def sweep(self) -> None:
-        """End the connections whose time is up, and watch how full it is; call it about once a second."""
+        """Close the connections whose time is over, and report nearly full; to be called about once a second."""
         now = self._clock.monotonic()
         for connection, phase in list(self._due(now)):
             self._end(connection, phase)
         if self.count >= _NEAR * self.limit:
-            self._tell_fullness(now)
+            self._log_fullness(now)
         elif self.count < _CLEAR * self.limit:
             self._health.clear("descriptors")
-        self._tell_refusals(now)
+        self._log_refusals(now)
 
     def _due(self, now: float) -> Iterator[tuple[Connection, Phase]]:
         for phase, waiting in self._waiting.items():
@@ -177,7 +182,7 @@ class Connections:
                 yield connection, phase
 
     def _make_room(self, *phases: Phase) -> bool:
-        """End the connection that has waited longest for one of these; return False if there is none."""
+        """Close the connection that has waited longest in one of these phases; return False if there is none."""
         oldest: tuple[float, Connection, Phase] | None = None
         for phase in phases:
             for connection, since in self._waiting[phase].items():
@@ -190,7 +195,7 @@ class Connections:
         return True
 
     def _end(self, connection: Connection, phase: Phase) -> None:
-        self.leave(connection)  # now, not when the socket is gone: its room is needed
+        self.leave(connection)  # now and not when the socket is closed: the new connection takes its place
         connection.expire(phase)
 
     def _count_address(self, key: str) -> bool:
@@ -198,7 +203,7 @@ class Connections:
             return True
         count = self._by_address.get(key, 0)
         if count >= self.per_address:
-            self._refuse(f"{key} has {count} connections, the most that one address may have")
+            self._refuse(f"{key} has {count} connections, the maximum of one address")
             return False
         self._by_address[key] = count + 1
         return True
@@ -206,30 +211,30 @@ class Connections:
     def _refuse(self, why: str) -> None:
         self._refused += 1
         self._why_refused = why
-        self._tell_refusals(self._clock.monotonic())
+        self._log_refusals(self._clock.monotonic())
 
-    def _tell_refusals(self, now: float) -> None:
-        if self._refused and now - self._refusals_told >= LOG_INTERVAL:
+    def _log_refusals(self, now: float) -> None:
+        if self._refused and now - self._refusals_logged_at >= LOG_INTERVAL:
             log.warning("connections refused: %d, the last because %s", self._refused, self._why_refused)
-            self._refusals_told = now
+            self._refusals_logged_at = now
             self._refused = 0
 
-    def _tell_fullness(self, now: float) -> None:
+    def _log_fullness(self, now: float) -> None:
         reason = (
             f"{self.count} of {self.limit} connections are open: raise --max-connections, and the number of files "
             "that the process may open (LimitNOFILE)"
         )
         is_new = "descriptors" not in self._health.faults
-        self._health.fault("descriptors", reason)  # which logs it when it is new
+        self._health.fault("descriptors", reason)  # logs a new fault
         if is_new:
-            self._fullness_told = now
-        elif now - self._fullness_told >= LOG_INTERVAL:
+            self._fullness_logged_at = now
+        elif now - self._fullness_logged_at >= LOG_INTERVAL:
             log.warning("still nearly full: %s", reason)
-            self._fullness_told = now
+            self._fullness_logged_at = now
 
 
 def _key(address: str) -> str:
-    """Return under what an address is counted: a host with IPv6 has all of a /64, so that counts as one."""
+    """Return the key that counts an address: an IPv6 host owns all of a /64, so the network counts as one."""
     if ":" not in address:
         return address
     try:

@@ -1,4 +1,8 @@
-"""How many file descriptors this process may have, and how many connections that leaves room for."""
+"""The number of file descriptors this process may open, and the number of connections that follows from it.
+
+Without descriptors a server cannot accept, log or open its database. So the limit on connections is set below the
+limit of the system, and a wanted number that does not fit is refused at start.
+"""
 
 import resource
 from pathlib import Path
@@ -9,7 +13,7 @@ from tautwire.protocol.errors import ConfigError
 RESERVE: Final = 32
 """Descriptors kept free for the database, for logs, and for connections that are being refused."""
 _UNKNOWN: Final = 32
-"""Descriptors taken to be in use where the system does not list them."""
+"""Descriptors assumed to be in use where the system does not list them."""
 _UNLIMITED: Final = 1_000_000
 
 
@@ -20,17 +24,20 @@ def descriptor_limit() -> int:
 
 
 def raise_descriptor_limit() -> None:
-    """Raise the soft limit to the hard one, as servers do: the soft one is low for the sake of ``select``."""
+    """Raise the soft limit to the hard one, as servers do: the soft one is low only to protect ``select``."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY:  # some systems refuse "unlimited"
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def connection_limit(wanted: int | None) -> int:
-    """Return how many connections may be open at once; ``wanted`` is the operator's number, if any.
+    """Return the maximum number of open connections.
+
+    Args:
+        wanted: the number in the settings; None for as many as the limit of descriptors allows.
 
     Raises:
-        ConfigError: the process may not have that many descriptors.
+        ConfigError: the process may not open enough descriptors.
     """
     limit = descriptor_limit()
     room = limit - _in_use() - RESERVE
@@ -43,8 +50,8 @@ def connection_limit(wanted: int | None) -> int:
         return room
     if wanted > room:
         raise ConfigError(
-            f"max_connections is {wanted}, but the process may open {limit} files, which leaves room for {room} "
-            "connections: lower --max-connections or raise the limit (ulimit -n, LimitNOFILE= in a systemd unit)"
+            f"max_connections must be at most {room}, got {wanted}: the process may open {limit} files; lower "
+            "--max-connections or raise the limit (ulimit -n, LimitNOFILE= in a systemd unit)"
         )
     return wanted
 

@@ -1,7 +1,9 @@
-"""Where a request came from: what the socket says, or the proxy in front, if it is trusted.
+"""The origin of a request: the address of the socket's peer, or the one that a trusted proxy has forwarded.
 
-The rules are uvicorn's (X-Forwarded-Proto and X-Forwarded-For, from the addresses of ``forwarded_allow_ips``), kept
-here because the front needs them without an application.
+The rules are uvicorn's (X-Forwarded-Proto and X-Forwarded-For, from the addresses of ``forwarded_allow_ips``). They are
+applied here and not in uvicorn's middleware, because the front answers requests without an ASGI application.
+
+Only a trusted peer may name another address: limits and the log count by address, and any client can write a header.
 """
 
 import os
@@ -15,19 +17,19 @@ from tautwire.protocol.errors import ConfigError
 
 DEFAULT: Final = "127.0.0.1,::1"
 VARIABLE: Final = "FORWARDED_ALLOW_IPS"
-"""The environment variable that stands for the setting, as with uvicorn."""
+"""The environment variable with the default of the setting; uvicorn uses the same."""
 
 _SCHEMES: Final = {b"http": "http", b"https": "https", b"ws": "http", b"wss": "https"}
 
 
 class Forwarded:
-    """Knows the trusted proxies.
+    """The trusted proxies.
 
     Args:
-        trusted: addresses and networks with commas between them, or ``*`` for all; None asks the environment.
+        trusted: addresses and networks separated by commas, or ``*`` for all; None reads the environment variable.
 
     Raises:
-        ConfigError: something else stands among them.
+        ConfigError: an element is not an address or a network.
     """
 
     def __init__(self, trusted: str | None) -> None:
@@ -36,16 +38,16 @@ class Forwarded:
         self._trusted = ProxyHeadersMiddleware(_no_application, hosts).trusted_hosts
 
     def trusts(self, peer: str) -> bool:
-        """Tell whether a peer's word about the origin of its requests counts."""
+        """Return whether the forwarding headers of a peer count."""
         return peer in self._trusted
 
     def client(self, peer: str, headers: Iterable[tuple[bytes, bytes]]) -> str:
-        """Return the address that a trusted proxy has named, empty if there is none."""
+        """Return the address that a trusted proxy has forwarded, empty if there is none."""
         _, address = self.origin(peer, headers)
         return "" if address == peer else address
 
     def origin(self, peer: str, headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, str]:
-        """Return scheme (http or https) and address from which a request came.
+        """Return the scheme (http or https) and the address of the client of a request.
 
         Args:
             headers: of the request, their names in lower case.
@@ -63,12 +65,12 @@ class Forwarded:
             try:
                 return scheme, str(ip_address(host))
             except ValueError:
-                pass  # not an address: what the proxy passes on unseen is worth nothing
+                pass  # not an address: a text that the proxy passes on unchecked identifies no client
         return scheme, peer
 
 
 def _check(hosts: str) -> None:
-    """Refuse what could never be the address of a peer; it would be ignored otherwise."""
+    """Refuse an element that cannot be the address of a peer: uvicorn would ignore it without a word."""
     for host in hosts.split(","):
         if hosts == "*" or not host.strip():
             continue
@@ -76,7 +78,7 @@ def _check(hosts: str) -> None:
             ip_network(host.strip())
         except ValueError as error:
             raise ConfigError(
-                f"forwarded_allow_ips must be addresses or networks such as 10.0.0.0/8 with commas between them, or *, "
+                f"forwarded_allow_ips must be addresses or networks such as 10.0.0.0/8, separated by commas, or *, "
                 f"got {host.strip()!r}: {error}"
             ) from None
 

@@ -1,10 +1,11 @@
-"""The first look at a connection: what a reconnect storm is made of is answered here, all else is uvicorn's.
+"""The first protocol of a connection: it answers the requests of a reconnect storm; uvicorn answers all others.
 
-A storm is one ``rtm.connect`` and one dial for each client. Uvicorn's machinery (parser, task, event, cycle) is most
-of what they cost, and for the dial all of it is thrown away at once. The front answers these two where their bytes
-have an exact shape (``shapes``); with the first byte of anything else it hands the socket and the bytes to
-``HttpProtocol`` for good. It is the protocol class that uvicorn's documented ``http=`` setting takes.
-Why and what it gives: docs/adr/0007-front.md.
+In a storm each client sends one ``rtm.connect`` and one upgrade. Uvicorn's machinery (parser, task, event, cycle) is
+most of their cost, and for the upgrade all of it is discarded at once. The front answers these two requests if their
+bytes have an exact shape (``shapes``). At the first read of any other shape it passes the socket and the bytes to
+``HttpProtocol``, and never gets them back: a connection that can change its reader twice is hard to reason about.
+
+``front_factory`` is the value of uvicorn's documented ``http=`` setting. Reasons and figures: docs/adr/0007-front.md.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """What all connections of a server share."""
+    """The parts that all connections of a server share."""
 
     connections: Connections
     forwarded: Forwarded
@@ -34,7 +35,7 @@ class Entrance:
 
 
 class Front(asyncio.Protocol):
-    """The protocol of a connection until it does something out of the ordinary."""
+    """The protocol of a connection until a request has another shape than the two it answers."""
 
     __slots__ = ("_entrance", "_options", "_peer", "_state", "_transport", "address", "phase")
 
@@ -48,7 +49,7 @@ class Front(asyncio.Protocol):
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Let a connection in, or refuse it."""
+        """Count a new connection, or refuse it."""
         self._transport = cast("asyncio.Transport", transport)
         self._peer = peer_address(transport)
         entrance = self._entrance
@@ -60,7 +61,7 @@ class Front(asyncio.Protocol):
             self._refuse()
 
     def data_received(self, data: bytes) -> None:
-        """Answer a request of a known shape; hand everything else over."""
+        """Answer a request of a known shape; pass any other bytes to ``HttpProtocol``."""
         if data.startswith(b"GET /rtm/"):
             upgrade = read_upgrade(data)
             if upgrade is not None:
@@ -73,26 +74,26 @@ class Front(asyncio.Protocol):
         self._hand_over(data)
 
     def pause_writing(self) -> None:
-        """The peer does not read its answers: take no more requests."""
+        """Called when the peer does not read its responses: stop reading requests."""
         self._transport.pause_reading()
         self._entrance.connections.wait(self, Phase.STALLED)
 
     def resume_writing(self) -> None:
-        """It goes on reading."""
+        """Called when the peer reads again."""
         self._transport.resume_reading()
         self._entrance.connections.wait(self, Phase.IDLE)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Count the connection no more."""
+        """Stop counting the connection."""
         self._entrance.connections.leave(self)
         self._state.connections.discard(self)
 
     def shutdown(self) -> None:
-        """The server stops; no answer is ever under way here."""
+        """Called when the server stops. The front awaits nothing, so no response is incomplete here."""
         self._transport.close()
 
     def expire(self, phase: Phase) -> None:
-        """End the connection; see ``Connections``."""
+        """Close the connection; see ``Connections``."""
         if phase is Phase.STALLED:
             self._transport.abort()
         else:
@@ -110,7 +111,10 @@ class Front(asyncio.Protocol):
         socket.open(self._transport, request.target, request.headers.items())
 
     def _answer(self, call: CallShape) -> bool:
-        """Answer rtm.connect; return False if that cannot be done without waiting for something."""
+        """Answer rtm.connect; return False if the answer has to await something.
+
+        A call that resumes may have to read the log from disk. ``HttpProtocol`` then repeats it in a task.
+        """
         entrance = self._entrance
         scheme, origin = entrance.forwarded.origin(self._peer, call.headers.items())
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in call.headers.items()}
@@ -149,7 +153,7 @@ class Front(asyncio.Protocol):
 
 
 def front_factory(entrance: Entrance) -> Callable[..., Front]:
-    """Return what uvicorn calls for each connection."""
+    """Return the factory that uvicorn calls for each connection."""
 
     def make(**options: Any) -> Front:
         return Front(entrance, **options)
@@ -158,7 +162,7 @@ def front_factory(entrance: Entrance) -> Callable[..., Front]:
 
 
 def _at_once(coroutine: Coroutine[Any, Any, T]) -> T | None:
-    """Return what a coroutine returns if it awaits nothing; else end it and return None."""
+    """Return the result of a coroutine that awaits nothing; close one that does, and return None."""
     try:
         coroutine.send(None)
     except StopIteration as done:

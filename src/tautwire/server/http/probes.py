@@ -1,7 +1,8 @@
-"""What a supervisor and a scraper ask: ``/healthz``, ``/readyz`` and ``/metrics``.
+"""The paths for supervisors and scrapers: ``/healthz``, ``/readyz`` and ``/metrics``.
 
-What is wrong in detail, and how busy the workspace is, is shown to callers on the same machine only, unless the
-settings say otherwise.
+``/healthz`` answers "is the process alive" (restart it if not), ``/readyz`` answers "can it do its work" (send no
+traffic if not). Reasons of faults contain paths of the machine, and metrics show how busy the workspace is: both are
+served to the same machine only, unless the settings allow more.
 """
 
 from collections.abc import Callable
@@ -16,16 +17,16 @@ from tautwire.server.config import MetricsAccess
 from tautwire.server.health import Health
 
 _PROXIED: Final = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
-"""Headers by which a proxy can be told from a caller on the same machine."""
+"""Headers that show a proxy: its address is this machine's, but the client's may not be."""
 _FRESH: Final = {"Cache-Control": "no-store"}
 
 
 class Probes(NamedTuple):
-    """What the probes show."""
+    """The probes and the parts they read."""
 
     health: Health
     render: Callable[[], bytes]
-    """Returns the text of a scrape."""
+    """Returns the body of ``/metrics``."""
     content_type: str
     metrics: MetricsAccess
 
@@ -37,11 +38,11 @@ class Probes(NamedTuple):
         return routes
 
     async def _healthz(self, _: Request) -> Response:
-        """Answer as long as the process can."""
+        """Answer 200: the loop runs."""
         return JSONResponse({"ok": True}, headers=_FRESH)
 
     async def _readyz(self, request: Request) -> Response:
-        """Answer 503 while there is a fault; other machines get null in place of its reason."""
+        """Answer 503 while there is a fault; other machines get null instead of its reason."""
         faults = self.health.faults
         shown = faults if is_same_machine(request) else dict.fromkeys(faults)
         return JSONResponse({"ok": not faults, "faults": shown}, 503 if faults else 200, headers=_FRESH)
@@ -53,7 +54,7 @@ class Probes(NamedTuple):
 
 
 def is_same_machine(request: Request) -> bool:
-    """Tell whether a request comes from this machine, and not from a proxy on it, as far as that shows."""
+    """Return whether a request comes from this machine and has no header of a proxy."""
     if request.client is None or any(name in request.headers for name in _PROXIED):
         return False
     try:

@@ -1,8 +1,8 @@
-"""Uvicorn's HTTP protocol with limits: on heads, on what waits, and on every kind of waiting.
+"""Uvicorn's HTTP protocol with limits: on the size of heads, on queued requests, and on every kind of waiting.
 
-Uvicorn's own protocol takes a head of any length for any time, and appends to it in quadratic time. This subclass
-feeds its parser in small steps and counts. It relies on the protocol's attributes (``parser``, ``cycle``,
-``pipeline``), which tests/server/test_http_limits.py holds.
+Uvicorn's own protocol accepts a head of any length for any time, and appends to it in quadratic time. This subclass
+feeds the parser in small steps and counts after each. It depends on attributes of the base class (``parser``,
+``cycle``, ``pipeline``) that are not documented; tests/server/test_http_limits.py fails if an update changes them.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ MAX_HEAD: Final = 65_536
 """Bytes of request line and headers."""
 MAX_HEADERS: Final = 500
 MAX_PIPELINED: Final = 16
-"""Requests that may wait for the answer to one before them."""
+"""Requests that may wait for the response to an earlier one."""
 MAX_DRAINED: Final = 8_388_608
-"""Bytes of a body that are read and dropped after the answer, for the sake of the next request."""
+"""Bytes of a body that are read and dropped after the response, to reach the next request."""
 MAX_DROPPED: Final = 262_144
-"""Bytes that are read and dropped from a peer that was refused, so that it gets to see why."""
+"""Bytes that are read and dropped from a refused peer, so that it can read the response."""
 STEP: Final = 16_384
-"""Bytes that the parser gets at once: what has to be counted cannot grow by more between two looks."""
+"""Bytes given to the parser at once: between two checks, counted sizes grow by no more."""
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -44,17 +44,17 @@ class HttpProtocol(HttpToolsProtocol):
         self._forwarded = forwarded
         self._in_head = False
         self._head_size = 0
-        """Bytes of the head, without those of the first step, of which some may belong to the request before."""
+        """Bytes of the head without those of the first step, some of which may belong to the request before."""
         self._held = 0
-        """Bytes of the incomplete head that are counted with those of all connections."""
+        """Bytes of the incomplete head that ``Connections`` counts."""
         self._drained = 0
         self._is_deaf = False
-        """Whether what the peer sends is ignored: there was something wrong with it."""
+        """Whether further bytes of the peer are ignored: its request was refused."""
         self._running: RequestResponseCycle | None = None
         self._refusal: tuple[int, str] | None = None
 
     def data_received(self, data: bytes) -> None:
-        """Parse, and look after each step whether a limit was passed."""
+        """Parse in steps, and check the limits after each."""
         if self._is_deaf:
             return
         for start in range(0, len(data), STEP):
@@ -75,16 +75,16 @@ class HttpProtocol(HttpToolsProtocol):
                     self._refuse(431, "request_header_fields_too_large")
                     return
                 self._held += len(step)
-                self._room.hold(len(step))  # which may end this connection
+                self._room.hold(len(step))  # may close this very connection
             if self._is_deaf or self.transport.is_closing():
                 return
 
     def eof_received(self) -> None:
-        """The peer is gone, or will not read: the transport closes, and takes no answer any more."""
+        """Called when the peer has closed its side: asyncio closes the transport, so no response can follow."""
         self._abandon()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Count the connection no more, and leave no timer and no cycle of references behind."""
+        """Stop counting the connection, and leave no timer and no cycle of references behind."""
         self._room.leave(self)
         self._release()
         self._unset_keepalive_if_required()
@@ -92,12 +92,12 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """The peer does not read its answer."""
+        """Called when the peer does not read its response."""
         super().pause_writing()
         self._room.wait(self, Phase.STALLED)
 
     def resume_writing(self) -> None:
-        """It goes on reading."""
+        """Called when the peer reads again."""
         super().resume_writing()
         if self.phase is Phase.STALLED:
             self._room.proceed(self)
@@ -107,7 +107,7 @@ class HttpProtocol(HttpToolsProtocol):
                 self._room.wait(self, Phase.HEAD)
 
     def expire(self, phase: Phase) -> None:
-        """End the connection; see ``Connections``."""
+        """Close the connection; see ``Connections``."""
         if phase is Phase.STALLED:
             self.transport.abort()
         elif phase is Phase.HEAD and self._in_head:
@@ -115,10 +115,10 @@ class HttpProtocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    # What follows is called by the parser.
+    # The parser calls the methods that follow.
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Called when a request begins."""
         super().on_message_begin()
         self._in_head = True
         self._head_size = 0
@@ -126,13 +126,13 @@ class HttpProtocol(HttpToolsProtocol):
             self._room.wait(self, Phase.HEAD)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header is complete."""
+        """Called when a header is complete."""
         super().on_header(name, value)
         if len(self.headers) > MAX_HEADERS:
             self._give_up(431, "request_header_fields_too_large")
 
     def on_headers_complete(self) -> None:
-        """The head is complete."""
+        """Called when the head is complete."""
         self._in_head = False
         self._release()
         if self._head_size > MAX_HEAD - 2 * STEP and self._exact_head_size() > MAX_HEAD:
@@ -144,7 +144,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """A piece of a body has come."""
+        """Called with a piece of a body."""
         super().on_body(body)
         if self.cycle is not None and self.cycle.response_complete:
             self._drained += len(body)
@@ -152,14 +152,14 @@ class HttpProtocol(HttpToolsProtocol):
                 self.transport.close()
 
     def on_message_complete(self) -> None:
-        """The request is complete."""
+        """Called when a request is complete."""
         super().on_message_complete()
         if self.cycle is not None and self.cycle.response_complete:
             self.cycle.more_body = False
             self._await_next()
 
     def on_response_complete(self) -> None:
-        """An answer is complete. Uvicorn's timer for the next request is replaced by ours."""
+        """Called when a response is complete. Our timer for the next request replaces uvicorn's."""
         super().on_response_complete()
         self._unset_keepalive_if_required()
         self._drained = 0
@@ -168,7 +168,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     @property
     def _is_busy(self) -> bool:
-        """Whether a request is being answered. Others may wait behind it."""
+        """Whether a request is being answered. Further requests may wait behind it."""
         return self._running is not None and not self._running.response_complete
 
     def _release(self) -> None:
@@ -176,7 +176,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._held = 0
 
     def _abandon(self) -> None:
-        """Tell the running request that the peer is gone; uvicorn tells the last one, which may wait behind it."""
+        """Mark the running request as disconnected. Uvicorn marks the last one, which may still wait behind it."""
         if self._running is not None and not self._running.response_complete:
             self._running.disconnected = True
             self._running.message_event.set()
@@ -200,24 +200,27 @@ class HttpProtocol(HttpToolsProtocol):
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def _give_up(self, status: int, error: str) -> None:
-        """Stop the parser from one of its callbacks; ``data_received`` then refuses the request."""
+        """Stop the parser from within a callback; ``data_received`` then refuses the request.
+
+        httptools stops only for an exception, and wraps it: the reason is kept in an attribute.
+        """
         self._refusal = status, error
         raise ValueError(error)
 
     def _refuse(self, status: int, error: str) -> None:
-        """Answer what is no request that can be served, if no other answer is under way, and end the connection."""
+        """Answer a request that cannot be served, unless another response is incomplete, and end the connection."""
         if self._is_deaf or self.transport.is_closing():
             return
         self._is_deaf = True
         self._release()
         if self._running is not None and not self._running.response_complete:
-            self._running.keep_alive = False  # the answer that is under way is the last one
+            self._running.keep_alive = False  # the response in progress is the last one
             return
         say_farewell(self, self.transport, self._room, self.server_state, status, error)
-        self.parser = cast("Any", None)  # the parser refers to us
+        self.parser = cast("Any", None)  # breaks the cycle: the parser refers to this protocol
 
     def _upgrade(self, rest: bytes) -> None:
-        """Let picows have the socket. ``rest`` is what the peer has sent behind its request."""
+        """Pass the socket to picows. ``rest`` are the bytes that followed the request."""
         target, headers, transport = self.url, self.headers, self.transport
         client = self._forwarded.client(self.client[0] if self.client else "", headers)
         if not fits(target, headers):
@@ -238,7 +241,7 @@ class HttpProtocol(HttpToolsProtocol):
 def say_farewell(
     old: Connection, transport: asyncio.Transport, room: Connections, server_state: Any, status: int, error: str
 ) -> None:
-    """Write the last answer on a connection, count it, and see to its end."""
+    """Write the last response of a connection, count it, and close the connection when the peer has read it."""
     room.counts.answers[status, error] += 1
     transport.write(refusal(status, error, server_state.default_headers))
     if not room.takes_farewells:
@@ -255,9 +258,9 @@ def say_farewell(
 
 
 class Farewell(asyncio.Protocol):
-    """The end of a refused connection: its answer is written, and what the peer still sends is dropped.
+    """The last protocol of a refused connection: the response is written, further bytes are read and dropped.
 
-    Closing at once would reset the connection while the peer is writing, and it would not see why.
+    To close a socket with unread bytes resets the connection, and a peer that is still writing would lose the response.
     """
 
     def __init__(self, transport: asyncio.Transport, room: Connections, server_state: Any) -> None:
@@ -269,26 +272,26 @@ class Farewell(asyncio.Protocol):
         self._left = MAX_DROPPED
 
     def data_received(self, data: bytes) -> None:
-        """Drop what comes, up to a limit."""
+        """Drop bytes, up to a limit."""
         self._left -= len(data)
         if self._left < 0:
             self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Count the connection no more."""
+        """Stop counting the connection."""
         self._room.leave(self)
         self._state.connections.discard(self)
 
     def shutdown(self) -> None:
-        """The server stops."""
+        """Called when the server stops."""
         self._transport.close()
 
     def expire(self, phase: Phase) -> None:
-        """Wait no longer."""
+        """Drop the connection: the peer did not close it in time."""
         self._transport.abort()
 
 
 def peer_address(transport: asyncio.BaseTransport) -> str:
-    """Return the address of the peer of a socket, empty if it is gone already."""
+    """Return the address of the peer of a socket, empty if the connection is already lost."""
     address = transport.get_extra_info("peername")
     return address[0] if address else ""

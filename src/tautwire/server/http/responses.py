@@ -1,4 +1,4 @@
-"""Answers as bytes, for requests that no application has seen."""
+"""Responses as bytes, for requests that are answered without an ASGI application."""
 
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -9,7 +9,7 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 
 def response(status: int, headers: Headers, body: bytes, *, close: bool) -> bytes:
-    """Return an HTTP/1.1 response, byte for byte as uvicorn writes it."""
+    """Return an HTTP/1.1 response, byte for byte as uvicorn writes it: clients cannot see which part answered."""
     lines = [b"HTTP/1.1 %d %s\r\n" % (status, HTTPStatus(status).phrase.encode())]
     for name, value in headers:
         lines += (name, b": ", value, b"\r\n")
@@ -20,7 +20,7 @@ def response(status: int, headers: Headers, body: bytes, *, close: bool) -> byte
 
 
 def refusal(status: int, error: str, default_headers: Headers) -> bytes:
-    """Return the last answer on a connection: an error as the Web API writes it."""
+    """Return the last response of a connection: an error in the form of the Web API."""
     body = msgspec.json.encode({"ok": False, "error": error})
     headers = [
         *default_headers,

@@ -1,4 +1,8 @@
-"""Uvicorn inside our loop: it listens, makes a ``Front`` for each connection, and runs the application."""
+"""Uvicorn on our loop: it accepts connections, makes a ``Front`` for each, and runs the application.
+
+Uvicorn is written to own the process: it installs signal handlers and runs the loop. Here it is a part among others, so
+its subclass installs no handlers, starts on a given socket, and stops when ``stop`` is called.
+"""
 
 import asyncio
 import contextlib
@@ -19,13 +23,13 @@ from tautwire.server.http.websocket import WebSocket
 log = logging.getLogger("tautwire.server.http")
 
 BACKLOG: Final = 4_096
-"""Connections that may wait to be accepted: a reconnect storm must not be refused."""
+"""Connections that may wait to be accepted: in a reconnect storm thousands arrive in a second."""
 SHUTDOWN_INTERVAL: Final = 0.002
 """Seconds between two looks whether all requests have ended."""
 
 
 class HttpServer:
-    """The HTTP server of a workspace, started and stopped by us, with no hand on signals."""
+    """The HTTP server of a workspace. It installs no signal handlers."""
 
     def __init__(self, entrance: Entrance, probes: Probes) -> None:
         application = Application(entrance.web_api, entrance.forwarded, probes)
@@ -33,15 +37,15 @@ class HttpServer:
         self._uvicorn = _Uvicorn(_config(application, entrance))
 
     async def start(self, listener: socket.socket) -> None:
-        """Serve what comes in on a listening socket."""
+        """Serve the connections of a listening socket."""
         await self._uvicorn.start(listener)
 
     def stop_listening(self) -> None:
-        """Take no new connections and no new requests on old ones: a caller would be given what is gone soon."""
+        """Accept no new connections, and no new requests on open ones: rtm.connect would return a URL of no use."""
         self._uvicorn.stop_listening()
 
     async def stop(self) -> None:
-        """Let requests end that were begun, and end."""
+        """Finish the requests in progress, and stop uvicorn."""
         await self._uvicorn.stop()
 
 
@@ -77,7 +81,7 @@ class _Uvicorn(uvicorn.Server):
         self._ready.set()
 
     async def main_loop(self) -> None:
-        """Refresh the Date header once a second, and end at once when told to: uvicorn's own loop looks ten times."""
+        """Refresh the Date header once a second, and end at once on ``stop``: uvicorn's own loop polls ten times."""
         while not await self.on_tick(0):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._exit.wait(), 1.0)
@@ -124,12 +128,12 @@ def _config(application: Application, entrance: Entrance) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         http=cast("Any", front_factory(entrance)),
-        ws=cast("Any", WebSocket),  # only to say that there is one: the front and HttpProtocol make it
+        ws=cast("Any", WebSocket),  # uvicorn only checks that it is set: Front and HttpProtocol make the protocol
         lifespan="off",
         log_config=None,
         log_level="warning",
         access_log=False,
-        proxy_headers=False,  # Forwarded does that, for the front as well
+        proxy_headers=False,  # Forwarded applies them, in the front as well
         backlog=BACKLOG,
         server_header=False,
         timeout_keep_alive=int(PATIENCE[Phase.IDLE]),

@@ -1,8 +1,9 @@
-"""Which bytes the front takes for a request: the exact shapes that clients send, and nothing that could be read twice.
+"""The requests the front reads itself: the exact shapes that clients send, and no bytes with a second reading.
 
-Two readers of HTTP on one port must never disagree about where a request ends. So what is taken here is one complete
-request in one read with nothing behind it: printable ASCII, each header once, no folding, no Transfer-Encoding, no
-Expect, a Content-Length that is exactly what follows. Everything else returns None and is uvicorn's.
+Theory. Two readers of HTTP on one port must never disagree about where a request ends: that is how requests are
+smuggled past a proxy. So the front accepts only one complete request in one read with nothing behind it: printable
+ASCII, each header once, no folding, no Transfer-Encoding, no Expect, a Content-Length equal to the bytes that follow.
+For all other bytes the functions return None, and uvicorn's parser reads them.
 """
 
 import re
@@ -20,7 +21,7 @@ _NEVER: Final = frozenset((b"transfer-encoding", b"expect", b"trailer", b"te"))
 
 
 class UpgradeShape(NamedTuple):
-    """A request for a WebSocket."""
+    """A request to upgrade to WebSocket."""
 
     target: bytes
     headers: dict[bytes, bytes]
@@ -33,11 +34,11 @@ class CallShape(NamedTuple):
     headers: dict[bytes, bytes]
     body: bytes
     closes: bool
-    """Whether the connection ends with the answer."""
+    """Whether the connection is closed after the response."""
 
 
 def read_upgrade(data: bytes) -> UpgradeShape | None:
-    """Return the upgrade request that ``data`` is, None if uvicorn has to look at it."""
+    """Return the upgrade request in ``data``, None if uvicorn has to parse it."""
     if not data.endswith(b"\r\n\r\n") or len(data) > MAX_HEAD:
         return None
     line, _, _ = data.partition(b"\r\n")
@@ -53,7 +54,7 @@ def read_upgrade(data: bytes) -> UpgradeShape | None:
 
 
 def read_call(data: bytes) -> CallShape | None:
-    """Return the call of rtm.connect that ``data`` is, None if uvicorn has to look at it."""
+    """Return the call of rtm.connect in ``data``, None if uvicorn has to parse it."""
     head, end, body = data.partition(b"\r\n\r\n")
     if not end or len(head) > MAX_HEAD or len(body) > MAX_BODY:
         return None
@@ -80,6 +81,6 @@ def _read_headers(block: bytes) -> dict[bytes, bytes] | None:
     for line in lines:
         name, _, value = line.partition(b": ")
         headers[name.lower()] = value
-    if len(headers) != len(lines) or not _NEVER.isdisjoint(headers):  # the empty line before the first counts in both
+    if len(headers) != len(lines) or not _NEVER.isdisjoint(headers):  # an empty line is in both
         return None
     return headers

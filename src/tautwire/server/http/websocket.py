@@ -1,7 +1,9 @@
-"""How a WebSocket leaves the HTTP server: the request was read here, picows gets the socket.
+"""The change from HTTP to WebSocket: this room reads the upgrade request, picows gets the socket.
 
-This is the only module that uses the constructor of picows' ``WSProtocol``, which is not documented: picows is
-therefore pinned below 2.4, and contract tests hold it. Why one port and why picows: docs/adr/0001-libraries.md.
+picows expects to read the request itself. So it gets a short request made from the headers it uses, and the answer goes
+out with the first frame. This is the only module that uses the constructor of picows' ``WSProtocol``, which is not
+documented: picows is pinned below 2.4, and contract tests fail if it changes. Why one port and why picows:
+docs/adr/0001-libraries.md.
 """
 
 import asyncio
@@ -15,7 +17,7 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]
 from tautwire.server.http.connections import Connections, Phase
 
 MAX_MESSAGE: Final = 65_536
-"""Bytes of one WebSocket frame; above it picows closes. The session's own limit is 16 kB."""
+"""Bytes of one WebSocket frame; above it picows closes the connection. The session's own limit is 16 kB."""
 READ_BUFFER: Final = 2_048
 MAX_TARGET: Final = 8_192
 """Bytes of the path and query of an upgrade request. picows drops, without an answer, a head over 16 kB."""
@@ -23,7 +25,7 @@ MAX_TARGET: Final = 8_192
 _PASSED_ON: Final = frozenset(
     (b"upgrade", b"sec-websocket-version", b"sec-websocket-key", b"content-length", b"transfer-encoding")
 )
-"""The headers that picows looks at. It keeps all it is given for as long as the connection lives."""
+"""The headers that picows reads. Others are left out: picows keeps the request as long as the connection lives."""
 MAX_HEADER: Final = 1_024
 """Bytes of the value of such a header."""
 
@@ -31,13 +33,16 @@ ListenerFactory = Callable[[WSUpgradeRequest], WSListener | None]
 
 
 class _QuietLogger(logging.LoggerAdapter[logging.Logger]):
-    """picows logs request lines, which hold tickets, and makes a logger per connection out of a plain one."""
+    """Hides picows' lines about requests, which contain tickets.
+
+    picows makes a logger for each connection out of a plain logger, but takes an adapter as it is.
+    """
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the name is logging's
         return level >= logging.ERROR
 
     def error(self, msg: object, *args: object, **options: Any) -> None:
-        """Log an error of ours; a peer that breaks the rules of WebSocket is not an error of ours."""
+        """Log an error of the server; a peer that breaks the rules of WebSocket is logged as information."""
         level = logging.INFO if str(msg).startswith("WS parser error") else logging.ERROR
         self.logger.log(level, msg, *args, **options)
 
@@ -46,13 +51,13 @@ _quiet: Final = _QuietLogger(logging.getLogger("tautwire.server.rtm.socket"), {}
 
 
 class _OpeningTransport:
-    """The transport as picows gets it, which spares it the slow calls of an opening.
+    """The transport that picows gets: it leaves out the slow calls of an opening.
 
-    - picows sets socket options that the loop has set already, and reads some for a log line that is not wanted: eight
-      calls, which here have no effect.
-    - The answer to the upgrade waits for the first frame, which is hello a turn of the loop later: one write to the
-      socket instead of two, a tenth of what a connection costs. Frames of picows' own come behind it too, since it
-      writes past the transport only if ``get_write_buffer_size`` is 0.
+    - picows sets socket options that the loop has set already, and reads others for a log line that is not written:
+      eight system calls, which have no effect here.
+    - The response to the upgrade is held until the first frame, which is hello in the next turn of the loop: one write
+      to the socket instead of two saves a tenth of the cost of a connection. picows' own frames come after it as well,
+      since picows writes to the socket directly only if ``get_write_buffer_size`` is 0.
     """
 
     __slots__ = ("_held", "_is_made", "_transport", "write")
@@ -64,33 +69,33 @@ class _OpeningTransport:
         self.write: Callable[[bytes], None] = self._hold
 
     def made(self) -> None:
-        """From now on hide no socket option."""
+        """End the opening: from now on the socket's options are real."""
         self._is_made = True
 
     def flush(self, data: bytes = b"") -> None:
-        """Write what is held, and from now on hold nothing."""
+        """Write the held bytes, and from now on hold nothing."""
         self.write = self._transport.write
         held, self._held = self._held, b""
         if (held or data) and not self._transport.is_closing():
             self._transport.write(held + data)
 
     def get_write_buffer_size(self) -> int:
-        """Return how many bytes wait to be written."""
+        """Return the number of bytes that wait to be written."""
         return len(self._held) + self._transport.get_write_buffer_size()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Return the socket and the like."""
+        """Return an item such as the socket."""
         if self._is_made:
             return self._transport.get_extra_info(name, default)
         return _BareSocket(self._transport) if name == "socket" else default
 
     def close(self) -> None:
-        """Write what is held, and close."""
+        """Write the held bytes, and close."""
         self.flush()
         self._transport.close()
 
     def abort(self) -> None:
-        """Write what is held, which says that this is no HTTP any more, and close without waiting."""
+        """Write the held bytes, so that the peer sees the upgrade, and drop the connection."""
         self.flush()
         self._transport.abort()
 
@@ -102,7 +107,7 @@ class _OpeningTransport:
             self.flush(data)
         elif self.write == self._hold:
             self._held = bytes(data)
-        else:  # picows remembers this function for its own frames
+        else:  # picows keeps a reference to this function and calls it after the flush too
             self._transport.write(data)
 
 
@@ -123,7 +128,7 @@ class WebSocket(WSProtocol):  # type: ignore[misc]
     """picows' protocol on a socket that was counted as a connection.
 
     Args:
-        listener: makes the listener for a request, None for 404.
+        listener: returns the listener for a request, None for 404.
     """
 
     __slots__ = ("_connections", "address", "phase")
@@ -131,7 +136,7 @@ class WebSocket(WSProtocol):  # type: ignore[misc]
     def __init__(self, listener: ListenerFactory, connections: Connections) -> None:
         super().__init__(
             None, None, False, listener, _quiet, True,
-            None,  # no time limit for the handshake: the request is complete, so it is over when open() returns
+            None,  # no time limit for the handshake: the request is complete, so open() ends it
             False, 10.0, 10.0, WSAutoPingStrategy.PING_WHEN_IDLE, False,
             MAX_MESSAGE, None, READ_BUFFER,
         )  # fmt: skip
@@ -142,8 +147,8 @@ class WebSocket(WSProtocol):  # type: ignore[misc]
     def open(self, transport: asyncio.Transport, target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """Take a socket over and answer the upgrade request that was read from it.
 
-        Browsers and proxies write more than ``Upgrade`` into the Connection header, which picows does not understand;
-        the caller has understood it.
+        The Connection header is written anew: browsers and proxies put more than ``Upgrade`` into it, which picows does
+        not parse. The caller has checked it.
 
         Args:
             headers: their names in lower case.
@@ -156,10 +161,10 @@ class WebSocket(WSProtocol):  # type: ignore[misc]
         opening.made()
         transport.set_protocol(self)
         self.feed(b"".join(lines))
-        asyncio.get_running_loop().call_soon(opening.flush)  # if there is no hello yet
+        asyncio.get_running_loop().call_soon(opening.flush)  # in case hello does not come in this turn
 
     def feed(self, data: bytes) -> None:
-        """Take bytes that were read by another protocol."""
+        """Process bytes that another protocol has read."""
         rest = memoryview(data)
         while rest:  # the read buffer starts small and grows as it fills
             buffer = self.get_buffer(len(rest))
@@ -169,15 +174,15 @@ class WebSocket(WSProtocol):  # type: ignore[misc]
             self.buffer_updated(size)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Count the connection no more."""
+        """Stop counting the connection."""
         self._connections.leave(self)
         super().connection_lost(exc)
 
     def expire(self, phase: Phase) -> None:
-        """End the connection. The RTM door decides how long a WebSocket lives: here it waits for nothing."""
+        """Close the connection. WebSockets never wait in ``Connections``; the RTM door decides how long they live."""
         self.transport.disconnect(False)
 
 
 def fits(target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Tell whether an upgrade request is small enough for picows."""
+    """Return whether an upgrade request is small enough for picows."""
     return len(target) <= MAX_TARGET and all(len(value) <= MAX_HEADER for name, value in headers if name in _PASSED_ON)

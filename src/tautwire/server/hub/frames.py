@@ -1,6 +1,6 @@
-"""WebSocket frames as the server writes them: one text frame, unfragmented, uncompressed, unmasked.
+"""The WebSocket frames of the server: text frames, unfragmented, uncompressed, unmasked.
 
-An event is framed once and the same bytes go to every connection. Source: RFC 6455 section 5.2; why neither fragments
+An event is framed once, and the same bytes go to every connection. Source: RFC 6455 section 5.2; why neither fragments
 nor compression: wire/frames.md#the-websocket-layer (read in SDKs).
 """
 
@@ -10,7 +10,7 @@ from typing import Final
 from tautwire.server.log.entry import Entry
 
 MAX_SHARED: Final = 8 * 1024 * 1024
-"""Bytes of frames that are kept for those who catch up."""
+"""Bytes of frames that are kept for connections that catch up."""
 
 
 def text_frame(payload: bytes) -> bytes:
@@ -24,12 +24,12 @@ def text_frame(payload: bytes) -> bytes:
 
 
 def position_frame(position: str) -> bytes:
-    """Return the frame that tells a client how far it got. Source: our own; sent only on request."""
+    """Return the frame with a position of the log. Our own extension, sent only to clients that ask for it."""
     return text_frame(b'{"type":"position","position":"%b"}' % position.encode())
 
 
 class SharedFrames:
-    """The frames of entries that were replayed last, so that many who come back at once wait for the same bytes."""
+    """The frames of the entries replayed last: many connections that return at once share the same bytes."""
 
     def __init__(self) -> None:
         self._frames: dict[int, bytes] = {}  # by position, in the order in which they were made
@@ -37,7 +37,7 @@ class SharedFrames:
 
     @property
     def size(self) -> int:
-        """Bytes that are kept."""
+        """Bytes of the frames."""
         return self._size
 
     def of(self, entry: Entry) -> bytes:

@@ -1,15 +1,19 @@
 """This node's connections by topic, and the fan-out of log entries to them.
 
-Entries come from the log in order and go to the outboxes of the connections of their topic; at the end of the tick
-each outbox is written once. A join or leave entry moves the user's connections between topics at its very place in
-the stream, so nobody gets an event from before or after their membership. What is not durable (typing, presence)
-takes the ``whisper`` lane, which slow connections do not get.
+Entries arrive from the log in order and are appended to the outboxes of the connections of their topic; at the end of
+the tick each outbox is written once. A join or leave entry moves the user's connections between topics at its exact
+place in the stream, so a connection gets no event from before or after its user's membership. Events that are not
+durable (typing, presence) take the ``whisper`` lane, which skips slow connections.
 
-Answers do not wait behind other people's events: connections that were given an answer are written first, then as many
-of the others as a turn of the loop may take.
+Answers do not wait behind the events of others: connections with an answer are written first, then as many of the
+others as fit into a turn of the loop.
 
-One failure stays one. A connection that cannot be given something is ended, since it would miss an event; it comes
-again and resumes. All others get what they are owed.
+One failure stays one. If an event cannot be queued or written for a connection, that connection is closed: with a gap
+it would break the promise that a live connection gets every event, and after a reconnect it resumes without one. All
+other connections get the event.
+
+The writer's report calls ``deliver``; ``rtm.door`` attaches and detaches connections; nothing here is a coroutine, so
+no other code runs between two steps of a fan-out.
 """
 
 import asyncio
@@ -27,51 +31,51 @@ from tautwire.session.outbox import Outbox
 log = logging.getLogger("tautwire.server.hub")
 
 FLUSHES_PER_TURN: Final = 150
-"""Connections without an answer that are written in one turn of the loop, some 1 ms: what arrives meanwhile is read in
-the next turn. A channel of thousands must not keep others waiting."""
+"""Connections without an answer that are written in one turn of the loop, about 1 ms. Frames that arrive meanwhile are
+read in the next turn: a channel of thousands must not delay the rest."""
 
 
 class Connection(Protocol):
-    """What the hub knows of a live connection."""
+    """A live connection, as the hub sees it."""
 
     progress: Progress | None
-    """How far the peer knows that it got; None if it does not understand ``position`` frames."""
+    """The position that the peer knows; None if it does not understand ``position`` frames."""
 
     @property
     def number(self) -> int:
-        """Tells connections apart; never 0."""
+        """Unique among the connections of this process; never 0."""
 
     @property
     def user(self) -> str:
-        """Whose connection it is."""
+        """The id of the connection's user."""
 
     @property
     def outbox(self) -> Outbox:
-        """The frames that wait. Whoever puts the first one in sees to it that the connection is flushed."""
+        """The frames that wait. The code that puts in the first one also schedules the flush."""
 
     @property
     def is_slow(self) -> bool:
-        """Whether the peer does not keep up: it gets no whispers."""
+        """Whether the peer reads more slowly than the server writes; it gets no whispers."""
 
     def flush(self) -> bool:
-        """Write what is queued, if anything; return True if some of it has to wait for the next turn."""
+        """Write queued frames; return True if some of them have to wait for the next turn."""
 
     def fail(self) -> None:
-        """Drop the socket because of a failure of ours."""
+        """Drop the socket because of an internal error."""
 
 
 class Hub:
     """Topics and their connections.
 
     Args:
-        channels: for each user the channels they are a member of, at the position from which entries are delivered.
+        channels: the channels of each user, at the position from which entries are delivered.
     """
 
     def __init__(self, channels: dict[str, set[Topic]], epochs: Epochs) -> None:
         self.positions = Positions(epochs)
         self._channels = channels
         self._connections: dict[str, list[Connection]] = {}  # by user
-        self._topics: dict[Topic, dict[Connection, None]] = {WORKSPACE: {}}  # dicts keep the order of arrival
+        self._topics: dict[Topic, dict[Connection, None]] = {WORKSPACE: {}}  # dicts as ordered sets
         self._resumable: dict[Connection, Progress] = {}
         self._answered: dict[Connection, None] = {}
         self._dirty: deque[Connection] = deque()
@@ -81,7 +85,7 @@ class Hub:
         return len(self._topics[WORKSPACE])
 
     def channels_of(self, user: str) -> Collection[Topic]:
-        """Return the channels the user is a member of."""
+        """Return the channels of which the user is a member."""
         return self._channels.get(user, set())
 
     def connections_of(self, user: str) -> Sequence[Connection]:
@@ -89,7 +93,7 @@ class Hub:
         return self._connections.get(user, ())
 
     def attach(self, connection: Connection) -> None:
-        """From now on the connection gets what its user is entitled to."""
+        """Deliver events to the connection from now on: those of the workspace, its user, and its user's channels."""
         user = connection.user
         self._connections.setdefault(user, []).append(connection)
         for topic in (WORKSPACE, Topic(user), *self.channels_of(user)):
@@ -98,7 +102,7 @@ class Hub:
             self._resumable[connection] = connection.progress
 
     def detach(self, connection: Connection) -> None:
-        """Forget a connection; harmless if it is not attached."""
+        """Deliver nothing more to the connection; no effect if it is not attached."""
         user = connection.user
         mine = self._connections.get(user, [])
         if connection not in mine:
@@ -114,7 +118,7 @@ class Hub:
                 log.exception("connection %d of %s stays among those of %s", connection.number, user, topic)
 
     def give_up(self, connection: Connection, why: str, error: Exception) -> None:
-        """End a connection because of a failure of ours, or it would miss something."""
+        """Close a connection because of an internal error after which it would miss an event."""
         log.error("connection %d of %s ended: %s", connection.number, connection.user, why, exc_info=error)
         self.detach(connection)
         try:
@@ -123,7 +127,7 @@ class Hub:
             log.exception("connection %d of %s could not be dropped", connection.number, connection.user)
 
     def deliver(self, entries: Sequence[Entry]) -> None:
-        """Hand committed entries to everybody concerned, in order. Kinds that move nobody are passed over."""
+        """Deliver committed entries in order: queue events, and apply joins and leaves to the topics."""
         for entry in entries:
             try:
                 if entry.kind == "event":
@@ -139,7 +143,7 @@ class Hub:
             self.positions.head = entries[-1].position
 
     def sweep(self) -> None:
-        """Tell positions to those that are due; call it about once a second."""
+        """Queue position frames for the connections that are due; to be called about once a second."""
         self.positions.sweep()
         for connection, progress in self._resumable.items():
             frame = self.positions.due(progress)
@@ -147,12 +151,12 @@ class Hub:
                 self.push(connection, frame)
 
     def last_position(self, connection: Connection) -> bytes | None:
-        """Return the position frame for a connection that is about to be closed, None if it needs none."""
+        """Return the last position frame of a connection that is being closed, None if the peer knows the position."""
         progress = self._resumable.get(connection)
         return None if progress is None else self.positions.last(progress)
 
     def whisper(self, topic: Topic, payload: bytes, *, but: str | None = None) -> None:
-        """Tell the connections of a topic something that may be lost; the user ``but`` is not told."""
+        """Queue an event that may be lost for the connections of a topic, without slow ones and those of ``but``."""
         connections = self._topics.get(topic)
         if connections:
             frame = text_frame(payload)
@@ -161,15 +165,15 @@ class Hub:
                     self.push(connection, frame)
 
     def push(self, connection: Connection, frame: bytes) -> None:
-        """Queue a frame for one connection, to be written at the end of this tick."""
+        """Queue a frame for one connection; it is written at the end of this tick."""
         if not connection.outbox:
             self.flush_later(connection)
         connection.outbox.append(frame)
 
     def answer(self, connection: Connection, frame: bytes, *, first: bool = False) -> None:
-        """Queue what a connection itself has asked for: it is written before the events of others.
+        """Queue the answer to a frame of the connection; connections with answers are written first.
 
-        With ``first`` it overtakes what waits for the connection: a pong does not wait behind events.
+        With ``first`` the frame also overtakes those queued for this connection: a pong does not wait behind events.
         """
         self._answered[connection] = None
         self._schedule()
@@ -179,7 +183,7 @@ class Hub:
             connection.outbox.append(frame)
 
     def flush_later(self, connection: Connection) -> None:
-        """Have a connection that has something queued written at the end of this tick."""
+        """Schedule a flush of the connection for the end of this tick."""
         self._dirty.append(connection)
         self._schedule()
 
@@ -191,6 +195,8 @@ class Hub:
         skip = entry.skip
         dirty = self._dirty
         failed: list[tuple[Connection, Exception]] = []
+        # The inner loop is the hottest of the server, so the try block is around it and not in it. After an error the
+        # outer loop continues with the same iterator, behind the connection that failed.
         rest = iter(connections)
         while True:
             try:
@@ -205,7 +211,7 @@ class Hub:
                             progress.unconfirmed += 1
                 break
             except Exception as error:  # noqa: BLE001 - logged below
-                failed.append((connection, error))  # the iterator goes on behind it
+                failed.append((connection, error))
         self._schedule()
         for connection, reason in failed:
             self.give_up(connection, f"it would miss entry {entry.position}", reason)
@@ -216,7 +222,7 @@ class Hub:
             asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
-        self._is_scheduled = False  # first: whatever happens below, the next frame is written
+        self._is_scheduled = False  # first: even if a write below raises, the next frame schedules a flush again
         answered, self._answered = self._answered, {}
         dirty = self._dirty
         try:
@@ -238,7 +244,7 @@ class Hub:
             if connection.flush():
                 self._dirty.append(connection)
         except Exception as error:  # noqa: BLE001 - logged there
-            self.give_up(connection, "what waits for it could not be written", error)
+            self.give_up(connection, "its queued frames could not be written", error)
 
     def _join(self, channel: Topic, user: str) -> None:
         self._channels.setdefault(user, set()).add(channel)
@@ -251,7 +257,7 @@ class Hub:
         self._channels.get(user, set()).discard(channel)
 
     def _contain(self, entry: Entry, error: Exception) -> None:
-        """Keep the failure of an entry to the connections it concerns: end them, and get their memberships right."""
+        """Limit the failure of an entry to its connections: close them, and apply a join or leave once more."""
         if entry.kind == "event":
             for connection in [*self._topics.get(entry.topic, ())]:
                 self.give_up(connection, f"it would miss entry {entry.position}", error)

@@ -1,8 +1,8 @@
-"""From a position to now: what a user missed, page by page, however much it is.
+"""The events a user missed between a position and now, in pages.
 
-A page comes from the tail in memory or, where that does not reach back so far, from disk. Pages are bounded in bytes,
-so a reader that does not read keeps one of them and no more. The user's memberships are wound back to the position
-once and move on with the pages; ``visible`` remains the one rule of who may see what.
+A page comes from the tail in memory or, if that does not reach back far enough, from disk. Pages are bounded in bytes,
+so a slow peer keeps one page in memory and no more. The user's memberships are wound back to the position once and move
+forward with the pages; ``tail.visible`` stays the only rule of what a user may see.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -15,7 +15,7 @@ from tautwire.server.store.database import StoreError
 from tautwire.server.store.reader import Reader
 
 PAGE: Final = 262_144
-"""Bytes of entries in one page; one entry that is longer is a page of its own."""
+"""Bytes of entries in one page; a longer entry is a page of its own."""
 
 MAX_REPLAY_SIZE: Final = 8 * 1024 * 1024
 """Bytes of entries between a position and now up to which a client can resume; beyond it the answer is ``resync``."""
@@ -31,15 +31,15 @@ async def size_since(position: int, tail: Tail, reader: Reader) -> int:
 
 
 class CatchUp:
-    """What one user missed since a position.
+    """The events that one user missed since a position.
 
     Args:
-        channels: the user's channels at the tail's position of now.
+        channels: the user's channels at the present position of the tail.
     """
 
     def __init__(self, tail: Tail, reader: Reader, *, user: str, position: int, channels: Collection[Topic]) -> None:
         self.position = position
-        """Everything up to here was returned."""
+        """All events up to here were returned."""
         self._tail = tail
         self._reader = reader
         self._user = user
@@ -50,13 +50,13 @@ class CatchUp:
         self._oldest = tail.oldest
 
     def everything(self) -> list[Entry] | None:
-        """Return all that was missed if memory has it and it is no more than a page, else None."""
+        """Return all missed events if they are in memory and fit on a page, else None."""
         if self._oldest > self.position + 1 or sum(len(entry.payload) for entry in self._recent) > PAGE:
             return None
         return visible(self._recent, self._user, self._channels)
 
     async def rewind(self) -> None:
-        """Find out which channels the user was in at the position; to be called before the first page."""
+        """Compute the user's channels at the position; to be awaited before the first page."""
         before = self._oldest
         recent, self._recent = self._recent, []
         moves = [entry for entry in recent if entry.kind != "event"]
@@ -66,12 +66,13 @@ class CatchUp:
             self._move(entry, undo=True)
 
     async def page(self) -> list[Entry]:
-        """Return the next events that the user may see, perhaps none; ``position`` moves on to the end of the page.
+        """Return the next events that the user may see, perhaps none, and move ``position`` to the end of the page.
 
-        The position is the tail's when nothing is missing any more. Memory is read without giving way to other tasks.
+        When ``position`` equals the tail's, nothing is missing. A page from memory is returned without a pause, so the
+        caller can attach the connection in the same turn of the loop and no entry slips between.
 
         Raises:
-            StoreError: entries are neither in memory nor on disk.
+            StoreError: an entry is neither in memory nor on disk.
         """
         tail = self._tail
         if tail.oldest > self.position + 1:
@@ -107,7 +108,7 @@ class CatchUp:
 
 
 def _fitting(sizes: Iterable[int]) -> int:
-    """Return how many of the first ones fit on a page, at least one if there is any."""
+    """Return how many of the first entries fit on a page, at least one if there are any."""
     total = count = 0
     for size in sizes:
         total += size

@@ -1,29 +1,29 @@
-"""One entry of the log, and the topics it can have."""
+"""An entry of the log, and its topic."""
 
 from typing import Final, Literal, NewType
 
 import msgspec
 
 Topic = NewType("Topic", str)
-"""What the hub routes by: ``WORKSPACE``, a channel id or a user id."""
+"""The routing key of an entry: ``WORKSPACE``, a channel id or a user id."""
 
 WORKSPACE: Final = Topic("*")
-"""The topic of what concerns everybody."""
+"""The topic of events for every connection."""
 
 
 Kind = Literal["event", "join", "leave"]
-"""What an entry does to the readers of the log: an event is delivered to the topic; from a join on the user (the
-payload) sees the channel (the topic), from a leave on not any more.
+"""The kinds of entries. An event is delivered to its topic. A join makes the channel (the topic) visible to a user (the
+payload) from its place on, a leave ends that.
 
-Plain text and no enum: it is stored and compared with every event, and SQLite takes text twice as fast."""
+Plain text and not an enum: the kind is stored and compared with every event, and SQLite stores text twice as fast."""
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
     """A durable fact at its place.
 
-    ``skip`` is the number of the connection that must not get the event, since it is told by an ack; it is only known
-    while the entry is fresh and is not stored. ``message`` is the ts of the message whose event this is, empty for any
-    other: such an event is not stored a second time beside its message.
+    ``skip`` is the number of the connection that does not get the event because it gets the ack; it is known only while
+    the entry is in memory, and is not stored. ``message`` is the ts of the message whose event this is, else empty: the
+    log then stores a reference to the message instead of a second copy.
     """
 
     position: int
@@ -35,5 +35,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 
 def message_event(body: bytes, channel: str, ts: str) -> bytes:
-    """Return the event of a message that was just posted, made of the JSON of the message object as it is stored."""
+    """Return the event of a new message, made from the stored JSON of the message object.
+
+    The bytes are extended, not decoded and encoded again: this runs for every message.
+    """
     return b'%b,"channel":"%b","event_ts":"%b"}' % (body[:-1], channel.encode(), ts.encode())

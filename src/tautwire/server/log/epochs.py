@@ -1,10 +1,10 @@
-"""Positions as clients see them: which of them this log can continue, and which belong to a log that was lost.
+"""Positions as clients see them: those that this log can continue, and those of a log that was lost.
 
-Theory. A position is a number in the log, and the log can be cut back behind a client's back: a backup is restored,
-the data directory is emptied, a power loss takes commits that were not flushed. The numbers are then given again, to
+Theory. A position is a number in the log, and the log can lose its end without notice to the clients: a backup is
+restored, the data directory is emptied, a power loss drops commits that were not flushed. The numbers are then given to
 other entries. So each start of the server begins an *epoch* with a random id, and the log keeps where each epoch began.
 A client's position ``epoch.number`` is on this log exactly if the log knows the epoch and the number is not beyond its
-end, which is where the next one began. What came after a cut stands in an epoch that the cut log does not know, or
+end, which is where the next epoch began. Entries that were lost belong to an epoch that the log does not know, or lie
 beyond the end of one that it knows. Kafka's leader epochs work the same way.
 """
 
@@ -17,21 +17,21 @@ from tautwire.server.log.transaction import Transaction
 from tautwire.server.store.database import Query
 
 MAX_EPOCHS: Final = 200
-"""Epochs that are kept: a client that was away for more starts of the server than that is told ``resync``."""
+"""Epochs that are kept. A client that missed more starts of the server than that gets ``resync``."""
 
 _POSITION: Final = re.compile(r"([\w-]{1,32})\.(\d{1,18})", re.ASCII)
 
 
 class Epoch(NamedTuple):
-    """One run of the server as the log sees it."""
+    """One run of the server."""
 
     id: str
     start: int
-    """The head of the log when it began."""
+    """The head of the log at its beginning."""
 
 
 class Epochs:
-    """The epochs that the log knows, oldest first; the last one is now."""
+    """The epochs that the log knows, oldest first; the last is the current one."""
 
     def __init__(self, epochs: Sequence[Epoch]) -> None:
         self.current = epochs[-1].id
@@ -39,11 +39,11 @@ class Epochs:
         self._ends = dict(zip((epoch.id for epoch in epochs), ends, strict=False))
 
     def mark(self, number: int) -> str:
-        """Return a place in the log as clients get it."""
+        """Return a place in the log in the form that clients get."""
         return f"{self.current}.{number}"
 
     def find(self, position: str, head: int) -> int | None:
-        """Return the number that a client's position has in this log, None if it is not on it."""
+        """Return the number that a client's position has in this log, None if it belongs to another log."""
         match = _POSITION.fullmatch(position)
         if match is None:
             return None
@@ -53,7 +53,7 @@ class Epochs:
 
 
 def begin_epoch(tx: Transaction) -> None:
-    """Begin an epoch at the head of the log; forget the oldest. A unit, run once at each start."""
+    """Begin an epoch at the head of the log, and delete the oldest ones. A unit, run once at each start."""
     tx.execute("INSERT INTO epoch (id, start) SELECT ?, head FROM workspace", secrets.token_urlsafe(8))
     tx.execute("DELETE FROM epoch WHERE number <= (SELECT max(number) FROM epoch) - ?", MAX_EPOCHS)
 

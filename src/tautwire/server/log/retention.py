@@ -1,11 +1,11 @@
-"""Deletes the entries of the log that no client can ask for any more and that are older than what is kept.
+"""Deletes the entries of the log that are older than the retention time and that no client can resume from.
 
-The log grows with every event, and is read for a while only. How old an entry is follows from marks: at most once an
-hour the head of the log is noted with the wall clock. Up to the newest mark of the age that is kept, everything is at
-least that old. The last ``MAX_REPLAY`` entries stay whatever their age, since a client can resume from there.
+The log grows with every event, and entries are read for a short time only. Entries have no time of their own. Instead,
+at most once an hour the head of the log is stored with the wall clock as a *mark*: all entries up to a mark are at
+least as old as the mark. The last ``MAX_REPLAY`` entries stay whatever their age, since a client can resume from there.
 
-Deleting shares the writer's thread with the posts. So it goes in small units, with pauses between them, and only while
-no other change waits. SQLite uses the space again; the file does not shrink.
+Deletion shares the writer's thread with posts. So it runs in small units, with pauses between them, and only while no
+other change waits. SQLite reuses the space; the file does not shrink.
 """
 
 import asyncio
@@ -23,21 +23,21 @@ from tautwire.server.store.reader import Reader
 log = logging.getLogger("tautwire.server.log")
 
 INTERVAL: Final = 60.0
-"""Seconds between two looks at what may go."""
+"""Seconds between two runs."""
 MARK_INTERVAL: Final = 3_600
 """Seconds between two marks."""
 MAX_ENTRIES: Final = 500
 MAX_BYTES: Final = 262_144
-"""Entries and bytes of one unit: some milliseconds of the writer's time."""
+"""Entries and bytes deleted by one unit: a few milliseconds of the writer's time."""
 PAUSE: Final = 0.05
 """Seconds between two units."""
 
 
 class Retention:
-    """Keeps the log as long as it has to be.
+    """Keeps the log no longer than the settings say.
 
     Args:
-        keep: seconds that an entry is kept at least.
+        keep: minimum age of deleted entries, in seconds.
     """
 
     def __init__(self, writer: Writer, reader: Reader, tail: Tail, clock: Clock, keep: float) -> None:
@@ -46,7 +46,7 @@ class Retention:
         self._tail = tail
         self._clock = clock
         self._keep = keep
-        self._marked_at: int | None = None  # not since the start
+        self._marked_at: int | None = None  # None until the first mark after the start
 
     async def run(self) -> None:
         """Mark and delete until cancelled."""
@@ -60,7 +60,7 @@ class Retention:
             await asyncio.sleep(INTERVAL)
 
     async def look(self) -> None:
-        """Set a mark if it is time for one, and delete all that may go."""
+        """Set a mark if one is due, and delete the entries that are old enough."""
         now = self._clock.seconds()
         if self._marked_at is None or not 0 <= now - self._marked_at < MARK_INTERVAL:
             await self._writer.write(partial(_mark, now=now))
@@ -68,7 +68,7 @@ class Retention:
         end = await self._reader.read(partial(_find_end, before=now - self._keep))
         count = 0
         while self._tail.kept_from <= end:
-            while self._writer.waiting:  # noqa: ASYNC110 - others go first, and do not tell when they are done
+            while self._writer.waiting:  # noqa: ASYNC110 - the writer has no event for "idle", and a pause is wanted
                 await asyncio.sleep(PAUSE)
             kept_from = await self._writer.write(partial(_delete, end=end))
             count += kept_from - self._tail.kept_from
@@ -79,7 +79,7 @@ class Retention:
 
 
 def _mark(tx: Transaction, now: int) -> None:
-    """Note that everything up to the head is there now. Marks that a clock made that was set back since count anew."""
+    """Store the head with the time (a unit). Marks in the future, of a clock that was set back, get the time now."""
     tx.execute("UPDATE log_mark SET time = ? WHERE time > ?", now, now)
     tx.execute(
         "INSERT INTO log_mark (position, time) SELECT head, ? FROM workspace"
@@ -89,14 +89,14 @@ def _mark(tx: Transaction, now: int) -> None:
 
 
 def _find_end(query: Query, before: float) -> int:
-    """Return up to which position entries may go, given the time before which they have to be there."""
+    """Return the position up to which entries may be deleted, given the newest time they may have."""
     row: Any = query.one("SELECT max(position) FROM log_mark WHERE time <= ?", before)
     head: Any = query.one("SELECT head FROM workspace")
     return min(int(row[0] or 0), int(head[0]) - MAX_REPLAY)
 
 
 def _delete(tx: Transaction, end: int) -> int:
-    """Delete the oldest entries, as many as one unit may but none beyond ``end``; return where the log begins then."""
+    """Delete the oldest entries up to ``end`` and the limits of a unit; return the position of the new oldest entry."""
     rows = tx.all(
         "SELECT position, length(payload) FROM log WHERE position <= ? ORDER BY position LIMIT ?", end, MAX_ENTRIES
     )
@@ -106,5 +106,5 @@ def _delete(tx: Transaction, end: int) -> int:
         if size > MAX_BYTES:
             break
     tx.execute("DELETE FROM log WHERE position <= ?", last)
-    tx.execute("DELETE FROM log_mark WHERE position < ?", last)  # marks of what is gone
+    tx.execute("DELETE FROM log_mark WHERE position < ?", last)  # marks of deleted entries
     return last + 1

@@ -1,7 +1,8 @@
-"""The newest entries in memory, the older ones from disk, and who may see which of them.
+"""The newest entries in memory, older ones from disk, and the rule of what a user may see.
 
-The tail stands at the position this node has delivered up to. A connection that opens gets everything between the
-position of its ticket and the tail, then is live: both on the loop, in one turn, so nothing can slip between.
+The position of the tail is the one up to which this node has delivered. A connection that opens gets the entries
+between the position of its ticket and the tail, then is live. Both happen on the loop in one turn, so no entry can
+slip between.
 """
 
 from collections import deque
@@ -13,10 +14,10 @@ from tautwire.server.log.entry import WORKSPACE, Entry, Topic, message_event
 from tautwire.server.store.database import Query, Row, StoreError
 
 MAX_TAIL: Final = 20_000
-"""Entries kept in memory: the connect window of 30 s at some 600 entries a second; older ones are read from disk."""
+"""Entries in memory: 30 s from rtm.connect to the dial, at about 600 entries a second. Older ones are on disk."""
 
 MAX_TAIL_SIZE: Final = 32 * 1024 * 1024
-"""Bytes of these entries' payloads at most."""
+"""Bytes of the payloads of these entries."""
 
 MAX_REPLAY: Final = 10_000
 """Entries between a position and now up to which a client can resume; beyond it the answer is ``resync``."""
@@ -33,13 +34,13 @@ class Tail:
     def __init__(self, position: int, kept_from: int = 1) -> None:
         self.position = position
         self.kept_from = kept_from
-        """Position of the oldest entry on disk: older ones are gone, see ``log.retention``."""
+        """Position of the oldest entry on disk; ``log.retention`` has deleted older ones."""
         self.size = 0
         """Bytes of the payloads in memory."""
         self._entries: deque[Entry] = deque()
 
     def extend(self, entries: Sequence[Entry]) -> None:
-        """Take the entries that were committed next, and give up the oldest ones for them."""
+        """Append the entries of a commit, and drop the oldest ones above the limits."""
         if entries:
             self._entries.extend(entries)
             self.position = entries[-1].position
@@ -62,7 +63,7 @@ def read_entries(query: Query, *, after: int, before: int) -> list[Entry]:
     """Return the stored entries with ``after < position < before``, oldest first.
 
     Raises:
-        StoreError: some of them are not there any more, or an entry refers to a message that is not there.
+        StoreError: some of them were deleted, or an entry refers to a missing message.
     """
     rows = query.all(
         "SELECT log.position, kind, topic, payload, body FROM log LEFT JOIN message"
@@ -73,7 +74,7 @@ def read_entries(query: Query, *, after: int, before: int) -> list[Entry]:
     )
     first = rows[0][0] if rows else before
     if first != after + 1:
-        raise StoreError(f"the log does not have entry {after + 1} any more, it goes on at {first}")
+        raise StoreError(f"entry {after + 1} of the log was deleted; the log continues at {first}")
     return [_entry(row) for row in rows]
 
 
@@ -82,7 +83,7 @@ def _entry(row: Row) -> Entry:
     if kind != "message":
         return Entry(position, kind, Topic(topic), payload)
     if body is None:
-        raise StoreError(f"entry {position} of the log refers to message {payload} of {topic}, which is not there")
+        raise StoreError(f"entry {position} of the log refers to message {payload} of {topic}, which is missing")
     return Entry(position, "event", Topic(topic), message_event(body, topic, payload), message=payload)
 
 
@@ -110,10 +111,10 @@ def read_moves(query: Query, *, after: int, before: int) -> list[Entry]:
 
 
 def visible(entries: Sequence[Entry], user: str, channels: Collection[Topic]) -> list[Entry]:
-    """Return the events among ``entries`` that the user was entitled to at their time, oldest first.
+    """Return the events among ``entries`` that the user was allowed to see at their time, oldest first.
 
-    ``channels`` are the user's channels after the last entry. Walking back from there, each join and leave on the way
-    is undone, so membership is right at every entry without being stored for every moment.
+    ``channels`` are the user's channels after the last entry. The walk goes backwards from there and undoes each join
+    and leave, so the membership is right at every entry, though only the present one is stored.
     """
     seen = {WORKSPACE, Topic(user), *channels}
     me = user.encode()

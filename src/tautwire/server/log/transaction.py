@@ -1,4 +1,10 @@
-"""One unit's view of the database, inside the transaction of its batch. ``log.writer`` begins and ends it."""
+"""A unit's view of the database, inside the transaction of its batch. ``log.writer`` begins and ends it.
+
+Theory. A batch is one SQLite transaction of many units, and a unit that raises must be undone alone. A savepoint for
+each unit would do that, but costs two statements; posting, the hot path, needs none. So rows for ``insert`` and
+``emit`` are gathered in memory, where undoing them is free, and a savepoint is set only when a unit runs another
+statement.
+"""
 
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -16,21 +22,21 @@ _INSERT_ENTRY: Final = "INSERT INTO log (position, kind, topic, payload) VALUES 
 
 
 class HeadMovedError(StoreError):
-    """Another process has written to this database: its entries never reached this one's connections."""
+    """Another process has written to this database. Its entries never reached the connections of this one."""
 
 
 class Transaction:
     """One unit's view of the database, inside the transaction of its batch.
 
-    Rows for ``insert`` and ``emit`` are gathered and written by one statement for the whole batch; every other
-    statement runs at once, after what was gathered. ``cache`` belongs to the thread: what services remember between
-    units. What a unit changes in the database it has to change or ``forget`` in the cache.
+    Rows for ``insert`` and ``emit`` are gathered and written by one statement for the whole batch. Every other
+    statement runs at once, after the gathered rows were written. ``cache`` is for values that services keep between
+    units. A unit that changes the database has to change the cache as well, or ``forget`` the key.
     """
 
     def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
         self.cache: dict[object, Any] = {}
         self.expected_head: int | None = None
-        """The head that this process left behind; None before its first commit."""
+        """The head after the last commit of this process; None before the first."""
         self._connection = connection
         self._clock = clock
         self._now = 0
@@ -66,7 +72,10 @@ class Transaction:
         return self._connection.execute(sql, arguments).rowcount
 
     def insert(self, sql: str, row: Sequence[object]) -> None:
-        """Gather a row for an INSERT that cannot fail since the unit made sure; a batch inserts its rows at once."""
+        """Gather a row for an INSERT; the batch inserts its rows together.
+
+        The unit has to make sure that the INSERT cannot fail: an error would hit the whole batch.
+        """
         self._rows.append((sql, row))
 
     def emit(self, topic: Topic, payload: bytes, *, skip: int = 0, message: str = "") -> int:
@@ -77,15 +86,15 @@ class Transaction:
         return self._append("event", topic, payload, skip, message)
 
     def join(self, channel: Topic, user: str) -> None:
-        """From this place of the log on the user sees the channel."""
+        """Make the channel visible to the user from this place of the log on."""
         self._append("join", channel, user.encode())
 
     def leave(self, channel: Topic, user: str) -> None:
-        """From this place of the log on the user does not see the channel."""
+        """Hide the channel from the user from this place of the log on."""
         self._append("leave", channel, user.encode())
 
     def forget(self, key: object) -> None:
-        """Drop ``key`` from the cache, now and again if the unit fails."""
+        """Drop ``key`` from the cache, now and, if the unit fails, once more: it may have read its own change."""
         self.cache.pop(key, None)
         self._forgotten.append(key)
 
@@ -95,13 +104,13 @@ class Transaction:
         return position
 
     def _protect(self) -> None:
-        """Set the mark to which this unit alone can be undone."""
+        """Set the savepoint to which this unit alone can be undone, once."""
         if not self._savepoint:
             self._connection.execute("SAVEPOINT unit")
             self._savepoint = True
 
     def _flush(self) -> None:
-        """Write what earlier units gathered, then, behind the mark, what this one did."""
+        """Write the rows of earlier units, then, behind the savepoint, those of this one."""
         for sql, rows in self._settled.items():
             if rows:
                 self._connection.executemany(sql, rows)
@@ -124,10 +133,10 @@ class Transaction:
             self._connection.executemany(_INSERT_ENTRY, rows)
             self._written = end
 
-    # What follows is for the writer alone.
+    # The writer alone calls the methods that follow.
 
     def begin(self) -> None:
-        """Take the database for a batch.
+        """Begin the transaction of a batch.
 
         Raises:
             HeadMovedError: another process has written since the last batch.
@@ -142,19 +151,19 @@ class Transaction:
                 "stop both servers and start one"
             )
         self._now = self._clock.micros()
-        if not 0 <= self._now <= LAST_MICROS:  # before a unit remembers it as the newest timestamp of a channel
+        if not 0 <= self._now <= LAST_MICROS:  # before a unit caches it as the newest timestamp of a channel
             raise StoreError(
-                f"the clock of this machine is {self._now // 1_000_000} seconds after 1970, and timestamps hold "
-                f"0 to {LAST_MICROS // 1_000_000}: set it right"
+                f"the clock of this machine must be between 0 and {LAST_MICROS // 1_000_000} seconds after 1970, got "
+                f"{self._now // 1_000_000}: set the clock"
             )
         self._entries = []
         self._written = self._start = 0
 
     def attempt(self, unit: Unit[T]) -> T:
-        """Run one unit; if it raises, undo what it did and raise on.
+        """Run one unit and return its result; if it raises, undo its changes and raise on.
 
         Raises:
-            sqlite3.OperationalError: the whole batch is undone, as SQLite does by itself when the disk is full.
+            sqlite3.OperationalError: the whole batch is undone; SQLite does that itself when the disk is full.
         """
         self._start = len(self._entries)
         try:
@@ -163,7 +172,7 @@ class Transaction:
             if self._connection.in_transaction:
                 self._undo()
             elif not isinstance(error, sqlite3.OperationalError):
-                raise sqlite3.OperationalError(f"the database has undone the batch: {error}") from error
+                raise sqlite3.OperationalError(f"the database has rolled the batch back: {error}") from error
             raise
         self._settle()
         return result
@@ -206,7 +215,7 @@ class Transaction:
         return entries
 
     def rollback(self) -> None:
-        """Undo the whole batch and forget what the thread remembered."""
+        """Undo the whole batch and clear the cache."""
         self.cache.clear()
         self._rows.clear()
         self._settled.clear()

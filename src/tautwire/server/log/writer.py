@@ -1,17 +1,17 @@
 """The one thread that changes the database: units of work, committed in groups.
 
-Whoever wants a change hands in a *unit*: a function that gets a ``Transaction``, reads, decides, writes and returns a
-result. Units that wait together are committed together (group commit), in the order they came in. After the commit
-the loop is told once for the whole batch: first the new log entries, in order, then the results. So an ack is never
-older than the disk, and an event is on its way before the call that caused it is answered.
+A caller that wants a change posts a *unit*: a function that gets a ``Transaction``, reads, decides, writes and returns
+a result. Units that wait at the same time are committed together (group commit), in the order they were posted. After
+the commit the loop gets one report for the whole batch: first the new log entries, in order, then the results. So an
+ack is never sent before the change is on disk, and an event is queued before the call that caused it is answered.
 
-A unit that raises undoes its own writes and nobody else's. If the commit itself fails (disk full), every unit of the
-batch gets the error, nothing is delivered, and the caches of the thread are thrown away. If even the rollback fails,
-the connection to the database is made anew. If that fails too, the writer is *broken*: every unit gets an error from
-then on, and the owner is told, who ends the process. So every unit is answered, whatever fails.
+A unit that raises undoes its own changes and no others. If the commit fails (disk full), every unit of the batch gets
+the error, nothing is delivered, and the caches of the thread are cleared. If the rollback fails too, the connection to
+the database is replaced. If that fails as well, the writer is *broken*: every unit gets an error from then on, and
+``broken`` is called, so that the owner can end the process. Every unit gets an answer, whatever fails.
 
-Only one batch is on its way at a time: the next one begins when the loop has delivered the last one and looked at its
-sockets once. Senders that got their acks together then send together again, and are committed together.
+Only one batch is in progress at a time. The next one begins when the loop has delivered the last one and has polled its
+sockets once: clients that get their acks together send their next messages together, and those share a commit.
 """
 
 import asyncio
@@ -38,34 +38,34 @@ Done = Callable[[Any, BaseException | None], None]
 Job = tuple[Unit[Any], Done]
 
 MAX_BATCH: Final = 256
-"""Units in one commit: bounds the time that the first one of them waits."""
+"""Units in one commit; bounds the time that the first of them waits."""
 
 DELIVERY_WAIT: Final = 0.05
-"""Seconds that the next batch waits for the delivery of the last one: a loop that is busy must not stop the disk."""
+"""Seconds that the next batch waits for the delivery of the last one: a busy loop must not stop the disk."""
 
 LOG_INTERVAL: Final = 1.0
 """Seconds between two log lines about batches that fail: a full disk fails hundreds a second."""
 
 CLOSE_PATIENCE: Final = 8.0
-"""Seconds that the thread has to end. A disk that does not answer must not keep the process alive."""
+"""Seconds until ``close`` gives up on the thread: a disk that hangs must not keep the process alive."""
 
 FAULT: Final = "store"
-"""The name under which the writer reports that changes cannot be stored."""
+"""The fault that means: changes cannot be stored."""
 
 
 class Outcome(NamedTuple):
-    """What the loop is told of a committed (or failed) batch."""
+    """The report of a committed or failed batch to the loop."""
 
     entries: Sequence[Entry]
     results: Sequence[tuple[Done, Any, BaseException | None]]
 
 
 class Writer:
-    """Runs units in its own thread and reports each batch to the loop.
+    """Runs units in a thread of its own and reports each batch to the loop.
 
     Args:
         deliver: called on the loop with the entries of each commit, in log order, before any result is reported.
-        broken: called on the loop, once, with the reason why nothing can be stored any more.
+        broken: called on the loop, once, with the reason when the writer is broken.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Writer:
         self._connection, self._transaction = self._open()
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._batch: Sequence[Job] = ()  # what the thread is at
+        self._batch: Sequence[Job] = ()  # in progress in the thread
         self._busy_since: float | None = None
         self._delivered = threading.Event()
         self._delivered.set()
@@ -108,17 +108,17 @@ class Writer:
 
     @property
     def accepts(self) -> bool:
-        """Whether changes can be handed in: it is neither closed nor broken."""
+        """Whether changes can be posted: the writer is neither closed nor broken."""
         return not self._closed and self._failure is None
 
     @property
     def waiting(self) -> int:
-        """Changes that wait for their commit."""
+        """Number of changes that wait for their commit."""
         return self._jobs.qsize() + len(self._batch)
 
     @property
     def busy_for(self) -> float:
-        """Seconds since the thread began with the changes it is at; 0 if there are none."""
+        """Seconds since the batch in progress began; 0 if there is none."""
         since = self._busy_since
         return 0.0 if since is None else monotonic() - since
 
@@ -126,10 +126,10 @@ class Writer:
         """Queue a unit; ``done(result, error)`` is called on the loop when its batch is durable or has failed.
 
         Raises:
-            StoreError: the server is stopping, or nothing can be stored any more.
+            StoreError: the server is stopping, or the writer is broken.
         """
         if self._closed:
-            raise StoreError("the server is stopping")
+            raise StoreError("the server is stopping; send the change again when it is back")
         if self._failure is not None:
             raise self._failure
         self._jobs.put((unit, done))
@@ -150,10 +150,10 @@ class Writer:
         return await future
 
     async def close(self, patience: float = CLOSE_PATIENCE) -> None:
-        """Commit what waits, report it, and end the thread.
+        """Commit the waiting changes, report them, and end the thread.
 
         Args:
-            patience: seconds after which what the disk has not taken is given up.
+            patience: seconds after which changes that are not committed are given up, with an error to their callers.
         """
         if self._closed:
             return
@@ -164,7 +164,9 @@ class Writer:
         if self._thread.is_alive():
             self._given_up = True
             log.error("the disk does not answer; %d changes are given up", self.waiting)
-            failure = StoreError("the server is stopping and the disk does not answer; the change may be stored or not")
+            failure = StoreError(
+                "the server is stopping and the disk does not answer; the change may or may not be stored"
+            )
             self._report(Outcome((), [(done, None, failure) for _, done in (*self._batch, *self._take_waiting())]))
         else:
             self._connection.close()
@@ -196,7 +198,7 @@ class Writer:
                 return
 
     def _gather(self, job: Job | None) -> tuple[list[Job], bool]:
-        """Take what waits behind ``job``, up to a batch; return it, and whether the writer is to end after it."""
+        """Return ``job`` and the jobs queued behind it, up to a batch, and whether the thread ends after them."""
         batch: list[Job] = []
         while job is not None:
             batch.append(job)
@@ -209,15 +211,15 @@ class Writer:
         return batch, True
 
     def _commit(self, batch: list[Job]) -> Outcome:
-        """Run a batch in one transaction. Whatever fails, there is a result for each of its units."""
+        """Run a batch in one transaction; return a result for each of its units, whatever fails."""
         if self._failure is not None:
             return _failed(batch, self._failure)
         started = monotonic()
         try:
             outcome = self._attempt(batch)
-        except BaseException as error:  # noqa: BLE001 - every caller is told, and the thread goes on
+        except BaseException as error:  # noqa: BLE001 - every caller gets it, and the thread continues
             failure = self._recover(error, len(batch))
-            if self._closed:  # the disk was given its chance: a stopping server does not try each waiting change
+            if self._closed:  # the disk had its chance: a stopping server does not retry each waiting batch
                 batch += self._take_waiting()
                 self._jobs.put(None)
             return _failed(batch, failure)
@@ -237,38 +239,38 @@ class Writer:
                 results.append((done, transaction.attempt(unit), None))
             except BaseException as error:
                 if isinstance(error, sqlite3.Error) and not isinstance(error, UNIT_ERRORS):
-                    raise  # the disk, not the unit
-                if not isinstance(error, Exception):  # raised on the loop, it would end the program
+                    raise  # an error of the disk, not of the unit
+                if not isinstance(error, Exception):  # SystemExit on the loop would end the program
                     error = RuntimeError(f"a change ended with {error!r}")
                 results.append((done, None, error))
         return Outcome(transaction.commit(), results)
 
     def _recover(self, error: BaseException, size: int) -> StoreError:
-        """Undo a batch that failed, with a new connection if the old one cannot; return what its callers are told."""
+        """Undo a failed batch, with a new connection if the old one cannot; return the error for its callers."""
         self._counts.commit_failures += 1
-        if isinstance(error, HeadMovedError):  # which says all; where it was noticed is no help
+        if isinstance(error, HeadMovedError):  # its text says all; a traceback would not help
             return self._break_down(error)
         self._log_failure(error, size)
         failure = StoreError(f"the change could not be stored: {error}")
         self._health.fault(FAULT, str(failure))
         try:
             self._transaction.rollback()
-        except BaseException as stuck:  # noqa: BLE001 - the next step is to do without this connection
-            log.error("the rollback failed (%s); the database is opened anew", stuck)  # noqa: TRY400
+        except BaseException as stuck:  # noqa: BLE001 - the connection is replaced
+            log.error("the rollback failed (%s); the database is opened again", stuck)  # noqa: TRY400
             return self._reopen(failure)
         return failure
 
     def _reopen(self, failure: StoreError) -> StoreError:
-        """Make the connection anew; return what the callers of the failed batch are told."""
+        """Replace the connection; return the error for the callers of the failed batch."""
         head = self._transaction.expected_head
         try:
-            self._connection.close()  # undoes what is not committed
+            self._connection.close()  # SQLite rolls back what is not committed
         except sqlite3.Error as error:
             log.warning("the old connection to the database was not closed: %s", error)
         try:
             self._connection, self._transaction = self._open()
-        except Exception as error:  # noqa: BLE001 - told to every caller, and to the owner
-            return self._break_down(StoreError(f"the database cannot be opened any more: {error}; restart the server"))
+        except Exception as error:  # noqa: BLE001 - every caller and the owner get it
+            return self._break_down(StoreError(f"the database cannot be opened again: {error}; restart the server"))
         self._transaction.expected_head = head
         return failure
 
@@ -289,7 +291,7 @@ class Writer:
         self._logged_at, self._unlogged = now, 0
 
     def _take_waiting(self) -> list[Job]:
-        """Empty the queue."""
+        """Empty the queue; return its jobs."""
         waiting = []
         with contextlib.suppress(queue.Empty):
             while True:
@@ -315,7 +317,8 @@ class Writer:
                 done(result, error)
             except Exception:
                 log.exception("a result could not be reported")
-        self._loop.call_soon(self._loop.call_soon, self._delivered.set)  # after one look at the sockets
+        # Twice, so that the loop polls its sockets once in between.
+        self._loop.call_soon(self._loop.call_soon, self._delivered.set)
 
 
 def _failed(batch: Sequence[Job], failure: StoreError) -> Outcome:
