@@ -1,4 +1,4 @@
 """The RTM client: ``RTMClient`` for asyncio, ``BlockingRTMClient`` for everything else, one implementation.
 
-The public names are exported by ``tautwire``; modules here are rooms of the house, not an interface.
+The public names are exported by ``tautwire``; the modules here are internal.
 """

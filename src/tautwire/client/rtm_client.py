@@ -445,7 +445,7 @@ class RTMClient(LifecycleHooks):
         await self.send(PresenceQuery(users(ids)))
 
     async def presence_sub(self, ids: Iterable[str]) -> None:
-        """Replace the list of users whose presence changes we are told, on this connection and every later one.
+        """Replace the list of users whose presence changes are sent to us, on this connection and every later one.
 
         Returns at once, also while there is no connection.
 

@@ -89,7 +89,7 @@ def _is_default(handler: object) -> bool:
 
 @contextmanager
 def waking(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    """While this lasts, every signal wakes the loop, if it runs in the main thread and nobody else has seen to that."""
+    """While this lasts, every signal wakes the loop, if it runs in the main thread and no other code arranged it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -108,7 +108,7 @@ def waking(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
         finally:
             loop.remove_reader(reader)
             now = _wake_through(-1)
-            if now != writer.fileno():  # somebody's that came later
+            if now != writer.fileno():  # another one's that came later
                 _wake_through(now)
 
 

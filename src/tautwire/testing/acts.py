@@ -11,7 +11,7 @@ PRESENCES: Final = ("active", "away")
 
 
 class Acts:
-    """Does things as somebody, through the server's doors; on the server's loop."""
+    """Acts as a person, through the server's doors; on the server's loop."""
 
     def __init__(self, doors: Doors, names: Names) -> None:
         self._doors = doors
@@ -69,7 +69,7 @@ class Acts:
         await self._doors.call(name, "conversations.leave", channel=self._names.channel_id(channel))
 
     async def type(self, name: str, channel: str, thread_ts: str | None) -> None:
-        """Show that somebody types."""
+        """Show that a person types."""
         await self._doors.type(name, self._names.channel_id(channel), thread_ts)
 
     async def set_presence(self, name: str, presence: str) -> None:

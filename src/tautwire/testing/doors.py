@@ -1,4 +1,4 @@
-"""Acting as somebody through the server's own doors: the Web API, and an RTM connection for what only RTM has.
+"""Acting as a person through the server's own doors: the Web API, and an RTM connection for what only RTM has.
 
 People reach the server beside the front, so faults hit bots only, and the records of the front are of bots only.
 """
@@ -47,7 +47,7 @@ class Doors:
         self._dialling = asyncio.Lock()
 
     async def call(self, who: str, method: str, **arguments: str | bool | None) -> dict[str, Any]:
-        """Call a method as somebody, wait where the server says that it was too fast, and return the answer.
+        """Call a method as a person, wait where the server says that it was too fast, and return the answer.
 
         Raises:
             CallRefused: the answer is not ok.
@@ -68,7 +68,7 @@ class Doors:
         return answer
 
     async def stay_online(self, who: str) -> None:
-        """Open an RTM connection as somebody, which stays open."""
+        """Open an RTM connection as a person, which stays open."""
         async with self._dialling:
             if who not in self._online:
                 client = self._client(who)
@@ -76,7 +76,7 @@ class Doors:
                 await client.connect()
 
     async def type(self, who: str, channel: str, thread_ts: str | None) -> None:
-        """Show that somebody types; the server has it when this returns."""
+        """Show that a person types; the server has it when this returns."""
         client = self._online.get(who)
         if client is not None:
             await client.typing(channel, thread_ts=thread_ts)

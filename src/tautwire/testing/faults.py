@@ -87,7 +87,7 @@ class Faults:
         self._add(Rule(method, times, -1, delay=seconds))
 
     def refuse_connections(self, refuse: bool = True) -> None:
-        """Let nobody listen on the port any more, or listen again. Sockets that are open stay."""
+        """Close the port for new connections, or open it again. Sockets that are open stay."""
         asyncio.run_coroutine_threadsafe(self._listen(not refuse), self._loop).result()
 
     # -- opening RTM connections ----------------------------------------------------------------------------

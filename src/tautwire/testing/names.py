@@ -58,7 +58,7 @@ class Names:
         return frozenset(self._users[name] for token, name in self.by_token.items() if token.startswith("xoxb-"))
 
     def learn(self, event: dict[str, Any]) -> None:
-        """Learn of the channel or direct message that an event announces."""
+        """Note the channel or direct message that an event announces."""
         channel = event.get("channel")
         if not isinstance(channel, dict):
             return
@@ -84,7 +84,7 @@ class Names:
             raise UnknownName(f"there is no person or bot {name!r}; there are {_listed(self._users)}") from None
 
     def token(self, name: str) -> str:
-        """Return the token of a person or a bot; raise ``UnknownName`` if there is none of that name."""
+        """Return the token of a person or a bot; raise ``UnknownName`` if the name is unknown."""
         self.user_id(name)
         return self._tokens[name.removeprefix("@")]
 

@@ -134,7 +134,7 @@ class Waits:
         return fits(text, it.text) or (isinstance(text, str) and self._names.read(it.text) == text)
 
     def _id_of(self, name: str) -> str | None:
-        """Return the id of ``#channel`` or ``@user``, None if there is none of that name."""
+        """Return the id of ``#channel`` or ``@user``, None if the name is unknown."""
         try:
             return self._names.channel_id(name) if name.startswith("#") else self._names.user_id(name)
         except UnknownName:

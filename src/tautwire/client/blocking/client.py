@@ -287,7 +287,7 @@ class BlockingRTMClient(LifecycleHooks):
 
         Raises:
             RuntimeError: this thread or process cannot wait for it.
-            ClientClosed: it is too late.
+            ClientClosed: the client was closed.
         """
         if self._background is None:
             with self._lock:

@@ -87,7 +87,7 @@ async def ask(web: AsyncWebClient, position: str | None, within: float) -> Conne
     """
     try:
         async with asyncio.timeout(within):
-            # POST, since aiohttp makes a GET twice when the first one is dropped, which nobody paid for
+            # POST, since aiohttp repeats a GET that is dropped, past the budget of attempts
             response = await web.api_call("rtm.connect", http_verb="POST", params=_arguments(position))
             return _answer(response.data, _clock_ahead(response), is_secure=web.base_url.startswith("https:"))
     except SlackApiError as error:
@@ -150,7 +150,7 @@ def _address(url: str, *, is_secure: bool) -> str:
     if is_secure and parts.scheme != "wss":
         raise ConnectError(
             "rtm.connect was called by https, but its address begins with ws:// instead of wss://: the ticket would go "
-            "unencrypted; behind a proxy that takes TLS off, the server has to be told so"
+            "unencrypted; behind a proxy that takes TLS off, say so in the server's settings"
         )
     return url
 

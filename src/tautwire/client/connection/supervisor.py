@@ -10,6 +10,15 @@ One task does the work. The state that users see follows from what there is:
     FAILED      none        there is none, since rtm.connect was refused for good: ``failure``
     CLOSED      none        there is none, and will never be one
 
+How things end:
+
+    stop       the client has no connection any more; connect() makes another    awaited, takes about a second
+    close      the same, for good                                                awaited
+    leave      one connection begins to end, with a Close frame                  not awaited
+    retire     an old connection delivers what is on its way, then leaves        not awaited
+    ended      reported by a connection when it is over
+    closed     reported by a connection when its socket is gone as well
+
 No state lasts by accident: CONNECTING is bounded by the timeouts of rtm.connect, dial and hello, READY by the silence
 limit, WAITING by the governor. A successor is made before the old connection is given up, if there is time: then the
 state stays READY. ``client/rtm_client`` owns the supervisor and decides what connections carry.
@@ -62,13 +71,13 @@ class Supervisor:
         self._settings = settings
         self._governor: Governor | None = None
         self._task: asyncio.Task[None] | None = None
-        """Who is at work, None while nobody is."""
+        """The task that keeps the connection up, or None."""
         self._tasks: set[asyncio.Task[None]] = set()
-        """Who is at work, and who is about to end since it was told to."""
+        """That task, and those that are about to end."""
         self._is_closed = False
         self._is_attempting = False
         self._keeps_trying = False
-        """Whether the task goes on by itself after a connection was lost or did not come about."""
+        """Whether the task goes on by itself after a connection was lost or an attempt failed."""
         self._at_once = True
         """Whether the user asked for the next attempt: then it is made without jitter, and in any case."""
         self._due: float | None = None
@@ -86,18 +95,18 @@ class Supervisor:
         return self.connection is None and self._task is not None
 
     def check_loop(self) -> None:
-        """See that the caller runs on the loop of what there is; raises as ``guard.check_loop``."""
+        """Check that the caller runs on the loop of the connection; raises as ``guard.check_loop``."""
         if self._task is not None:
             check_loop(self._task.get_loop())
 
     # -- what users want ------------------------------------------------------------------------------------
 
     async def connect(self) -> Connection:
-        """Return the live connection, after one attempt to make one if nobody is at it already.
+        """Return the live connection, after one attempt to make one if none is under way.
 
         Raises:
-            ConnectError: the attempt came to nothing.
-            ClientClosed: it is too late.
+            ConnectError: the attempt failed.
+            ClientClosed: the client was closed.
         """
         if self.connection is not None:
             return self.connection
@@ -106,7 +115,7 @@ class Supervisor:
             return await self._next()
         except asyncio.CancelledError:
             if self.is_between_connections and not (self._waiters or self._runs or self._keeps_trying):
-                await self.stop()  # nobody else wants it
+                await self.stop()  # no other call wants it
             raise
 
     async def run(self) -> None:
@@ -116,7 +125,7 @@ class Supervisor:
             ConnectRefused: there is no use in trying.
             ConnectError: there was no first connection, and nothing is to be repeated.
             NotConnected: the task that keeps the connection was cancelled from outside.
-            ClientClosed: it is too late.
+            ClientClosed: the client was closed.
         """
         self._begin()
         self._keeps_trying = self._keeps_trying or self._settings.auto_reconnect
@@ -143,7 +152,7 @@ class Supervisor:
         Raises:
             NotConnected: there is none and none is being made.
             ConnectRefused: that is why.
-            ClientClosed: it is too late.
+            ClientClosed: the client was closed.
         """
         if self.connection is not None:
             return self.connection
@@ -181,7 +190,7 @@ class Supervisor:
     def connection_opened(self, connection: Connection) -> None:
         """Make the connection the one that counts."""
         if self._task is None:  # stop() was called while the hello was on its way
-            connection.hold()  # nobody is to hear it
+            connection.hold()  # its events go nowhere
             connection.leave(_BY_US, Cause.STOPPED)
             return
         if self._governor is not None:
@@ -248,7 +257,7 @@ class Supervisor:
     # -- the work -------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        """See that somebody is at work."""
+        """Start the task if there is none."""
         if self._is_closed:
             raise ClientClosed
         if self._task is None:
@@ -280,7 +289,7 @@ class Supervisor:
         while True:
             try:
                 return await self._work(governor)
-            except Exception as defect:  # noqa: BLE001 (never silent, and nobody is left waiting)
+            except Exception as defect:  # noqa: BLE001 (never silent, and no call is left waiting)
                 LOG.error("a defect in what keeps the connection", exc_info=defect)
                 if self.connection is None and not self._keeps_trying:
                     return ConnectError(f"a defect of the client: {type(defect).__name__}")
@@ -356,7 +365,7 @@ class Supervisor:
         if delay > 0:
             self._show()
             await asyncio.sleep(delay)
-        while not governor.attempted(self._now()):  # another client of the token was quicker, or was told to wait
+        while not governor.attempted(self._now()):  # another client of the token was quicker, or has to wait
             delay = governor.delay(self._now(), 0.0)
             if delay > 1:
                 LOG.info("next attempt to connect in %.1f s, after another client's", delay)
@@ -387,7 +396,7 @@ class Supervisor:
     # -- the end --------------------------------------------------------------------------------------------
 
     def _rest(self, error: Exception, outcome: Exception | None = None) -> None:
-        """Tell that nobody is at work any more; what those who are told do next, such as connect(), begins anew.
+        """End all calls that wait, since the task has ended. What they do next, such as connect(), begins anew.
 
         Args:
             error: what those get who wait for a connection.
@@ -443,7 +452,7 @@ class Supervisor:
 
 
 async def _wind_up(connections: Iterable[Connection], tasks: Iterable["asyncio.Task[None]"]) -> None:
-    """Wait until nothing is left of connections and of tasks that were told to end."""
+    """Wait until nothing is left of connections and of tasks that end."""
     await asyncio.gather(*(each.close(_BY_US, Cause.STOPPED) for each in connections))
     if tasks:
         await asyncio.wait(tasks)

@@ -118,7 +118,7 @@ class Duplicates:
             self.is_remembering = True
 
     def release(self) -> None:
-        """The attempt to make a successor came to nothing."""
+        """Called when the attempt to make a successor failed."""
         self._is_held = False
         if not self._positions:
             self._forget()

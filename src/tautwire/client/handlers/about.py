@@ -19,7 +19,7 @@ def user_of(event: Event) -> str | None:
 
 
 def is_from_bot(event: Event) -> bool:
-    """Tell whether a program spoke: the message has a ``bot_id``, or is the service's own."""
+    """Return whether a program spoke: the message has a ``bot_id``, or is the service's own."""
     bot = getattr(event, "bot_id", None) or getattr(_inner(event), "bot_id", None)
     return bool(bot) or user_of(event) == _SLACKBOT
 

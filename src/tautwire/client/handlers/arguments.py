@@ -73,7 +73,7 @@ class Arguments:
         self._read(call)
 
     def check(self) -> None:
-        """See that the client is of the class the handler asks for, if there is one yet.
+        """Check that the client is of the class the handler asks for, if there is one yet.
 
         Raises:
             ConfigError: it is not.
@@ -188,7 +188,7 @@ class Arguments:
     def _is_for_match(
         self, parameter: Parameter, annotation: object, positional: list[Parameter], annotations: dict[str, object]
     ) -> bool:
-        """Tell whether this is the second parameter of a handler that takes event and match by their places."""
+        """Return whether this is the second parameter of a handler that takes event and match by their places."""
         return (
             self._hears
             and parameter in positional[1:2]

@@ -232,7 +232,7 @@ def _no_key(_item: object) -> None:
 
 
 def is_async(call: Callable[..., object]) -> bool:
-    """Tell whether a function is a coroutine function."""
+    """Return whether a function is a coroutine function."""
     return inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(getattr(call, "__call__", None))  # noqa: B004
 
 
@@ -245,7 +245,7 @@ def _limited(call: Callable[[T], Any], seconds: float) -> Callable[[T], Any]:
 
 
 def refuse_coroutine(result: object) -> None:
-    """Catch the plain function that hands out a coroutine: nobody would ever run it.
+    """Refuse what a plain function returned if it is a coroutine: it would never run.
 
     Raises:
         TypeError: this is one.

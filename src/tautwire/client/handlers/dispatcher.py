@@ -79,7 +79,7 @@ class _Entry(NamedTuple):
         return self.when is not None or self.text_filter is not None
 
     def is_for(self, event: Event) -> bool:
-        """Tell whether the kind of event is right."""
+        """Return whether the kind of event is right."""
         return any(each.matches(event) for each in self.targets)
 
     def item_for(self, event: Event, me: str) -> Any:
@@ -207,7 +207,7 @@ class Dispatcher(Decorators):
 
         It is called with the event, and with the match if it has a second parameter, or one annotated ``re.Match``;
         further parameters are filled as ``register`` says.
-        Heard is what others say (``MessageEvent``: no edits, no joins), never our own messages. A pattern is searched
+        Only other users' plain messages are matched (``MessageEvent``: no edits, no joins). A pattern is searched
         in the reader: one that takes long for some texts delays everything.
 
         Args:

@@ -1,14 +1,14 @@
 """One handler's queue as plain data: what waits, in which conversation, and what happens when it is too much.
 
-Each conversation with something to do has a mailbox. Whoever empties one (``client/handlers/queues``) takes its key
-from ``ready``, and puts it back, or drops the mailbox, when it is done; so two items of one conversation never run at
-once.
+Each conversation with something to do has a mailbox. A worker (``client/handlers/queues``) that empties one takes its
+key from ``ready``, and puts it back, or drops the mailbox, when it is done; so two items of one conversation never
+run at once.
 
 A queue is full when another item comes and ``limit`` items wait, or too many bytes: half of ``limit_bytes`` where
 nothing is dropped, all of them else. It stays full until it is half empty. While it is full,
 
 - ``"pause"`` still takes what comes, since it was read already, and asks the reader to stop (``client/backpressure``).
-  The other half of ``limit_bytes`` is room for what stands before a reply that somebody awaits; without that, a
+  The other half of ``limit_bytes`` is room for what comes before a reply that is awaited; without that, a
   handler that sends would wait for a reply behind the events that wait for the handler. With ``limit_bytes`` the queue
   is stuffed, and not even replies are read.
 - ``"drop_newest"`` and ``"drop_oldest"`` drop one item for each that is too many. The first is reported at once, the

@@ -33,7 +33,7 @@ class Predicate:
         self._holds: Callable[[Event, str], object] = lambda event, me: test(event)
 
     def __call__(self, event: Event, me: str = "") -> bool:
-        """Tell whether an event meets the condition; ``me`` is the user id of the client.
+        """Return whether an event meets the condition; ``me`` is the user id of the client.
 
         Raises:
             TypeError: the function returned something else than True or False, such as a coroutine.

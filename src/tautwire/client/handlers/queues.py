@@ -40,7 +40,7 @@ _IDLE_LIFE = 10.0
 """Seconds after which a thread without work ends."""
 
 _LAST_WAIT = 0.5
-"""Seconds given to cancelled tasks and to threads that were told to stop."""
+"""Seconds given to cancelled tasks and to threads that have to stop."""
 
 
 class HandlerQueue(Protocol[T_contra]):
@@ -64,7 +64,7 @@ class HandlerQueue(Protocol[T_contra]):
     async def close(self, grace: float, *, caller: object = None) -> bool:
         """Let waiting items finish for ``grace`` seconds, then end every worker; return False if one is stuck.
 
-        ``caller`` is the task or thread that wants it: a handler that closes its client is not waited for.
+        ``caller`` is the caller's task or thread: a handler that closes its client is not waited for.
         """
 
 
@@ -165,7 +165,7 @@ class TaskQueue(Mailbox[T]):
             while self._ready and not self._stopped:
                 key = self._ready.popleft()
                 box = self._boxes[key]
-                if self._ready and not self._is_waking:  # comes about as soon as a handler here has to wait
+                if self._ready and not self._is_waking:  # runs as soon as a handler here has to wait
                     self._is_waking = True
                     loop.call_soon(self._wake)
                 try:
@@ -209,7 +209,7 @@ class TaskQueue(Mailbox[T]):
 
 
 def _is_for(worker: "asyncio.Task[None] | None", error: BaseException) -> bool:
-    """Tell whether what came out of a handler is meant for the worker that awaits it: it was cancelled, or closed."""
+    """Return whether what came out of a handler is meant for the worker that awaits it: it was cancelled, or closed."""
     if isinstance(error, asyncio.CancelledError):
         return worker is None or bool(worker.cancelling())
     return isinstance(error, GeneratorExit) and _running() is not worker

@@ -70,7 +70,7 @@ class HandlerRegistry(AnyClient):
         return self.callbacks.errors.remove(handler)
 
     def add_close_handler(self, handler: Callable[[Closed], object]) -> Registration:
-        """Call ``handler`` with a ``Closed`` each time a connection ends, whoever ended it."""
+        """Call ``handler`` with a ``Closed`` each time a connection ends, from either side."""
         return _add(self.callbacks.closes, handler)
 
     def remove_close_handler(self, handler: Callable[[Closed], object]) -> bool:

@@ -36,7 +36,7 @@ class Target(NamedTuple):
     any_subtype: bool
 
     def matches(self, event: Event) -> bool:
-        """Tell whether this is the kind of an event."""
+        """Return whether this is the kind of an event."""
         if self.event_class is not None:
             return isinstance(event, self.event_class)
         if self.type is None:

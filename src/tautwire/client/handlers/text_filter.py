@@ -22,7 +22,7 @@ class TextFilter:
     """Whether the message has to address us: mention us somewhere, or be a direct message."""
 
     def listen(self, event: Event, me: str) -> re.Match[str] | None:
-        """Return the match if the handler wants the event: something that somebody else (not ``me``) said."""
+        """Return the match if the handler wants the event: a message of another user than ``me``."""
         if not isinstance(event, MessageEvent) or event.user == me:
             return None
         text = event.text or ""

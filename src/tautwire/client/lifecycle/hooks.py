@@ -107,7 +107,7 @@ class LifecycleHooks(HandlerRegistry):
 
 
 def _check(function: object, kind: str, count: int, what: str) -> None:
-    """See that a function can be called with so many arguments.
+    """Check that a function can be called with so many arguments.
 
     Raises:
         TypeError: it cannot.

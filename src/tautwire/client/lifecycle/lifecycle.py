@@ -145,7 +145,7 @@ class Lifecycle(Observer):
             self._starting = None
 
     def check_caller(self, caller: object) -> None:
-        """See that a task or thread can wait for a connection.
+        """Check that a task or thread can wait for a connection.
 
         Raises:
             RuntimeError: it runs an on_start handler.

@@ -71,7 +71,7 @@ def refused_by_proxy(status: int) -> str:
 
 
 def away_proxy(error: OSError) -> str:
-    """Say that nobody answers where the proxy should be."""
+    """Say that the proxy cannot be reached."""
     return f"the proxy cannot be reached: {str(error) or type(error).__name__}"
 
 

@@ -25,7 +25,7 @@ from tautwire.protocol.objects import Channel, User
 T = TypeVar("T", User, Channel)
 
 AT_ONCE: Final = 4
-"""Conversations whose members are read at once."""
+"""Maximum number of conversations whose members are read concurrently."""
 
 
 class Loader:
