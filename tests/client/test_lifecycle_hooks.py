@@ -21,7 +21,7 @@ from tautwire import (
     Resume,
     RTMClient,
 )
-from tautwire.client.lifecycle.steps import next_due
+from tautwire.client.lifecycle.jobs import next_due
 
 
 def noting(notes: list[Any], what: Any, *, is_async: bool) -> Callable[[], Any]:

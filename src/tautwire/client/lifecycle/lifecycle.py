@@ -16,7 +16,8 @@ from tautwire.client.errors import ClientClosed, ConnectError, ConnectRefused
 from tautwire.client.guard import unless_hurried
 from tautwire.client.handlers.binding import Binding
 from tautwire.client.handlers.callbacks import Callbacks, HandlerList
-from tautwire.client.lifecycle.steps import Function, Job, Step
+from tautwire.client.lifecycle.jobs import Job
+from tautwire.client.lifecycle.steps import Function, Step
 from tautwire.client.log import LOG
 from tautwire.client.metrics import Metrics
 from tautwire.client.notices import ClientState, Ready

@@ -1,12 +1,10 @@
-"""A user's function without arguments: run as a handler is, but its end is awaited. And jobs, which run one again and
-again.
+"""A user's function without arguments: run as a handler is, but its end is awaited.
 
 A coroutine function runs on the loop, a plain one in a thread. ``client/lifecycle/lifecycle`` says when.
 """
 
 import asyncio
 import inspect
-import math
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -100,49 +98,6 @@ class Step:
         """Report what the function raised, and only then end the wait: a client that closes would miss the report."""
         self._report(error, None, binding)
         _settle_from_thread(done, None)
-
-
-class Job:
-    """A function that runs every so often, one run after the other.
-
-    Args:
-        step: the function.
-        seconds: from the beginning of one run to the beginning of the next.
-        at_once: whether the first run begins at once instead of after ``seconds``.
-    """
-
-    def __init__(self, step: Step, seconds: float, *, at_once: bool) -> None:
-        self.step = step
-        self._seconds = seconds
-        self._at_once = at_once
-        self._task: asyncio.Task[None] | None = None
-
-    def begin(self) -> None:
-        """Begin to run it. Called on the loop, once."""
-        self._task = asyncio.get_running_loop().create_task(self._keep())
-
-    def end(self) -> "asyncio.Task[None] | None":
-        """Begin no other run; return the task that ends. A run that is under way goes on."""
-        if self._task is not None:
-            self._task.cancel()
-        return self._task
-
-    async def _keep(self) -> None:
-        loop = asyncio.get_running_loop()
-        due = loop.time() + (0.0 if self._at_once else self._seconds)
-        while True:
-            await asyncio.sleep(due - loop.time())
-            await self.step.run()
-            due = next_due(due, self._seconds, loop.time())
-
-
-def next_due(due: float, seconds: float, now: float) -> float:
-    """Return when a job runs next that was due at a time and is over now.
-
-    All runs are due at multiples of ``seconds`` after the first one, so they do not drift. Those that came due while
-    a run was under way are left out, so they do not pile up.
-    """
-    return due + seconds * max(1, math.ceil((now - due) / seconds))
 
 
 def _is_async(function: object) -> bool:
