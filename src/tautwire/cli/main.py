@@ -1,4 +1,4 @@
-"""The command line: one command, a module for each sub-command."""
+"""The command line: a module for each sub-command."""
 
 from importlib.metadata import version as version_of
 
