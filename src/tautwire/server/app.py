@@ -274,6 +274,10 @@ class _Parts:
         await writer.close(max(MIN_WRITER_PATIENCE, self._stop_by - monotonic()))
 
     def _deliver(self, entries: Sequence[Entry]) -> None:
+        """Deliver the entries of a commit on this node.
+
+        All of it happens in one turn of the loop, so a connection that opens finds tail and hub at the same position.
+        """
         self._tail.extend(entries)
         self._hub.deliver(entries)
         for observer in self._observers:
