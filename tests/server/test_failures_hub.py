@@ -40,7 +40,7 @@ STEPS: list[tuple[object, str]] = [
     *((RtmConnection, name) for name in ("flush", "send", "_receive", "_end", "_peer_closed", "ping")),
     *((Door, name) for name in ("opened", "carry_out", "ended", "closed", "_go_live", "_queue", "_look_after")),
     *((Commands, name) for name in ("_post", "_reply", "_type")),
-    *((Presence, name) for name in ("touch", "subscribe", "unsubscribe", "answer", "disconnected", "_tell_change")),
+    *((Presence, name) for name in ("touch", "subscribe", "unsubscribe", "answer", "disconnected", "_emit_change")),
     *((Replays, name) for name in ("take",)),
     *((ServerSession, name) for name in ("welcome", "receive", "acknowledge", "reject", "fail", "close")),
     *((SharedFrames, name) for name in ("of",)),

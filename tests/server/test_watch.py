@@ -202,7 +202,7 @@ async def test_a_look_that_raises_is_logged_once_and_costs_only_itself(
         async with asyncio.timeout(PATIENCE):
             while looks < 3:  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.01)
-    assert caplog.text.count("a look at the server failed") == 1
+    assert caplog.text.count("a check of the server failed") == 1
     await wait_for_faults(scene)
     caplog.clear()
 

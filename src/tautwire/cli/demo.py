@@ -1,7 +1,7 @@
-"""``tautwire demo``: the main job in a few seconds, with every frame shown.
+"""``tautwire demo``: a conversation over RTM in a few seconds, with every frame printed.
 
-A real server on a data directory of its own, a bot and a person connected to it by real sockets. What is printed is
-what went over the wire; only the ping and position frames, which say nothing new, are left out.
+The server is real and has a data directory of its own; a bot and a person connect by real sockets. The printed frames
+are those on the wire, without pongs and positions, which add nothing to the story.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ async def _demo(directory: Path) -> None:
             await _talk(bot, alice, channel)
             typer.echo("\nThe server stops:")
             await server.stop()
-            await bot.hears('"type":"goodbye"')
+            await bot.receives('"type":"goodbye"')
             await bot.client.close()
         finally:
             await server.stop()
@@ -55,53 +55,53 @@ async def _demo(directory: Path) -> None:
 async def _talk(bot: "Speaker", alice: "Speaker", channel: ChannelId) -> None:
     typer.echo("A bot connects and subscribes to alice's presence:")
     await bot.client.connect()
-    await bot.hears('"type":"hello"')
+    await bot.receives('"type":"hello"')
     await bot.send(PresenceSub([await _user_id(alice)]))
-    await bot.hears('"type":"presence_change"')
+    await bot.receives('"type":"presence_change"')
 
     typer.echo("\nalice connects, types, and says something:")
     await alice.client.connect()
-    await alice.hears('"type":"hello"')
-    await bot.hears('"type":"presence_change"')
+    await alice.receives('"type":"hello"')
+    await bot.receives('"type":"presence_change"')
     await alice.send(Typing(channel))
-    await bot.hears('"type":"user_typing"')
+    await bot.receives('"type":"user_typing"')
     await alice.send(Message(channel, "relaybot, is it deployed?", id=1))
-    await bot.hears('"type":"message"')
-    await alice.hears('"reply_to":1')
+    await bot.receives('"type":"message"')
+    await alice.receives('"reply_to":1')
 
     typer.echo("\nThe bot answers; when its ack comes, the message is on disk:")
     await bot.send(Message(channel, f"<@{await _user_id(alice)}> it is: https://example.test/build/42", id=1))
-    await alice.hears('"type":"message"')
-    await bot.hears('"reply_to":1')
+    await alice.receives('"type":"message"')
+    await bot.receives('"reply_to":1')
 
     typer.echo("\nalice sets herself away and leaves:")
     await alice.client.web.users_setPresence(presence="away")
-    await bot.hears('"type":"presence_change"')
-    await alice.hears('"type":"manual_presence_change"')
+    await bot.receives('"type":"presence_change"')
+    await alice.receives('"type":"manual_presence_change"')
     await alice.client.close()
 
 
 class Speaker:
-    """Somebody in the demo: a client whose frames are printed."""
+    """A participant of the demo: a client whose frames are printed."""
 
     def __init__(self, name: str, token: str | None, api_url: str) -> None:
         self.name = name
         self.client = RTMClient(token, api_url, auto_reconnect=False)
-        self.client.add_message_handler(self._heard)
+        self.client.add_message_handler(self._received)
         self._frames: asyncio.Queue[str] = asyncio.Queue()
 
     async def send(self, frame: Message | Typing | PresenceSub) -> None:
-        """Show a frame and send it."""
+        """Print a frame and send it."""
         self._print(">", frame.to_json())
         await self.client.send(frame)
 
-    async def hears(self, mark: str) -> None:
-        """Wait until a frame with this piece of text was heard and shown."""
+    async def receives(self, mark: str) -> None:
+        """Wait until a frame with this text has arrived and was printed."""
         async with asyncio.timeout(PATIENCE):
             while mark not in await self._frames.get():
                 pass
 
-    async def _heard(self, text: str) -> None:
+    async def _received(self, text: str) -> None:
         if not any(mark in text for mark in QUIET):
             self._print("<", text)
             self._frames.put_nowait(text)

@@ -1,4 +1,7 @@
-"""What a command prints to stderr: one line for each record, as text or as JSON, with the secrets masked."""
+"""The log of a command on stderr: a line for each record, as text or JSON, with masked secrets.
+
+Masking happens in the formatters: records of libraries and tracebacks pass through them as well.
+"""
 
 import json
 import logging
@@ -10,7 +13,7 @@ from tautwire.protocol.tokens import redact
 
 
 class LogLevel(StrEnum):
-    """How much is logged."""
+    """The least severe level that is logged."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -19,7 +22,7 @@ class LogLevel(StrEnum):
 
 
 class LogFormat(StrEnum):
-    """How a record is written."""
+    """The form of a line."""
 
     TEXT = "text"
     JSON = "json"
@@ -30,7 +33,7 @@ class _Text(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, and behind it the traceback if there is one; secrets are masked in both."""
+        """Return the line and the traceback, if there is one, with masked secrets."""
         return redact(super().format(record))
 
 
@@ -55,7 +58,7 @@ class _Json(logging.Formatter):
 
 
 def set_up_logging(level: LogLevel, form: LogFormat) -> None:
-    """Send records of this level and above to stderr. Records of libraries are masked like our own."""
+    """Write records of this level and above to stderr, those of libraries too."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if form is LogFormat.JSON else _Text())
     root = logging.getLogger()

@@ -1,4 +1,4 @@
-"""The event loop of the command's programs."""
+"""The event loop of the commands."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run a program, on uvloop where there is one; return what it returns."""
+    """Run a coroutine, on uvloop if it is installed; return its result."""
     try:
         import uvloop
     except ImportError:

@@ -26,18 +26,18 @@ log = logging.getLogger("tautwire.server")
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 GC_THRESHOLD: Final = 100_000
-"""New objects after which the collector looks at the young ones; Python's default is some hundred."""
+"""New objects after which the garbage collector runs; Python's default is several hundred."""
 
 
 class Switch(StrEnum):
-    """on or off."""
+    """A setting that is on or off."""
 
     ON = "on"
     OFF = "off"
 
 
 class Metrics(StrEnum):
-    """Who gets the metrics."""
+    """The callers that may read the metrics."""
 
     LOCAL = "local"
     PUBLIC = "public"
@@ -47,14 +47,14 @@ class Metrics(StrEnum):
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = LOOPBACK,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8065,
-    data: Annotated[Path, typer.Option(help="Data directory; made if missing.")] = Path("tautwire-data"),
+    data: Annotated[Path, typer.Option(help="Data directory; created if missing.")] = Path("tautwire-data"),
     new: Annotated[
         bool, typer.Option("--new", help="Begin a new workspace although the database of an old one is missing.")
     ] = False,
     seed: Annotated[Path | None, typer.Option(help="YAML file of people, bots and channels to add.")] = None,
     public_url: Annotated[
         str | None,
-        typer.Option(help="URL by which callers reach the server, for RTM URLs; default: the host they have called."),
+        typer.Option(help="URL by which callers reach the server, for RTM URLs; default: the host of each call."),
     ] = None,
     forwarded_allow_ips: Annotated[
         str | None,
@@ -64,17 +64,18 @@ def serve(
         ),
     ] = None,
     max_connections: Annotated[
-        int | None, typer.Option(min=1, help="Connections in all; default: what the limit of open files allows.")
+        int | None,
+        typer.Option(min=1, help="Maximum number of connections; default: what the limit of open files allows."),
     ] = None,
     max_connections_per_address: Annotated[
-        int | None, typer.Option(min=1, help="Connections of one address; default: half of all.")
+        int | None, typer.Option(min=1, help="Maximum number of connections of one address; default: half of all.")
     ] = None,
     rate_limits: Annotated[
-        Switch, typer.Option(help="Whether calls and messages that come too fast are refused.")
+        Switch, typer.Option(help="Whether calls and frames that come too fast are refused.")
     ] = Switch.ON,
-    log_keep: Annotated[float, typer.Option(help="Days for which events are kept for clients that resume.")] = 7.0,
+    log_keep: Annotated[float, typer.Option(help="Days that events are kept for clients that come back.")] = 7.0,
     metrics: Annotated[
-        Metrics, typer.Option(help="Which callers may read /metrics: those on the same machine, all, or none.")
+        Metrics, typer.Option(help="The callers that may read /metrics: on the same machine, all, none.")
     ] = Metrics.LOCAL,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line about the workspace first.")] = False,
     log_level: Annotated[LogLevel, typer.Option(help="What goes to stderr.")] = LogLevel.INFO,
@@ -85,7 +86,7 @@ def serve(
 ) -> None:
     """Serve a workspace over RTM and the Web API until SIGINT or SIGTERM."""
     set_up_logging(log_level, log_format)
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # else anybody's broken form is a warning
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # else any malformed form of a caller is a warning
     raise_descriptor_limit()
     try:
         settings = Settings(
@@ -104,12 +105,12 @@ def serve(
 
 
 async def _serve(settings: Settings, *, as_json: bool) -> StoreError | None:
-    """Serve until a signal comes or nothing can be stored any more; return why, then."""
+    """Serve until a signal comes or the store is broken; return the reason if it is broken."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def end() -> None:
-        """Stop in order; a second signal does what it does to any process, even if this one hangs."""
+        """Begin an orderly stop; a second signal has its default effect, so a process that hangs can be ended."""
         for number in SIGNALS:
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_DFL)
@@ -130,10 +131,10 @@ async def _serve(settings: Settings, *, as_json: bool) -> StoreError | None:
 
 
 def _tune_collector() -> None:
-    """Look for garbage less often, and not in what is there to stay.
+    """Run the garbage collector less often, and not over the objects of the start.
 
-    A connection leaves no cyclic garbage (tests/server/test_front.py), so that the collector would only walk over all
-    live connections again and again while more of them come.
+    A connection leaves no cyclic garbage (tests/server/test_front.py). With the default the collector would walk over
+    all live connections again and again while new ones arrive, and find nothing.
     """
     gc.collect()
     gc.freeze()
@@ -141,7 +142,7 @@ def _tune_collector() -> None:
 
 
 def _describe(directory: Directory, settings: Settings) -> str:
-    """Return what a person wants to know; tokens stay in their file."""
+    """Return the address and the names of a workspace for people; tokens stay in their file."""
     tokens = settings.data / "tokens.json"
     lines = [
         f"Workspace {directory.team['name']} ({directory.team['id']}) is served. Ctrl-C stops it.",

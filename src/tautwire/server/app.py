@@ -1,6 +1,6 @@
-"""The composition root: settings in, a running server out. Only this module names concrete parts.
+"""The composition root: it builds a running server from settings. Only this module knows all concrete parts.
 
-``Server`` is used by the CLI, by tests in the same process, and by whoever embeds a workspace::
+The command line, tests in the same process and programs that embed a workspace use ``Server``::
 
     async with Server(Settings(data=path, port=0)) as server:
         print(server.api_url, server.directory)
@@ -57,21 +57,22 @@ FAMILIES: Final = (api, auth, bots, chat, conversations, reactions, rtm, users)
 Observer = Callable[[Sequence[Entry]], None]
 
 SWEEP_INTERVAL: Final = 1.0
+"""Seconds between two sweeps of connections, presence and positions."""
 
 STOP_PATIENCE: Final = 7.0
-"""Seconds that all of a stop may take if the disk does not answer: a supervisor kills what takes ten."""
+"""Seconds of a stop if the disk does not answer: supervisors kill a process after ten."""
 MIN_WRITER_PATIENCE: Final = 1.0
-"""What the disk gets of them at least, however long the goodbyes took."""
+"""Seconds of these that the writer gets at least, however long the connections took to close."""
 
 
 class Server:
-    """A workspace that is being served, from ``start`` to ``stop``.
+    """Serves a workspace from ``start`` to ``stop``.
 
     It installs no signal handlers and no log handlers.
 
     Args:
-        clock: for tests that turn time.
-        sample: what an empty data directory gets when the settings name no seed file.
+        clock: the source of time; tests pass one that they can move.
+        sample: the content of an empty data directory if the settings name no seed file.
     """
 
     def __init__(self, settings: Settings, *, clock: Clock | None = None, sample: Seed = SAMPLE) -> None:
@@ -91,18 +92,18 @@ class Server:
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """The port on which the server listens."""
         return self._running.port
 
     @property
     def api_url(self) -> str:
-        """The base URL of the Web API, with a slash at the end as SDKs want it."""
+        """The base URL of the Web API, with a slash at the end, as SDKs expect."""
         host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
         return f"http://{host}:{self.port}/api/"
 
     @property
     def health(self) -> Health:
-        """What is wrong with the server now."""
+        """The present faults of the server."""
         return self._running.health
 
     @property
@@ -111,24 +112,24 @@ class Server:
         return self._running.workspace
 
     async def directory(self) -> Directory:
-        """Return who is in the workspace, with the tokens of seeded users."""
+        """Return the users and channels of the workspace, with the tokens of seeded users."""
         tokens = TokenFile(self.settings.data).read()
         return await self.workspace.reader.read(lambda query: read_directory(query, self.api_url, tokens))
 
     def observe(self, observer: Observer) -> None:
-        """Call ``observer`` on the loop with the log entries of each commit, after they were handed to connections."""
+        """Call ``observer`` on the loop with the log entries of each commit, after connections have them queued."""
         self._observers.append(observer)
 
     async def start(self) -> None:
         """Open the data directory, seed it, and listen.
 
         Raises:
-            StoreError: the directory is in use or of a newer version.
-            SeedError: the seed file is wrong.
-            ConfigError: the address cannot be used.
+            StoreError: the directory is in use, damaged, or of a newer version.
+            SeedError: the seed file is not valid.
+            ConfigError: the address or another setting cannot be used.
         """
         if self._parts is not None:
-            raise ConfigError("the server is running already")
+            raise ConfigError("the server is running: call stop() before start()")
         self._failure = asyncio.get_running_loop().create_future()
         parts = _Parts(self.settings, self._clock, self._sample, self._observers, self._break_down)
         try:
@@ -140,7 +141,7 @@ class Server:
         log.info("tautwire %s serves %s on %s", version("tautwire"), self.settings.data.resolve(), self.api_url)
 
     async def stop(self) -> None:
-        """Say goodbye to everybody, finish what was begun, and close; harmless if it is not running."""
+        """Send goodbye to the clients, finish requests and changes in progress, and close; no effect if not running."""
         parts, self._parts = self._parts, None
         if parts is not None:
             began = monotonic()
@@ -148,7 +149,7 @@ class Server:
             log.info("stopped after %.1f s", monotonic() - began)
 
     async def broken(self) -> StoreError:
-        """Wait until nothing can be stored any more; return why. Then stop the server and end the process.
+        """Wait until the store is broken for good; return the reason. The caller then stops the server.
 
         Raises:
             ConfigError: the server was never started.
@@ -169,7 +170,7 @@ class Server:
 
 
 class _Parts:
-    """The parts of one run, in the order in which they are made; ``stop`` takes them down in reverse."""
+    """The parts of one run. ``start`` builds them in order, ``stop`` closes them in reverse order."""
 
     def __init__(
         self,
@@ -215,7 +216,7 @@ class _Parts:
         if seed is not None or is_new:
 
             def fill(tx: Transaction) -> None:
-                # The file first: a token whose hash was stored and that stands nowhere else would be lost.
+                # The file first: after a crash in between, a token of which only the hash is stored would be lost.
                 planted = plant(tx, seed or self._sample, "seed" if seed else "sample")
                 if planted:
                     tokens.add(planted)
@@ -273,17 +274,24 @@ class _Parts:
         await writer.close(max(MIN_WRITER_PATIENCE, self._stop_by - monotonic()))
 
     def _deliver(self, entries: Sequence[Entry]) -> None:
+        """Deliver the entries of a commit on this node.
+
+        All of it happens in one turn of the loop, so a connection that opens finds tail and hub at the same position.
+        """
         self._tail.extend(entries)
         self._hub.deliver(entries)
         for observer in self._observers:
             try:
                 observer(entries)
             except Exception:
-                log.exception("an observer of the log failed; the others go on")
+                log.exception("an observer of the log raised; the others are called")
 
 
 def _refuse_or_begin_anew(tokens: TokenFile, settings: Settings) -> None:
-    """Decide what becomes of a directory with tokens and an empty database: most likely the database was lost."""
+    """Refuse a directory with tokens and an empty database, unless a new workspace is wanted.
+
+    Most likely the database was lost. A new one would start without the messages, and the loss would be seen too late.
+    """
     if not settings.new:
         raise ConfigError(
             f"{settings.data} has a tokens.json, but its database is missing or empty: restore a backup "
@@ -294,7 +302,7 @@ def _refuse_or_begin_anew(tokens: TokenFile, settings: Settings) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What is read once at the start and kept current by the log."""
+    """The state read at the start; log entries keep it current from then on."""
 
     team: Team
     head: int
@@ -309,7 +317,7 @@ class _State:
 def _read_state(query: Query) -> _State:
     team = query.one("SELECT id, name, domain, head FROM workspace")
     if team is None:
-        raise ConfigError("the data directory holds no workspace: it was not seeded to the end; use a new one")
+        raise ConfigError("the data directory has no workspace: the first start was interrupted; use a new directory")
     oldest = query.one("SELECT position FROM log ORDER BY position LIMIT 1")
     channels: dict[str, set[Topic]] = {}
     for row in query.all("SELECT user, channel FROM membership"):
@@ -327,7 +335,7 @@ def _read_state(query: Query) -> _State:
 
 
 def _levels(workspace: Workspace, door: Door) -> Levels:
-    """Look at what the metrics show of this moment."""
+    """Return the levels of this moment for the metrics."""
     writer, tail = workspace.writer, workspace.tail
     connections = door.connections
     return Levels(
@@ -348,7 +356,7 @@ async def _sweep(*sweeps: Callable[[], None]) -> None:
             try:
                 sweep()
             except Exception:
-                log.exception("the sweep failed; it goes on")
+                log.exception("a sweep failed; the next one follows")
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

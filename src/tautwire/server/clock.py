@@ -1,4 +1,4 @@
-"""The server's only source of time, so that tests can turn it."""
+"""The server's only source of time, so that tests can move it."""
 
 import time
 

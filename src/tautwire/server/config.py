@@ -1,4 +1,4 @@
-"""The settings of a server, with their defaults."""
+"""The settings of a server, with their defaults. Values are checked here once; the parts rely on them."""
 
 import math
 import re
@@ -12,14 +12,14 @@ from tautwire.protocol.errors import ConfigError
 LOOPBACK: Final = "127.0.0.1"
 
 MetricsAccess = Literal["local", "public", "off"]
-"""Who gets ``/metrics``: callers on the same machine, everybody, or nobody."""
+"""The callers that may read ``/metrics``: those on the same machine, all, or none."""
 
 _CHARACTERS: Final = re.compile(r"[!-~]+")
-"""What a URL is made of; names in other letters are written in punycode."""
+"""The characters of a URL; host names in other letters are written in punycode."""
 
 DAY: Final = 86_400.0
 MIN_LOG_KEEP: Final = 3_600.0
-"""Entries of the log are dated to the hour, and a client that was just let in reads what is some minutes old."""
+"""The age of log entries is known to the hour, and a client that is catching up reads entries some minutes old."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,59 +27,59 @@ class Settings:
     """How to serve a workspace. Times are in seconds, sizes in bytes."""
 
     data: Path
-    """The data directory; it is made if it is not there."""
+    """The data directory; created if it is missing."""
     host: str = LOOPBACK
     port: int = 8065
-    """0 takes a free one."""
+    """0 for a free port."""
     new: bool = False
-    """Whether a data directory that has tokens but no workspace gets a new workspace; the old tokens are kept aside."""
+    """Whether a data directory with tokens but no database gets a new workspace; the old tokens are renamed."""
     seed: Path | None = None
     """A YAML file of people, bots and channels; see docs/reference/seed.md."""
     rate_limits: bool = True
-    """Whether clients that call or send too fast are told so."""
+    """Whether calls and frames that come too fast are refused."""
     durability: Literal["full", "normal"] = "full"
     """full: an ack means on disk. normal: survives a crash of the process, not of the machine."""
     ticket_lifetime: float = 30.0
-    """How long the URL of rtm.connect can be dialled. Source: wire/connecting.md#the-url (documented)."""
+    """How long the URL of rtm.connect is valid. Source: wire/connecting.md#the-url (documented)."""
     ping_interval: float = 30.0
-    """WebSocket PING to a connection that was silent this long. Source: wire/liveness.md#servers (recommended)."""
+    """Silence after which a connection gets a WebSocket PING. Source: wire/liveness.md#servers (recommended)."""
     silence_limit: float = 150.0
-    """A connection that sent nothing, not even a PONG, for this long is closed.
+    """Silence, without even a PONG, after which a connection is closed.
     Source: wire/liveness.md#servers (recommended)."""
     slow_deadline: float = 10.0
-    """A connection that cannot be written to for this long is closed: it has to resume, never to miss events."""
+    """A connection that does not read for this long is closed: it resumes without a gap, and frees its memory."""
     backlog_limit: int = 1_048_576
-    """Bytes that may come for a connection that does not read, beyond which it is closed at once."""
+    """Bytes that may queue for a connection that does not read, above which it is closed at once."""
     auto_away: float = 600.0
     """Inactivity after which a person counts as away. Source: wire/presence-and-typing.md#states (documented)."""
     presence_grace: float = 10.0
-    """Delay of the away after the last connection closed, so that a reconnect does not flap (recommended)."""
+    """Delay of away after the last connection ended, so that a reconnect does not flap (recommended)."""
     drain: float = 0.5
-    """Time between goodbye and the close on shutdown, for clients to finish what they began."""
+    """Time between goodbye and the Close at a stop, for clients to finish their work."""
     body_limit: int = 1_048_576
     """The longest request body."""
     max_connections: int | None = None
-    """Connections in all, WebSockets and others. None: as many as the process may have open files for."""
+    """Maximum number of connections, WebSockets and others. None: as many as the limit of open files allows."""
     max_connections_per_address: int | None = None
-    """Connections of one address. None: half of all. A trusted proxy's own connections do not count; its WebSockets
-    count under the address that it forwards."""
+    """Maximum number of connections of one address. None: half of all. Connections of a trusted proxy do not count
+    under its address; its WebSockets count under the address that it forwards."""
     public_url: str | None = None
     """The URL by which callers reach the server, such as ``https://chat.example.com``. RTM URLs are made from it.
-    None: from the host and scheme of each call."""
+    None: made from the host and scheme of each call."""
     forwarded_allow_ips: str | None = None
-    """Addresses and networks of the proxies whose X-Forwarded-Proto and X-Forwarded-For count, with commas between
-    them, or ``*``. None: the environment variable FORWARDED_ALLOW_IPS, else loopback."""
+    """Addresses and networks of the proxies whose X-Forwarded-Proto and X-Forwarded-For count, separated
+    by commas, or ``*``. None: the environment variable FORWARDED_ALLOW_IPS, else loopback."""
 
     metrics: MetricsAccess = "local"
-    """Who gets ``/metrics``."""
+    """The callers that may read ``/metrics``."""
     log_keep: float = 7 * DAY
-    """How long entries of the log are kept for clients that resume; what a client can still ask for always is."""
+    """Minimum age of deleted log entries. Entries that a client can resume from are kept in any case."""
 
     def __post_init__(self) -> None:
-        """Check what can be wrong about a setting by itself.
+        """Check each setting by itself.
 
         Raises:
-            ConfigError: a value cannot be used.
+            ConfigError: a value is out of range.
         """
         for name in ("max_connections", "max_connections_per_address"):
             value = getattr(self, name)
@@ -101,7 +101,7 @@ def _checked_url(url: str) -> str:
     try:
         parts = urlsplit(url)
         is_good = parts.port != 0 and _CHARACTERS.fullmatch(url) is not None
-    except ValueError:  # half an IPv6 address, a port that is none
+    except ValueError:  # an incomplete IPv6 address, or an invalid port
         is_good = False
     if (
         not is_good

@@ -1,7 +1,7 @@
-"""What the parts of a server count: plain numbers, so that counting costs next to nothing on a hot path.
+"""The counters of a server: plain numbers, so that counting is cheap on hot paths.
 
-The parts add; ``server.metrics`` reads when it is scraped. Each number is changed in one thread only: those of the
-commits in the writer's, all others on the loop.
+The parts add to them; ``server.metrics`` reads them at each scrape. No lock is needed, since only one thread changes
+each number: those of commits the writer's thread, all others the loop's.
 """
 
 from bisect import bisect_left
@@ -15,7 +15,7 @@ COMMIT_CHANGES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 class Distribution:
-    """How often a value fell into which range: ``counts[i]`` counts values up to ``bounds[i]``, the last all larger."""
+    """The number of values in each range: ``counts[i]`` counts values up to ``bounds[i]``, the last all larger."""
 
     def __init__(self, bounds: Sequence[float]) -> None:
         self.bounds = bounds
@@ -41,16 +41,16 @@ class Counts:
     acks: int = 0
     """Messages that were acknowledged over RTM: each is on disk."""
     opened: int = 0
-    """RTM connections that got their hello."""
+    """RTM connections that got a hello."""
     rtm_errors: Counter[int] = field(default_factory=Counter)
     """Error replies over RTM, by code."""
     endings: Counter[str] = field(default_factory=Counter)
-    """RTM connections that ended, by the server's reason; ``peer`` and ``lost`` are the client's."""
+    """RTM connections that ended, by reason; ``peer`` and ``lost`` are the client's, the others the server's."""
     answers: Counter[tuple[int, str]] = field(default_factory=Counter)
-    """Web API answers by status and error; the error of a good answer is empty."""
+    """Web API answers by status and error; without an error it is empty."""
     commit_seconds: Distribution = field(default_factory=lambda: Distribution(COMMIT_SECONDS))
-    """How long commits took, from BEGIN to the end of COMMIT."""
+    """Duration of commits, from BEGIN to the end of COMMIT."""
     commit_changes: Distribution = field(default_factory=lambda: Distribution(COMMIT_CHANGES))
-    """How many changes were committed together."""
+    """Number of changes in each commit."""
     commit_failures: int = 0
     """Batches of changes that could not be stored."""

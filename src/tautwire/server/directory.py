@@ -1,7 +1,6 @@
-"""What a client needs to know to talk to a workspace: names, ids and the tokens of seeded people and bots.
+"""The names, ids and tokens with which clients reach a workspace; ``tautwire serve --json`` prints them.
 
-The tokens of seeded users stand in ``tokens.json`` in the data directory (mode 0600), since the database holds hashes
-only. This is what ``tautwire serve --json`` prints.
+Tokens of seeded users are in ``tokens.json`` in the data directory (mode 0600): the database stores only their hashes.
 """
 
 import ipaddress
@@ -23,28 +22,30 @@ class TokenFile:
         self._path = directory / "tokens.json"
 
     def read(self) -> dict[str, str]:
-        """Return the tokens, none if there is no file; raise ``ConfigError`` if it holds something else."""
+        """Return the tokens, none without a file; raise ``ConfigError`` if the file is not an object of texts."""
         try:
             return msgspec.json.decode(self._path.read_bytes(), type=dict[str, str])
         except FileNotFoundError:
             return {}
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise ConfigError(f"the tokens cannot be read from {self._path}: {error}") from error
+            raise ConfigError(
+                f"the tokens cannot be read from {self._path}: {error}; repair it or restore a backup"
+            ) from error
 
     @property
     def exists(self) -> bool:
-        """Whether the directory was seeded before."""
+        """Whether the file exists: the directory was seeded before."""
         return self._path.exists()
 
     def set_aside(self) -> Path:
-        """Rename the file, so that a new workspace does not overwrite it; return its new place."""
+        """Rename the file, so that a new workspace does not overwrite it; return its new path."""
         number = 1
         while (place := self._path.with_suffix(f".{number}.json")).exists():
             number += 1
         return self._path.rename(place)
 
     def add(self, tokens: dict[str, str]) -> None:
-        """Add tokens, so that the file is whole at every moment and nobody else can read it.
+        """Add tokens. The file is replaced in one step, and only its owner can read it.
 
         Raises:
             ConfigError: the file cannot be read or written.
@@ -57,8 +58,8 @@ class TokenFile:
 
     def _replace(self, data: bytes) -> None:
         new = self._path.with_suffix(".new")
-        new.unlink(missing_ok=True)  # of a start that was cut off
-        # exclusive: a link that was put in this place in the meantime is not followed
+        new.unlink(missing_ok=True)  # left by an interrupted start
+        # exclusive: a link that another user puts here in the meantime is not followed
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, 0o600)
@@ -69,18 +70,18 @@ class TokenFile:
 
 
 class Directory(msgspec.Struct, frozen=True):
-    """How to reach a workspace and who is in it."""
+    """The address of a workspace, its users and its channels."""
 
     api_url: str
     team: dict[str, str]
     users: dict[str, dict[str, str | None]]
-    """By name: ``id`` and ``token``; the token is None for users that were not seeded."""
+    """``id`` and ``token`` by name; the token is None for users that were not seeded."""
     channels: dict[str, str]
-    """Ids by name; direct messages are left out."""
+    """Ids by name, without direct messages."""
 
 
 def read_directory(query: Query, api_url: str, tokens: dict[str, str]) -> Directory:
-    """Return the directory as it is now."""
+    """Return the present directory."""
     team: Any = query.one("SELECT id, name, domain FROM workspace")
     users = query.all("SELECT id, name FROM user WHERE id <> ? ORDER BY rowid", SLACKBOT_ID)
     channels = query.all("SELECT id, name FROM channel WHERE kind IN ('public', 'private') ORDER BY rowid")

@@ -1,7 +1,7 @@
-"""What is wrong with the server right now: the list of faults behind ``/readyz`` and the metrics.
+"""The present faults of the server: the list behind ``/readyz`` and the metrics.
 
-A part that finds itself unable to do its work reports a fault under a name of its own and clears it when the work
-succeeds again. The list may be changed from any thread.
+A part that cannot do its work reports a fault under a name of its own, and clears it when the work succeeds again. So a
+fault describes the present, unlike a log line, and a supervisor can act on it. Any thread may change the list.
 """
 
 import logging
@@ -12,11 +12,11 @@ from typing import Literal
 log = logging.getLogger("tautwire.server.health")
 
 FaultName = Literal["store", "writer", "disk", "database", "descriptors"]
-"""What can be wrong; docs/how-to/monitor-a-server.md says what each means and what to do."""
+"""The names of faults; docs/how-to/monitor-a-server.md has their meaning and what to do."""
 
 
 class Health:
-    """The current faults by name. Without faults the server is ready."""
+    """The present faults by name. Without faults the server is ready."""
 
     def __init__(self) -> None:
         self._faults: dict[FaultName, str] = {}
@@ -24,7 +24,7 @@ class Health:
 
     @property
     def faults(self) -> Mapping[FaultName, str]:
-        """A copy of the current faults: name to reason."""
+        """A copy of the present faults: reasons by name."""
         with self._lock:
             return dict(self._faults)
 
@@ -42,7 +42,7 @@ class Health:
             log.error("not ready: %s: %s", name, reason)
 
     def clear(self, name: FaultName) -> None:
-        """Report that the fault is over; harmless if there was no such fault."""
+        """End a fault; no effect if it was not reported."""
         with self._lock:
             was_there = self._faults.pop(name, None) is not None
         if was_there:

@@ -1,7 +1,7 @@
-"""The server's figures in the format of Prometheus, read from its parts at each scrape.
+"""The metrics of the server in the format of Prometheus, read from its parts at each scrape.
 
-Names follow the conventions of Prometheus: base units, ``_total`` for counters. They are listed in
-docs/how-to/monitor-a-server.md, and a test compares that list with what is served.
+Names follow the conventions of Prometheus: base units, ``_total`` for counters. docs/how-to/monitor-a-server.md
+lists them, and a test compares that list with a scrape.
 """
 
 import os
@@ -30,25 +30,25 @@ CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """What is looked at when a scrape comes, not counted: connections, queues and the log's ends."""
+    """Values that are read at a scrape, not counted: connections, queues and the ends of the log."""
 
     connections: int
     slow_connections: int
     queued_bytes: int
-    """Bytes that wait for RTM clients to read them."""
+    """Bytes queued for RTM clients."""
     waiting_changes: int
     oldest_change_seconds: float
-    """How long the oldest change waits to be committed, 0 without one."""
+    """Waiting time of the oldest change that is not committed, 0 without one."""
     log_head: int
     log_tail_bytes: int
-    """Bytes of the log's end that are kept in memory."""
+    """Bytes of the end of the log in memory."""
 
 
 class Metrics:
-    """Renders the figures of one server.
+    """Renders the metrics of one server.
 
     Args:
-        levels: looks at the parts; called on the loop at each scrape.
+        levels: reads the parts; called on the loop at each scrape.
         data: the data directory.
     """
 
@@ -57,7 +57,7 @@ class Metrics:
         self._registry.register(_Figures(counts, health, levels, data))
 
     def render(self) -> bytes:
-        """Return the text of a scrape."""
+        """Return the body of a scrape."""
         return generate_latest(self._registry)
 
 
@@ -69,11 +69,11 @@ class _Figures(Collector):
         self._data = data
 
     def describe(self) -> list[Metric]:
-        """Have nothing looked at when the collector is registered."""
+        """Return nothing: the parts are not read when the collector is registered."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Return every figure."""
+        """Return every metric."""
         yield InfoMetricFamily("tautwire", "The version that serves.", {"version": version("tautwire")})
         yield _gauge("tautwire_ready", "1 while the server has no fault.", float(self._health.is_ready))
         faults = GaugeMetricFamily("tautwire_fault", "1 for each present fault.", labels=["fault"])

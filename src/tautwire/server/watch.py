@@ -1,7 +1,7 @@
-"""Looks every half second at what does not report by itself: a thread that hangs, a full disk, a second writer.
+"""Checks every half second what no part can report: a thread that hangs, a full disk, a second writer.
 
-A part that fails reports its fault when it is used. This is for what can only be seen from outside, and for the time
-in which nothing uses the part. Each look is a task of its own: one that hangs or raises costs itself alone.
+A part that fails reports its fault when it is used. The watch finds faults that are visible only from outside, and
+those of a part that is not in use. Each check is a task of its own: one that hangs or raises does not stop the others.
 """
 
 import asyncio
@@ -22,22 +22,22 @@ from tautwire.server.store.reader import Reader
 log = logging.getLogger("tautwire.server.watch")
 
 INTERVAL: Final = 0.5
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 RETRY_INTERVAL: Final = 1.0
-"""Seconds between two looks that use the database."""
+"""Seconds between two checks that use the database."""
 MAX_BUSY: Final = 1.5
-"""Seconds that the writer may be at one batch; with the interval, a disk that hangs is reported after two."""
+"""Seconds that one batch may take; with the interval, a disk that hangs is reported after two."""
 MIN_FREE: Final = 32 * 1_048_576
 """Bytes of free disk below which the server is not ready: room for the write-ahead log, and time to act."""
 MIN_FREE_SHARE: Final = 0.05
-"""The same as a share of the disk, where that is less: on a very small disk."""
+"""The limit on a very small disk, as a share of it, where that is less."""
 LOG_INTERVAL: Final = 60.0
-"""Seconds between two log lines about a look that fails."""
+"""Seconds between two log lines about a check that fails."""
 
 
 class Watch:
-    """Reports the faults ``writer``, ``disk`` and ``database``, ends ``store`` when the disk has room, and notices a
-    head or a file that was moved."""
+    """Reports the faults ``writer``, ``disk`` and ``database``, clears ``store`` when the disk has room again, and
+    finds a database that another process has changed or moved."""
 
     def __init__(self, health: Health, database: Database, writer: Writer, reader: Reader, tail: Tail) -> None:
         self._health = health
@@ -49,24 +49,24 @@ class Watch:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start the checks."""
         steps: list[tuple[Callable[[], Awaitable[None]], float]] = [
-            (self._look_at_writer, INTERVAL),
-            (self._look_at_disk, INTERVAL),
-            (self._look_at_store, RETRY_INTERVAL),
-            (self._look_at_database, RETRY_INTERVAL),
+            (self._check_writer, INTERVAL),
+            (self._check_disk, INTERVAL),
+            (self._check_store, RETRY_INTERVAL),
+            (self._check_database, RETRY_INTERVAL),
         ]
         self._tasks = [asyncio.create_task(_repeat(step, interval)) for step, interval in steps]
 
     async def stop(self) -> None:
-        """Look no more."""
+        """Stop the checks."""
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def _look_at_writer(self) -> None:
+    async def _check_writer(self) -> None:
         busy = self._writer.busy_for
         if not self._writer.is_alive:
             self._health.fault("writer", "the thread that stores changes has ended: restart the server")
@@ -77,9 +77,9 @@ class Watch:
         else:
             self._health.clear("writer")
 
-    async def _look_at_disk(self) -> None:
+    async def _check_disk(self) -> None:
         if not self._data.exists():
-            self._health.fault("disk", f"{self._data} is gone: put it back")
+            self._health.fault("disk", f"{self._data} is missing: put it back")
             return
         total, _, free = shutil.disk_usage(self._data)
         if free < min(MIN_FREE, total * MIN_FREE_SHARE):
@@ -87,8 +87,8 @@ class Watch:
         else:
             self._health.clear("disk")
 
-    async def _look_at_store(self) -> None:
-        """While nothing else uses the store: try whether it takes changes again, and whether it is still ours alone."""
+    async def _check_store(self) -> None:
+        """While no change is in progress: try a write after a fault, and detect another process that writes."""
         if not self._writer.accepts or self._writer.waiting or "database" in self._health.faults:
             return
         if FAULT in self._health.faults or not self._database.is_in_place:
@@ -97,10 +97,10 @@ class Watch:
         seen = self._tail.position
         head = await self._reader.read(_read_head)
         if head != seen and head != self._tail.position and self._writer.accepts:
-            await self._try()  # a commit that is being reported, or another process: the writer knows
+            await self._try()  # a commit not yet delivered, or another process: the writer finds out
 
-    async def _look_at_database(self) -> None:
-        """Whether it can be read. Damage that any read has found stays: it is not where the next one looks."""
+    async def _check_database(self) -> None:
+        """Check that the database can be read. Damage stays reported: the next read may miss the damaged page."""
         problem = self._reader.damage
         if problem is None:
             try:
@@ -115,7 +115,7 @@ class Watch:
             )
 
     async def _try(self) -> None:
-        with contextlib.suppress(StoreError):  # the writer has reported it
+        with contextlib.suppress(StoreError):  # the writer reports it
             await self._writer.write(_occupy)
 
 
@@ -125,7 +125,7 @@ def _read_head(query: Query) -> int:
 
 
 def _occupy(tx: Transaction) -> None:
-    """Write more than any message and take it away again: SQLite does not write a row that stays as it is."""
+    """Write more bytes than a message and delete them: SQLite does not write a row whose value stays the same."""
     tx.execute("INSERT INTO channel_clock (channel, last_ts) VALUES ('', zeroblob(65536))")
     tx.execute("DELETE FROM channel_clock WHERE channel = ''")
 
@@ -137,6 +137,6 @@ async def _repeat(step: Callable[[], Awaitable[None]], interval: float) -> None:
             await step()
         except Exception:
             if monotonic() - logged_at >= LOG_INTERVAL:
-                log.exception("a look at the server failed; the next one follows")
+                log.exception("a check of the server failed; the next one follows")
                 logged_at = monotonic()
         await asyncio.sleep(interval)

@@ -1,4 +1,7 @@
-"""What the frames of a client do. Source: wire/frames.md#client-frames."""
+"""The commands of clients: a message becomes a unit, typing a whisper, a presence frame a subscription.
+
+Source: wire/frames.md#client-frames.
+"""
 
 import logging
 from functools import partial
@@ -25,7 +28,7 @@ REFUSALS: Final = {
     "channel_not_found": RtmErrorCode.INVALID_CHANNEL,
     "not_in_channel": RtmErrorCode.INVALID_CHANNEL,
 }
-"""What a refusal is called on RTM; anything else is ``cannot process message``.
+"""Error codes of RTM for refusals of the services; any other is ``cannot process message``.
 Source: wire/replies-and-errors.md#error-codes."""
 
 
@@ -38,9 +41,9 @@ class Commands:
         self._replays = replays
 
     def carry_out(self, connection: RtmConnection, command: Command) -> None:
-        """Do what a client asks; the answer, if there is one, comes later."""
+        """Carry out a command; an answer, if there is one, is queued later."""
         self._presence.touch(connection.user)
-        if type(command) is Message:  # by far the most frequent: before the ladder
+        if type(command) is Message:  # by far the most frequent: tested before the match
             self._post(connection, command)
             return
         match command:
@@ -53,7 +56,7 @@ class Commands:
                 self._presence.answer(connection, list(dict.fromkeys(command.ids)))
 
     def _post(self, connection: RtmConnection, message: Message) -> None:
-        """Store a message; the ack is sent when it is durable, the refusal when that is certain."""
+        """Post a message to the writer; its ack or error is sent after the commit."""
         draft = messages.Draft(
             text=message.text, thread_ts=message.thread_ts, reply_broadcast=bool(message.reply_broadcast)
         )
@@ -74,6 +77,7 @@ class Commands:
         posted: messages.Posted | None,
         error: BaseException | None,
     ) -> None:
+        # Called on the loop by the writer's report: an error here must not reach the results of other units.
         try:
             self._reply(connection, message_id, posted, error)
         except Exception as failure:  # noqa: BLE001 - logged there
@@ -91,6 +95,7 @@ class Commands:
             self._workspace.counts.acks += reply is not None
             if message_id is not None:
                 connection.sent = Sent(message_id, posted)
+                # No reply: the connection has ended since, and its user's next one may need the replay.
                 if reply is None and not connection.left:
                     self._replays.lost(connection.user, connection.sent)
         else:
@@ -104,7 +109,7 @@ class Commands:
             connection.send(reply)
 
     def _type(self, connection: RtmConnection, typing: Typing) -> None:
-        """Tell the other members; an unknown channel is an error reply, success is silent.
+        """Show the typing to the other members; success has no reply, an unknown channel gets an error.
 
         Source: wire/frames.md#client-frames.
         """
@@ -120,7 +125,7 @@ class Commands:
         self._fail(connection, typing.id, RtmErrorCode.INVALID_CHANNEL)
 
     def _fail(self, connection: RtmConnection, frame_id: int | None, code: RtmErrorCode) -> None:
-        """Refuse a frame that has no other answer."""
+        """Send an error for a frame that has no reply otherwise."""
         reply = connection.session.fail(frame_id, code)
         self._workspace.counts.rtm_errors[int(code)] += reply is not None
         if reply is not None:

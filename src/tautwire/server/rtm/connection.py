@@ -1,7 +1,12 @@
-"""The shell of one RTM connection: a socket, a session and an outbox. It holds no rules.
+"""One RTM connection: a socket, a session and an outbox. It holds no rules.
 
-picows calls it with frames, the hub with events. What a frame means is the session's business, what a command does is
-in ``commands``; the ``door`` is its host and is told when it opens, commands and closes.
+picows calls it with frames, the hub with events. The session (``session.server``) decides what a frame means,
+``commands`` what a command does. The ``door`` is its host: it gets the calls of ``Host``.
+
+Theory. Three limits keep a peer that does not read from filling memory. The kernel's send buffer is small
+(``SEND_BUFFER``), so a stall shows early. From ``HIGH_WATER`` bytes that the kernel did not accept, the peer is *slow*:
+it gets no whispers, and after ``slow_deadline`` seconds it is closed. And what may wait for it is bounded in bytes. A
+closed client resumes and gets the missed events from the log, so nothing is lost, and the other connections never wait.
 """
 
 import asyncio
@@ -29,26 +34,28 @@ log = logging.getLogger("tautwire.server.rtm")
 PAGE: Final = 65_536
 """Bytes written for one connection in one turn of the loop."""
 BULK: Final = 262_144
-"""Above this a queue is paged out with pauses: slack_sdk's reader recurses over what it finds in its buffer and
-fails on about 500 kB without a pause. Source: wire/frames.md#the-websocket-layer (read in the SDK, measured)."""
+"""Bytes of a queue above which it is written in pages with pauses: slack_sdk's reader recurses over the frames in its
+buffer and fails on about 500 kB without a pause.
+Source: wire/frames.md#the-websocket-layer (read in the SDK, measured)."""
 PAUSE: Final = 0.025
+"""Seconds between two such pages."""
 SEND_BUFFER: Final = 65_536
-"""SO_SNDBUF: with the kernel's default a stalled peer hides megabytes from the slow-consumer policy."""
+"""SO_SNDBUF: with the kernel's default, megabytes of a stalled peer would not be seen by the limits."""
 HIGH_WATER: Final = 262_144
-"""Bytes that the system has not taken, from which on a peer counts as slow."""
+"""Bytes not accepted by the kernel from which on a peer counts as slow."""
 MAX_BURST: Final = 8 * 1_048_576
-"""Bytes that may wait for a peer that is not slow: what is committed together is delivered together."""
+"""Bytes that may wait for a peer that is not slow: the entries of a commit arrive at once."""
 TEXT: Final = WSMsgType.TEXT  # looked up once: members of an enum are slow to reach in Python 3.11
 BROKEN_RULES: Final = 1002
 
 
 def may_be_sent(code: Any) -> bool:
-    """Tell whether a Close may carry this code. Source: RFC 6455 section 7.4 and IANA's list of 2026."""
+    """Return whether a Close frame may carry this code. Source: RFC 6455 section 7.4 and IANA's list of 2026."""
     return bool(1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999)
 
 
 class Host(Protocol):
-    """What a connection needs of the server."""
+    """The server, as a connection sees it."""
 
     hub: Hub
     clock: Clock
@@ -56,30 +63,30 @@ class Host(Protocol):
     backlog_limit: int
 
     def opened(self, connection: "RtmConnection") -> None:
-        """The socket is open, nothing was said yet."""
+        """Called when the socket is open, before any frame."""
 
     def carry_out(self, connection: "RtmConnection", command: Command) -> None:
-        """The client wants something done."""
+        """Called with a command of the client."""
 
     def overrun(self, connection: "RtmConnection") -> None:
-        """More waits for the peer than may."""
+        """Called when more bytes wait for the peer than the limit."""
 
     def ended(self, connection: "RtmConnection") -> None:
-        """Nothing more may be sent: the closing handshake began."""
+        """Called once when the closing handshake begins or the socket is lost: no more frames may be sent."""
 
     def closed(self, connection: "RtmConnection") -> None:
-        """The socket is gone."""
+        """Called when the socket is closed."""
 
     def failed(self, connection: "RtmConnection", why: str, error: Exception) -> None:
-        """Something of ours raised: the connection cannot go on."""
+        """Called when code of the server raised: the connection has to end."""
 
 
 class RtmConnection(WSListener):
     """One live RTM connection.
 
     Args:
-        number: tells connections of this process apart; never 0.
-        ticket: what was agreed at rtm.connect; None if the URL was no good.
+        number: unique among the connections of this process; never 0.
+        ticket: the terms agreed at rtm.connect; None if the ticket in the URL is not valid.
     """
 
     __slots__ = (
@@ -121,11 +128,11 @@ class RtmConnection(WSListener):
         self.slow_since: float | None = None
         self.ended: float | None = None
         self.ending: Ending | None = None
-        """Why the server ends it, as soon as that is known; None if the peer does."""
+        """The server's reason to close; None while there is none, and if the peer closes."""
         self.left = False
-        """Whether the peer said that it closes; else the connection was lost."""
+        """Whether the peer sent a Close frame; a connection that ends without one is lost."""
         self.sent: Sent | None = None
-        """The last message of the peer that was stored."""
+        """The last message of the peer that was stored, for ``replays``."""
         self._counts = host.counts
         self._host = host
         self._fragments: bytearray | None = None
@@ -140,7 +147,7 @@ class RtmConnection(WSListener):
 
     @property
     def who(self) -> Identity:
-        """Whose connection this is; only for one with a ticket."""
+        """The identity of the user; only for a connection with a ticket."""
         if self.ticket is None:
             raise RuntimeError("a connection without a ticket has no user")
         return self.ticket.who
@@ -152,22 +159,22 @@ class RtmConnection(WSListener):
 
     @property
     def batches_presence(self) -> bool:
-        """Whether it wants ``users`` in presence_change. Source: wire/connecting.md#rtmconnect (documented)."""
+        """Whether presence_change carries ``users``. Source: wire/connecting.md#rtmconnect (documented)."""
         return self.ticket is not None and self.ticket.batches_presence
 
     @property
     def is_slow(self) -> bool:
-        """Whether the peer does not read as fast as we write."""
+        """Whether the peer reads more slowly than the server writes."""
         return self.slow_since is not None
 
     @property
     def has_room(self) -> bool:
-        """Whether the peer has taken so much that the next page may be queued."""
+        """Whether everything queued was accepted by the kernel, so that the next page may be queued."""
         return not self.outbox and not self._paging and self.slow_since is None
 
     @property
     def queued_bytes(self) -> int:
-        """Bytes that wait for the peer to read them."""
+        """Bytes queued for the peer, here and in the transport."""
         return self.outbox.size + (self._transport.get_write_buffer_size() if self._transport is not None else 0)
 
     def send(self, payload: bytes) -> None:
@@ -177,7 +184,10 @@ class RtmConnection(WSListener):
             self._hold(False)
 
     def flush(self) -> bool:
-        """Write what is queued, in one go if possible; return True if some of it has to wait for the next turn."""
+        """Write the queued frames; return True if some of them have to wait for the next turn.
+
+        One frame for a healthy peer is the usual case and is written without a further look.
+        """
         outbox = self.outbox
         if (
             len(outbox) == 1
@@ -191,11 +201,11 @@ class RtmConnection(WSListener):
         return self._flush_otherwise()
 
     def _flush_otherwise(self) -> bool:
-        """Flush several frames or none, or for a peer that is slow or leaving."""
+        """Flush no frame, several frames, or for a peer that is slow or closing."""
         outbox = self.outbox
         if self.ended is not None or self._paging or not outbox:
             return False
-        if self._socket.is_close_frame_sent:  # by picows, which does not tell us when a peer breaks the rules
+        if self._socket.is_close_frame_sent:  # by picows, which closes without a callback if a peer breaks the protocol
             self._end(self._host.clock.monotonic())
             return False
         if self.slow_since is not None or outbox.size > PAGE:
@@ -212,8 +222,8 @@ class RtmConnection(WSListener):
     def _flush_backlog(self) -> bool:
         """Write for a peer that is slow, or a queue that is long.
 
-        Behind a backlog the shared frames are passed on one by one, so that stalled connections hold references
-        instead of copies.
+        Behind a backlog the frames are written one by one: the transport then keeps references to the frames that all
+        connections share, instead of a joined copy for each.
         """
         outbox, backlog = self.outbox, self._transport.get_write_buffer_size()
         if backlog + outbox.size > self._limit:
@@ -232,9 +242,9 @@ class RtmConnection(WSListener):
         return bool(outbox)
 
     def end(self, code: int, reason: str, now: float) -> None:
-        """Say goodbye if that was not done, close, and wait for the peer's Close until the sweep runs out of patience.
+        """Send goodbye, unless that was done, and a Close; the sweep drops the socket if the peer sends no Close.
 
-        What is still queued is dropped: whoever is ended for slowness has to ask again for what is missing.
+        Frames still queued for a slow peer are dropped: it gets them when it resumes.
         """
         if self.ended is not None:
             return
@@ -262,25 +272,25 @@ class RtmConnection(WSListener):
             self._end(now)
 
     def ping(self) -> None:
-        """Ask the peer whether it is there."""
+        """Send a PING."""
         if self._socket is not None and self.ended is None:
             self.pinged = True
             self._socket.send_ping(b"")
 
     def fail(self) -> None:
-        """Drop the socket because of a failure of ours: the peer has to come again, or it would miss something."""
+        """Drop the socket because of an internal error: the peer would miss an event unless it connects again."""
         self.ending = self.ending or "failed"
         self.abort()
 
     def abort(self) -> None:
-        """Drop the socket without another word."""
+        """Drop the socket without a closing handshake."""
         if self._transport is not None:
             self._transport.abort()
 
-    # What follows is called by picows.
+    # picows calls the methods that follow.
 
     def on_ws_connected(self, transport: WSTransport) -> None:
-        """The upgrade is done."""
+        """Called when the upgrade is done."""
         try:
             self._socket = transport
             self._transport = transport.underlying_transport
@@ -295,7 +305,7 @@ class RtmConnection(WSListener):
             self._host.failed(self, "it could not be opened", error)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """A frame came in."""
+        """Called with each frame."""
         try:
             self.heard = self._host.clock.monotonic()
             self.pinged = False
@@ -314,7 +324,7 @@ class RtmConnection(WSListener):
             self._host.failed(self, "its frame could not be handled", error)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
-        """The socket is gone."""
+        """Called when the socket is closed."""
         try:
             if self.ended is None:
                 self._end(self._host.clock.monotonic())
@@ -322,16 +332,16 @@ class RtmConnection(WSListener):
             self._host.closed(self)
 
     def pause_writing(self) -> None:
-        """The socket's buffer is full.
+        """Called when more than ``HIGH_WATER`` bytes wait in the transport.
 
-        What waits already may have come at once (a large batch, a replay): only what comes from now on is the backlog
-        of a peer that does not read.
+        Bytes that wait already may have come at once (a large batch, a replay). Only bytes from now on count against
+        the backlog of a peer that does not read.
         """
         self.slow_since = self._host.clock.monotonic()
         self._limit = self._host.backlog_limit + self.queued_bytes
 
     def resume_writing(self) -> None:
-        """The peer caught up."""
+        """Called when the peer has read the waiting bytes."""
         self.slow_since = None
         self._limit = max(MAX_BURST, self._host.backlog_limit)
         payload, self._unanswered_ping = self._unanswered_ping, None
@@ -343,7 +353,7 @@ class RtmConnection(WSListener):
         outcome = self.session.receive(data, self.heard)
         if outcome is None:
             return
-        if isinstance(outcome, Answer):  # no match: the ladder costs more than many an answer
+        if isinstance(outcome, Answer):  # no match statement: it costs more than many an answer
             if outcome.error is not None:
                 self._counts.rtm_errors[int(outcome.error)] += 1
             self._host.hub.answer(self, text_frame(outcome.payload), first=True)
@@ -356,7 +366,7 @@ class RtmConnection(WSListener):
                 self._hold(True)
 
     def _pong(self, payload: bytes) -> None:
-        """Answer a PING: of a peer that does not read only the last one, when it reads again, or its PONGs pile up.
+        """Answer a PING. A slow peer gets one PONG, for its last PING, when it reads again, or PONGs would pile up.
 
         Source: RFC 6455 section 5.5.3.
         """
@@ -366,16 +376,16 @@ class RtmConnection(WSListener):
             self._unanswered_ping = payload
 
     def _hold(self, held: bool) -> None:
-        """Stop or go on reading: a flood of messages waits in the kernel, not in our memory."""
+        """Stop or resume reading: a flood of messages then waits in the kernel and not in memory."""
         self._held = held
         if not self._transport.is_closing():
             (self._transport.pause_reading if held else self._transport.resume_reading)()
 
     def _end(self, now: float) -> None:
-        """Be through with everything but the peer's Close."""
+        """End the connection, except for the peer's Close: release its session, outbox and place in the server."""
         self.ended = now
         if self.ending is None and not self.left and self._socket is not None and self._socket.is_close_frame_sent:
-            self.ending = "protocol"  # picows closed
+            self.ending = "protocol"  # picows sent the Close
         self.session.close()
         self.outbox.clear()
         self._fragments = None
@@ -384,9 +394,10 @@ class RtmConnection(WSListener):
         self._host.ended(self)
 
     def _assemble(self, frame: WSFrame) -> None:
-        """Join the parts of a fragmented frame. A binary frame is read as if it were text.
+        """Join the frames of a fragmented message. A binary message is read as text.
 
-        Parts without a beginning, and a beginning between parts, break the rules. Source: RFC 6455 section 5.4.
+        A continuation without a first frame, or a first frame before the last continuation, is a protocol error.
+        Source: RFC 6455 section 5.4.
         """
         if (frame.msg_type == WSMsgType.CONTINUATION) is (self._fragments is None):
             self.end(BROKEN_RULES, "a continuation frame out of place", self.heard)

@@ -1,8 +1,11 @@
-"""The door of RTM: from a dialled URL to a live connection, and the end of all of them.
+"""The door of RTM: it turns upgrade requests into live connections, watches them, and closes them at the end.
 
-A connection opens in one turn of the loop: hello, everything since the position of its ticket that its user may see,
-then live. Where that is more than a page, or not in memory any more, it comes page by page, and the connection is live
-when it has caught up.
+A connection opens in one turn of the loop: hello, all events since the position of its ticket that its user may see,
+then live. If these events are more than a page, or no longer in memory, they are sent page by page, and the connection
+goes live in the turn in which the last page is queued.
+
+Words: ``end`` is an orderly Close, ``abort`` drops the socket, ``ended`` and ``closed`` are the callbacks of a
+connection (no more frames may be sent; the socket is closed).
 """
 
 import asyncio
@@ -34,9 +37,9 @@ BATCHES: Final = frozenset({"batch_presence_aware=1", "batch_presence_aware=true
 GOING_AWAY: Final = 1001
 TOO_SLOW: Final = 1008
 CLOSE_PATIENCE: Final = 5.0
-"""Seconds that a peer has to answer our Close."""
+"""Seconds that a peer has to answer a Close."""
 END_PATIENCE: Final = 2.0
-"""Seconds that the peers have to answer it when the server stops."""
+"""Seconds that the peers have to answer a Close when the server stops."""
 
 
 class Door:
@@ -62,14 +65,15 @@ class Door:
 
     @property
     def connections(self) -> Collection[RtmConnection]:
-        """All connections whose socket is there, those that are opening or ending too."""
+        """All connections with an open socket, including those that are opening or closing."""
         return self._connections.values()
 
     def listen(self, request: WSUpgradeRequest) -> WSListener | None:
-        """Make the connection for an upgrade request, None (404) for a path that is not ours.
+        """Return the connection for an upgrade request, None (404) if the path is not that of RTM URLs.
 
-        A dead ticket is let in, told so by an error event, and closed, as clients expect. Of the query string, where
-        slack-go puts the options of rtm.connect, only ``batch_presence_aware`` means anything here.
+        A connection with an invalid ticket is accepted, gets an error event and is closed: clients expect that instead
+        of an HTTP error. slack-go puts the options of rtm.connect into the query string; only ``batch_presence_aware``
+        has an effect.
         """
         path, _, query = bytes(request.path).decode("latin-1").partition("?")
         if not path.startswith(RTM_PATH) or self._stopping:
@@ -81,13 +85,13 @@ class Door:
         return RtmConnection(self._last_number, ticket, ServerSession(message_rate=self._rate), self)
 
     def opened(self, connection: RtmConnection) -> None:
-        """Welcome a connection, or refuse it."""
+        """Send hello and go live, or refuse a connection without a ticket."""
         self._connections[connection.number] = connection
         ticket = connection.ticket
         if ticket is None:
             connection.refuse(connection.session.refuse(RtmErrorCode.URL_EXPIRED), self.clock.monotonic())
             return
-        # first: a frame that the peer sends too early is answered behind hello
+        # first: the answer to a frame that the peer sent too early comes behind hello
         self.hub.answer(connection, text_frame(connection.session.welcome()), first=True)
         self.counts.opened += 1
         sent = self._replays.take(connection.user)
@@ -109,16 +113,19 @@ class Door:
         task.add_done_callback(self._opening.discard)
 
     def carry_out(self, connection: RtmConnection, command: Command) -> None:
-        """Do what a client asks."""
+        """Carry out a command of the client."""
         self._commands.carry_out(connection, command)
 
     def overrun(self, connection: RtmConnection) -> None:
-        """End a connection for which too much waits."""
+        """Close a connection with too many waiting bytes."""
         connection.ending = "backlog"
         connection.end(TOO_SLOW, "too slow", self.clock.monotonic())
 
     def ended(self, connection: RtmConnection) -> None:
-        """Deliver nothing more to a connection; each step is taken even if one before it fails."""
+        """Detach a connection from the hub, presence and replays.
+
+        The steps run in reverse order, each of them even if an earlier one raises.
+        """
         ending = connection.ending or ("peer" if connection.left else "lost")
         endings.note(self.counts, connection.number, connection.user, ending)
         with ExitStack() as last_first:
@@ -129,23 +136,23 @@ class Door:
             last_first.callback(self.hub.detach, connection)
 
     def closed(self, connection: RtmConnection) -> None:
-        """Forget a connection whose socket is gone."""
+        """Remove a connection whose socket is closed."""
         self._connections.pop(connection.number, None)
         if not self._connections:
             self._empty.set()
 
     def failed(self, connection: RtmConnection, why: str, error: Exception) -> None:
-        """End a connection because of a failure of ours."""
+        """Close a connection because of an internal error."""
         self.hub.give_up(connection, why, error)
 
     def sweep(self) -> None:
-        """Ping the silent, end the dead and the slow; call it about once a second."""
+        """Ping silent connections, close dead and slow ones; to be called about once a second."""
         now = self.clock.monotonic()
         for connection in list(self._connections.values()):
             try:
                 self._look_after(connection, now)
             except Exception as error:  # noqa: BLE001 - logged there
-                self.hub.give_up(connection, "it could not be looked after", error)
+                self.hub.give_up(connection, "the sweep failed for it", error)
         self.hub.sweep()
 
     def _look_after(self, connection: RtmConnection, now: float) -> None:
@@ -164,11 +171,11 @@ class Door:
             connection.ping()
 
     async def stop(self) -> None:
-        """Say goodbye to everybody, give them a moment, close with 1001, and see to it that all sockets end."""
+        """Send goodbye to all connections, wait for the drain time, close with 1001, and drop the remaining sockets."""
         self._stopping = True
         for task in self._opening:
             task.cancel()
-        self._for_each(self._say_goodbye, "goodbye could not be said")
+        self._for_each(self._say_goodbye, "goodbye could not be sent")
         if self._connections:
             await asyncio.sleep(self._workspace.settings.drain)
         now = self.clock.monotonic()
@@ -181,7 +188,7 @@ class Door:
                 self._for_each(RtmConnection.abort, "it could not be dropped")
 
     def _for_each(self, step: Callable[[RtmConnection], None], why: str) -> None:
-        """Take a step with every connection; one with which it fails is dropped, and the others do not notice."""
+        """Call a step for every connection; a connection for which it raises is dropped, the others go on."""
         for connection in list(self._connections.values()):
             try:
                 step(connection)
@@ -198,13 +205,15 @@ class Door:
             connection.send(goodbye)
 
     async def _catch_up(self, connection: RtmConnection, missed: CatchUp) -> None:
-        """Send what was missed page by page, as fast as the peer reads, then go live."""
+        """Send the missed events page by page, as fast as the peer reads, then go live."""
         tail = self._workspace.tail
         try:
             await missed.rewind()
             while connection.ended is None:
                 events = await missed.page()
-                if connection.ended is not None:  # while the page was read: live now, it would never be forgotten
+                if (
+                    connection.ended is not None
+                ):  # ended while the page was read: attached now, it would never be detached
                     return
                 if missed.position == tail.position:
                     self._go_live(connection, events)
@@ -215,11 +224,11 @@ class Door:
                 while not connection.has_room and connection.ended is None:  # noqa: ASYNC110 - a pause is wanted
                     await asyncio.sleep(PAUSE)
         except Exception as error:  # noqa: BLE001 - logged there
-            # It has to come again: without these entries it would miss something.
-            self.hub.give_up(connection, "what it missed could not be read", error)
+            # The client has to connect again: without these entries it would miss events.
+            self.hub.give_up(connection, "the events it missed could not be read", error)
 
     def _go_live(self, connection: RtmConnection, events: Sequence[Entry]) -> None:
-        """Queue the last of what was missed and have the hub deliver the rest, in one turn of the loop."""
+        """Queue the last missed events and attach the connection to the hub, in one turn of the loop."""
         self._queue(connection, events)
         if connection.progress is not None:
             self.hub.push(connection, self.hub.positions.begin(connection.progress, self._workspace.tail.position))
@@ -228,7 +237,7 @@ class Door:
         log.info("connection %d of %s opened", connection.number, connection.user)
 
     def _queue(self, connection: RtmConnection, events: Sequence[Entry]) -> None:
-        """Queue old events; of a message that was sent while the connection caught up it gets the ack alone."""
+        """Queue missed events, without the peer's own messages sent meanwhile: those have an ack."""
         for entry in events:
             if entry.skip != connection.number:
                 self.hub.push(connection, self._frames.of(entry))

@@ -1,8 +1,8 @@
-"""The last message a lost connection has sent: its user's next connection is told that it was stored.
+"""The last message of a lost connection: its user's next connection gets a copy, so it knows that it was stored.
 
-The ack may have gone down with the old connection. A copy of the message with the id it was sent under settles that.
-A user may have several programs, which give the same ids: where it cannot be known that the next connection is the
-successor of the lost one, nobody is told anything.
+The ack may be lost with the old connection. A copy of the message with the frame id settles what became of it. A user
+may run several programs, which use the same ids. So there is no copy if it is not certain that the next connection is
+the successor of the lost one.
 Source: wire/reconnecting.md#the-replay-of-the-last-message (documented and captured; what counts as lost, and for how
 long, is recommended).
 """
@@ -16,17 +16,17 @@ from tautwire.server.hub.hub import Hub
 from tautwire.server.services.messages import Posted
 
 LIFE: Final = 60.0
-"""Seconds after the end of a connection in which a new one is told."""
+"""Seconds after the end of a connection in which a new one gets the copy."""
 
 
 class Sent(NamedTuple):
-    """A message that was stored under the id a client gave it."""
+    """A stored message with the frame id that the client gave it."""
 
     id: int
     posted: Posted
 
     def payload(self) -> bytes:
-        """Return the copy."""
+        """Return the copy as JSON."""
         body = self.posted.body
         copy: dict[str, Any] = {"reply_to": self.id, "type": "message", "channel": self.posted.channel}
         return msgspec.json.encode(copy | {name: body[name] for name in ("user", "text", "ts")})
@@ -35,11 +35,11 @@ class Sent(NamedTuple):
 class _Kept(NamedTuple):
     since: float
     sent: Sent | None
-    """None if another connection of the user lived at that time."""
+    """None if the user had another connection at that time."""
 
 
 class Replays:
-    """What the last lost connection of each user had sent last, for a minute."""
+    """The last message of the last lost connection of each user, kept for a minute."""
 
     def __init__(self, hub: Hub, clock: Clock) -> None:
         self._hub = hub
@@ -47,26 +47,26 @@ class Replays:
         self._kept: dict[str, _Kept] = {}  # oldest first
 
     def lost(self, user: str, last: Sent | None) -> None:
-        """Remember the last message of a user's connection that is not attached any more and sent no Close frame.
+        """Keep the last message of a connection that was detached without a Close frame.
 
-        To be called again when a message of it turns out to be stored.
+        To be called again when a later message of that connection is stored.
         """
         now = self._forget_old()
         before = self._kept.get(user)
         is_only = not self._hub.connections_of(user) and (before is None or before.sent is not None)
         if is_only and last is None:
             return
-        self._kept.pop(user, None)  # or it would keep its old place among the others
+        self._kept.pop(user, None)  # an update alone would keep its old place in the order
         self._kept[user] = _Kept(now, last if is_only else None)
 
     def take(self, user: str) -> Sent | None:
-        """Return what the user has to be told, once."""
+        """Return the message for the user's new connection, once; None if there is none."""
         self._forget_old()
         kept = self._kept.pop(user, None)
         return None if kept is None else kept.sent
 
     def _forget_old(self) -> float:
-        """Drop what is too old; return the time."""
+        """Drop messages that are too old; return the time."""
         now = self._clock.monotonic()
         while self._kept:
             user = next(iter(self._kept))

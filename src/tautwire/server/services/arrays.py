@@ -1,7 +1,7 @@
 """Long JSON arrays: read and encoded slice by slice in a reader's thread, and kept in pieces until they are sent.
 
-A thread that works through ten thousand users without a pause holds Python's lock, and everybody's messages wait. So
-there is a pause after each slice; and the loop is handed bytes, which it only has to write.
+A thread that encodes ten thousand users without a pause holds Python's lock, and the messages of all connections wait.
+So the thread pauses after each slice, and the loop gets bytes that it only has to write.
 """
 
 import time
@@ -11,13 +11,13 @@ from typing import Final, NamedTuple, TypeVar
 T = TypeVar("T")
 
 SLICE: Final = 200
-"""Elements that are read and encoded between two pauses."""
+"""Elements read and encoded between two pauses."""
 PAUSE: Final = 20e-6
-"""Seconds of a pause. With 0 the thread would take the lock again before a waiting thread has woken up."""
+"""Seconds of a pause. With 0 the thread would take the lock again before a waiting thread wakes up."""
 
 
 class Array:
-    """A JSON array, encoded: what stands between its brackets, in pieces."""
+    """An encoded JSON array: the bytes between its brackets, in pieces."""
 
     __slots__ = ("pieces",)
 
@@ -25,28 +25,28 @@ class Array:
         self.pieces: list[bytes] = []
 
     def extend(self, elements: Sequence[bytes]) -> None:
-        """Append encoded elements as one piece; an element may be several with commas between."""
+        """Append encoded elements as one piece; one item may hold several elements, separated by commas."""
         if elements:
             self.pieces.append(b",".join((b"", *elements) if self.pieces else elements))
 
 
 class Page(NamedTuple):
-    """A part of a long list, and the key of its last element if more follows it."""
+    """A page of a long list, and the key of its last element if another page follows."""
 
     items: Array
     last: str | None
 
 
 Find = Callable[[str, int], Sequence[T]]
-"""Returns so many elements of a list at most: those that come after a key, in the order of their keys."""
+"""``find(after, count)`` returns at most ``count`` elements behind the key ``after``, in the order of keys."""
 
 
 def read_page(
     find: Find[T], encode: Callable[[Sequence[T]], Sequence[bytes]], key: Callable[[T], str], *, after: str, limit: int
 ) -> Page:
-    """Read ``limit`` elements after a key, 0 for all of them.
+    """Read ``limit`` elements behind the key ``after``; 0 for all of them.
 
-    The place in the list is the key of an element, not a number: what is added or removed meanwhile moves nothing.
+    The place in the list is a key and not a number: elements added or removed between two pages shift nothing.
     """
     items, count = Array(), 0
     while True:

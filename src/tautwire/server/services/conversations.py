@@ -1,7 +1,8 @@
-"""Channels and who is in them: creating, joining, inviting, leaving, opening direct messages, reading marks.
+"""Channels and their members: create, join, invite, leave, open direct messages, set reading marks.
 
-All functions are units. Each changes rows and emits its events in the order of wire/delivery.md#what-a-call-produces;
-membership changes also write the log's join and leave entries, which is what the hub and replays go by.
+All functions are units. Each changes rows and emits its events in the order of wire/delivery.md#what-a-call-produces.
+Membership changes also write join and leave entries to the log: the hub and ``log.catchup`` follow these, not the
+table.
 """
 
 import re
@@ -27,7 +28,7 @@ _ALLOWED_NAME = re.compile(r"[\w-]+", re.UNICODE)
 
 
 def create(tx: Transaction, team: Team, who: Identity, name: str, *, private: bool, general: bool = False) -> Room:
-    """Make a channel with its creator as first member. Names: wire/ids-and-timestamps.md#channel-names."""
+    """Create a channel with its creator as first member. Names: wire/ids-and-timestamps.md#channel-names."""
     _check_name(tx, name)
     channel = ChannelId(new_id("C"))
     kind = ChannelKind.PRIVATE if private else ChannelKind.PUBLIC
@@ -37,12 +38,12 @@ def create(tx: Transaction, team: Team, who: Identity, name: str, *, private: bo
     if not private:
         short = {"id": channel, "name": name, "created": room.channel.created, "creator": who.user, "is_channel": True}
         tx.emit(WORKSPACE, event("channel_created", channel=short, event_ts=next_event_ts(tx)))
-    _tell_joined(tx, team, room, who.user, inviter=None)
+    _emit_joined(tx, team, room, who.user, inviter=None)
     return room
 
 
 def join(tx: Transaction, team: Team, who: Identity, channel: str) -> tuple[Room, bool]:
-    """Add the caller to a public channel; return the room and whether they were in it already."""
+    """Add the caller to a public channel; return the room, and True if the caller was a member before."""
     room = enter(tx, channel)
     if room is None or (not room.is_public and who.user not in room.members):
         raise MethodError("channel_not_found")
@@ -54,14 +55,15 @@ def join(tx: Transaction, team: Team, who: Identity, channel: str) -> tuple[Room
         return room, True
     _add_member(tx, channel, who.user)
     room = _enter(tx, channel)
-    _tell_joined(tx, team, room, who.user, inviter=None)
+    _emit_joined(tx, team, room, who.user, inviter=None)
     return room, False
 
 
 def invite(tx: Transaction, team: Team, who: Identity, channel: str, users: Sequence[str], *, force: bool) -> Room:
-    """Add others to a channel that the caller is in.
+    """Add other users to a channel of the caller.
 
-    Unless ``force`` is set nobody is added when one of them cannot be; ``errors`` names each.
+    If one of them cannot be added, the call fails and adds none; with ``force`` it adds the others. ``errors`` of the
+    answer names each user that cannot be added.
     """
     room = messages.writable_room(tx, channel, who)
     if room.channel.is_direct:
@@ -80,12 +82,12 @@ def invite(tx: Transaction, team: Team, who: Identity, channel: str, users: Sequ
         if user not in refused:
             _add_member(tx, channel, user)
             room = _enter(tx, channel)
-            _tell_joined(tx, team, room, user, inviter=who.user)
+            _emit_joined(tx, team, room, user, inviter=who.user)
     return room
 
 
 def leave(tx: Transaction, team: Team, who: Identity, channel: str) -> bool:
-    """Remove the caller; return False if they were not in the channel."""
+    """Remove the caller from a channel; return False if the caller is not a member."""
     room = enter(tx, channel)
     if room is None or (not room.is_public and who.user not in room.members):
         raise MethodError("channel_not_found")
@@ -106,7 +108,7 @@ def leave(tx: Transaction, team: Team, who: Identity, channel: str) -> bool:
 def open_direct(
     tx: Transaction, who: Identity, users: Sequence[str], *, prevent_creation: bool = False
 ) -> tuple[Room, bool]:
-    """Find or make the direct message of the caller with others; return the room and whether it was there."""
+    """Find or create the direct message of the caller with others; return the room, and True if it existed."""
     others = [user for user in dict.fromkeys(users) if user != who.user] or [who.user]
     if len(others) > MAX_OTHERS:
         raise MethodError("too_many_users")
@@ -116,7 +118,7 @@ def open_direct(
             raise MethodError("user_not_found")
         if record.deleted:
             raise MethodError("user_disabled")
-    people = sorted({who.user, *others})
+    people = sorted({who.user, *others})  # the key of the conversation, equal for all its members
     row = tx.one("SELECT id FROM channel WHERE people = ?", ",".join(people))
     if row is not None:
         tx.execute("UPDATE membership SET open = 1 WHERE channel = ? AND user = ?", row["id"], who.user)
@@ -127,7 +129,7 @@ def open_direct(
 
 
 def mark(tx: Transaction, who: Identity, channel: str, ts: str) -> None:
-    """Move the caller's reading mark; all their connections hear of it."""
+    """Move the caller's reading mark; emits an event to all connections of the caller."""
     room = enter(tx, channel)
     if room is None or who.user not in room.members:
         raise MethodError("not_in_channel" if room is not None and room.is_public else "channel_not_found")
@@ -204,8 +206,8 @@ def _add_member(tx: Transaction, channel: str, user: str) -> None:
     tx.join(Topic(channel), user)
 
 
-def _tell_joined(tx: Transaction, team: Team, room: Room, user: str, *, inviter: str | None) -> None:
-    """Tell the joiner (the channel), then everybody in it (who joined), then store the line."""
+def _emit_joined(tx: Transaction, team: Team, room: Room, user: str, *, inviter: str | None) -> None:
+    """Emit the channel to the new member, then the join to all members, and post the system message."""
     seen = conversation_object(room.channel, viewer=user, is_member=True, last_read=None)
     seen["members"] = sorted(room.members)
     name = "channel_joined" if room.is_public else "group_joined"
@@ -226,7 +228,7 @@ def _tell_joined(tx: Transaction, team: Team, room: Room, user: str, *, inviter:
 
 
 def _remove_member(tx: Transaction, team: Team, room: Room, user: str) -> None:
-    """Take the leaver out first: they hear channel_left, the others hear who left."""
+    """Remove a member first: channel_left goes to the user, member_left_channel to the remaining members."""
     tx.execute("DELETE FROM membership WHERE channel = ? AND user = ?", room.id, user)
     forget(tx, room.id)
     tx.leave(room.topic, user)

@@ -1,10 +1,10 @@
-"""How a rule says no."""
+"""The error of a service; the Web API turns it into ``ok: false``, RTM into an error reply."""
 
 from tautwire.protocol.errors import TautwireError
 
 
 class MethodError(TautwireError):
-    """A call was refused.
+    """A rule refuses a call.
 
     Args:
         code: the error string on the wire, such as ``channel_not_found``.

@@ -1,7 +1,7 @@
-"""Making the events of the log.
+"""The JSON of events, and their timestamps.
 
-Events are plain objects on the wire; their types are the classes of ``tautwire.protocol.events``, and a test decodes
-everything the server emits with them.
+The server makes events as plain objects. ``tautwire.protocol.events`` has their types, and a test decodes every event
+of the server with them.
 """
 
 from typing import Final
@@ -12,7 +12,7 @@ from tautwire.protocol.ids import NEVER, Ts, ts_from_micros, ts_to_micros
 from tautwire.server.log.transaction import Transaction
 
 _LOOK_BACK: Final = 100
-"""Entries looked through for the last ``event_ts``: messages have their own, which is not always the newest."""
+"""Entries searched for the newest ``event_ts``: the last entry may be a message, whose ``event_ts`` is its ts."""
 
 
 def event(kind: str, **members: object) -> bytes:
@@ -21,7 +21,7 @@ def event(kind: str, **members: object) -> bytes:
 
 
 def next_event_ts(tx: Transaction) -> Ts:
-    """Return the next ``event_ts``: grows over the whole workspace.
+    """Return the next ``event_ts``, larger than every earlier one of the workspace.
 
     Source: wire/delivery.md#rules-for-every-event (captured).
     """
@@ -37,7 +37,7 @@ class _Stamp(msgspec.Struct):
 
 
 def _last_event_ts(tx: Transaction) -> int:
-    """Return the newest ``event_ts`` of the end of the log: the clock may have been set back since."""
+    """Return the newest ``event_ts`` at the end of the log, from which to go on if the clock was set back."""
     rows = tx.all(
         "SELECT kind, payload FROM log WHERE kind IN ('event', 'message') ORDER BY position DESC LIMIT ?", _LOOK_BACK
     )
@@ -45,5 +45,5 @@ def _last_event_ts(tx: Transaction) -> int:
 
 
 def _event_ts(kind: str, payload: str | bytes) -> Ts:
-    """Return the ``event_ts`` of a stored event; that of a message is its ts, by which the log refers to it."""
+    """Return the ``event_ts`` of a log entry; for a message it is the ts, which is the payload."""
     return Ts(str(payload)) if kind == "message" else msgspec.json.decode(payload, type=_Stamp).event_ts

@@ -1,4 +1,4 @@
-"""Reading messages back: pages of a channel and of a thread, with their reactions and thread counters."""
+"""Pages of a channel's and a thread's messages, with their reactions and thread counters."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -13,8 +13,9 @@ from tautwire.server.store.records import marks
 _FIRST = "0000000000.000000"
 _LAST = "9999999999.999999"
 MAX_UNREAD: Final = 1_000
+"""Messages that are counted as unread at most: the count is read for each call."""
 MAX_PAGE: Final = 4 * 1_048_576
-"""Bytes of the messages on one page: beyond it the page ends before its limit. One message is always on it."""
+"""Bytes of the messages on one page: a page may end before its limit, but has at least one message."""
 
 
 def history_page(
@@ -27,10 +28,10 @@ def history_page(
     before: str | None,
     limit: int,
 ) -> tuple[list[Body], str | None]:
-    """Return messages newest first, and the ts before which the next page begins, None at the end.
+    """Return messages, newest first, and the ts before which the next page begins, None at the end.
 
-    ``oldest`` and ``latest`` bound the page, themselves left out unless ``inclusive``. Replies are left out unless
-    they were broadcast.
+    ``oldest`` and ``latest`` bound the page; they belong to it only if ``inclusive``. Replies are left out unless they
+    were broadcast.
     """
     above, low = _lower(oldest, inclusive=inclusive)
     below, high = _upper(latest, inclusive=inclusive)
@@ -89,9 +90,9 @@ def replies_page(
 
 
 def news(query: Query, channel: str, viewer: str, last_read: str) -> Body:
-    """Return the newest message of a conversation and how many of others the viewer has not read.
+    """Return the newest message of a conversation and the number of unread messages of other users.
 
-    Unread ones are counted among the newest ``MAX_UNREAD`` messages. Source: wire/web-api-methods.md#conversationsinfo.
+    The count looks at the newest ``MAX_UNREAD`` messages. Source: wire/web-api-methods.md#conversationsinfo.
     """
     newest = query.one("SELECT body FROM message WHERE channel = ? AND in_channel ORDER BY ts DESC LIMIT 1", channel)
     unread = query.one(
@@ -107,11 +108,11 @@ def news(query: Query, channel: str, viewer: str, last_read: str) -> Body:
     }
 
 
-# One bound on each side: of two SQLite uses the first to find its place and looks at every row up to the second.
+# One bound on each side: given two lower bounds, SQLite seeks to the first and scans every row up to the second.
 
 
 def _lower(oldest: str | None, *, inclusive: bool) -> tuple[str, str]:
-    """Return the operator and the value of the lower bound; one that was not given takes everything in."""
+    """Return the operator and the value of the lower bound; without one it lies before all messages."""
     return (">=" if inclusive or oldest is None else ">"), oldest or _FIRST
 
 
@@ -120,7 +121,7 @@ def _upper(latest: str | None, *, inclusive: bool) -> tuple[str, str]:
 
 
 def _page(sizes: Sequence[Row], limit: int) -> list[str]:
-    """Return which of the first messages, given by ts and size, fit on a page: all up to the limit, or fewer."""
+    """Return the ts of the messages that fit on a page: the first ``limit``, or fewer if they are large."""
     page: list[str] = []
     total = 0
     for ts, size in sizes[:limit]:

@@ -1,4 +1,4 @@
-"""Tokens: who is calling. The database holds hashes only; the tokens themselves are in the callers' hands."""
+"""Tokens and the users behind them. The database stores only hashes of tokens."""
 
 import hashlib
 import secrets
@@ -13,12 +13,12 @@ from tautwire.server.services.errors import MethodError
 from tautwire.server.store.database import Row
 
 SCOPES: Final = "identify,bot:basic"
-"""Scopes of every token. err-backend-slackv3 splits at the comma and wants no blanks.
+"""Scopes of every token, without blanks: err-backend-slackv3 splits at the comma.
 Source: wire/web-api.md#headers."""
 
 _MAX_KNOWN: Final = 10_000
 _FRESH: Final = 10.0
-"""Seconds for which an identity is remembered: so soon a token that is taken out of the database stops working."""
+"""Seconds that an identity is cached; a deleted token stops working after that time at the latest."""
 
 
 class Identity(msgspec.Struct, frozen=True, array_like=True):
@@ -36,14 +36,14 @@ class Identity(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Lookup(Protocol):
-    """Reads one row at once, on the loop."""
+    """Reads one row, on the loop."""
 
     def one(self, sql: str, *arguments: object) -> Row | None:
         """Return the first row of a query, or None."""
 
 
 class Identities:
-    """Finds the identity of a token, and remembers it by the token's hash for a few seconds."""
+    """Finds the identity of a token, and caches it by the token's hash for a few seconds."""
 
     def __init__(self, lookup: Lookup, clock: Clock) -> None:
         self._lookup = lookup
@@ -51,11 +51,11 @@ class Identities:
         self._known: dict[bytes, tuple[float, Identity]] = {}
 
     def authenticate(self, token: str | None) -> Identity:
-        """Return who holds the token.
+        """Return the identity of a token.
 
         Raises:
-            MethodError: nobody does, or no longer (not_authed, invalid_auth, account_inactive).
-            StoreError: the database cannot be read.
+            MethodError: not_authed without a token, invalid_auth if it is unknown, account_inactive if its user is
+            deleted. StoreError: the database cannot be read.
         """
         if not token:
             raise MethodError("not_authed")
@@ -73,16 +73,16 @@ class Identities:
 
 
 def hash_token(token: str) -> bytes:
-    """Return what the database keeps of a token.
+    """Return the hash under which the database stores a token.
 
-    A token has 128 random bits, so a plain hash cannot be searched back, and looking the hash up tells a guesser
-    nothing about how near the guess was.
+    A token has 128 random bits, so a plain hash cannot be reversed by search. To look up a hash, instead of comparing
+    tokens, leaks no timing from which a token could be guessed bit by bit.
     """
     return hashlib.sha256(token.encode(errors="surrogatepass")).digest()
 
 
 def issue_token(tx: Transaction, user: str, *, is_bot: bool, origin: str) -> str:
-    """Make a token for a user, store its hash and return it: nobody can ask for it again."""
+    """Create a token for a user, store its hash, and return the token; it cannot be read again."""
     kind = "xoxb" if is_bot else "xoxp"
     token = f"{kind}-{secrets.randbelow(10**12):012}-{secrets.randbelow(10**12):012}-{_letters(24)}"
     tx.execute(
@@ -96,7 +96,7 @@ def issue_token(tx: Transaction, user: str, *, is_bot: bool, origin: str) -> str
 
 
 def new_id(prefix: str) -> str:
-    """Return a fresh id such as ``U4Q…``: the prefix and ten letters or digits.
+    """Return a new id such as ``U4Q…``: the prefix and ten letters or digits.
 
     Source: wire/ids-and-timestamps.md#ids.
     """

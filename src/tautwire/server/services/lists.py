@@ -1,7 +1,7 @@
 """Lists of users, conversations and members as JSON, a page at a time.
 
-A page costs what is on it: it begins behind the key of the last one, by an index, and what its elements need is read
-by one query for a slice.
+The cost of a page depends on its size and not on the list: an index finds the first element behind the last key, and
+one query for each slice reads what its elements need.
 """
 
 from collections.abc import Collection, Sequence
@@ -26,7 +26,7 @@ from tautwire.server.store.records import (
 
 
 def users_page(query: Query, team: Team, *, shows_email: bool, after: str, limit: int) -> Page:
-    """Return users after an id; ``limit`` 0 stands for all."""
+    """Return users behind an id; ``limit`` 0 for all."""
 
     def encode(users: Sequence[UserRecord]) -> list[bytes]:
         return [user_json(user, team, shows_email) for user in users]
@@ -37,7 +37,7 @@ def users_page(query: Query, team: Team, *, shows_email: bool, after: str, limit
 def conversations_page(
     query: Query, kinds: Collection[ChannelKind], *, viewer: str, archived: bool, after: str, limit: int
 ) -> Page:
-    """Return conversations that the viewer may know of after an id; ``limit`` 0 stands for all."""
+    """Return conversations behind an id that the viewer may see; ``limit`` 0 for all."""
 
     def find(after: str, count: int) -> list[ChannelRecord]:
         return find_channels(query, kinds, after, count, viewer=viewer, archived=archived)
@@ -59,7 +59,7 @@ def conversations_page(
 
 
 def members_page(query: Query, channel: str, *, after: str, limit: int) -> Page:
-    """Return the ids of a channel's members after an id; ``limit`` 0 stands for all."""
+    """Return the ids of a channel's members behind an id; ``limit`` 0 for all."""
     find = partial(find_members, query, channel)
     return read_page(
         find, lambda users: [msgspec.json.encode(users)[1:-1]], lambda user: user, after=after, limit=limit

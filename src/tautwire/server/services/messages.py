@@ -1,7 +1,10 @@
-"""Posting, editing and deleting messages: the rules, the rows and the events.
+"""Messages: the rules of posting, editing and deleting, with their rows and events.
 
-One unit each. ``post`` is the hot path: with the room in memory it runs no query, it gathers one row and one entry.
-Thread replies, edits and deletions are rarer and ask the database.
+Each function is a unit. ``post`` is the hot path: with the room in memory it runs no query, it gathers one row and one
+log entry. Thread replies, edits and deletions are rarer and query the database.
+
+The log refers to the row of a new message instead of storing its JSON twice. An edit or a deletion changes the row, so
+it first writes the event of the original message into the log (``_keep_event``): the log never changes its meaning.
 """
 
 from typing import Any, Final
@@ -27,7 +30,7 @@ INSERT_MESSAGE: Final = (
 TOMBSTONE: Final = "tombstone"
 
 _EMPTY: Final = (msgspec.Raw(b"[]"), msgspec.Raw(b"{}"))
-"""Structures that take away what was there. Source: wire/web-api-methods.md#chatupdate (documented)."""
+"""Values of an update that remove a structure. Source: wire/web-api-methods.md#chatupdate (documented)."""
 
 Body = dict[str, Any]
 """A message object as it is stored and sent. Source: wire/messages.md#a-plain-message."""
@@ -46,11 +49,11 @@ class Draft(msgspec.Struct, kw_only=True):
     username: str | None = None
     icons: dict[str, str] | None = None
     as_bot: bool = False
-    """Posted by an integration under a name of its own: ``bot_message``."""
+    """Whether a bot posts under another name: subtype ``bot_message``."""
 
 
 class Posted(msgspec.Struct, frozen=True):
-    """A stored message: where, when and as what."""
+    """A stored message: its channel, its ts and the message object."""
 
     channel: str
     ts: Ts
@@ -58,9 +61,12 @@ class Posted(msgspec.Struct, frozen=True):
 
 
 def writable_room(tx: Transaction, channel: str, who: Identity, *, visitors: bool = False) -> Room:
-    """Return the room if the user may post there; raise channel_not_found, not_in_channel or is_archived.
+    """Return the room if the user may post there.
 
-    With ``visitors`` a person, unlike a bot, may post to a public channel from outside.
+    With ``visitors`` a person, unlike a bot, may post to a public channel without being a member.
+
+    Raises:
+        MethodError: channel_not_found, not_in_channel or is_archived.
 
     Source: wire/web-api.md#visibility (documented).
     """
@@ -77,7 +83,7 @@ def writable_room(tx: Transaction, channel: str, who: Identity, *, visitors: boo
 def post(
     tx: Transaction, team: Team, who: Identity, channel: str, draft: Draft, *, skip: int = 0, visitors: bool = False
 ) -> Posted:
-    """Store a message and tell the channel; connection ``skip`` is not told, since it gets the ack."""
+    """Store a message and emit its event to the channel; connection ``skip`` gets the ack instead."""
     room = writable_room(tx, channel, who, visitors=visitors)
     parent = _parent(tx, channel, draft.thread_ts) if draft.thread_ts else None
     body = _body(tx, team, who, draft)
@@ -90,7 +96,7 @@ def post(
 
 
 def announce(tx: Transaction, team: Team, room: Room, user: str, subtype: str, text: str, **members: object) -> None:
-    """Store a system line (somebody joined, left, …) and tell the channel."""
+    """Store a system message (a user joined, left, …) and emit its event to the channel."""
     ts = room.next_ts(tx)
     body: Body = {"type": "message", "subtype": subtype, "user": user, "text": text, "ts": ts, "team": team.id}
     body |= {name: value for name, value in members.items() if value is not None}
@@ -98,7 +104,7 @@ def announce(tx: Transaction, team: Team, room: Room, user: str, subtype: str, t
 
 
 def update(tx: Transaction, who: Identity, channel: str, ts: str, draft: Draft) -> Posted:
-    """Replace the text (and, if given, blocks and attachments) of one's own message; emits message_changed."""
+    """Replace the text (and, if given, blocks and attachments) of the caller's message; emits message_changed."""
     room = _seen_room(tx, channel, who)
     row, before = _find_live(tx, channel, ts)
     if row["user"] != who.user or before.get("subtype") not in (None, "bot_message", "me_message", "thread_broadcast"):
@@ -118,9 +124,9 @@ def update(tx: Transaction, who: Identity, channel: str, ts: str, draft: Draft) 
 
 
 def delete(tx: Transaction, who: Identity, channel: str, ts: str) -> None:
-    """Remove one's own message; a parent stays as a tombstone for as long as it has replies.
+    """Delete the caller's message; a parent with replies becomes a tombstone.
 
-    Source: wire/messages.md#threads; that the tombstone goes with the last reply is ours.
+    Source: wire/messages.md#threads; that the tombstone is deleted with the last reply is ours.
     """
     room = _seen_room(tx, channel, who)
     row, before = _find_live(tx, channel, ts)
@@ -148,7 +154,7 @@ def delete(tx: Transaction, who: Identity, channel: str, ts: str) -> None:
 
 
 def post_ephemeral(tx: Transaction, team: Team, who: Identity, channel: str, user: str, draft: Draft) -> Ts:
-    """Show a message to one member only; it is an event of that user and is never stored as a message."""
+    """Emit a message to one member; it is an event of that user and is not stored as a message."""
     room = writable_room(tx, channel, who)
     if user not in room.members:
         raise MethodError("user_not_in_channel")
@@ -173,9 +179,9 @@ def _body(tx: Transaction, team: Team, who: Identity, draft: Draft) -> Body:
         body["subtype"] = subtype
     body["user"] = who.user
     body["text"] = link_urls(draft.text)
-    body["ts"] = ""  # keeps its place: the order of members is the one of Slack's frames
+    body["ts"] = ""  # set later; here for the order of members, which is that of Slack's frames
     body["team"] = team.id
-    if who.bot_id is not None and subtype != "me_message":  # has none: wire/messages.md#subtypes
+    if who.bot_id is not None and subtype != "me_message":  # a me_message has no bot_id: wire/messages.md#subtypes
         body["bot_id"] = who.bot_id
         body["app_id"] = who.app_id
         body["bot_profile"] = _bot_profile(tx, team, who)
@@ -209,14 +215,14 @@ def _bot_profile(tx: Transaction, team: Team, who: Identity) -> msgspec.Raw:
 
 
 def _store(tx: Transaction, room: Room, user: str, body: Body, *, in_channel: bool = True, skip: int = 0) -> None:
-    """Store a message object and tell the channel; the log refers to the row."""
+    """Store a message object and emit its event; the log entry refers to the row."""
     ts, stored = body["ts"], msgspec.json.encode(body)
     position = tx.emit(room.topic, message_event(stored, room.id, ts), skip=skip, message=ts)
     tx.insert(INSERT_MESSAGE, (room.id, ts, user, body.get("thread_ts"), int(in_channel), stored, position))
 
 
 def _keep_event(tx: Transaction, channel: str, ts: str) -> None:
-    """Have the log hold the event of a message by itself: its row is about to change."""
+    """Write the event of a message into its log entry, which refers to the row, before the row changes."""
     row = tx.one(
         "SELECT position, body FROM message WHERE channel = ? AND ts = ? AND position IS NOT NULL", channel, ts
     )
@@ -230,7 +236,7 @@ def _keep_event(tx: Transaction, channel: str, ts: str) -> None:
 
 
 def _reply(tx: Transaction, room: Room, who: Identity, body: Body, parent: Row, *, broadcast: bool, skip: int) -> None:
-    """Store a reply; the channel gets the reply, then its parent with the new counters (the order of 2017)."""
+    """Store a reply; emit the reply, then its parent with the new counters (the order of Slack in 2017)."""
     body["thread_ts"] = parent["ts"]
     root = load(parent)
     if broadcast:
@@ -297,7 +303,7 @@ def _thread_facts(query: Query, channel: str, parent: str) -> Body:
 
 
 def _parent(tx: Transaction, channel: str, thread_ts: str) -> Row | None:
-    """Return the thread's parent; a reply stands for its parent, an unknown ts for none.
+    """Return the parent of a thread: of a reply its parent, of an unknown ts None.
 
     Source: wire/messages.md#threads.
     """
@@ -312,7 +318,7 @@ def _find(query: Query, channel: str, ts: str) -> Row | None:
 
 
 def _find_live(query: Query, channel: str, ts: str) -> tuple[Row, Body]:
-    """Return a message that was not deleted; raise message_not_found."""
+    """Return a message that is not a tombstone; raise ``MethodError`` (message_not_found)."""
     row = _find(query, channel, ts)
     body = load(row) if row is not None else {}
     if row is None or body.get("subtype") == TOMBSTONE:

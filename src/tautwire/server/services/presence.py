@@ -1,9 +1,10 @@
-"""Who is active: by their live connections, their activity and what they set by hand.
+"""Presence: each user is active or away, by live connections, activity and the manual setting.
 
 Source: wire/presence-and-typing.md.
 
-Lives on the loop, in memory; only what a person set by hand is stored (as a column of the user). Presence is told by
-subscription alone, on the lossy lane: the newest state counts, and it never delays an event.
+The state is in memory and changes on the loop only. The manual setting alone is stored (a column of the user). Presence
+events go to subscribers only, on the lossy lane: a later state replaces an earlier one, so a lost event does no harm,
+and a presence event never delays a message.
 """
 
 import logging
@@ -25,34 +26,34 @@ ACTIVE: Final = "active"
 AWAY: Final = "away"
 
 MAX_MEMORY: Final = 268_435_456
-"""Bytes that the subscriptions of all connections may take; beyond it new ones are refused. Enough for 10,000
-connections that watch the same 500 users, or for 1,400 each of which watches 500 of its own."""
+"""Bytes of the subscriptions of all connections, above which new ones are refused. Enough for 10,000 connections that
+watch the same 500 users, or for 1,400 that watch 500 different users each."""
 
 _WATCH: Final = 48
 """Bytes of a subscription: a place in the watcher's tuple and one in the user's dictionary. Measured."""
 _WATCHED: Final = 324
-"""Bytes of a user that is watched, besides the id's characters: the text, the dictionary, a place in the table."""
+"""Bytes of a watched user, without the characters of the id: text, dictionary, place in the table. Measured."""
 
 
 class Watcher(Connection, Protocol):
     """A connection that can subscribe to presence."""
 
     watched: tuple[str, ...]
-    """Whose presence it wants to hear of. Kept by ``Presence``."""
+    """The users it subscribes to. Only ``Presence`` changes it."""
 
     @property
     def batches_presence(self) -> bool:
-        """Whether it wants ``users`` instead of ``user``."""
+        """Whether its presence_change has ``users`` instead of ``user``."""
 
 
 class Presence:
     """The presence of all users.
 
     Args:
-        away: users who set themselves away, as stored.
+        away: users with a stored manual away.
         bots: users to whom auto-away does not apply.
         auto_away: seconds without activity after which a person is away.
-        grace: seconds that a user stays active after their last connection closed.
+        grace: seconds that a user stays active after the last connection ended.
     """
 
     def __init__(
@@ -64,25 +65,25 @@ class Presence:
         self._bots = bots
         self._auto_away = auto_away
         self._grace = grace
-        self._active: dict[str, float] = {}  # users told as active, with the time of their last activity
-        self._leaving: dict[str, float] = {}  # users without a connection, with the time their grace ends
+        self._active: dict[str, float] = {}  # active users, with the time of their last activity
+        self._leaving: dict[str, float] = {}  # active users without a connection, with the end of their grace
         self._watchers: dict[str, dict[Watcher, None]] = {}
-        self._memory = 0  # bytes that the subscriptions take, by ``_cost``
+        self._memory = 0  # bytes of the subscriptions, estimated by ``_cost``
 
     def state(self, user: str) -> str:
         """Return ``active`` or ``away``."""
         return ACTIVE if user in self._active and user not in self._away else AWAY
 
     def is_away_by_hand(self, user: str) -> bool:
-        """Whether the user set themselves away."""
+        """Whether the user is away by the manual setting."""
         return user in self._away
 
     def last_activity(self, user: str) -> float | None:
-        """Return when the user last did something, on the monotonic clock; None if they are not connected."""
+        """Return the time of the user's last activity on the monotonic clock; None if the user is not active."""
         return self._active.get(user)
 
     def touch(self, user: str) -> None:
-        """Note that a connected user did something."""
+        """Record an activity of a connected user."""
         if user in self._active and user not in self._leaving:  # active before and after: the usual case
             self._active[user] = self._clock.monotonic()
             return
@@ -90,26 +91,26 @@ class Presence:
             before = self.state(user)
             self._active[user] = self._clock.monotonic()
             self._leaving.pop(user, None)
-            self._tell_change(user, before)
+            self._emit_change(user, before)
 
     def disconnected(self, user: str) -> None:
-        """Note that a connection of the user closed."""
+        """Called when a connection of the user ended; with the last one the grace period begins."""
         if user in self._active and not self._hub.connections_of(user):
             self._leaving[user] = self._clock.monotonic() + self._grace
 
     def set_away(self, user: str, *, away: bool) -> None:
-        """Set or lift the away by hand; all own connections hear of it, subscribers if the state changed."""
+        """Set or end the manual away; the user's connections get an event, subscribers get one if the state changes."""
         before = self.state(user)
         if away:
             self._away.add(user)
         else:
             self._away.discard(user)
-        self._tell_change(user, before)
+        self._emit_change(user, before)
         payload = {"type": "manual_presence_change", "presence": AWAY if away else ACTIVE}
         self._hub.whisper(Topic(user), msgspec.json.encode(payload))
 
     def sweep(self) -> None:
-        """Let go of who left or fell asleep; call it about once a second."""
+        """Set users away whose grace or activity period has ended; to be called about once a second."""
         now = self._clock.monotonic()
         left = [user for user, end in self._leaving.items() if end <= now]
         asleep = [user for user, at in self._active.items() if at + self._auto_away <= now and user not in self._bots]
@@ -117,15 +118,17 @@ class Presence:
             before = self.state(user)
             self._leaving.pop(user, None)
             self._active.pop(user, None)
-            self._tell_change(user, before)
+            self._emit_change(user, before)
 
     def subscribe(self, watcher: Watcher, users: Sequence[str]) -> bool:
-        """Replace what the connection watches; it hears at once about those that are new.
+        """Replace the subscription of a connection; the states of new users are sent at once.
 
         Returns:
             False, with nothing changed, if all subscriptions of the server would take more than ``MAX_MEMORY``.
         """
-        wanted = tuple(sys.intern(user) for user in dict.fromkeys(users))  # an id once, not for each watcher
+        wanted = tuple(
+            sys.intern(user) for user in dict.fromkeys(users)
+        )  # one string for each id, shared by all watchers
         before = frozenset(watcher.watched)
         fresh = [user for user in wanted if user not in before]
         if fresh and self._memory + sum(map(self._cost, fresh)) > MAX_MEMORY:
@@ -140,7 +143,7 @@ class Presence:
         return True
 
     def unsubscribe(self, watcher: Watcher) -> None:
-        """Tell the connection nothing any more."""
+        """End the subscription of a connection."""
         self._drop(watcher, watcher.watched)
         watcher.watched = ()
 
@@ -153,11 +156,11 @@ class Presence:
             self._memory -= self._cost(user)
 
     def _cost(self, user: str) -> int:
-        """Return about how many bytes one more watcher of the user takes."""
+        """Return the estimated bytes of one more watcher of the user."""
         return _WATCH if user in self._watchers else _WATCH + _WATCHED + len(user)
 
     def answer(self, watcher: Watcher, users: Sequence[str]) -> None:
-        """Tell one connection the state of these users."""
+        """Send the states of users to one connection."""
         if watcher.batches_presence:
             for presence in (ACTIVE, AWAY):
                 group = [user for user in users if self.state(user) == presence]
@@ -167,7 +170,7 @@ class Presence:
             for user in users:
                 self._hub.push(watcher, text_frame(_single(user, self.state(user))))
 
-    def _tell_change(self, user: str, before: str) -> None:
+    def _emit_change(self, user: str, before: str) -> None:
         presence = self.state(user)
         if presence == before:
             return
@@ -180,7 +183,7 @@ class Presence:
 
 
 def store_away(tx: Transaction, user: str, *, away: bool) -> None:
-    """Remember what the user set by hand (a unit)."""
+    """Store the manual setting (a unit)."""
     tx.execute("UPDATE user SET away = ? WHERE id = ?", int(away), user)
 
 

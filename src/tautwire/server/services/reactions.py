@@ -11,7 +11,7 @@ from tautwire.server.services.room import Room, enter
 
 _NAME: Final = re.compile(r"[\w+'-]{1,100}(::skin-tone-[2-6])?", re.UNICODE)
 MAX_REACTIONS: Final = 50
-"""Different reactions to one message (the limit is documented without a figure: uncertain)."""
+"""Different reactions to one message (that there is a limit is documented, the figure is not)."""
 
 
 def add(tx: Transaction, who: Identity, channel: str, ts: str, name: str) -> None:
@@ -33,25 +33,25 @@ def add(tx: Transaction, who: Identity, channel: str, ts: str, name: str) -> Non
         who.user,
         tx.now,
     )
-    _tell(tx, room, "reaction_added", who, author, ts, name)
+    _emit(tx, room, "reaction_added", who, author, ts, name)
 
 
 def remove(tx: Transaction, who: Identity, channel: str, ts: str, name: str) -> None:
-    """Take the caller's reaction away; emits reaction_removed."""
+    """Remove the caller's reaction; emits reaction_removed."""
     room, author = _find(tx, who, channel, ts)
     name = _plain(name)
     if not tx.execute(
         "DELETE FROM reaction WHERE channel = ? AND ts = ? AND name = ? AND user = ?", channel, ts, name, who.user
     ):
         raise MethodError("no_reaction")
-    _tell(tx, room, "reaction_removed", who, author, ts, name)
+    _emit(tx, room, "reaction_removed", who, author, ts, name)
 
 
 def _find(tx: Transaction, who: Identity, channel: str, ts: str) -> tuple[Room, str]:
     """Return the room and the author of the message.
 
-    Only members may react. Elsewhere a bot outside the channel is told ``not_in_channel``, which is observed and not
-    documented; that a person is told so as well is ours.
+    Only members may react. Slack answers ``not_in_channel`` to a bot that is not a member, which is observed and not
+    documented; the same answer to a person is ours.
     """
     room = enter(tx, channel)
     if room is None:
@@ -74,7 +74,7 @@ def _plain(name: str) -> str:
     return name
 
 
-def _tell(tx: Transaction, room: Room, kind: str, who: Identity, author: str, ts: str, name: str) -> None:
+def _emit(tx: Transaction, room: Room, kind: str, who: Identity, author: str, ts: str, name: str) -> None:
     item = {"type": "message", "channel": room.id, "ts": ts}
     tx.emit(
         room.topic,

@@ -1,7 +1,7 @@
-"""A channel as the writer's thread remembers it: who is in it and where its clock stands.
+"""A channel in the cache of the writer's thread: its row, its members and its newest timestamp.
 
-Posting is the hot path, so what it has to check is kept between units. A unit that changes a channel's row or its
-members calls ``forget``; the next one reads it afresh.
+Posting is the hot path, so the facts it checks stay in memory between units. A unit that changes the row or the members
+of a channel calls ``forget``; the next one reads them from the database.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from tautwire.server.store.records import ChannelKind, ChannelRecord, find_all_m
 
 @dataclass(slots=True)
 class Room:
-    """A channel, its members, and the ``ts`` used last in microseconds."""
+    """A channel, its members, and its newest ``ts`` in microseconds."""
 
     channel: ChannelRecord
     members: frozenset[str]
@@ -27,16 +27,16 @@ class Room:
 
     @property
     def topic(self) -> Topic:
-        """What the channel's events are routed by."""
+        """The topic of the channel's events."""
         return Topic(self.channel.id)
 
     @property
     def is_public(self) -> bool:
-        """Whether everybody may see and join it."""
+        """Whether every user may see and join it."""
         return self.channel.kind is ChannelKind.PUBLIC
 
     def next_ts(self, tx: Transaction) -> Ts:
-        """Return the next timestamp: the clock, or one microsecond past the last one.
+        """Return the next timestamp: the clock, or one microsecond after the newest one.
 
         Source: wire/ids-and-timestamps.md#timestamps.
         """
@@ -44,7 +44,7 @@ class Room:
         return ts_from_micros(self.last)
 
     def next_hidden_ts(self, tx: Transaction) -> Ts:
-        """Return the next timestamp for an event that leaves no message, so that a restart will not use it again."""
+        """Return the next timestamp for an event without a message; it is stored, so a restart does not repeat it."""
         ts = self.next_ts(tx)
         tx.execute(
             "INSERT INTO channel_clock (channel, last_ts) VALUES (?, ?)"
@@ -68,7 +68,7 @@ def enter(tx: Transaction, channel: str) -> Room | None:
 
 
 def forget(tx: Transaction, channel: str) -> None:
-    """Have the channel read again by the next unit that enters it."""
+    """Drop the channel from the cache; the next unit that enters it reads it from the database."""
     tx.forget(("room", channel))
 
 

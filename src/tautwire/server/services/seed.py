@@ -1,8 +1,8 @@
-"""Filling a workspace: from a seed file, or with a small sample.
+"""The first content of a workspace: from a seed file, or a small sample.
 
-Seeding only ever adds: applied to a workspace that has some of it, it makes what is missing and leaves the rest, so a
-server can be started with the same seed file every time. Who has left a channel since is not put back. Tokens of what
-it makes are returned to the caller, once.
+Seeding only adds: it creates users and channels that are missing and leaves the others as they are. So a server can be
+started with the same seed file every time, and a user who has left a channel is not put back. Tokens of new users are
+returned to the caller, once: the database stores only their hashes.
 """
 
 from collections import Counter
@@ -24,11 +24,11 @@ Origin = Literal["sample", "seed"]
 
 
 class SeedError(TautwireError):
-    """The seed file cannot be used; the text says where it is wrong."""
+    """The seed file cannot be used; the text says where and why."""
 
 
 class SeedTeam(msgspec.Struct, forbid_unknown_fields=True):
-    """The workspace itself."""
+    """The name and domain of the workspace."""
 
     name: str = "tautwire"
     domain: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,60}$")] = "tautwire"
@@ -43,7 +43,7 @@ class SeedUser(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class SeedChannel(msgspec.Struct, forbid_unknown_fields=True):
-    """A channel and who is in it; without ``members`` it is everybody."""
+    """A channel and its members; without ``members`` all users and bots of the file."""
 
     name: Name
     private: bool = False
@@ -53,7 +53,7 @@ class SeedChannel(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Seed(msgspec.Struct, forbid_unknown_fields=True):
-    """What to put into a workspace."""
+    """The content of a seed file; see docs/reference/seed.md."""
 
     team: SeedTeam = msgspec.field(default_factory=SeedTeam)
     users: list[SeedUser] = []
@@ -73,11 +73,11 @@ SAMPLE: Final = Seed(
         SeedChannel(name="ops", private=True, members=["alice", "relaybot"]),
     ],
 )
-"""What an empty data directory gets when there is no seed file."""
+"""The content of an empty data directory if there is no seed file."""
 
 
 def read_seed(path: Path) -> Seed:
-    """Return the seed in a YAML file; raise ``SeedError`` saying what is wrong with it."""
+    """Return the seed in a YAML file; raise ``SeedError`` if it cannot be read or is not valid."""
     try:
         seed = msgspec.yaml.decode(path.read_bytes(), type=Seed)
     except OSError as error:
@@ -85,13 +85,13 @@ def read_seed(path: Path) -> Seed:
     except msgspec.MsgspecError as error:
         raise SeedError(f"{path}: {error}") from error
     except Exception as error:
-        raise SeedError(f"{path} is not YAML: {error}") from error
+        raise SeedError(f"{path} must be YAML: {error}") from error
     _check(seed, path)
     return seed
 
 
 def plant(tx: Transaction, seed: Seed, origin: Origin) -> dict[str, str]:
-    """Add what is missing (a unit); return the tokens of the people and bots it made, by name."""
+    """Add missing users and channels (a unit); return the tokens of the new users and bots, by name."""
     if tx.one("SELECT 1 FROM workspace") is None:
         tx.execute(
             "INSERT INTO workspace (id, name, domain, created) VALUES (?, ?, ?, ?)",
@@ -103,26 +103,28 @@ def plant(tx: Transaction, seed: Seed, origin: Origin) -> dict[str, str]:
         for user in people:
             if tx.one("SELECT 1 FROM user WHERE name = ?", user.name) is None:
                 tokens[user.name] = _plant_user(tx, user, origin, is_bot=is_bot)
-    everybody = [user.name for user in (*seed.users, *seed.bots)]
+    everyone = [user.name for user in (*seed.users, *seed.bots)]
     for channel in seed.channels:
-        _plant_channel(tx, channel, everybody, new=tokens)
+        _plant_channel(tx, channel, everyone, new=tokens)
     return tokens
 
 
 def _check(seed: Seed, path: Path) -> None:
     names = [user.name for user in (*seed.users, *seed.bots)]
     for name in _repeated(names):
-        raise SeedError(f"{path}: the name {name!r} is given twice among users and bots")
+        raise SeedError(f"{path}: names of users and bots must differ, got {name!r} twice")
     if SLACKBOT_NAME in names:
-        raise SeedError(f"{path}: the name {SLACKBOT_NAME!r} is taken, every workspace has one")
+        raise SeedError(f"{path}: a user must have another name than {SLACKBOT_NAME!r}, the bot of every workspace")
     for name in _repeated([channel.name for channel in seed.channels]):
-        raise SeedError(f"{path}: the channel {name!r} is given twice")
+        raise SeedError(f"{path}: names of channels must differ, got {name!r} twice")
     for channel in seed.channels:
         if channel.name != channel.name.lower() or "." in channel.name:
-            raise SeedError(f"{path}: channel {channel.name!r}: channel names are lower case, without periods")
+            raise SeedError(f"{path}: names of channels must be lower case without periods, got {channel.name!r}")
         for member in channel.members or []:
             if member not in names:
-                raise SeedError(f"{path}: channel {channel.name!r} has the member {member!r}, who is not in the file")
+                raise SeedError(
+                    f"{path}: members of channels must be users or bots of the file, got {member!r} in {channel.name!r}"
+                )
 
 
 def _repeated(names: list[str]) -> list[str]:
@@ -150,9 +152,9 @@ def _plant_user(tx: Transaction, user: SeedUser, origin: Origin, *, is_bot: bool
     return issue_token(tx, user_id, is_bot=is_bot, origin=origin)
 
 
-def _plant_channel(tx: Transaction, channel: SeedChannel, everybody: list[str], *, new: Collection[str]) -> None:
-    """Make a channel with its members; to one that is there add only users who are ``new``."""
-    names = list(dict.fromkeys(channel.members if channel.members is not None else everybody))
+def _plant_channel(tx: Transaction, channel: SeedChannel, everyone: list[str], *, new: Collection[str]) -> None:
+    """Create a channel with its members; to an existing one add only users who are ``new``."""
+    names = list(dict.fromkeys(channel.members if channel.members is not None else everyone))
     found = find_channel_by_name(tx, channel.name)
     if found is not None:
         names = [name for name in names if name in new]

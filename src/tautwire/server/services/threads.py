@@ -1,4 +1,7 @@
-"""What a thread's parent says of its replies, counted when it is asked for. Source: wire/messages.md#threads."""
+"""The reply counters of a thread's parent, computed on demand. Source: wire/messages.md#threads.
+
+Stored counters would have to be updated with every reply; an index makes the count cheap.
+"""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -7,12 +10,12 @@ from tautwire.server.store.database import Query
 from tautwire.server.store.records import marks
 
 MAX_REPLY_USERS: Final = 5
-"""Users named in a parent's ``reply_users``.
-Source: wire/messages.md#threads (documented as cut, the length observed)."""
+"""Users in ``reply_users`` of a parent.
+Source: wire/messages.md#threads (that it is cut is documented, the length observed)."""
 
 
 def thread_facts(query: Query, channel: str, parents: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return the counters of those of the messages ``parents`` that have replies, by their ``ts``."""
+    """Return the counters by ``ts``, for those of the messages ``parents`` that have replies."""
     if not parents:
         return {}
     rows = query.all(

@@ -1,7 +1,8 @@
-"""Tickets: the one-use secrets in RTM URLs. They carry all that opening the connection needs.
+"""Tickets: the one-use secrets in RTM URLs, with the terms under which the connection opens.
 
-A ticket is a signed note in the URL's path (slack-go overwrites the query string). The key lives as long as the
-process: a ticket is of no use after a restart, and its holder is told that the URL has expired.
+A ticket is signed data in the path of the URL (slack-go overwrites the query string). Signed data needs no table of
+open tickets that callers could fill; only used tickets are stored, until they expire. The key exists as long as the
+process: after a restart a ticket is not valid, and the connection gets the error of an expired URL.
 """
 
 import hashlib
@@ -22,19 +23,19 @@ _MAC_SIZE: Final = 16
 
 
 class Ticket(msgspec.Struct, frozen=True, array_like=True):
-    """What was agreed when the URL was issued."""
+    """The terms of a connection, as agreed in rtm.connect."""
 
     nonce: bytes
     expires: float
     who: Identity
     position: int
-    """Everything after this place of the log is owed to the connection."""
+    """The connection gets all events after this position of the log."""
     batches_presence: bool
     wants_positions: bool
 
 
 class Tickets:
-    """Issues tickets and honours each once, in time."""
+    """Issues tickets, and redeems each once before it expires."""
 
     def __init__(self, clock: Clock, lifetime: float) -> None:
         self._clock = clock
@@ -43,14 +44,14 @@ class Tickets:
         self._used: dict[bytes, float] = {}  # nonces until they expire, oldest first
 
     def issue(self, *, who: Identity, position: int, batches_presence: bool, wants_positions: bool) -> str:
-        """Return the text of a new ticket, fit for a URL path."""
+        """Return a new ticket as text for a URL path."""
         expires = self._clock.monotonic() + self._lifetime
         nonce = secrets.token_bytes(12)
         note = msgspec.msgpack.encode(Ticket(nonce, expires, who, position, batches_presence, wants_positions))
         return urlsafe_b64encode(self._sign(note) + note).rstrip(b"=").decode()
 
     def redeem(self, text: str) -> Ticket | None:
-        """Use a ticket up; return None if it is forged, late or was used before."""
+        """Redeem a ticket; return None if it is forged, expired or was redeemed before."""
         try:
             data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
         except ValueError:

@@ -1,4 +1,7 @@
-"""From records to wire objects, as a given viewer sees them. Source: wire/objects.md."""
+"""Objects of the wire, made from records for a given viewer. Source: wire/objects.md.
+
+Members that the server has no data for are present with empty values: SDKs read them without a check.
+"""
 
 from collections.abc import Collection, Mapping
 from functools import lru_cache
@@ -16,7 +19,7 @@ _COLORS: Final = ("9f69e7", "4bbe2e", "e7392d", "3c989f", "674b1b", "e96699", "e
 
 
 def user_object(user: UserRecord, team: Team, *, shows_email: bool) -> Wire:
-    """Return the full user object; ``email`` is for those with the scope users:read.email.
+    """Return the full user object; ``email`` is shown only with the scope users:read.email.
 
     Source: wire/web-api-methods.md#usersinfo.
     """
@@ -72,7 +75,7 @@ def user_object(user: UserRecord, team: Team, *, shows_email: bool) -> Wire:
 
 @lru_cache(maxsize=20_000)
 def user_json(user: UserRecord, team: Team, shows_email: bool) -> bytes:
-    """Return the JSON of the user object, kept for as long as the user's row stays as it is."""
+    """Return the JSON of the user object. The cache key contains the row, so a changed row is encoded again."""
     return msgspec.json.encode(user_object(user, team, shows_email=shows_email))
 
 
@@ -90,7 +93,7 @@ def bot_object(user: UserRecord) -> Wire:
 
 
 def conversation_object(channel: ChannelRecord, *, viewer: str, is_member: bool, last_read: str | None) -> Wire:
-    """Return the conversation as ``viewer`` sees it; ``last_read`` is their mark, if they are a member."""
+    """Return the conversation as ``viewer`` sees it; ``last_read`` is the reading mark of a member."""
     base: Wire = {
         "id": channel.id,
         "created": channel.created,

@@ -1,4 +1,4 @@
-"""The parts of a running workspace that the doors and services share, in one plain bundle."""
+"""The parts of a running workspace that the doors and services share."""
 
 from dataclasses import dataclass, field
 
@@ -14,7 +14,7 @@ from tautwire.server.store.reader import Reader
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """The workspace as clients know it."""
+    """The identity of the workspace on the wire."""
 
     id: str
     name: str
@@ -23,7 +23,7 @@ class Team:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """What a rule or a door may need; put together by ``server.app``."""
+    """The shared parts; ``server.app`` builds them."""
 
     team: Team
     settings: Settings

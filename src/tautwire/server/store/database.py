@@ -1,6 +1,9 @@
-"""Opens the data directory: one server at a time, the schema up to date, connections set up the same way.
+"""The data directory: opened by one server at a time, with the schema up to date.
 
-The files are ``tautwire.db`` (SQLite, write-ahead log), ``lock`` and, for seeded workspaces, ``tokens.json``.
+Its files are ``tautwire.db`` (SQLite, write-ahead log), ``lock`` and, for seeded workspaces, ``tokens.json``.
+
+Why write-ahead log: readers see a consistent state and never wait for the writer, and a commit is one append and one
+flush. Why ``synchronous=FULL``: in this mode SQLite flushes that append at each commit, so an ack means on disk.
 """
 
 import contextlib
@@ -18,19 +21,19 @@ from tautwire.protocol.errors import TautwireError
 log = logging.getLogger("tautwire.server.store")
 
 CHECK_PATIENCE: Final = 5.0
-"""Seconds that the database is looked over after an unclean stop."""
+"""Seconds that the check of the database may take after an unclean stop."""
 
 UNIT_ERRORS: Final = (
     sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError, sqlite3.NotSupportedError,
 )  # fmt: skip
-"""What SQLite raises because of the statement; everything else is the disk's."""
+"""Errors of a statement; every other error of SQLite is one of the disk or the database."""
 
 Row = sqlite3.Row
 Durability = Literal["full", "normal"]
 
 
 class Query(Protocol):
-    """Asks the database; a reader's snapshot and a writer's transaction both can."""
+    """Queries of the database: in a snapshot of a reader or in a transaction of the writer."""
 
     def one(self, sql: str, *arguments: object) -> Row | None:
         """Return the first row of a query, or None."""
@@ -40,14 +43,14 @@ class Query(Protocol):
 
 
 class StoreError(TautwireError):
-    """The data directory cannot be used; the text says what to do."""
+    """The database cannot be read or written; the text says why and, where possible, what to do."""
 
 
 class Database:
-    """A data directory that this process has to itself until ``close``.
+    """A data directory, locked for this process until ``close``.
 
     Raises:
-        StoreError: it cannot be made, is in use, or holds something else.
+        StoreError: it cannot be created, another server uses it, or its database cannot be opened.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -57,9 +60,11 @@ class Database:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._locks = _lock(directory)
         except OSError as error:
-            raise StoreError(f"the data directory {directory} cannot be used: {error.strerror or error}") from error
+            raise StoreError(
+                f"the data directory {directory} cannot be used: {error.strerror or error}; choose another with --data"
+            ) from error
         if directory.stat().st_mode & 0o077:
-            log.warning("other users of this machine can look into %s: chmod 700 it", directory)
+            log.warning("other users of this machine can read %s: set its mode with chmod 700", directory)
         try:
             self._file = _make_private(self.path)
             unfinished = _size(self.path.with_name(self.path.name + "-wal"))
@@ -75,9 +80,10 @@ class Database:
             raise
 
     def connect(self, *, durability: Durability = "full", read_only: bool = False) -> sqlite3.Connection:
-        """Return a new connection in autocommit mode, for use in any one thread at a time.
+        """Return a new connection in autocommit mode; one thread at a time may use it.
 
-        ``full`` flushes every commit to disk; ``normal`` survives a crash of the process, not of the machine.
+        With ``full`` every commit is flushed to disk; with ``normal`` commits survive a crash of the process, not of
+        the machine.
         """
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=256)
         connection.row_factory = Row
@@ -92,7 +98,7 @@ class Database:
 
     @property
     def is_in_place(self) -> bool:
-        """Whether the file of this database still stands where it was opened: what goes into another is lost."""
+        """Whether the path still leads to the opened file: changes to a moved or deleted file would be lost."""
         try:
             found = self.path.stat()
         except OSError:
@@ -100,7 +106,7 @@ class Database:
         return (found.st_dev, found.st_ino) == self._file
 
     def close(self) -> None:
-        """Let another process have the directory."""
+        """Unlock the directory."""
         for descriptor in self._locks:
             os.close(descriptor)
 
@@ -112,7 +118,11 @@ class Database:
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the schema up to date, each step in a transaction of its own; refuse a database of a newer tautwire."""
+    """Bring the schema up to date, each step in a transaction of its own.
+
+    Raises:
+        StoreError: the database belongs to a newer tautwire.
+    """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     scripts = sorted(
         (entry for entry in resources.files(__package__).joinpath("schema").iterdir() if entry.name.endswith(".sql")),
@@ -120,16 +130,16 @@ def migrate(connection: sqlite3.Connection) -> None:
     )
     if version > len(scripts):
         raise StoreError(
-            f"the database has schema {version}, this tautwire knows {len(scripts)}: start the newer version again"
+            f"the schema of the database must be at most {len(scripts)}, got {version}: start the newer tautwire again"
         )
     for number, script in enumerate(scripts[version:], start=version + 1):
         connection.executescript(f"BEGIN IMMEDIATE;\n{script.read_text()}\nPRAGMA user_version = {number};\nCOMMIT;")
 
 
 def _make_private(path: Path) -> tuple[int, int]:
-    """See that nobody else can read the messages; SQLite gives its other files the mode of this one.
+    """Create the file if it is missing, and make it private; SQLite gives its other files the same mode.
 
-    Return what tells the file from any other: its device and its number there.
+    Return the identity of the file: its device and its number there.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     os.fchmod(descriptor, 0o600)
@@ -143,11 +153,11 @@ def _size(path: Path) -> int:
 
 
 def _check(connection: sqlite3.Connection, unfinished: int) -> None:
-    """Look the database over after a start that follows no clean stop; refuse one that is damaged.
+    """Check the database after an unclean stop, and refuse a damaged one.
 
-    SQLite takes over what the write-ahead log holds, up to the first damaged frame, without a word.
+    SQLite recovers the write-ahead log up to the first damaged frame, and reports nothing.
     """
-    log.warning("the server was not stopped cleanly: %d bytes of the write-ahead log are taken over", unfinished)
+    log.warning("the server was not stopped cleanly: %d bytes of the write-ahead log are recovered", unfinished)
     end = monotonic() + CHECK_PATIENCE
     connection.set_progress_handler(lambda: monotonic() > end, 100_000)
     try:
@@ -155,7 +165,10 @@ def _check(connection: sqlite3.Connection, unfinished: int) -> None:
     except sqlite3.OperationalError as error:
         if "interrupted" not in str(error):
             raise
-        log.warning("the database was looked over for %.0f s only: it is too large for more", CHECK_PATIENCE)
+        log.warning(
+            "the check of the database was ended after %.0f s: the database is too large for a full check",
+            CHECK_PATIENCE,
+        )
     else:
         if found != "ok":
             raise StoreError(f"the database is damaged ({found}): restore a backup (docs/how-to/back-up-a-server.md)")

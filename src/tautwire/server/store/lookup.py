@@ -1,6 +1,6 @@
-"""Small reads on the loop: one indexed row, by a connection of its own.
+"""Small reads on the loop: one row by an index, with a connection of its own.
 
-A switch to a reader's thread and back costs ten times such a read. Anything that may touch more than a few pages
+A switch to a reader's thread and back costs ten times such a read. A read of more than a few pages of the database
 belongs to ``reader``.
 """
 
@@ -10,7 +10,7 @@ from typing import Final
 from tautwire.server.store.database import Database, Row, StoreError
 
 PATIENCE: Final = 100
-"""Milliseconds that the loop waits for a locked database. Readers are hardly ever locked out (SQLite WAL)."""
+"""Milliseconds that the loop waits for a locked database; in WAL mode a reader almost never waits."""
 
 
 class Lookup:

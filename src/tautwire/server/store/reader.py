@@ -1,7 +1,6 @@
-"""Reads beside the writer: a few threads with a connection each, off the loop.
+"""Reads off the loop: a few threads with a connection each, beside the writer.
 
-A read sees everything that was committed before it began (SQLite WAL), so what a caller was told is stored can be
-read back at once.
+A read sees every commit before its beginning (SQLite WAL). So a client that got an ack can read its message at once.
 """
 
 import asyncio
@@ -20,16 +19,16 @@ log = logging.getLogger("tautwire.server.store")
 T = TypeVar("T")
 
 CLOSE_CHECK: Final = 100_000
-"""Steps of SQLite's machine, some milliseconds, between two looks whether the read has to end."""
+"""Steps of SQLite's virtual machine, a few milliseconds, between two checks whether the read has to end."""
 
 LOG_INTERVAL: Final = 60.0
-"""Seconds between two log lines about reads that fail."""
+"""Seconds between two log lines about failed reads."""
 
 DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class Snapshot:
-    """One consistent view of the database, for the length of one read."""
+    """One consistent view of the database, for one read."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -48,7 +47,7 @@ class Reader:
     """Runs read functions in threads of its own.
 
     Attributes:
-        damage: what SQLite said when it found the database damaged; None as long as it did not.
+        damage: the message of SQLite when it finds the database damaged; None until then.
     """
 
     def __init__(self, database: Database, threads: int = 2) -> None:
@@ -69,9 +68,9 @@ class Reader:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, function)
 
     def close(self) -> None:
-        """End the reads that run, forget those that wait, and close the connections.
+        """Interrupt running reads, cancel waiting ones, and close the connections.
 
-        Nothing that is running now has a caller left to answer: the doors are closed before the store.
+        No caller is left to answer: the doors are closed before the store.
         """
         self._is_closed = True
         self._pool.shutdown(cancel_futures=True)
@@ -81,7 +80,7 @@ class Reader:
     def _run(self, function: Callable[[Query], T]) -> T:
         try:
             return self._read(function)
-        except UNIT_ERRORS:  # of the function, not of the disk
+        except UNIT_ERRORS:  # an error of the function, not of the disk
             raise
         except sqlite3.Error as error:
             if not self._is_closed:
@@ -89,7 +88,7 @@ class Reader:
             raise StoreError(f"the database cannot be read: {error}") from error
 
     def _note(self, error: sqlite3.Error) -> None:
-        if error.sqlite_errorcode & 0xFF in DAMAGED:  # the rest is the kind of damage
+        if error.sqlite_errorcode & 0xFF in DAMAGED:  # the other bits are details of the damage
             self.damage = str(error)
         if monotonic() - self._logged_at >= LOG_INTERVAL:
             self._logged_at = monotonic()
@@ -105,5 +104,5 @@ class Reader:
         try:
             return function(Snapshot(connection))
         finally:
-            if connection.in_transaction:  # else SQLite has ended it because of an error
+            if connection.in_transaction:  # SQLite ends it itself after some errors
                 connection.execute("ROLLBACK")

@@ -1,4 +1,4 @@
-"""What the database knows about people and channels, and the queries that find it.
+"""Users and channels in the database, and the queries that find them.
 
 Records are rows with names; ``services.wire_objects`` shapes them for the wire. Every function takes a ``Query``,
 so it works in a read and inside a transaction.
@@ -36,7 +36,7 @@ class ChannelKind(StrEnum):
 
 
 class UserRecord(msgspec.Struct, frozen=True, gc=False):
-    """A person or a bot user."""
+    """A user: a person or a bot."""
 
     id: UserId
     name: str
@@ -86,13 +86,13 @@ def marks(values: Sequence[object]) -> str:
 
 
 def user_record(row: Row) -> UserRecord:
-    """Name the columns of a row of ``USERS``."""
+    """Return the record of a row of ``USERS``."""
     id_, name, real_name, email, deleted, away, created, updated, bot_id, app_id = row
     return UserRecord(id_, name, real_name, email, bool(deleted), bool(away), created, updated, bot_id, app_id)
 
 
 def channel_record(row: Row) -> ChannelRecord:
-    """Name the columns of a row of ``CHANNELS``."""
+    """Return the record of a row of ``CHANNELS``."""
     id_, kind, name, creator, created, updated, archived, general, *about = row
     return ChannelRecord(id_, ChannelKind(kind), name, creator, created, updated, bool(archived), bool(general), *about)
 
@@ -110,7 +110,7 @@ def find_user_by_name(query: Query, name: str) -> UserRecord | None:
 
 
 def find_users(query: Query, after: str, count: int) -> list[UserRecord]:
-    """Return so many users at most, by their ids, those after an id (an empty one comes before all)."""
+    """Return at most ``count`` users behind the id ``after``, in the order of ids; an empty id is before all."""
     return [user_record(row) for row in query.all(f"{USERS} WHERE id > ? ORDER BY id LIMIT ?", after, count)]
 
 
@@ -127,7 +127,7 @@ def find_channel_by_name(query: Query, name: str) -> ChannelRecord | None:
 
 
 def find_members(query: Query, channel: str, after: str, count: int) -> list[str]:
-    """Return so many ids of a channel's members at most, in their order, those after an id."""
+    """Return the ids of at most ``count`` members of a channel behind the id ``after``, in their order."""
     rows = query.all(
         "SELECT user FROM membership WHERE channel = ? AND user > ? ORDER BY user LIMIT ?", channel, after, count
     )
@@ -140,7 +140,7 @@ def find_all_members(query: Query, channel: str) -> list[str]:
 
 
 def count_members(query: Query, channels: Sequence[str]) -> dict[str, int]:
-    """Return how many members each of the channels has that has any."""
+    """Return the number of members of each channel that has any."""
     rows = query.all(
         f"SELECT channel, count(*) FROM membership WHERE channel IN ({marks(channels)}) GROUP BY channel", *channels
     )
@@ -148,7 +148,7 @@ def count_members(query: Query, channels: Sequence[str]) -> dict[str, int]:
 
 
 def join_members(query: Query, channels: Sequence[str]) -> dict[str, str]:
-    """Return the ids of the members of each of the channels in one text with commas: a row for each would be slow."""
+    """Return the ids of each channel's members as one text, separated by commas: a row for each would be slow."""
     rows = query.all(
         f"SELECT channel, group_concat(user) FROM membership WHERE channel IN ({marks(channels)}) GROUP BY channel",
         *channels,
@@ -157,12 +157,12 @@ def join_members(query: Query, channels: Sequence[str]) -> dict[str, str]:
 
 
 def find_membership(query: Query, channel: str, user: str) -> Row | None:
-    """Return ``joined``, ``last_read_ts`` and ``open`` of a member, None for others."""
+    """Return ``joined``, ``last_read_ts`` and ``open`` of a member, None for other users."""
     return query.one("SELECT joined, last_read_ts, open FROM membership WHERE channel = ? AND user = ?", channel, user)
 
 
 def find_last_read(query: Query, channels: Sequence[str], user: str) -> dict[str, str]:
-    """Return the reading marks that a user has in those of the channels that they are a member of."""
+    """Return the reading marks of a user by channel, for those of the channels with the user as member."""
     rows = query.all(
         f"SELECT channel, last_read_ts FROM membership WHERE user = ? AND channel IN ({marks(channels)})",
         user, *channels,
@@ -173,11 +173,12 @@ def find_last_read(query: Query, channels: Sequence[str], user: str) -> dict[str
 def find_channels(
     query: Query, kinds: Collection[ChannelKind], after: str, count: int, *, viewer: str, archived: bool = True
 ) -> list[ChannelRecord]:
-    """Return so many channels of these kinds at most that the viewer may know of, by their ids, those after an id.
+    """Return at most ``count`` channels of these kinds behind the id ``after`` that the viewer may see, in their order.
 
-    Everybody may know of public ones, members of the others; archived ones come only if wanted.
+    Public channels are visible to all users, the others to their members. Archived ones are left out if not wanted.
     """
     live = "" if archived else " AND NOT c.archived"
+    # Two queries joined, not one with OR: each follows its index and stops at its limit.
     parts: list[str] = []
     arguments: list[object] = []
     if ChannelKind.PUBLIC in kinds:

@@ -1,4 +1,4 @@
-"""From the members of an answer to the bytes of its body."""
+"""The JSON of answers, in pieces if they are long."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -8,11 +8,11 @@ import msgspec
 from tautwire.server.services.arrays import Array
 
 PIECE: Final = 65_536
-"""Bytes up to which parts of an answer are joined; a longer part is written as it is."""
+"""Bytes up to which parts of an answer are joined; a longer part stays a piece of its own."""
 
 
 def encode_answer(answer: Mapping[str, Any]) -> list[bytes]:
-    """Return the JSON of an answer in one piece, or in several if it is long. ``Array`` members are encoded already."""
+    """Return the JSON of an answer in one piece, or several if it is long. ``Array`` members are already encoded."""
     parts = [msgspec.json.encode({name: value for name, value in answer.items() if not isinstance(value, Array)})[:-1]]
     for name, value in answer.items():
         if isinstance(value, Array):

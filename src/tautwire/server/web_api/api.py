@@ -14,7 +14,7 @@ class Test(Arguments, frozen=True, kw_only=True):
 
 @method("api.test", Test, Tier.FOUR, needs_token=False)
 async def test(call: Call, args: Test) -> Answer:
-    """Echo the arguments, or fail with the error that was asked for."""
+    """Return the arguments, or the error that the caller asks for."""
     given: dict[str, Any] = dict(call.given)
     if args.error:
         raise MethodError(args.error, args=given)

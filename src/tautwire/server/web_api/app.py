@@ -1,7 +1,7 @@
 """The ASGI application behind ``/api/``: from a request to a method and back. Source: wire/web-api.md.
 
-Every outcome of a method is HTTP 200 with a JSON object; only rate limiting (429) and bodies over the limit (413) are
-not, since SDKs take any other status for the end of the world.
+Every outcome of a method is HTTP 200 with a JSON object, errors too: SDKs treat most other statuses as a failure of the
+server and raise. Exceptions are rate limits (429), which SDKs wait for, and bodies over the limit (413).
 """
 
 import asyncio
@@ -32,20 +32,20 @@ from tautwire.server.web_api.unserved import fault_of_unserved
 log = logging.getLogger("tautwire.server.web_api")
 
 PATH: Final = "/api/"
-NOBODY: Final = Identity("", "", None, None)  # type: ignore[arg-type]
+_UNKNOWN: Final = Identity("", "", None, None)  # type: ignore[arg-type]
 
 
 class Request(NamedTuple):
-    """A call as it came over HTTP, without its body."""
+    """A call over HTTP, without its body."""
 
     method: str
     query: bytes
     headers: Mapping[str, str]
     """By name in lower case."""
     base_url: str
-    """Scheme and authority by which the caller reached us."""
+    """Scheme and authority by which the caller reached the server."""
     address: str
-    """Of the caller, as far as trusted proxies tell."""
+    """The caller's address, or the one that a trusted proxy has forwarded."""
 
 
 class ReadBody(Protocol):
@@ -56,17 +56,17 @@ class ReadBody(Protocol):
 
 
 class Reply(NamedTuple):
-    """An answer as it goes over HTTP."""
+    """An answer over HTTP."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
     body: list[bytes]
-    """In pieces, if it is long."""
+    """In several pieces if it is long."""
 
 
 @dataclass(slots=True)
 class _Draft:
-    """What of a reply is known before its body."""
+    """The parts of a reply that are known before its body."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -103,7 +103,7 @@ class WebApi:
         await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
         for piece in reply.body[:-1]:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
-            await asyncio.sleep(0)  # megabytes are not written in one turn of the loop
+            await asyncio.sleep(0)  # a long answer must not be written in one turn of the loop
         await send({"type": "http.response.body", "body": reply.body[-1]})
 
     def base_url(self, headers: Headers, scope: Scope) -> str:
@@ -111,10 +111,10 @@ class WebApi:
         return self._public_url or _base_url(headers, scope)
 
     async def answer(self, request: Request, read_body: ReadBody) -> Reply:
-        """Answer one call, whatever happens.
+        """Return the answer of a call; every failure becomes an error answer.
 
         Raises:
-            ClientDisconnect: by ``read_body``.
+            ClientDisconnect: from ``read_body``.
         """
         name = request.method
         draft = _Draft()
@@ -134,26 +134,28 @@ class WebApi:
         except ClientDisconnect:
             raise
         except TautwireError as error:
-            log.debug("%s could not be answered: %s", name, error)  # the writer logs such a failure once a second
+            log.debug(
+                "%s could not be answered: %s", name, error
+            )  # debug: the writer logs such a failure once a second
             answer = {"ok": False, "error": "service_unavailable"}
         except Exception:
             log.exception("%s failed", name)
             answer = {"ok": False, "error": "internal_error"}
-        # What a caller of api.test asks for is not counted by its name: counters are never forgotten.
+        # An error that a caller of api.test asks for is not counted by name: callers could create counters without end.
         counted = "as_asked" if name == "api.test" and "error" in answer else str(answer.get("error", ""))
         self._counts.answers[draft.status, counted] += 1
         _warn(answer, draft.warnings)
         return _reply(draft, answer)
 
     async def _answer(self, request: Request, read_body: ReadBody, draft: "_Draft") -> Mapping[str, Any]:
-        """Run a method. What can be refused without the body is refused before it is read."""
+        """Run a method. Refusals that need no body come before the body is read."""
         method = METHODS.get(request.method)
         if method is None:
             raise fault_of_unserved(request.method)
-        token, who = _header_token(request.headers), NOBODY
+        token, who = _header_token(request.headers), _UNKNOWN
         if method.needs_token and token is not None:
             who = self._authenticate(request, token, draft)
-        is_known = who is not NOBODY
+        is_known = who is not _UNKNOWN
         given, draft.warnings = await read_arguments(
             request.query, request.headers, partial(read_body, is_known=is_known)
         )
@@ -168,13 +170,13 @@ class WebApi:
         call = Call(self._workspace, self._presence, self._tickets, who, base_url, given, self._long_reads, self._posts)
         try:
             return await method.function(call, convert(given, method.arguments))
-        except GeneratorExit:  # the front does not wait for the answer: uvicorn asks for it again
+        except GeneratorExit:  # the front has closed this coroutine; uvicorn makes the call again
             if self._limits is not None:
                 self._limits.give_back(who.user, method.name)
             raise
 
     def _authenticate(self, request: Request, token: str | None, draft: "_Draft") -> Identity:
-        """Return who calls; a failure is counted against the caller's address."""
+        """Return the identity of the caller; a failure is counted by the caller's address."""
         try:
             return self._identities.authenticate(token)
         except MethodError as error:
@@ -187,19 +189,19 @@ class WebApi:
 
 
 def _header_token(headers: Mapping[str, str]) -> str | None:
-    """Return the token from the header, which wins over the arguments. Source: wire/web-api.md#where-the-token-is."""
+    """Return the token of the header, which comes before the arguments. Source: wire/web-api.md#where-the-token-is."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 
 def _given_token(given: Given) -> str | None:
-    """Return the token from the arguments."""
+    """Return the token among the arguments."""
     argument = given.get("token")
     return argument if isinstance(argument, str) else None
 
 
 def _base_url(headers: Headers, scope: Scope) -> str:
-    """Return where the caller reached us, so that the RTM URL leads back the same way."""
+    """Return the base URL by which the caller reached the server, for the RTM URL."""
     host, port = scope["server"] or ("127.0.0.1", 80)
     return f"{scope['scheme']}://{headers.get('host') or f'{host}:{port}'}"
 

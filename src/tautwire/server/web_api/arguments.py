@@ -1,7 +1,7 @@
 """From an HTTP request to the typed arguments of a method. Source: wire/web-api.md#requests.
 
-Arguments come as query, form, multipart or JSON, in any mixture that clients have been seen to send. Text stands for
-numbers, booleans, comma lists and JSON where the method wants those.
+Arguments come as query, form, multipart or JSON, in every mixture that clients were observed to send. Forms have only
+text, so text is converted to the numbers, booleans, lists and JSON that the method declares.
 """
 
 import re
@@ -22,7 +22,7 @@ Given = dict[str, Any]
 
 MAX_ARGUMENTS: Final = 200
 MAX_DEPTH: Final = 100
-"""Levels of JSON in an argument: far from what the readers of an event can take (ours)."""
+"""Levels of JSON in an argument (ours): far below the depth at which JSON readers of clients fail."""
 FORM: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
 JSON: Final = "application/json"
@@ -35,7 +35,7 @@ _ERRORS_OF_JSON: Final = {
     "blocks": "invalid_blocks",
     "metadata": "invalid_metadata_format",
 }
-"""What an argument that is no JSON is called, where it has a name of its own."""
+"""The errors of arguments that are not valid JSON; for others it is invalid_arguments."""
 
 _CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?([\w.-]+)", re.IGNORECASE)
 _CHARSETS: Final = ("utf-8", "utf8", "us-ascii")
@@ -49,12 +49,12 @@ async def read_arguments(
 
     Args:
         headers: by name in lower case.
-        read_body: called once the query was found to be right.
+        read_body: called when the query is valid.
     """
     given = _pairs(query)
     body = await read_body()
     if not body:
-        return given, []  # an empty body with a JSON content type is normal: slack_sdk sends it
+        return given, []  # also with a JSON content type: slack_sdk sends that
     kind, _, options = headers.get("content-type", "").partition(";")
     kind = kind.strip().lower()
     charset = _CHARSET.search(options)
@@ -75,13 +75,13 @@ async def read_arguments(
 
 
 def convert(given: Mapping[str, Any], arguments: type[Arguments]) -> Arguments:
-    """Return the typed arguments; raise ``MethodError`` (invalid_arguments) naming what is wrong."""
+    """Return the typed arguments; raise ``MethodError`` (invalid_arguments) with the reason."""
     shapes = _shapes(arguments)
     known = {name: _shape(name, value, shapes[name]) for name, value in given.items() if name in shapes}
     known = {name: value for name, value in known.items() if value is not None}
     try:
         return msgspec.convert(known, arguments, strict=False)
-    except ValueError as error:  # msgspec's own, or of half a character where a number is wanted
+    except ValueError as error:  # msgspec's own, or a lone surrogate where a number is expected
         raise MethodError("invalid_arguments", response_metadata={"messages": [f"[ERROR] {error}"]}) from None
 
 
@@ -114,7 +114,7 @@ def _json_object(body: bytes) -> Given:
 
 
 def _decode(text: bytes | str) -> Any:
-    """Return what a JSON text says; raise ``ValueError`` if it is none, or one too deep to be passed on safely."""
+    """Return the value of a JSON text; raise ``ValueError`` if it is not valid or deeper than ``MAX_DEPTH``."""
     try:
         data = msgspec.json.decode(text)
     except RecursionError as error:
@@ -153,7 +153,7 @@ async def _multipart(content_type: str, body: bytes) -> Given:
 
 
 def _shape(name: str, value: Any, shape: str) -> Any:
-    """Bring what the encoding could not express into the shape that the method wants."""
+    """Convert a value that its encoding could not express, text mostly, to the shape that the method declares."""
     if isinstance(value, str) and shape == "list":
         if value.startswith("["):  # Node's client writes arrays into forms this way
             return _json_value(name, value)

@@ -9,7 +9,7 @@ class Test(Arguments, frozen=True, kw_only=True):
 
 @method("auth.test", Test, Tier.AUTH)
 async def test(call: Call, args: Test) -> Answer:
-    """Tell who the token belongs to. slack_sdk's rtm_v2 hears nothing unless a bot has its ``bot_id`` here."""
+    """Return the user of the token. Without ``bot_id`` for a bot, slack_sdk's rtm_v2 calls no handler."""
     answer: dict[str, object] = {
         "url": f"{call.base_url}/",
         "team": call.team.name,

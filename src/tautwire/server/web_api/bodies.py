@@ -1,4 +1,8 @@
-"""Request bodies: read whole, within limits of size and time, of one and of all together."""
+"""Request bodies: read within limits of size and time, for one body and for all together.
+
+The total counts only callers without a valid token: anyone can open connections and send bodies, and a limit that
+counted all would let strangers keep out the users.
+"""
 
 import asyncio
 from typing import Final
@@ -9,19 +13,19 @@ from starlette.types import Receive
 from tautwire.server.services.errors import MethodError
 
 PATIENCE: Final = 30.0
-"""Seconds in which a body has to arrive."""
+"""Seconds for a body to arrive."""
 FREE: Final = 4_096
-"""Bytes of each body that do not count: small calls are always read, whatever others do."""
+"""Bytes of each body that do not count: small calls are read even when the total is reached."""
 MAX_ANONYMOUS: Final = 67_108_864
-"""Bytes, beyond the free ones, that all bodies together may take of callers whose token was not seen yet."""
+"""Bytes, without the free ones, of all bodies of callers without a token in the header."""
 
 
 class TooBig(Exception):  # noqa: N818 - an outcome of reading, not a fault
-    """The body is longer than the server takes."""
+    """The body is longer than the limit."""
 
 
 class TooMany(Exception):  # noqa: N818 - an outcome of reading, not a fault
-    """Too much is held for callers without a token in the header: the caller has to come again."""
+    """Too many bytes are held for callers without a token in the header; the caller has to try again."""
 
 
 class Bodies:
@@ -39,13 +43,13 @@ class Bodies:
         """Return the body of an ASGI request.
 
         Args:
-            is_known: whether the caller has shown a good token already.
+            is_known: whether the header had a valid token.
 
         Raises:
-            TooBig: it is longer than one body may be.
-            TooMany: too much is being read for unknown callers.
+            TooBig: it is longer than the limit of one body.
+            TooMany: the bodies of unknown callers reach their limit.
             MethodError: it did not arrive in time (request_timeout).
-            ClientDisconnect: the caller is gone.
+            ClientDisconnect: the caller has closed the connection.
         """
         parts: list[bytes] = []
         size = counted = 0

@@ -17,7 +17,7 @@ class Info(Arguments, frozen=True, kw_only=True):
 
 @method("bots.info", Info, Tier.THREE)
 async def info(call: Call, args: Info) -> Answer:
-    """Describe a bot by its B id."""
+    """Return a bot by its id, ``B…``."""
 
     def find(query: Query) -> UserRecord | None:
         row = query.one(f"{USERS} WHERE bot_id = ?", args.bot)

@@ -14,10 +14,11 @@ from tautwire.server.web_api.arguments import Json
 from tautwire.server.web_api.method import Answer, Arguments, Call, Place, Tier, method, warning
 
 MAX_POST: Final = 40_000
-"""Code points of chat.postMessage; the rest is cut off, with a warning.
+"""Code points of a text in chat.postMessage; a longer one is cut, with a warning.
 Source: wire/web-api.md#lengths (documented)."""
 MAX_TEXT: Final = 4_000
-"""Code points of the other methods; longer is msg_too_long. Source: wire/web-api.md#lengths (documented)."""
+"""Code points of a text in the other methods; a longer one is msg_too_long.
+Source: wire/web-api.md#lengths (documented)."""
 MAX_ATTACHMENTS: Final = 100
 MAX_BLOCKS: Final = 50
 MAX_STRUCTURE: Final = 200_000
@@ -25,7 +26,7 @@ MAX_STRUCTURE: Final = 200_000
 
 
 class Content(Arguments, frozen=True, kw_only=True):
-    """What a message can be made of."""
+    """The arguments for the content of a message."""
 
     ONE_OF = ("text", "blocks", "attachments")
 
@@ -95,7 +96,9 @@ async def post_message(call: Call, args: PostMessage) -> Answer:
     def post(tx: Transaction) -> Posted:
         channel = _find_channel(tx, call, args.channel)
         messages.writable_room(tx, channel, call.who, visitors=True)
-        call.count_post(channel)  # however the channel was named, and only if it takes the post
+        call.count_post(
+            channel
+        )  # after the checks: by the id, whatever the channel argument was, and only for posts that are stored
         return messages.post(tx, call.team, call.who, channel, draft, visitors=True)
 
     posted = await call.write(post)
@@ -132,7 +135,7 @@ async def post_ephemeral(call: Call, args: PostEphemeral) -> Answer:
 
 @method("chat.update", Update, Tier.THREE)
 async def update(call: Call, args: Update) -> Answer:
-    """Edit one's own message."""
+    """Edit a message of the caller."""
     draft = _draft(call, args)
     _checked(draft.text)
     posted = await call.write(partial(messages.update, who=call.who, channel=args.channel, ts=args.ts, draft=draft))
@@ -141,13 +144,13 @@ async def update(call: Call, args: Update) -> Answer:
 
 @method("chat.delete", Delete, Tier.THREE)
 async def delete(call: Call, args: Delete) -> Answer:
-    """Delete one's own message."""
+    """Delete a message of the caller."""
     await call.write(partial(messages.delete, who=call.who, channel=args.channel, ts=args.ts))
     return {"channel": args.channel, "ts": args.ts}
 
 
 def _find_channel(tx: Transaction, call: Call, channel: str) -> str:
-    """Return the id of what ``channel`` points to: an id, ``#name``, a bare name, ``@name`` or the id of a user."""
+    """Return the id of a channel given by id, ``#name``, name, ``@name`` of a user or id of a user."""
     if channel[:1] in ("U", "W", "@"):
         user = find_user_by_name(tx, channel[1:]) if channel.startswith("@") else find_user(tx, channel)
         if user is None:
@@ -193,7 +196,7 @@ def _checked(text: str) -> str:
 
 
 def _structure(value: Any, shape: type, wrong: str, too_long: str) -> msgspec.Raw | None:
-    """Encode a structured argument once; from here on it is passed on as bytes."""
+    """Return a structured argument encoded: it is copied as bytes from here on."""
     if value is None:
         return None
     if not isinstance(value, shape):

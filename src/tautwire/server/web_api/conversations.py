@@ -24,7 +24,7 @@ KINDS: Final = {
     "mpim": ChannelKind.MPIM,
     "im": ChannelKind.IM,
 }
-"""The vocabulary of ``types``. Source: wire/ids-and-timestamps.md#kinds-of-conversations (documented)."""
+"""The values of ``types``. Source: wire/ids-and-timestamps.md#kinds-of-conversations (documented)."""
 
 _BOUND: Final = re.compile(r"(\d{1,10})(?:\.(\d*))?", re.ASCII)
 
@@ -86,7 +86,7 @@ class One(Arguments, frozen=True, kw_only=True):
 
 
 MAX_INVITED: Final = 1_000
-"""People named in one call. Source: wire/web-api-methods.md#conversationsinvite (documented)."""
+"""Users in one call. Source: wire/web-api-methods.md#conversationsinvite (documented)."""
 
 
 class Invite(Arguments, frozen=True, kw_only=True):
@@ -140,7 +140,7 @@ async def create(call: Call, args: Create) -> Answer:
 
 @method("conversations.info", Info, Tier.THREE)
 async def info(call: Call, args: Info) -> Answer:
-    """Describe one conversation."""
+    """Return one conversation."""
 
     def find(query: Query) -> dict[str, Any]:
         channel = _visible_channel(query, call, args.channel)
@@ -156,7 +156,7 @@ async def info(call: Call, args: Info) -> Answer:
 
 @method("conversations.list", List, Tier.TWO)
 async def list_(call: Call, args: List) -> Answer:
-    """List conversations: public ones, and the caller's of the other kinds."""
+    """List conversations: all public ones, and those of other kinds with the caller as member."""
     kinds = set()
     for name in args.types:
         if name not in KINDS:
@@ -187,7 +187,7 @@ async def members(call: Call, args: Members) -> Answer:
 
 @method("conversations.open", Open, Tier.THREE)
 async def open_(call: Call, args: Open) -> Answer:
-    """Open a direct message with one to eight others, or one that is known by its id."""
+    """Open a direct message, given by one to eight other users or by its id."""
     users: Sequence[str] = args.users
     if not users and args.channel:
         channel = await call.read(lambda query: _visible_channel(query, call, args.channel))
@@ -214,7 +214,7 @@ async def join(call: Call, args: One) -> Answer:
 async def invite(call: Call, args: Invite) -> Answer:
     """Add others to a channel."""
     if len(args.users) > MAX_INVITED:
-        text = f"[ERROR] users must name {MAX_INVITED} people at most, got {len(args.users)}"
+        text = f"[ERROR] users must have at most {MAX_INVITED} ids, got {len(args.users)}"
         raise MethodError("invalid_arguments", response_metadata={"messages": [text]})
     room = await call.write(
         partial(
@@ -282,7 +282,7 @@ def _history_answer(found: list[dict[str, Any]], cursor: str | None) -> dict[str
 
 
 def _bound(text: str, error: str) -> str | None:
-    """Return a limit in time as a ts; clients give whole seconds, too."""
+    """Return ``oldest`` or ``latest`` as a ts; clients send whole seconds too."""
     if text in ("", "0", "now"):
         return None
     bound = _BOUND.fullmatch(text)
@@ -292,7 +292,7 @@ def _bound(text: str, error: str) -> str | None:
 
 
 def _visible_channel(query: Query, call: Call, channel: str) -> ChannelRecord:
-    """Return a channel that the caller may know of."""
+    """Return a channel that the caller may see."""
     record = find_channel(query, channel)
     if record is None or (
         record.kind is not ChannelKind.PUBLIC and find_membership(query, channel, call.who.user) is None

@@ -1,4 +1,8 @@
-"""How often a token may call a method: a bucket for each key, forgotten when it is full again."""
+"""Rate limits of calls: a token bucket for each key.
+
+A full bucket limits like a new one, so buckets are dropped when they are full again, and memory follows the callers of
+the last minutes and not all of history.
+"""
 
 import math
 from typing import Final
@@ -8,11 +12,11 @@ from tautwire.server.services.errors import MethodError
 from tautwire.session.ratelimit import Rate, TokenBucket
 
 MAX_BUCKETS: Final = 100_000
-"""Buckets kept at most, some 30 MB; beyond it the one that was looked at first is forgotten."""
+"""Maximum number of buckets, about 30 MB; above it the one checked longest ago is dropped."""
 
 
 class RateLimited(MethodError):  # noqa: N818 - an answer, not a fault
-    """The caller was too fast.
+    """A call exceeds its rate.
 
     Args:
         wait: whole seconds to wait, for ``Retry-After``.
@@ -24,11 +28,11 @@ class RateLimited(MethodError):  # noqa: N818 - an answer, not a fault
 
 
 class Limits:
-    """Counts calls by key. One thread only may use it. Keys are made of ids and names of ours, so they are short."""
+    """Counts calls by key, for use in one thread. Keys are ids and names of methods, so their length is bounded."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._buckets: dict[tuple[str, ...], TokenBucket] = {}  # those looked at longest ago come first
+        self._buckets: dict[tuple[str, ...], TokenBucket] = {}  # the one checked longest ago first
 
     def __len__(self) -> int:
         return len(self._buckets)
@@ -45,13 +49,13 @@ class Limits:
             raise RateLimited(max(1, math.ceil(bucket.wait(now))))
 
     def give_back(self, *key: str) -> None:
-        """Do not count the last call of a key."""
+        """Take back the count of the last call of a key."""
         bucket = self._buckets.get(key)
         if bucket is not None:
             bucket.give_back()
 
     def _tidy(self, now: float) -> None:
-        """Look at two buckets for each that is made, so the full ones are found without ever looking at all at once."""
+        """Check two old buckets for each new one: full ones are found in time, without a scan of all."""
         for _ in range(min(2, len(self._buckets))):
             key = next(iter(self._buckets))
             bucket = self._buckets.pop(key)

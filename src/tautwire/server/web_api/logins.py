@@ -1,4 +1,4 @@
-"""Failed logins: counted by address, refused beyond a generous rate, and logged now and then."""
+"""Failed logins: counted by address, limited by a generous rate, and logged at intervals."""
 
 import logging
 import math
@@ -10,45 +10,45 @@ from tautwire.session.ratelimit import Rate, TokenBucket
 log = logging.getLogger("tautwire.server.web_api")
 
 RATE: Final = Rate(1.0, 60)
-"""Wrong tokens of one address. A token has more than 128 random bits: this spares the log, not the token."""
+"""Wrong tokens of one address. Tokens of 128 random bits cannot be guessed: the rate protects the server's time."""
 MAX_ADDRESSES: Final = 10_000
 LOG_INTERVAL: Final = 60.0
-"""Seconds between two lines about one address."""
+"""Seconds between two log lines about one address."""
 
 
 class _Record:
-    __slots__ = ("bucket", "told", "untold")
+    __slots__ = ("bucket", "logged_at", "unlogged")
 
     def __init__(self, now: float) -> None:
         self.bucket = TokenBucket(RATE, now)
-        self.told = -math.inf
-        self.untold = 0
+        self.logged_at = -math.inf
+        self.unlogged = 0
 
 
 class FailedLogins:
-    """Remembers the addresses whose calls had a wrong token. Good tokens are never held up by it."""
+    """The addresses with wrong tokens. Calls with a valid token are not limited."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._records: dict[str, _Record] = {}
 
     def count(self, address: str, method: str, error: str) -> int:
-        """Count a failure; return the seconds that the caller has to wait (``Retry-After``), 0 under the rate."""
+        """Count a failure; return the seconds that the caller has to wait (``Retry-After``), 0 below the rate."""
         now = self._clock.monotonic()
         record = self._records.get(address)
         if record is None:
             if len(self._records) >= MAX_ADDRESSES:
                 self._forget(now)
             record = self._records[address] = _Record(now)
-        record.untold += 1
-        if now - record.told >= LOG_INTERVAL:
-            log.info("%d failed logins from %s, the last for %s: %s", record.untold, address, method, error)
-            record.told = now
-            record.untold = 0
+        record.unlogged += 1
+        if now - record.logged_at >= LOG_INTERVAL:
+            log.info("%d failed logins from %s, the last for %s: %s", record.unlogged, address, method, error)
+            record.logged_at = now
+            record.unlogged = 0
         return 0 if record.bucket.take(now) else max(1, math.ceil(record.bucket.wait(now)))
 
     def _forget(self, now: float) -> None:
-        """Make room: first those that did nothing lately, else the older half."""
+        """Drop addresses without recent failures, or the older half if there are too few of them."""
         kept = {address: record for address, record in self._records.items() if not record.bucket.is_full(now)}
         if len(kept) >= MAX_ADDRESSES:
             kept = dict(list(kept.items())[MAX_ADDRESSES // 2 :])

@@ -1,4 +1,4 @@
-"""What a Web API method is: a name, typed arguments, a rate tier and a function.
+"""The definition of a Web API method: a name, typed arguments, a rate tier and a function.
 
 A method is one small definition in its family's module::
 
@@ -12,7 +12,7 @@ A method is one small definition in its family's module::
         ...
         return {"channel": ...}
 
-The door adds ``ok``; a ``MethodError`` becomes the error answer.
+``app`` adds ``ok``, and turns a ``MethodError`` into an error answer.
 """
 
 import asyncio
@@ -35,18 +35,18 @@ from tautwire.session.ratelimit import Rate
 T = TypeVar("T")
 A = TypeVar("A", bound="Arguments")
 Answer = Mapping[str, Any]
-"""Members of the answer; a value may be an ``Array``, which is encoded already."""
+"""Members of the answer; a value may be an ``Array``, which is already encoded."""
 
 
 Place = Annotated[str, msgspec.Meta(max_length=100)]
-"""The argument ``channel``: an id or a name, which have 80 characters at most; longer is invalid_arguments (ours)."""
+"""The argument ``channel``: an id or a name, of at most 80 characters; a longer text is invalid_arguments (ours)."""
 
 
 class Arguments(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of the arguments of a method. Unknown arguments are ignored, null stands for the default.
+    """Base of the arguments of a method. Unknown arguments are ignored, null means the default.
 
-    What a method cannot do without is empty by default: the rule then fails with its own error (``channel_not_found``),
-    which is what bots look for, rather than with ``invalid_arguments``.
+    A required argument is empty by default. The rule then refuses it with an error of its own (``channel_not_found``),
+    which bots check for, and not with ``invalid_arguments``.
     Source: wire/web-api.md#missing-arguments (documented).
     """
 
@@ -57,7 +57,7 @@ class Arguments(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tier(Enum):
-    """How often a token may call a method.
+    """The rate tiers of calls by token and method.
 
     Source: wire/web-api.md#rate-limits (the rates documented, the bursts ours).
     """
@@ -67,24 +67,24 @@ class Tier(Enum):
     THREE = Rate(50 / 60, 100)
     FOUR = Rate(100 / 60, 200)
     POST = Rate(1.0, 20)
-    """One message per second and channel; counted by the method, which knows the channel."""
+    """One message per second and channel; the method counts it, since it knows the channel."""
     AUTH = Rate(10.0, 200)
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call: who calls, on what, and what was sent along."""
+    """One call: its caller, its arguments and the parts of the workspace."""
 
     workspace: Workspace
     presence: Presence
     tickets: Tickets
     who: Identity
     base_url: str
-    """Scheme and authority by which the caller reached us, without a slash at the end."""
+    """Scheme and authority by which the caller reached the server, without a slash at the end."""
     given: Mapping[str, Any]
-    """The arguments as they came, for the methods that echo them."""
+    """The arguments before conversion, for api.test."""
     long_reads: asyncio.Semaphore
-    """Held by a read that goes through a long list: one at a time, so that a reader is left for the short ones."""
+    """Held by a read of a long list: one at a time, so that a reader's thread is free for short reads."""
     posts: Limits | None
     """Counts posts by channel, in the writer's thread, where channels are known; None without rate limits."""
 
@@ -95,7 +95,7 @@ class Call:
 
     @property
     def may_read_email(self) -> bool:
-        """Whether the token has the scope users:read.email: those of people have it, those of bots do not."""
+        """Whether the token has the scope users:read.email: tokens of people have it, tokens of bots do not."""
         return not self.who.is_bot
 
     async def write(self, unit: Unit[T]) -> T:
@@ -107,7 +107,7 @@ class Call:
         return await self.workspace.reader.read(function)
 
     async def read_long(self, function: Callable[[Query], T]) -> T:
-        """Run a read that may take long, after those that came before it."""
+        """Run a long read, after the earlier ones."""
         async with self.long_reads:
             return await self.read(function)
 
@@ -118,7 +118,7 @@ class Call:
 
 
 def warning(code: str) -> dict[str, Any]:
-    """Return the members by which an answer warns. Source: wire/web-api.md#warnings (documented)."""
+    """Return the members of an answer that carry a warning. Source: wire/web-api.md#warnings (documented)."""
     return {"warning": code, "response_metadata": {"warnings": [code]}}
 
 
@@ -147,7 +147,7 @@ def method(
 
     def register(function: Callable[[Call, A], Awaitable[Answer]]) -> Callable[[Call, A], Awaitable[Answer]]:
         if name in METHODS:
-            raise ValueError(f"method {name} is defined twice")
+            raise ValueError(f"names of methods must differ, got {name} twice")
         METHODS[name] = Method(name, arguments, tier, cast("Function", function), needs_token)
         return function
 

@@ -1,7 +1,7 @@
 """Limits and opaque cursors of lists that come in pages. Source: wire/web-api.md#pages.
 
-A cursor holds the key of the last element of a page (an id or a ``ts``), so what is added or removed between two pages
-neither repeats nor skips another element.
+A cursor contains the key of the last element of a page (an id or a ``ts``). So an element added or removed between two
+pages neither repeats nor skips another one.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -34,7 +34,8 @@ def encode_cursor(key: str) -> str:
 def decode_cursor(cursor: str, is_key: Callable[[str], bool]) -> str | None:
     """Return the key in a cursor, None if there is no cursor.
 
-    Raises ``MethodError`` (invalid_cursor) for what ``encode_cursor`` has not made, or not of a key of this kind.
+    Raises:
+        MethodError: invalid_cursor, if ``encode_cursor`` did not make it, or from a key of another kind.
     """
     if not cursor:
         return None

@@ -19,7 +19,7 @@ class Reaction(Arguments, frozen=True, kw_only=True):
 
 @method("reactions.add", Reaction, Tier.THREE)
 async def add(call: Call, args: Reaction) -> Answer:
-    """React to a message."""
+    """Add a reaction to a message."""
     _check_item(args)
     await call.write(partial(reactions.add, who=call.who, channel=args.channel, ts=args.timestamp, name=args.name))
     return {}
@@ -27,7 +27,7 @@ async def add(call: Call, args: Reaction) -> Answer:
 
 @method("reactions.remove", Reaction, Tier.THREE)
 async def remove(call: Call, args: Reaction) -> Answer:
-    """Take a reaction back."""
+    """Remove a reaction of the caller."""
     _check_item(args)
     await call.write(partial(reactions.remove, who=call.who, channel=args.channel, ts=args.timestamp, name=args.name))
     return {}

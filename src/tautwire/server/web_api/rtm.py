@@ -25,13 +25,13 @@ from tautwire.server.store.records import (
 from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method
 
 _PRESENCE: Final = {state: b',"presence":"%b"}' % state.encode() for state in (ACTIVE, AWAY)}
-"""How the object of a user in that state ends."""
+"""The end of a user object with the presence of the user."""
 
 
 class Connect(Arguments, frozen=True, kw_only=True):
     """Arguments of rtm.connect.
 
-    ``resume`` is ours: the position that the caller got to, or an empty text to learn positions from now on.
+    ``resume`` is ours: the last position of the caller, or an empty text to get positions from now on.
     """
 
     batch_presence_aware: bool = False
@@ -54,7 +54,7 @@ async def connect(call: Call, args: Connect) -> Answer:
 @method("rtm.start", Start, Tier.ONE)
 async def start(call: Call, args: Start) -> Answer:
     """Reserve a connection and describe the whole workspace, as clients from before 2018 expect."""
-    answer = await _reserve(call, args)  # first: what happens while we look around is delivered on the connection
+    answer = await _reserve(call, args)  # first: events during the reads below are then delivered on the connection
     state = await call.read_long(lambda query: _workspace_state(query, call, args))
     return {**answer, **state}
 
@@ -83,7 +83,11 @@ async def _reserve(call: Call, args: Connect) -> dict[str, Any]:
 
 
 async def _resume(workspace: Workspace, wanted: str) -> tuple[int, str]:
-    """Return from where the connection gets events, and whether that is all the caller missed: never a part of it."""
+    """Return the position from which the connection gets events, and the outcome of the resume.
+
+    A client gets all events it missed (``resumed``) or, if that is not possible, none of them (``resync``): with a part
+    it could not know what is missing.
+    """
     tail = workspace.tail
     if not wanted:
         return tail.position, "new"
@@ -143,7 +147,7 @@ def _users(query: Query, call: Call) -> tuple[Array, list[dict[str, Any]]]:
 
 
 def _conversations(query: Query, call: Call, *, mpim_aware: bool) -> dict[str, Array]:
-    """Return what the caller may know of by the lists it belongs to; those they are in have ``members``."""
+    """Return the conversations that the caller may see, by list; those with the caller as member have ``members``."""
     viewer = call.who.user
     lists = ["channels", "groups", "ims", *(["mpims"] if mpim_aware else [])]
     found = {name: Array() for name in lists}

@@ -1,6 +1,6 @@
-"""The methods that exist elsewhere and are not served here: each is answered with an error that says which case it is.
+"""Errors for methods that are not served: retired ones, others of Slack's families, and unknown names.
 
-SDKs treat 404 as fatal, so an unknown method is an ordinary error answer.
+SDKs treat a 404 as fatal, so an unknown method gets an ordinary error answer.
 Source: wire/web-api.md#answers (read in SDKs).
 """
 
@@ -15,7 +15,7 @@ RETIRED: Final = {
     "mpim": "conversations",
     "presence": "users",
 }
-"""Families that were switched off in 2021 and before, and what took their place."""
+"""Families that Slack retired in 2021 or before, and their successors."""
 
 FAMILIES: Final = frozenset(
     {"admin", "api", "apps", "assistant", "auth", "bookmarks", "bots", "calls", "canvases", "chat", "conversations"}
@@ -23,7 +23,7 @@ FAMILIES: Final = frozenset(
     | {"reminders", "rtm", "search", "slackLists", "stars", "team", "tooling", "usergroups", "users", "views"}
     | {"workflows"}
 )
-"""First parts of the names of all methods that are still documented."""
+"""The first part of the name of every documented method."""
 
 
 def fault_of_unserved(name: str) -> MethodError:

@@ -44,7 +44,7 @@ class SetPresence(Arguments, frozen=True, kw_only=True):
 
 @method("users.info", Info, Tier.FOUR)
 async def info(call: Call, args: Info) -> Answer:
-    """Describe one user."""
+    """Return one user."""
     user = await call.read(lambda query: find_user(query, args.user))
     if user is None:
         raise MethodError("user_not_found")
@@ -53,7 +53,7 @@ async def info(call: Call, args: Info) -> Answer:
 
 @method("users.list", List, Tier.TWO)
 async def list_(call: Call, args: List) -> Answer:
-    """List everybody, bots included."""
+    """List all users, including bots."""
     read = call.read if args.limit else call.read_long
     page = await read(
         partial(
@@ -70,7 +70,7 @@ async def list_(call: Call, args: List) -> Answer:
 
 @method("users.getPresence", GetPresence, Tier.THREE)
 async def get_presence(call: Call, args: GetPresence) -> Answer:
-    """Tell whether a user is active; about oneself also why."""
+    """Return the presence of a user; with details if the user is the caller."""
     user = args.user or call.who.user
     if await call.read(lambda query: find_user(query, user)) is None:
         raise MethodError("user_not_found")
@@ -94,7 +94,7 @@ async def get_presence(call: Call, args: GetPresence) -> Answer:
 
 @method("users.setPresence", SetPresence, Tier.TWO)
 async def set_presence(call: Call, args: SetPresence) -> Answer:
-    """Set oneself away, or lift that. ``active`` is the old name of ``auto``.
+    """Set or end the manual away of the caller. ``active`` is the old name of ``auto``.
 
     Source: wire/presence-and-typing.md#away-by-hand.
     """
