@@ -3,7 +3,7 @@
 # make chaos  ten minutes of random people, kills, full disks and hostile connections; SEED=… repeats a run
 # make mutants MODULE=src/tautwire/…  small random changes to a module, each of which some test should notice
 # make coverage  how much of each room the tests of client, server, session and protocol run, over all their processes; fails below the floors of pyproject.toml
-# make check  format, lint, types, import rules, docs links
+# make check  format, lint, types, import rules, docs links, words that readers stumble over
 # make bench  the benchmarks, each prints a table and writes bench/results/*.json
 # make picture  run the demo and draw docs/pictures/demo.svg
 # make lock   pin the newest packages that pyproject.toml allows
@@ -52,6 +52,7 @@ check: .venv/.dev
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo >/dev/null || $(BIN)/lint-imports
 	@$(BIN)/python -m tools.docs_links
+	@$(BIN)/python -m tools.plain_english
 	@echo "check passed"
 
 bench: .venv/.dev

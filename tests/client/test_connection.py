@@ -9,12 +9,13 @@ import pytest
 
 from tautwire import Message, Token
 from tautwire.client.backpressure import Backpressure
+from tautwire.client.clock import elapsed
 from tautwire.client.connection.connection import Connection
 from tautwire.client.connection.rtm_connect import ConnectAnswer
 from tautwire.client.errors import SendRefused
 from tautwire.client.settings import Settings
 from tautwire.protocol.frames import Ack
-from tautwire.session.client import Arrival, Ended
+from tautwire.session.client import Arrival, Cause, Ended
 
 HELLO = b'{"type":"hello"}'
 TYPING = b'{"type":"user_typing","channel":"C1","user":"U1"}'
@@ -216,3 +217,20 @@ async def test_where_more_may_come_behind_the_pong_it_is_waited_for(
     assert desk.events == ["UserTypingEvent"]
     await asyncio.wait_for(drained.wait(), 10)
     await asyncio.wait_for(connection.is_over.wait(), 10)
+
+
+async def test_a_timer_that_comes_late_lets_the_socket_be_read_first_and_only_once(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program was busy: what came in meanwhile is not silence. But silence is noticed however busy it stays."""
+    handled: list[float] = []
+    monkeypatch.setattr(connection._session, "handle_time", handled.append)
+
+    def tick(late: float) -> int:
+        connection._due = elapsed() - late
+        connection._tick()
+        return len(handled)
+
+    assert [tick(0.0), tick(0.5)] == [1, 2]
+    assert [tick(5.0), tick(5.0), tick(5.0), tick(0.0)] == [2, 3, 3, 4]
+    connection.leave("", Cause.STOPPED)

@@ -135,3 +135,42 @@ async def test_a_connection_that_can_neither_be_written_nor_dropped_harms_nobody
     assert [peer.written for peer in others] == [[text_frame(b"{}")]] * 2
     assert list(hub.connections_of("U1")) == others[:1]
     assert "could not be dropped" in caplog.text
+
+
+async def test_a_connection_that_is_about_to_close_is_told_how_far_it_got(hub: Hub) -> None:
+    progress = Progress()
+    hub.positions.begin(progress, 0)
+    resumable, plain = attached(hub, 1, "U1", progress), attached(hub, 2, "U1")
+    hub.deliver([entry(1)])
+    assert hub.last_position(resumable) == position_frame("log.1")
+    assert hub.last_position(plain) is None
+
+
+async def test_in_a_flood_a_connection_is_told_a_position_all_the_same(hub: Hub) -> None:
+    progress = Progress()
+    hub.positions.begin(progress, 0)
+    peer = attached(hub, 1, "U1", progress)
+    hub.deliver([entry(number) for number in range(1, 256)])
+    await settled()
+    assert peer.written == [text_frame(b"{}")] * 255
+    hub.deliver([entry(256)])
+    await settled()
+    assert peer.written[255:] == [text_frame(b"{}"), position_frame("log.256")]
+
+
+async def test_an_event_that_cannot_be_framed_ends_those_that_would_miss_it_and_nobody_else(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = [attached(hub, 1, "U1"), attached(hub, 2, "U2")]
+    stranger = attached(hub, 3, "U3")
+
+    def fails(_: bytes) -> bytes:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tautwire.server.hub.hub.text_frame", fails)
+        hub.deliver([entry(1)])
+    hub.deliver([entry(2, topic=WORKSPACE)])
+    await settled()
+    assert [peer.has_failed for peer in (*members, stranger)] == [True, True, False]
+    assert [peer.written for peer in (*members, stranger)] == [[], [], [text_frame(b"{}")]]

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from tautwire.protocol.errors import RtmErrorCode
+from tautwire.protocol.frames import Tickle
 from tautwire.protocol.ids import UserId
 from tautwire.server.clock import Clock
 from tautwire.server.counts import Counts
+from tautwire.server.hub.frames import text_frame
 from tautwire.server.rtm import connection as connection_module
 from tautwire.server.rtm.connection import BULK, PAGE, PAUSE, RtmConnection
 from tautwire.server.services.identity import Identity
@@ -44,9 +46,18 @@ class Wire:
     def abort(self) -> None:
         self.is_aborted = True
 
+    def send_close(self, code: int, reason: bytes) -> None:
+        self.written.append(b"close %d" % code)
+        self.is_close_frame_sent = True
+
 
 class FakeHub:
     """Puts answers into the outbox, and no more."""
+
+    position: bytes | None = None
+
+    def last_position(self, connection: RtmConnection) -> bytes | None:
+        return self.position
 
     def answer(self, connection: RtmConnection, frame: bytes, *, first: bool = False) -> None:
         connection.outbox.append(frame)
@@ -240,3 +251,23 @@ def test_a_failure_of_ours_is_the_reason_unless_there_was_one_before(
     assert wire.is_aborted
     connection._end(1.0)
     assert host.endings == [known or "failed"]
+
+
+@pytest.mark.parametrize("position", [None, b"position"])
+def test_before_the_end_a_peer_gets_what_waits_and_its_position(
+    connection: RtmConnection, wire: Wire, host: FakeHost, position: bytes | None
+) -> None:
+    host.hub.position = position
+    connection.outbox.append(b"event")
+    connection.end(1001, "the server stops", 1.0)
+    connection.end(1001, "again", 2.0)
+    assert wire.written == [b"event" + (position or b""), text_frame(b'{"type":"goodbye"}'), b"close 1001"]
+    assert not connection.outbox
+    assert connection.ended == 1.0
+
+
+def test_only_commands_are_carried_out(connection: RtmConnection, host: FakeHost) -> None:
+    for data in (b'{"type":"of_tomorrow"}', b'{"type":"ping","id":1}', b"no frame", b'{"type":"tickle","id":2}'):
+        connection._receive(data)
+    assert host.commands == [Tickle(2)]
+    assert len(connection.outbox) == 2
