@@ -222,6 +222,7 @@ class _Parts:
                     tokens.add(planted)
 
             await writer.write(fill)
+        # Before the state is read and before any client connects: positions of this run belong to this epoch.
         await writer.write(begin_epoch)
         state = await reader.read(_read_state)
         if state.has_sample_tokens and not is_loopback(settings.host):
@@ -256,6 +257,7 @@ class _Parts:
         http = HttpServer(Entrance(connections, forwarded, web_api, door.listen), probes)
         await http.start(self._socket)
         self._exit.push_async_callback(http.stop)
+        # A stop runs these in reverse: stop listening, close RTM, finish HTTP requests, commit, close the database.
         self._exit.push_async_callback(door.stop)
         self._exit.callback(http.stop_listening)
         sweep = asyncio.create_task(_sweep(connections.sweep, door.sweep, presence.sweep))

@@ -65,6 +65,7 @@ class TokenFile:
             os.fchmod(descriptor, 0o600)
             file.write(data)
             file.flush()
+            # Before the rename: after a power loss the new name must not lead to an empty file.
             os.fsync(descriptor)
         new.replace(self._path)
 

@@ -228,6 +228,7 @@ class Hub:
         try:
             for connection in answered:
                 self._write(connection)
+            # The length is taken once: a connection with more to write is appended again, for the next turn.
             for _ in range(min(len(dirty), FLUSHES_PER_TURN)):
                 self._write(dirty.popleft())
         finally:
@@ -254,6 +255,7 @@ class Hub:
     def _leave(self, channel: Topic, user: str) -> None:
         for connection in self.connections_of(user):
             self._drop(channel, connection)
+        # Last: ``detach`` finds the topics of a connection by this set, also if a step above fails.
         self._channels.get(user, set()).discard(channel)
 
     def _contain(self, entry: Entry, error: Exception) -> None:

@@ -45,6 +45,7 @@ class Tail:
             self._entries.extend(entries)
             self.position = entries[-1].position
             self.size += sum(len(entry.payload) for entry in entries)
+            # Two limits: many small entries cost objects, few large ones cost bytes.
             while len(self._entries) > MAX_TAIL or (self.size > MAX_TAIL_SIZE and self._entries):
                 self.size -= len(self._entries.popleft().payload)
 

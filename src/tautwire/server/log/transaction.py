@@ -142,6 +142,7 @@ class Transaction:
             HeadMovedError: another process has written since the last batch.
             StoreError: the clock shows a time that no timestamp can hold.
         """
+        # IMMEDIATE takes the write lock now: a transaction that reads first could fail at its first write.
         self._connection.execute("BEGIN IMMEDIATE")
         row = self._connection.execute("SELECT head FROM workspace").fetchone()
         self._head = row[0] if row else 0
@@ -209,6 +210,7 @@ class Transaction:
         self._flush()
         entries = self._entries
         if entries:
+            # The head is stored and not computed from the log, since retention may delete all its entries.
             self._connection.execute("UPDATE workspace SET head = ?", (entries[-1].position,))
         self._connection.execute("COMMIT")
         self.expected_head = self._head + len(entries)

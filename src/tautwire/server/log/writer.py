@@ -189,6 +189,7 @@ class Writer:
             self._batch, self._busy_since = batch, monotonic()
             outcome = self._commit(batch)
             self._batch, self._busy_since = (), None
+            # ``close`` has already answered the callers of this batch: a second answer must not follow.
             if self._given_up:
                 return
             self._delivered.clear()
@@ -233,6 +234,7 @@ class Writer:
         results: list[tuple[Done, Any, BaseException | None]] = []
         if not self._database.is_in_place:
             raise StoreError(f"{self._database.path} was removed or replaced: put it back, or restore a backup")
+        # Units run in the order they were posted: a connection's messages keep their order.
         transaction.begin()
         for unit, done in batch:
             try:

@@ -42,6 +42,7 @@ class Commands:
 
     def carry_out(self, connection: RtmConnection, command: Command) -> None:
         """Carry out a command; an answer, if there is one, is queued later."""
+        # Every command is an activity, so a user that only types or posts does not become away.
         self._presence.touch(connection.user)
         if type(command) is Message:  # by far the most frequent: tested before the match
             self._post(connection, command)

@@ -253,6 +253,7 @@ class RtmConnection(WSListener):
             return
         goodbye = self.session.goodbye()
         if self.slow_since is None and not self._paging:
+            # Only to a peer that reads: behind a backlog the position would claim events that were dropped.
             position = self._host.hub.last_position(self)
             if position is not None:
                 self.outbox.append(position)
@@ -298,6 +299,7 @@ class RtmConnection(WSListener):
             raw = self._transport.get_extra_info("socket")
             if raw is not None:
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+            # asyncio calls ``pause_writing`` above this mark, which is how a slow peer is noticed.
             self._transport.set_write_buffer_limits(high=HIGH_WATER)
             self.heard = self._host.clock.monotonic()
             self._host.opened(self)
@@ -420,6 +422,7 @@ class RtmConnection(WSListener):
             if code == WSCloseCode.NO_INFO:
                 code = WSCloseCode.OK
             transport.send_close(code if may_be_sent(code) else WSCloseCode.PROTOCOL_ERROR, b"")
+        # Both sides have sent a Close: the server closes the TCP connection first (RFC 6455, 7.1.1).
         transport.disconnect()
 
     def _next_page(self) -> None:

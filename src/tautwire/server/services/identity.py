@@ -67,6 +67,7 @@ class Identities:
         self._known.pop(digest, None)
         identity = _find(self._lookup, digest)
         if len(self._known) >= _MAX_KNOWN:
+            # All at once is simple, and costs one lookup for each token in use.
             self._known.clear()
         self._known[digest] = now + _FRESH, identity
         return identity
@@ -100,6 +101,7 @@ def new_id(prefix: str) -> str:
 
     Source: wire/ids-and-timestamps.md#ids.
     """
+    # Random and not counted: counted ids would show how many channels and users there are.
     return prefix + "".join(secrets.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") for _ in range(10))
 
 

@@ -117,6 +117,7 @@ def update(tx: Transaction, who: Identity, channel: str, ts: str, draft: Draft) 
             body[name] = value
         if value in _EMPTY:
             del body[name]
+    # The event has a ts of its own, unique in the channel, though no message of that ts exists.
     hidden = room.next_hidden_ts(tx)
     body["edited"] = {"user": who.user, "ts": hidden}
     _rewrite(tx, room, row, before, body, hidden)
@@ -132,6 +133,7 @@ def delete(tx: Transaction, who: Identity, channel: str, ts: str) -> None:
     row, before = _find_live(tx, channel, ts)
     if row["user"] != who.user:
         raise MethodError("cant_delete_message")
+    # Also for a tombstone: a deleted message shows no reactions.
     tx.execute("DELETE FROM reaction WHERE channel = ? AND ts = ?", channel, ts)
     if _has_replies(tx, channel, ts):
         tombstone = {

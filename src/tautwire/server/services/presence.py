@@ -134,6 +134,7 @@ class Presence:
         if fresh and self._memory + sum(map(self._cost, fresh)) > MAX_MEMORY:
             log.warning("presence_sub of %s refused: all subscriptions take %d bytes", watcher.user, self._memory)
             return False
+        # After the check: a refused subscription leaves the old one as it was.
         self._drop(watcher, before.difference(wanted))
         for user in fresh:
             self._memory += self._cost(user)

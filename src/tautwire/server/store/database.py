@@ -85,6 +85,7 @@ class Database:
         With ``full`` every commit is flushed to disk; with ``normal`` commits survive a crash of the process, not of
         the machine.
         """
+        # Autocommit: transactions begin with an explicit BEGIN, also those that only read.
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=256)
         connection.row_factory = Row
         connection.execute("PRAGMA journal_mode = WAL")
@@ -142,6 +143,7 @@ def _make_private(path: Path) -> tuple[int, int]:
     Return the identity of the file: its device and its number there.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    # The mode given to open() counts for new files only, and the umask narrows it.
     os.fchmod(descriptor, 0o600)
     found = os.fstat(descriptor)
     os.close(descriptor)

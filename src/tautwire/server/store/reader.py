@@ -97,9 +97,11 @@ class Reader:
     def _read(self, function: Callable[[Query], T]) -> T:
         connection = getattr(self._local, "connection", None)
         if connection is None:
+            # One connection for each thread: SQLite serializes the statements of a connection.
             connection = self._local.connection = self._database.connect(read_only=True)
             connection.set_progress_handler(lambda: self._is_closed, CLOSE_CHECK)
             self._connections.append(connection)
+        # Without a transaction each query would see the newest commit, and two of them could disagree.
         connection.execute("BEGIN")
         try:
             return function(Snapshot(connection))

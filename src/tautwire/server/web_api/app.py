@@ -85,6 +85,7 @@ class WebApi:
         limited = workspace.settings.rate_limits
         self._limits = Limits(workspace.clock) if limited else None
         self._posts = Limits(workspace.clock) if limited else None
+        # One: there are two reader threads, and one of them stays free for short reads.
         self._long_reads = asyncio.Semaphore(1)
         self._failed_logins = FailedLogins(workspace.clock)
         self._bodies = Bodies(workspace.settings.body_limit)
@@ -165,6 +166,7 @@ class WebApi:
             draft.headers["X-OAuth-Scopes"] = SCOPES
             if self._limits is not None and method.tier is not Tier.POST:
                 self._limits.take(method.tier.value, who.user, method.name)
+        # api.test returns its arguments, and a token must not appear in an answer.
         given.pop("token", None)
         base_url = self._public_url or request.base_url
         call = Call(self._workspace, self._presence, self._tickets, who, base_url, given, self._long_reads, self._posts)
