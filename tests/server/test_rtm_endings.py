@@ -345,5 +345,5 @@ async def test_one_connection_that_cannot_be_told_of_the_stop_is_dropped_and_the
     await bob.until("goodbye")
     assert await bob.ended() == 1001
     await stopping
-    assert "goodbye could not be said" in caplog.text
+    assert "goodbye could not be sent" in caplog.text
     caplog.clear()
