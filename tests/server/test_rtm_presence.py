@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from scene import Frame, OpenScene, Scene, Socket, eventually
+from tautwire.server.services.presence import Presence
 
 AWAY, ACTIVE = "away", "active"
 
@@ -262,3 +263,12 @@ async def test_batches_for_who_asks_on_the_url_as_slack_go_does(scene: Scene) ->
     await bob.send(type="presence_query", ids=[scene.users["alice"]])
 
     assert (await bob.frame())["users"] == [scene.users["alice"]]
+
+
+async def test_a_subscription_that_there_is_no_room_for_is_refused(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Presence, "subscribe", lambda *_: False)
+    alice = await scene.connect("alice")
+    await alice.send(type="presence_sub", id=5, ids=[scene.users["bob"]])
+    assert (await alice.reply_to(5))["error"] == {"code": 4, "msg": "cannot process message"}

@@ -236,6 +236,8 @@ async def test_a_long_replay_comes_whole_and_in_order(scene: Scene) -> None:
     ]
     await scene.post("bob", scene.general, "live")
     assert await alice.texts() == ["live"]
+    (connection,) = scene.server.workspace.hub.connections_of(scene.users["alice"])
+    await eventually(lambda: not connection._host._opening)  # what caught it up is forgotten
 
 
 async def test_a_client_that_hangs_up_while_it_is_caught_up_is_forgotten(
