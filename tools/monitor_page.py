@@ -27,8 +27,8 @@ FAULTS: Final[dict[FaultName, tuple[str, str]]] = {
         ),
         (
             "Read the reason. Make room on a full disk; look at the disk after `disk I/O error`. If its file was "
-            "removed or replaced, put it back, or stop the server and restore a backup. If another process writes to "
-            "the database, the server ends with status 1: stop the other one."
+            "removed, replaced or cut short, put it back, or stop the server and restore a backup. If another process "
+            "writes to the database, the server ends with status 1: stop the other one."
         ),
     ),
     "writer": (

@@ -1,6 +1,7 @@
 """``/readyz`` tells of each fault soon, and of its end by itself; ``/healthz`` stays as it is."""
 
 import asyncio
+import os
 import shutil
 import sqlite3
 import threading
@@ -256,6 +257,25 @@ async def test_a_database_file_that_was_removed_takes_no_changes_until_it_is_bac
     await wait_for_faults(scene)
     assert (await scene.call("alice", "chat.postMessage", channel=scene.general, text="kept"))["ok"]
     assert [message["text"] for message in await scene.history("bob", scene.general)] == ["kept"]
+    caplog.clear()
+
+
+async def test_a_database_file_that_was_cut_short_takes_no_changes(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    await scene.post("alice", scene.general, "kept")
+    path = scene.server.settings.data / "tautwire.db"
+    scene.server.workspace.writer._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    await scene.post("alice", scene.general, "seen at its full size")
+    whole = path.read_bytes()
+    os.truncate(path, len(whole) // 2)
+
+    assert (await scene.call("alice", "chat.postMessage", channel=scene.general, text="lost"))["ok"] is False
+    faults = await wait_for_faults(scene, "store")
+    assert "cut short" in faults["store"]
+    path.write_bytes(whole)
+    await wait_for_faults(scene)
+    assert (await scene.call("alice", "chat.postMessage", channel=scene.general, text="kept too"))["ok"]
     caplog.clear()
 
 

@@ -233,7 +233,9 @@ class Writer:
         transaction = self._transaction
         results: list[tuple[Done, Any, BaseException | None]] = []
         if not self._database.is_in_place:
-            raise StoreError(f"{self._database.path} was removed or replaced: put it back, or restore a backup")
+            raise StoreError(
+                f"{self._database.path} was removed or replaced, or cut short: put it back, or restore a backup"
+            )
         # Units run in the order they were posted: a connection's messages keep their order.
         transaction.begin()
         for unit, done in batch:

@@ -67,6 +67,7 @@ class Database:
             log.warning("other users of this machine can read %s: set its mode with chmod 700", directory)
         try:
             self._file = _make_private(self.path)
+            self._longest = 0  # the size in bytes that was last seen
             unfinished = _size(self.path.with_name(self.path.name + "-wal"))
             with contextlib.closing(self.connect()) as connection:
                 if unfinished:
@@ -99,12 +100,18 @@ class Database:
 
     @property
     def is_in_place(self) -> bool:
-        """Whether the path still leads to the opened file: changes to a moved or deleted file would be lost."""
+        """Whether the path still leads to the opened file, whole: changes to another or a shorter one would be lost.
+
+        SQLite never makes the file shorter, since the server never vacuums it.
+        """
         try:
             found = self.path.stat()
         except OSError:
             return False
-        return (found.st_dev, found.st_ino) == self._file
+        if (found.st_dev, found.st_ino) != self._file or found.st_size < self._longest:
+            return False
+        self._longest = found.st_size
+        return True
 
     def close(self) -> None:
         """Unlock the directory."""
