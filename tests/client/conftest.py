@@ -16,9 +16,10 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the modules that the tests here share
 
-from drive import QUICK, Blocking, Driven, MakeAsync, MakeClient, eventually
+from drive import QUICK, Blocking, Driven, Join, MakeAsync, MakeClient, eventually
 from fake import PATIENCE, TOKEN, FakeServer
 from tautwire import Patience, RTMClient
+from tautwire.testing import BlockingWorkspace
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +73,23 @@ def make_client(request: pytest.FixtureRequest, fake: FakeServer) -> Iterator[Ma
 @pytest.fixture
 def client(make_client: MakeClient) -> Any:
     return make_client()
+
+
+@pytest.fixture
+def place() -> Iterator[BlockingWorkspace]:
+    """A real workspace."""
+    with BlockingWorkspace() as place:
+        yield place
+
+
+@pytest.fixture
+def join(place: BlockingWorkspace, make_client: MakeClient) -> Join:
+    """Make a client for a person of the real workspace."""
+
+    def join(name: str, **options: Any) -> Any:
+        return make_client(base_url=place.api_url, token=place.person(name).token, **options)
+
+    return join
 
 
 @pytest.fixture

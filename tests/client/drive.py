@@ -17,6 +17,9 @@ MakeClient = Callable[..., Any]
 
 MakeAsync = Callable[..., RTMClient]
 
+Join = Callable[..., Any]
+"""Makes a client for a person of a real workspace: ``join("alice", **options)``."""
+
 
 class Driven:
     """The asyncio client with its loop in a thread, each coroutine method called and waited for."""

@@ -8,13 +8,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from drive import MakeClient, eventually
+from drive import Join, MakeClient, eventually
 from tautwire import (
     Gap,
     HelloEvent,
@@ -27,24 +27,6 @@ from tautwire import (
     UserTypingEvent,
 )
 from tautwire.testing import BlockingWorkspace
-
-Join = Callable[..., Any]
-
-
-@pytest.fixture
-def place() -> Iterator[BlockingWorkspace]:
-    with BlockingWorkspace() as place:
-        yield place
-
-
-@pytest.fixture
-def join(place: BlockingWorkspace, make_client: MakeClient) -> Join:
-    """Make a client for somebody in the workspace."""
-
-    def join(name: str, **options: Any) -> Any:
-        return make_client(base_url=place.api_url, token=place.person(name).token, **options)
-
-    return join
 
 
 def test_people_and_bots_chat(place: BlockingWorkspace, join: Join) -> None:

@@ -1,11 +1,10 @@
 """A send that fails: one error class to catch, which names the frame and the channel; and channels given by name."""
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from drive import MakeClient, eventually
+from drive import Join, MakeClient, eventually
 from fake import FakeServer
 from tautwire import (
     ClientClosed,
@@ -18,22 +17,6 @@ from tautwire import (
     ViewOptions,
 )
 from tautwire.testing import BlockingWorkspace
-
-Join = Callable[..., Any]
-
-
-@pytest.fixture
-def place() -> Iterator[BlockingWorkspace]:
-    with BlockingWorkspace() as place:
-        yield place
-
-
-@pytest.fixture
-def join(place: BlockingWorkspace, make_client: MakeClient) -> Join:
-    def join(name: str, **options: Any) -> Any:
-        return make_client(base_url=place.api_url, token=place.person(name).token, **options)
-
-    return join
 
 
 def test_a_send_of_a_client_that_never_connected_names_the_channel(client: Any) -> None:
