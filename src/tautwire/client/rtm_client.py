@@ -411,7 +411,7 @@ class RTMClient(LifecycleHooks):
             NotSent: 1,000 messages wait for their turn already, or as many as ``message_rate`` lets go in 1,000
                 seconds if that is more. It was not sent.
             SendRefused: the server said no.
-            SendUnknown: it was sent, but no reply came, or none of the right kind: it may be stored or not.
+            SendUnknown: it was sent, but no reply of the right kind came: it may or may not be stored.
 
         To wait no longer than you like, put ``asyncio.timeout`` around it; a ``TimeoutError`` leaves open whether the
         frame was sent.

@@ -14,7 +14,7 @@ Where = str | SomeChannel
 """A channel by its name, with or without ``#``, by its id, or as a test got it from the workspace."""
 
 
-class Somebody:
+class Member:
     """A person or a bot, by name."""
 
     def __init__(self, thread: LoopThread, stage: Stage, name: str) -> None:
@@ -36,7 +36,7 @@ class Somebody:
         return self._stage.names.token(self.name)
 
 
-class Person(Somebody):
+class Person(Member):
     """A person or a bot, for asyncio tests.
 
     Everything goes through the server's Web API and RTM with their own token, and is stored when a method returns. What
@@ -68,7 +68,7 @@ class Person(Somebody):
         """Remove their reaction."""
         await self._thread.wait(self._stage.acts.unreact(self.name, line, name))
 
-    async def dm(self, other: str | Somebody, text: str) -> Line:
+    async def dm(self, other: str | Member, text: str) -> Line:
         """Say something to one person or bot directly; the direct message is opened if it was not yet."""
         return await self._thread.wait(self._stage.acts.dm(self.name, named(other), text))
 
@@ -89,7 +89,7 @@ class Person(Somebody):
         await self._thread.wait(self._stage.acts.set_presence(self.name, presence))
 
 
-class BlockingPerson(Somebody):
+class BlockingPerson(Member):
     """A person or a bot, for blocking tests; see ``Person``."""
 
     def say(self, channel: Where, text: str, *, thread_ts: str | None = None) -> Line:
@@ -116,7 +116,7 @@ class BlockingPerson(Somebody):
         """See ``Person.unreact``."""
         self._thread.block(self._stage.acts.unreact(self.name, line, name))
 
-    def dm(self, other: str | Somebody, text: str) -> Line:
+    def dm(self, other: str | Member, text: str) -> Line:
         """See ``Person.dm``."""
         return self._thread.block(self._stage.acts.dm(self.name, named(other), text))
 
@@ -142,6 +142,6 @@ def place(channel: Where) -> str:
     return channel.id if isinstance(channel, SomeChannel) else channel
 
 
-def named(user: str | Somebody) -> str:
+def named(user: str | Member) -> str:
     """Return the name of a person or bot."""
-    return user.name if isinstance(user, Somebody) else user
+    return user.name if isinstance(user, Member) else user

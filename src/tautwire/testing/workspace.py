@@ -11,7 +11,7 @@ from tautwire.testing.calls import Call
 from tautwire.testing.channels import SILENCE, WITHIN, BlockingChannel, Channel, Named, name_of
 from tautwire.testing.clock import TurnedClock
 from tautwire.testing.faults import Faults
-from tautwire.testing.people import BlockingPerson, Person, Somebody, named
+from tautwire.testing.people import BlockingPerson, Member, Person, named
 from tautwire.testing.stage import Stage, make_seed
 from tautwire.testing.thread import LoopThread
 
@@ -118,7 +118,7 @@ class Workspace(SomeWorkspace):
         """Return a channel by name, with or without ``#``, or by id; raise ``UnknownName`` if there is none."""
         return Channel(self._running, self._stage, self._stage.names.channel_id(name))
 
-    async def dm(self, one: str | Somebody, other: str | Somebody) -> Channel:
+    async def dm(self, one: str | Member, other: str | Member) -> Channel:
         """Return the direct message of two, opened by the first if it was not yet."""
         channel = await self._running.wait(self._stage.acts.open_dm(named(one), named(other)))
         return Channel(self._running, self._stage, channel)
@@ -137,7 +137,7 @@ class Workspace(SomeWorkspace):
         """
         return await self._running.wait(self._stage.waits.call(method, arguments, within))
 
-    async def wait_for_connection(self, name: str | Somebody, *, within: float = WITHIN) -> None:
+    async def wait_for_connection(self, name: str | Member, *, within: float = WITHIN) -> None:
         """Wait until a bot has an RTM connection; raise ``AssertionError`` if it has none in time."""
         await self._running.wait(self._stage.waits.connection(named(name), within))
 
@@ -166,7 +166,7 @@ class BlockingWorkspace(SomeWorkspace):
         """See ``Workspace.channel``."""
         return BlockingChannel(self._running, self._stage, self._stage.names.channel_id(name))
 
-    def dm(self, one: str | Somebody, other: str | Somebody) -> BlockingChannel:
+    def dm(self, one: str | Member, other: str | Member) -> BlockingChannel:
         """See ``Workspace.dm``."""
         channel = self._running.block(self._stage.acts.open_dm(named(one), named(other)))
         return BlockingChannel(self._running, self._stage, channel)
@@ -175,7 +175,7 @@ class BlockingWorkspace(SomeWorkspace):
         """See ``Workspace.wait_for_call``."""
         return self._running.block(self._stage.waits.call(method, arguments, within))
 
-    def wait_for_connection(self, name: str | Somebody, *, within: float = WITHIN) -> None:
+    def wait_for_connection(self, name: str | Member, *, within: float = WITHIN) -> None:
         """See ``Workspace.wait_for_connection``."""
         self._running.block(self._stage.waits.connection(named(name), within))
 

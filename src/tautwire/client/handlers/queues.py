@@ -5,7 +5,7 @@ takes a mailbox, empties it in order and takes the next; while it holds one, no 
 conversation never run at once or out of order, and a slow conversation delays only itself until all workers are busy.
 ``TaskQueue`` works on the event loop, ``ThreadQueue`` in threads of its own.
 
-``client/handlers/binding`` owns the lanes; nothing here knows about events.
+``client/handlers/binding`` owns the queues; nothing here knows about events.
 """
 
 import asyncio

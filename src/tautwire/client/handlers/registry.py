@@ -44,8 +44,8 @@ class HandlerRegistry(AnyClient):
 
     def queues(self) -> list[Queue]:
         """Return how many items wait for each handler of any kind, now; inline handlers have no queue."""
-        lanes = [(each.name, each.queue) for each in self._bindings]
-        return [Queue(name, each.waiting, each.dropped, each.size) for name, each in lanes if each is not None]
+        queues = [(each.name, each.queue) for each in self._bindings]
+        return [Queue(name, each.waiting, each.dropped, each.size) for name, each in queues if each is not None]
 
     def add_message_handler(self, handler: Callable[[str], object]) -> Registration:
         """Call ``handler`` with the text of every frame the server sends, replies among them, before it is decoded."""
