@@ -21,7 +21,7 @@ from tautwire.server.log import catchup, tail
 from tautwire.server.services import conversations, history, presence, reactions
 from tautwire.server.web_api import arguments, bodies, chat, logins, pages
 from tautwire.server.web_api.method import Tier
-from tautwire.session import client, server
+from tautwire.session import client, outgoing, server
 from tautwire.session.governor import Backoff
 from tautwire.session.ratelimit import Rate
 from tools.docstrings import write_or_check
@@ -69,7 +69,7 @@ DEFAULTS: Final = Settings(data=Path())
 
 MESSAGES: Final[tuple[Row, ...]] = (
     ("text of a message over RTM", f"{server.MAX_TEXT_LENGTH:,} characters", "client: `FrameError`; server: error 3"),
-    ("a frame to the server", size(client.MAX_FRAME_SIZE), "client: `FrameError`; server: closes with 1009"),
+    ("a frame to the server", size(outgoing.MAX_FRAME_SIZE), "client: `FrameError`; server: closes with 1009"),
     ("text of `chat.postMessage`", f"{chat.MAX_POST:,} characters", "cut off, with a warning"),
     ("text of `chat.update` and others", f"{chat.MAX_TEXT:,} characters", "`msg_too_long`"),
     ("blocks of a message", f"{chat.MAX_BLOCKS}", "`invalid_blocks`"),

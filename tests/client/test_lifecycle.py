@@ -18,8 +18,9 @@ from tautwire.client.delivery.duplicates import Duplicates
 from tautwire.client.sending.sending import Sending
 from tautwire.client.sending.unanswered import UnansweredSends
 from tautwire.protocol.errors import TautwireError
-from tautwire.session.client import MAX_FRAME_ID, MAX_OWN_ID, ClientSession
+from tautwire.session.client import MAX_OWN_ID, ClientSession
 from tautwire.session.governor import Governor
+from tautwire.session.outgoing import MAX_FRAME_ID
 
 SLOW_REPLIES = Patience(reply=60.0)
 """So that no send ends only because its own time is up."""

@@ -14,7 +14,7 @@ from tautwire import (
     MessageEvent,
     UnknownEvent,
 )
-from tautwire.session.client import MAX_FRAME_SIZE
+from tautwire.session.outgoing import MAX_FRAME_SIZE
 
 
 def texts(client: Any) -> list[str]:

@@ -21,7 +21,7 @@ from drive import QUICK, until
 from fake import TOKEN, FakeServer, Peer, answer_all, message
 from tautwire import ClientClosed, ClientState, Gap, MessageEvent, Patience, RTMClient
 from tautwire.protocol.errors import TautwireError
-from tautwire.session.client import MAX_FRAME_ID
+from tautwire.session.outgoing import MAX_FRAME_ID
 
 SEEDS = range(int(os.environ["CHAOS_SEEDS"])) if "CHAOS_SEEDS" in os.environ else (3, 6, 9, 15)
 

@@ -13,8 +13,6 @@ from tautwire.protocol.events import ErrorEvent, Event, HelloEvent, MalformedEve
 from tautwire.protocol.frames import Ack, AckError, Message, PingMessage, Pong, PresenceSub, Typing
 from tautwire.session.client import (
     MAX_EARLY_SIZE,
-    MAX_FRAME_ID,
-    MAX_FRAME_SIZE,
     MAX_OWN_ID,
     MAX_POSITION,
     MAX_RETRY_AFTER,
@@ -34,10 +32,9 @@ from tautwire.session.client import (
     Step,
     Stray,
     Transmit,
-    check_frame,
-    parse_frame,
 )
 from tautwire.session.members import MAX_TEXT_LENGTH, FrameError
+from tautwire.session.outgoing import MAX_FRAME_ID, MAX_FRAME_SIZE, check_frame, parse_frame
 
 HELLO = b'{"type":"hello"}'
 TEXT = b'{"type":"message","channel":"C1","user":"U1","text":"hi","ts":"1700000000.000001"}'

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from tautwire.protocol.frames import Message, PresenceQuery, Typing
-from tautwire.session.client import ClientSession, check_frame, parse_frame
+from tautwire.session.client import ClientSession
 from tautwire.session.members import FrameError, check_ids, check_members
+from tautwire.session.outgoing import check_frame, parse_frame
 
 MESSAGE: dict[str, Any] = {"channel": "C1", "text": "hi"}
 

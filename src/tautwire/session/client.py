@@ -23,20 +23,12 @@ from enum import Enum
 from itertools import compress
 from typing import Any, Final, NamedTuple, TypeAlias, cast
 
-import msgspec
-
-from tautwire.protocol.codec import ServerFrame, decode_events, encode
+from tautwire.protocol.codec import ServerFrame, decode_events
 from tautwire.protocol.errors import LocalProtocolError
 from tautwire.protocol.events import ErrorEvent, Event, GoodbyeEvent, HelloEvent, TeamMigrationStartedEvent
 from tautwire.protocol.frames import Ack, AckError, ClientFrame, PingMessage, Pong, Position
-from tautwire.session.members import FrameError, check_members, member
-
-MAX_FRAME_SIZE: Final = 16_384
-"""Bytes of one frame to the server, which ends the connection over a longer one.
-Source: wire/limits.md#frame-size (documented)."""
-
-MAX_FRAME_ID: Final = 2**52
-"""Largest id a user may give a frame: exact in JSON everywhere."""
+from tautwire.session.members import FrameError
+from tautwire.session.outgoing import Sent, prepare
 
 MAX_OWN_ID: Final = 2**31 - 1
 """Largest id a session gives by itself, since servers may keep ids in 32 bits; then it begins again with 1."""
@@ -216,14 +208,6 @@ _POSITIONS: Final[frozenset[type]] = frozenset({Position})
 Effect = Deliver | Opened | Leaving | Transmit | Settled | Pinged | Expired | Stray | Positioned | Ended
 
 
-class Sent(NamedTuple):
-    """A frame that was accepted for sending."""
-
-    id: int
-    payload: bytes
-    awaits_reply: bool
-
-
 class ClientSession:
     """One RTM connection as the client sees it.
 
@@ -369,7 +353,7 @@ class ClientSession:
             raise LocalProtocolError(f"cannot send on a session that is {self.state.value}")
         while self.next_id in self._sent_at:  # a user's, and only after the session has begun again
             self._count(self.next_id)
-        prepared = _prepare(frame, self.next_id)
+        prepared = prepare(frame, self.next_id)
         if prepared.id in self._sent_at:
             raise FrameError(f"id {prepared.id} is in use: the reply to an earlier frame is awaited")
         if self.next_id <= prepared.id <= MAX_OWN_ID:  # a user's larger id is out of the way of ours
@@ -452,63 +436,3 @@ class ClientSession:
             if was is State.LEAVING and cause is not Cause.STOPPED:  # how it ends in the end says less
                 cause = Cause.GOODBYE
             self.effects.append(Ended(reason, cause, code, retry_after))
-
-
-def parse_frame(text: str) -> dict[str, Any]:
-    """Return the members of a frame given as JSON text.
-
-    Raises:
-        FrameError: the text is not a JSON object.
-    """
-    try:
-        members = msgspec.json.decode(text.encode())
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise FrameError(f"a frame must be a JSON object: {error}") from None
-    if not isinstance(members, dict):
-        raise FrameError(f"a frame must be a JSON object, got {type(members).__name__}")
-    return members
-
-
-def type_of(frame: ClientFrame | Mapping[str, Any]) -> str:
-    """Return the type a frame has on the wire, "" if it has none that is a text."""
-    if isinstance(frame, Mapping):
-        kind = frame.get("type")
-        return kind if isinstance(kind, str) else ""
-    return "ping" if isinstance(frame, PingMessage) else str(frame.__struct_config__.tag)
-
-
-def check_frame(frame: ClientFrame | Mapping[str, Any]) -> None:
-    """Check that a frame may be sent, before it waits for a connection or its turn.
-
-    Raises:
-        FrameError: a member is missing, too long or of the wrong type.
-    """
-    _prepare(frame, 1)
-
-
-def _prepare(frame: ClientFrame | Mapping[str, Any], free_id: int) -> Sent:
-    frame = _numbered(frame, free_id)
-    frame_id = member(frame, "id")
-    kind = type_of(frame)
-    if not kind:
-        raise FrameError(f"type must be a str such as 'message', got {member(frame, 'type')!r}")
-    check_members(kind, frame)
-    if type(frame_id) is not int or not 0 < frame_id <= MAX_FRAME_ID:
-        raise FrameError(f"id must be an integer from 1 to 2**52, got {frame_id!r}")
-    try:
-        payload = encode(frame)
-    except (TypeError, ValueError) as error:
-        raise FrameError(f"the frame cannot be written as JSON: {error}") from None
-    if len(payload) > MAX_FRAME_SIZE:
-        raise FrameError(f"the frame must have at most {MAX_FRAME_SIZE} bytes, got {len(payload)}")
-    return Sent(frame_id, payload, kind in ("message", "ping"))
-
-
-def _numbered(frame: ClientFrame | Mapping[str, Any], free_id: int) -> ClientFrame | Mapping[str, Any]:
-    if isinstance(frame, Mapping):
-        return frame if frame.get("id") is not None else {**frame, "id": free_id}
-    if frame.id is not None:
-        return frame
-    if isinstance(frame, PingMessage):
-        return PingMessage(free_id, **frame.extra)
-    return msgspec.structs.replace(frame, id=free_id)

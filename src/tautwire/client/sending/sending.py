@@ -29,8 +29,9 @@ from tautwire.client.view.view import View
 from tautwire.protocol.errors import RtmErrorCode, SendError
 from tautwire.protocol.frames import Ack, ClientFrame, Message, PingMessage, Pong, PresenceSub
 from tautwire.protocol.ids import ChannelId, Ts, UserId
-from tautwire.session.client import Ended, check_frame, parse_frame, type_of
+from tautwire.session.client import Ended
 from tautwire.session.members import FrameError, member
+from tautwire.session.outgoing import check_frame, parse_frame, type_of
 
 _PASSING: Final = frozenset({"typing", "presence_query", "tickle"})
 """Frames that are of no use later and get no reply: ``offline="drop"`` forgets them."""
