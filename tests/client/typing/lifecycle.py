@@ -1,4 +1,4 @@
-"""What the types of the client's life promise. Checked, never run; each ``type: ignore`` marks an error there must be."""
+"""What the types of a client's life promise. Checked, never run; a ``type: ignore`` marks an error there must be."""
 
 from typing import assert_type
 
