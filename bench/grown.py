@@ -81,11 +81,11 @@ def _write(connection: sqlite3.Connection, size: Size) -> None:
     members += [(direct(n), user(m)) for n in directs for m in (0, n)]
     connection.execute("INSERT INTO workspace (id, name, domain, created) VALUES ('T1', 'Grown', 'grown', ?)", (BEGAN,))
     connection.executemany(
-        f"INSERT INTO user (id, name, real_name, email, created, updated) VALUES (?, ?, ?, ?, {BEGAN}, {BEGAN})",
+        f"INSERT INTO users (id, name, real_name, email, created, updated) VALUES (?, ?, ?, ?, {BEGAN}, {BEGAN})",
         ((user(n), f"person{n}", f"Person {n}", f"person{n}@example.test") for n in people),
     )
     connection.executemany(
-        f"INSERT INTO token (hash, user, origin, created) VALUES (?, ?, 'issued', {BEGAN})",
+        f"INSERT INTO token (hash, user_id, origin, created) VALUES (?, ?, 'issued', {BEGAN})",
         ((hash_token(token(n)), user(n)) for n in people),
     )
     connection.executemany(
@@ -97,11 +97,11 @@ def _write(connection: sqlite3.Connection, size: Size) -> None:
         ),
     )  # fmt: skip
     connection.executemany(
-        f"INSERT INTO membership (channel, user, joined) VALUES (?, ?, {BEGAN * 1_000_000})", members
+        f"INSERT INTO membership (channel, user_id, joined) VALUES (?, ?, {BEGAN * 1_000_000})", members
     )
     connection.executemany(INSERT_MESSAGE, _messages(size))
     connection.executemany(
-        "INSERT INTO reaction (channel, ts, name, user, created) VALUES (?, ?, 'tada', ?, ?)",
+        "INSERT INTO reaction (channel, ts, name, user_id, created) VALUES (?, ?, 'tada', ?, ?)",
         ((channel(0), ts(n), user(0), n) for n in range(0, size.messages, REACTED)),
     )
 

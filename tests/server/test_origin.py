@@ -185,7 +185,7 @@ async def test_a_token_that_is_taken_out_of_the_database_stops_working(scene: Sc
     await scene.ok("alice", "auth.test")
 
     def revoke(tx: Any) -> None:
-        tx.execute("DELETE FROM token WHERE user = ?", scene.users["alice"])
+        tx.execute("DELETE FROM token WHERE user_id = ?", scene.users["alice"])
 
     await scene.server.workspace.writer.write(revoke)
     scene.clock.offset += 11.0
@@ -195,7 +195,7 @@ async def test_a_token_that_is_taken_out_of_the_database_stops_working(scene: Sc
 
 async def test_a_user_that_was_deactivated_is_refused(scene: Scene) -> None:
     def deactivate(tx: Any) -> None:
-        tx.execute("UPDATE user SET deleted = 1 WHERE id = ?", scene.users["alice"])
+        tx.execute("UPDATE users SET deleted = TRUE WHERE id = ?", scene.users["alice"])
 
     await scene.server.workspace.writer.write(deactivate)
     assert await scene.error("alice", "auth.test") == "account_inactive"

@@ -322,16 +322,16 @@ def _read_state(query: Query) -> _State:
         raise ConfigError("the data directory has no workspace: the first start was interrupted; use a new directory")
     oldest = query.one("SELECT position FROM log ORDER BY position LIMIT 1")
     channels: dict[str, set[Topic]] = {}
-    for row in query.all("SELECT user, channel FROM membership"):
-        channels.setdefault(row["user"], set()).add(Topic(row["channel"]))
+    for row in query.all("SELECT user_id, channel FROM membership"):
+        channels.setdefault(row["user_id"], set()).add(Topic(row["channel"]))
     return _State(
         team=Team(team["id"], team["name"], team["domain"]),
         head=team["head"],
         kept_from=oldest["position"] if oldest is not None else team["head"] + 1,
         epochs=read_epochs(query),
         channels=channels,
-        away={row["id"] for row in query.all("SELECT id FROM user WHERE away")},
-        bots={row["id"] for row in query.all("SELECT id FROM user WHERE bot_id IS NOT NULL")},
+        away={row["id"] for row in query.all("SELECT id FROM users WHERE away")},
+        bots={row["id"] for row in query.all("SELECT id FROM users WHERE bot_id IS NOT NULL")},
         has_sample_tokens=query.one("SELECT 1 FROM token WHERE origin = 'sample'") is not None,
     )
 

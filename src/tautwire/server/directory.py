@@ -84,8 +84,8 @@ class Directory(msgspec.Struct, frozen=True):
 def read_directory(query: Query, api_url: str, tokens: dict[str, str]) -> Directory:
     """Return the present directory."""
     team: Any = query.one("SELECT id, name, domain FROM workspace")
-    users = query.all("SELECT id, name FROM user WHERE id <> ? ORDER BY rowid", SLACKBOT_ID)
-    channels = query.all("SELECT id, name FROM channel WHERE kind IN ('public', 'private') ORDER BY rowid")
+    users = query.all("SELECT id, name FROM users WHERE id <> ? ORDER BY name", SLACKBOT_ID)
+    channels = query.all("SELECT id, name FROM channel WHERE kind IN ('public', 'private') ORDER BY name")
     return Directory(
         api_url=api_url,
         team=dict(team),

@@ -126,7 +126,7 @@ def _read_head(query: Query) -> int:
 
 def _occupy(tx: Transaction) -> None:
     """Write more bytes than a message and delete them: SQLite does not write a row whose value stays the same."""
-    tx.execute("INSERT INTO channel_clock (channel, last_ts) VALUES ('', zeroblob(65536))")
+    tx.execute("INSERT INTO channel_clock (channel, last_ts) VALUES ('', ?)", "0" * 65_536)
     tx.execute("DELETE FROM channel_clock WHERE channel = ''")
 
 

@@ -67,8 +67,8 @@ def read_entries(query: Query, *, after: int, before: int) -> list[Entry]:
         StoreError: some of them were deleted, or an entry refers to a missing message.
     """
     rows = query.all(
-        "SELECT log.position, kind, topic, payload, body FROM log LEFT JOIN message"
-        " ON kind = 'message' AND message.channel = topic AND message.ts = payload"
+        "SELECT log.position, kind, topic, payload, message_ts, body FROM log LEFT JOIN message"
+        " ON kind = 'message' AND message.channel = topic AND message.ts = message_ts"
         " WHERE log.position > ? AND log.position < ? ORDER BY log.position",
         after,
         before,
@@ -80,19 +80,19 @@ def read_entries(query: Query, *, after: int, before: int) -> list[Entry]:
 
 
 def _entry(row: Row) -> Entry:
-    position, kind, topic, payload, body = row
+    position, kind, topic, payload, ts, body = row
     if kind != "message":
         return Entry(position, kind, Topic(topic), payload)
     if body is None:
-        raise StoreError(f"entry {position} of the log refers to message {payload} of {topic}, which is missing")
-    return Entry(position, "event", Topic(topic), message_event(body, topic, payload), message=payload)
+        raise StoreError(f"entry {position} of the log refers to message {ts} of {topic}, which is missing")
+    return Entry(position, "event", Topic(topic), message_event(body, topic, ts), message=ts)
 
 
 def read_sizes(query: Query, *, after: int, before: int) -> list[tuple[int, int]]:
     """Return position and bytes of the stored entries with ``after < position < before``, oldest first."""
     rows = query.all(
         "SELECT log.position, coalesce(length(body), length(payload)) FROM log LEFT JOIN message"
-        " ON kind = 'message' AND message.channel = topic AND message.ts = payload"
+        " ON kind = 'message' AND message.channel = topic AND message.ts = message_ts"
         " WHERE log.position > ? AND log.position < ? ORDER BY log.position",
         after,
         before,

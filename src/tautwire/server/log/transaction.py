@@ -18,7 +18,7 @@ from tautwire.server.store.database import Row, StoreError
 T = TypeVar("T")
 Unit = Callable[["Transaction"], T]
 
-_INSERT_ENTRY: Final = "INSERT INTO log (position, kind, topic, payload) VALUES (?, ?, ?, ?)"
+_INSERT_ENTRY: Final = "INSERT INTO log (position, kind, topic, payload, message_ts) VALUES (?, ?, ?, ?, ?)"
 
 
 class HeadMovedError(StoreError):
@@ -127,7 +127,7 @@ class Transaction:
         if self._written < end:
             fresh = self._entries[self._written : end]
             rows = [
-                (e.position, "message", e.topic, e.message) if e.message else (e.position, e.kind, e.topic, e.payload)
+                (e.position, "message", e.topic, b"", e.message) if e.message else (e.position, e.kind, e.topic, e.payload, None)
                 for e in fresh
             ]
             self._connection.executemany(_INSERT_ENTRY, rows)

@@ -121,7 +121,7 @@ def open_direct(
     people = sorted({who.user, *others})  # the key of the conversation, equal for all its members
     row = tx.one("SELECT id FROM channel WHERE people = ?", ",".join(people))
     if row is not None:
-        tx.execute("UPDATE membership SET open = 1 WHERE channel = ? AND user = ?", row["id"], who.user)
+        tx.execute("UPDATE membership SET open = TRUE WHERE channel = ? AND user_id = ?", row["id"], who.user)
         return _enter(tx, row["id"]), True
     if prevent_creation:
         raise MethodError("channel_not_found")
@@ -133,7 +133,7 @@ def mark(tx: Transaction, who: Identity, channel: str, ts: str) -> None:
     room = enter(tx, channel)
     if room is None or who.user not in room.members:
         raise MethodError("not_in_channel" if room is not None and room.is_public else "channel_not_found")
-    tx.execute("UPDATE membership SET last_read_ts = ? WHERE channel = ? AND user = ?", ts, channel, who.user)
+    tx.execute("UPDATE membership SET last_read_ts = ? WHERE channel = ? AND user_id = ?", ts, channel, who.user)
     names = {ChannelKind.IM: ["im_marked"], ChannelKind.MPIM: ["mpim_marked", "group_marked"]}
     for name in names.get(room.channel.kind, ["channel_marked"]):
         tx.emit(Topic(who.user), event(name, channel=channel, ts=ts, event_ts=next_event_ts(tx)))
@@ -189,7 +189,7 @@ def _insert(
     tx.execute(
         "INSERT INTO channel (id, kind, name, creator, created, updated, general, people)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        channel, kind, name, creator, tx.now // 1_000_000, tx.now, int(general), people,
+        channel, kind, name, creator, tx.now // 1_000_000, tx.now, general, people,
     )  # fmt: skip
 
 
@@ -201,7 +201,7 @@ def _enter(tx: Transaction, channel: str) -> Room:
 
 
 def _add_member(tx: Transaction, channel: str, user: str) -> None:
-    tx.execute("INSERT INTO membership (channel, user, joined) VALUES (?, ?, ?)", channel, user, tx.now)
+    tx.execute("INSERT INTO membership (channel, user_id, joined) VALUES (?, ?, ?)", channel, user, tx.now)
     forget(tx, channel)
     tx.join(Topic(channel), user)
 
@@ -229,7 +229,7 @@ def _emit_joined(tx: Transaction, team: Team, room: Room, user: str, *, inviter:
 
 def _remove_member(tx: Transaction, team: Team, room: Room, user: str) -> None:
     """Remove a member first: channel_left goes to the user, member_left_channel to the remaining members."""
-    tx.execute("DELETE FROM membership WHERE channel = ? AND user = ?", room.id, user)
+    tx.execute("DELETE FROM membership WHERE channel = ? AND user_id = ?", room.id, user)
     forget(tx, room.id)
     tx.leave(room.topic, user)
     left = "channel_left" if room.is_public else "group_left"

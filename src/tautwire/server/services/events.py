@@ -39,11 +39,11 @@ class _Stamp(msgspec.Struct):
 def _last_event_ts(tx: Transaction) -> int:
     """Return the newest ``event_ts`` at the end of the log, from which to go on if the clock was set back."""
     rows = tx.all(
-        "SELECT kind, payload FROM log WHERE kind IN ('event', 'message') ORDER BY position DESC LIMIT ?", _LOOK_BACK
+        "SELECT message_ts, payload FROM log WHERE kind IN ('event', 'message') ORDER BY position DESC LIMIT ?", _LOOK_BACK
     )
-    return max((ts_to_micros(_event_ts(kind, payload)) for kind, payload in rows), default=0)
+    return max((ts_to_micros(_event_ts(message_ts, payload)) for message_ts, payload in rows), default=0)
 
 
-def _event_ts(kind: str, payload: str | bytes) -> Ts:
-    """Return the ``event_ts`` of a log entry; for a message it is the ts, which is the payload."""
-    return Ts(str(payload)) if kind == "message" else msgspec.json.decode(payload, type=_Stamp).event_ts
+def _event_ts(message_ts: str | None, payload: bytes) -> Ts:
+    """Return the ``event_ts`` of a log entry; for a message it is the ts."""
+    return Ts(message_ts) if message_ts is not None else msgspec.json.decode(payload, type=_Stamp).event_ts

@@ -96,8 +96,8 @@ def news(query: Query, channel: str, viewer: str, last_read: str) -> Body:
     """
     newest = query.one("SELECT body FROM message WHERE channel = ? AND in_channel ORDER BY ts DESC LIMIT 1", channel)
     unread = query.one(
-        "SELECT count(*) FROM (SELECT user FROM message WHERE channel = ? AND ts > ? AND in_channel"
-        " ORDER BY ts DESC LIMIT ?) AS fresh WHERE user <> ?",
+        "SELECT count(*) FROM (SELECT user_id FROM message WHERE channel = ? AND ts > ? AND in_channel"
+        " ORDER BY ts DESC LIMIT ?) AS fresh WHERE user_id <> ?",
         channel, last_read, MAX_UNREAD, viewer,
     )  # fmt: skip
     count = unread[0] if unread is not None else 0
@@ -149,7 +149,7 @@ def _reactions(query: Query, channel: str, stamps: Sequence[str]) -> dict[str, l
     if not stamps:
         return {}
     rows = query.all(
-        f"SELECT ts, name, user FROM reaction WHERE channel = ? AND ts IN ({marks(stamps)}) ORDER BY ts, created",
+        f"SELECT ts, name, user_id FROM reaction WHERE channel = ? AND ts IN ({marks(stamps)}) ORDER BY ts, created",
         channel, *stamps,
     )  # fmt: skip
     found: dict[str, list[Row]] = {}

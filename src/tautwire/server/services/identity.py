@@ -87,7 +87,7 @@ def issue_token(tx: Transaction, user: str, *, is_bot: bool, origin: str) -> str
     kind = "xoxb" if is_bot else "xoxp"
     token = f"{kind}-{secrets.randbelow(10**12):012}-{secrets.randbelow(10**12):012}-{_letters(24)}"
     tx.execute(
-        "INSERT INTO token (hash, user, origin, created) VALUES (?, ?, ?, ?)",
+        "INSERT INTO token (hash, user_id, origin, created) VALUES (?, ?, ?, ?)",
         hash_token(token),
         user,
         origin,
@@ -113,7 +113,7 @@ def _letters(count: int) -> str:
 
 def _find(lookup: Lookup, digest: bytes) -> Identity:
     row = lookup.one(
-        "SELECT u.id, u.name, u.bot_id, u.app_id, u.deleted FROM token t JOIN user u ON u.id = t.user WHERE t.hash = ?",
+        "SELECT u.id, u.name, u.bot_id, u.app_id, u.deleted FROM token t JOIN users u ON u.id = t.user_id WHERE t.hash = ?",
         digest,
     )
     if row is None:

@@ -25,7 +25,7 @@ from tautwire.server.store.database import Query, Row
 from tautwire.server.store.records import SLACKBOT_ID, find_user
 
 INSERT_MESSAGE: Final = (
-    "INSERT INTO message (channel, ts, user, thread_ts, in_channel, body, position) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO message (channel, ts, user_id, thread_ts, in_channel, body, position) VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
 TOMBSTONE: Final = "tombstone"
 
@@ -107,7 +107,7 @@ def update(tx: Transaction, who: Identity, channel: str, ts: str, draft: Draft) 
     """Replace the text (and, if given, blocks and attachments) of the caller's message; emits message_changed."""
     room = _seen_room(tx, channel, who)
     row, before = _find_live(tx, channel, ts)
-    if row["user"] != who.user or before.get("subtype") not in (None, "bot_message", "me_message", "thread_broadcast"):
+    if row["user_id"] != who.user or before.get("subtype") not in (None, "bot_message", "me_message", "thread_broadcast"):
         raise MethodError("cant_update_message")
     body = dict(before)
     body["text"] = link_urls(draft.text) if draft.text else before["text"]
@@ -131,7 +131,7 @@ def delete(tx: Transaction, who: Identity, channel: str, ts: str) -> None:
     """
     room = _seen_room(tx, channel, who)
     row, before = _find_live(tx, channel, ts)
-    if row["user"] != who.user:
+    if row["user_id"] != who.user:
         raise MethodError("cant_delete_message")
     # Also for a tombstone: a deleted message shows no reactions.
     tx.execute("DELETE FROM reaction WHERE channel = ? AND ts = ?", channel, ts)
@@ -220,7 +220,7 @@ def _store(tx: Transaction, room: Room, user: str, body: Body, *, in_channel: bo
     """Store a message object and emit its event; the log entry refers to the row."""
     ts, stored = body["ts"], msgspec.json.encode(body)
     position = tx.emit(room.topic, message_event(stored, room.id, ts), skip=skip, message=ts)
-    tx.insert(INSERT_MESSAGE, (room.id, ts, user, body.get("thread_ts"), int(in_channel), stored, position))
+    tx.insert(INSERT_MESSAGE, (room.id, ts, user, body.get("thread_ts"), in_channel, stored, position))
 
 
 def _keep_event(tx: Transaction, channel: str, ts: str) -> None:
@@ -230,7 +230,7 @@ def _keep_event(tx: Transaction, channel: str, ts: str) -> None:
     )
     if row is not None:
         tx.execute(
-            "UPDATE log SET kind = 'event', payload = ? WHERE position = ? AND kind = 'message'",
+            "UPDATE log SET kind = 'event', payload = ?, message_ts = NULL WHERE position = ? AND kind = 'message'",
             message_event(row["body"], channel, ts),
             row["position"],
         )
@@ -245,7 +245,7 @@ def _reply(tx: Transaction, room: Room, who: Identity, body: Body, parent: Row, 
         body["subtype"] = "thread_broadcast"
         body["root"] = root
     else:
-        body["parent_user_id"] = parent["user"]
+        body["parent_user_id"] = parent["user_id"]
     _store(tx, room, who.user, body, in_channel=broadcast, skip=skip)
     tx.emit(
         room.topic,
@@ -316,7 +316,7 @@ def _parent(tx: Transaction, channel: str, thread_ts: str) -> Row | None:
 
 
 def _find(query: Query, channel: str, ts: str) -> Row | None:
-    return query.one("SELECT ts, user, thread_ts, body FROM message WHERE channel = ? AND ts = ?", channel, ts)
+    return query.one("SELECT ts, user_id, thread_ts, body FROM message WHERE channel = ? AND ts = ?", channel, ts)
 
 
 def _find_live(query: Query, channel: str, ts: str) -> tuple[Row, Body]:

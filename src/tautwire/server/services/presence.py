@@ -185,7 +185,7 @@ class Presence:
 
 def store_away(tx: Transaction, user: str, *, away: bool) -> None:
     """Store the manual setting (a unit)."""
-    tx.execute("UPDATE user SET away = ? WHERE id = ?", int(away), user)
+    tx.execute("UPDATE users SET away = ? WHERE id = ?", away, user)
 
 
 def _single(user: str, presence: str) -> bytes:

@@ -22,11 +22,11 @@ def add(tx: Transaction, who: Identity, channel: str, ts: str, name: str) -> Non
     if name not in used and len(used) >= MAX_REACTIONS:
         raise MethodError("too_many_emoji")
     if tx.one(
-        "SELECT 1 FROM reaction WHERE channel = ? AND ts = ? AND name = ? AND user = ?", channel, ts, name, who.user
+        "SELECT 1 FROM reaction WHERE channel = ? AND ts = ? AND name = ? AND user_id = ?", channel, ts, name, who.user
     ):
         raise MethodError("already_reacted")
     tx.execute(
-        "INSERT INTO reaction (channel, ts, name, user, created) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO reaction (channel, ts, name, user_id, created) VALUES (?, ?, ?, ?, ?)",
         channel,
         ts,
         name,
@@ -41,7 +41,7 @@ def remove(tx: Transaction, who: Identity, channel: str, ts: str, name: str) -> 
     room, author = _find(tx, who, channel, ts)
     name = _plain(name)
     if not tx.execute(
-        "DELETE FROM reaction WHERE channel = ? AND ts = ? AND name = ? AND user = ?", channel, ts, name, who.user
+        "DELETE FROM reaction WHERE channel = ? AND ts = ? AND name = ? AND user_id = ?", channel, ts, name, who.user
     ):
         raise MethodError("no_reaction")
     _emit(tx, room, "reaction_removed", who, author, ts, name)
@@ -60,10 +60,10 @@ def _find(tx: Transaction, who: Identity, channel: str, ts: str) -> tuple[Room, 
         raise MethodError("not_in_channel" if room.is_public else "channel_not_found")
     if room.channel.archived:
         raise MethodError("is_archived")
-    row = tx.one("SELECT user FROM message WHERE channel = ? AND ts = ?", channel, ts)
+    row = tx.one("SELECT user_id FROM message WHERE channel = ? AND ts = ?", channel, ts)
     if row is None:
         raise MethodError("message_not_found")
-    return room, row["user"]
+    return room, row["user_id"]
 
 
 def _plain(name: str) -> str:

@@ -74,8 +74,8 @@ def forget(tx: Transaction, channel: str) -> None:
 
 def _last(tx: Transaction, channel: str) -> int:
     row = tx.one(
-        "SELECT max(coalesce((SELECT max(ts) FROM message WHERE channel = ?1), '0000000000.000000'),"
-        " coalesce((SELECT last_ts FROM channel_clock WHERE channel = ?1), '0000000000.000000'))",
+        "SELECT (SELECT max(ts) FROM message WHERE channel = ?), (SELECT last_ts FROM channel_clock WHERE channel = ?)",
+        channel,
         channel,
     )
-    return ts_to_micros(row[0]) if row else 0
+    return max((ts_to_micros(ts) for ts in row or () if ts is not None), default=0)

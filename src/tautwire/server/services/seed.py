@@ -101,7 +101,7 @@ def plant(tx: Transaction, seed: Seed, origin: Origin) -> dict[str, str]:
     tokens = {}
     for people, is_bot in ((seed.users, False), (seed.bots, True)):
         for user in people:
-            if tx.one("SELECT 1 FROM user WHERE name = ?", user.name) is None:
+            if tx.one("SELECT 1 FROM users WHERE name = ?", user.name) is None:
                 tokens[user.name] = _plant_user(tx, user, origin, is_bot=is_bot)
     everyone = [user.name for user in (*seed.users, *seed.bots)]
     for channel in seed.channels:
@@ -134,7 +134,7 @@ def _repeated(names: list[str]) -> list[str]:
 def _plant_slackbot(tx: Transaction) -> None:
     now = tx.now // 1_000_000
     tx.execute(
-        "INSERT INTO user (id, name, real_name, created, updated, bot_id, app_id)"
+        "INSERT INTO users (id, name, real_name, created, updated, bot_id, app_id)"
         " VALUES (?, ?, 'Slackbot', ?, ?, 'B01', 'A00')",
         SLACKBOT_ID, SLACKBOT_NAME, now, now,
     )  # fmt: skip
@@ -145,7 +145,7 @@ def _plant_user(tx: Transaction, user: SeedUser, origin: Origin, *, is_bot: bool
     user_id = new_id("U")
     bot_id, app_id = (new_id("B"), new_id("A")) if is_bot else (None, None)
     tx.execute(
-        "INSERT INTO user (id, name, real_name, email, created, updated, bot_id, app_id)"
+        "INSERT INTO users (id, name, real_name, email, created, updated, bot_id, app_id)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         user_id, user.name, user.real_name, user.email, now, now, bot_id, app_id,
     )  # fmt: skip
@@ -158,10 +158,10 @@ def _plant_channel(tx: Transaction, channel: SeedChannel, everyone: list[str], *
     found = find_channel_by_name(tx, channel.name)
     if found is not None:
         names = [name for name in names if name in new]
-    members = [row["id"] for name in names if (row := tx.one("SELECT id FROM user WHERE name = ?", name)) is not None]
+    members = [row["id"] for name in names if (row := tx.one("SELECT id FROM users WHERE name = ?", name)) is not None]
     channel_id = found.id if found is not None else _insert_channel(tx, channel, members)
     for user in members:
-        tx.execute("INSERT INTO membership (channel, user, joined) VALUES (?, ?, ?)", channel_id, user, tx.now)
+        tx.execute("INSERT INTO membership (channel, user_id, joined) VALUES (?, ?, ?)", channel_id, user, tx.now)
         tx.join(Topic(channel_id), user)
     forget(tx, channel_id)
 
@@ -175,7 +175,7 @@ def _insert_channel(tx: Transaction, channel: SeedChannel, members: list[str]) -
         "INSERT INTO channel (id, kind, name, creator, created, updated, general, topic, topic_by, topic_set,"
         " purpose, purpose_by, purpose_set) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         channel_id, "private" if channel.private else "public", channel.name, creator, seconds, tx.now,
-        int(general), channel.topic, creator if channel.topic else "", seconds if channel.topic else 0,
+        general, channel.topic, creator if channel.topic else "", seconds if channel.topic else 0,
         channel.purpose, creator if channel.purpose else "", seconds if channel.purpose else 0,
     )  # fmt: skip
     return channel_id

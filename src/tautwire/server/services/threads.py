@@ -19,8 +19,8 @@ def thread_facts(query: Query, channel: str, parents: Sequence[str]) -> dict[str
     if not parents:
         return {}
     rows = query.all(
-        "SELECT thread_ts, user, count(*) AS replies, max(ts) AS latest FROM message"
-        f" WHERE channel = ? AND thread_ts IN ({marks(parents)}) GROUP BY thread_ts, user ORDER BY thread_ts, min(ts)",
+        "SELECT thread_ts, user_id, count(*) AS replies, max(ts) AS latest FROM message"
+        f" WHERE channel = ? AND thread_ts IN ({marks(parents)}) GROUP BY thread_ts, user_id ORDER BY thread_ts, min(ts)",
         channel, *parents,
     )  # fmt: skip
     facts: dict[str, dict[str, Any]] = {}
@@ -41,5 +41,5 @@ def thread_facts(query: Query, channel: str, parents: Sequence[str]) -> dict[str
         known["reply_users_count"] += 1
         known["latest_reply"] = max(known["latest_reply"], row["latest"])
         if len(known["reply_users"]) < MAX_REPLY_USERS:
-            known["reply_users"].append(row["user"])
+            known["reply_users"].append(row["user_id"])
     return facts

@@ -150,8 +150,8 @@ def team_object(team: Team, api_url: str) -> Wire:
 
 
 def reactions_of(rows: Collection[Mapping[str, Any] | Any]) -> list[Wire]:
-    """Group reaction rows (name, user) into the ``reactions`` member, in the order they were first used."""
+    """Group reaction rows (name, user_id) into the ``reactions`` member, in the order they were first used."""
     grouped: dict[str, list[str]] = {}
     for row in rows:
-        grouped.setdefault(row["name"], []).append(row["user"])
+        grouped.setdefault(row["name"], []).append(row["user_id"])
     return [{"name": name, "users": users, "count": len(users)} for name, users in grouped.items()]

@@ -133,7 +133,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     scripts = sorted(
-        (entry for entry in resources.files(__package__).joinpath("schema").iterdir() if entry.name.endswith(".sql")),
+        (entry for entry in resources.files(__package__).joinpath("schema", "sqlite").iterdir() if entry.name.endswith(".sql")),
         key=lambda entry: entry.name,
     )
     if version > len(scripts):

@@ -13,7 +13,7 @@ import msgspec
 from tautwire.protocol.ids import ChannelId, UserId
 from tautwire.server.store.database import Query, Row
 
-USERS = "SELECT id, name, real_name, email, deleted, away, created, updated, bot_id, app_id FROM user"
+USERS = "SELECT id, name, real_name, email, deleted, away, created, updated, bot_id, app_id FROM users"
 _CHANNEL = (
     "c.id, c.kind, c.name, c.creator, c.created, c.updated, c.archived, c.general, c.topic, c.topic_by, c.topic_set,"
     " c.purpose, c.purpose_by, c.purpose_set, c.people"
@@ -129,14 +129,14 @@ def find_channel_by_name(query: Query, name: str) -> ChannelRecord | None:
 def find_members(query: Query, channel: str, after: str, count: int) -> list[str]:
     """Return the ids of at most ``count`` members of a channel behind the id ``after``, in their order."""
     rows = query.all(
-        "SELECT user FROM membership WHERE channel = ? AND user > ? ORDER BY user LIMIT ?", channel, after, count
+        "SELECT user_id FROM membership WHERE channel = ? AND user_id > ? ORDER BY user_id LIMIT ?", channel, after, count
     )
     return [row[0] for row in rows]
 
 
 def find_all_members(query: Query, channel: str) -> list[str]:
     """Return the ids of all members of a channel."""
-    return [row[0] for row in query.all("SELECT user FROM membership WHERE channel = ?", channel)]
+    return [row[0] for row in query.all("SELECT user_id FROM membership WHERE channel = ?", channel)]
 
 
 def count_members(query: Query, channels: Sequence[str]) -> dict[str, int]:
@@ -150,7 +150,7 @@ def count_members(query: Query, channels: Sequence[str]) -> dict[str, int]:
 def join_members(query: Query, channels: Sequence[str]) -> dict[str, str]:
     """Return the ids of each channel's members as one text, separated by commas: a row for each would be slow."""
     rows = query.all(
-        f"SELECT channel, group_concat(user) FROM membership WHERE channel IN ({marks(channels)}) GROUP BY channel",
+        f"SELECT channel, group_concat(user_id) FROM membership WHERE channel IN ({marks(channels)}) GROUP BY channel",
         *channels,
     )
     return {row[0]: row[1] for row in rows}
@@ -158,13 +158,13 @@ def join_members(query: Query, channels: Sequence[str]) -> dict[str, str]:
 
 def find_membership(query: Query, channel: str, user: str) -> Row | None:
     """Return ``joined``, ``last_read_ts`` and ``open`` of a member, None for other users."""
-    return query.one("SELECT joined, last_read_ts, open FROM membership WHERE channel = ? AND user = ?", channel, user)
+    return query.one("SELECT joined, last_read_ts, open FROM membership WHERE channel = ? AND user_id = ?", channel, user)
 
 
 def find_last_read(query: Query, channels: Sequence[str], user: str) -> dict[str, str]:
     """Return the reading marks of a user by channel, for those of the channels with the user as member."""
     rows = query.all(
-        f"SELECT channel, last_read_ts FROM membership WHERE user = ? AND channel IN ({marks(channels)})",
+        f"SELECT channel, last_read_ts FROM membership WHERE user_id = ? AND channel IN ({marks(channels)})",
         user, *channels,
     )  # fmt: skip
     return {row[0]: row[1] for row in rows}
@@ -188,10 +188,10 @@ def find_channels(
     if own:
         parts.append(
             f"SELECT {_CHANNEL} FROM membership m JOIN channel c ON c.id = m.channel"
-            f" WHERE m.user = ? AND m.channel > ? AND c.kind IN ({marks(own)}){live} ORDER BY m.channel LIMIT ?"
+            f" WHERE m.user_id = ? AND m.channel > ? AND c.kind IN ({marks(own)}){live} ORDER BY m.channel LIMIT ?"
         )
         arguments += [viewer, after, *own, count]
     if not parts:
         return []
-    union = " UNION ALL ".join(f"SELECT * FROM ({part})" for part in parts)
+    union = " UNION ALL ".join(f"SELECT * FROM ({part}) AS part{number}" for number, part in enumerate(parts))
     return [channel_record(row) for row in query.all(f"{union} ORDER BY id LIMIT ?", *arguments, count)]
