@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tautwire.server.services.identity import hash_token
 from tautwire.server.services.messages import INSERT_MESSAGE
-from tautwire.server.store.database import Database
+from tautwire.server.store.sqlite import SqliteEngine
 
 BEGAN = 1_700_000_000
 """When the workspace was made, in seconds since 1970; its messages are a second apart."""
@@ -60,7 +60,7 @@ def ts(number: int) -> str:
 
 def grow(directory: Path, size: Size) -> None:
     """Fill a fresh data directory."""
-    with Database(directory) as database:
+    with SqliteEngine(directory) as database:
         connection = database.connect(durability="normal")
         try:
             connection.execute("PRAGMA synchronous = OFF")

@@ -19,8 +19,8 @@ import aiohttp
 from history import Claim, Cover, Frame, History, Line, Name, Session
 from process import Served, eventually
 from tautwire.server.log.tail import read_entries
-from tautwire.server.store.database import Database
 from tautwire.server.store.reader import Reader
+from tautwire.server.store.sqlite import SqliteEngine
 
 EMOJI = ("tada", "eyes", "+1")
 
@@ -355,7 +355,7 @@ class Socket:
 
 async def read_log(data: Path) -> list[Line]:
     """Return the whole log of a data directory that is not being served."""
-    with Database(data) as database:
+    with SqliteEngine(data) as database:
         reader = Reader(database, threads=1)
         try:
             entries = await reader.read(lambda query: read_entries(query, after=0, before=2**62))

@@ -10,8 +10,8 @@ from tautwire.server.log import catchup
 from tautwire.server.log.catchup import CatchUp, size_since
 from tautwire.server.log.entry import WORKSPACE, Entry, Kind, Topic
 from tautwire.server.log.tail import Tail
-from tautwire.server.store.database import Database
 from tautwire.server.store.reader import Reader
+from tautwire.server.store.sqlite import SqliteEngine
 
 ME, CHANNEL = "U1", Topic("C1")
 
@@ -20,7 +20,7 @@ class Log:
     """Entries on disk, of which the last ones are in memory."""
 
     def __init__(self, directory: Path) -> None:
-        self.database = Database(directory)
+        self.database = SqliteEngine(directory)
         self.reader = Reader(self.database)
         self.entries: list[Entry] = []
         self.tail = Tail(0)

@@ -13,7 +13,7 @@ import pytest
 
 from scene import Scene, is_plain
 from tautwire.server.log.transaction import Transaction
-from tautwire.server.store.database import StoreError
+from tautwire.server.store.engine import StoreError
 
 FULL = 40
 """Pages that the database may still grow by."""

@@ -18,8 +18,8 @@ from tautwire.server.clock import Clock
 from tautwire.server.log.entry import Topic
 from tautwire.server.log.epochs import MAX_EPOCHS, Epoch, Epochs, begin_epoch, read_epochs
 from tautwire.server.log.transaction import Transaction
-from tautwire.server.store.database import Database
 from tautwire.server.store.reader import Snapshot
+from tautwire.server.store.sqlite import SqliteEngine
 
 CHANNEL = Topic("C1")
 
@@ -28,7 +28,7 @@ class Run:
     """One run of a server on a data directory, as far as the log is concerned."""
 
     def __init__(self, directory: Path) -> None:
-        self.database = Database(directory)
+        self.database = SqliteEngine(directory)
         self.connection = self.database.connect()
         self.transaction = Transaction(self.connection, Clock())
         if self.query.one("SELECT 1 FROM workspace") is None:

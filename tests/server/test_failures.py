@@ -14,7 +14,8 @@ from tautwire.server.log import writer as writer_module
 from tautwire.server.log.entry import Entry, Topic
 from tautwire.server.log.transaction import HeadMovedError, Transaction
 from tautwire.server.log.writer import FAULT, Writer
-from tautwire.server.store.database import Database, StoreError
+from tautwire.server.store.engine import StoreError
+from tautwire.server.store.sqlite import SqliteEngine
 
 CHANNEL = Topic("C1")
 PATIENCE = 20.0
@@ -98,13 +99,13 @@ def health() -> Health:
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    with Database(tmp_path) as database:
+async def database(tmp_path: Path) -> AsyncIterator[SqliteEngine]:
+    with SqliteEngine(tmp_path) as database:
         yield database
 
 
 @pytest.fixture
-async def writer(database: Database, loop: Loop, health: Health) -> AsyncIterator[Writer]:
+async def writer(database: SqliteEngine, loop: Loop, health: Health) -> AsyncIterator[Writer]:
     writer = Writer(database, clock=Clock(), deliver=loop.deliver, health=health, broken=loop.broken.append)
     await writer.write(lambda tx: tx.execute("INSERT INTO workspace VALUES ('T1', 'n', 'd', 0, 0)"))
     yield writer
@@ -133,7 +134,7 @@ async def answers(writer: Writer) -> list[object]:
     return await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), PATIENCE)
 
 
-def stored(database: Database) -> list[int]:
+def stored(database: SqliteEngine) -> list[int]:
     connection = database.connect()
     try:
         return [row[0] for row in connection.execute("SELECT position FROM log ORDER BY position")]
@@ -149,7 +150,7 @@ def statements() -> int:
 @pytest.mark.parametrize("also_next", [False, True], ids=["one statement", "and the one after it"])
 @pytest.mark.parametrize("number", range(1, statements()))
 async def test_whichever_statement_fails_every_caller_is_answered_and_the_next_ones_are_stored(
-    writer: Writer, database: Database, loop: Loop, health: Health, number: int, also_next: bool
+    writer: Writer, database: SqliteEngine, loop: Loop, health: Health, number: int, also_next: bool
 ) -> None:
     FAULTS.arm(number, number + 1) if also_next else FAULTS.arm(number)
 
@@ -183,7 +184,7 @@ async def test_health_is_red_from_a_failed_commit_to_the_next_good_one(writer: W
 
 
 async def test_a_rollback_that_fails_makes_the_connection_anew(
-    writer: Writer, database: Database, loop: Loop, health: Health
+    writer: Writer, database: SqliteEngine, loop: Loop, health: Health
 ) -> None:
     FAULTS.verbs |= {"COMMIT", "ROLLBACK"}
 
@@ -231,7 +232,7 @@ async def test_a_unit_that_raises_what_ends_programs_ends_nothing(writer: Writer
 
 
 async def test_a_head_that_another_process_moved_stops_the_writer(
-    writer: Writer, database: Database, loop: Loop, health: Health
+    writer: Writer, database: SqliteEngine, loop: Loop, health: Health
 ) -> None:
     await writer.write(emit)
     other = database.connect()
@@ -267,7 +268,7 @@ async def test_a_full_disk_is_logged_once_a_second(
     ]
 
 
-async def test_a_stopping_writer_gives_the_disk_one_chance(database: Database, loop: Loop) -> None:
+async def test_a_stopping_writer_gives_the_disk_one_chance(database: SqliteEngine, loop: Loop) -> None:
     writer = Writer(database, clock=Clock(), deliver=loop.deliver)
     await writer.write(lambda tx: tx.execute("INSERT INTO workspace VALUES ('T1', 'n', 'd', 0, 0)"))
     gate = asyncio.Event()
@@ -293,7 +294,7 @@ async def test_a_stopping_writer_gives_the_disk_one_chance(database: Database, l
 
 
 async def test_a_disk_that_never_answers_does_not_keep_the_writer_from_closing(
-    database: Database, loop: Loop, caplog: pytest.LogCaptureFixture
+    database: SqliteEngine, loop: Loop, caplog: pytest.LogCaptureFixture
 ) -> None:
     writer = Writer(database, clock=Clock(), deliver=loop.deliver)
     gate = asyncio.Event()

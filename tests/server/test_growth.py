@@ -16,9 +16,10 @@ from bench.grown import IN_THREAD, Size, channel, grow, ts, user
 from tautwire.server.services.history import history_page, replies_page
 from tautwire.server.services.lists import conversations_page, members_page, users_page
 from tautwire.server.services.workspace import Team
-from tautwire.server.store.database import Database, Query, Row
+from tautwire.server.store.engine import Query, Row
 from tautwire.server.store.reader import Snapshot
 from tautwire.server.store.records import ChannelKind
+from tautwire.server.store.sqlite import SqliteEngine
 
 SMALL = Size(messages=500, users=60, channels=40)
 LARGE = Size(messages=10_000, users=1_200, channels=400)
@@ -61,8 +62,8 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Counted]]:
     for directory, size in zip(directories, (SMALL, LARGE), strict=True):
         grow(directory, size)
     with (
-        Database(directories[0]) as small,
-        Database(directories[1]) as large,
+        SqliteEngine(directories[0]) as small,
+        SqliteEngine(directories[1]) as large,
         closing(small.connect(read_only=True)) as first,
         closing(large.connect(read_only=True)) as second,
     ):

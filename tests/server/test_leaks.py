@@ -14,7 +14,7 @@ from tautwire.server.log.writer import Writer
 from tautwire.server.services.identity import Identity
 from tautwire.server.services.tickets import Tickets
 from tautwire.server.store import database as database_module
-from tautwire.server.store.database import Database, migrate
+from tautwire.server.store.sqlite import SqliteEngine, migrate
 
 MANY = 200
 WHO = Identity(UserId("U1"), "alice", None, None)
@@ -59,12 +59,12 @@ def test_used_tickets_are_forgotten_when_they_would_have_expired() -> None:
 
 @pytest.mark.parametrize(("durability", "level"), [("full", 2), ("normal", 1)])
 def test_a_commit_is_flushed_as_the_durability_says(tmp_path: Path, durability: str, level: int) -> None:
-    with Database(tmp_path) as database, closing(database.connect(durability=durability)) as connection:  # type: ignore[arg-type]
+    with SqliteEngine(tmp_path) as database, closing(database.connect(durability=durability)) as connection:  # type: ignore[arg-type]
         assert tuple(connection.execute("PRAGMA synchronous").fetchone()) == (level,)
 
 
 def test_a_migration_that_is_cut_off_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Database(tmp_path) as database, closing(database.connect()) as connection:
+    with SqliteEngine(tmp_path) as database, closing(database.connect()) as connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         schema = tmp_path / "schema"
         schema.mkdir()
@@ -83,7 +83,7 @@ def test_a_migration_that_is_cut_off_is_undone(tmp_path: Path, monkeypatch: pyte
 
 
 async def test_the_results_of_the_last_batch_are_reported_when_the_writer_closes(tmp_path: Path) -> None:
-    with Database(tmp_path) as database:
+    with SqliteEngine(tmp_path) as database:
         writer = Writer(database, clock=Clock(), deliver=lambda _: None)
         reported: list[object] = []
         writer.post(lambda _: "done", lambda result, _: reported.append(result))

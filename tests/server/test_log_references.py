@@ -9,8 +9,9 @@ import pytest
 
 from scene import Scene
 from tautwire.server.log.tail import read_entries
-from tautwire.server.store.database import Database, StoreError
+from tautwire.server.store.engine import StoreError
 from tautwire.server.store.reader import Snapshot
+from tautwire.server.store.sqlite import SqliteEngine
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ async def test_a_reference_without_its_message_is_an_error_and_no_silent_gap(
 
 def test_a_log_from_before_the_references_is_read_as_it_was(tmp_path: Path) -> None:
     payload = b'{"type":"message","channel":"C1","text":"old","ts":"1700000000.000001","event_ts":"1700000000.000001"}'
-    with Database(tmp_path) as database:
+    with SqliteEngine(tmp_path) as database:
         connection = database.connect()
         connection.execute("INSERT INTO log VALUES (1, 'event', 'C1', ?)", (payload,))
 

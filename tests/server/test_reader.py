@@ -4,15 +4,16 @@ import asyncio
 import threading
 from pathlib import Path
 
-from tautwire.server.store.database import Database, Query, StoreError
+from tautwire.server.store.engine import Query, StoreError
 from tautwire.server.store.reader import Reader
+from tautwire.server.store.sqlite import SqliteEngine
 
 ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 PATIENCE = 20.0
 
 
 async def test_a_read_that_takes_for_ever_does_not_keep_the_reader_from_closing(tmp_path: Path) -> None:
-    with Database(tmp_path) as database:
+    with SqliteEngine(tmp_path) as database:
         reader = Reader(database, threads=1)
         begun = threading.Event()
 

@@ -22,8 +22,9 @@ from tautwire.server.log.retention import MARK_INTERVAL, Retention
 from tautwire.server.log.tail import Tail, read_entries
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.log.writer import Writer
-from tautwire.server.store.database import Database, StoreError
+from tautwire.server.store.engine import StoreError
 from tautwire.server.store.reader import Reader, Snapshot
+from tautwire.server.store.sqlite import SqliteEngine
 from tautwire.server.web_api import rtm
 
 HOUR = 3_600.0
@@ -318,7 +319,7 @@ def test_an_entry_goes_only_when_it_is_old_and_goes_in_the_end(steps: list[Step]
 async def _go_through(steps: list[Step]) -> None:
     clock = TurnedClock()
     clock.micros = lambda: int((1_800_000_000 + clock.offset + clock.step) * 1_000_000)  # type: ignore[method-assign]
-    with tempfile.TemporaryDirectory() as directory, Database(Path(directory)) as database:
+    with tempfile.TemporaryDirectory() as directory, SqliteEngine(Path(directory)) as database:
         tail = Tail(0)
         writer = Writer(database, clock=clock, deliver=tail.extend)
         reader = Reader(database, threads=1)
@@ -370,7 +371,7 @@ async def _go_through(steps: list[Step]) -> None:
 
 
 def test_a_reader_of_the_log_gets_all_or_an_error(tmp_path: Path) -> None:
-    with Database(tmp_path) as database, contextlib.closing(database.connect()) as connection:
+    with SqliteEngine(tmp_path) as database, contextlib.closing(database.connect()) as connection:
         connection.executemany("INSERT INTO log VALUES (?, 'event', '*', '{}')", [(n,) for n in (3, 4, 5)])
         snapshot = Snapshot(connection)
         assert [entry.position for entry in read_entries(snapshot, after=2, before=6)] == [3, 4, 5]

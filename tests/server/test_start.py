@@ -13,7 +13,7 @@ from tautwire.protocol.errors import ConfigError, TautwireError
 from tautwire.server.app import Server
 from tautwire.server.config import Settings
 from tautwire.server.services.seed import SeedError
-from tautwire.server.store.database import StoreError
+from tautwire.server.store.engine import StoreError
 
 
 async def restart(scene: Scene) -> None:

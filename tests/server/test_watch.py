@@ -13,7 +13,7 @@ import pytest
 from scene import PATIENCE, OpenScene, Scene
 from tautwire.server import watch
 from tautwire.server.log.transaction import Transaction
-from tautwire.server.store.database import StoreError
+from tautwire.server.store.engine import StoreError
 
 INTERVAL, RETRY_INTERVAL = watch.INTERVAL, watch.RETRY_INTERVAL
 

@@ -13,7 +13,8 @@ from tautwire.server.counts import Counts
 from tautwire.server.log.entry import Entry, Topic
 from tautwire.server.log.transaction import HeadMovedError, Transaction
 from tautwire.server.log.writer import Writer
-from tautwire.server.store.database import Database, StoreError
+from tautwire.server.store.engine import StoreError
+from tautwire.server.store.sqlite import SqliteEngine
 
 CHANNEL = Topic("C1")
 
@@ -36,20 +37,20 @@ def log() -> Log:
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    with Database(tmp_path) as database:
+async def database(tmp_path: Path) -> AsyncIterator[SqliteEngine]:
+    with SqliteEngine(tmp_path) as database:
         yield database
 
 
 @pytest.fixture
-async def writer(database: Database, log: Log) -> AsyncIterator[Writer]:
+async def writer(database: SqliteEngine, log: Log) -> AsyncIterator[Writer]:
     writer = Writer(database, clock=Clock(), deliver=log)
     await writer.write(lambda tx: tx.execute("INSERT INTO workspace VALUES ('T1', 'n', 'd', 0, 0)"))
     yield writer
     await writer.close()
 
 
-def positions(database: Database) -> list[int]:
+def positions(database: SqliteEngine) -> list[int]:
     connection = database.connect()
     try:
         return [row[0] for row in connection.execute("SELECT position FROM log ORDER BY position")]
@@ -57,7 +58,7 @@ def positions(database: Database) -> list[int]:
         connection.close()
 
 
-async def test_a_unit_returns_when_it_is_durable(writer: Writer, database: Database) -> None:
+async def test_a_unit_returns_when_it_is_durable(writer: Writer, database: SqliteEngine) -> None:
     position = await writer.write(lambda tx: tx.emit(CHANNEL, b"{}"))
 
     assert positions(database) == [position] == [1]
@@ -96,7 +97,7 @@ async def test_events_are_delivered_before_the_result_is_known(writer: Writer, l
 
 
 async def test_a_unit_that_raises_undoes_its_own_writes_and_nobody_elses(
-    writer: Writer, database: Database, log: Log
+    writer: Writer, database: SqliteEngine, log: Log
 ) -> None:
     gate = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -153,7 +154,7 @@ async def test_a_statement_in_a_unit_changes_what_the_unit_inserted_before(write
 
 
 async def test_a_commit_that_fails_tells_every_caller_and_delivers_nothing(
-    writer: Writer, database: Database, log: Log
+    writer: Writer, database: SqliteEngine, log: Log
 ) -> None:
     def full_disk(tx: Transaction) -> None:
         tx.emit(CHANNEL, b"never")
@@ -178,7 +179,7 @@ async def test_joins_and_leaves_have_their_place_in_the_log(writer: Writer, log:
     assert [entry.kind for entry in log.entries] == ["join", "event", "leave"]
 
 
-async def test_closing_finishes_what_was_handed_in(database: Database, log: Log) -> None:
+async def test_closing_finishes_what_was_handed_in(database: SqliteEngine, log: Log) -> None:
     writer = Writer(database, clock=Clock(), deliver=log)
     await writer.write(lambda tx: tx.execute("INSERT INTO workspace VALUES ('T1', 'n', 'd', 0, 0)"))
     tasks = [asyncio.create_task(writer.write(lambda tx: tx.emit(CHANNEL, b"{}"))) for _ in range(50)]
@@ -190,23 +191,23 @@ async def test_closing_finishes_what_was_handed_in(database: Database, log: Log)
         writer.post(lambda tx: None, lambda result, error: None)
 
 
-async def test_a_second_server_on_the_same_directory_is_refused(database: Database, tmp_path: Path) -> None:
+async def test_a_second_server_on_the_same_directory_is_refused(database: SqliteEngine, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="another server"):
-        Database(tmp_path)
+        SqliteEngine(tmp_path)
 
 
 async def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
-    with Database(tmp_path / "new") as database:
+    with SqliteEngine(tmp_path / "new") as database:
         connection = database.connect()
         connection.execute("PRAGMA user_version = 99")
         connection.close()
 
     with pytest.raises(StoreError, match="newer"):
-        Database(tmp_path / "new")
+        SqliteEngine(tmp_path / "new")
 
 
 async def test_a_caller_that_was_cancelled_costs_no_other_its_answer_and_its_change_is_stored(
-    writer: Writer, database: Database, log: Log, caplog: pytest.LogCaptureFixture
+    writer: Writer, database: SqliteEngine, log: Log, caplog: pytest.LogCaptureFixture
 ) -> None:
     held, began = threading.Event(), threading.Event()
 
@@ -278,7 +279,7 @@ async def test_a_caller_that_gave_up_costs_nobody_else_an_answer(
 
 
 async def test_a_unit_that_undid_the_batch_and_raised_fails_all_of_it(
-    writer: Writer, database: Database, log: Log, caplog: pytest.LogCaptureFixture
+    writer: Writer, database: SqliteEngine, log: Log, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As SQLite does by itself on some errors: what the others wrote is gone, too."""
 
@@ -323,7 +324,7 @@ async def settled(writer: Writer) -> None:
         await asyncio.sleep(0.002)
 
 
-async def test_closing_commits_nothing_more_and_gives_the_connection_back(database: Database, log: Log) -> None:
+async def test_closing_commits_nothing_more_and_gives_the_connection_back(database: SqliteEngine, log: Log) -> None:
     counts = Counts()
     writer = Writer(database, clock=Clock(), deliver=log, counts=counts)
     await writer.write(lambda _: None)
@@ -335,7 +336,7 @@ async def test_closing_commits_nothing_more_and_gives_the_connection_back(databa
 
 
 async def test_what_was_given_up_is_reported_once_however_often_the_writer_is_closed(
-    database: Database, log: Log
+    database: SqliteEngine, log: Log
 ) -> None:
     gate = Gate()
     writer = Writer(database, clock=Clock(), deliver=log)

@@ -20,7 +20,7 @@ from tautwire.server.config import DAY, LOOPBACK, Settings
 from tautwire.server.directory import Directory
 from tautwire.server.http.descriptors import raise_descriptor_limit
 from tautwire.server.http.forwarded import VARIABLE
-from tautwire.server.store.database import StoreError
+from tautwire.server.store.engine import StoreError
 
 log = logging.getLogger("tautwire.server")
 

@@ -30,9 +30,10 @@ from tautwire.server.http.probes import Probes
 from tautwire.server.http.server import HttpServer, listen
 from tautwire.server.hub.hub import Hub
 from tautwire.server.log.entry import Entry, Topic
-from tautwire.server.log.epochs import Epoch, Epochs, begin_epoch, read_epochs
+from tautwire.server.log.epochs import Epochs, begin_epoch, read_epochs
+from tautwire.server.log.feed import Feed
 from tautwire.server.log.retention import Retention
-from tautwire.server.log.tail import Tail
+from tautwire.server.log.tail import Tail, read_page
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.log.writer import Writer
 from tautwire.server.metrics import CONTENT_TYPE, Levels, Metrics
@@ -42,8 +43,8 @@ from tautwire.server.services.presence import Presence
 from tautwire.server.services.seed import SAMPLE, Seed, plant, read_seed
 from tautwire.server.services.tickets import Tickets
 from tautwire.server.services.workspace import Team, Workspace
-from tautwire.server.store.database import Database, Query, StoreError
-from tautwire.server.store.lookup import Lookup
+from tautwire.server.store.engine import Query, StoreError
+from tautwire.server.store.engines import open_engine
 from tautwire.server.store.reader import Reader
 from tautwire.server.watch import Watch
 from tautwire.server.web_api import api, auth, bots, chat, conversations, reactions, rtm, users
@@ -189,8 +190,6 @@ class _Parts:
         self.counts = Counts()
         self._exit = contextlib.AsyncExitStack()
         self._stop_by = 0.0
-        self._tail = Tail(0)
-        self._hub = Hub({}, Epochs([Epoch("", 0)]))
 
     @property
     def port(self) -> int:
@@ -199,13 +198,13 @@ class _Parts:
     async def start(self) -> None:
         settings = self._settings
         seed = read_seed(settings.seed) if settings.seed else None
-        database = Database(settings.data)
-        self._exit.callback(database.close)
-        reader = Reader(database)
+        engine = open_engine(settings.data)
+        self._exit.callback(engine.close)
+        reader = Reader(engine)
         self._exit.callback(reader.close)
         writer = Writer(
-            database, clock=self._clock, deliver=self._deliver, durability=settings.durability, health=self.health,
-            counts=self.counts, broken=self._broken,
+            engine, clock=self._clock, durability=settings.durability, health=self.health, counts=self.counts,
+            broken=self._broken,
         )  # fmt: skip
         self._exit.push_async_callback(self._close_writer, writer)
 
@@ -230,18 +229,24 @@ class _Parts:
                 f"this is the sample workspace, and {settings.host} can be reached from outside: "
                 "bind to 127.0.0.1, or describe your own workspace in a file and start with --seed FILE --data NEWDIR"
             )
-        self._tail = Tail(state.head, state.kept_from)
-        self._hub = Hub(state.channels, state.epochs)
+        tail = Tail(state.head, state.kept_from)
+        hub = Hub(state.channels, state.epochs)
+        # From here on every entry of the log reaches its readers; the state above has those before.
+        feed = Feed(tail, lambda after, before: reader.read(partial(read_page, after=after, before=before)))
+        self._exit.push_async_callback(feed.stop)
+        for tap in (hub.deliver, *self._observers):
+            feed.add(tap)
+        writer.deliver_to(feed.deliver)
         presence = Presence(
-            self._hub, self._clock, away=state.away, bots=state.bots, auto_away=settings.auto_away,
+            hub, self._clock, away=state.away, bots=state.bots, auto_away=settings.auto_away,
             grace=settings.presence_grace,
         )  # fmt: skip
         self.workspace = Workspace(
-            state.team, settings, self._clock, writer, reader, self._tail, state.epochs, self._hub, self.counts
+            state.team, settings, self._clock, writer, reader, tail, state.epochs, hub, self.counts
         )
         tickets = Tickets(self._clock, settings.ticket_lifetime)
         door = Door(self.workspace, tickets, presence)
-        lookup = Lookup(database)
+        lookup = engine.read_session()
         self._exit.callback(lookup.close)
         identities = Identities(lookup, self._clock)
         web_api = WebApi(self.workspace, identities=identities, presence=presence, tickets=tickets)
@@ -262,9 +267,9 @@ class _Parts:
         self._exit.callback(http.stop_listening)
         sweep = asyncio.create_task(_sweep(connections.sweep, door.sweep, presence.sweep))
         self._exit.push_async_callback(_cancel, sweep)
-        retention = Retention(writer, reader, self._tail, self._clock, settings.log_keep)
+        retention = Retention(writer, reader, tail, self._clock, settings.log_keep)
         self._exit.push_async_callback(_cancel, asyncio.create_task(retention.run()))
-        watch = Watch(self.health, database, writer, reader, self._tail)
+        watch = Watch(self.health, engine, settings.data, writer, reader, tail)
         self._exit.push_async_callback(watch.stop)
         watch.start()
 
@@ -274,19 +279,6 @@ class _Parts:
 
     async def _close_writer(self, writer: Writer) -> None:
         await writer.close(max(MIN_WRITER_PATIENCE, self._stop_by - monotonic()))
-
-    def _deliver(self, entries: Sequence[Entry]) -> None:
-        """Deliver the entries of a commit on this node.
-
-        All of it happens in one turn of the loop, so a connection that opens finds tail and hub at the same position.
-        """
-        self._tail.extend(entries)
-        self._hub.deliver(entries)
-        for observer in self._observers:
-            try:
-                observer(entries)
-            except Exception:
-                log.exception("an observer of the log raised; the others are called")
 
 
 def _refuse_or_begin_anew(tokens: TokenFile, settings: Settings) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from tautwire.protocol.errors import ConfigError
-from tautwire.server.store.database import Query
+from tautwire.server.store.engine import Query
 from tautwire.server.store.records import SLACKBOT_ID
 
 

@@ -1,4 +1,4 @@
-"""Checks every half second what no part can report: a thread that hangs, a full disk, a second writer.
+"""Checks every half second what no part can report: a thread that hangs, a full disk, entries of another writer.
 
 A part that fails reports its fault when it is used. The watch finds faults that are visible only from outside, and
 those of a part that is not in use. Each check is a task of its own: one that hangs or raises does not stop the others.
@@ -9,14 +9,15 @@ import contextlib
 import logging
 import shutil
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
 from tautwire.server.health import Health
 from tautwire.server.log.tail import Tail
-from tautwire.server.log.transaction import Transaction
+from tautwire.server.log.transaction import Transaction, Unit
 from tautwire.server.log.writer import FAULT, Writer
-from tautwire.server.store.database import Database, Query, StoreError
+from tautwire.server.store.engine import Engine, Query, StoreError
 from tautwire.server.store.reader import Reader
 
 log = logging.getLogger("tautwire.server.watch")
@@ -37,15 +38,15 @@ LOG_INTERVAL: Final = 60.0
 
 class Watch:
     """Reports the faults ``writer``, ``disk`` and ``database``, clears ``store`` when the disk has room again, and
-    finds a database that another process has changed or moved."""
+    finds a database that was moved, and entries of other writers while this one is idle."""
 
-    def __init__(self, health: Health, database: Database, writer: Writer, reader: Reader, tail: Tail) -> None:
+    def __init__(self, health: Health, engine: Engine, data: Path, writer: Writer, reader: Reader, tail: Tail) -> None:
         self._health = health
-        self._database = database
+        self._engine = engine
         self._writer = writer
         self._reader = reader
         self._tail = tail
-        self._data = database.directory
+        self._data = data
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -88,16 +89,16 @@ class Watch:
             self._health.clear("disk")
 
     async def _check_store(self) -> None:
-        """While no change is in progress: try a write after a fault, and detect another process that writes."""
+        """While no change is in progress: try a write after a fault, and look for entries of other writers."""
         if not self._writer.accepts or self._writer.waiting or "database" in self._health.faults:
             return
-        if FAULT in self._health.faults or not self._database.is_in_place:
-            await self._try()
+        if FAULT in self._health.faults or self._engine.problem() is not None:
+            await self._write(_occupy)
             return
         seen = self._tail.position
         head = await self._reader.read(_read_head)
         if head != seen and head != self._tail.position and self._writer.accepts:
-            await self._try()  # a commit not yet delivered, or another process: the writer finds out
+            await self._write(_look)  # a commit not yet delivered, or another writer: the writer finds out
 
     async def _check_database(self) -> None:
         """Check that the database can be read. Damage stays reported: the next read may miss the damaged page."""
@@ -114,14 +115,18 @@ class Watch:
                 "database", f"the database cannot be read ({problem}): stop the server and restore a backup"
             )
 
-    async def _try(self) -> None:
+    async def _write(self, unit: Unit[None]) -> None:
         with contextlib.suppress(StoreError):  # the writer reports it
-            await self._writer.write(_occupy)
+            await self._writer.write(unit)
 
 
 def _read_head(query: Query) -> int:
     row: Any = query.one("SELECT head FROM workspace")
     return int(row[0])
+
+
+def _look(tx: Transaction) -> None:
+    """Do nothing: each batch looks for entries of other writers."""
 
 
 def _occupy(tx: Transaction) -> None:

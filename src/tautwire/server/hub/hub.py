@@ -264,6 +264,8 @@ class Hub:
             for connection in [*self._topics.get(entry.topic, ())]:
                 self.give_up(connection, f"it would miss entry {entry.position}", error)
             return
+        if entry.kind not in ("join", "leave"):
+            return
         try:
             user = entry.payload.decode()
             for connection in [*self.connections_of(user)]:

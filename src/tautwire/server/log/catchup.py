@@ -11,7 +11,7 @@ from typing import Final
 
 from tautwire.server.log.entry import Entry, Topic
 from tautwire.server.log.tail import Tail, read_entries, read_moves, read_sizes, visible
-from tautwire.server.store.database import StoreError
+from tautwire.server.store.engine import StoreError
 from tautwire.server.store.reader import Reader
 
 PAGE: Final = 262_144
@@ -59,7 +59,7 @@ class CatchUp:
         """Compute the user's channels at the position; to be awaited before the first page."""
         before = self._oldest
         recent, self._recent = self._recent, []
-        moves = [entry for entry in recent if entry.kind != "event"]
+        moves = [entry for entry in recent if entry.kind in ("join", "leave")]
         if before > self.position + 1:
             moves[:0] = await self._reader.read(partial(read_moves, after=self.position, before=before))
         for entry in reversed(moves):

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from tautwire.server.log.transaction import Transaction
-from tautwire.server.store.database import Query
+from tautwire.server.store.engine import Query
 
 MAX_EPOCHS: Final = 200
 """Epochs that are kept. A client that missed more starts of the server than that gets ``resync``."""

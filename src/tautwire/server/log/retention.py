@@ -17,7 +17,7 @@ from tautwire.server.clock import Clock
 from tautwire.server.log.tail import MAX_REPLAY, Tail
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.log.writer import Writer
-from tautwire.server.store.database import Query, StoreError
+from tautwire.server.store.engine import Query, StoreError
 from tautwire.server.store.reader import Reader
 
 log = logging.getLogger("tautwire.server.log")

@@ -11,13 +11,16 @@ from itertools import islice
 from typing import Final
 
 from tautwire.server.log.entry import WORKSPACE, Entry, Topic, message_event
-from tautwire.server.store.database import Query, Row, StoreError
+from tautwire.server.store.engine import Query, Row, StoreError
 
 MAX_TAIL: Final = 20_000
 """Entries in memory: 30 s from rtm.connect to the dial, at about 600 entries a second. Older ones are on disk."""
 
 MAX_TAIL_SIZE: Final = 32 * 1024 * 1024
 """Bytes of the payloads of these entries."""
+
+MAX_PAGE: Final = 500
+"""Entries that are read at once without a look at their size."""
 
 MAX_REPLAY: Final = 10_000
 """Entries between a position and now up to which a client can resume; beyond it the answer is ``resync``."""
@@ -79,6 +82,11 @@ def read_entries(query: Query, *, after: int, before: int) -> list[Entry]:
     return [_entry(row) for row in rows]
 
 
+def read_page(query: Query, *, after: int, before: int) -> list[Entry]:
+    """Return the first of the stored entries with ``after < position < before``, at most ``MAX_PAGE``."""
+    return read_entries(query, after=after, before=min(before, after + 1 + MAX_PAGE))
+
+
 def _entry(row: Row) -> Entry:
     position, kind, topic, payload, ts, body = row
     if kind != "message":
@@ -124,10 +132,9 @@ def visible(entries: Sequence[Entry], user: str, channels: Collection[Topic]) ->
         if entry.kind == "event":
             if entry.topic in seen:
                 events.append(entry)
-        elif entry.payload == me:
-            if entry.kind == "join":
-                seen.discard(entry.topic)
-            else:
-                seen.add(entry.topic)
+        elif entry.kind == "join" and entry.payload == me:
+            seen.discard(entry.topic)
+        elif entry.kind == "leave" and entry.payload == me:
+            seen.add(entry.topic)
     events.reverse()
     return events

@@ -1,53 +1,55 @@
 """A unit's view of the database, inside the transaction of its batch. ``log.writer`` begins and ends it.
 
-Theory. A batch is one SQLite transaction of many units, and a unit that raises must be undone alone. A savepoint for
-each unit would do that, but costs two statements; posting, the hot path, needs none. So rows for ``insert`` and
-``emit`` are gathered in memory, where undoing them is free, and a savepoint is set only when a unit runs another
-statement.
+Theory. A batch is one transaction of many units, and a unit that raises must be undone alone. A mark for each unit would
+do that, but costs two statements; posting, the hot path, needs none. So rows for ``insert`` and ``emit`` are gathered in
+memory, where undoing them is free, and a mark is set only when a unit runs another statement.
+
+What units remember between batches is valid as long as the log says so: each value belongs to a topic, and a change of
+what it was made from leaves an entry on that topic. Entries of another writer, which ``begin`` finds, drop what is
+remembered of their topics.
 """
 
-import sqlite3
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from tautwire.protocol.ids import LAST_MICROS
 from tautwire.server.clock import Clock
-from tautwire.server.log.entry import Entry, Kind, Topic
-from tautwire.server.store.database import Row, StoreError
+from tautwire.server.log.entry import WORKSPACE, Entry, Kind, Topic
+from tautwire.server.log.tail import read_page
+from tautwire.server.store.engine import Insert, Row, Session, StoreError
 
 T = TypeVar("T")
 Unit = Callable[["Transaction"], T]
 
-_INSERT_ENTRY: Final = "INSERT INTO log (position, kind, topic, payload, message_ts) VALUES (?, ?, ?, ?, ?)"
+_LOG: Final = Insert("log", ("position", "kind", "topic", "payload", "message_ts"))
 
 
-class HeadMovedError(StoreError):
-    """Another process has written to this database. Its entries never reached the connections of this one."""
+class LogCutError(StoreError):
+    """The log ends before a place that it had reached: the database was exchanged under the running server."""
 
 
 class Transaction:
     """One unit's view of the database, inside the transaction of its batch.
 
-    Rows for ``insert`` and ``emit`` are gathered and written by one statement for the whole batch. Every other
-    statement runs at once, after the gathered rows were written. ``cache`` is for values that services keep between
-    units. A unit that changes the database has to change the cache as well, or ``forget`` the key.
+    Rows for ``insert`` and ``emit`` are gathered and written together for the whole batch. Every other statement runs at
+    once, after the gathered rows were written.
     """
 
-    def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
-        self.cache: dict[object, Any] = {}
-        self.expected_head: int | None = None
-        """The head after the last commit of this process; None before the first."""
-        self._connection = connection
+    def __init__(self, session: Session, clock: Clock) -> None:
+        self.seen: int | None = None
+        """The head of the log up to which entries were written or read by this writer; None before the first batch."""
+        self.session = session
         self._clock = clock
+        self._memory: dict[str, dict[str, Any]] = {}  # what units remember, by topic and kind
         self._now = 0
         self._head = 0
         self._entries: list[Entry] = []  # of the whole batch
         self._written = 0  # how many of them are in the database
         self._start = 0  # the first one of this unit
-        self._settled: dict[str, list[Sequence[object]]] = {}  # rows of earlier units
-        self._rows: list[tuple[str, Sequence[object]]] = []  # rows of this unit
-        self._savepoint = False
-        self._forgotten: list[object] = []
+        self._settled: dict[Insert, list[Sequence[object]]] = {}  # rows of earlier units
+        self._rows: list[tuple[Insert, Sequence[object]]] = []  # rows of this unit
+        self._is_marked = False
+        self._forgotten: list[tuple[str, str]] = []
 
     @property
     def now(self) -> int:
@@ -57,26 +59,29 @@ class Transaction:
     def one(self, sql: str, *arguments: object) -> Row | None:
         """Return the first row of a query, or None."""
         self._flush()
-        row: Row | None = self._connection.execute(sql, arguments).fetchone()
-        return row
+        if self.session.guards_queries:
+            self._mark()
+        return self.session.one(sql, *arguments)
 
-    def all(self, sql: str, *arguments: object) -> list[Row]:
+    def all(self, sql: str, *arguments: object) -> Sequence[Row]:
         """Return all rows of a query."""
         self._flush()
-        return self._connection.execute(sql, arguments).fetchall()
+        if self.session.guards_queries:
+            self._mark()
+        return self.session.all(sql, *arguments)
 
     def execute(self, sql: str, *arguments: object) -> int:
         """Run a statement that changes rows; return how many it changed."""
         self._flush()
-        self._protect()
-        return self._connection.execute(sql, arguments).rowcount
+        self._mark()
+        return self.session.run(sql, *arguments)
 
-    def insert(self, sql: str, row: Sequence[object]) -> None:
+    def insert(self, into: Insert, row: Sequence[object]) -> None:
         """Gather a row for an INSERT; the batch inserts its rows together.
 
         The unit has to make sure that the INSERT cannot fail: an error would hit the whole batch.
         """
-        self._rows.append((sql, row))
+        self._rows.append((into, row))
 
     def emit(self, topic: Topic, payload: bytes, *, skip: int = 0, message: str = "") -> int:
         """Append an event to the log; return its position. Connection number ``skip`` does not get it.
@@ -93,33 +98,55 @@ class Transaction:
         """Hide the channel from the user from this place of the log on."""
         self._append("leave", channel, user.encode())
 
-    def forget(self, key: object) -> None:
-        """Drop ``key`` from the cache, now and, if the unit fails, once more: it may have read its own change."""
-        self.cache.pop(key, None)
-        self._forgotten.append(key)
+    def note(self, kind: Literal["room", "auth"], topic: Topic, payload: bytes = b"") -> None:
+        """Append an entry that is sent to no connection: caches and doors of every node follow it."""
+        self._append(kind, topic, payload)
+
+    def recall(self, what: str, topic: str) -> Any:
+        """Return what units remember of a topic, None if that is nothing."""
+        memory = self._memory.get(topic)
+        return None if memory is None else memory.get(what)
+
+    def remember(self, what: str, topic: str, value: object) -> None:
+        """Keep a value for later units. A unit that changes what it was made from has to change it, or ``forget`` it,
+        and has to leave an entry on the topic, from which other writers learn it.
+        """
+        self._memory.setdefault(topic, {})[what] = value
+
+    def forget(self, what: str, topic: str) -> None:
+        """Drop a value, now and, if the unit fails, once more: it may have remembered its own change."""
+        self._drop(what, topic)
+        self._forgotten.append((what, topic))
+
+    def _drop(self, what: str, topic: str) -> None:
+        memory = self._memory.get(topic)
+        if memory is not None:
+            memory.pop(what, None)
+            if not memory:
+                del self._memory[topic]
 
     def _append(self, kind: Kind, topic: Topic, payload: bytes, skip: int = 0, message: str = "") -> int:
         position = self._head + len(self._entries) + 1
         self._entries.append(Entry(position, kind, topic, payload, skip, message))
         return position
 
-    def _protect(self) -> None:
-        """Set the savepoint to which this unit alone can be undone, once."""
-        if not self._savepoint:
-            self._connection.execute("SAVEPOINT unit")
-            self._savepoint = True
+    def _mark(self) -> None:
+        """Set the mark to which this unit alone can be undone, once."""
+        if not self._is_marked:
+            self.session.mark()
+            self._is_marked = True
 
     def _flush(self) -> None:
-        """Write the rows of earlier units, then, behind the savepoint, those of this one."""
-        for sql, rows in self._settled.items():
+        """Write the rows of earlier units, then, behind the mark, those of this one."""
+        for into, rows in self._settled.items():
             if rows:
-                self._connection.executemany(sql, rows)
+                self.session.insert(into, rows)
                 rows.clear()
         self._write_entries(self._start)
         if self._rows or self._written < len(self._entries):
-            self._protect()
-            for sql, row in self._rows:
-                self._connection.execute(sql, row)
+            self._mark()
+            for into, row in self._rows:
+                self.session.insert(into, [row])
             self._rows.clear()
             self._write_entries(len(self._entries))
 
@@ -127,101 +154,127 @@ class Transaction:
         if self._written < end:
             fresh = self._entries[self._written : end]
             rows = [
-                (e.position, "message", e.topic, b"", e.message) if e.message else (e.position, e.kind, e.topic, e.payload, None)
+                (e.position, "message", e.topic, b"", e.message)
+                if e.message
+                else (e.position, e.kind, e.topic, e.payload, None)
                 for e in fresh
             ]
-            self._connection.executemany(_INSERT_ENTRY, rows)
+            self.session.insert(_LOG, rows)
             self._written = end
 
     # The writer alone calls the methods that follow.
 
-    def begin(self) -> None:
+    def begin(self) -> tuple[list[Entry], bool]:
         """Begin the transaction of a batch.
 
+        Returns:
+            The entries that another writer has written since the last batch, at most a page of them, and whether that is
+            all of them. If not, the transaction is ended: deliver the page and begin again.
+
         Raises:
-            HeadMovedError: another process has written since the last batch.
+            LogCutError: the log has lost its end.
             StoreError: the clock shows a time that no timestamp can hold.
         """
-        # IMMEDIATE takes the write lock now: a transaction that reads first could fail at its first write.
-        self._connection.execute("BEGIN IMMEDIATE")
-        row = self._connection.execute("SELECT head FROM workspace").fetchone()
-        self._head = row[0] if row else 0
-        if self.expected_head is not None and self._head != self.expected_head:
-            raise HeadMovedError(
-                f"the log is at {self._head} and not at {self.expected_head}: another process writes to this database; "
-                "stop both servers and start one"
-            )
+        self._head = self.session.begin()
+        missed: list[Entry] = []
+        if self.seen is not None and self._head != self.seen:
+            missed = self._catch_up(self.seen)
+            if self.seen != self._head:
+                self.session.rollback()
+                return missed, False
         self._now = self._clock.micros()
-        if not 0 <= self._now <= LAST_MICROS:  # before a unit caches it as the newest timestamp of a channel
+        if not 0 <= self._now <= LAST_MICROS:  # before a unit remembers it as the newest timestamp of a channel
             raise StoreError(
                 f"the clock of this machine must be between 0 and {LAST_MICROS // 1_000_000} seconds after 1970, got "
                 f"{self._now // 1_000_000}: set the clock"
             )
         self._entries = []
         self._written = self._start = 0
+        return missed, True
+
+    def _catch_up(self, seen: int) -> list[Entry]:
+        """Read a page of the entries of another writer, and drop what is remembered of their topics."""
+        if self._head < seen:
+            raise LogCutError(
+                f"the log ends at {self._head} and had reached {seen}: the database was exchanged; restart the server"
+            )
+        missed = read_page(self.session, after=seen, before=self._head + 1)
+        for topic in {entry.topic for entry in missed}:
+            self._memory.pop(topic, None)
+        self._memory.pop(WORKSPACE, None)
+        self.seen = missed[-1].position
+        return missed
 
     def attempt(self, unit: Unit[T]) -> T:
         """Run one unit and return its result; if it raises, undo its changes and raise on.
 
         Raises:
-            sqlite3.OperationalError: the whole batch is undone; SQLite does that itself when the disk is full.
+            StoreError: the whole batch is undone; a database may do that itself, as SQLite does when the disk is full.
         """
         self._start = len(self._entries)
         try:
             result = unit(self)
         except BaseException as error:
-            if self._connection.in_transaction:
+            if self.session.is_open:
                 self._undo()
-            elif not isinstance(error, sqlite3.OperationalError):
-                raise sqlite3.OperationalError(f"the database has rolled the batch back: {error}") from error
+            elif not isinstance(error, StoreError):
+                raise StoreError(f"the database has rolled the batch back: {error}") from error
             raise
         self._settle()
         return result
 
     def _settle(self) -> None:
-        for sql, row in self._rows:
-            rows = self._settled.get(sql)
+        for into, row in self._rows:
+            rows = self._settled.get(into)
             if rows is None:
-                rows = self._settled[sql] = []
+                rows = self._settled[into] = []
             rows.append(row)
         self._rows.clear()
         self._forgotten.clear()
         self._release()
 
     def _undo(self) -> None:
-        if self._savepoint:
-            self._connection.execute("ROLLBACK TO unit")
+        if self._is_marked:
+            self.session.undo()
         self._rows.clear()
         del self._entries[self._start :]
         self._written = min(self._written, self._start)
-        for key in self._forgotten:
-            self.cache.pop(key, None)
+        for what, topic in self._forgotten:
+            self._drop(what, topic)
         self._forgotten.clear()
         self._release()
 
     def _release(self) -> None:
-        if self._savepoint:
-            self._connection.execute("RELEASE unit")
-            self._savepoint = False
+        if self._is_marked:
+            self.session.release()
+            self._is_marked = False
 
     def commit(self) -> list[Entry]:
-        """Make the batch durable; return its log entries."""
+        """Make the batch durable; return its log entries.
+
+        Raises:
+            CommitLostError: it may be durable. Ask the engine, and call ``committed`` if it is.
+        """
         self._start = len(self._entries)
         self._flush()
-        entries = self._entries
-        if entries:
-            # The head is stored and not computed from the log, since retention may delete all its entries.
-            self._connection.execute("UPDATE workspace SET head = ?", (entries[-1].position,))
-        self._connection.execute("COMMIT")
-        self.expected_head = self._head + len(entries)
-        return entries
+        # The head is stored and not computed from the log, since retention may delete all its entries.
+        self.session.commit(self._entries[-1].position if self._entries else None)
+        return self.committed()
+
+    def committed(self) -> list[Entry]:
+        """Return the log entries of the batch, which is durable."""
+        self.seen = self._head + len(self._entries)
+        return self._entries
 
     def rollback(self) -> None:
-        """Undo the whole batch and clear the cache."""
-        self.cache.clear()
+        """Undo the whole batch and forget what units remember."""
+        self.reset()
+        self.session.rollback()
+
+    def reset(self) -> None:
+        """Forget the batch, which the database has undone, and what units remember."""
+        self._memory.clear()
         self._rows.clear()
         self._settled.clear()
         self._forgotten.clear()
-        self._savepoint = False
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+        self._is_marked = False

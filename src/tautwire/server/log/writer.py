@@ -6,9 +6,14 @@ the commit the loop gets one report for the whole batch: first the new log entri
 ack is never sent before the change is on disk, and an event is queued before the call that caused it is answered.
 
 A unit that raises undoes its own changes and no others. If the commit fails (disk full), every unit of the batch gets
-the error, nothing is delivered, and the caches of the thread are cleared. If the rollback fails too, the connection to
-the database is replaced. If that fails as well, the writer is *broken*: every unit gets an error from then on, and
+the error, nothing is delivered, and what units remember is forgotten. If the rollback fails too, the connection to the
+database is replaced. If that fails as well, the writer is *broken*: every unit gets an error from then on, and
 ``broken`` is called, so that the owner can end the process. Every unit gets an answer, whatever fails.
+
+How a batch is carried out, and what happens when the connection to the database breaks, is in ``committer``.
+
+Other writers may write to the same log. ``Transaction.begin`` finds their entries, and they are delivered before those
+of the batch: every entry comes through this thread, in the order of the log.
 
 Only one batch is in progress at a time. The next one begins when the loop has delivered the last one and has polled its
 sockets once: clients that get their acks together send their next messages together, and those share a commit.
@@ -18,7 +23,6 @@ import asyncio
 import contextlib
 import logging
 import queue
-import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from time import monotonic
@@ -27,15 +31,17 @@ from typing import Any, Final, NamedTuple, TypeVar
 from tautwire.server.clock import Clock
 from tautwire.server.counts import Counts
 from tautwire.server.health import Health
+from tautwire.server.log.committer import Committer
 from tautwire.server.log.entry import Entry
-from tautwire.server.log.transaction import HeadMovedError, Transaction, Unit
-from tautwire.server.store.database import UNIT_ERRORS, Database, Durability, StoreError
+from tautwire.server.log.transaction import LogCutError, Unit
+from tautwire.server.store.engine import Durability, Engine, StoreError
 
 log = logging.getLogger("tautwire.server.log")
 
 T = TypeVar("T")
 Done = Callable[[Any, BaseException | None], None]
 Job = tuple[Unit[Any], Done]
+Deliver = Callable[[Sequence[Entry]], None]
 
 MAX_BATCH: Final = 256
 """Units in one commit; bounds the time that the first of them waits."""
@@ -64,29 +70,27 @@ class Writer:
     """Runs units in a thread of its own and reports each batch to the loop.
 
     Args:
-        deliver: called on the loop with the entries of each commit, in log order, before any result is reported.
+        deliver: called on the loop with the entries of each commit, in log order, before any result is reported; it can
+            be given later, with ``deliver_to``.
         broken: called on the loop, once, with the reason when the writer is broken.
     """
 
     def __init__(
         self,
-        database: Database,
+        engine: Engine,
         *,
         clock: Clock,
-        deliver: Callable[[Sequence[Entry]], None],
+        deliver: Deliver | None = None,
         durability: Durability = "full",
         health: Health | None = None,
         counts: Counts | None = None,
         broken: Callable[[StoreError], None] | None = None,
     ) -> None:
-        self._database = database
-        self._durability: Durability = durability
-        self._clock = clock
         self._deliver = deliver
         self._health = health or Health()
         self._counts = counts or Counts()
         self._on_broken = broken
-        self._connection, self._transaction = self._open()
+        self._committer = Committer(engine, durability, clock, self._deliver_missed)
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._batch: Sequence[Job] = ()  # in progress in the thread
@@ -100,6 +104,10 @@ class Writer:
         self._given_up = False
         self._thread = threading.Thread(target=self._run, name="tautwire-writer", daemon=True)
         self._thread.start()
+
+    def deliver_to(self, deliver: Deliver) -> None:
+        """Deliver the entries of commits from now on; those before, of a start, have no readers yet."""
+        self._deliver = deliver
 
     @property
     def is_alive(self) -> bool:
@@ -169,11 +177,7 @@ class Writer:
             )
             self._report(Outcome((), [(done, None, failure) for _, done in (*self._batch, *self._take_waiting())]))
         else:
-            self._connection.close()
-
-    def _open(self) -> tuple[sqlite3.Connection, Transaction]:
-        connection = self._database.connect(durability=self._durability)
-        return connection, Transaction(connection, self._clock)
+            self._committer.close()
 
     # -- in the writer's thread -------------------------------------------------------------------------------
 
@@ -217,7 +221,7 @@ class Writer:
             return _failed(batch, self._failure)
         started = monotonic()
         try:
-            outcome = self._attempt(batch)
+            entries, results = self._committer.commit([unit for unit, _ in batch])
         except BaseException as error:  # noqa: BLE001 - every caller gets it, and the thread continues
             failure = self._recover(error, len(batch))
             if self._closed:  # the disk had its chance: a stopping server does not retry each waiting batch
@@ -227,56 +231,28 @@ class Writer:
         self._counts.commit_seconds.observe(monotonic() - started)
         self._counts.commit_changes.observe(len(batch))
         self._health.clear(FAULT)
-        return outcome
-
-    def _attempt(self, batch: Sequence[Job]) -> Outcome:
-        transaction = self._transaction
-        results: list[tuple[Done, Any, BaseException | None]] = []
-        if not self._database.is_in_place:
-            raise StoreError(
-                f"{self._database.path} was removed or replaced, or cut short: put it back, or restore a backup"
-            )
-        # Units run in the order they were posted: a connection's messages keep their order.
-        transaction.begin()
-        for unit, done in batch:
-            try:
-                results.append((done, transaction.attempt(unit), None))
-            except BaseException as error:
-                if isinstance(error, sqlite3.Error) and not isinstance(error, UNIT_ERRORS):
-                    raise  # an error of the disk, not of the unit
-                if not isinstance(error, Exception):  # SystemExit on the loop would end the program
-                    error = RuntimeError(f"a change ended with {error!r}")
-                results.append((done, None, error))
-        return Outcome(transaction.commit(), results)
+        return Outcome(entries, [(done, *result) for (_, done), result in zip(batch, results, strict=True)])
 
     def _recover(self, error: BaseException, size: int) -> StoreError:
-        """Undo a failed batch, with a new connection if the old one cannot; return the error for its callers."""
+        """Undo a failed batch; return the error for its callers."""
         self._counts.commit_failures += 1
-        if isinstance(error, HeadMovedError):  # its text says all; a traceback would not help
+        if isinstance(error, LogCutError):  # its text says all; a traceback would not help
             return self._break_down(error)
         self._log_failure(error, size)
         failure = StoreError(f"the change could not be stored: {error}")
         self._health.fault(FAULT, str(failure))
         try:
-            self._transaction.rollback()
-        except BaseException as stuck:  # noqa: BLE001 - the connection is replaced
-            log.error("the rollback failed (%s); the database is opened again", stuck)  # noqa: TRY400
-            return self._reopen(failure)
+            self._committer.undo()
+        except StoreError as broken:
+            return self._break_down(broken)
         return failure
 
-    def _reopen(self, failure: StoreError) -> StoreError:
-        """Replace the connection; return the error for the callers of the failed batch."""
-        head = self._transaction.expected_head
-        try:
-            self._connection.close()  # SQLite rolls back what is not committed
-        except sqlite3.Error as error:
-            log.warning("the old connection to the database was not closed: %s", error)
-        try:
-            self._connection, self._transaction = self._open()
-        except Exception as error:  # noqa: BLE001 - every caller and the owner get it
-            return self._break_down(StoreError(f"the database cannot be opened again: {error}; restart the server"))
-        self._transaction.expected_head = head
-        return failure
+    def _deliver_missed(self, entries: list[Entry], *, more_follow: bool) -> None:
+        """Deliver entries of other writers."""
+        self._delivered.clear()
+        self._loop.call_soon_threadsafe(self._report, Outcome(entries, ()))
+        if more_follow:  # many, after an absence of the database: not faster than the loop delivers them
+            self._delivered.wait(DELIVERY_WAIT)
 
     def _break_down(self, failure: StoreError) -> StoreError:
         self._failure = failure
@@ -307,7 +283,7 @@ class Writer:
     # -- on the loop ------------------------------------------------------------------------------------------
 
     def _report(self, outcome: Outcome) -> None:
-        if outcome.entries:
+        if outcome.entries and self._deliver is not None:
             try:
                 self._deliver(outcome.entries)
             except Exception:

@@ -19,7 +19,7 @@ from tautwire.server.services import messages
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.presence import Presence
 from tautwire.server.services.workspace import Workspace
-from tautwire.server.store.database import StoreError
+from tautwire.server.store.engine import StoreError
 from tautwire.session.server import Command
 
 log = logging.getLogger("tautwire.server.rtm")

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from tautwire.protocol.ids import NEVER, Ts, ts_from_micros, ts_to_micros
+from tautwire.server.log.entry import WORKSPACE
 from tautwire.server.log.transaction import Transaction
 
 _LOOK_BACK: Final = 100
@@ -25,10 +26,11 @@ def next_event_ts(tx: Transaction) -> Ts:
 
     Source: wire/delivery.md#rules-for-every-event (captured).
     """
-    last: int | None = tx.cache.get("event_ts")
+    last: int | None = tx.recall("event_ts", WORKSPACE)
     if last is None:
         last = _last_event_ts(tx)
-    tx.cache["event_ts"] = now = max(tx.now, last + 1)
+    now = max(tx.now, last + 1)
+    tx.remember("event_ts", WORKSPACE, now)
     return ts_from_micros(now)
 
 
@@ -39,7 +41,8 @@ class _Stamp(msgspec.Struct):
 def _last_event_ts(tx: Transaction) -> int:
     """Return the newest ``event_ts`` at the end of the log, from which to go on if the clock was set back."""
     rows = tx.all(
-        "SELECT message_ts, payload FROM log WHERE kind IN ('event', 'message') ORDER BY position DESC LIMIT ?", _LOOK_BACK
+        "SELECT message_ts, payload FROM log WHERE kind IN ('event', 'message') ORDER BY position DESC LIMIT ?",
+        _LOOK_BACK,
     )
     return max((ts_to_micros(_event_ts(message_ts, payload)) for message_ts, payload in rows), default=0)
 

@@ -7,7 +7,7 @@ from tautwire.server.services.errors import MethodError
 from tautwire.server.services.messages import Body, load
 from tautwire.server.services.threads import thread_facts
 from tautwire.server.services.wire_objects import reactions_of
-from tautwire.server.store.database import Query, Row
+from tautwire.server.store.engine import Query, Row
 from tautwire.server.store.records import marks
 
 _FIRST = "0000000000.000000"
@@ -79,7 +79,7 @@ def replies_page(
         channel, parent, low, high, limit + 1,
     )  # fmt: skip
     page = _page(sizes, limit)
-    shown = query.all("SELECT ts, thread_ts, body FROM message WHERE channel = ? AND ts = ?", channel, parent)
+    shown = list(query.all("SELECT ts, thread_ts, body FROM message WHERE channel = ? AND ts = ?", channel, parent))
     if page:
         shown += query.all(
             "SELECT ts, thread_ts, body FROM message WHERE channel = ? AND thread_ts = ? AND ts >= ? AND ts <= ?"

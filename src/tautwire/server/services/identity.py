@@ -10,7 +10,7 @@ from tautwire.protocol.ids import UserId
 from tautwire.server.clock import Clock
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.errors import MethodError
-from tautwire.server.store.database import Row
+from tautwire.server.store.engine import Row
 
 SCOPES: Final = "identify,bot:basic"
 """Scopes of every token, without blanks: err-backend-slackv3 splits at the comma.

@@ -12,7 +12,7 @@ import msgspec
 from tautwire.server.services.arrays import Page, read_page
 from tautwire.server.services.wire_objects import conversation_object, user_json
 from tautwire.server.services.workspace import Team
-from tautwire.server.store.database import Query
+from tautwire.server.store.engine import Query
 from tautwire.server.store.records import (
     ChannelKind,
     ChannelRecord,

@@ -21,12 +21,10 @@ from tautwire.server.services.identity import Identity
 from tautwire.server.services.room import Room, enter
 from tautwire.server.services.threads import thread_facts
 from tautwire.server.services.workspace import Team
-from tautwire.server.store.database import Query, Row
+from tautwire.server.store.engine import Insert, Query, Row
 from tautwire.server.store.records import SLACKBOT_ID, find_user
 
-INSERT_MESSAGE: Final = (
-    "INSERT INTO message (channel, ts, user_id, thread_ts, in_channel, body, position) VALUES (?, ?, ?, ?, ?, ?, ?)"
-)
+MESSAGE: Final = Insert("message", ("channel", "ts", "user_id", "thread_ts", "in_channel", "body", "position"))
 TOMBSTONE: Final = "tombstone"
 
 _EMPTY: Final = (msgspec.Raw(b"[]"), msgspec.Raw(b"{}"))
@@ -107,7 +105,12 @@ def update(tx: Transaction, who: Identity, channel: str, ts: str, draft: Draft) 
     """Replace the text (and, if given, blocks and attachments) of the caller's message; emits message_changed."""
     room = _seen_room(tx, channel, who)
     row, before = _find_live(tx, channel, ts)
-    if row["user_id"] != who.user or before.get("subtype") not in (None, "bot_message", "me_message", "thread_broadcast"):
+    if row["user_id"] != who.user or before.get("subtype") not in (
+        None,
+        "bot_message",
+        "me_message",
+        "thread_broadcast",
+    ):
         raise MethodError("cant_update_message")
     body = dict(before)
     body["text"] = link_urls(draft.text) if draft.text else before["text"]
@@ -195,7 +198,7 @@ def _body(tx: Transaction, team: Team, who: Identity, draft: Draft) -> Body:
 
 
 def _bot_profile(tx: Transaction, team: Team, who: Identity) -> msgspec.Raw:
-    profile: msgspec.Raw | None = tx.cache.get(("bot_profile", who.user))
+    profile: msgspec.Raw | None = tx.recall("bot_profile", who.user)
     if profile is None:
         user = find_user(tx, who.user)
         profile = msgspec.Raw(
@@ -212,7 +215,7 @@ def _bot_profile(tx: Transaction, team: Team, who: Identity) -> msgspec.Raw:
                 }
             )
         )
-        tx.cache["bot_profile", who.user] = profile
+        tx.remember("bot_profile", who.user, profile)
     return profile
 
 
@@ -220,7 +223,7 @@ def _store(tx: Transaction, room: Room, user: str, body: Body, *, in_channel: bo
     """Store a message object and emit its event; the log entry refers to the row."""
     ts, stored = body["ts"], msgspec.json.encode(body)
     position = tx.emit(room.topic, message_event(stored, room.id, ts), skip=skip, message=ts)
-    tx.insert(INSERT_MESSAGE, (room.id, ts, user, body.get("thread_ts"), in_channel, stored, position))
+    tx.insert(MESSAGE, (room.id, ts, user, body.get("thread_ts"), in_channel, stored, position))
 
 
 def _keep_event(tx: Transaction, channel: str, ts: str) -> None:

@@ -1,4 +1,4 @@
-"""A channel in the cache of the writer's thread: its row, its members and its newest timestamp.
+"""A channel in the memory of the writer's thread: its row, its members and its newest timestamp.
 
 Posting is the hot path, so the facts it checks stay in memory between units. A unit that changes the row or the members
 of a channel calls ``forget``; the next one reads them from the database.
@@ -57,19 +57,19 @@ class Room:
 
 def enter(tx: Transaction, channel: str) -> Room | None:
     """Return the channel with this id, from memory if possible."""
-    room: Room | None = tx.cache.get(("room", channel))
+    room: Room | None = tx.recall("room", channel)
     if room is None:
         record = find_channel(tx, channel)
         if record is None:
             return None
         room = Room(record, frozenset(find_all_members(tx, channel)), _last(tx, channel))
-        tx.cache["room", channel] = room
+        tx.remember("room", channel, room)
     return room
 
 
 def forget(tx: Transaction, channel: str) -> None:
-    """Drop the channel from the cache; the next unit that enters it reads it from the database."""
-    tx.forget(("room", channel))
+    """Drop the channel from memory; the next unit that enters it reads it from the database."""
+    tx.forget("room", channel)
 
 
 def _last(tx: Transaction, channel: str) -> int:

@@ -6,7 +6,7 @@ Stored counters would have to be updated with every reply; an index makes the co
 from collections.abc import Sequence
 from typing import Any, Final
 
-from tautwire.server.store.database import Query
+from tautwire.server.store.engine import Query
 from tautwire.server.store.records import marks
 
 MAX_REPLY_USERS: Final = 5

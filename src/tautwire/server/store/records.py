@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from tautwire.protocol.ids import ChannelId, UserId
-from tautwire.server.store.database import Query, Row
+from tautwire.server.store.engine import Query, Row
 
 USERS = "SELECT id, name, real_name, email, deleted, away, created, updated, bot_id, app_id FROM users"
 _CHANNEL = (
@@ -129,7 +129,10 @@ def find_channel_by_name(query: Query, name: str) -> ChannelRecord | None:
 def find_members(query: Query, channel: str, after: str, count: int) -> list[str]:
     """Return the ids of at most ``count`` members of a channel behind the id ``after``, in their order."""
     rows = query.all(
-        "SELECT user_id FROM membership WHERE channel = ? AND user_id > ? ORDER BY user_id LIMIT ?", channel, after, count
+        "SELECT user_id FROM membership WHERE channel = ? AND user_id > ? ORDER BY user_id LIMIT ?",
+        channel,
+        after,
+        count,
     )
     return [row[0] for row in rows]
 
@@ -158,7 +161,9 @@ def join_members(query: Query, channels: Sequence[str]) -> dict[str, str]:
 
 def find_membership(query: Query, channel: str, user: str) -> Row | None:
     """Return ``joined``, ``last_read_ts`` and ``open`` of a member, None for other users."""
-    return query.one("SELECT joined, last_read_ts, open FROM membership WHERE channel = ? AND user_id = ?", channel, user)
+    return query.one(
+        "SELECT joined, last_read_ts, open FROM membership WHERE channel = ? AND user_id = ?", channel, user
+    )
 
 
 def find_last_read(query: Query, channels: Sequence[str], user: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.wire_objects import bot_object
-from tautwire.server.store.database import Query
+from tautwire.server.store.engine import Query
 from tautwire.server.store.records import USERS, UserRecord, user_record
 from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method
 

@@ -28,7 +28,7 @@ from tautwire.server.services.identity import Identity
 from tautwire.server.services.presence import Presence
 from tautwire.server.services.tickets import Tickets
 from tautwire.server.services.workspace import Team, Workspace
-from tautwire.server.store.database import Query
+from tautwire.server.store.engine import Query
 from tautwire.server.web_api.limits import Limits
 from tautwire.session.ratelimit import Rate
 

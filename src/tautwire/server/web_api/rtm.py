@@ -13,7 +13,7 @@ from tautwire.server.services.presence import ACTIVE, AWAY
 from tautwire.server.services.tickets import RTM_PATH
 from tautwire.server.services.wire_objects import bot_object, conversation_object, team_object, user_json
 from tautwire.server.services.workspace import Workspace
-from tautwire.server.store.database import Query
+from tautwire.server.store.engine import Query
 from tautwire.server.store.records import (
     ChannelKind,
     find_channels,
