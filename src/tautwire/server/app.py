@@ -198,7 +198,7 @@ class _Parts:
     async def start(self) -> None:
         settings = self._settings
         seed = read_seed(settings.seed) if settings.seed else None
-        engine = open_engine(settings.data)
+        engine = open_engine(settings.data, settings.database)
         self._exit.callback(engine.close)
         reader = Reader(engine)
         self._exit.callback(reader.close)
