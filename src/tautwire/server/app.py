@@ -248,7 +248,7 @@ class _Parts:
         door = Door(self.workspace, tickets, presence)
         lookup = engine.read_session()
         self._exit.callback(lookup.close)
-        identities = Identities(lookup, self._clock)
+        self.identities = identities = Identities(lookup, self._clock)
         web_api = WebApi(self.workspace, identities=identities, presence=presence, tickets=tickets)
 
         self._socket = listen(settings.host, settings.port)
