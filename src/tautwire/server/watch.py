@@ -102,7 +102,8 @@ class Watch:
 
     async def _check_database(self) -> None:
         """Check that the database can be read. Damage stays reported: the next read may miss the damaged page."""
-        problem = self._reader.damage
+        damage = self._reader.damage
+        problem = damage
         if problem is None:
             try:
                 await self._reader.read(_read_head)
@@ -110,6 +111,8 @@ class Watch:
                 problem = str(error)
         if problem is None:
             self._health.clear("database")
+        elif damage is None and not self._engine.keeps_to_itself:  # a database server may come back
+            self._health.fault("database", problem)
         else:
             self._health.fault(
                 "database", f"the database cannot be read ({problem}): stop the server and restore a backup"
