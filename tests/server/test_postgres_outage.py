@@ -5,8 +5,8 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
-
 from needs import skip_for
+
 from scene import OpenScene, Scene, Socket, eventually, is_plain
 from tautwire.server import watch
 from tautwire.server.log import committer
