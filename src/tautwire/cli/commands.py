@@ -4,10 +4,10 @@ import typer
 
 from tautwire import __version__
 from tautwire.cli.demo import demo
-from tautwire.cli.serve import serve
+from tautwire.cli.serve import EPILOG, serve
 
 app = typer.Typer(name="tautwire", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-app.command()(serve)
+app.command(epilog=EPILOG)(serve)
 app.command()(demo)
 
 
