@@ -173,3 +173,12 @@ def test_the_printed_form_is_toml(tmp_path: Path) -> None:
     assert tomllib.loads(finished.stdout)["log_keep"] == "7d"
     assert "# database is not set: SQLite in the data directory" in finished.stdout.splitlines()
     assert 'log_keep = "7d"  # default' in finished.stdout.splitlines()
+
+
+@pytest.mark.parametrize("arguments", [["serve", "--json", DATABASE], [DATABASE]])
+def test_a_password_in_the_wrong_place_is_not_repeated(arguments: list[str]) -> None:
+    finished = CliRunner().invoke(app, arguments)
+
+    assert finished.exit_code == 2
+    assert "db.example" in finished.output
+    assert SECRET not in finished.output

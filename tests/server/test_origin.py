@@ -60,6 +60,12 @@ def test_a_proxy_that_can_never_be_recognised_is_refused(wrong: str) -> None:
         Forwarded(wrong)
 
 
+def test_an_error_names_the_variable_that_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "proxy")
+    with pytest.raises(ConfigError, match=r"^FORWARDED_ALLOW_IPS must be .*, got 'proxy'"):
+        Forwarded(None)
+
+
 # --- the URL of rtm.connect ---
 
 

@@ -5,7 +5,6 @@ checked, also one that another overrides, and an error names the place where it 
 """
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +103,8 @@ def _find_file(file: Path | None, environment: Mapping[str, str]) -> Path | None
 
 
 def _read_file(file: Path, table: Sequence[Row]) -> dict[str, object]:
+    import tomllib
+
     try:
         written = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
     except OSError as error:
