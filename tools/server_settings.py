@@ -91,10 +91,10 @@ tautwire: /etc/tautwire.toml: log_keep must be at least 1h, got '30m'
 | addresses | `10.0.0.5,10.1.0.0/16`, `*`; in TOML also an array |
 """
 
-ORDERS: Final = """
-## Orders for one start
+ONE_TIME: Final = """
+## Options of one start
 
-These are options only: in a file or in the environment they would be obeyed at every start.
+These are options only: in a file or in the environment they would apply to every start.
 
 | option | meaning |
 |---|---|
@@ -121,12 +121,12 @@ def _default(row: Row) -> str:
 def page() -> str:
     """Return the whole page."""
     text = INTRODUCTION
-    lasting = [row for row in TABLE if not row.is_order]
+    lasting = [row for row in TABLE if not row.is_one_time]
     for group, members in groupby(lasting, key=lambda row: row.group):
         text += f"\n## {group}\n\n| key | variable | default | meaning |\n|---|---|---|---|\n"
         text += "".join(map(_row, members))
-    orders = "".join(f"| `{row.option}` | {inline(f'{row.help} {row.more}')} |\n" for row in TABLE if row.is_order)
-    return text + ORDERS + orders
+    one_time = "".join(f"| `{row.option}` | {inline(f'{row.help} {row.more}')} |\n" for row in TABLE if row.is_one_time)
+    return text + ONE_TIME + one_time
 
 
 if __name__ == "__main__":

@@ -67,5 +67,5 @@ def test_the_error_on_the_page_is_that_of_the_command(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 def test_every_setting_is_on_the_page(row: Row) -> None:
-    names = [row.option] if row.is_order else [row.name, row.variable]
+    names = [row.option] if row.is_one_time else [row.name, row.variable]
     assert [name for name in names if f"`{name}`" not in PAGE.read_text()] == []

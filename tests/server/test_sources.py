@@ -18,7 +18,7 @@ from tautwire.server.table import Row, rows
 from tautwire.server.values import Choice, DatabaseUrl, Duration, FilePath, Flag, Kind, Networks, Size, Text, Url, Whole
 
 TABLE = [*rows(Settings), *rows(LogSettings)]
-LASTING = [row for row in TABLE if not row.is_order]
+LASTING = [row for row in TABLE if not row.is_one_time]
 
 
 def values(kind: Kind) -> st.SearchStrategy[Any]:
@@ -293,7 +293,7 @@ def test_a_path_in_a_file_begins_where_the_file_is(file: Path) -> None:
         ("log_keep = 2026-01-01", "log_keep must be a time"),
         ("log_keep = 0", "log_keep must be at least 1h, got 0 days"),
         ("metrics = 'all'", "metrics must be local, public or off, got 'all'"),
-        ("new = true", "new is an order for one start: take it out of the file, and give --new"),
+        ("new = true", "new is for one start only: take it out of the file, and give --new"),
     ],
 )
 def test_a_file_that_is_wrong_says_where(file: Path, text: str, words: str) -> None:
@@ -358,5 +358,5 @@ def test_what_kubernetes_says_about_a_service_of_the_same_name_is_no_setting() -
     assert {each.source for each in found.chosen.values()} == {"default"}
 
 
-def test_an_order_is_given_by_an_option() -> None:
+def test_what_is_for_one_start_is_given_by_an_option() -> None:
     assert read({"new": True}).make(Settings).new is True

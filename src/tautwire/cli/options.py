@@ -31,7 +31,7 @@ def with_options(table: list[Row]) -> Callable[[C], C]:
 
 def _option(row: Row) -> inspect.Parameter:
     about = f"{row.help} Default: {row.unset}." if row.unset else row.help
-    if row.is_order:
+    if row.is_one_time:
         option = typer.Option(row.option, help=about, rich_help_panel=row.group)
         return inspect.Parameter(row.name, _KEYWORD, default=False, annotation=Annotated[bool, option])
     option = typer.Option(row.option, help=about, rich_help_panel=row.group, metavar=row.kind.word)
@@ -63,7 +63,7 @@ def toml(configuration: Configuration) -> str:
 
 
 def _lines(configuration: Configuration) -> Iterator[str]:
-    chosen = [each for each in configuration.chosen.values() if not each.row.is_order]
+    chosen = [each for each in configuration.chosen.values() if not each.row.is_one_time]
     yield f"# file: {configuration.file or 'none'}"
     for group, members in groupby(chosen, key=lambda each: each.row.group):
         yield f"\n# {group}"
@@ -85,6 +85,6 @@ def as_json(configuration: Configuration) -> str:
     members = {
         name: {"value": each.row.show(each.value), "source": each.source}
         for name, each in configuration.chosen.items()
-        if not each.row.is_order
+        if not each.row.is_one_time
     }
     return msgspec.json.encode(members).decode()

@@ -130,7 +130,7 @@ class Settings:
             Flag(),
             "Begin a new workspace although the database of an old one is missing.",
             more="The tokens of the old one are renamed.",
-            is_order=True,
+            is_one_time=True,
         ),
     )
 

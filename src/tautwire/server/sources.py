@@ -127,8 +127,8 @@ def _check_key(file: Path, key: str, value: object, table: Sequence[Row]) -> Non
         close = _nearest(key, table)
         advice = f"; did you mean {close.name}?" if close else _SEE_ALL
         raise ConfigError(f"{file}: there is no key {key!r}{advice}")
-    if row.is_order:
-        raise ConfigError(f"{file}: {key} is an order for one start: take it out of the file, and give {row.option}")
+    if row.is_one_time:
+        raise ConfigError(f"{file}: {key} is for one start only: take it out of the file, and give {row.option}")
 
 
 def _places(
@@ -140,7 +140,7 @@ def _places(
 ) -> Iterator[_Place]:
     if row.name in options:
         yield _Place(row.option, row.option, options[row.name])
-    if row.is_order:
+    if row.is_one_time:
         return
     for variable in filter(None, (row.variable, row.alias)):
         if variable in environment:
@@ -163,7 +163,7 @@ def _unknown(environment: Mapping[str, str], table: Sequence[Row]) -> Iterator[s
     rows_by_variable = {row.variable: row for row in table}
     for name in environment:
         row = rows_by_variable.get(name)
-        if row is not None and row.is_order:
+        if row is not None and row.is_one_time:
             yield f"the environment variable {name} has no effect: give {row.option} for the start that needs it"
         elif row is None and name.startswith(PREFIX) and name != FILE_VARIABLE:
             close = _nearest(name.removeprefix(PREFIX), table)
@@ -175,6 +175,6 @@ def _nearest(name: str, table: Sequence[Row]) -> Row | None:
     """Return the setting whose name is most like this one."""
     import difflib
 
-    names = {row.name: row for row in table if not row.is_order}
+    names = {row.name: row for row in table if not row.is_one_time}
     close = difflib.get_close_matches(name.lower().replace("-", "_"), names, 1, cutoff=0.7)
     return names[close[0]] if close else None

@@ -32,9 +32,9 @@ class Row:
     """What happens without a value, if the default is None."""
     alias: str | None = None
     """A variable of another name, which counts after the setting's own."""
-    is_order: bool = False
-    """Whether it is an order for one start, which only an option can give: in a file or in the environment it would
-    be obeyed at every start."""
+    is_one_time: bool = False
+    """Whether it is for one start only: just an option can give it, since a file or a variable would apply to every
+    start."""
 
     @property
     def option(self) -> str:
@@ -60,12 +60,19 @@ def row(
     unset: str = "",
     default: object = MISSING,
     alias: str | None = None,
-    is_order: bool = False,
+    is_one_time: bool = False,
 ) -> dict[str, object]:
     """Return the metadata of a field that is a setting; see ``Row``."""
     return {
         _KEY: Row(
-            group=group, kind=kind, help=help, more=more, unset=unset, default=default, alias=alias, is_order=is_order
+            group=group,
+            kind=kind,
+            help=help,
+            more=more,
+            unset=unset,
+            default=default,
+            alias=alias,
+            is_one_time=is_one_time,
         )
     }
 
