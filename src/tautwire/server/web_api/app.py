@@ -6,6 +6,7 @@ server and raise. Exceptions are rate limits (429), which SDKs wait for, and bod
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,7 +26,7 @@ from tautwire.server.web_api.answers import encode_answer
 from tautwire.server.web_api.arguments import Given, convert, read_arguments
 from tautwire.server.web_api.bodies import Bodies, TooBig, TooMany
 from tautwire.server.web_api.logins import FailedLogins
-from tautwire.server.web_api.method import METHODS, Answer, Call, Method, Tier, missing_scope
+from tautwire.server.web_api.method import COMMON_ERRORS, METHODS, Answer, Call, Method, Tier, missing_scope
 from tautwire.server.web_api.unserved import fault_of_unserved
 
 log = logging.getLogger("tautwire.server.web_api")
@@ -33,6 +34,8 @@ log = logging.getLogger("tautwire.server.web_api")
 PATH: Final = "/api/"
 _STRANGER: Final = Identity(UserId(""), "", None, None, scopes=frozenset())
 """The caller of a method that needs no token."""
+_NAME: Final = re.compile(r"[\w.]{1,100}", re.ASCII)
+"""Names that a fallback is asked for."""
 
 
 class Request(NamedTuple):
@@ -55,6 +58,26 @@ class ReadBody(Protocol):
         """Return the body."""
 
 
+class Fallback(Protocol):
+    """Answers calls of methods that are not served here, such as a proxy to another workspace.
+
+    It is called once for each such call, retired methods included, after the token was checked and the arguments were
+    read. It bounds its own time: the caller waits until it returns. What it raises ends this call only.
+    """
+
+    async def __call__(self, name: str, who: Identity | None, given: Mapping[str, Any]) -> Answer | None:
+        """Return the members of the answer, or None if the method is not served there either.
+
+        Args:
+            name: as the caller sent it: letters, digits, ``_`` and periods, 100 at most.
+            who: the caller; None without a token. A call with a wrong token does not arrive.
+            given: the arguments without the token: text, or anything that JSON has. Files are left out.
+
+        Raises:
+            MethodError: becomes an error answer; a ``RateLimited`` one has ``Retry-After``.
+        """
+
+
 class Reply(NamedTuple):
     """An answer over HTTP."""
 
@@ -74,10 +97,15 @@ class _Draft:
 
 
 class WebApi:
-    """Serves the Web API of one workspace."""
+    """Serves the Web API of one workspace.
 
-    def __init__(self, workspace: Workspace) -> None:
+    Args:
+        fallback: answers calls of methods that the registry does not have.
+    """
+
+    def __init__(self, workspace: Workspace, *, fallback: Fallback | None = None) -> None:
         self._workspace = workspace
+        self._fallback = fallback
         self._failed_logins = FailedLogins(workspace.clock)
         self._bodies = Bodies(workspace.settings.body_limit)
         self._public_url = workspace.settings.public_url
@@ -133,9 +161,7 @@ class WebApi:
         except Exception:
             log.exception("%s failed", name)
             answer = {"ok": False, "error": "internal_error"}
-        # An error that a caller of api.test asks for is not counted by name: callers could create counters without end.
-        counted = "as_asked" if name == "api.test" and "error" in answer else str(answer.get("error", ""))
-        self._workspace.counts.answers[draft.status, counted] += 1
+        self._workspace.counts.answers[draft.status, _counted(name, str(answer.get("error", "")))] += 1
         _warn(answer, draft.warnings)
         return _reply(draft, answer)
 
@@ -143,7 +169,7 @@ class WebApi:
         """Run a method. Refusals that need no body come before the body is read."""
         method = METHODS.get(request.method)
         if method is None:
-            raise fault_of_unserved(request.method)
+            return await self._fall_back(request, read_body, draft)
         who, token = _STRANGER, _header_token(request.headers)
         if method.access and token is not None:
             who = self._admit(method, request, token, draft)
@@ -167,6 +193,25 @@ class WebApi:
             if calls is not None:
                 calls.give_back(who.user, method.name)
             raise
+
+    async def _fall_back(self, request: Request, read_body: ReadBody, draft: _Draft) -> Answer:
+        """Return the answer of the fallback; without one, no method of this name is served."""
+        unserved = fault_of_unserved(request.method)
+        if self._fallback is None or not _NAME.fullmatch(request.method):
+            raise unserved
+        who, token = None, _header_token(request.headers)
+        if token is not None:
+            who = self._authenticate(request, token, draft)
+        given, draft.warnings = await read_arguments(
+            request.query, request.headers, partial(read_body, is_known=who is not None)
+        )
+        token = _take_token(given)
+        if who is None and token:
+            who = self._authenticate(request, token, draft)
+        answer = await self._fallback(request.method, who, given)
+        if answer is None:
+            raise unserved
+        return answer
 
     def _admit(self, method: Method, request: Request, token: str | None, draft: _Draft) -> Identity:
         """Return the identity of a caller whose token permits the method."""
@@ -202,6 +247,13 @@ def _take_token(given: Given) -> str | None:
     """Return the token among the arguments, and remove it: a token must not appear in an answer."""
     argument = given.pop("token", None)
     return argument if isinstance(argument, str) else None
+
+
+def _counted(name: str, error: str) -> str:
+    """Return the name under which an error is counted. Callers must not be able to create counters without end."""
+    if name == "api.test":
+        return "as_asked" if error else ""
+    return error if name in METHODS or not error or error in COMMON_ERRORS else "fallback"
 
 
 def _base_url(headers: Headers, scope: Scope) -> str:
