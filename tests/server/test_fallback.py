@@ -101,6 +101,18 @@ async def test_a_fallback_that_raises_costs_its_call_and_no_other(
     assert "internal_error" in errors_counted(scene)
 
 
+@pytest.mark.parametrize("answer", [{"item": object()}, {"when": {("a", "b"): 1}}, ["no", "members"]])
+async def test_an_answer_that_json_does_not_have_is_an_internal_error(
+    scene: Scene, caplog: pytest.LogCaptureFixture, answer: Any
+) -> None:
+    status, _, body = await ask(scene, Elsewhere(answer), "pins.list", bearer=scene.tokens["alice"])
+
+    assert (status, body) == (200, {"ok": False, "error": "internal_error"})
+    assert [record.levelname for record in caplog.records if "pins.list" in record.getMessage()] == ["ERROR"]
+    assert "internal_error" in errors_counted(scene)
+    caplog.clear()
+
+
 async def test_a_fallback_may_refuse(scene: Scene) -> None:
     elsewhere = Elsewhere(MethodError("no_pin", detail="not pinned"))
     _, _, body = await ask(scene, elsewhere, "pins.remove", bearer=scene.tokens["alice"])

@@ -161,9 +161,16 @@ class WebApi:
         except Exception:
             log.exception("%s failed", name)
             answer = {"ok": False, "error": "internal_error"}
-        self._workspace.counts.answers[draft.status, _counted(name, str(answer.get("error", "")))] += 1
-        _warn(answer, draft.warnings)
-        return _reply(draft, answer)
+        try:
+            _warn(answer, draft.warnings)
+            body = encode_answer(answer)
+        except Exception:  # the members of a fallback's answer may be anything
+            log.exception("the answer of %s is not JSON", name)
+            answer = {"ok": False, "error": "internal_error"}
+            body = encode_answer(answer)
+        error_code = answer.get("error")
+        self._workspace.counts.answers[draft.status, _counted(name, str(error_code)) if error_code else ""] += 1
+        return _reply(draft, body)
 
     async def _answer(self, request: Request, read_body: ReadBody, draft: _Draft) -> Answer:
         """Run a method. Refusals that need no body come before the body is read."""
@@ -252,8 +259,8 @@ def _take_token(given: Given) -> str | None:
 def _counted(name: str, error: str) -> str:
     """Return the name under which an error is counted. Callers must not be able to create counters without end."""
     if name == "api.test":
-        return "as_asked" if error else ""
-    return error if name in METHODS or not error or error in COMMON_ERRORS else "fallback"
+        return "as_asked"
+    return error if name in METHODS or error in COMMON_ERRORS else "fallback"
 
 
 def _base_url(headers: Headers, scope: Scope) -> str:
@@ -270,8 +277,7 @@ def _warn(answer: dict[str, Any], warnings: list[str]) -> None:
         answer["response_metadata"] = metadata
 
 
-def _reply(draft: _Draft, answer: Mapping[str, Any]) -> Reply:
-    body = encode_answer(answer)
+def _reply(draft: _Draft, body: list[bytes]) -> Reply:
     headers = [
         (b"content-type", b"application/json; charset=utf-8"),
         (b"content-length", str(sum(map(len, body))).encode()),
