@@ -268,6 +268,14 @@ async def test_a_token_of_a_kind_that_a_method_does_not_serve_is_refused(
     assert who.headers["X-OAuth-Scopes"] == "connections:write"
 
 
+async def test_the_kind_of_a_token_is_that_of_its_user(scene: Scene) -> None:
+    authenticate = scene.server.workspace.identities.authenticate
+
+    assert authenticate(scene.tokens["alice"]).kind is TokenKind.USER
+    assert authenticate(scene.tokens["relaybot"]).kind is TokenKind.BOT
+    assert authenticate(scene.tokens["relaybot"]).scopes == CLASSIC
+
+
 async def test_scopes_are_not_enforced_unless_the_workspace_does(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     as_if(scene, monkeypatch, TokenKind.BOT, frozenset({"users:read"}))
     answer = await scene.request("POST", "conversations.list", headers=scene.bearer("relaybot"))

@@ -13,13 +13,12 @@ import pytest
 from samples import sample
 from scene import Scene
 from tautwire.server.services.identity import TokenKind
-from tautwire.server.web_api.method import METHODS
+from tautwire.server.web_api.method import METHODS, Place
 
 SECRET = "what-strangers-never-read"
 HIDDEN = "hidden-from-strangers"
 
 CLOSED = sorted(name for name, method in METHODS.items() if method.needs_token)
-CHANNEL_ARGUMENTS = ("channel", "channels", "channel_id", "channel_ids")
 TIME_ARGUMENTS = ("ts", "timestamp", "thread_ts")
 
 
@@ -91,6 +90,18 @@ async def test_a_public_method_shows_and_changes_nothing_of_the_workspace(scene:
         assert await watcher.fence() == [], method
 
 
+PLACES = (Place, tuple[Place, ...])
+"""The types of arguments that name conversations."""
+
+
+def test_arguments_for_conversations_are_known_by_their_type() -> None:
+    fields = [(method, field) for method, entry in METHODS.items() for field in msgspec.structs.fields(entry.arguments)]
+
+    assert {(method, field.name) for method, field in fields if field.type in PLACES} == {
+        (method, field.name) for method, field in fields if "channel" in field.name
+    }
+
+
 async def hide(scene: Scene, kind: str, stranger: str) -> tuple[str, str, str]:
     """Make a conversation without the stranger; return its id, how the stranger names it, and the ts of a message."""
     if kind == "im":
@@ -112,8 +123,8 @@ async def test_a_conversation_of_others_is_not_there_for_a_stranger(scene: Scene
     alice = await scene.connect("alice")
     for method in sorted(METHODS):
         arguments = await sample(scene, stranger, method, scene.general)
-        fields = METHODS[method].arguments.__struct_fields__
-        aimed = {name: named for name in CHANNEL_ARGUMENTS if name in fields}
+        fields = {field.name: field.type for field in msgspec.structs.fields(METHODS[method].arguments)}
+        aimed = {name: named for name, kind in fields.items() if kind in PLACES}
         if aimed:
             arguments |= aimed | {name: ts for name in TIME_ARGUMENTS if name in fields}
         if aimed and method == "conversations.open":
