@@ -38,10 +38,7 @@ from tautwire.server.log.transaction import Transaction
 from tautwire.server.log.writer import Writer
 from tautwire.server.metrics import CONTENT_TYPE, Levels, Metrics
 from tautwire.server.rtm.door import Door
-from tautwire.server.services.identity import Identities
-from tautwire.server.services.presence import Presence
 from tautwire.server.services.seed import SAMPLE, Seed, plant, read_seed
-from tautwire.server.services.tickets import Tickets
 from tautwire.server.services.workspace import Team, Workspace
 from tautwire.server.store.engine import Query, StoreError
 from tautwire.server.store.engines import open_engine
@@ -242,19 +239,14 @@ class _Parts:
         for tap in (hub.deliver, *self._observers):
             feed.add(tap)
         writer.deliver_to(feed.deliver)
-        presence = Presence(
-            hub, self._clock, away=state.away, bots=state.bots, auto_away=settings.auto_away,
-            grace=settings.presence_grace,
-        )  # fmt: skip
-        self.workspace = Workspace(
-            state.team, settings, self._clock, writer, reader, tail, state.epochs, hub, self.counts
-        )
-        tickets = Tickets(self._clock, settings.ticket_lifetime)
-        door = Door(self.workspace, tickets, presence)
         lookup = engine.read_session()
         self._exit.callback(lookup.close)
-        self.identities = identities = Identities(lookup, self._clock)
-        web_api = WebApi(self.workspace, identities=identities, presence=presence, tickets=tickets)
+        self.workspace = Workspace(
+            state.team, settings, clock=self._clock, writer=writer, reader=reader, lookup=lookup, tail=tail,
+            epochs=state.epochs, hub=hub, counts=self.counts, away=state.away, bots=state.bots,
+        )  # fmt: skip
+        door = Door(self.workspace, self.workspace.tickets, self.workspace.presence)
+        web_api = WebApi(self.workspace)
 
         self._socket = listen(settings.host, settings.port)
         self._exit.callback(self._socket.close)
@@ -270,7 +262,7 @@ class _Parts:
         # A stop runs these in reverse: stop listening, close RTM, finish HTTP requests, commit, close the database.
         self._exit.push_async_callback(door.stop)
         self._exit.callback(http.stop_listening)
-        sweep = asyncio.create_task(_sweep(connections.sweep, door.sweep, presence.sweep))
+        sweep = asyncio.create_task(_sweep(connections.sweep, door.sweep, self.workspace.presence.sweep))
         self._exit.push_async_callback(_cancel, sweep)
         retention = Retention(writer, reader, tail, self._clock, settings.log_keep)
         self._exit.push_async_callback(_cancel, asyncio.create_task(retention.run()))

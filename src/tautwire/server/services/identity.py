@@ -2,6 +2,9 @@
 
 import hashlib
 import secrets
+from collections.abc import Collection
+from enum import StrEnum
+from functools import lru_cache
 from typing import Final, Protocol
 
 import msgspec
@@ -12,8 +15,10 @@ from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.errors import MethodError
 from tautwire.server.store.engine import Row
 
-SCOPES: Final = "identify,bot:basic"
-"""Scopes of every token, without blanks: err-backend-slackv3 splits at the comma.
+UMBRELLA: Final = "bot:basic"
+"""The scope of classic bots, which stands for all others."""
+CLASSIC: Final = frozenset({"identify", UMBRELLA})
+"""The scopes of a token without scopes of its own: err-backend-slackv3 chooses RTM if it sees only such ones.
 Source: wire/web-api.md#headers."""
 
 _MAX_KNOWN: Final = 10_000
@@ -21,18 +26,38 @@ _FRESH: Final = 10.0
 """Seconds that an identity is cached; a deleted token stops working after that time at the latest."""
 
 
+class TokenKind(StrEnum):
+    """What a token stands for. Source: wire/ids-and-timestamps.md#tokens."""
+
+    USER = "user"
+    BOT = "bot"
+    APP = "app"
+    """The app itself (``xapp-``), for Socket Mode."""
+
+
 class Identity(msgspec.Struct, frozen=True, array_like=True):
-    """The user behind a token."""
+    """The user behind a token, and what the token permits."""
 
     user: UserId
     name: str
     bot_id: str | None
     app_id: str | None
+    kind: TokenKind = TokenKind.USER
+    scopes: frozenset[str] = CLASSIC
 
     @property
     def is_bot(self) -> bool:
         """Whether it is a bot user."""
         return self.bot_id is not None
+
+    def has_one_of(self, scopes: Collection[str]) -> bool:
+        """Whether the token has one of these scopes; a classic bot has every one."""
+        return UMBRELLA in self.scopes or not self.scopes.isdisjoint(scopes)
+
+    @property
+    def scope_list(self) -> str:
+        """The scopes with commas between them and no blanks, which err-backend-slackv3 would not remove."""
+        return _joined(self.scopes)
 
 
 class Lookup(Protocol):
@@ -105,6 +130,12 @@ def new_id(prefix: str) -> str:
     return prefix + "".join(secrets.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") for _ in range(10))
 
 
+@lru_cache(1_000)
+def _joined(scopes: frozenset[str]) -> str:
+    """Return scopes as Slack lists them: ``identify`` and other plain words first."""
+    return ",".join(sorted(scopes, key=lambda scope: (":" in scope, scope)))
+
+
 def _letters(count: int) -> str:
     return "".join(
         secrets.choice("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") for _ in range(count)
@@ -121,4 +152,5 @@ def _find(lookup: Lookup, digest: bytes) -> Identity:
         raise MethodError("invalid_auth")
     if row["deleted"]:
         raise MethodError("account_inactive")
-    return Identity(row["id"], row["name"], row["bot_id"], row["app_id"])
+    kind = TokenKind.USER if row["bot_id"] is None else TokenKind.BOT
+    return Identity(row["id"], row["name"], row["bot_id"], row["app_id"], kind)

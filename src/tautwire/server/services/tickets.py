@@ -20,6 +20,7 @@ RTM_PATH: Final = "/rtm/"
 """The path of RTM URLs; the ticket follows."""
 
 _MAC_SIZE: Final = 16
+_NO_SCOPES: Final[frozenset[str]] = frozenset()
 
 
 class Ticket(msgspec.Struct, frozen=True, array_like=True):
@@ -28,6 +29,7 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True):
     nonce: bytes
     expires: float
     who: Identity
+    """Without scopes."""
     position: int
     """The connection gets all events after this position of the log."""
     batches_presence: bool
@@ -47,6 +49,8 @@ class Tickets:
         """Return a new ticket as text for a URL path."""
         expires = self._clock.monotonic() + self._lifetime
         nonce = secrets.token_bytes(12)
+        # Without scopes: no RTM command asks for one, and they would make the URL as long as there are scopes.
+        who = msgspec.structs.replace(who, scopes=_NO_SCOPES)
         note = msgspec.msgpack.encode(Ticket(nonce, expires, who, position, batches_presence, wants_positions))
         return urlsafe_b64encode(self._sign(note) + note).rstrip(b"=").decode()
 

@@ -1,14 +1,16 @@
 """The ``auth`` family."""
 
+from tautwire.server.services.identity import TokenKind
+from tautwire.server.web_api.access import access
 from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method
 
 
-class Test(Arguments, frozen=True, kw_only=True):
+class AuthTest(Arguments, frozen=True, kw_only=True):
     """auth.test takes no arguments."""
 
 
-@method("auth.test", Test, Tier.AUTH)
-async def test(call: Call, args: Test) -> Answer:
+@method("auth.test", AuthTest, Tier.AUTH, access(user=[], bot=[], app=[]))
+async def test(call: Call, args: AuthTest) -> Answer:
     """Return the user of the token. Without ``bot_id`` for a bot, slack_sdk's rtm_v2 calls no handler."""
     answer: dict[str, object] = {
         "url": f"{call.base_url}/",
@@ -20,4 +22,6 @@ async def test(call: Call, args: Test) -> Answer:
     }
     if call.who.is_bot:
         answer["bot_id"] = call.who.bot_id
+    if call.who.kind is TokenKind.APP:
+        answer["app_id"] = call.who.app_id
     return answer
