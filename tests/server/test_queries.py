@@ -15,7 +15,6 @@ from tautwire.protocol.ids import ChannelId, UserId
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.store import channels, log, membership, messages, reactions, tokens, users, workspace
 from tautwire.server.store.engine import Engine, Insert
-from tautwire.server.store.engines import open_engine
 from tautwire.server.store.messages import MESSAGE, MessageRow, Span
 from tautwire.server.store.records import ChannelKind, ChannelRecord, UserRecord
 
@@ -67,8 +66,8 @@ class Database:
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    with closing(open_engine(tmp_path / "data")) as engine:
+def engine(store: Store, tmp_path: Path) -> Iterator[Engine]:
+    with closing(store.open(tmp_path / "data")) as engine:
         yield engine
 
 
