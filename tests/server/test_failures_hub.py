@@ -20,12 +20,14 @@ from tautwire.server.hub.frames import SharedFrames
 from tautwire.server.hub.hub import Hub
 from tautwire.server.hub.positions import Positions
 from tautwire.server.log.catchup import CatchUp
-from tautwire.server.rtm import connection as connection_module
 from tautwire.server.rtm.commands import Commands
 from tautwire.server.rtm.connection import RtmConnection
 from tautwire.server.rtm.door import Door
 from tautwire.server.rtm.replays import Replays
 from tautwire.server.services.presence import Presence
+from tautwire.server.sockets import connection as connection_module
+from tautwire.server.sockets.connection import SocketConnection
+from tautwire.server.sockets.keeper import Keeper
 from tautwire.session.outbox import Outbox
 from tautwire.session.server import ServerSession
 
@@ -37,8 +39,10 @@ STEPS: list[tuple[object, str]] = [
     *((Hub, name) for name in ("answer", "flush_later")),
     *((Positions, name) for name in ("begin", "with_events", "due", "last")),
     *((Outbox, name) for name in ("append", "insert_first", "take_all")),
-    *((RtmConnection, name) for name in ("flush", "send", "_receive", "_end", "_peer_closed", "ping")),
-    *((Door, name) for name in ("opened", "carry_out", "ended", "closed", "_go_live", "_queue", "_look_after")),
+    *((SocketConnection, name) for name in ("flush", "send", "_end", "_peer_closed", "ping")),
+    *((RtmConnection, name) for name in ("receive",)),
+    *((Door, name) for name in ("opened", "carry_out", "ended", "closed", "_go_live", "_queue")),
+    *((Keeper, name) for name in ("add", "note_end", "remove", "_look_after")),
     *((Commands, name) for name in ("_post", "_reply", "_type")),
     *((Presence, name) for name in ("touch", "subscribe", "unsubscribe", "answer", "disconnected", "_emit_change")),
     *((Replays, name) for name in ("take",)),

@@ -4,11 +4,12 @@ import asyncio
 
 import pytest
 
-from tautwire.server.hub.frames import position_frame, text_frame
+from tautwire.server.hub.frames import position_frame
 from tautwire.server.hub.hub import Hub
 from tautwire.server.hub.positions import Progress
 from tautwire.server.log.entry import WORKSPACE, Entry, Kind, Topic
 from tautwire.server.log.epochs import Epoch, Epochs
+from tautwire.server.sockets.frames import text_frame
 from tautwire.session.outbox import Outbox
 
 CHANNEL = Topic("C1")

@@ -40,8 +40,9 @@ from tautwire.server.rtm.door import Door
 from tautwire.server.services.identity import Identities
 from tautwire.server.services.presence import Presence
 from tautwire.server.services.seed import SAMPLE, Seed, plant, read_seed
-from tautwire.server.services.tickets import Tickets
+from tautwire.server.services.tickets import RTM_PATH, Tickets
 from tautwire.server.services.workspace import Team, Workspace
+from tautwire.server.sockets.handover import Handover
 from tautwire.server.store.database import Database, Query, StoreError
 from tautwire.server.store.lookup import Lookup
 from tautwire.server.store.reader import Reader
@@ -254,7 +255,7 @@ class _Parts:
         forwarded = Forwarded(settings.forwarded_allow_ips)
         metrics = Metrics(self.counts, self.health, partial(_levels, self.workspace, door), settings.data)
         probes = Probes(self.health, metrics.render, CONTENT_TYPE, settings.metrics)
-        http = HttpServer(Entrance(connections, forwarded, web_api, door.listen), probes)
+        http = HttpServer(Entrance(connections, forwarded, web_api, Handover({RTM_PATH: door.listen})), probes)
         await http.start(self._socket)
         self._exit.push_async_callback(http.stop)
         # A stop runs these in reverse: stop listening, close RTM, finish HTTP requests, commit, close the database.

@@ -15,10 +15,10 @@ from typing import Final, Protocol
 import msgspec
 
 from tautwire.server.clock import Clock
-from tautwire.server.hub.frames import text_frame
 from tautwire.server.hub.hub import Connection, Hub
 from tautwire.server.log.entry import Topic
 from tautwire.server.log.transaction import Transaction
+from tautwire.server.sockets.frames import text_frame
 
 log = logging.getLogger("tautwire.server.presence")
 
