@@ -36,7 +36,7 @@ WITHIN = 5.0
 
 STEPS: list[tuple[object, str]] = [
     *((Hub, name) for name in ("attach", "detach", "_fan_out", "_join", "_leave", "_drop", "sweep", "whisper", "push")),
-    *((Hub, name) for name in ("answer", "flush_later")),
+    *((Hub, name) for name in ("tell", "whisper_to", "answer", "flush_later")),
     *((Positions, name) for name in ("begin", "with_events", "due", "last")),
     *((Outbox, name) for name in ("append", "insert_first", "take_all")),
     *((SocketConnection, name) for name in ("flush", "send", "_end", "_peer_closed", "ping")),

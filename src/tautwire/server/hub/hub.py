@@ -16,7 +16,7 @@ no other code runs between two steps of a fan-out.
 """
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 from tautwire.server.hub.positions import Positions, Progress
@@ -132,6 +132,17 @@ class Hub(Flusher[Connection]):
             for connection in connections:
                 if connection.user != but and not connection.is_slow:
                     self.push(connection, frame)
+
+    def whisper_to(self, connections: Iterable[Connection], payload: bytes) -> None:
+        """Queue an event that may be lost for the given connections, without slow ones. It is framed once for all."""
+        frame = text_frame(payload)
+        for connection in connections:
+            if not connection.is_slow:
+                self.push(connection, frame)
+
+    def tell(self, connection: Connection, payload: bytes) -> None:
+        """Queue an event for one connection, such as the answer to a query: also for a slow one."""
+        self.push(connection, text_frame(payload))
 
     def _fan_out(self, entry: Entry) -> None:
         connections = self._topics.get(entry.topic)
