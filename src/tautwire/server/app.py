@@ -36,6 +36,7 @@ from tautwire.server.log.tail import Tail
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.log.writer import Writer
 from tautwire.server.metrics import CONTENT_TYPE, Levels, Metrics
+from tautwire.server.rtm.backend_workspace import WorkspaceBackend
 from tautwire.server.rtm.door import Door
 from tautwire.server.services.identity import Identities
 from tautwire.server.services.presence import Presence
@@ -241,7 +242,10 @@ class _Parts:
             state.team, settings, self._clock, writer, reader, self._tail, state.epochs, self._hub, self.counts
         )
         tickets = Tickets(self._clock, settings.ticket_lifetime)
-        door = Door(self.workspace, tickets, presence)
+        door = Door(
+            WorkspaceBackend(self.workspace, presence), hub=self._hub, tickets=tickets, settings=settings,
+            clock=self._clock, counts=self.counts,
+        )  # fmt: skip
         lookup = Lookup(database)
         self._exit.callback(lookup.close)
         identities = Identities(lookup, self._clock)

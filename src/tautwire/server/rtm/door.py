@@ -15,15 +15,17 @@ import msgspec
 from picows import WSListener
 
 from tautwire.protocol.errors import RtmErrorCode
+from tautwire.server.clock import Clock
+from tautwire.server.config import Settings
+from tautwire.server.counts import Counts
 from tautwire.server.hub.frames import SharedFrames
-from tautwire.server.log.catchup import CatchUp
+from tautwire.server.hub.hub import Hub
 from tautwire.server.log.entry import Entry
+from tautwire.server.rtm.backend import Backend, Missed
 from tautwire.server.rtm.commands import Commands
 from tautwire.server.rtm.connection import RtmConnection
 from tautwire.server.rtm.replays import Replays
-from tautwire.server.services.presence import Presence
 from tautwire.server.services.tickets import Tickets
-from tautwire.server.services.workspace import Workspace
 from tautwire.server.sockets.connection import PAUSE
 from tautwire.server.sockets.frames import text_frame
 from tautwire.server.sockets.keeper import Keeper, Policy
@@ -35,23 +37,29 @@ BATCHES: Final = frozenset({"batch_presence_aware=1", "batch_presence_aware=true
 
 
 class Door:
-    """Opens, watches and ends the RTM connections of this node."""
+    """Opens, watches and ends the RTM connections of this node.
 
-    def __init__(self, workspace: Workspace, tickets: Tickets, presence: Presence) -> None:
-        settings, hub = workspace.settings, workspace.hub
+    Args:
+        backend: carries out the commands of clients, and knows what a connection has missed.
+        hub: delivers events to the connections.
+        tickets: the tickets that rtm.connect issues.
+    """
+
+    def __init__(
+        self, backend: Backend, *, hub: Hub, tickets: Tickets, settings: Settings, clock: Clock, counts: Counts
+    ) -> None:
         self.hub = self.flusher = hub
-        self.clock = workspace.clock
-        self.counts = workspace.counts
-        self.traffic = self.counts.rtm
+        self.clock = clock
+        self.counts = counts
+        self.traffic = counts.rtm
         self.backlog_limit = settings.backlog_limit
         policy = Policy(settings.ping_interval, settings.silence_limit, settings.slow_deadline, settings.drain)
-        self.keeper = Keeper[RtmConnection](policy, clock=self.clock, traffic=self.traffic, give_up=hub.give_up)
-        self._workspace = workspace
-        self._presence = presence
+        self.keeper = Keeper[RtmConnection](policy, clock=clock, traffic=counts.rtm, give_up=hub.give_up)
+        self._backend = backend
         self._tickets = tickets
         self._frames = SharedFrames()
-        self._replays = Replays(hub, self.clock)
-        self._commands = Commands(workspace, presence, self._replays)
+        self._replays = Replays(hub, clock)
+        self._commands = Commands(backend, hub, counts, self._replays)
         self._rate = MESSAGE_RATE if settings.rate_limits else None
         self._opening: set[asyncio.Task[None]] = set()
 
@@ -88,16 +96,10 @@ class Door:
         sent = self._replays.take(connection.user)
         if sent is not None:
             connection.send(sent.payload())
-        missed = CatchUp(
-            self._workspace.tail,
-            self._workspace.reader,
-            user=connection.user,
-            position=ticket.position,
-            channels=self.hub.channels_of(connection.user),
-        )
+        missed = self._backend.catch_up(connection, ticket.position)
         events = missed.everything()
         if events is not None:
-            self._go_live(connection, events)
+            self._go_live(connection, events, missed.position)
             return
         task = asyncio.create_task(self._catch_up(connection, missed))
         self._opening.add(task)
@@ -108,14 +110,14 @@ class Door:
         self._commands.carry_out(connection, command)
 
     def ended(self, connection: RtmConnection) -> None:
-        """Detach a connection from the hub, presence and replays.
+        """Detach a connection from the hub, replays and the backend.
 
         The steps run in reverse order, each of them even if an earlier one raises.
         """
         self.keeper.note_end(connection)
         with ExitStack() as last_first:
-            last_first.callback(self._presence.disconnected, connection.user)
-            last_first.callback(self._presence.unsubscribe, connection)
+            if connection.ticket is not None:
+                last_first.callback(self._backend.ended, connection)
             if not connection.left:
                 last_first.callback(lambda: self._replays.lost(connection.user, connection.sent))
             last_first.callback(self.hub.detach, connection)
@@ -139,7 +141,7 @@ class Door:
             task.cancel()
         await self.keeper.stop()
 
-    async def _catch_up(self, connection: RtmConnection, missed: CatchUp) -> None:
+    async def _catch_up(self, connection: RtmConnection, missed: Missed) -> None:
         """Send the missed events page by page, as fast as the peer reads, then go live."""
         try:
             await missed.rewind()
@@ -149,8 +151,8 @@ class Door:
                     connection.ended is not None
                 ):  # ended while the page was read: attached now, it would never be detached
                     return
-                if missed.position == self._workspace.tail.position:
-                    self._go_live(connection, events)
+                if missed.is_complete:
+                    self._go_live(connection, events, missed.position)
                     return
                 self._queue(connection, events)
                 if connection.progress is not None:
@@ -161,13 +163,13 @@ class Door:
             # The client has to connect again: without these entries it would miss events.
             self.hub.give_up(connection, "the events it missed could not be read", error)
 
-    def _go_live(self, connection: RtmConnection, events: Sequence[Entry]) -> None:
-        """Queue the last missed events and attach the connection to the hub, in one turn of the loop."""
+    def _go_live(self, connection: RtmConnection, events: Sequence[Entry], position: int) -> None:
+        """Queue the last missed events, up to ``position``, and attach the connection to the hub, in one turn."""
         self._queue(connection, events)
         if connection.progress is not None:
-            self.hub.push(connection, self.hub.positions.begin(connection.progress, self._workspace.tail.position))
+            self.hub.push(connection, self.hub.positions.begin(connection.progress, position))
         self.hub.attach(connection)
-        self._presence.touch(connection.user)
+        self._backend.live(connection)
         log.info("connection %d of %s opened", connection.number, connection.user)
 
     def _queue(self, connection: RtmConnection, events: Sequence[Entry]) -> None:
