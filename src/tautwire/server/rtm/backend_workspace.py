@@ -4,7 +4,6 @@ Source of what the commands do: wire/frames.md#client-frames.
 """
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from functools import partial
 
 import msgspec
@@ -40,9 +39,10 @@ class WorkspaceBackend:
 
     def ended(self, peer: Peer) -> None:
         """End the peer's subscription, and begin the grace of its user; the second also if the first raises."""
-        with ExitStack() as last_first:
-            last_first.callback(self._presence.disconnected, peer.user)
-            last_first.callback(self._presence.unsubscribe, peer)
+        try:
+            self._presence.unsubscribe(peer)
+        finally:
+            self._presence.disconnected(peer.user)
 
     def post(self, peer: Peer, message: Message, answer: Answer) -> None:
         """Post the message to the writer, which answers after the commit."""
