@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import TypeVar
 
 import pytest
+from stores import Store
 
 from scene import TurnedClock
 from tautwire.protocol.ids import ChannelId, UserId

@@ -37,9 +37,12 @@ from tautwire.server.log.tail import Tail, read_page
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.log.writer import Writer
 from tautwire.server.metrics import CONTENT_TYPE, Levels, Metrics
+from tautwire.server.rtm.backend_workspace import WorkspaceBackend
 from tautwire.server.rtm.door import Door
 from tautwire.server.services.seed import SAMPLE, Seed, plant, read_seed
+from tautwire.server.services.tickets import RTM_PATH
 from tautwire.server.services.workspace import Team, Workspace
+from tautwire.server.sockets.handover import Handover
 from tautwire.server.store.engine import Query, StoreError
 from tautwire.server.store.engines import open_engine
 from tautwire.server.store.log import find_oldest
@@ -245,7 +248,10 @@ class _Parts:
             state.team, settings, clock=self._clock, writer=writer, reader=reader, lookup=lookup, tail=tail,
             epochs=state.epochs, hub=hub, counts=self.counts, away=state.away, bots=state.bots,
         )  # fmt: skip
-        door = Door(self.workspace, self.workspace.tickets, self.workspace.presence)
+        door = Door(
+            WorkspaceBackend(self.workspace), hub=hub, tickets=self.workspace.tickets, settings=settings,
+            clock=self._clock, counts=self.counts,
+        )  # fmt: skip
         web_api = WebApi(self.workspace)
 
         self._socket = listen(settings.host, settings.port)
@@ -256,7 +262,7 @@ class _Parts:
         forwarded = Forwarded(settings.forwarded_allow_ips)
         metrics = Metrics(self.counts, self.health, partial(_levels, self.workspace, door), settings.data)
         probes = Probes(self.health, metrics.render, CONTENT_TYPE, settings.metrics)
-        http = HttpServer(Entrance(connections, forwarded, web_api, door.listen), probes)
+        http = HttpServer(Entrance(connections, forwarded, web_api, Handover({RTM_PATH: door.listen})), probes)
         await http.start(self._socket)
         self._exit.push_async_callback(http.stop)
         # A stop runs these in reverse: stop listening, close RTM, finish HTTP requests, commit, close the database.
