@@ -75,6 +75,14 @@ class Identities:
         self._clock = clock
         self._known: dict[bytes, tuple[float, Identity]] = {}
 
+    def knows(self, token: str) -> bool:
+        """Whether the token is one of this workspace."""
+        digest = hash_token(token)
+        try:
+            return digest in self._known or _find(self._lookup, digest) is not None
+        except MethodError as error:
+            return error.code != "invalid_auth"
+
     def authenticate(self, token: str | None) -> Identity:
         """Return the identity of a token.
 

@@ -36,10 +36,17 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True):
     wants_positions: bool
 
 
-class Tickets:
-    """Issues tickets, and redeems each once before it expires."""
+def team_of(text: str) -> str:
+    """Return the workspace that a ticket names, empty if it names none; its door checks whether it is genuine."""
+    team, point, _ = text.partition(".")
+    return team if point else ""
 
-    def __init__(self, clock: Clock, lifetime: float) -> None:
+
+class Tickets:
+    """Issues tickets of a workspace, and redeems each once before it expires."""
+
+    def __init__(self, team: str, clock: Clock, lifetime: float) -> None:
+        self._team = team
         self._clock = clock
         self._lifetime = lifetime
         self._key = secrets.token_bytes(32)
@@ -52,12 +59,13 @@ class Tickets:
         # Without scopes: no RTM command asks for one, and they would make the URL as long as there are scopes.
         who = msgspec.structs.replace(who, scopes=_NO_SCOPES)
         note = msgspec.msgpack.encode(Ticket(nonce, expires, who, position, batches_presence, wants_positions))
-        return urlsafe_b64encode(self._sign(note) + note).rstrip(b"=").decode()
+        return f"{self._team}.{urlsafe_b64encode(self._sign(note) + note).rstrip(b'=').decode()}"
 
     def redeem(self, text: str) -> Ticket | None:
         """Redeem a ticket; return None if it is forged, expired or was redeemed before."""
+        secret = text.rpartition(".")[2]
         try:
-            data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            data = urlsafe_b64decode(secret + "=" * (-len(secret) % 4))
         except ValueError:
             return None
         mac, note = data[:_MAC_SIZE], data[_MAC_SIZE:]
