@@ -11,6 +11,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from time import monotonic
 from typing import Final, Self, cast
 
