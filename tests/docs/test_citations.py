@@ -68,7 +68,14 @@ def wire_blocks() -> dict[str, str]:
 
 BLOCKS = wire_blocks()
 
-PAGES_OF_APPS = {"apps.md", "events-api.md", "interactivity-vectors.md", "search.md"}
+PAGES_OF_APPS = {
+    "apps.md",
+    "assistants.md",
+    "events-api.md",
+    "interactivity-vectors.md",
+    "search.md",
+    "socket-mode.md",
+}
 """Pages whose blocks are payloads and answers, not frames of RTM."""
 
 
