@@ -4,8 +4,11 @@ import io
 import pytest
 
 from tautwire.testing.websocket import (
+    BINARY,
     CLOSE,
+    CONTINUATION,
     PING,
+    PONG,
     SAMPLE_KEY,
     TEXT,
     Frame,
@@ -22,14 +25,17 @@ from tautwire.testing.websocket import (
 KEY = bytes.fromhex("37fa213d")
 SIZES = [0, 1, 125, 126, 65_535, 65_536]
 
-# Source of the examples: RFC 6455 sections 1.3 and 5.7.
+# Source: RFC 6455 section 5.7, and for the frames that it does not show section 5.2.
 EXAMPLES = {
     "a text": (frame_bytes(TEXT, b"Hello"), "810548656c6c6f"),
     "a masked text": (frame_bytes(TEXT, b"Hello", key=KEY), "818537fa213d7f9f4d5158"),
     "a first fragment": (frame_bytes(TEXT, b"Hel", final=False), "010348656c"),
+    "a middle fragment": (frame_bytes(CONTINUATION, b"l", final=False), "00016c"),
     "a ping": (frame_bytes(PING, b"Hello"), "890548656c6c6f"),
-    "256 bytes": (frame_bytes(2, bytes(256)), "827e0100" + "00" * 256),
-    "64 KiB": (frame_bytes(2, bytes(65_536)), "827f0000000000010000" + "00" * 65_536),
+    "256 bytes": (frame_bytes(BINARY, bytes(256)), "827e0100" + "00" * 256),
+    "64 KiB": (frame_bytes(BINARY, bytes(65_536)), "827f0000000000010000" + "00" * 65_536),
+    "a close": (frame_bytes(CLOSE, b"\x03\xe8"), "880203e8"),
+    "a pong": (frame_bytes(PONG, b""), "8a00"),
     "a reserved bit": (frame_bytes(TEXT, b"", reserved=0x40), "c100"),
 }
 
@@ -120,5 +126,5 @@ def test_a_plain_frame_is_whole_unmasked_and_has_no_extension_bits() -> None:
 
     assert read(frame_bytes(TEXT, b"x")).is_plain
     assert not read(frame_bytes(TEXT, b"x", final=False)).is_plain
-    assert not read(frame_bytes(TEXT, b"x", reserved=0x40)).is_plain
+    assert not any(read(frame_bytes(TEXT, b"x", reserved=bit)).is_plain for bit in (0x40, 0x20, 0x10))
     assert not read(frame_bytes(TEXT, b"x", key=KEY)).is_plain
