@@ -19,6 +19,8 @@ from neighbour import Neighbour
 from process import Open, Served, eventually
 from tautwire.testing.websocket import upgrade_request
 
+pytestmark = pytest.mark.only_on("sqlite")  # what connections cost does not depend on the database
+
 MEMORY = 64.0
 """MiB that an attack may cost."""
 
