@@ -47,7 +47,7 @@ async def test_a_call_with_a_wrong_token_is_refused(scene: Scene, in_header: boo
 
 async def test_the_token_of_a_deactivated_user_is_refused(scene: Scene) -> None:
     def deactivate(tx: Any) -> None:
-        tx.execute("UPDATE user SET deleted = 1 WHERE id = ?", scene.users["carol"])
+        tx.execute("UPDATE users SET deleted = TRUE WHERE id = ?", scene.users["carol"])
 
     await scene.ok("carol", "auth.test")
     await scene.server.workspace.writer.write(deactivate)
