@@ -46,6 +46,7 @@ from tautwire.server.services.workspace import Team, Workspace
 from tautwire.server.store.engine import Query, StoreError
 from tautwire.server.store.engines import open_engine
 from tautwire.server.store.reader import Reader
+from tautwire.server.store.tokens import has_tokens
 from tautwire.server.watch import Watch
 from tautwire.server.web_api import api, auth, bots, chat, conversations, reactions, rtm, users
 from tautwire.server.web_api.app import WebApi
@@ -223,7 +224,13 @@ class _Parts:
             await writer.write(fill)
         # Before the state is read and before any client connects: positions of this run belong to this epoch.
         await writer.write(begin_epoch)
-        state = await reader.read(_read_state)
+        self.identities = identities = Identities(self._clock)
+
+        def read(query: Query) -> _State:
+            identities.load(query)
+            return _read_state(query)
+
+        state = await reader.read(read)
         if state.has_sample_tokens and not is_loopback(settings.host):
             raise ConfigError(
                 f"this is the sample workspace, and {settings.host} can be reached from outside: "
@@ -234,9 +241,6 @@ class _Parts:
         # From here on every entry of the log reaches its readers; the state above has those before.
         feed = Feed(tail, lambda after, before: reader.read(partial(read_page, after=after, before=before)))
         self._exit.push_async_callback(feed.stop)
-        for tap in (hub.deliver, *self._observers):
-            feed.add(tap)
-        writer.deliver_to(feed.deliver)
         presence = Presence(
             hub, self._clock, away=state.away, bots=state.bots, auto_away=settings.auto_away,
             grace=settings.presence_grace,
@@ -244,11 +248,13 @@ class _Parts:
         self.workspace = Workspace(
             state.team, settings, self._clock, writer, reader, tail, state.epochs, hub, self.counts
         )
-        tickets = Tickets(self._clock, settings.ticket_lifetime)
+        tickets = Tickets(self._clock, settings.ticket_lifetime, identities.find)
         door = Door(self.workspace, tickets, presence)
-        lookup = engine.read_session()
-        self._exit.callback(lookup.close)
-        identities = Identities(lookup, self._clock)
+        identities.on_refusal(partial(door.close_where, identities.refuses))
+        # Identities before the hub: a connection that has to be closed gets nothing of the same commit.
+        for tap in (identities.follow, presence.follow, hub.deliver, *self._observers):
+            feed.add(tap)
+        writer.deliver_to(feed.deliver)
         web_api = WebApi(self.workspace, identities=identities, presence=presence, tickets=tickets)
 
         self._socket = listen(settings.host, settings.port)
@@ -265,7 +271,7 @@ class _Parts:
         # A stop runs these in reverse: stop listening, close RTM, finish HTTP requests, commit, close the database.
         self._exit.push_async_callback(door.stop)
         self._exit.callback(http.stop_listening)
-        sweep = asyncio.create_task(_sweep(connections.sweep, door.sweep, presence.sweep))
+        sweep = asyncio.create_task(_sweep(connections.sweep, door.sweep, presence.sweep, identities.sweep))
         self._exit.push_async_callback(_cancel, sweep)
         retention = Retention(writer, reader, tail, self._clock, settings.log_keep)
         self._exit.push_async_callback(_cancel, asyncio.create_task(retention.run()))
@@ -324,7 +330,7 @@ def _read_state(query: Query) -> _State:
         channels=channels,
         away={row["id"] for row in query.all("SELECT id FROM users WHERE away")},
         bots={row["id"] for row in query.all("SELECT id FROM users WHERE bot_id IS NOT NULL")},
-        has_sample_tokens=query.one("SELECT 1 FROM token WHERE origin = 'sample'") is not None,
+        has_sample_tokens=has_tokens(query, "sample"),
     )
 
 
