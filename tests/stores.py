@@ -11,7 +11,7 @@ from tautwire.server.log.writer import Writer
 from tautwire.server.store.engine import Engine, ReadSession
 from tautwire.server.store.engines import open_engine
 from tautwire.server.store.postgres import PostgresEngine
-from tautwire.server.store.sqlite import SqliteReadSession, SqliteSession, connect
+from tautwire.server.store.sqlite import SqliteEngine, SqliteSession
 
 KINDS = ("sqlite", "postgres")
 
@@ -44,22 +44,27 @@ class Store:
 @contextmanager
 def beside(settings: Settings) -> Iterator[ReadSession]:
     """Read the database of a running server as another program would."""
-    engine = (
-        BesideSqlite(settings.data) if settings.database is None else PostgresEngine(settings.database)
-    )
-    with closing(engine.read_session()) as session:
+    with closing(engine_beside(settings).read_session()) as session:
         yield session
 
 
-class BesideSqlite:
+def engine_beside(settings: Settings) -> Engine:
+    """Open the database of a running server a second time, as another node would."""
+    return BesideSqlite(settings.data) if settings.database is None else PostgresEngine(settings.database)
+
+
+class BesideSqlite(SqliteEngine):
     """A data directory that a server has locked."""
 
     def __init__(self, data: Path) -> None:
-        self._path = data / "tautwire.db"
+        self.path = data / "tautwire.db"
 
-    def read_session(self) -> SqliteReadSession:
-        """Connect."""
-        return SqliteReadSession(connect(self._path, read_only=True))
+    def problem(self) -> str | None:
+        """Return no problem: the server looks."""
+        return None
+
+    def close(self) -> None:
+        """Close nothing: the lock is the server's."""
 
 
 def rows_of(engine: Engine, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
