@@ -1,6 +1,11 @@
-"""The parts of a running workspace that the doors and services share."""
+"""A running workspace: what the doors and the services share.
 
-from dataclasses import dataclass, field
+``server.app`` opens the store, the log and the hub; the workspace makes the parts of the rules from them. A new part is
+one more attribute here: doors, methods and the composition root stay as they are.
+"""
+
+import asyncio
+from dataclasses import dataclass
 
 from tautwire.server.clock import Clock
 from tautwire.server.config import Settings
@@ -9,6 +14,10 @@ from tautwire.server.hub.hub import Hub
 from tautwire.server.log.epochs import Epochs
 from tautwire.server.log.tail import Tail
 from tautwire.server.log.writer import Writer
+from tautwire.server.services.identity import Identities
+from tautwire.server.services.limits import Limits
+from tautwire.server.services.presence import Presence
+from tautwire.server.services.tickets import Tickets
 from tautwire.server.store.reader import Reader
 
 
@@ -21,16 +30,51 @@ class Team:
     domain: str
 
 
-@dataclass(frozen=True, slots=True)
 class Workspace:
-    """The shared parts; ``server.app`` builds them."""
+    """The shared parts of one workspace, for the whole run of the server.
 
-    team: Team
-    settings: Settings
-    clock: Clock
-    writer: Writer
-    reader: Reader
-    tail: Tail
-    epochs: Epochs
-    hub: Hub
-    counts: Counts = field(default_factory=Counts)
+    Args:
+        identities: the tokens of the workspace, as they are at the head of ``tail``.
+        away: users with a stored manual away.
+        bots: users to whom auto-away does not apply.
+    """
+
+    def __init__(
+        self,
+        team: Team,
+        settings: Settings,
+        *,
+        clock: Clock,
+        writer: Writer,
+        reader: Reader,
+        identities: Identities,
+        tail: Tail,
+        epochs: Epochs,
+        hub: Hub,
+        counts: Counts,
+        away: set[str],
+        bots: set[str],
+    ) -> None:
+        self.team = team
+        self.settings = settings
+        self.clock = clock
+        self.writer = writer
+        self.reader = reader
+        self.tail = tail
+        self.epochs = epochs
+        self.hub = hub
+        self.counts = counts
+        self.identities = identities
+        self.tickets = Tickets(clock, settings.ticket_lifetime, identities.find)
+        self.presence = Presence(
+            hub, clock, away=away, bots=bots, auto_away=settings.auto_away, grace=settings.presence_grace
+        )
+        self.calls = Limits(clock) if settings.rate_limits else None
+        """Counts calls by user and method, on the loop; None without rate limits."""
+        self.posts = Limits(clock) if settings.rate_limits else None
+        """Counts posts by user and channel, in the writer's thread, where channels are known."""
+        # One: there are two reader threads, and one of them stays free for short reads.
+        self.long_reads = asyncio.Semaphore(1)
+        """Held by a read of a long list."""
+        self.enforces_scopes = False
+        """Whether a call without the scope of its method is refused."""
