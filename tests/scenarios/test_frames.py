@@ -9,7 +9,7 @@ from subject import MakeSubject, Subject, Talk, eventually
 from tautwire import ErrorEvent, MalformedEvent, Patience, UnknownEvent, UnreadableFrame, UserTypingEvent
 from tautwire.protocol.events import Event
 from tautwire.testing import BlockingWorkspace, Faults, Link
-from tautwire.testing.wire import frame_bytes
+from tautwire.testing.websocket import frame_bytes
 
 
 class Injector:

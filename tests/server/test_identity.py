@@ -319,6 +319,15 @@ def test_an_identity_has_what_the_token_permits(nodes: Any) -> None:
     assert app.text not in repr(app)
 
 
+def test_a_token_is_known_also_when_it_has_ended(nodes: Any) -> None:
+    """A host of several workspaces finds the one that says why the token is refused."""
+    first, _, given, _ = nodes
+    first.write(lambda tx: tokens.revoke(tx, hash_token(given["alice"]).hex()[:16]))
+    assert first.identities.knows(given["alice"])
+    assert first.identities.knows(given["bob"])
+    assert not first.identities.knows("xoxb-of-another-workspace")
+
+
 def test_an_identity_without_a_token_is_refused(nodes: Any) -> None:
     first, _, given, _ = nodes
     assert first.identities.refuses(Identity(first.who(given["alice"]).user, "alice", None, None))

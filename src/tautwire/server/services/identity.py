@@ -136,6 +136,10 @@ class Identities:
         """Call ``listener`` when some tokens are no longer accepted; ``refuses`` says which."""
         self._listeners.append(listener)
 
+    def knows(self, token: str) -> bool:
+        """Whether the token is one of this workspace, also if it is no longer accepted."""
+        return hash_token(token) in self._tokens
+
     def authenticate(self, token: str | None) -> Identity:
         """Return the identity of a token.
 

@@ -38,6 +38,12 @@ class Ticket(msgspec.Struct, frozen=True):
     wants_positions: bool
 
 
+def team_of(text: str) -> str:
+    """Return the workspace that a ticket names, empty if it names none; its door checks whether it is genuine."""
+    team, point, _ = text.partition(".")
+    return team if point else ""
+
+
 class _Note(msgspec.Struct, frozen=True, array_like=True):
     """A ticket as it is written: with the hash of the token in place of the identity."""
 
@@ -50,13 +56,14 @@ class _Note(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Tickets:
-    """Issues tickets, and redeems each once before it expires.
+    """Issues tickets of a workspace, and redeems each once before it expires.
 
     Args:
         find: returns the identity of the token with a hash, None if the token is not accepted.
     """
 
-    def __init__(self, clock: Clock, lifetime: float, find: Callable[[bytes], Identity | None]) -> None:
+    def __init__(self, team: str, clock: Clock, lifetime: float, find: Callable[[bytes], Identity | None]) -> None:
+        self._team = team
         self._clock = clock
         self._lifetime = lifetime
         self._find = find
@@ -68,12 +75,13 @@ class Tickets:
         expires = self._clock.monotonic() + self._lifetime
         nonce = secrets.token_bytes(12)
         note = msgspec.msgpack.encode(_Note(nonce, expires, who.token, position, batches_presence, wants_positions))
-        return urlsafe_b64encode(self._sign(note) + note).rstrip(b"=").decode()
+        return f"{self._team}.{urlsafe_b64encode(self._sign(note) + note).rstrip(b'=').decode()}"
 
     def redeem(self, text: str) -> Ticket | None:
         """Redeem a ticket; return None if it is forged, expired, was redeemed before, or its token is not accepted."""
+        secret = text.rpartition(".")[2]
         try:
-            data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            data = urlsafe_b64decode(secret + "=" * (-len(secret) % 4))
         except ValueError:
             return None
         mac, note = data[:_MAC_SIZE], data[_MAC_SIZE:]

@@ -65,7 +65,7 @@ class Workspace:
         self.hub = hub
         self.counts = counts
         self.identities = identities
-        self.tickets = Tickets(clock, settings.ticket_lifetime, identities.find)
+        self.tickets = Tickets(team.id, clock, settings.ticket_lifetime, identities.find)
         self.presence = Presence(
             hub, clock, away=away, bots=bots, auto_away=settings.auto_away, grace=settings.presence_grace
         )
@@ -76,5 +76,5 @@ class Workspace:
         # One: there are two reader threads, and one of them stays free for short reads.
         self.long_reads = asyncio.Semaphore(1)
         """Held by a read of a long list."""
-        self.enforces_scopes = False
+        self.enforces_scopes = settings.enforce_scopes
         """Whether a call without the scope of its method is refused."""
