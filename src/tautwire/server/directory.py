@@ -10,6 +10,8 @@ from pathlib import Path
 import msgspec
 
 from tautwire.protocol.errors import ConfigError
+from tautwire.server.services.seed import app_key
+from tautwire.server.store.apps import find_apps
 from tautwire.server.store.channels import find_channel_ids
 from tautwire.server.store.engine import Query
 from tautwire.server.store.records import SLACKBOT_ID, ChannelKind
@@ -81,17 +83,28 @@ class Directory(msgspec.Struct, frozen=True):
     """``id`` and ``token`` by name; the token is None for users that were not seeded."""
     channels: dict[str, str]
     """Ids by name, without direct messages."""
+    apps: dict[str, dict[str, str | None]]
+    """``id``, ``bot_token`` and ``app_token`` by name; a token is None if it was not seeded."""
 
 
 def read_directory(query: Query, api_url: str, tokens: dict[str, str]) -> Directory:
     """Return the present directory."""
     team = find_workspace(query)
     users = find_user_ids(query, without=SLACKBOT_ID)
+    names = {user: name for name, user in users.items()}
     return Directory(
         api_url=api_url,
         team={name: team[name] for name in ("id", "name", "domain")} if team is not None else {},
         users={name: {"id": user, "token": tokens.get(name)} for name, user in users.items()},
         channels=find_channel_ids(query, (ChannelKind.PUBLIC, ChannelKind.PRIVATE)),
+        apps={
+            app.name: {
+                "id": app.id,
+                "bot_token": tokens.get(names.get(app.bot_user or "", "")),
+                "app_token": tokens.get(app_key(app.name)),
+            }
+            for app in find_apps(query)
+        },
     )
 
 

@@ -31,6 +31,7 @@ from tautwire.server.log.writer import Writer
 from tautwire.server.metrics import Levels
 from tautwire.server.rtm.backend_workspace import WorkspaceBackend
 from tautwire.server.rtm.door import Door
+from tautwire.server.services.identity import Identities
 from tautwire.server.services.seed import Seed, plant
 from tautwire.server.services.workspace import Team, Workspace
 from tautwire.server.store.engine import Query, StoreError
@@ -114,7 +115,13 @@ class ServedWorkspace:
         await self._fill(content, reader, writer)
         # Before the state is read and before any client connects: positions of this run belong to this epoch.
         await writer.write(begin_epoch)
-        state = await reader.read(_read_state)
+        identities = Identities(self._clock)
+
+        def read(query: Query) -> _State:
+            identities.load(query)
+            return _read_state(query)
+
+        state = await reader.read(read)
         if state.has_sample_tokens and not is_loopback(settings.host):
             raise ConfigError(
                 f"this is the sample workspace, and {settings.host} can be reached from outside: "
@@ -125,19 +132,19 @@ class ServedWorkspace:
         # From here on every entry of the log reaches its readers; the state above has those before.
         feed = Feed(tail, lambda after, before: reader.read(partial(read_page, after=after, before=before)))
         self._exit.push_async_callback(feed.stop)
-        for each in (hub.deliver, *observers):
-            feed.add(each)
-        writer.deliver_to(feed.deliver)
-        lookup = engine.read_session()
-        self._exit.callback(lookup.close)
         self.workspace = Workspace(
-            state.team, settings, clock=self._clock, writer=writer, reader=reader, lookup=lookup, tail=tail,
+            state.team, settings, clock=self._clock, writer=writer, reader=reader, identities=identities, tail=tail,
             epochs=state.epochs, hub=hub, counts=self._counts, away=state.away, bots=state.bots,
         )  # fmt: skip
         self.door = Door(
             WorkspaceBackend(self.workspace), hub=hub, tickets=self.workspace.tickets, settings=settings,
             clock=self._clock, counts=self._counts,
         )  # fmt: skip
+        identities.on_refusal(partial(self.door.close_where, identities.refuses))
+        # Identities before the hub: a connection that has to be closed gets nothing of the same commit.
+        for each in (identities.follow, self.workspace.presence.follow, hub.deliver, *observers):
+            feed.add(each)
+        writer.deliver_to(feed.deliver)
         self._doors.push_async_callback(self.door.stop)
         retention = Retention(writer, reader, tail, self._clock, settings.log_keep)
         self._doors.push_async_callback(_cancel, asyncio.create_task(retention.run()))
@@ -157,9 +164,10 @@ class ServedWorkspace:
         await self._exit.aclose()
 
     def sweep(self) -> None:
-        """Look after connections and presence; to be called about once a second."""
+        """Look after connections, presence and tokens that expire; to be called about once a second."""
         self.door.sweep()
         self.workspace.presence.sweep()
+        self.workspace.identities.sweep()
 
     async def directory(self, api_url: str) -> Directory:
         """Return users and channels, with the tokens of seeded users."""

@@ -14,7 +14,7 @@ from tautwire.server.hub.hub import Hub
 from tautwire.server.log.epochs import Epochs
 from tautwire.server.log.tail import Tail
 from tautwire.server.log.writer import Writer
-from tautwire.server.services.identity import Identities, Lookup
+from tautwire.server.services.identity import Identities
 from tautwire.server.services.limits import Limits
 from tautwire.server.services.presence import Presence
 from tautwire.server.services.tickets import Tickets
@@ -34,7 +34,7 @@ class Workspace:
     """The shared parts of one workspace, for the whole run of the server.
 
     Args:
-        lookup: reads one row on the loop.
+        identities: the tokens of the workspace, as they are at the head of ``tail``.
         away: users with a stored manual away.
         bots: users to whom auto-away does not apply.
     """
@@ -47,7 +47,7 @@ class Workspace:
         clock: Clock,
         writer: Writer,
         reader: Reader,
-        lookup: Lookup,
+        identities: Identities,
         tail: Tail,
         epochs: Epochs,
         hub: Hub,
@@ -64,8 +64,8 @@ class Workspace:
         self.epochs = epochs
         self.hub = hub
         self.counts = counts
-        self.identities = Identities(lookup, clock)
-        self.tickets = Tickets(team.id, clock, settings.ticket_lifetime)
+        self.identities = identities
+        self.tickets = Tickets(team.id, clock, settings.ticket_lifetime, identities.find)
         self.presence = Presence(
             hub, clock, away=away, bots=bots, auto_away=settings.auto_away, grace=settings.presence_grace
         )

@@ -50,6 +50,11 @@ def add_user(tx: Statements, user: UserRecord) -> None:
     tx.execute(f"INSERT INTO users ({', '.join(_COLUMNS)}) VALUES ({marks(values)})", *values)
 
 
+def set_deleted(tx: Statements, user: str, *, deleted: bool, updated: int) -> None:
+    """Store whether a user is deactivated."""
+    tx.execute("UPDATE users SET deleted = ?, updated = ? WHERE id = ?", deleted, updated, user)
+
+
 def set_away(tx: Statements, user: str, *, away: bool) -> None:
     """Store whether the user has set themselves away."""
     tx.execute("UPDATE users SET away = ? WHERE id = ?", away, user)
