@@ -8,7 +8,7 @@ import pytest
 
 from drive import MakeAsync, peer, until
 from fake import PATIENCE, TOKEN, FakeServer, Peer, answer_all, answer_pings, message
-from tautwire import Cause, ClientState, Closed, Gap, MessageEvent, Patience, RTMClient, SendUnknown
+from tautwire import Cause, ClientState, Closed, Gap, MessageEvent, RTMClient, SendUnknown, Timeouts
 from tautwire.client.connection.connection import Connection
 from tautwire.client.connection.handover import Handover
 from tautwire.client.connection.supervisor import Supervisor
@@ -22,7 +22,7 @@ from tautwire.session.client import MAX_OWN_ID, ClientSession
 from tautwire.session.governor import Governor
 from tautwire.session.outgoing import MAX_FRAME_ID
 
-SLOW_REPLIES = Patience(reply=60.0)
+SLOW_REPLIES = Timeouts(reply=60.0)
 """So that no send ends only because its own time is up."""
 
 
@@ -71,7 +71,7 @@ async def replaced(fake: FakeServer, client: RTMClient, old: Peer) -> Peer:
 async def test_a_send_over_a_replaced_connection_ends_though_its_successor_dies(
     fake: FakeServer, make: MakeAsync, is_subscribed: bool
 ) -> None:
-    client = make(patience=SLOW_REPLIES)
+    client = make(timeouts=SLOW_REPLIES)
     got, closes = texts(client), ends(client)
     await client.connect()
     old = await peer(fake)
@@ -183,7 +183,7 @@ async def test_a_disconnect_during_a_hand_over_tells_each_connection_why_it_ends
     fake: FakeServer, make: MakeAsync, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also when the old connection has brought all its events and only waits for a reply."""
-    client = make(patience=SLOW_REPLIES)
+    client = make(timeouts=SLOW_REPLIES)
     closes = ends(client)
     got = texts(client)
     await client.connect()
@@ -267,7 +267,7 @@ async def test_a_frame_with_the_largest_number_costs_the_client_nothing(
     fake: FakeServer, make: MakeAsync, number: int
 ) -> None:
     fake.reply = answer_all
-    client = make(patience=Patience(idle=0.05, silence=0.4))
+    client = make(timeouts=Timeouts(idle=0.05, silence=0.4))
     closes = ends(client)
     await client.connect()
     old = await peer(fake)
@@ -359,7 +359,7 @@ async def test_a_step_that_fails_costs_itself_only(
     monkeypatch.setattr("tautwire.client.sending.sending.REPLAY_WAIT", 0.05)
     failing = Failing(monkeypatch, owner, name)
     fake.reply = answer_all
-    client = make(patience=Patience(idle=0.1, silence=0.6, reply=2.0, hello=2.0), send_timeout=5.0, connect_timeout=5.0)
+    client = make(timeouts=Timeouts(idle=0.1, silence=0.6, reply=2.0, hello=2.0), send_timeout=5.0, connect_timeout=5.0)
     got = texts(client)
     if name == "frames_received":  # a step for handlers of the raw text only
         client.add_message_handler(lambda _: None)

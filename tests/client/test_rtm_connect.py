@@ -15,8 +15,8 @@ from tautwire import (
     ConnectRefused,
     HelloEvent,
     MessageEvent,
-    Patience,
     RateLimited,
+    Timeouts,
 )
 from tautwire.client import rtm_client as rtm
 from tautwire.client.net.refusals import DEFAULT_RETRY_AFTER
@@ -212,7 +212,7 @@ def test_a_server_that_says_nothing_is_noticed(fake: FakeServer, make_client: Ma
 
 
 def test_no_hello_is_noticed(fake: FakeServer, make_client: MakeClient) -> None:
-    client = make_client(patience=Patience(hello=0.2))
+    client = make_client(timeouts=Timeouts(hello=0.2))
     fake.greeting = []
     with pytest.raises(ConnectError, match=r"^no hello within 0\.2 s$"):
         client.connect()

@@ -17,9 +17,9 @@ from tautwire import (
     ConnectRefused,
     GoodbyeEvent,
     MessageEvent,
-    Patience,
     Rate,
     SendUnknown,
+    Timeouts,
 )
 
 
@@ -93,7 +93,7 @@ def test_a_replaced_connection_that_ends_late_does_not_change_when_the_gap_began
 
 def test_silence_is_noticed_before_the_first_pong(fake: FakeServer, make_client: MakeClient) -> None:
     fake.reply = lambda _: None
-    client = make_client(patience=Patience(idle=0.1, silence=0.4))
+    client = make_client(timeouts=Timeouts(idle=0.1, silence=0.4))
     client.connect()
     first = fake.peer()
     fake.peer()
@@ -101,7 +101,7 @@ def test_silence_is_noticed_before_the_first_pong(fake: FakeServer, make_client:
 
 
 def test_a_server_that_answers_pings_is_not_left(fake: FakeServer, make_client: MakeClient) -> None:
-    client = make_client(patience=Patience(idle=0.05, silence=0.3))
+    client = make_client(timeouts=Timeouts(idle=0.05, silence=0.3))
     client.connect()
     fake.peer()
     time.sleep(1.0)
@@ -112,7 +112,7 @@ def test_a_server_that_answers_pings_is_not_left(fake: FakeServer, make_client: 
 
 def test_half_a_message_is_a_sign_of_life(fake: FakeServer, make_client: MakeClient) -> None:
     fake.reply = lambda _: None
-    client = make_client(patience=Patience(idle=0.1, silence=0.5))
+    client = make_client(timeouts=Timeouts(idle=0.1, silence=0.5))
     got = texts(client)
     client.connect()
     peer = fake.peer()

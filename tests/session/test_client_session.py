@@ -24,13 +24,13 @@ from tautwire.session.client import (
     Expired,
     Leaving,
     Opened,
-    Patience,
     Pinged,
     Positioned,
     Settled,
     State,
     Step,
     Stray,
+    Timeouts,
     Transmit,
 )
 from tautwire.session.members import MAX_TEXT_LENGTH, FrameError
@@ -392,7 +392,7 @@ def test_text_that_is_no_frame_is_refused(text: str) -> None:
 
 
 def test_no_hello_in_time_ends_the_session() -> None:
-    session = ClientSession(100.0, patience=Patience(hello=15.0))
+    session = ClientSession(100.0, timeouts=Timeouts(hello=15.0))
     assert session.deadline == 115.0
     session.handle_time(114.9)
     assert taken(session) == []
@@ -435,7 +435,7 @@ def test_silence_ends_the_session_though_pings_were_sent() -> None:
 
 @pytest.mark.parametrize("answered", [(), (1,), (2,), (2, 1)])
 def test_own_pings_concern_nobody_else_however_many_are_under_way(answered: tuple[int, ...]) -> None:
-    session = ready(0.0, patience=Patience(idle=2.0, silence=60.0, reply=5.0))
+    session = ready(0.0, timeouts=Timeouts(idle=2.0, silence=60.0, reply=5.0))
     session.handle_time(2.0)
     session.handle_time(4.0)
     assert [type(each) for each in taken(session)] == [Transmit, Transmit]
@@ -448,14 +448,14 @@ def test_own_pings_concern_nobody_else_however_many_are_under_way(answered: tupl
 
 
 def test_silence_is_noticed_before_the_first_pong() -> None:
-    session = ready(0.0, patience=Patience(idle=60.0, silence=5.0))
+    session = ready(0.0, timeouts=Timeouts(idle=60.0, silence=5.0))
     assert session.deadline == 5.0
     session.handle_time(5.0)
     assert taken(session) == [Ended("silence for 5 s", Cause.SILENCE)]
 
 
 def test_a_reply_that_does_not_come_leaves_the_outcome_unknown() -> None:
-    session = ready(0.0, patience=Patience(reply=4.0))
+    session = ready(0.0, timeouts=Timeouts(reply=4.0))
     session.send(Message("C1", "a"), 0.0)  # type: ignore[arg-type]
     session.send(Message("C1", "b"), 1.0)  # type: ignore[arg-type]
     assert session.deadline == 4.0

@@ -54,7 +54,7 @@ from tautwire.protocol.frames import (
 )
 from tautwire.protocol.ids import ChannelId, Ts
 from tautwire.protocol.tokens import Token
-from tautwire.session.client import Patience
+from tautwire.session.client import Timeouts
 from tautwire.session.governor import Backoff
 from tautwire.session.ratelimit import Rate
 
@@ -74,7 +74,8 @@ class ClientOptions(TypedDict, total=False):
     offline: Offline
     message_rate: Rate | None
     auto_reconnect: bool
-    patience: Patience | None
+    timeouts: Timeouts | None
+    patience: Timeouts | None
     backoff: Backoff | None
     backfill: Backfill | None
     metrics: Metrics | None
@@ -105,7 +106,8 @@ class RTMClient(LifecycleHooks):
               others.
             - ``message_rate``: how fast messages go out, as a ``Rate`` (1 a second, 10 at once); None for no limit.
             - ``auto_reconnect``: whether a lost connection is replaced (True).
-            - ``patience``: seconds to wait for hello, replies and signs of life, as a ``Patience``.
+            - ``timeouts``: seconds to wait for hello, replies and signs of life, as a ``Timeouts``.
+            - ``patience``: the former name of ``timeouts``; it works with a ``DeprecationWarning``.
             - ``backoff``: how attempts to connect are spread, as a ``Backoff``.
             - ``backfill``: channels whose messages are read from their history after a gap the server does not fill.
             - ``metrics``: hooks that are called with what the client does.

@@ -45,7 +45,7 @@ MAX_RETRY_AFTER: Final = 24 * 3600
 """Upper bound, in seconds, of the pause that an error event may ask for."""
 
 
-class Patience(NamedTuple):
+class Timeouts(NamedTuple):
     """How long a session waits, in seconds."""
 
     hello: float = 15.0
@@ -213,11 +213,11 @@ class ClientSession:
 
     Args:
         now: when the socket opened.
-        patience: how long to wait for hello, replies and signs of life.
+        timeouts: how long to wait for hello, replies and signs of life.
         first_id: the first id this session gives. An id that no connection before had cannot be taken for an old one.
     """
 
-    def __init__(self, now: float, *, patience: Patience | None = None, first_id: int = 1) -> None:
+    def __init__(self, now: float, *, timeouts: Timeouts | None = None, first_id: int = 1) -> None:
         self.state = State.OPENING
         self.is_live = False
         """Whether events are delivered and frames may be sent: the state is READY or LEAVING."""
@@ -226,7 +226,7 @@ class ClientSession:
         self.next_id = first_id
         self.round_trip: float | None = None
         """Seconds the last ping took, None before the first answer."""
-        self._patience = patience or Patience()
+        self._timeouts = timeouts or Timeouts()
         self._opened_at = now
         self.heard_at = now
         """When the server was last heard."""
@@ -373,29 +373,29 @@ class ClientSession:
         if self.state is State.CLOSED:
             return None
         if self.state is State.OPENING:
-            return self._opened_at + self._patience.hello
-        due = min(self.heard_at + self._patience.silence, max(self.heard_at, self._pinged_at) + self._patience.idle)
+            return self._opened_at + self._timeouts.hello
+        due = min(self.heard_at + self._timeouts.silence, max(self.heard_at, self._pinged_at) + self._timeouts.idle)
         oldest = next(iter(self._sent_at.values()), None)
-        return due if oldest is None else min(due, oldest + self._patience.reply)
+        return due if oldest is None else min(due, oldest + self._timeouts.reply)
 
     def handle_time(self, now: float) -> None:
         """Do what is due: give up on hello, silence or a reply, or ping. Calling it early does nothing."""
         if self.state is State.CLOSED:
             return
         if self.state is State.OPENING:
-            if now >= self._opened_at + self._patience.hello:
-                self._step(Step.END, f"no hello within {self._patience.hello:g} s", Cause.NO_HELLO)
+            if now >= self._opened_at + self._timeouts.hello:
+                self._step(Step.END, f"no hello within {self._timeouts.hello:g} s", Cause.NO_HELLO)
             return
-        if now >= self.heard_at + self._patience.silence:
-            self._step(Step.END, f"silence for {self._patience.silence:g} s", Cause.SILENCE)
+        if now >= self.heard_at + self._timeouts.silence:
+            self._step(Step.END, f"silence for {self._timeouts.silence:g} s", Cause.SILENCE)
             return
         self._expire(now)
-        if now >= max(self.heard_at, self._pinged_at) + self._patience.idle:
+        if now >= max(self.heard_at, self._pinged_at) + self._timeouts.idle:
             self.ping(now)
 
     def _expire(self, now: float) -> None:
         for each, sent_at in list(self._sent_at.items()):
-            if sent_at + self._patience.reply > now:
+            if sent_at + self._timeouts.reply > now:
                 break
             del self._sent_at[each]
             if each in self._own_pings:

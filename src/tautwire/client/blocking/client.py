@@ -234,7 +234,7 @@ class BlockingRTMClient(LifecycleHooks):
             thread_ts: the ts of the message to reply to.
             reply_broadcast: whether the reply is shown in the channel as well.
             timeout: seconds for everything: a connection, the message's turn, the reply. None: as long as the client's
-                ``send_timeout``, ``message_rate`` and ``patience`` allow for each.
+                ``send_timeout``, ``message_rate`` and ``timeouts`` allow for each.
 
         Raises:
             NotSent: the time was over while the message waited.

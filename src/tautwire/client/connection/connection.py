@@ -80,7 +80,7 @@ class Connection:
         self._keeper = keeper
         self._settings = settings
         self._loop = asyncio.get_running_loop()
-        self._session = ClientSession(elapsed(), patience=settings.patience, first_id=first_id)
+        self._session = ClientSession(elapsed(), timeouts=settings.timeouts, first_id=first_id)
         self._transport: Transport | None = None
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
@@ -219,7 +219,7 @@ class Connection:
     def connected(self, transport: Transport) -> None:
         """Called when the WebSocket is open: wait for the hello."""
         self._transport = transport
-        self._session = ClientSession(elapsed(), patience=self._settings.patience, first_id=self._session.next_id)
+        self._session = ClientSession(elapsed(), timeouts=self._settings.timeouts, first_id=self._session.next_id)
         self._inbox.flow.listen(self._steer)
         self._arm()
 
@@ -268,7 +268,7 @@ class Connection:
                 if id == self._last_ping:
                     self._pong_came()
             case Expired(id):
-                limit = self._settings.patience.reply
+                limit = self._settings.timeouts.reply
                 self._settle(id, SendUnknown(f"no reply within {limit:g} s; it may or may not have been stored"))
             case Transmit(payload):
                 self._transmit(payload)

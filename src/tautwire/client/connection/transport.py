@@ -36,7 +36,7 @@ cache before coroutine handlers run, and cost a third more."""
 PONG_ROOM: Final = 64 * 1024
 """Bytes that may wait to be sent before PINGs are no longer answered: their sender does not read."""
 
-CLOSE_PATIENCE: Final = 1.0
+CLOSE_TIMEOUT: Final = 1.0
 """Seconds we wait for the other side's part of the closing handshake."""
 
 _BROKEN: Final = "the server broke the WebSocket protocol"
@@ -179,7 +179,7 @@ class _PicowsTransport:
         if not self._transport.is_disconnected:
             self._transport.send_close(WSCloseCode.OK)
         try:
-            async with asyncio.timeout(CLOSE_PATIENCE):
+            async with asyncio.timeout(CLOSE_TIMEOUT):
                 await self._transport.wait_disconnected()
         except TimeoutError:
             self._transport.disconnect(graceful=False)

@@ -154,7 +154,7 @@ class Sending(Observer):
         self, connection: Connection, ended: Ended, *, was_replaced: bool, will_reconnect: bool
     ) -> None:
         """See ``Observer``. Keep the sends without a reply for a while: another connection may bring it."""
-        isolated(self.unanswered.adopt, connection, self._settings.patience.reply)
+        isolated(self.unanswered.adopt, connection, self._settings.timeouts.reply)
         if not will_reconnect:
             self.unanswered.give_up()
 

@@ -40,8 +40,8 @@ class UnansweredSends:
         self._stored: Stored | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def adopt(self, connection: Connection, patience: float) -> None:
-        """Take over the sends of a connection that ended; they wait ``patience`` seconds more at most."""
+    def adopt(self, connection: Connection, seconds: float) -> None:
+        """Take over the sends of a connection that ended; they wait ``seconds`` more at most."""
         for frame_id, future in connection.replies.items():
             if frame_id in self.waiting:
                 self.waiting[frame_id].give_up()
@@ -49,7 +49,7 @@ class UnansweredSends:
         connection.replies.clear()
         self._stored = connection.stored or self._stored
         if self.waiting:
-            self.give_up_after(patience)
+            self.give_up_after(seconds)
 
     def is_replay(self, message: MessageEvent, me: str) -> bool:
         """Return whether a message is one of ours (user ``me``) that is sent again, and end its send as stored.
