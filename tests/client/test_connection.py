@@ -75,10 +75,10 @@ class Desk:
     def connection_opened(self, connection: Connection) -> None:
         self.opened += 1
 
-    def connection_ended(self, connection: Connection, ended: Ended) -> None:
+    def connection_closed(self, connection: Connection, ended: Ended) -> None:
         self.endings.append(ended)
 
-    def connection_closed(self, connection: Connection) -> None: ...
+    def socket_closed(self, connection: Connection) -> None: ...
 
 
 @pytest.fixture
@@ -233,4 +233,4 @@ async def test_a_timer_that_comes_late_lets_the_socket_be_read_first_and_only_on
 
     assert [tick(0.0), tick(0.5)] == [1, 2]
     assert [tick(5.0), tick(5.0), tick(5.0), tick(0.0)] == [2, 3, 3, 4]
-    connection.leave("", Cause.STOPPED)
+    connection.abort("", Cause.STOPPED)

@@ -16,7 +16,7 @@ def test_work_for_a_loop_that_is_closed_is_refused_and_never_begins() -> None:
     """The thread may end between the look whether it is there and the call."""
     background = LoopThread(nothing)
     assert background.wait(asyncio.sleep(0, "done")) == "done"
-    background.end(0.0)
+    background.close(0.0)
     work = asyncio.sleep(0, "too late")
     with pytest.raises(ClientClosed):
         background.wait(work)

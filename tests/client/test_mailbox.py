@@ -260,7 +260,7 @@ async def test_readers_are_called_after_each_change_until_they_are_forgotten(kin
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("end", ["stop", "stop elsewhere", "close"])
+@pytest.mark.parametrize("end", ["abort", "abort elsewhere", "close"])
 async def test_a_queue_that_ends_holds_up_no_reader(kind: str, end: str) -> None:
     flow, begun, go_on = Backpressure(), threading.Event(), threading.Event()
 
@@ -274,8 +274,8 @@ async def test_a_queue_that_ends_holds_up_no_reader(kind: str, end: str) -> None
     assert flow.is_full
     assert flow.is_stuffed
     await soon(begun.is_set)
-    if end == "stop":
-        queue.stop()
+    if end == "abort":
+        queue.abort()
     elif end == "stop elsewhere":
         await asyncio.to_thread(queue.stop)
     else:

@@ -252,7 +252,7 @@ class Day:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("tautwire.client.rtm_client.ask", asking)
             patch.setattr(Connection, "_transmit", sending)
-            patch.setattr("tautwire.client.connection.supervisor.random", self.chance)
+            patch.setattr("tautwire.client.connection.attempts.random", self.chance)
             yield
 
     # -- the end --------------------------------------------------------------------------------------------
@@ -287,8 +287,10 @@ class Day:
         repeats = self.client.delivery.duplicates
         assert len(repeats._delivered or ()) < 20
         assert repeats._copies is None or len(repeats._copies.left) < 20
-        assert self.client._supervisor._governor is not None
-        assert self.client._supervisor._governor.delay(self.loop.time(), 1.0) <= Backoff().base  # all is forgiven
+        assert self.client._supervisor._attempts._governor is not None
+        assert (
+            self.client._supervisor._attempts._governor.delay(self.loop.time(), 1.0) <= Backoff().base
+        )  # all is forgiven
         assert len(self.client._supervisor._open) == 1
         assert len(allowances._KNOWN) <= self._allowances + 1
         gc.collect()

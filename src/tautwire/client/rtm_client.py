@@ -282,7 +282,7 @@ class RTMClient(LifecycleHooks):
     async def disconnect(self) -> None:
         """End the connection; connect() makes another. Handlers finish what was delivered. Safe in every state."""
         self._supervisor.check_loop()
-        await self._supervisor.stop()
+        await self._supervisor.disconnect()
         await self.delivery.stop_reading()
 
     async def run(self, *, handle_signals: bool = True, grace: float = GRACE) -> signal.Signals | None:
@@ -316,14 +316,14 @@ class RTMClient(LifecycleHooks):
 
         def stop(number: signal.Signals) -> None:
             came.append(number)
-            loop.call_soon_threadsafe(self.closing.begin_for, number, grace)
+            loop.call_soon_threadsafe(self.closing.begin_for_signal, number, grace)
 
         with stopping(stop, wanted=handle_signals), waking(loop):
             try:
                 await self.lifecycle.start()
                 await self._supervisor.run()
             except asyncio.CancelledError:
-                await self.closing.finish(0.0)
+                await self.closing.close(0.0)
                 raise
             except ConnectError as error:
                 raise error.with_traceback(None) from None
@@ -331,7 +331,7 @@ class RTMClient(LifecycleHooks):
                 if not self.closing.has_begun:
                     raise
             finally:
-                await self.closing.finish(grace)
+                await self.closing.close(grace)
         return came[0] if came else None
 
     async def close(self, grace: float = GRACE) -> None:
@@ -366,14 +366,14 @@ class RTMClient(LifecycleHooks):
         try:
             await self.connect()
         except BaseException:
-            await self.closing.finish(GRACE)
+            await self.closing.close(GRACE)
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.closing.finish(GRACE)
+        await self.closing.close(GRACE)
 
     async def _open(self, supervisor: Supervisor) -> Connection:
         old = supervisor.connection

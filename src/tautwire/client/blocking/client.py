@@ -140,7 +140,7 @@ class BlockingRTMClient(LifecycleHooks):
 
         def hear() -> None:
             heard.set()
-            self._client.closing.begin_for(came[0][0], grace)
+            self._client.closing.begin_for_signal(came[0][0], grace)
 
         def stop(number: signal.Signals) -> None:
             came.append((number, monotonic()))
@@ -185,7 +185,7 @@ class BlockingRTMClient(LifecycleHooks):
         with self._lock:
             self._is_closed = True
         if self._background is not None:
-            self._background.end(grace)
+            self._background.close(grace)
 
     def __enter__(self) -> Self:
         self._started()  # as in run()

@@ -40,7 +40,7 @@ class LoopThread:
         self._wanted: asyncio.Future[tuple[object, float]] = self.loop.create_future()
         self._pid = os.getpid()
         self.fault: BaseException | None = None
-        """What ended the loop before ``end``; everything on it was closed then."""
+        """What ended the loop before ``close``; everything on it was closed then."""
         self._until = 0.0  # when the end that is under way has to be over
         self._is_left_behind = False
         self._thread = threading.Thread(target=self._run, name="tautwire-client", daemon=True)
@@ -86,7 +86,7 @@ class LoopThread:
         except concurrent.futures.CancelledError:
             raise ClientClosed from self.fault
 
-    def end(self, grace: float) -> None:
+    def close(self, grace: float) -> None:
         """Finish what runs here and end the thread, within the grace and three seconds.
 
         A loop that does not come to its end by then, since a handler blocks it, is left behind; it ends as soon as it

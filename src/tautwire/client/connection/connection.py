@@ -54,11 +54,11 @@ class Keeper(Protocol):
     def connection_opened(self, connection: "Connection") -> None:
         """Called when the hello came; events follow as soon as this returns."""
 
-    def connection_ended(self, connection: "Connection", ended: Ended) -> None:
-        """Called once for a connection that had its hello, when it is over."""
+    def connection_closed(self, connection: "Connection", ended: Ended) -> None:
+        """Called once for a connection that had its hello, when it is over, whichever side ended it."""
 
-    def connection_closed(self, connection: "Connection") -> None:
-        """Called after that, when nothing is left of it."""
+    def socket_closed(self, connection: "Connection") -> None:
+        """Called after that, when its socket is closed and nothing is left of it."""
 
 
 class Connection:
@@ -188,7 +188,7 @@ class Connection:
         """
         self._drained = drained
         self._linger = linger
-        self._retirement = self._loop.call_later(_DRAIN, self.leave, _REPLACED, Cause.REPLACED)
+        self._retirement = self._loop.call_later(_DRAIN, self.abort, _REPLACED, Cause.REPLACED)
         self._last_ping = self._session.ping(elapsed())
         self._carry_out()
         self._steer()
@@ -204,13 +204,16 @@ class Connection:
         self._steer()
 
     async def close(self, reason: str, cause: Cause) -> None:
-        """End the connection with a Close frame, within about a second. Safe to call in every state."""
-        self.leave(reason, cause)
+        """End the connection with a Close frame and wait until nothing is left of it, about a second at most.
+
+        Safe to call in every state.
+        """
+        self.abort(reason, cause)
         if self._closing is not None:
             await finished(self._closing)  # a cancellation is no reason to leave a socket behind
 
-    def leave(self, reason: str, cause: Cause) -> None:
-        """Begin to end the connection; ``close`` waits for the rest."""
+    def abort(self, reason: str, cause: Cause) -> None:
+        """End the connection now: begin the closing handshake, and do not wait for it, as ``close`` does."""
         self._session.end(reason, cause)
         self._carry_out()
 
@@ -237,10 +240,10 @@ class Connection:
         if intake.is_full:
             self._steer()
 
-    def ended(self, end: End) -> None:
+    def closed(self, end: End) -> None:
         """Called when the socket is gone."""
         self.end = end
-        self.leave(end.reason, end.cause)
+        self.abort(end.reason, end.cause)
 
     # -- what the session wants -----------------------------------------------------------------------------
 
@@ -279,7 +282,7 @@ class Connection:
                     self._opened.set_result(None)
                     self._arm()
                     if not isolated(self._keeper.connection_opened, self):
-                        self.leave("a defect of the client", Cause.REPLACED)  # the keeper does not know of it
+                        self.abort("a defect of the client", Cause.REPLACED)  # the keeper does not know of it
             case Leaving():
                 self.successor_wanted.set()
             case Ended():
@@ -301,7 +304,7 @@ class Connection:
             self._is_retired = True
             isolated(drained)
             if not self.replies:
-                self._loop.call_soon(self.leave, _REPLACED, Cause.REPLACED)
+                self._loop.call_soon(self.abort, _REPLACED, Cause.REPLACED)
 
     def _settle(self, frame_id: int, outcome: Reply | Exception) -> None:
         future = self.replies.pop(frame_id, None)
@@ -312,7 +315,7 @@ class Connection:
             if outcome.ts is not None:
                 isolated(self._inbox.stored, future.payload, outcome.ts)
         if self._is_retired and not self.replies:
-            self._loop.call_soon(self.leave, _REPLACED, Cause.REPLACED)
+            self._loop.call_soon(self.abort, _REPLACED, Cause.REPLACED)
         if future.done():  # the caller gave up
             return
         if isinstance(outcome, Exception):
@@ -333,7 +336,7 @@ class Connection:
         if not self._opened.done():
             self._opened.set_exception(_failure(ended))
         elif not self._opened.cancelled() and self._opened.exception() is None:
-            isolated(self._keeper.connection_ended, self, ended)
+            isolated(self._keeper.connection_closed, self, ended)
         for future in self.replies.values():  # the keeper did not take them over
             future.give_up()
         self.replies.clear()
@@ -344,7 +347,7 @@ class Connection:
         except Exception:  # noqa: BLE001 (a defect of ours: never silent, and the connection counts as closed)
             LOG.exception("a defect: a socket was not closed")
         finally:
-            isolated(self._keeper.connection_closed, self)
+            isolated(self._keeper.socket_closed, self)
 
     def _transmit(self, payload: bytes) -> None:
         if self._transport is not None:

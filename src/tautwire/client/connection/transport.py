@@ -84,7 +84,7 @@ class Receiver(Protocol):
     def receive(self, frames: Sequence[bytes]) -> None:
         """Called with complete text messages that came in together, in order, not checked for UTF-8."""
 
-    def ended(self, end: End) -> None:
+    def closed(self, end: End) -> None:
         """Called once, when nothing will come any more."""
 
 
@@ -298,7 +298,7 @@ class _Listener(WSListener):
             self._hand_over()
             self._end = end
             self._parts.clear()
-            self._receiver.ended(end)
+            self._receiver.closed(end)
 
     def pause_writing(self) -> None:
         """Nothing to do: what a client sends is bounded by its limiter and by the frame size."""

@@ -217,10 +217,10 @@ class Binding(Generic[T]):
             flow=self._flow,
         )
 
-    def stop(self) -> None:
+    def abort(self) -> None:
         """Take nothing more and forget what waits; the run that is under way goes on."""
         if self.queue is not None:
-            self.queue.stop()
+            self.queue.abort()
 
     async def close(self, grace: float, caller: object) -> bool:
         """Let what waits finish for ``grace`` seconds, then end the workers; False if one does not end."""

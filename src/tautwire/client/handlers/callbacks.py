@@ -71,7 +71,7 @@ class HandlerList(Generic[T]):
             gone = [each for each in self.bindings if each is handler or each.handler == handler]
             self.bindings = tuple(each for each in self.bindings if each not in gone)
         for binding in gone:
-            binding.stop()
+            binding.abort()
         return bool(gone)
 
     def publish(self, item: T) -> None:

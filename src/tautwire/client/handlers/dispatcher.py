@@ -192,7 +192,7 @@ class Dispatcher(Decorators):
             self._entries = tuple(each for each in self._entries if each not in gone)
             self._routes = {}
         for entry in gone:
-            entry.binding.stop()
+            entry.binding.abort()
         return bool(gone)
 
     def hears(

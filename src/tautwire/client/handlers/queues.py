@@ -58,7 +58,7 @@ class HandlerQueue(Protocol[T_contra]):
     def put(self, item: T_contra) -> None:
         """Queue an item behind the others of its conversation. Once stopped, forget it. Called on the loop."""
 
-    def stop(self) -> None:
+    def abort(self) -> None:
         """Refuse new items and forget the waiting ones; what runs goes on."""
 
     async def close(self, grace: float, *, caller: object = None) -> bool:
@@ -104,7 +104,7 @@ class TaskQueue(Mailbox[T]):
             self._is_waking = True
             self._wake()
 
-    def stop(self) -> None:
+    def abort(self) -> None:
         """See ``HandlerQueue``."""
         self._refuse()
         if self._loop is None or self._loop.is_closed():
@@ -278,7 +278,7 @@ class ThreadQueue(Mailbox[T]):
             self._threads.add(thread)
             thread.start()
 
-    def stop(self) -> None:
+    def abort(self) -> None:
         """See ``HandlerQueue``."""
         with self._lock:
             self._forget()
@@ -288,7 +288,7 @@ class ThreadQueue(Mailbox[T]):
         """See ``HandlerQueue``."""
         if grace > 0 and caller not in self._threads:
             await self._until(lambda: not self._boxes, grace)
-        self.stop()
+        self.abort()
         return await self._until(lambda: all(each is caller for each in self._threads), _LAST_WAIT)
 
     async def _until(self, condition: Callable[[], bool], seconds: float) -> bool:

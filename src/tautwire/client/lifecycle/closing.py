@@ -56,13 +56,13 @@ class Closing:
             self._task = asyncio.get_running_loop().create_task(self._close(grace, caller))
         return self._task
 
-    def begin_for(self, number: signal.Signals, grace: float) -> None:
+    def begin_for_signal(self, number: signal.Signals, grace: float) -> None:
         """Begin to close because of a signal."""
         LOG.info("%s: closing, within about %g s; a second signal ends the program at once", number.name, grace)
         self._is_by_signal = self._is_by_signal or self._task is None
         self.begin(grace, None)
 
-    async def finish(self, grace: float) -> None:
+    async def close(self, grace: float) -> None:
         """Close, and return when nothing is left, also if this is cancelled: then the grace is over at once."""
         if self._task is not None and grace <= 0:
             self._hurry.set()

@@ -25,8 +25,8 @@ class Job:
         """Begin to run it. Called on the loop, once."""
         self._task = asyncio.get_running_loop().create_task(self._keep())
 
-    def end(self) -> "asyncio.Task[None] | None":
-        """Begin no other run; return the task that ends. A run that is under way goes on."""
+    def retire(self) -> "asyncio.Task[None] | None":
+        """Begin no other run and let the one that is under way finish; return the task that ends, if there is one."""
         if self._task is not None:
             self._task.cancel()
         return self._task

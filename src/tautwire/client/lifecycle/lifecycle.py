@@ -92,9 +92,9 @@ class Lifecycle(Observer):
             self._jobs = [each for each in self._jobs if each not in gone]
             loop = self._loop
         for job in gone:
-            job.step.stop()
+            job.step.abort()
             if loop is not None and not loop.is_closed():
-                loop.call_soon_threadsafe(job.end)
+                loop.call_soon_threadsafe(job.retire)
         return bool(gone)
 
     def _begin(self, job: Job) -> None:
@@ -254,7 +254,7 @@ class Lifecycle(Observer):
             hurry: ends the wait for them early when it is set.
         """
         self._is_over = True
-        ending = [task for task in (job.end() for job in self._jobs) if task is not None]
+        ending = [task for task in (job.retire() for job in self._jobs) if task is not None]
         if self._starting is not None:
             self._starting.cancel()
             ending.append(self._starting)

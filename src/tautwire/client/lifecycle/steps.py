@@ -46,8 +46,8 @@ class Step:
         """Return whether this task or thread is at work on the function now."""
         return runner is not None and runner is self._runner
 
-    def stop(self) -> None:
-        """Run the function no more; a run that is under way goes on."""
+    def abort(self) -> None:
+        """Run the function no more, and forget a run that waits; one that is under way goes on."""
         for binding in self.bindings:
             self._handlers.remove(binding)
 
