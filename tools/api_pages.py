@@ -58,7 +58,7 @@ PLACES: Final = (
 MOVED: Final = {"Timeouts": "settings", "Context": "handlers", "BlockingContext": "handlers"}
 """Names that are not on the page of their module."""
 
-INTERNAL: Final = frozenset({"close_for", "of"})
+INTERNAL: Final = frozenset({"close_for", "close_handlers", "of"})
 """Public between modules of ours, not for users."""
 
 

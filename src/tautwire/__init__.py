@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from tautwire.client.errors import ViewIncomplete as ViewIncomplete
     from tautwire.client.handlers.dispatcher import Dispatcher as Dispatcher
     from tautwire.client.handlers.dispatcher import HandlerObject as HandlerObject
-    from tautwire.client.handlers.dispatcher import Registration as Registration
     from tautwire.client.handlers.predicates import Predicate as Predicate
     from tautwire.client.handlers.predicates import from_bots as from_bots
     from tautwire.client.handlers.predicates import from_me as from_me
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from tautwire.client.handlers.predicates import in_channels as in_channels
     from tautwire.client.handlers.predicates import in_direct as in_direct
     from tautwire.client.handlers.predicates import in_threads as in_threads
+    from tautwire.client.handlers.registration import Registration as Registration
     from tautwire.client.metrics import Metrics as Metrics
     from tautwire.client.metrics import Run as Run
     from tautwire.client.notices import Backfilled as Backfilled
@@ -97,7 +97,7 @@ _HOMES = {
         "UnreadableFrame",
         "ViewIncomplete",
     ),
-    "client.handlers.dispatcher": ("Dispatcher", "HandlerObject", "Registration"),
+    "client.handlers.dispatcher": ("Dispatcher", "HandlerObject"),
     "client.handlers.predicates": (
         "Predicate",
         "from_bots",
@@ -108,6 +108,7 @@ _HOMES = {
         "in_direct",
         "in_threads",
     ),
+    "client.handlers.registration": ("Registration",),
     "client.metrics": ("Metrics", "Run"),
     "client.notices": ("Backfilled", "ClientState", "Closed", "Gap", "Identity", "Queue", "Ready", "Resume"),
     "client.rtm_client": ("RTMClient",),

@@ -105,7 +105,7 @@ def test_an_address_that_was_not_given_is_said_to_be_slacks(
     fake.answers.append({"ok": False, "error": "invalid_auth"})
     client = make_client(base_url=None)
     inner = getattr(client, "_client", client)
-    inner._rtm_connect.base_url = fake.api_url
+    inner._parts._rtm_connect.base_url = fake.api_url
     with pytest.raises(ConnectRefused) as caught:
         client.connect()
     assert caught.value.__notes__ == [SLACK]

@@ -250,7 +250,7 @@ class Day:
             transmit(connection, payload)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("tautwire.client.rtm_client.ask", asking)
+            patch.setattr("tautwire.client.parts.ask", asking)
             patch.setattr(Connection, "_transmit", sending)
             patch.setattr("tautwire.client.connection.attempts.random", self.chance)
             yield

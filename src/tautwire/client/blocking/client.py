@@ -16,8 +16,8 @@ from slack_sdk.web import WebClient
 
 from tautwire.client.blocking.loop_thread import LoopThread
 from tautwire.client.errors import ClientClosed, ConnectError
+from tautwire.client.handlers.client_handlers import ClientHandlers
 from tautwire.client.handlers.dispatcher import Dispatcher
-from tautwire.client.lifecycle.hooks import LifecycleHooks
 from tautwire.client.net.web_client import blocking_web_client
 from tautwire.client.notices import ClientState, Identity, Ready
 from tautwire.client.rtm_client import GRACE, ClientOptions, RTMClient
@@ -36,7 +36,7 @@ _SLACK: Final = 3.0
 """Seconds on top of the grace that an end after a signal may take."""
 
 
-class BlockingRTMClient(LifecycleHooks):
+class BlockingRTMClient(ClientHandlers):
     """A typed RTM client for programs without a loop, or beside one: from any thread, in a shell, in a notebook.
 
     Plain handlers run in threads of their own, where they may call every method of the client and ``web``. The first
@@ -55,7 +55,9 @@ class BlockingRTMClient(LifecycleHooks):
         except BaseException:
             dispatcher.put_before(None)
             raise
-        super().__init__(self._client.dispatcher, self._client.callbacks, self._client.lifecycle)
+        super().__init__(self._client.dispatcher, self._client.callbacks)
+        self.lifecycle = self._client.lifecycle
+        """When the functions of the client's life run; not for users."""
         self.settings = self._client.settings
         """See ``RTMClient.settings``."""
         self.web: WebClient = blocking_web_client(self.settings)
