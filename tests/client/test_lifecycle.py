@@ -245,6 +245,44 @@ async def test_a_handler_that_closes_the_client_goes_on_afterwards(fake: FakeSer
     assert client.state is ClientState.CLOSED
 
 
+@pytest.mark.parametrize("place", ["two handlers", "two conversations of one", "a handler and a job"])
+async def test_handlers_that_close_the_client_together_do_not_wait_for_each_other(
+    fake: FakeServer, make: MakeAsync, place: str
+) -> None:
+    client = make()
+    began: list[str] = []
+    ended: list[str] = []
+    together = asyncio.Event()
+
+    async def stop(name: str) -> None:
+        began.append(name)
+        if len(began) == 2:
+            together.set()
+        await together.wait()
+        await client.close(grace=600.0)
+        ended.append(name)
+
+    async def first(event: MessageEvent) -> None:
+        await stop(event.channel)
+
+    async def second(event: MessageEvent) -> None:
+        await stop("second")
+
+    async def job() -> None:
+        await stop("job")
+
+    client.register(first)
+    if place == "two handlers":
+        client.register(second)
+    if place == "a handler and a job":
+        client.every(3600, at_once=True)(job)
+    await client.connect()
+    messages = [message(1)] if place != "two conversations of one" else [message(1), message(2, channel="C2")]
+    (await peer(fake)).send(*messages)
+    await until(lambda: len(ended) == 2, "the handlers wait for each other")
+    assert client.state is ClientState.CLOSED
+
+
 def test_a_program_that_ends_without_close_is_told_what_to_do(
     fake: FakeServer, caplog: pytest.LogCaptureFixture
 ) -> None:

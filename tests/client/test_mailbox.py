@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fake import PATIENCE
 from tautwire.client.backpressure import LONG, Backpressure
 from tautwire.client.handlers.mailbox import Limits, Mailbox, Overflow
-from tautwire.client.handlers.queues import TaskQueue, ThreadQueue
+from tautwire.client.handlers.queues import Callers, TaskQueue, ThreadQueue
 
 Item = tuple[str, int]
 KINDS = ["task", "thread"]
@@ -255,7 +255,7 @@ async def test_readers_are_called_after_each_change_until_they_are_forgotten(kin
     await soon(lambda: queue.waiting == 0)
     for number in range(6):
         queue.put(("a", number))
-    await queue.close(PATIENCE)
+    await queue.close(PATIENCE, Callers())
     assert seen == [True, False]
 
 
@@ -279,7 +279,7 @@ async def test_a_queue_that_ends_holds_up_no_reader(kind: str, end: str) -> None
     elif end == "stop elsewhere":
         await asyncio.to_thread(queue.stop)
     else:
-        closing = asyncio.create_task(queue.close(0.0))
+        closing = asyncio.create_task(queue.close(0.0, Callers()))
         await soon(lambda: not flow.is_full)
         go_on.set()
         assert await closing
@@ -290,7 +290,7 @@ async def test_a_queue_that_ends_holds_up_no_reader(kind: str, end: str) -> None
     assert (queue.waiting, queue.size) == (0, 0), "a stopped queue takes nothing"
     assert not flow.is_full
     go_on.set()
-    assert await queue.close(PATIENCE)
+    assert await queue.close(PATIENCE, Callers())
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -318,7 +318,7 @@ async def test_no_wake_up_is_lost(kind: str) -> None:
                         await room.wait()
         queue.put((chance.choice("abcde"), number))
         assert queue.waiting <= 4
-    assert await queue.close(PATIENCE)
+    assert await queue.close(PATIENCE, Callers())
     assert stops > 100
     assert sorted(number for numbers in ran.values() for number in numbers) == list(range(5_000))
     assert all(numbers == sorted(numbers) for numbers in ran.values())
@@ -346,7 +346,7 @@ async def test_a_slow_thread_holds_no_more_than_it_is_at() -> None:
     assert queue.waiting == 2
     for _ in range(2):
         go_on.release()
-    assert await queue.close(PATIENCE)
+    assert await queue.close(PATIENCE, Callers())
 
 
 async def soon(condition: Callable[[], object]) -> None:

@@ -14,6 +14,8 @@ from tautwire import (
     Backoff,
     ClientClosed,
     ClientState,
+    ConfigError,
+    ConnectError,
     ConnectRefused,
     GoodbyeEvent,
     MessageEvent,
@@ -281,6 +283,32 @@ def test_reconnect_works_between_a_goodbye_and_the_end_without_auto_reconnect(
     client.reconnect()
     assert first.closed.wait(5)
     assert client.is_connected
+
+
+def test_reconnect_gives_up_when_no_attempt_succeeds_in_time(fake: FakeServer, client: Any) -> None:
+    """It leaves the connection there is, and the attempts go on."""
+    client.connect()
+    first = fake.peer()
+    fake.answers.extend([(503, {}, "")] * 1000)
+    with pytest.raises(ConnectError, match=r"no new connection within 0\.2 s .*rtm.connect failed: HTTP status 503"):
+        client.reconnect(timeout=0.2)
+    assert client.is_connected
+    fake.answers.clear()
+    assert first.closed.wait(PATIENCE)
+    eventually(lambda: client.is_connected)
+
+
+def test_reconnect_gives_up_without_a_connection_too(fake: FakeServer, client: Any) -> None:
+    client.connect()
+    fake.answers.extend([(503, {}, "")] * 1000)
+    fake.peer().drop()
+    eventually(lambda: not client.is_connected)
+    with pytest.raises(ConnectError, match=r"no new connection within 0\.2 s"):
+        client.reconnect(timeout=0.2)
+    with pytest.raises(ConfigError, match="timeout must be a positive number of seconds, got -1"):
+        client.reconnect(timeout=-1)
+    fake.answers.clear()
+    eventually(lambda: client.is_connected)
 
 
 def test_a_refused_successor_leaves_the_old_connection_and_another_chance(fake: FakeServer, client: Any) -> None:

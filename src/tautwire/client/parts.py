@@ -20,6 +20,7 @@ from tautwire.client.delivery.delivery import Delivery, measured
 from tautwire.client.handlers.callbacks import Callbacks
 from tautwire.client.handlers.client_handlers import ClientHandlers
 from tautwire.client.handlers.dispatcher import Dispatcher
+from tautwire.client.handlers.queues import Callers
 from tautwire.client.lifecycle.closing import Closing
 from tautwire.client.lifecycle.lifecycle import Lifecycle
 from tautwire.client.metrics import Metrics, guarded
@@ -113,12 +114,12 @@ class Parts:
         self._metrics.connected(monotonic() - began)
         return self._last
 
-    async def _finish_events(self, grace: float) -> None:
+    async def _finish_events(self, grace: float, callers: Callers) -> None:
         """Keep new events back, and let the handlers finish those they have while the connection is up."""
         connection = self.supervisor.connection
         if connection is not None:
             connection.hold()
-            await asyncio.gather(*(each.close(grace, None) for each in self._dispatcher.bindings))
+            await asyncio.gather(*(each.close(grace, callers) for each in self._dispatcher.bindings))
 
     async def _close_connections(self) -> None:
         try:

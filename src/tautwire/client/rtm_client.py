@@ -25,7 +25,7 @@ from tautwire.client.net.web_client import web_client
 from tautwire.client.notices import ClientState, Identity, Ready
 from tautwire.client.parts import Parts
 from tautwire.client.sending.sending import said, users
-from tautwire.client.settings import Offline, Settings
+from tautwire.client.settings import Offline, Settings, check_seconds
 from tautwire.client.signals import stopping, waking
 from tautwire.client.view.loader import Loader
 from tautwire.client.view.options import ViewOptions
@@ -237,12 +237,27 @@ class RTMClient(ClientHandlers):
             raise self.failure.with_traceback(None)
         return await self.lifecycle.wait_ready(timeout)
 
-    async def reconnect(self) -> None:
-        """Replace the connection by a new one, and return after its hello. The old one delivers until then."""
+    async def reconnect(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 (as on the blocking client)
+        """Replace the connection by a new one, and return after its hello. The old one delivers until then.
+
+        Attempts that fail are repeated. After ``timeout`` this gives up, but they go on, and the old connection stays.
+
+        Args:
+            timeout: seconds for it. Default: as long as one attempt may take, which is twice ``connect_timeout`` and
+                ``timeouts.hello`` (75).
+
+        Raises:
+            ConnectError: no attempt succeeded in time; the text names the last failure.
+            ConnectRefused: there is no use in trying again.
+            ClientClosed: after close().
+        """
         self._supervisor.check_loop()
+        if timeout is None:
+            timeout = 2 * self.settings.connect_timeout + self.settings.timeouts.hello
+        check_seconds("timeout", timeout)
         try:
             await self.lifecycle.start()
-            await self._supervisor.reconnect()
+            await self._supervisor.reconnect(timeout)
         except ConnectError as error:
             raise error.with_traceback(None) from None
 

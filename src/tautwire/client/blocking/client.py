@@ -121,9 +121,9 @@ class BlockingRTMClient(ClientHandlers):
         """See ``RTMClient.wait_ready``."""
         return self._wait_connected(self._client.wait_ready(timeout))
 
-    def reconnect(self) -> None:
+    def reconnect(self, timeout: float | None = None) -> None:
         """See ``RTMClient.reconnect``."""
-        self._wait_connected(self._client.reconnect())
+        self._wait_connected(self._client.reconnect(timeout))
 
     def disconnect(self) -> None:
         """See ``RTMClient.disconnect``."""
@@ -294,7 +294,7 @@ class BlockingRTMClient(ClientHandlers):
         if self._background is None:
             with self._lock:
                 if self._background is None and not self._is_closed:
-                    self._background = LoopThread(self._client.close_for)
+                    self._background = LoopThread(self._client.close_for, self._client.closing.callers.add)
         if self._background is not None:
             self._background.check_caller()
         if self._background is None or self._background.is_over:

@@ -32,11 +32,15 @@ class LoopThread:
     Args:
         finish: closes what runs on the loop, given the thread that wants it and the seconds of grace. Run on the loop
             as the last thing, also if the loop ends unasked.
+        joins: called on the loop with each later thread that waits for the end.
     """
 
-    def __init__(self, finish: Callable[[object, float], Coroutine[Any, Any, None]]) -> None:
+    def __init__(
+        self, finish: Callable[[object, float], Coroutine[Any, Any, None]], joins: Callable[[object], object]
+    ) -> None:
         self.loop = asyncio.new_event_loop()
         self._finish = finish
+        self._joins = joins
         self._wanted: asyncio.Future[tuple[object, float]] = self.loop.create_future()
         self._pid = os.getpid()
         self.fault: BaseException | None = None
@@ -103,7 +107,9 @@ class LoopThread:
     # -- in the thread --------------------------------------------------------------------------------------
 
     def _want(self, caller: object, grace: float, until: float) -> None:
-        if not self._wanted.done():
+        if self._wanted.done():
+            self._joins(caller)
+        else:
             self._until = until
             self._wanted.set_result((caller, grace))
 

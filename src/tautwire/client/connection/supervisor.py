@@ -77,6 +77,8 @@ class Supervisor:
         self._is_closed = False
         self._keeps_trying = False
         """Whether the task goes on by itself after a connection was lost or an attempt failed."""
+        self._last_failure: ConnectError | None = None
+        """Why the last attempt failed, for a reconnect() that gives up."""
         self._handover: Handover | None = None
         self._calls: WaitingCalls[Connection] = WaitingCalls()
         self._open: set[Connection] = set()
@@ -123,13 +125,24 @@ class Supervisor:
         self._keeps_trying = self._keeps_trying or self._settings.auto_reconnect
         await self._calls.end()
 
-    async def reconnect(self) -> Connection:
-        """Replace the connection, or make one; return the new one."""
-        if self.connection is None:
-            return await self.connect()
-        self._attempts.is_asked_for = True
-        self.connection.successor_wanted.set()
-        return await self._calls.connection()
+    async def reconnect(self, within: float) -> Connection:
+        """Replace the connection, or make one; return the new one.
+
+        Raises:
+            ConnectError: there was none within so many seconds. The attempts go on, as they would without this call.
+        """
+        self._last_failure = None
+        try:
+            async with asyncio.timeout(within):
+                if self.connection is None:
+                    return await self.connect()
+                self._attempts.is_asked_for = True
+                self.connection.successor_wanted.set()
+                return await self._calls.connection()
+        except TimeoutError:
+            stays = "the old connection stays" if self.connection is not None else "there is no connection"
+            reason = f"; the last attempt: {self._last_failure}" if self._last_failure is not None else ""
+            raise ConnectError(f"no new connection within {within:g} s ({stays}){reason}") from None
 
     async def ready(self) -> Connection:
         """Return the live connection, as soon as there is one. Those who wait get it in the order they asked.
@@ -232,6 +245,7 @@ class Supervisor:
             isolated(each.handover_failed, old)
 
     def _connect_failed(self, error: ConnectError, next_: str) -> None:
+        self._last_failure = error
         LOG.warning("%s", "; ".join((str(error), *getattr(error, "__notes__", ()), next_)))
         for each in self.observers:
             isolated(each.connect_failed, error)

@@ -9,6 +9,7 @@ from tautwire.client.handlers.callbacks import Callbacks, HandlerList
 from tautwire.client.handlers.context import AnyClient
 from tautwire.client.handlers.dispatcher import Dispatcher
 from tautwire.client.handlers.hooks import HookDecorators
+from tautwire.client.handlers.queues import Callers
 from tautwire.client.handlers.registration import Registration, check_takes
 from tautwire.client.log import LOG
 from tautwire.client.notices import Backfilled, ClientState, Closed, Gap, Queue
@@ -37,10 +38,10 @@ class ClientHandlers(AnyClient, HookDecorators):
     def _bindings(self) -> list[Binding[Any]]:
         return [*self.dispatcher.bindings, *self.callbacks.bindings, *self.hooks.bindings]
 
-    async def close_handlers(self, grace: float, caller: object) -> None:
+    async def close_handlers(self, grace: float, callers: Callers) -> None:
         """Let handlers finish for ``grace`` seconds, then end them; not for users."""
         bindings = self._bindings
-        ended = await asyncio.gather(*(binding.close(grace, caller) for binding in bindings))
+        ended = await asyncio.gather(*(binding.close(grace, callers) for binding in bindings))
         for binding, is_ended in zip(bindings, ended, strict=True):
             if not is_ended:
                 LOG.warning("handler %s does not end; it is left behind", binding.name)

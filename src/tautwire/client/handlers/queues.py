@@ -13,7 +13,7 @@ import contextlib
 import contextvars
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterator, Sequence
 from time import monotonic
 from typing import Final, Protocol, TypeVar
 
@@ -43,6 +43,36 @@ _LAST_WAIT = 0.5
 """Seconds given to cancelled tasks and to threads that have to stop."""
 
 
+class Callers:
+    """The tasks and threads that wait for the end of a client. A handler among them is not waited for by the end."""
+
+    def __init__(self, *callers: object) -> None:
+        self._known = set(callers)
+        self._listeners: list[Callable[[], object]] = []
+
+    def __contains__(self, worker: object) -> bool:
+        return worker in self._known
+
+    def add(self, caller: object) -> None:
+        """Add one, also while queues are closed: its queue is not waited for any more. Called on the loop."""
+        self._known.add(caller)
+        for listener in self._listeners:
+            listener()
+
+    def are_among(self, workers: Collection[object]) -> bool:
+        """Return whether one of these workers waits."""
+        return not self._known.isdisjoint(workers)
+
+    @contextlib.contextmanager
+    def listening(self, listener: Callable[[], object]) -> Iterator[None]:
+        """While this lasts, call ``listener`` after each that is added."""
+        self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
+
+
 class HandlerQueue(Protocol[T_contra]):
     """What the owner of a queue needs to know of it."""
 
@@ -61,10 +91,10 @@ class HandlerQueue(Protocol[T_contra]):
     def abort(self) -> None:
         """Refuse new items and forget the waiting ones; what runs goes on."""
 
-    async def close(self, grace: float, *, caller: object = None) -> bool:
+    async def close(self, grace: float, callers: Callers) -> bool:
         """Let waiting items finish for ``grace`` seconds, then end every worker; return False if one is stuck.
 
-        ``caller`` is the caller's task or thread: a handler that closes its client is not waited for.
+        Where a worker is among the callers, nothing is waited for: its handler waits for this.
         """
 
 
@@ -114,15 +144,21 @@ class TaskQueue(Mailbox[T]):
         else:
             self._loop.call_soon_threadsafe(self._release)
 
-    async def close(self, grace: float, *, caller: object = None) -> bool:
+    async def close(self, grace: float, callers: Callers) -> bool:
         """See ``HandlerQueue``."""
-        if self._boxes and grace > 0 and caller not in self._tasks:
-            self._empty = asyncio.Event()
-            with contextlib.suppress(TimeoutError):  # the bound is the point: what is left gets cancelled
+        if self._boxes and grace > 0 and not callers.are_among(self._tasks):
+            self._empty = over = asyncio.Event()
+
+            def look() -> None:
+                if callers.are_among(self._tasks):
+                    over.set()
+
+            # the bound is the point: what is left gets cancelled
+            with callers.listening(look), contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(grace):
-                    await self._empty.wait()
+                    await over.wait()
         self._release()
-        tasks = {each for each in self._tasks if each is not caller}
+        tasks = {each for each in self._tasks if each not in callers}
         for task in tasks:
             task.cancel()
         if not tasks:
@@ -284,12 +320,13 @@ class ThreadQueue(Mailbox[T]):
             self._forget()
             self._changed.notify_all()
 
-    async def close(self, grace: float, *, caller: object = None) -> bool:
+    async def close(self, grace: float, callers: Callers) -> bool:
         """See ``HandlerQueue``."""
-        if grace > 0 and caller not in self._threads:
-            await self._until(lambda: not self._boxes, grace)
-        self.abort()
-        return await self._until(lambda: all(each is caller for each in self._threads), _LAST_WAIT)
+        with callers.listening(self._tell):
+            if grace > 0:
+                await self._until(lambda: not self._boxes or callers.are_among(self._threads), grace)
+            self.abort()
+            return await self._until(lambda: all(each in callers for each in self._threads), _LAST_WAIT)
 
     async def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Wait on the loop for something the threads do; return False if the time ran out."""
