@@ -24,8 +24,8 @@ from tautwire import (
     UserTypingEvent,
 )
 from tautwire.client.backpressure import Backpressure
-from tautwire.client.handlers.mailbox import Limits, Overflow
-from tautwire.client.handlers.queues import Callers, TaskQueue
+from tautwire.client.handlers.queue import Limits, Overflow
+from tautwire.client.handlers.workers import Callers, TaskQueue
 from tautwire.protocol.codec import decode_event
 
 Reports = list[tuple[BaseException, Any]]
@@ -722,7 +722,7 @@ async def test_options_that_make_no_sense_are_refused(dispatcher: Dispatcher, op
 
 
 async def test_idle_threads_end_by_themselves(dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tautwire.client.handlers.queues._IDLE_LIFE", 0.02)
+    monkeypatch.setattr("tautwire.client.handlers.workers._IDLE_LIFE", 0.02)
     got: list[Event] = []
     dispatcher.register(got.append, MessageEvent)
     for i in range(30):  # threads end and are made anew under our hands
@@ -775,7 +775,7 @@ async def test_closing_without_grace_cancels_coroutines_and_forgets_the_rest(dis
 async def test_a_thread_that_does_not_end_is_told_and_left(
     dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tautwire.client.handlers.queues._LAST_WAIT", 0.05)
+    monkeypatch.setattr("tautwire.client.handlers.workers._LAST_WAIT", 0.05)
     go_on = threading.Event()
     dispatcher.register(lambda _: go_on.wait(PATIENCE), MessageEvent)
     dispatcher.dispatch(said(1))

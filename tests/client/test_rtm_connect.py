@@ -18,8 +18,8 @@ from tautwire import (
     RateLimited,
     Timeouts,
 )
-from tautwire.client import rtm_client as rtm
-from tautwire.client.net.refusals import DEFAULT_RETRY_AFTER
+from tautwire.client import parts
+from tautwire.client.net.api_errors import DEFAULT_RETRY_AFTER
 
 
 def texts(client: Any) -> list[str]:
@@ -155,11 +155,11 @@ def test_a_defect_in_an_attempt_is_logged_and_costs_this_attempt_only(
     fake: FakeServer, client: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def broken(*_: Any) -> None:
-        monkeypatch.setattr(rtm, "ask", ask)
+        monkeypatch.setattr(parts, "ask", ask)
         raise LookupError("a defect")
 
-    ask = rtm.ask
-    monkeypatch.setattr(rtm, "ask", broken)
+    ask = parts.ask
+    monkeypatch.setattr(parts, "ask", broken)
     runner = threading.Thread(target=client.run, daemon=True)
     runner.start()
     fake.peer()

@@ -20,7 +20,7 @@ from tautwire.client.delivery.delivery import Delivery, measured
 from tautwire.client.handlers.callbacks import Callbacks
 from tautwire.client.handlers.client_handlers import ClientHandlers
 from tautwire.client.handlers.dispatcher import Dispatcher
-from tautwire.client.handlers.queues import Callers
+from tautwire.client.handlers.workers import Callers
 from tautwire.client.lifecycle.closing import Closing
 from tautwire.client.lifecycle.lifecycle import Lifecycle
 from tautwire.client.metrics import Metrics, guarded

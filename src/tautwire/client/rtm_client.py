@@ -19,7 +19,7 @@ from tautwire.client.connection.replies import Reply
 from tautwire.client.errors import ClientClosed, ConnectError, NotConnected
 from tautwire.client.handlers.client_handlers import ClientHandlers
 from tautwire.client.handlers.dispatcher import Dispatcher
-from tautwire.client.handlers.queues import HANDLER
+from tautwire.client.handlers.workers import HANDLER
 from tautwire.client.metrics import Metrics
 from tautwire.client.net.web_client import web_client
 from tautwire.client.notices import ClientState, Identity, Ready

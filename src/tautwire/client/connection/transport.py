@@ -20,7 +20,7 @@ from picows import WSCloseCode, WSFrame, WSInvalidURL, WSListener, WSMsgType, WS
 
 from tautwire.client.errors import ConnectError
 from tautwire.client.log import LOG, SOCKET_LOG
-from tautwire.client.net.reasons import away_proxy, explain
+from tautwire.client.net.network_errors import away_proxy, explain
 from tautwire.client.net.resolver import look_up
 from tautwire.protocol.tokens import redact
 from tautwire.session.client import Cause

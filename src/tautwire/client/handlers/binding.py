@@ -17,9 +17,9 @@ from typing import Any, Final, Generic, NamedTuple, TypedDict, TypeVar, get_args
 
 from tautwire.client.backpressure import Backpressure
 from tautwire.client.errors import EventsDropped
-from tautwire.client.handlers.mailbox import Limits, Overflow
 from tautwire.client.handlers.predicates import When
-from tautwire.client.handlers.queues import Callers, HandlerQueue, TaskQueue, ThreadQueue
+from tautwire.client.handlers.queue import Limits, Overflow
+from tautwire.client.handlers.workers import Callers, HandlerQueue, TaskQueue, ThreadQueue
 from tautwire.client.metrics import Metrics, Run
 
 T = TypeVar("T")

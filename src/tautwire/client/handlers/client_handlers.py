@@ -9,8 +9,8 @@ from tautwire.client.handlers.callbacks import Callbacks, HandlerList
 from tautwire.client.handlers.context import AnyClient
 from tautwire.client.handlers.dispatcher import Dispatcher
 from tautwire.client.handlers.hooks import HookDecorators
-from tautwire.client.handlers.queues import Callers
 from tautwire.client.handlers.registration import Registration, check_takes
+from tautwire.client.handlers.workers import Callers
 from tautwire.client.log import LOG
 from tautwire.client.notices import Backfilled, ClientState, Closed, Gap, Queue
 from tautwire.protocol.events import Event

@@ -1,6 +1,6 @@
 """Picks the handlers of an event and gives it to them.
 
-A handler is for events of a kind (``client/handlers/selectors``), perhaps only for messages with some text
+A handler is for events of a kind (``client/handlers/event_types``), perhaps only for messages with some text
 (``hears``, ``client/handlers/text_filter``) or under a condition (``when=``, ``client/handlers/predicates``).
 The handlers of a class of events are looked up once and kept until a handler is added or removed, so that an event
 costs one lookup; texts and conditions are asked for each event.
@@ -19,10 +19,10 @@ from tautwire.client.handlers.arguments import Arguments
 from tautwire.client.handlers.binding import Binding, HandlerOptions, Options, Report, is_async, refuse_coroutine
 from tautwire.client.handlers.context import AnyClient, Clients
 from tautwire.client.handlers.decorators import Decorators
+from tautwire.client.handlers.event_types import EVERYTHING, LEFT_OVER, Name, Target, targets_of, wanted_by
 from tautwire.client.handlers.hooks import HookDecorators, Hooks
 from tautwire.client.handlers.predicates import Predicate, predicate_of
 from tautwire.client.handlers.registration import Registration
-from tautwire.client.handlers.selectors import EVERYTHING, LEFT_OVER, Name, Target, targets_of, wanted_by
 from tautwire.client.handlers.text_filter import TextFilter
 from tautwire.client.metrics import Metrics
 from tautwire.protocol.errors import ConfigError

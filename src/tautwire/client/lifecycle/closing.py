@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from tautwire.client.guard import finished, unless_hurried
-from tautwire.client.handlers.queues import Callers
+from tautwire.client.handlers.workers import Callers
 from tautwire.client.lifecycle.lifecycle import Lifecycle
 from tautwire.client.log import LOG
 

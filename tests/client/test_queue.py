@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 
 from fake import PATIENCE
 from tautwire.client.backpressure import LONG, Backpressure
-from tautwire.client.handlers.mailbox import Limits, Mailbox, Overflow
-from tautwire.client.handlers.queues import Callers, TaskQueue, ThreadQueue
+from tautwire.client.handlers.queue import KeyedQueue, Limits, Overflow
+from tautwire.client.handlers.workers import Callers, TaskQueue, ThreadQueue
 
 Item = tuple[str, int]
 KINDS = ["task", "thread"]
 
 
-class Queue(Mailbox[Item]):
-    """Mailbox and one worker, which takes an item when it is told to."""
+class Queue(KeyedQueue[Item]):
+    """The queue and one worker, which takes an item when it is told to."""
 
     def __init__(self, limits: Limits, flow: Backpressure | None = None) -> None:
         self.flow = flow or Backpressure()
@@ -46,18 +46,18 @@ class Queue(Mailbox[Item]):
         if not self._ready:
             return None
         key = self._ready.popleft()
-        box = self._boxes[key]
+        items = self._conversations[key]
         found = None
-        if box:
-            found, size = box.popleft()
+        if items:
+            found, size = items.popleft()
             self.waiting -= 1
             self.size -= size
-            if self.waiting <= self._ease_at:
-                self._ease()
-        if box:
+            if self.waiting <= self._room_at:
+                self._look_for_room()
+        if items:
             self._ready.append(key)
         else:
-            del self._boxes[key]
+            del self._conversations[key]
         return found
 
     def run_all(self) -> None:
@@ -101,7 +101,7 @@ def test_a_pause_is_wanted_exactly_while_too_much_waits(
     is_full = is_stuffed = False
 
     def waiting() -> tuple[int, int]:
-        sizes = [each for box in left.values() for _, each in box]
+        sizes = [each for items in left.values() for _, each in items]
         return len(sizes), sum(sizes)
 
     for number, action in enumerate([*actions, *([None] * len(actions))]):
