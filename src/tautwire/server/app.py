@@ -19,6 +19,7 @@ from typing import Final, Self, cast
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.clock import Clock
 from tautwire.server.config import Settings
+from tautwire.server.control.server import ControlServer
 from tautwire.server.counts import Counts
 from tautwire.server.directory import Directory, TokenFile, is_loopback, read_directory
 from tautwire.server.health import Health
@@ -38,11 +39,12 @@ from tautwire.server.log.transaction import Transaction
 from tautwire.server.log.writer import Writer
 from tautwire.server.metrics import CONTENT_TYPE, Levels, Metrics
 from tautwire.server.rtm.door import Door
+from tautwire.server.services.administration.team import read_team
 from tautwire.server.services.identity import Identities
 from tautwire.server.services.presence import Presence
 from tautwire.server.services.seed import SAMPLE, Seed, plant, read_seed
 from tautwire.server.services.tickets import Tickets
-from tautwire.server.services.workspace import Team, Workspace
+from tautwire.server.services.workspace import CurrentTeam, Team, Workspace
 from tautwire.server.store.engine import Query, StoreError
 from tautwire.server.store.engines import open_engine
 from tautwire.server.store.reader import Reader
@@ -234,15 +236,16 @@ class _Parts:
         # From here on every entry of the log reaches its readers; the state above has those before.
         feed = Feed(tail, lambda after, before: reader.read(partial(read_page, after=after, before=before)))
         self._exit.push_async_callback(feed.stop)
-        for tap in (hub.deliver, *self._observers):
-            feed.add(tap)
-        writer.deliver_to(feed.deliver)
         presence = Presence(
             hub, self._clock, away=state.away, bots=state.bots, auto_away=settings.auto_away,
             grace=settings.presence_grace,
         )  # fmt: skip
+        current_team = CurrentTeam(state.team)
+        for tap in (hub.deliver, current_team.follow, presence.follow, *self._observers):
+            feed.add(tap)
+        writer.deliver_to(feed.deliver)
         self.workspace = Workspace(
-            state.team, settings, self._clock, writer, reader, tail, state.epochs, hub, self.counts
+            current_team, settings, self._clock, writer, reader, tail, state.epochs, hub, self.counts
         )
         tickets = Tickets(self._clock, settings.ticket_lifetime)
         door = Door(self.workspace, tickets, presence)
@@ -265,6 +268,9 @@ class _Parts:
         # A stop runs these in reverse: stop listening, close RTM, finish HTTP requests, commit, close the database.
         self._exit.push_async_callback(door.stop)
         self._exit.callback(http.stop_listening)
+        control = ControlServer(self.workspace, settings.data)
+        await control.start()
+        self._exit.push_async_callback(control.stop)
         sweep = asyncio.create_task(_sweep(connections.sweep, door.sweep, presence.sweep))
         self._exit.push_async_callback(_cancel, sweep)
         retention = Retention(writer, reader, tail, self._clock, settings.log_keep)
@@ -309,17 +315,17 @@ class _State:
 
 
 def _read_state(query: Query) -> _State:
-    team = query.one("SELECT id, name, domain, head FROM workspace")
-    if team is None:
+    workspace = query.one("SELECT head FROM workspace")
+    if workspace is None:
         raise ConfigError("the data directory has no workspace: the first start was interrupted; use a new directory")
     oldest = query.one("SELECT position FROM log ORDER BY position LIMIT 1")
     channels: dict[str, set[Topic]] = {}
     for row in query.all("SELECT user_id, channel FROM membership"):
         channels.setdefault(row["user_id"], set()).add(Topic(row["channel"]))
     return _State(
-        team=Team(team["id"], team["name"], team["domain"]),
-        head=team["head"],
-        kept_from=oldest["position"] if oldest is not None else team["head"] + 1,
+        team=read_team(query),
+        head=workspace["head"],
+        kept_from=oldest["position"] if oldest is not None else workspace["head"] + 1,
         epochs=read_epochs(query),
         channels=channels,
         away={row["id"] for row in query.all("SELECT id FROM users WHERE away")},

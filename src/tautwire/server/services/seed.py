@@ -20,7 +20,8 @@ from tautwire.server.services.room import forget
 from tautwire.server.store.records import SLACKBOT_ID, SLACKBOT_NAME, find_channel_by_name
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[\w.-]{1,80}$")]
-Origin = Literal["sample", "seed"]
+Origin = Literal["sample", "seed", "issued"]
+"""Where a token comes from."""
 
 
 class SeedError(TautwireError):
@@ -102,7 +103,7 @@ def plant(tx: Transaction, seed: Seed, origin: Origin) -> dict[str, str]:
     for people, is_bot in ((seed.users, False), (seed.bots, True)):
         for user in people:
             if tx.one("SELECT 1 FROM users WHERE name = ?", user.name) is None:
-                tokens[user.name] = _plant_user(tx, user, origin, is_bot=is_bot)
+                tokens[user.name] = plant_user(tx, user, origin, is_bot=is_bot)
     everyone = [user.name for user in (*seed.users, *seed.bots)]
     for channel in seed.channels:
         _plant_channel(tx, channel, everyone, new=tokens)
@@ -140,7 +141,8 @@ def _plant_slackbot(tx: Transaction) -> None:
     )  # fmt: skip
 
 
-def _plant_user(tx: Transaction, user: SeedUser, origin: Origin, *, is_bot: bool) -> str:
+def plant_user(tx: Transaction, user: SeedUser, origin: Origin, *, is_bot: bool) -> str:
+    """Add a person or bot; return the token."""
     now = tx.now // 1_000_000
     user_id = new_id("U")
     bot_id, app_id = (new_id("B"), new_id("A")) if is_bot else (None, None)
