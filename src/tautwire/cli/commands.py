@@ -1,14 +1,58 @@
-"""The command with the sub-commands, a module for each; loaded by ``main`` where the libraries of the server are."""
+"""The command with the sub-commands, a module for each, which is imported when its command runs.
+
+The commands of an operator take a fraction of a second, most of which would be the import of the server and the client.
+"""
+
+from importlib import import_module
+from typing import Any, Final
 
 import typer
+from typer.core import TyperGroup
 
 from tautwire import __version__
-from tautwire.cli.demo import demo
-from tautwire.cli.serve import serve
 
-app = typer.Typer(name="tautwire", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-app.command()(serve)
-app.command()(demo)
+COMMANDS: Final = {
+    "serve": "serve",
+    "demo": "demo",
+    "user": "people",
+    "bot": "people",
+    "channel": "channel",
+    "team": "team",
+}
+"""The modules of the commands; each has a ``typer.Typer`` of the command's name."""
+
+
+class MissingLibrary(Exception):  # noqa: N818 - an outcome, which ``main`` explains
+    """A command needs a library that is not installed."""
+
+
+class _OnDemand(TyperGroup):
+    """A group whose commands are imported when one is asked for.
+
+    Older versions of typer have these types from click, newer ones have types of their own: hence ``Any``.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of the commands, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import a command; return None if there is none of this name."""
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        try:
+            commands = import_module(f"tautwire.cli.{module}")
+        except ModuleNotFoundError as error:
+            raise MissingLibrary(error.name) from error
+        found = typer.main.get_command(getattr(commands, f"{cmd_name}_commands"))
+        found.name = cmd_name
+        return found
+
+
+app = typer.Typer(
+    name="tautwire", cls=_OnDemand, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
 
 
 @app.callback(invoke_without_command=True)

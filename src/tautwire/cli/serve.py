@@ -23,6 +23,7 @@ from tautwire.server.http.forwarded import VARIABLE
 from tautwire.server.store.engine import StoreError
 
 log = logging.getLogger("tautwire.server")
+serve_commands = typer.Typer(add_completion=False)
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 GC_THRESHOLD: Final = 100_000
@@ -44,6 +45,7 @@ class Metrics(StrEnum):
     OFF = "off"
 
 
+@serve_commands.command()
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = LOOPBACK,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8065,
