@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tautwire.server.services.identity import hash_token
-from tautwire.server.services.messages import INSERT_MESSAGE
-from tautwire.server.store.sqlite import SqliteEngine
+from tautwire.server.services.messages import MESSAGE
+from tautwire.server.store.sqlite import SqliteEngine, insert_statement
 
 BEGAN = 1_700_000_000
 """When the workspace was made, in seconds since 1970; its messages are a second apart."""
@@ -99,7 +99,7 @@ def _write(connection: sqlite3.Connection, size: Size) -> None:
     connection.executemany(
         f"INSERT INTO membership (channel, user_id, joined) VALUES (?, ?, {BEGAN * 1_000_000})", members
     )
-    connection.executemany(INSERT_MESSAGE, _messages(size))
+    connection.executemany(insert_statement(MESSAGE), _messages(size))
     connection.executemany(
         "INSERT INTO reaction (channel, ts, name, user_id, created) VALUES (?, ?, 'tada', ?, ?)",
         ((channel(0), ts(n), user(0), n) for n in range(0, size.messages, REACTED)),

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,6 +14,38 @@ settings.register_profile("shared machine", deadline=None, suppress_health_check
 settings.load_profile("shared machine")
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the modules that tests of several folders share
+
+
+if TYPE_CHECKING:
+    from postgres import Cluster
+    from stores import Store
+
+
+@pytest.fixture(scope="session")
+def cluster() -> "Iterator[Cluster]":
+    """A PostgreSQL for the tests of this worker, started when the first of them needs it."""
+    from postgres import running_cluster
+
+    with running_cluster() as cluster:
+        yield cluster
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test with a database on SQLite and on PostgreSQL, unless it is marked as one of their own."""
+    if "store" in metafunc.fixturenames:
+        mark = metafunc.definition.get_closest_marker("only_on")
+        metafunc.parametrize("store", ["sqlite", "postgres"] if mark is None else mark.args, indirect=True)
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest) -> "Store":
+    """An empty database of the kind that ``pytest_generate_tests`` asks for."""
+    from stores import Store
+
+    if request.param == "sqlite":
+        return Store("sqlite", lambda: "")
+    cluster: Cluster = request.getfixturevalue("cluster")
+    return Store("postgres", cluster.url)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,7 +9,7 @@ import json
 import random
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,8 @@ import aiohttp
 from history import Claim, Cover, Frame, History, Line, Name, Session
 from process import Served, eventually
 from tautwire.server.log.tail import read_entries
+from tautwire.server.store.engines import open_engine
 from tautwire.server.store.reader import Reader
-from tautwire.server.store.sqlite import SqliteEngine
 
 EMOJI = ("tada", "eyes", "+1")
 
@@ -353,9 +353,9 @@ class Socket:
             return aiohttp.WSMessage(aiohttp.WSMsgType.ERROR, error, None)
 
 
-async def read_log(data: Path) -> list[Line]:
-    """Return the whole log of a data directory that is not being served."""
-    with SqliteEngine(data) as database:
+async def read_log(data: Path, url: str | None = None) -> list[Line]:
+    """Return the whole log of a workspace that is not being served."""
+    with closing(open_engine(data, url)) as database:
         reader = Reader(database, threads=1)
         try:
             entries = await reader.read(lambda query: read_entries(query, after=0, before=2**62))

@@ -12,6 +12,8 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the modules that the tests here share
 
+from stores import Store
+
 from scene import OpenScene, Scene, TurnedClock
 from tautwire.server.services.presence import Presence
 
@@ -38,7 +40,7 @@ class _Impatient:
 
 @pytest.fixture
 async def open_scene(
-    tmp_path: Path, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, clock: TurnedClock, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> AsyncIterator[OpenScene]:
     """Start a server on the data directory of this test; what is given goes to its settings.
 
@@ -57,7 +59,9 @@ async def open_scene(
     async with AsyncExitStack() as stack:
 
         async def open_scene(**settings: object) -> Scene:
-            return await stack.enter_async_context(Scene.opened(tmp_path / "data", clock, **settings))
+            data = tmp_path / "data"
+            settings = {"database": store.url(data), **settings}
+            return await stack.enter_async_context(Scene.opened(data, clock, **settings))
 
         yield open_scene
     faults = [record for record in caplog.get_records("call") if record.levelno >= logging.ERROR]

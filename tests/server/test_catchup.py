@@ -1,17 +1,17 @@
 """From a position to now, page by page, from disk and from memory."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
 
 import pytest
+from stores import Store, change
 
 from tautwire.server.log import catchup
 from tautwire.server.log.catchup import CatchUp, size_since
 from tautwire.server.log.entry import WORKSPACE, Entry, Kind, Topic
 from tautwire.server.log.tail import Tail
+from tautwire.server.store.engine import Engine
 from tautwire.server.store.reader import Reader
-from tautwire.server.store.sqlite import SqliteEngine
 
 ME, CHANNEL = "U1", Topic("C1")
 
@@ -19,17 +19,16 @@ ME, CHANNEL = "U1", Topic("C1")
 class Log:
     """Entries on disk, of which the last ones are in memory."""
 
-    def __init__(self, directory: Path) -> None:
-        self.database = SqliteEngine(directory)
+    def __init__(self, database: Engine) -> None:
+        self.database = database
         self.reader = Reader(self.database)
         self.entries: list[Entry] = []
         self.tail = Tail(0)
 
     def write(self, entries: Sequence[Entry], *, in_memory: int) -> None:
         self.entries += entries
-        with closing(self.database.connect()) as connection:
-            rows = [(each.position, each.kind, each.topic, each.payload) for each in entries]
-            connection.executemany("INSERT INTO log VALUES (?, ?, ?, ?)", rows)
+        sql = "INSERT INTO log (position, kind, topic, payload) VALUES (?, ?, ?, ?)"
+        change(self.database, *((sql, (each.position, each.kind, each.topic, each.payload)) for each in entries))
         self.tail = Tail(len(self.entries) - in_memory)
         self.tail.extend(self.entries[len(self.entries) - in_memory :])
 
@@ -47,9 +46,9 @@ class Log:
 
 
 @pytest.fixture
-def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
+def log(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
     monkeypatch.setattr(catchup, "PAGE", 100)
-    log = Log(tmp_path)
+    log = Log(store.open(tmp_path))
     yield log
     log.reader.close()
     log.database.close()

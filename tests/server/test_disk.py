@@ -10,10 +10,13 @@ from typing import Any
 
 import aiohttp
 import pytest
+from stores import sqlite_of
 
 from scene import Scene, is_plain
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.store.engine import StoreError
+
+pytestmark = pytest.mark.only_on("sqlite")
 
 FULL = 40
 """Pages that the database may still grow by."""
@@ -21,7 +24,7 @@ FULL = 40
 
 def fill_up(scene: Scene) -> sqlite3.Connection:
     """Let SQLite say soon that the disk is full; return the connection that it says it on."""
-    connection = scene.server.workspace.writer._connection
+    connection = sqlite_of(scene.server.workspace.writer)
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages + FULL}")
     return connection
@@ -66,8 +69,8 @@ async def test_a_change_that_fills_the_disk_up_is_told_so(
 
     def large(tx: Transaction) -> None:
         try:
-            tx.execute("INSERT INTO channel_clock (channel, last_ts) VALUES ('x', zeroblob(10000000))")
-        except sqlite3.OperationalError:
+            tx.execute("INSERT INTO channel_clock (channel, last_ts) VALUES ('x', ?)", "0" * 10_000_000)
+        except StoreError:
             if hides:
                 raise KeyError("mine") from None
             raise
@@ -97,7 +100,7 @@ async def test_membership_is_what_is_stored_though_changes_to_it_failed(
     carol, relaybot = await scene.connect("carol"), await scene.connect("relaybot")
 
     def broken(_: Transaction) -> None:
-        raise sqlite3.OperationalError("disk I/O error")
+        raise StoreError("disk I/O error")
 
     with monkeypatch.context() as patch:
         patch.setattr(Transaction, "commit", broken)

@@ -18,7 +18,7 @@ from tautwire.server.clock import Clock
 from tautwire.server.log.entry import Topic
 from tautwire.server.log.epochs import MAX_EPOCHS, Epoch, Epochs, begin_epoch, read_epochs
 from tautwire.server.log.transaction import Transaction
-from tautwire.server.store.reader import Snapshot
+from tautwire.server.store.engine import Query
 from tautwire.server.store.sqlite import SqliteEngine
 
 CHANNEL = Topic("C1")
@@ -29,16 +29,18 @@ class Run:
 
     def __init__(self, directory: Path) -> None:
         self.database = SqliteEngine(directory)
-        self.connection = self.database.connect()
-        self.transaction = Transaction(self.connection, Clock())
+        self.session = self.database.session()
+        self.transaction = Transaction(self.session, Clock())
         if self.query.one("SELECT 1 FROM workspace") is None:
-            self.write(lambda tx: tx.execute("INSERT INTO workspace VALUES ('T1', 'n', 'd', 0, 0)"))
+            self.write(
+                lambda tx: tx.execute("INSERT INTO workspace (id, name, domain, created) VALUES ('T1', 'n', 'd', 0)")
+            )
         self.write(begin_epoch)
         self.epochs = read_epochs(self.query)
 
     @property
-    def query(self) -> Snapshot:
-        return Snapshot(self.connection)
+    def query(self) -> Query:
+        return self.session
 
     @property
     def head(self) -> int:
@@ -56,7 +58,7 @@ class Run:
         self.transaction.commit()
 
     def end(self) -> None:
-        self.connection.close()
+        self.session.close()
         self.database.close()
 
 

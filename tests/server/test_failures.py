@@ -12,12 +12,13 @@ from tautwire.server.clock import Clock
 from tautwire.server.health import Health
 from tautwire.server.log import writer as writer_module
 from tautwire.server.log.entry import Entry, Topic
-from tautwire.server.log.transaction import HeadMovedError, Transaction
+from tautwire.server.log.transaction import LogCutError, Transaction
 from tautwire.server.log.writer import FAULT, Writer
-from tautwire.server.store.engine import StoreError
+from tautwire.server.store.engine import Insert, StoreError
 from tautwire.server.store.sqlite import SqliteEngine
 
 CHANNEL = Topic("C1")
+CLOCK = Insert("channel_clock", ("channel", "last_ts"))
 PATIENCE = 20.0
 
 
@@ -70,7 +71,7 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
             raise sqlite3.OperationalError("unable to open database file")
         return connect(*arguments, factory=FailingConnection, **options)
 
-    monkeypatch.setattr("tautwire.server.store.database.sqlite3.connect", failing)
+    monkeypatch.setattr("tautwire.server.store.sqlite.sqlite3.connect", failing)
     return FAULTS
 
 
@@ -107,7 +108,9 @@ async def database(tmp_path: Path) -> AsyncIterator[SqliteEngine]:
 @pytest.fixture
 async def writer(database: SqliteEngine, loop: Loop, health: Health) -> AsyncIterator[Writer]:
     writer = Writer(database, clock=Clock(), deliver=loop.deliver, health=health, broken=loop.broken.append)
-    await writer.write(lambda tx: tx.execute("INSERT INTO workspace VALUES ('T1', 'n', 'd', 0, 0)"))
+    await writer.write(
+        lambda tx: tx.execute("INSERT INTO workspace (id, name, domain, created) VALUES ('T1', 'n', 'd', 0)")
+    )
     yield writer
     FAULTS.arm()
     FAULTS.verbs.clear()
@@ -116,7 +119,7 @@ async def writer(database: SqliteEngine, loop: Loop, health: Health) -> AsyncIte
 
 def emit(tx: Transaction) -> int:
     """A unit with every kind of statement in it."""
-    tx.insert("INSERT INTO channel_clock VALUES (?, ?)", (f"C{tx.now}{len(FAULTS.seen)}", "1"))
+    tx.insert(CLOCK, (f"C{tx.now}{len(FAULTS.seen)}", "1"))
     tx.one("SELECT 1")
     tx.execute("DELETE FROM channel_clock WHERE channel = 'none'")
     return tx.emit(CHANNEL, b"{}")
@@ -231,19 +234,23 @@ async def test_a_unit_that_raises_what_ends_programs_ends_nothing(writer: Writer
     assert await asyncio.wait_for(writer.write(emit), PATIENCE) == 1
 
 
-async def test_a_head_that_another_process_moved_stops_the_writer(
-    writer: Writer, database: SqliteEngine, loop: Loop, health: Health
+@pytest.mark.parametrize(
+    ("by", "text"),
+    [(1, "the log has reached 2, but entry 2 of the log was deleted"), (-1, "ends at 0 and had reached")],
+)
+async def test_a_log_that_lost_entries_stops_the_writer(
+    writer: Writer, database: SqliteEngine, loop: Loop, health: Health, by: int, text: str
 ) -> None:
     await writer.write(emit)
     other = database.connect()
-    other.execute("UPDATE workspace SET head = head + 1")
+    other.execute("UPDATE workspace SET head = head + ?", (by,))
     other.close()
 
-    with pytest.raises(HeadMovedError, match="the log is at 2 and not at 1"):
+    with pytest.raises(LogCutError, match=text):
         await writer.write(emit)
 
     assert FAULT in health.faults
-    assert [type(error) for error in loop.broken] == [HeadMovedError]
+    assert [type(error) for error in loop.broken] == [LogCutError]
     assert [entry.position for entry in loop.entries] == [1]
 
 
@@ -270,7 +277,9 @@ async def test_a_full_disk_is_logged_once_a_second(
 
 async def test_a_stopping_writer_gives_the_disk_one_chance(database: SqliteEngine, loop: Loop) -> None:
     writer = Writer(database, clock=Clock(), deliver=loop.deliver)
-    await writer.write(lambda tx: tx.execute("INSERT INTO workspace VALUES ('T1', 'n', 'd', 0, 0)"))
+    await writer.write(
+        lambda tx: tx.execute("INSERT INTO workspace (id, name, domain, created) VALUES ('T1', 'n', 'd', 0)")
+    )
     gate = asyncio.Event()
     running = asyncio.get_running_loop()
 
@@ -315,4 +324,4 @@ async def test_a_disk_that_never_answers_does_not_keep_the_writer_from_closing(
     assert "the disk does not answer" in caplog.text
     gate.set()
     await asyncio.to_thread(writer._thread.join, PATIENCE)
-    writer._connection.close()
+    writer._committer.close()

@@ -17,9 +17,8 @@ from tautwire.server.services.history import history_page, replies_page
 from tautwire.server.services.lists import conversations_page, members_page, users_page
 from tautwire.server.services.workspace import Team
 from tautwire.server.store.engine import Query, Row
-from tautwire.server.store.reader import Snapshot
 from tautwire.server.store.records import ChannelKind
-from tautwire.server.store.sqlite import SqliteEngine
+from tautwire.server.store.sqlite import SqliteEngine, SqliteReadSession
 
 SMALL = Size(messages=500, users=60, channels=40)
 LARGE = Size(messages=10_000, users=1_200, channels=400)
@@ -29,7 +28,7 @@ class Counted:
     """A workspace to read from; counts what the reading costs."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._snapshot = Snapshot(connection)
+        self._snapshot = SqliteReadSession(connection)
         self._connection = connection
         self.queries = 0
         self.steps = 0

@@ -13,7 +13,7 @@ from tautwire.server.clock import Clock
 from tautwire.server.log.writer import Writer
 from tautwire.server.services.identity import Identity
 from tautwire.server.services.tickets import Tickets
-from tautwire.server.store import database as database_module
+from tautwire.server.store import migrations
 from tautwire.server.store.sqlite import SqliteEngine, migrate
 
 MANY = 200
@@ -66,12 +66,12 @@ def test_a_commit_is_flushed_as_the_durability_says(tmp_path: Path, durability: 
 def test_a_migration_that_is_cut_off_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with SqliteEngine(tmp_path) as database, closing(database.connect()) as connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        schema = tmp_path / "schema"
-        schema.mkdir()
-        for entry in resources.files(database_module.__package__).joinpath("schema").iterdir():
+        schema = tmp_path / "schema" / "sqlite"
+        schema.mkdir(parents=True)
+        for entry in resources.files(migrations.__package__).joinpath("schema", "sqlite").iterdir():
             (schema / entry.name).write_text(entry.read_text())
         (schema / "9999_broken.sql").write_text("CREATE TABLE half (id INTEGER);\nCREATE TABLE half (id INTEGER);")
-        monkeypatch.setattr(database_module.resources, "files", lambda _: tmp_path)
+        monkeypatch.setattr(migrations.resources, "files", lambda _: tmp_path)
 
         with pytest.raises(sqlite3.OperationalError):
             migrate(connection)

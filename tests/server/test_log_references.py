@@ -1,40 +1,36 @@
 """The log refers to messages instead of holding their text again; what changes a message leaves its event as it was."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from stores import Store, beside, change
 
 from scene import Scene
 from tautwire.server.log.tail import read_entries
-from tautwire.server.store.engine import StoreError
-from tautwire.server.store.reader import Snapshot
-from tautwire.server.store.sqlite import SqliteEngine
+from tautwire.server.store.engine import ReadSession, StoreError
 
 
 @pytest.fixture
-def database(scene: Scene) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(scene.server.settings.data / "tautwire.db")
-    connection.row_factory = sqlite3.Row
-    with closing(connection):
-        yield connection
+def database(scene: Scene) -> Iterator[ReadSession]:
+    with beside(scene.server.settings) as session:
+        yield session
 
 
-def events(database: sqlite3.Connection) -> list[bytes]:
-    entries = read_entries(Snapshot(database), after=0, before=10**9)
+def events(database: ReadSession) -> list[bytes]:
+    entries = read_entries(database, after=0, before=10**9)
     return [entry.payload for entry in entries if entry.kind == "event"]
 
 
-def copies_of(text: str, database: sqlite3.Connection) -> tuple[int, int]:
+def copies_of(text: str, database: ReadSession) -> tuple[int, int]:
     """Return how many rows of the messages and of the log hold a text."""
-    (messages,) = database.execute("SELECT count(*) FROM message WHERE instr(body, ?)", (text.encode(),)).fetchone()
-    (log,) = database.execute("SELECT count(*) FROM log WHERE instr(payload, ?)", (text.encode(),)).fetchone()
+    bodies, payloads = database.all("SELECT body FROM message"), database.all("SELECT payload FROM log")
+    messages, log = (sum(text.encode() in row[0] for row in rows) for rows in (bodies, payloads))
     return messages, log
 
 
-async def test_a_message_is_stored_once(scene: Scene, database: sqlite3.Connection) -> None:
+async def test_a_message_is_stored_once(scene: Scene, database: ReadSession) -> None:
     bob = await scene.connect("bob")
     await scene.post("alice", scene.general, "stored once")
     (live,) = await bob.texts()
@@ -45,9 +41,7 @@ async def test_a_message_is_stored_once(scene: Scene, database: sqlite3.Connecti
 
 
 @pytest.mark.parametrize("method", ["chat.update", "chat.delete"])
-async def test_the_event_of_a_message_outlives_its_change(
-    scene: Scene, database: sqlite3.Connection, method: str
-) -> None:
+async def test_the_event_of_a_message_outlives_its_change(scene: Scene, database: ReadSession, method: str) -> None:
     ts = await scene.post("alice", scene.general, "as it was said")
     before = events(database)
 
@@ -60,24 +54,20 @@ async def test_the_event_of_a_message_outlives_its_change(
 
 
 async def test_a_reference_without_its_message_is_an_error_and_no_silent_gap(
-    scene: Scene, database: sqlite3.Connection
+    scene: Scene, database: ReadSession
 ) -> None:
     await scene.post("alice", scene.general, "soon gone")
-    database.execute("DELETE FROM message")
+    await scene.server.workspace.writer.write(lambda tx: tx.execute("DELETE FROM message"))
 
     with pytest.raises(StoreError, match="which is missing"):
         events(database)
 
-    database.rollback()
 
-
-def test_a_log_from_before_the_references_is_read_as_it_was(tmp_path: Path) -> None:
+def test_a_log_from_before_the_references_is_read_as_it_was(store: Store, tmp_path: Path) -> None:
     payload = b'{"type":"message","channel":"C1","text":"old","ts":"1700000000.000001","event_ts":"1700000000.000001"}'
-    with SqliteEngine(tmp_path) as database:
-        connection = database.connect()
-        connection.execute("INSERT INTO log VALUES (1, 'event', 'C1', ?)", (payload,))
+    with closing(store.open(tmp_path)) as database, closing(database.read_session()) as session:
+        change(database, ("INSERT INTO log (position, kind, topic, payload) VALUES (1, 'event', 'C1', ?)", (payload,)))
 
-        (entry,) = read_entries(Snapshot(connection), after=0, before=2)
-        connection.close()
+        (entry,) = read_entries(session, after=0, before=2)
 
     assert (entry.kind, entry.topic, entry.payload) == ("event", "C1", payload)

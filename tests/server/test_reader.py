@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tautwire.server.store.engine import Query, StoreError
 from tautwire.server.store.reader import Reader
-from tautwire.server.store.sqlite import SqliteEngine
+from tautwire.server.store.sqlite import SqliteEngine, SqliteReadSession
 
 ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 PATIENCE = 20.0
@@ -23,7 +23,9 @@ async def test_a_read_that_takes_for_ever_does_not_keep_the_reader_from_closing(
 
         reads = [asyncio.create_task(reader.read(endless)) for _ in range(3)]
         assert await asyncio.to_thread(begun.wait, PATIENCE)
-        while not reader._connections[0].in_transaction:  # noqa: ASYNC110 - it tells nobody
+        (session,) = reader._sessions
+        assert isinstance(session, SqliteReadSession)
+        while not session.connection.in_transaction:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0)
 
         closing = threading.Thread(target=reader.close, daemon=True)

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import sqlite3
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from stores import Store, beside, change
 
 from scene import ConnectionEnded, OpenScene, Scene, TurnedClock, eventually, is_plain
 from tautwire.protocol.errors import ConfigError
@@ -22,8 +22,8 @@ from tautwire.server.log.retention import MARK_INTERVAL, Retention
 from tautwire.server.log.tail import Tail, read_entries
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.log.writer import Writer
-from tautwire.server.store.engine import StoreError
-from tautwire.server.store.reader import Reader, Snapshot
+from tautwire.server.store.engine import ReadSession, StoreError
+from tautwire.server.store.reader import Reader
 from tautwire.server.store.sqlite import SqliteEngine
 from tautwire.server.web_api import rtm
 
@@ -40,15 +40,14 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def database(scene: Scene) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(scene.server.settings.data / "tautwire.db")
-    connection.row_factory = sqlite3.Row
-    with contextlib.closing(connection):
-        yield connection
+def database(scene: Scene) -> Iterator[ReadSession]:
+    """A connection of another program, so to speak."""
+    with beside(scene.server.settings) as session:
+        yield session
 
 
-def positions(database: sqlite3.Connection) -> list[int]:
-    return [row[0] for row in database.execute("SELECT position FROM log ORDER BY position")]
+def positions(database: ReadSession) -> list[int]:
+    return [row[0] for row in database.all("SELECT position FROM log ORDER BY position")]
 
 
 async def prune(scene: Scene) -> None:
@@ -58,7 +57,7 @@ async def prune(scene: Scene) -> None:
     await Retention(workspace.writer, workspace.reader, workspace.tail, scene.clock, keep).look()
 
 
-async def test_entries_older_than_the_age_go_and_the_last_ones_stay(scene: Scene, database: sqlite3.Connection) -> None:
+async def test_entries_older_than_the_age_go_and_the_last_ones_stay(scene: Scene, database: ReadSession) -> None:
     for number in range(20):
         await scene.post("alice", scene.general, str(number))
     head = scene.server.workspace.tail.position
@@ -76,7 +75,7 @@ async def test_entries_older_than_the_age_go_and_the_last_ones_stay(scene: Scene
     assert positions(database)[-1] == head + 1
 
 
-async def test_what_came_after_the_last_old_mark_stays(scene: Scene, database: sqlite3.Connection) -> None:
+async def test_what_came_after_the_last_old_mark_stays(scene: Scene, database: ReadSession) -> None:
     await prune(scene)
     old = scene.server.workspace.tail.position
     scene.clock.step += 6 * DAY
@@ -159,7 +158,7 @@ async def test_messages_whose_entries_are_gone_can_be_changed(scene: Scene) -> N
     assert (await scene.history("bob", scene.general, limit=100))[-1]["text"] == "changed"
 
 
-async def test_event_ts_grows_over_a_start_with_a_pruned_log(scene: Scene, database: sqlite3.Connection) -> None:
+async def test_event_ts_grows_over_a_start_with_a_pruned_log(scene: Scene, database: ReadSession) -> None:
     ts = ""
     for number in range(20):
         ts = await scene.post("alice", scene.general, str(number))
@@ -176,7 +175,7 @@ async def test_event_ts_grows_over_a_start_with_a_pruned_log(scene: Scene, datab
     assert positions(database)[-1] == scene.server.workspace.tail.position
 
 
-async def test_marks_are_an_hour_apart_and_go_with_their_entries(scene: Scene, database: sqlite3.Connection) -> None:
+async def test_marks_are_an_hour_apart_and_go_with_their_entries(scene: Scene, database: ReadSession) -> None:
     workspace = scene.server.workspace
     keeper = Retention(workspace.writer, workspace.reader, workspace.tail, scene.clock, 7 * DAY)
     await keeper.look()
@@ -184,7 +183,7 @@ async def test_marks_are_an_hour_apart_and_go_with_their_entries(scene: Scene, d
         await scene.post("alice", scene.general, "x")
         scene.clock.step += HOUR / 4
         await keeper.look()
-    marks = [tuple(row) for row in database.execute("SELECT position, time FROM log_mark ORDER BY position")]
+    marks = [tuple(row) for row in database.all("SELECT position, time FROM log_mark ORDER BY position")]
     times = [time for _, time in marks]
     assert len(marks) in (4, 5), "at the start of the server, at the start of the keeper, and three hours"
     assert all(later - earlier >= MARK_INTERVAL for earlier, later in itertools.pairwise(times[1:]))
@@ -195,11 +194,11 @@ async def test_marks_are_an_hour_apart_and_go_with_their_entries(scene: Scene, d
     scene.clock.step += 8 * DAY
     await keeper.look()
     oldest = positions(database)[0]
-    assert all(row[0] >= oldest - 1 for row in database.execute("SELECT position FROM log_mark"))
+    assert all(row[0] >= oldest - 1 for row in database.all("SELECT position FROM log_mark"))
 
 
 async def test_deleting_gives_way_to_changes(
-    scene: Scene, database: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, database: ReadSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workspace = scene.server.workspace
     monkeypatch.setattr(retention, "MAX_ENTRIES", 1)
@@ -221,7 +220,7 @@ async def test_deleting_gives_way_to_changes(
 
 @pytest.mark.parametrize(("entries", "size", "most"), [(1_200, 2, retention.MAX_ENTRIES), (20, 60_000, 5)])
 async def test_one_unit_deletes_no_more_than_it_may(
-    scene: Scene, database: sqlite3.Connection, entries: int, size: int, most: int
+    scene: Scene, database: ReadSession, entries: int, size: int, most: int
 ) -> None:
     def fill(tx: Transaction) -> None:
         tx.execute("DELETE FROM log")
@@ -324,7 +323,9 @@ async def _go_through(steps: list[Step]) -> None:
         writer = Writer(database, clock=clock, deliver=tail.extend)
         reader = Reader(database, threads=1)
         keeper = Retention(writer, reader, tail, clock, KEEP)
-        await writer.write(lambda tx: tx.execute("INSERT INTO workspace VALUES ('T1', 'n', 'd', 0, 0)"))
+        await writer.write(
+            lambda tx: tx.execute("INSERT INTO workspace (id, name, domain, created) VALUES ('T1', 'n', 'd', 0)")
+        )
         written: dict[int, float] = {}
         """When each entry was written, on a clock that is never set."""
 
@@ -370,10 +371,10 @@ async def _go_through(steps: list[Step]) -> None:
         reader.close()
 
 
-def test_a_reader_of_the_log_gets_all_or_an_error(tmp_path: Path) -> None:
-    with SqliteEngine(tmp_path) as database, contextlib.closing(database.connect()) as connection:
-        connection.executemany("INSERT INTO log VALUES (?, 'event', '*', '{}')", [(n,) for n in (3, 4, 5)])
-        snapshot = Snapshot(connection)
+def test_a_reader_of_the_log_gets_all_or_an_error(store: Store, tmp_path: Path) -> None:
+    with contextlib.closing(store.open(tmp_path)) as database, contextlib.closing(database.session()) as snapshot:
+        sql = "INSERT INTO log (position, kind, topic, payload) VALUES (?, 'event', '*', ?)"
+        change(database, *((sql, (number, b"{}")) for number in (3, 4, 5)))
         assert [entry.position for entry in read_entries(snapshot, after=2, before=6)] == [3, 4, 5]
         assert read_entries(snapshot, after=5, before=6) == []
         for after, before in [(1, 6), (0, 3), (0, 2)]:

@@ -1,22 +1,29 @@
 """The writer: group commit, isolation of units, and what a failed commit leaves behind."""
 
 import asyncio
-import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from stores import Store, rows_of
 
 from tautwire.server.clock import Clock
 from tautwire.server.counts import Counts
 from tautwire.server.log.entry import Entry, Topic
-from tautwire.server.log.transaction import HeadMovedError, Transaction
+from tautwire.server.log.transaction import LogCutError, Transaction
 from tautwire.server.log.writer import Writer
-from tautwire.server.store.engine import StoreError
+from tautwire.server.store.engine import Engine, Insert, StatementError, StoreError
 from tautwire.server.store.sqlite import SqliteEngine
 
 CHANNEL = Topic("C1")
+CLOCK = Insert("channel_clock", ("channel", "last_ts"))
+
+
+def found(tx: Transaction) -> None:
+    """Create the workspace, whose row has the head of the log."""
+    tx.execute("INSERT INTO workspace (id, name, domain, created) VALUES ('T1', 'n', 'd', 0)")
 
 
 class Log:
@@ -37,28 +44,24 @@ def log() -> Log:
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[SqliteEngine]:
-    with SqliteEngine(tmp_path) as database:
+def database(store: Store, tmp_path: Path) -> Iterator[Engine]:
+    with closing(store.open(tmp_path)) as database:
         yield database
 
 
 @pytest.fixture
-async def writer(database: SqliteEngine, log: Log) -> AsyncIterator[Writer]:
+async def writer(database: Engine, log: Log) -> AsyncIterator[Writer]:
     writer = Writer(database, clock=Clock(), deliver=log)
-    await writer.write(lambda tx: tx.execute("INSERT INTO workspace VALUES ('T1', 'n', 'd', 0, 0)"))
+    await writer.write(found)
     yield writer
     await writer.close()
 
 
-def positions(database: SqliteEngine) -> list[int]:
-    connection = database.connect()
-    try:
-        return [row[0] for row in connection.execute("SELECT position FROM log ORDER BY position")]
-    finally:
-        connection.close()
+def positions(database: Engine) -> list[int]:
+    return [row[0] for row in rows_of(database, "SELECT position FROM log ORDER BY position")]
 
 
-async def test_a_unit_returns_when_it_is_durable(writer: Writer, database: SqliteEngine) -> None:
+async def test_a_unit_returns_when_it_is_durable(writer: Writer, database: Engine) -> None:
     position = await writer.write(lambda tx: tx.emit(CHANNEL, b"{}"))
 
     assert positions(database) == [position] == [1]
@@ -97,7 +100,7 @@ async def test_events_are_delivered_before_the_result_is_known(writer: Writer, l
 
 
 async def test_a_unit_that_raises_undoes_its_own_writes_and_nobody_elses(
-    writer: Writer, database: SqliteEngine, log: Log
+    writer: Writer, database: Engine, log: Log
 ) -> None:
     gate = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -105,14 +108,14 @@ async def test_a_unit_that_raises_undoes_its_own_writes_and_nobody_elses(
     def hold(tx: Transaction) -> None:
         asyncio.run_coroutine_threadsafe(gate.wait(), loop).result()
         tx.emit(CHANNEL, b"before")
-        tx.insert("INSERT INTO channel_clock VALUES (?, ?)", ("before", "1"))
+        tx.insert(CLOCK, ("before", "1"))
 
     def broken(tx: Transaction) -> None:
-        tx.cache["room"] = "stale"
-        tx.forget("room")
-        tx.cache["room"] = "stale again"
+        tx.remember("room", CHANNEL, "stale")
+        tx.forget("room", CHANNEL)
+        tx.remember("room", CHANNEL, "stale again")
         tx.emit(CHANNEL, b"lost")
-        tx.insert("INSERT INTO channel_clock VALUES (?, ?)", ("lost", "1"))
+        tx.insert(CLOCK, ("lost", "1"))
         tx.one("SELECT 1")
         tx.execute("INSERT INTO channel_clock VALUES ('lost too', '1')")
         tx.emit(CHANNEL, b"lost as well")
@@ -120,7 +123,7 @@ async def test_a_unit_that_raises_undoes_its_own_writes_and_nobody_elses(
 
     def after(tx: Transaction) -> object:
         tx.emit(CHANNEL, b"after")
-        return tx.cache.get("room")
+        return tx.recall("room", CHANNEL)
 
     tasks = [asyncio.create_task(writer.write(unit)) for unit in (hold, broken, after)]
     await asyncio.sleep(0)
@@ -131,14 +134,12 @@ async def test_a_unit_that_raises_undoes_its_own_writes_and_nobody_elses(
     assert results[2] is None
     assert [(entry.position, entry.payload) for entry in log.entries] == [(1, b"before"), (2, b"after")]
     assert positions(database) == [1, 2]
-    connection = database.connect()
-    assert [row[0] for row in connection.execute("SELECT channel FROM channel_clock")] == ["before"]
-    connection.close()
+    assert rows_of(database, "SELECT channel FROM channel_clock") == [("before",)]
 
 
 async def test_a_read_in_a_unit_sees_what_the_batch_wrote_before(writer: Writer) -> None:
     def unit(tx: Transaction) -> object:
-        tx.insert("INSERT INTO channel_clock VALUES (?, ?)", ("C9", "7"))
+        tx.insert(CLOCK, ("C9", "7"))
         row = tx.one("SELECT last_ts FROM channel_clock WHERE channel = 'C9'")
         return row and row[0]
 
@@ -147,18 +148,18 @@ async def test_a_read_in_a_unit_sees_what_the_batch_wrote_before(writer: Writer)
 
 async def test_a_statement_in_a_unit_changes_what_the_unit_inserted_before(writer: Writer) -> None:
     def unit(tx: Transaction) -> int:
-        tx.insert("INSERT INTO channel_clock VALUES (?, ?)", ("C9", "7"))
+        tx.insert(CLOCK, ("C9", "7"))
         return tx.execute("UPDATE channel_clock SET last_ts = '8' WHERE channel = 'C9'")
 
     assert await writer.write(unit) == 1
 
 
 async def test_a_commit_that_fails_tells_every_caller_and_delivers_nothing(
-    writer: Writer, database: SqliteEngine, log: Log
+    writer: Writer, database: Engine, log: Log
 ) -> None:
     def full_disk(tx: Transaction) -> None:
         tx.emit(CHANNEL, b"never")
-        raise sqlite3.OperationalError("database or disk is full")
+        raise StoreError("database or disk is full")
 
     with pytest.raises(StoreError, match="disk is full"):
         await writer.write(full_disk)
@@ -179,9 +180,9 @@ async def test_joins_and_leaves_have_their_place_in_the_log(writer: Writer, log:
     assert [entry.kind for entry in log.entries] == ["join", "event", "leave"]
 
 
-async def test_closing_finishes_what_was_handed_in(database: SqliteEngine, log: Log) -> None:
+async def test_closing_finishes_what_was_handed_in(database: Engine, log: Log) -> None:
     writer = Writer(database, clock=Clock(), deliver=log)
-    await writer.write(lambda tx: tx.execute("INSERT INTO workspace VALUES ('T1', 'n', 'd', 0, 0)"))
+    await writer.write(found)
     tasks = [asyncio.create_task(writer.write(lambda tx: tx.emit(CHANNEL, b"{}"))) for _ in range(50)]
     await asyncio.sleep(0)
     await writer.close()
@@ -191,7 +192,7 @@ async def test_closing_finishes_what_was_handed_in(database: SqliteEngine, log: 
         writer.post(lambda tx: None, lambda result, error: None)
 
 
-async def test_a_second_server_on_the_same_directory_is_refused(database: SqliteEngine, tmp_path: Path) -> None:
+async def test_a_second_server_on_the_same_directory_is_refused(database: Engine, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="another server"):
         SqliteEngine(tmp_path)
 
@@ -207,7 +208,7 @@ async def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> No
 
 
 async def test_a_caller_that_was_cancelled_costs_no_other_its_answer_and_its_change_is_stored(
-    writer: Writer, database: SqliteEngine, log: Log, caplog: pytest.LogCaptureFixture
+    writer: Writer, database: Engine, log: Log, caplog: pytest.LogCaptureFixture
 ) -> None:
     held, began = threading.Event(), threading.Event()
 
@@ -279,12 +280,12 @@ async def test_a_caller_that_gave_up_costs_nobody_else_an_answer(
 
 
 async def test_a_unit_that_undid_the_batch_and_raised_fails_all_of_it(
-    writer: Writer, database: SqliteEngine, log: Log, caplog: pytest.LogCaptureFixture
+    writer: Writer, database: Engine, log: Log, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As SQLite does by itself on some errors: what the others wrote is gone, too."""
 
     def undoes(tx: Transaction) -> None:
-        tx.one("ROLLBACK")
+        tx.session.rollback()
         raise KeyError("mine")
 
     def emits(tx: Transaction) -> int:
@@ -324,19 +325,19 @@ async def settled(writer: Writer) -> None:
         await asyncio.sleep(0.002)
 
 
-async def test_closing_commits_nothing_more_and_gives_the_connection_back(database: SqliteEngine, log: Log) -> None:
+async def test_closing_commits_nothing_more_and_gives_the_connection_back(database: Engine, log: Log) -> None:
     counts = Counts()
     writer = Writer(database, clock=Clock(), deliver=log, counts=counts)
     await writer.write(lambda _: None)
     await writer.close()
     await writer.close()
     assert sum(counts.commit_changes.counts) == 1
-    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
-        writer._connection.execute("SELECT 1")
+    with pytest.raises((StatementError, StoreError), match="closed"):
+        writer._committer._transaction.session.one("SELECT 1")
 
 
 async def test_what_was_given_up_is_reported_once_however_often_the_writer_is_closed(
-    database: SqliteEngine, log: Log
+    database: Engine, log: Log
 ) -> None:
     gate = Gate()
     writer = Writer(database, clock=Clock(), deliver=log)
@@ -348,7 +349,7 @@ async def test_what_was_given_up_is_reported_once_however_often_the_writer_is_cl
     assert [type(error) for error in reported] == [StoreError]
     gate.opened.set()
     await asyncio.to_thread(writer._thread.join, 20)
-    writer._connection.close()
+    writer._committer.close()
 
 
 async def test_a_batch_has_a_largest_size(writer: Writer, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -393,18 +394,18 @@ async def test_what_waits_behind_a_failure_for_good_gets_the_same_reason(
     await asyncio.to_thread(gate.entered.wait, 20)
     tasks += [asyncio.create_task(writer.write(lambda tx: tx.emit(CHANNEL, b"{}"))) for _ in range(3)]
     await asyncio.sleep(0)
-    monkeypatch.setattr(type(writer._transaction), "commit", commits_and_is_overtaken)
+    monkeypatch.setattr(Transaction, "commit", commits_and_is_overtaken)
     gate.opened.set()
     first, *rest = await asyncio.gather(*tasks, return_exceptions=True)
     assert first == 1
-    assert [type(error) for error in rest] == [HeadMovedError] * 3
+    assert [type(error) for error in rest] == [LogCutError] * 3
     assert len({str(error) for error in rest}) == 1
 
 
 def commits_and_is_overtaken(
     tx: Transaction, commit: Callable[[Transaction], list[Entry]] = Transaction.commit
 ) -> list[Entry]:
-    """Commit as ever, and then see the log as another process has left it."""
+    """Commit as ever, in a log that has reached further than it does now."""
     entries = commit(tx)
-    tx.expected_head = 77
+    tx.seen = 77
     return entries

@@ -200,7 +200,7 @@ class _Parts:
     async def start(self) -> None:
         settings = self._settings
         seed = read_seed(settings.seed) if settings.seed else None
-        engine = open_engine(settings.data)
+        engine = open_engine(settings.data, settings.database)
         self._exit.callback(engine.close)
         reader = Reader(engine)
         self._exit.callback(reader.close)
@@ -251,7 +251,7 @@ class _Parts:
         door = Door(self.workspace, tickets, presence)
         lookup = engine.read_session()
         self._exit.callback(lookup.close)
-        identities = Identities(lookup, self._clock)
+        self.identities = identities = Identities(lookup, self._clock)
         web_api = WebApi(self.workspace, identities=identities, presence=presence, tickets=tickets)
 
         self._socket = listen(settings.host, settings.port)

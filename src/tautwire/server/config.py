@@ -28,6 +28,8 @@ class Settings:
 
     data: Path
     """The data directory; created if it is missing."""
+    database: str | None = None
+    """The URL of a PostgreSQL database; without one, SQLite in the data directory. It may hold a password."""
     host: str = LOOPBACK
     port: int = 8065
     """0 for a free port."""

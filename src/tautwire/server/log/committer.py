@@ -2,10 +2,10 @@
 
 It runs in the writer's thread and knows no loop: ``writer`` gathers the batches and reports what became of them.
 
-A connection can break at any moment. Until COMMIT was sent nothing of the transaction is stored, so the batch runs again
-on a new connection. If the answer to COMMIT was lost, the database is asked what became of the transaction: the batch has
-its results, or it runs again. While the database stays away, a batch fails after ``RECONNECT_PATIENCE``, the next ones at
-once. So nothing is stored twice, and no caller waits for ever.
+A connection can break at any moment. Until COMMIT was sent nothing of the transaction is stored, so the batch runs
+again on a new connection. If the answer to COMMIT was lost, the database is asked what became of the transaction: the
+batch has its results, or it runs again. While the database stays away, a batch fails after ``RECONNECT_PATIENCE``, the
+next ones at once. So nothing is stored twice, and no caller waits for ever.
 """
 
 import logging

@@ -24,7 +24,8 @@ Reader = Callable[[Sequence[Entry]], None]
 """Called on the loop with new entries, in order and without holes. It must not await, and should not raise."""
 
 ReadMissing = Callable[[int, int], Awaitable[Sequence[Entry]]]
-"""``read(after, before)`` returns the entries between two positions, or the first of them. It raises if there are none."""
+"""``read(after, before)`` returns the entries between two positions, or the first of them. It raises if there are
+none."""
 
 RETRY_PAUSE: Final = 1.0
 """Seconds until missing entries are read again after the store could not be read."""

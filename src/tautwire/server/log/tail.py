@@ -26,6 +26,10 @@ MAX_REPLAY: Final = 10_000
 """Entries between a position and now up to which a client can resume; beyond it the answer is ``resync``."""
 
 
+class EntriesMissingError(StoreError):
+    """Entries of the log that should be stored are not."""
+
+
 class Tail:
     """The end of the log as this node has delivered it.
 
@@ -67,7 +71,8 @@ def read_entries(query: Query, *, after: int, before: int) -> list[Entry]:
     """Return the stored entries with ``after < position < before``, oldest first.
 
     Raises:
-        StoreError: some of them were deleted, or an entry refers to a missing message.
+        EntriesMissingError: some of them were deleted.
+        StoreError: an entry refers to a missing message.
     """
     rows = query.all(
         "SELECT log.position, kind, topic, payload, message_ts, body FROM log LEFT JOIN message"
@@ -78,7 +83,7 @@ def read_entries(query: Query, *, after: int, before: int) -> list[Entry]:
     )
     first = rows[0][0] if rows else before
     if first != after + 1:
-        raise StoreError(f"entry {after + 1} of the log was deleted; the log continues at {first}")
+        raise EntriesMissingError(f"entry {after + 1} of the log was deleted; the log continues at {first}")
     return [_entry(row) for row in rows]
 
 

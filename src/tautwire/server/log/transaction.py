@@ -1,8 +1,8 @@
 """A unit's view of the database, inside the transaction of its batch. ``log.writer`` begins and ends it.
 
-Theory. A batch is one transaction of many units, and a unit that raises must be undone alone. A mark for each unit would
-do that, but costs two statements; posting, the hot path, needs none. So rows for ``insert`` and ``emit`` are gathered in
-memory, where undoing them is free, and a mark is set only when a unit runs another statement.
+Theory. A batch is one transaction of many units, and a unit that raises must be undone alone. A mark for each unit
+would do that, but costs two statements; posting, the hot path, needs none. So rows for ``insert`` and ``emit`` are
+gathered in memory, where undoing them is free, and a mark is set only when a unit runs another statement.
 
 What units remember between batches is valid as long as the log says so: each value belongs to a topic, and a change of
 what it was made from leaves an entry on that topic. Entries of another writer, which ``begin`` finds, drop what is
@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, TypeVar
 from tautwire.protocol.ids import LAST_MICROS
 from tautwire.server.clock import Clock
 from tautwire.server.log.entry import WORKSPACE, Entry, Kind, Topic
-from tautwire.server.log.tail import read_page
+from tautwire.server.log.tail import EntriesMissingError, read_page
 from tautwire.server.store.engine import Insert, Row, Session, StoreError
 
 T = TypeVar("T")
@@ -25,14 +25,14 @@ _LOG: Final = Insert("log", ("position", "kind", "topic", "payload", "message_ts
 
 
 class LogCutError(StoreError):
-    """The log ends before a place that it had reached: the database was exchanged under the running server."""
+    """Entries of the log are gone: the database was exchanged under the running server, or somebody changed it."""
 
 
 class Transaction:
     """One unit's view of the database, inside the transaction of its batch.
 
-    Rows for ``insert`` and ``emit`` are gathered and written together for the whole batch. Every other statement runs at
-    once, after the gathered rows were written.
+    Rows for ``insert`` and ``emit`` are gathered and written together for the whole batch. Every other statement runs
+    at once, after the gathered rows were written.
     """
 
     def __init__(self, session: Session, clock: Clock) -> None:
@@ -168,8 +168,8 @@ class Transaction:
         """Begin the transaction of a batch.
 
         Returns:
-            The entries that another writer has written since the last batch, at most a page of them, and whether that is
-            all of them. If not, the transaction is ended: deliver the page and begin again.
+            The entries that another writer has written since the last batch, at most a page of them, and whether that
+            is all of them. If not, the transaction is ended: deliver the page and begin again.
 
         Raises:
             LogCutError: the log has lost its end.
@@ -198,7 +198,10 @@ class Transaction:
             raise LogCutError(
                 f"the log ends at {self._head} and had reached {seen}: the database was exchanged; restart the server"
             )
-        missed = read_page(self.session, after=seen, before=self._head + 1)
+        try:
+            missed = read_page(self.session, after=seen, before=self._head + 1)
+        except EntriesMissingError as error:
+            raise LogCutError(f"the log has reached {self._head}, but {error}; restart the server") from error
         for topic in {entry.topic for entry in missed}:
             self._memory.pop(topic, None)
         self._memory.pop(WORKSPACE, None)

@@ -113,7 +113,8 @@ def _letters(count: int) -> str:
 
 def _find(lookup: Lookup, digest: bytes) -> Identity:
     row = lookup.one(
-        "SELECT u.id, u.name, u.bot_id, u.app_id, u.deleted FROM token t JOIN users u ON u.id = t.user_id WHERE t.hash = ?",
+        "SELECT u.id, u.name, u.bot_id, u.app_id, u.deleted FROM token t JOIN users u ON u.id = t.user_id"
+        " WHERE t.hash = ?",
         digest,
     )
     if row is None:

@@ -20,7 +20,8 @@ def thread_facts(query: Query, channel: str, parents: Sequence[str]) -> dict[str
         return {}
     rows = query.all(
         "SELECT thread_ts, user_id, count(*) AS replies, max(ts) AS latest FROM message"
-        f" WHERE channel = ? AND thread_ts IN ({marks(parents)}) GROUP BY thread_ts, user_id ORDER BY thread_ts, min(ts)",
+        f" WHERE channel = ? AND thread_ts IN ({marks(parents)}) GROUP BY thread_ts, user_id"
+        " ORDER BY thread_ts, min(ts)",
         channel, *parents,
     )  # fmt: skip
     facts: dict[str, dict[str, Any]] = {}

@@ -1,8 +1,8 @@
 """The port of a database: what the server needs of it. An adapter for each database is a module beside this one.
 
-An ``Engine`` gives out a ``Session`` for the writer's thread and a ``ReadSession`` for each thread that reads. Adapters know
-no rules of the server, and the rules know no database: SQL is written once, in the words that every database of the
-project has. ``?`` marks a value. An adapter translates what differs; its module says what.
+An ``Engine`` gives out a ``Session`` for the writer's thread and a ``ReadSession`` for each thread that reads. Adapters
+know no rules of the server, and the rules know no database: SQL is written once, in the words that every database of
+the project has. ``?`` marks a value. An adapter translates what differs; its module says what.
 
 Guarantees of every adapter, tested by one suite (tests/store):
 

@@ -28,4 +28,4 @@ def open_engine(data: Path, database: str | None = None) -> Engine:
         raise ConfigError(
             f'PostgreSQL needs {error.name}, which is not installed: pip install "tautwire[server,postgres]"'
         ) from error
-    return PostgresEngine(database)
+    return PostgresEngine(database, data)

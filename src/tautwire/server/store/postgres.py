@@ -18,8 +18,9 @@ import re
 import struct
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from pathlib import Path
 from time import monotonic
-from typing import Any, Final, LiteralString, NamedTuple, NoReturn, Self, TypeVar
+from typing import Any, ClassVar, Final, LiteralString, NamedTuple, NoReturn, Self, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import psycopg
@@ -28,6 +29,7 @@ from psycopg.pq import Format
 from psycopg.types.string import StrDumperUnknown
 
 from tautwire.protocol.errors import ConfigError
+from tautwire.server.store.directory_lock import DirectoryLock
 from tautwire.server.store.engine import (
     CommitLostError,
     DamagedError,
@@ -51,8 +53,8 @@ OLDEST: Final = 130_000
 CONNECT_TIMEOUT: Final = 5
 """Seconds to connect."""
 SILENCE: Final = 15_000
-"""Milliseconds after which a peer that does not answer is given up, on both sides: the row of the workspace must not stay
-locked by a server that has vanished."""
+"""Milliseconds after which a peer that does not answer is given up, on both sides: the row of the workspace must not
+stay locked by a server that has vanished."""
 LOCK_TIMEOUT: Final = 5_000
 """Milliseconds that a batch waits for another writer."""
 LOCK_INTERVAL: Final = 1.0
@@ -111,6 +113,9 @@ def read_address(url: str) -> Address:
 class PostgresEngine:
     """A workspace in a schema of a PostgreSQL database, held by this server until ``close``.
 
+    Args:
+        directory: the data directory of the server; without one, the workspace is used beside the server that holds it.
+
     Raises:
         ConfigError: the URL cannot be read.
         StoreError: the database cannot be reached or used, or another server holds the workspace.
@@ -118,23 +123,17 @@ class PostgresEngine:
 
     keeps_to_itself = False
 
-    def __init__(self, url: str, *, holds: bool = True) -> None:
+    def __init__(self, url: str, directory: Path | None = None) -> None:
         self._address = read_address(url)
         self.name = self._address.name
+        self._lock = None if directory is None else DirectoryLock(directory)
         self._holder: Connection | None = None
-        self._holds = holds
         self._checked_at = 0.0
-        connection = self._connect()
         try:
-            _check(connection)
-            if holds:
-                self._hold(connection)
-            _guarded(connection, lambda: _migrate(connection, self._address.schema))
+            self._open()
         except BaseException:
-            connection.close()
+            self.close()
             raise
-        if not holds:
-            connection.close()
 
     def session(self, durability: Durability = "full") -> "PostgresSession":
         """Connect the writer; see ``Engine``."""
@@ -166,7 +165,7 @@ class PostgresEngine:
 
     def problem(self) -> str | None:
         """Return a problem if another server has taken the workspace over while the database was away."""
-        if not self._holds or monotonic() < self._checked_at + LOCK_INTERVAL:
+        if self._lock is None or monotonic() < self._checked_at + LOCK_INTERVAL:
             return None
         self._checked_at = monotonic()
         try:
@@ -189,12 +188,26 @@ class PostgresEngine:
         holder, self._holder = self._holder, None
         if holder is not None:
             holder.close()
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    def _open(self) -> None:
+        connection = self._connect()
+        try:
+            _check(connection)
+            if self._lock is not None:
+                self._hold(connection)
+            _guarded(connection, lambda: _migrate(connection, self._address.schema))
+        finally:
+            if self._holder is None:
+                connection.close()
 
     def _connect(self, **settings: str | int) -> "Connection":
         settings = {"search_path": self._address.schema, "client_min_messages": "warning", **settings}
@@ -232,7 +245,7 @@ class Row(tuple[Any, ...]):
     """A row: values by place or by name."""
 
     __slots__ = ()
-    columns: dict[str, int] = {}
+    columns: ClassVar[dict[str, int]] = {}
 
     def __getitem__(self, key: Any) -> Any:
         """Return a value."""
@@ -421,7 +434,8 @@ class PostgresSession(_Queries):
         known = self._insertions.get(into)
         if known is None:
             rows = self._connection.execute(
-                "SELECT attname, atttypid::regtype::text FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0",
+                "SELECT attname, atttypid::regtype::text FROM pg_attribute"
+                " WHERE attrelid = %s::regclass AND attnum > 0",
                 [into.table],
             ).fetchall()
             types: dict[str, str] = {row[0]: row[1] for row in rows}

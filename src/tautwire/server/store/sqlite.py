@@ -1,13 +1,12 @@
 """The SQLite adapter: a data directory, opened by one server at a time.
 
-Its files are ``tautwire.db`` (the database, with a write-ahead log beside it) and ``lock``.
+The database is the file ``tautwire.db``, with a write-ahead log beside it.
 
 Why write-ahead log: readers see a consistent state and never wait for the writer, and a commit is one append and one
 flush. Why ``synchronous=FULL``: in this mode SQLite flushes that append at each commit, so an ack means on disk.
 """
 
 import contextlib
-import fcntl
 import logging
 import os
 import sqlite3
@@ -17,6 +16,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Final, Self, TypeVar
 
+from tautwire.server.store.directory_lock import DirectoryLock
 from tautwire.server.store.engine import DamagedError, Durability, Insert, StatementError, StoreError
 from tautwire.server.store.migrations import scripts
 
@@ -58,15 +58,7 @@ class SqliteEngine:
         self.path = directory / FILE
         self.directory = directory
         self.name = str(self.path)
-        try:
-            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._locks = _lock(directory)
-        except OSError as error:
-            raise StoreError(
-                f"the data directory {directory} cannot be used: {error.strerror or error}; choose another with --data"
-            ) from error
-        if directory.stat().st_mode & 0o077:
-            log.warning("other users of this machine can read %s: set its mode with chmod 700", directory)
+        self._lock = DirectoryLock(directory)
         try:
             self._file = _make_private(self.path)
             self._longest = 0  # the size in bytes that was last seen
@@ -112,8 +104,7 @@ class SqliteEngine:
 
     def close(self) -> None:
         """Unlock the directory."""
-        for descriptor in self._locks:
-            os.close(descriptor)
+        self._lock.close()
 
     def __enter__(self) -> Self:
         return self
@@ -269,7 +260,10 @@ def translate(error: Exception) -> Exception:
         return StatementError(str(error))
     if not isinstance(error, sqlite3.Error):
         return error
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:  # the other bits are details of the damage
+    code = getattr(error, "sqlite_errorcode", -1)
+    if code == sqlite3.SQLITE_ERROR:  # the SQL is wrong: an unknown table, a missing column
+        return StatementError(str(error))
+    if code & 0xFF in _DAMAGED:  # the other bits are details of the damage
         return DamagedError(str(error))
     return StoreError(str(error))
 
@@ -320,21 +314,3 @@ def _check(connection: sqlite3.Connection, unfinished: int) -> None:
             raise StoreError(f"the database is damaged ({found}): restore a backup (docs/how-to/back-up-a-server.md)")
     finally:
         connection.set_progress_handler(None, 0)
-
-
-def _lock(directory: Path) -> tuple[int, ...]:
-    """Lock the file ``lock`` and the directory itself: the file may be deleted while a server runs."""
-    locks = [os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)]
-    try:
-        locks.append(os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
-        for descriptor in locks:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        for descriptor in locks:
-            os.close(descriptor)
-        if not isinstance(error, BlockingIOError):
-            raise
-        raise StoreError(
-            f"another server uses {directory}: stop it, or give this one a directory of its own with --data"
-        ) from error
-    return tuple(locks)
