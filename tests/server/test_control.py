@@ -7,6 +7,7 @@ import socket
 import stat
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,12 +15,16 @@ import aiohttp
 import pytest
 
 from scene import Scene
+from stores import engine_beside
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.app import Server
+from tautwire.server.clock import Clock
 from tautwire.server.config import Settings
 from tautwire.server.control import rendezvous
 from tautwire.server.control.door import MAX_BODY
 from tautwire.server.control.operation import OPERATIONS, Nothing, Operation
+from tautwire.server.log.writer import Writer
+from tautwire.server.services.administration.team import TeamChange, change
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.engine import StoreError
 
@@ -532,6 +537,20 @@ async def test_a_changed_team_is_known_at_once_everywhere(scene: Scene) -> None:
     assert (await scene.ok("bob", "auth.test"))["team"] == "Acme Two"
     assert (await scene.grant("bob"))["team"]["domain"] == "acme-two"
     assert (await scene.ok("bob", "rtm.start"))["team"]["icon"]["image_132"] == icon
+
+
+async def test_a_team_that_another_node_changed_is_known_here(scene: Scene) -> None:
+    bob = await scene.connect("bob")
+    engine = engine_beside(scene.server.settings)
+    writer = Writer(engine, clock=Clock())
+    try:
+        await writer.write(partial(change, wanted=TeamChange(name="From Elsewhere"), url=""))
+    finally:
+        await writer.close()
+        engine.close()
+
+    assert (await bob.until("team_rename"))["name"] == "From Elsewhere"
+    assert (await scene.grant("bob"))["team"]["name"] == "From Elsewhere"
 
 
 async def test_a_changed_team_is_there_after_a_restart(scene: Scene) -> None:

@@ -37,7 +37,7 @@ class _OnDemand(TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Import a command; return None if there is none of this name."""
+        """Import a command; return None for an unknown name."""
         module = COMMANDS.get(cmd_name)
         if module is None:
             return None
