@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import aiohttp
 import pytest
+from stores import engine_beside
 
 from scene import Scene
-from stores import engine_beside
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.app import Server
 from tautwire.server.clock import Clock
