@@ -48,6 +48,7 @@ from tautwire.server.services.workspace import CurrentTeam, Team, Workspace
 from tautwire.server.store.engine import Query, StoreError
 from tautwire.server.store.engines import open_engine
 from tautwire.server.store.reader import Reader
+from tautwire.server.store.tokens import has_tokens
 from tautwire.server.watch import Watch
 from tautwire.server.web_api import api, auth, bots, chat, conversations, reactions, rtm, users
 from tautwire.server.web_api.app import WebApi
@@ -225,7 +226,13 @@ class _Parts:
             await writer.write(fill)
         # Before the state is read and before any client connects: positions of this run belong to this epoch.
         await writer.write(begin_epoch)
-        state = await reader.read(_read_state)
+        self.identities = identities = Identities(self._clock)
+
+        def read(query: Query) -> _State:
+            identities.load(query)
+            return _read_state(query)
+
+        state = await reader.read(read)
         if state.has_sample_tokens and not is_loopback(settings.host):
             raise ConfigError(
                 f"this is the sample workspace, and {settings.host} can be reached from outside: "
@@ -241,17 +248,16 @@ class _Parts:
             grace=settings.presence_grace,
         )  # fmt: skip
         current_team = CurrentTeam(state.team)
-        for tap in (hub.deliver, current_team.follow, presence.follow, *self._observers):
-            feed.add(tap)
-        writer.deliver_to(feed.deliver)
         self.workspace = Workspace(
             current_team, settings, self._clock, writer, reader, tail, state.epochs, hub, self.counts
         )
-        tickets = Tickets(self._clock, settings.ticket_lifetime)
+        tickets = Tickets(self._clock, settings.ticket_lifetime, identities.find)
         door = Door(self.workspace, tickets, presence)
-        lookup = engine.read_session()
-        self._exit.callback(lookup.close)
-        self.identities = identities = Identities(lookup, self._clock)
+        identities.on_refusal(partial(door.close_where, identities.refuses))
+        # Identities before the hub: a connection that has to be closed gets nothing of the same commit.
+        for tap in (identities.follow, current_team.follow, presence.follow, hub.deliver, *self._observers):
+            feed.add(tap)
+        writer.deliver_to(feed.deliver)
         web_api = WebApi(self.workspace, identities=identities, presence=presence, tickets=tickets)
 
         self._socket = listen(settings.host, settings.port)
@@ -271,7 +277,7 @@ class _Parts:
         control = ControlServer(self.workspace, settings.data)
         await control.start()
         self._exit.push_async_callback(control.stop)
-        sweep = asyncio.create_task(_sweep(connections.sweep, door.sweep, presence.sweep))
+        sweep = asyncio.create_task(_sweep(connections.sweep, door.sweep, presence.sweep, identities.sweep))
         self._exit.push_async_callback(_cancel, sweep)
         retention = Retention(writer, reader, tail, self._clock, settings.log_keep)
         self._exit.push_async_callback(_cancel, asyncio.create_task(retention.run()))
@@ -330,7 +336,7 @@ def _read_state(query: Query) -> _State:
         channels=channels,
         away={row["id"] for row in query.all("SELECT id FROM users WHERE away")},
         bots={row["id"] for row in query.all("SELECT id FROM users WHERE bot_id IS NOT NULL")},
-        has_sample_tokens=query.one("SELECT 1 FROM token WHERE origin = 'sample'") is not None,
+        has_sample_tokens=has_tokens(query, "sample"),
     )
 
 

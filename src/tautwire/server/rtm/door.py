@@ -25,6 +25,7 @@ from tautwire.server.rtm import endings
 from tautwire.server.rtm.commands import Commands
 from tautwire.server.rtm.connection import PAUSE, RtmConnection
 from tautwire.server.rtm.replays import Replays
+from tautwire.server.services.identity import Identity
 from tautwire.server.services.presence import Presence
 from tautwire.server.services.tickets import RTM_PATH, Tickets
 from tautwire.server.services.workspace import Workspace
@@ -36,6 +37,9 @@ BATCHES: Final = frozenset({"batch_presence_aware=1", "batch_presence_aware=true
 
 GOING_AWAY: Final = 1001
 TOO_SLOW: Final = 1008
+REVOKED: Final = 1008
+"""A policy of the server, in RFC 6455. Source: wire/reconnecting.md#how-a-session-ends says that the server closes; the
+code is ours, and clients attach no meaning to it (wire/frames.md#the-websocket-layer)."""
 CLOSE_PATIENCE: Final = 5.0
 """Seconds that a peer has to answer a Close."""
 END_PATIENCE: Final = 2.0
@@ -88,6 +92,8 @@ class Door:
         """Send hello and go live, or refuse a connection without a ticket."""
         self._connections[connection.number] = connection
         ticket = connection.ticket
+        if ticket is not None and not self._tickets.is_accepted(ticket):  # revoked while the upgrade was in progress
+            ticket = connection.ticket = None
         if ticket is None:
             connection.refuse(connection.session.refuse(RtmErrorCode.URL_EXPIRED), self.clock.monotonic())
             return
@@ -140,6 +146,20 @@ class Door:
         self._connections.pop(connection.number, None)
         if not self._connections:
             self._empty.set()
+
+    def close_where(self, is_refused: Callable[[Identity], bool]) -> None:
+        """Close the connections of the identities that are refused, with goodbye.
+
+        Clients then call rtm.connect, whose error tells them to stop. Source: wire/reconnecting.md#how-a-session-ends.
+        """
+        now = self.clock.monotonic()
+
+        def close(connection: RtmConnection) -> None:
+            if connection.ticket is not None and connection.ended is None and is_refused(connection.who):
+                connection.ending = "revoked"
+                connection.end(REVOKED, "the token is no longer accepted", now)
+
+        self._for_each(close, "it could not be closed")
 
     def failed(self, connection: RtmConnection, why: str, error: Exception) -> None:
         """Close a connection because of an internal error."""

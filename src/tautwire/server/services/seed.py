@@ -1,8 +1,10 @@
 """The first content of a workspace: from a seed file, or a small sample.
 
-Seeding only adds: it creates users and channels that are missing and leaves the others as they are. So a server can be
-started with the same seed file every time, and a user who has left a channel is not put back. Tokens of new users are
-returned to the caller, once: the database stores only their hashes.
+Seeding only adds: it creates users, apps and channels that are missing and leaves the others as they are. So a server
+can be started with the same seed file every time, and a user who has left a channel is not put back. Tokens of new
+users and apps are returned to the caller, once: the database stores only their hashes.
+
+A bot belongs to an app. ``bots`` is the short form of an app with the scopes of a classic bot and one token.
 """
 
 from collections import Counter
@@ -13,13 +15,28 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from tautwire.protocol.errors import TautwireError
+from tautwire.protocol.ids import UserId
 from tautwire.server.log.entry import Topic
 from tautwire.server.log.transaction import Transaction
-from tautwire.server.services.identity import issue_token, new_id
+from tautwire.server.services import apps
+from tautwire.server.services.identity import CLASSIC, TokenKind, new_id
 from tautwire.server.services.room import forget
-from tautwire.server.store.records import SLACKBOT_ID, SLACKBOT_NAME, find_channel_by_name
+from tautwire.server.services.tokens import issue, issue_for_app
+from tautwire.server.store.apps import find_app_by_name
+from tautwire.server.store.records import (
+    SLACKBOT_ID,
+    SLACKBOT_NAME,
+    UserRecord,
+    find_channel_by_name,
+    find_user_by_name,
+)
+from tautwire.server.store.users import add_user
+
+APP_SCOPES: Final = ("connections:write", "authorizations:read")
+"""The scopes of an app-level token. Source: wire/socket-mode.md#opening, wire/events-api.md#envelope (documented)."""
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[\w.-]{1,80}$")]
+Scope = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_.:-]{0,79}$")]
 Origin = Literal["sample", "seed", "issued"]
 """Where a token comes from."""
 
@@ -43,8 +60,22 @@ class SeedUser(msgspec.Struct, forbid_unknown_fields=True):
     email: str | None = None
 
 
+class SeedApp(msgspec.Struct, forbid_unknown_fields=True):
+    """An app with a bot user of the same name.
+
+    Attributes:
+        scopes: of the bot token; those of a classic bot if there are none.
+        tokens: which tokens it has.
+    """
+
+    name: Name
+    real_name: str = ""
+    scopes: list[Scope] = []
+    tokens: list[Literal["bot", "app"]] = msgspec.field(default_factory=lambda: ["bot"])
+
+
 class SeedChannel(msgspec.Struct, forbid_unknown_fields=True):
-    """A channel and its members; without ``members`` all users and bots of the file."""
+    """A channel and its members; without ``members`` all users, bots and apps of the file."""
 
     name: Name
     private: bool = False
@@ -59,6 +90,7 @@ class Seed(msgspec.Struct, forbid_unknown_fields=True):
     team: SeedTeam = msgspec.field(default_factory=SeedTeam)
     users: list[SeedUser] = []
     bots: list[SeedUser] = []
+    apps: list[SeedApp] = []
     channels: list[SeedChannel] = []
 
 
@@ -92,28 +124,43 @@ def read_seed(path: Path) -> Seed:
 
 
 def plant(tx: Transaction, seed: Seed, origin: Origin) -> dict[str, str]:
-    """Add missing users and channels (a unit); return the tokens of the new users and bots, by name."""
+    """Add missing users, apps and channels (a unit).
+
+    Returns:
+        The tokens of new users and bots by name, and app-level tokens by ``app_key`` of the app's name.
+    """
     if tx.one("SELECT 1 FROM workspace") is None:
         tx.execute(
             "INSERT INTO workspace (id, name, domain, created) VALUES (?, ?, ?, ?)",
             new_id("T"), seed.team.name, seed.team.domain, tx.now // 1_000_000,
         )  # fmt: skip
         _plant_slackbot(tx)
-    tokens = {}
+    tokens: dict[str, str] = {}
     for people, is_bot in ((seed.users, False), (seed.bots, True)):
         for user in people:
-            if tx.one("SELECT 1 FROM users WHERE name = ?", user.name) is None:
+            if not _is_there(tx, user.name):
                 tokens[user.name] = plant_user(tx, user, origin, is_bot=is_bot)
-    everyone = [user.name for user in (*seed.users, *seed.bots)]
+    for app in seed.apps:
+        tokens |= _plant_app(tx, app, origin)
+    everyone = _names(seed)
     for channel in seed.channels:
         _plant_channel(tx, channel, everyone, new=tokens)
     return tokens
 
 
+def app_key(name: str) -> str:
+    """Return the name of an app's app-level token in ``tokens.json``; no user has such a name."""
+    return f"{name}:app"
+
+
+def _names(seed: Seed) -> list[str]:
+    return [user.name for user in (*seed.users, *seed.bots)] + [app.name for app in seed.apps]
+
+
 def _check(seed: Seed, path: Path) -> None:
-    names = [user.name for user in (*seed.users, *seed.bots)]
+    names = _names(seed)
     for name in _repeated(names):
-        raise SeedError(f"{path}: names of users and bots must differ, got {name!r} twice")
+        raise SeedError(f"{path}: names of users, bots and apps must differ, got {name!r} twice")
     if SLACKBOT_NAME in names:
         raise SeedError(f"{path}: a user must have another name than {SLACKBOT_NAME!r}, the bot of every workspace")
     for name in _repeated([channel.name for channel in seed.channels]):
@@ -124,7 +171,8 @@ def _check(seed: Seed, path: Path) -> None:
         for member in channel.members or []:
             if member not in names:
                 raise SeedError(
-                    f"{path}: members of channels must be users or bots of the file, got {member!r} in {channel.name!r}"
+                    f"{path}: members of channels must be users, bots or apps of the file, got {member!r} in "
+                    f"{channel.name!r}"
                 )
 
 
@@ -142,16 +190,34 @@ def _plant_slackbot(tx: Transaction) -> None:
 
 
 def plant_user(tx: Transaction, user: SeedUser, origin: Origin, *, is_bot: bool) -> str:
-    """Add a person or bot; return the token."""
-    now = tx.now // 1_000_000
-    user_id = new_id("U")
-    bot_id, app_id = (new_id("B"), new_id("A")) if is_bot else (None, None)
-    tx.execute(
-        "INSERT INTO users (id, name, real_name, email, created, updated, bot_id, app_id)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        user_id, user.name, user.real_name, user.email, now, now, bot_id, app_id,
-    )  # fmt: skip
-    return issue_token(tx, user_id, is_bot=is_bot, origin=origin)
+    """Add a person, or a bot with its app; return the token."""
+    if is_bot:
+        record = apps.add(tx, user.name, bot_name=user.name, real_name=user.real_name, email=user.email).bot
+    else:
+        now = tx.now // 1_000_000
+        record = UserRecord(
+            UserId(new_id("U")), user.name, user.real_name, user.email, deleted=False, away=False, created=now,
+            updated=now, bot_id=None, app_id=None,
+        )  # fmt: skip
+        add_user(tx, record)
+    return issue(tx, record, origin=origin).text
+
+
+def _is_there(tx: Transaction, name: str) -> bool:
+    return find_user_by_name(tx, name) is not None or find_app_by_name(tx, name) is not None
+
+
+def _plant_app(tx: Transaction, app: SeedApp, origin: Origin) -> dict[str, str]:
+    """Add a missing app; return its tokens."""
+    if _is_there(tx, app.name):
+        return {}
+    record, bot = apps.add(tx, app.name, bot_name=app.name, real_name=app.real_name)
+    tokens = {}
+    if TokenKind.BOT in app.tokens:
+        tokens[app.name] = issue(tx, bot, scopes=app.scopes or CLASSIC, origin=origin).text
+    if TokenKind.APP in app.tokens:
+        tokens[app_key(app.name)] = issue_for_app(tx, record, APP_SCOPES, origin=origin).text
+    return tokens
 
 
 def _plant_channel(tx: Transaction, channel: SeedChannel, everyone: list[str], *, new: Collection[str]) -> None:

@@ -3,12 +3,16 @@
 A ticket is signed data in the path of the URL (slack-go overwrites the query string). Signed data needs no table of
 open tickets that callers could fill; only used tickets are stored, until they expire. The key exists as long as the
 process: after a restart a ticket is not valid, and the connection gets the error of an expired URL.
+
+A ticket names the token with which it was issued. It is no more than that token: if the token is revoked, or its user
+deactivated, the ticket is not valid either.
 """
 
 import hashlib
 import hmac
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -22,7 +26,7 @@ RTM_PATH: Final = "/rtm/"
 _MAC_SIZE: Final = 16
 
 
-class Ticket(msgspec.Struct, frozen=True, array_like=True):
+class Ticket(msgspec.Struct, frozen=True):
     """The terms of a connection, as agreed in rtm.connect."""
 
     nonce: bytes
@@ -34,12 +38,28 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True):
     wants_positions: bool
 
 
-class Tickets:
-    """Issues tickets, and redeems each once before it expires."""
+class _Note(msgspec.Struct, frozen=True, array_like=True):
+    """A ticket as it is written: with the hash of the token in place of the identity."""
 
-    def __init__(self, clock: Clock, lifetime: float) -> None:
+    nonce: bytes
+    expires: float
+    token: bytes
+    position: int
+    batches_presence: bool
+    wants_positions: bool
+
+
+class Tickets:
+    """Issues tickets, and redeems each once before it expires.
+
+    Args:
+        find: returns the identity of the token with a hash, None if the token is not accepted.
+    """
+
+    def __init__(self, clock: Clock, lifetime: float, find: Callable[[bytes], Identity | None]) -> None:
         self._clock = clock
         self._lifetime = lifetime
+        self._find = find
         self._key = secrets.token_bytes(32)
         self._used: dict[bytes, float] = {}  # nonces until they expire, oldest first
 
@@ -47,11 +67,11 @@ class Tickets:
         """Return a new ticket as text for a URL path."""
         expires = self._clock.monotonic() + self._lifetime
         nonce = secrets.token_bytes(12)
-        note = msgspec.msgpack.encode(Ticket(nonce, expires, who, position, batches_presence, wants_positions))
+        note = msgspec.msgpack.encode(_Note(nonce, expires, who.token, position, batches_presence, wants_positions))
         return urlsafe_b64encode(self._sign(note) + note).rstrip(b"=").decode()
 
     def redeem(self, text: str) -> Ticket | None:
-        """Redeem a ticket; return None if it is forged, expired or was redeemed before."""
+        """Redeem a ticket; return None if it is forged, expired, was redeemed before, or its token is not accepted."""
         try:
             data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
         except ValueError:
@@ -60,13 +80,22 @@ class Tickets:
         # Checked before the data is decoded: nothing of a forged ticket is parsed. The time is the same for every mac.
         if not hmac.compare_digest(mac, self._sign(note)):
             return None
-        ticket = msgspec.msgpack.decode(note, type=Ticket)
+        ticket = msgspec.msgpack.decode(note, type=_Note)
         now = self._clock.monotonic()
         self._forget_expired(now)
         if ticket.expires <= now or ticket.nonce in self._used:
             return None
         self._used[ticket.nonce] = ticket.expires
-        return ticket
+        who = self._find(ticket.token)
+        if who is None:
+            return None
+        return Ticket(
+            ticket.nonce, ticket.expires, who, ticket.position, ticket.batches_presence, ticket.wants_positions
+        )
+
+    def is_accepted(self, ticket: Ticket) -> bool:
+        """Whether the token of a redeemed ticket is still accepted."""
+        return self._find(ticket.who.token) is not None
 
     def _sign(self, note: bytes) -> bytes:
         return hmac.digest(self._key, note, hashlib.sha256)[:_MAC_SIZE]

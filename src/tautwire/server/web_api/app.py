@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from tautwire.protocol.errors import TautwireError
 from tautwire.server.services.errors import MethodError
-from tautwire.server.services.identity import SCOPES, Identities, Identity
+from tautwire.server.services.identity import Identities, Identity, TokenKind
 from tautwire.server.services.presence import Presence
 from tautwire.server.services.tickets import Tickets
 from tautwire.server.services.workspace import Workspace
@@ -163,7 +163,7 @@ class WebApi:
         if method.needs_token:
             if not is_known:
                 who = self._authenticate(request, _given_token(given), draft)
-            draft.headers["X-OAuth-Scopes"] = SCOPES
+            draft.headers["X-OAuth-Scopes"] = who.scope_list
             if self._limits is not None and method.tier is not Tier.POST:
                 self._limits.take(method.tier.value, who.user, method.name)
         # api.test returns its arguments, and a token must not appear in an answer.
@@ -180,7 +180,7 @@ class WebApi:
     def _authenticate(self, request: Request, token: str | None, draft: "_Draft") -> Identity:
         """Return the identity of the caller; a failure is counted by the caller's address."""
         try:
-            return self._identities.authenticate(token)
+            who = self._identities.authenticate(token)
         except MethodError as error:
             if token:
                 wait = self._failed_logins.count(request.address, request.method, error.code)
@@ -188,6 +188,9 @@ class WebApi:
                     draft.status, draft.headers["Retry-After"] = 429, str(wait)
                     raise MethodError("ratelimited") from None
             raise
+        if who.kind is TokenKind.APP:  # no method that it may call is served
+            raise MethodError("not_allowed_token_type")
+        return who
 
 
 def _header_token(headers: Mapping[str, str]) -> str | None:
