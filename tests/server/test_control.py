@@ -601,3 +601,150 @@ async def test_what_a_killed_client_asked_for_does_no_harm(scene: Scene, data: P
         writer.transport.abort()
 
     assert [user["name"] for user in (await operate(scene, "user.list"))["users"]] == ["alice", "bob", "carol"]
+
+
+# --- deactivation, tokens and apps ---
+
+
+async def test_a_deactivated_user_is_out_at_once_and_comes_back_with_the_same_token(scene: Scene) -> None:
+    alice, bob = await scene.connect("alice"), await scene.connect("bob")
+
+    answer = await operate(scene, "user.deactivate", user="bob")
+
+    assert answer["user"]["deactivated"] is True
+    await bob.ended()
+    assert await scene.error("bob", "auth.test") == "account_inactive"
+    assert (await alice.until("user_change"))["user"]["deleted"] is True
+    assert (await refusal(scene, "channel.invite", channel="ops", users=["bob"])).code == "user_not_found"
+    assert (await refusal(scene, "channel.add", name="plans", members=["bob"])).code == "user_deactivated"
+    assert (await refusal(scene, "token.issue", user="bob")).code == "user_disabled"
+    assert (await refusal(scene, "user.deactivate", user="relaybot")).code == "wrong_kind"
+
+    assert (await operate(scene, "user.reactivate", user="bob"))["user"]["deactivated"] is False
+    await scene.connect("bob")
+
+
+async def test_an_issued_token_connects_until_it_is_revoked(scene: Scene) -> None:
+    issued = await operate(scene, "token.issue", user="carol")
+    scene.tokens["carol's"] = issued["token"]
+    socket_ = await scene.connect("carol's")
+
+    revoked = await operate(scene, "token.revoke", token=issued["details"]["id"])
+
+    await socket_.ended()
+    assert revoked["details"]["revoked"] is not None
+    assert await scene.error("carol's", "rtm.connect") == "token_revoked"
+    await scene.connect("carol")  # another token of the same user
+
+
+async def test_a_token_can_be_named_by_its_text_which_no_error_repeats(scene: Scene) -> None:
+    unknown = scene.tokens["bob"][:-3] + "xyz"
+
+    await operate(scene, "token.revoke", token=scene.tokens["bob"])
+    reply = await refusal(scene, "token.revoke", token=unknown)
+
+    assert await scene.error("bob", "auth.test") == "token_revoked"
+    assert reply.code == "unknown_token"
+    assert unknown not in reply.message
+
+
+async def test_a_rotated_token_is_replaced(scene: Scene) -> None:
+    (old,) = (await operate(scene, "token.list", user="bob"))["tokens"]
+
+    new = await operate(scene, "token.rotate", token=old["id"])
+    scene.tokens["bob's"] = new["token"]
+
+    assert await scene.error("bob", "auth.test") == "token_revoked"
+    assert (await scene.ok("bob's", "auth.test"))["user_id"] == scene.users["bob"]
+    assert new["details"]["scopes"] == old["scopes"]
+    assert (await refusal(scene, "token.rotate", token=old["id"])).code == "token_revoked"
+
+
+async def test_a_token_with_a_lifetime_expires(scene: Scene) -> None:
+    issued = await operate(scene, "token.issue", user="bob", lifetime=100)
+    scene.tokens["bob's"] = issued["token"]
+    await scene.ok("bob's", "auth.test")
+
+    scene.clock.offset += 101
+
+    assert issued["details"]["expires"] - issued["details"]["created"] == 100
+    assert await scene.error("bob's", "auth.test") == "token_expired"
+
+
+async def test_tokens_are_listed_without_their_texts(scene: Scene) -> None:
+    await operate(scene, "token.revoke", token=scene.tokens["carol"])
+
+    everything = await operate(scene, "token.list", revoked=True)
+    live = await operate(scene, "token.list")
+    pages: list[str] = []
+    after: str | None = ""
+    while after is not None:
+        answer = await operate(scene, "token.list", after=after, limit=1)
+        pages += [token["holder"] for token in answer["tokens"]]
+        after = answer["next"]
+
+    assert {token["holder"] for token in everything["tokens"]} == {"alice", "bob", "carol", "relaybot"}
+    assert {token["holder"] for token in live["tokens"]} == {"alice", "bob", "relaybot"}
+    assert sorted(pages) == ["alice", "bob", "relaybot"]
+    assert not any(token in json.dumps(everything) for token in scene.tokens.values())
+
+
+@pytest.mark.parametrize(
+    ("code", "arguments"),
+    [
+        ("one_holder", {}),
+        ("one_holder", {"user": "bob", "app": "relaybot"}),
+        ("unknown_app", {"app": "relayboat"}),
+        ("invalid_arguments", {"user": "bob", "scopes": ["a,b"]}),
+        ("invalid_arguments", {"user": "bob", "lifetime": 0}),
+        ("invalid_arguments", {"user": "bob", "lifetime": 10**30}),
+    ],
+)
+async def test_a_token_that_cannot_be_issued_says_why(scene: Scene, code: str, arguments: dict[str, Any]) -> None:
+    assert (await refusal(scene, "token.issue", **arguments)).code == code
+
+
+async def test_a_new_app_has_a_bot_tokens_and_secrets(scene: Scene) -> None:
+    alice = await scene.connect("alice")
+
+    added = await operate(scene, "app.add", name="deploy", bot="deploybot", scopes=["chat:write"], app_token=True)
+    scene.tokens["deploybot"] = added["bot_token"]
+
+    assert added["app_token"].startswith("xapp-")
+    assert len(added["signing_secret"]) == 32
+    assert await alice.events() == ["bot_added", "team_join"]
+    assert (await scene.ok("deploybot", "auth.test"))["user"] == "deploybot"
+    shown = await operate(scene, "app.show", app="deploy")
+    assert shown["app"]["client_id"] == added["client_id"]
+    assert shown["bot"]["name"] == "deploybot"
+    assert sorted(token["kind"] for token in shown["tokens"]) == ["app", "bot"]
+    assert [app["name"] for app in (await operate(scene, "app.list"))["apps"]] == ["deploy", "relaybot"]
+    assert added["client_secret"] not in json.dumps(shown)
+
+
+async def test_an_app_that_cannot_be_added_leaves_nothing_behind(scene: Scene) -> None:
+    cases = {
+        "name_taken": {"name": "deploy", "bot": "alice"},
+        "invalid_name": {"name": "de ploy"},
+        "invalid_text": {"name": "deploy", "real_name": "\x00"},
+    }
+
+    for code, arguments in cases.items():
+        assert (await refusal(scene, "app.add", **arguments)).code == code
+
+    assert (await refusal(scene, "app.add", name="relaybot", bot="other")).code == "name_taken"
+    assert (await refusal(scene, "bot.add", name="relaybot")).code == "name_taken"
+    assert [app["name"] for app in (await operate(scene, "app.list"))["apps"]] == ["relaybot"]
+
+
+async def test_a_deleted_app_takes_its_tokens_and_its_bot_along(scene: Scene) -> None:
+    bot = await scene.connect("relaybot")
+
+    await operate(scene, "app.delete", app="relaybot")
+
+    await bot.ended()
+    assert await scene.error("relaybot", "auth.test") in ("account_inactive", "token_revoked")
+    assert (await operate(scene, "app.list"))["apps"] == []
+    assert (await operate(scene, "bot.show", user="relaybot"))["bot"]["deactivated"] is True
+    assert (await refusal(scene, "app.delete", app="relaybot")).code == "unknown_app"
+    assert (await refusal(scene, "bot.reactivate", user="relaybot")).code == "app_not_found"

@@ -13,7 +13,7 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
-from tautwire.server.control import channels, people, team
+from tautwire.server.control import apps, channels, people, team, tokens
 from tautwire.server.control.operation import OPERATIONS, Operation
 from tautwire.server.services.administration.refusals import NotFound, Refused, explained
 from tautwire.server.services.errors import MethodError
@@ -22,7 +22,7 @@ from tautwire.server.store.engine import StoreError
 
 log = logging.getLogger("tautwire.server.control")
 
-FAMILIES: Final = (channels, people, team)
+FAMILIES: Final = (apps, channels, people, team, tokens)
 """Importing a family registers its operations."""
 
 PATH: Final = "/_control/v1/"

@@ -35,10 +35,18 @@ async def _show(workspace: Workspace, args: One, *, group: str) -> Result:
 async def _add(workspace: Workspace, args: NewPerson, *, group: str) -> Result:
     channels = await workspace.reader.read(partial(find_channels, texts=args.channels))
     added = await workspace.writer.write(lambda tx: people.add(tx, workspace.team, args, channels, is_bot=BOTS[group]))
-    return {group: people.person(added.user), "token": added.token}
+    return {group: people.person(added.user), "token": added.token.reveal()}
+
+
+async def _set_active(workspace: Workspace, args: One, *, group: str, active: bool) -> Result:
+    user = await workspace.reader.read(lambda query: find_user(query, args.user, KINDS[group]))
+    changed = await workspace.writer.write(lambda tx: people.set_active(tx, workspace.team, user, active=active))
+    return {group: people.person(changed)}
 
 
 for _group in BOTS:
     operation(f"{_group}.list", Page)(partial(_list, bots=BOTS[_group]))
     operation(f"{_group}.show", One)(partial(_show, group=_group))
     operation(f"{_group}.add", NewPerson)(partial(_add, group=_group))
+    operation(f"{_group}.deactivate", One)(partial(_set_active, group=_group, active=False))
+    operation(f"{_group}.reactivate", One)(partial(_set_active, group=_group, active=True))

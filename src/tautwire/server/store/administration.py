@@ -1,7 +1,8 @@
 """Queries of the administration: what an operator looks for, and lists without a viewer."""
 
-from typing import Protocol
+from typing import NamedTuple
 
+from tautwire.server.store.apps import AppRecord
 from tautwire.server.store.engine import Query, Row
 from tautwire.server.store.records import (
     CHANNELS,
@@ -12,15 +13,10 @@ from tautwire.server.store.records import (
     channel_record,
     user_record,
 )
+from tautwire.server.store.statements import Statements
+from tautwire.server.store.tokens import TokenRecord
 
-
-class Statements(Protocol):
-    """Takes statements that change rows; ``log.transaction.Transaction`` does."""
-
-    def execute(self, sql: str, *arguments: object) -> int:
-        """Run a statement that changes rows; return how many it changed."""
-
-
+_APPS = f"SELECT {', '.join(AppRecord.__struct_fields__)} FROM app"
 _NAMED = "kind IN ('public', 'private')"
 
 
@@ -103,3 +99,55 @@ def find_workspace(query: Query) -> Row | None:
 def set_workspace(tx: Statements, *, name: str, domain: str, icon: str) -> None:
     """Store the name, domain and picture of the workspace."""
     tx.execute("UPDATE workspace SET name = ?, domain = ?, icon = ?", name, domain, icon)
+
+
+class TokenRow(NamedTuple):
+    """A token and the name of its user or app."""
+
+    token: TokenRecord
+    holder: str
+
+
+def list_tokens(
+    query: Query,
+    *,
+    user: str | None = None,
+    app: str | None = None,
+    token: str | None = None,
+    digest: bytes | None = None,
+    revoked: bool,
+    after: str = "",
+    count: int,
+) -> list[TokenRow]:
+    """Return tokens behind an id, in the order of ids; of a user, of an app, or the one with an id or hash."""
+    wanted: dict[str, object] = {"t.user_id": user, "t.app_id": app, "t.id": token, "t.hash": digest}
+    conditions = [f"{column} = ?" for column, value in wanted.items() if value is not None]
+    if not revoked:
+        conditions.append("t.revoked IS NULL")
+    columns = ", ".join(f"t.{column}" for column in TokenRecord.__struct_fields__)
+    rows = query.all(
+        f"SELECT {columns}, coalesce(u.name, a.name) FROM token t LEFT JOIN users u ON u.id = t.user_id"
+        f" LEFT JOIN app a ON a.id = t.app_id WHERE {' AND '.join([*conditions, 't.id > ?'])} ORDER BY t.id LIMIT ?",
+        *(value for value in wanted.values() if value is not None), after, count,
+    )  # fmt: skip
+    return [TokenRow(TokenRecord(*values), holder) for *values, holder in rows]
+
+
+def apps_called(query: Query, text: str) -> list[AppRecord]:
+    """Return the apps with this id or name that are not deleted."""
+    rows = query.all(f"{_APPS} WHERE (id = ? OR name = ?) AND deleted IS NULL ORDER BY id", text, text)
+    return [AppRecord(*row) for row in rows]
+
+
+def app_names_like(query: Query, text: str, count: int) -> list[str]:
+    """Return names of apps, those nearest in length first."""
+    rows = query.all(
+        "SELECT name FROM app WHERE deleted IS NULL ORDER BY abs(length(name) - ?), name LIMIT ?", len(text), count
+    )
+    return [row[0] for row in rows]
+
+
+def list_apps(query: Query, *, after: str, count: int) -> list[AppRecord]:
+    """Return apps behind a name that are not deleted, in the order of names."""
+    rows = query.all(f"{_APPS} WHERE deleted IS NULL AND name > ? ORDER BY name LIMIT ?", after, count)
+    return [AppRecord(*row) for row in rows]

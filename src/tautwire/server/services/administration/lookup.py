@@ -1,4 +1,4 @@
-"""Users and channels by what an operator types: an id, a name or an e-mail address.
+"""Users, channels and apps by what an operator types: an id, a name or an e-mail address.
 
 Reads, run before the unit that needs the id: to search for similar names takes too long for the writer's thread. An id
 stays valid, since no user or channel is ever removed.
@@ -9,7 +9,15 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 from tautwire.server.services.administration.refusals import NotFound
-from tautwire.server.store.administration import channel_names_like, channels_called, user_names_like, users_called
+from tautwire.server.store.administration import (
+    app_names_like,
+    apps_called,
+    channel_names_like,
+    channels_called,
+    user_names_like,
+    users_called,
+)
+from tautwire.server.store.apps import AppRecord
 from tautwire.server.store.engine import Query
 from tautwire.server.store.records import ChannelRecord, UserRecord
 
@@ -71,7 +79,22 @@ def find_channel(query: Query, text: str) -> ChannelRecord:
     return found[0]
 
 
-def _choices(found: Sequence[UserRecord | ChannelRecord]) -> str:
+def find_app(query: Query, text: str) -> AppRecord:
+    """Return the app with this id or name.
+
+    Raises:
+        NotFound: there is none, or there are several.
+    """
+    found = apps_called(query, text)
+    if not found:
+        names = app_names_like(query, text, MAX_COMPARED)
+        raise NotFound("unknown_app", f"there is no app {_quoted(text)}{_similar(text, names)}")
+    if len(found) > 1:
+        raise NotFound("ambiguous_app", f"{_quoted(text)} may be {_choices(found)}: give the id")
+    return found[0]
+
+
+def _choices(found: Sequence[UserRecord | ChannelRecord | AppRecord]) -> str:
     return " or ".join(f"{each.name} ({each.id})" for each in found[:MAX_SHOWN])
 
 

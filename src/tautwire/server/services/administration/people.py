@@ -5,16 +5,14 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from tautwire.server.log.entry import WORKSPACE, Topic
+from tautwire.protocol.tokens import Token
 from tautwire.server.log.transaction import Transaction
+from tautwire.server.services.accounts import announce, deactivate, reactivate
 from tautwire.server.services.administration.refusals import Refused, explained
 from tautwire.server.services.conversations import add_member
 from tautwire.server.services.errors import MethodError
-from tautwire.server.services.events import event, next_event_ts
-from tautwire.server.services.presence import NEW_BOT
 from tautwire.server.services.room import enter
 from tautwire.server.services.seed import Name, SeedUser, plant_user
-from tautwire.server.services.wire_objects import bot_object, user_object
 from tautwire.server.services.workspace import Team
 from tautwire.server.store.administration import channels_of, find_general, list_users
 from tautwire.server.store.engine import Query
@@ -53,7 +51,15 @@ class Added(NamedTuple):
     """A new person or bot, and the token, which cannot be read again."""
 
     user: UserRecord
-    token: str
+    token: Token
+
+
+def set_active(tx: Transaction, team: Team, user: UserRecord, *, active: bool) -> UserRecord:
+    """Deactivate or reactivate a person or bot (a unit); return the user as it is then."""
+    try:
+        return (reactivate if active else deactivate)(tx, team, user.id)
+    except MethodError as error:
+        raise explained(error, f"{user.name} stays as it is") from None
 
 
 def add(tx: Transaction, team: Team, wanted: NewPerson, channels: Sequence[ChannelRecord], *, is_bot: bool) -> Added:
@@ -70,15 +76,14 @@ def add(tx: Transaction, team: Team, wanted: NewPerson, channels: Sequence[Chann
         what = "bot" if taken.bot_id is not None else "user"
         raise Refused("name_taken", f"the name {wanted.name!r} belongs to the {what} {taken.id}: choose another")
     seeded = SeedUser(wanted.name, wanted.real_name, wanted.email)
-    token = plant_user(tx, seeded, "issued", is_bot=is_bot)
+    try:
+        token = plant_user(tx, seeded, "issued", is_bot=is_bot)
+    except MethodError as error:
+        raise explained(error, f"the app of the bot {wanted.name!r} cannot be added") from None
     user = find_user_by_name(tx, wanted.name)
     if user is None:
         raise MethodError("user_not_found")
-    if is_bot:
-        tx.note("room", Topic(user.id), NEW_BOT)
-        tx.emit(WORKSPACE, event("bot_added", bot=bot_object(user), event_ts=next_event_ts(tx)))
-    seen = user_object(user, team, shows_email=False)  # the event is for all, the address is not
-    tx.emit(WORKSPACE, event("team_join", user=seen, event_ts=next_event_ts(tx)))
+    announce(tx, team, user, is_new=True)
     general = None if is_bot else find_general(tx)
     if general is not None:
         let_in(tx, team, general, user.id, inviter=None)
@@ -87,7 +92,7 @@ def add(tx: Transaction, team: Team, wanted: NewPerson, channels: Sequence[Chann
             let_in(tx, team, channel.id, user.id, inviter=None)
         except MethodError as error:
             raise explained(error, f"{wanted.name} cannot be added to {channel.name or channel.id}") from None
-    return Added(user, token)
+    return Added(user, Token(token))
 
 
 def let_in(tx: Transaction, team: Team, channel: str, user: str, *, inviter: str | None) -> None:
@@ -142,14 +147,23 @@ def checked_line(text: str, what: str) -> str:
     return text
 
 
-def _check(wanted: NewPerson) -> None:
+def checked_name(name: str) -> str:
+    """Return the name if a user or app can have it.
+
+    Raises:
+        Refused: it cannot.
+    """
     try:
-        msgspec.convert(wanted.name, Name)
+        return msgspec.convert(name, Name)
     except msgspec.ValidationError:
         raise Refused(
             "invalid_name",
-            f"a name must be 1 to 80 letters, digits, '.', '_' or '-', got {wanted.name[:MAX_LINE]!r}: choose another",
+            f"a name must be 1 to 80 letters, digits, '.', '_' or '-', got {name[:MAX_LINE]!r}: choose another",
         ) from None
+
+
+def _check(wanted: NewPerson) -> None:
+    checked_name(wanted.name)
     checked_line(wanted.real_name, "the full name")
     if wanted.email is not None and "@" not in checked_line(wanted.email, "the e-mail address"):
         raise Refused("invalid_email", f"an e-mail address must have an @, got {wanted.email!r}: correct it")

@@ -30,7 +30,9 @@ def explained(error: MethodError, subject: str) -> Refused:
 
 
 _SENTENCES: Final = {
+    "account_inactive": "the user is deactivated; reactivate the user first",
     "already_in_channel": "the user is a member already",
+    "app_not_found": "the app is deleted; add another",
     "cant_invite": "Slackbot cannot be a member",
     "cant_kick_from_general": "members of the general channel stay in it; deactivate the user instead",
     "invalid_name_maxlength": "the name of a channel must have at most 80 characters; choose a shorter one",
@@ -41,5 +43,8 @@ _SENTENCES: Final = {
     "method_not_supported_for_channel_type": "a direct message keeps its members; open another one",
     "name_taken": "the name is taken; choose another",
     "not_in_channel": "the user is not a member; see `tautwire channel show`",
+    "token_expired": "it has expired; issue a new one",
+    "token_revoked": "it is revoked; issue a new one",
+    "user_disabled": "the user is deactivated; reactivate the user first",
     "user_not_found": "the user is deactivated; reactivate the user first",
 }
