@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from tautwire import RTMClient
+from tautwire import ConnectError, RTMClient
 from tautwire.cli.commands import app
 
 PATIENCE = 30.0
@@ -35,6 +35,18 @@ COMMANDS = {
     "bot list": [],
     "bot show": ["relaybot"],
     "bot add": ["deploybot"],
+    "user deactivate": ["bob"],
+    "user reactivate": ["bob"],
+    "bot deactivate": ["relaybot"],
+    "bot reactivate": ["relaybot"],
+    "app list": [],
+    "app show": ["relaybot"],
+    "app add": ["deploy"],
+    "app delete": ["relaybot"],
+    "token list": [],
+    "token issue": ["bob"],
+    "token rotate": ["0123456789abcdef"],
+    "token revoke": ["0123456789abcdef"],
     "channel list": [],
     "channel show": ["general"],
     "channel add": ["plans", "--member", "bob"],
@@ -72,8 +84,10 @@ class Running:
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "tautwire", *arguments, "--data", str(self.data)]
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=60, check=False)
+    def run(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*arguments), input=given, capture_output=True, text=True, timeout=60, check=False
+        )
 
     def ok(self, *arguments: str) -> str:
         """Run a command that has to succeed; return what it printed."""
@@ -164,9 +178,7 @@ async def test_the_token_of_a_new_user_is_printed_once_and_connects(shared: Runn
     assert "xoxp" not in shared.ok("user", "show", "dave")
     assert shared.json("user", "show", "erin")["user"]["channels"] == ["general", "ops"]
     for each in (token, quiet.strip(), answer["token"]):
-        client = RTMClient(each, shared.facts["api_url"], auto_reconnect=False)
-        await client.connect()
-        await client.close()
+        await (await connects(shared, each)).close()
 
 
 def test_the_token_of_a_new_bot_is_that_of_a_bot(shared: Running) -> None:
@@ -224,6 +236,93 @@ def test_a_list_of_several_pages_is_printed_whole(shared: Running, monkeypatch: 
     assert asked == [{"after": ""}, {"after": "a"}]
 
 
+async def connects(server: Running, token: str) -> RTMClient:
+    client = RTMClient(token, server.facts["api_url"], auto_reconnect=False)
+    await client.connect()
+    return client
+
+
+async def refuses(server: Running, token: str) -> str:
+    """Try to connect; return the error of the server."""
+    with pytest.raises(ConnectError) as refused:
+        await connects(server, token)
+    return str(refused.value)
+
+
+async def test_an_issued_token_connects_over_rtm_and_a_revoked_one_is_refused(server: Running) -> None:
+    quiet = server.ok("token", "issue", "bob", "--quiet").strip()
+    text = server.ok("token", "issue", "@bob", "--scope", "identify", "--scope", "chat:write", "--lifetime", "86400")
+    answer = server.json("token", "issue", "relaybot")
+
+    assert text.count("xoxp-") == 1
+    assert "identify, chat:write" in text
+    assert "expires 2" in text
+    assert answer["token"].startswith("xoxb-")
+    live = await connects(server, quiet)
+    listed = server.json("token", "list", "--user", "bob")["tokens"]
+    assert len(listed) == 3  # one is from the seed
+    assert quiet not in server.ok("token", "list")
+
+    revoked = server.run("token", "revoke", "-", "--json", given=f"{quiet}\n")
+
+    assert json.loads(revoked.stdout)["details"]["revoked"] is not None
+    assert "token_revoked" in await refuses(server, quiet)
+    await live.close()
+    assert "revoked" in server.ok("token", "revoke", answer["details"]["id"])
+    assert "token_revoked" in await refuses(server, answer["token"])
+    assert len(server.json("token", "list", "--user", "bob")["tokens"]) == 2
+    assert len(server.json("token", "list", "--user", "bob", "--revoked")["tokens"]) == 3
+
+
+async def test_a_rotated_token_is_replaced(server: Running) -> None:
+    old = server.facts["users"]["bob"]["token"]
+    (listed,) = server.json("token", "list", "--user", "bob")["tokens"]
+
+    new = server.ok("token", "rotate", listed["id"], "--quiet").strip()
+    newer = server.json("token", "rotate", server.json("token", "list", "--user", "bob")["tokens"][0]["id"],
+                        "--grace", "1000")  # fmt: skip
+
+    assert "token_revoked" in await refuses(server, old)
+    for token in (new, newer["token"]):
+        await (await connects(server, token)).close()
+
+
+async def test_a_deactivated_user_is_refused_until_the_reactivation(server: Running) -> None:
+    token = server.facts["users"]["bob"]["token"]
+
+    assert server.json("user", "deactivate", "bob")["user"]["deactivated"] is True
+    assert "account_inactive" in await refuses(server, token)
+    assert "deactivated" in server.ok("user", "list")
+    assert "state" not in server.ok("user", "reactivate", "bob")
+    await (await connects(server, token)).close()
+    assert "deactivated" in server.ok("bot", "deactivate", "relaybot")
+    assert server.json("bot", "reactivate", "relaybot")["bot"]["deactivated"] is False
+
+
+async def test_an_app_is_added_shown_and_deleted(server: Running) -> None:
+    text = server.ok("app", "add", "deploy", "--bot", "deploybot", "--scope", "chat:write", "--app-token")
+    other = server.json("app", "add", "other")
+
+    assert all(mark in text for mark in ("xoxb-", "xapp-", "client secret", "signing secret"))
+    assert "deploybot" in server.ok("app", "show", "deploy")
+    assert "chat:write" in server.ok("app", "show", "deploy")
+    assert server.json("app", "show", "other")["bot"]["name"] == "other"
+    assert [app["name"] for app in server.json("app", "list")["apps"]] == ["deploy", "other", "relaybot"]
+    assert "deploy" in server.ok("app", "list")
+    await (await connects(server, other["bot_token"])).close()
+    assert "is deleted" in server.ok("app", "delete", "other")
+    assert server.json("app", "delete", "deploy")["app"]["name"] == "deploy"
+    assert [app["name"] for app in server.json("app", "list")["apps"]] == ["relaybot"]
+    await refuses(server, other["bot_token"])
+
+
+def test_an_app_level_token_is_that_of_an_app(server: Running) -> None:
+    answer = server.json("token", "issue", "--app", "relaybot")
+
+    assert answer["token"].startswith("xapp-")
+    assert (answer["details"]["kind"], answer["details"]["holder"]) == ("app", "relaybot")
+
+
 # --- what is refused ---
 
 
@@ -247,7 +346,13 @@ def test_a_refusal_says_what_to_do_and_ends_with_status_1(shared: Running) -> No
 
 
 def test_wrong_usage_ends_with_status_2() -> None:
-    for arguments in (("user", "show"), ("user", "nothing"), ("team", "change"), ("channel", "invite", "ops")):
+    for arguments in (
+        ("user", "show"),
+        ("user", "nothing"),
+        ("team", "change"),
+        ("channel", "invite", "ops"),
+        ("token", "issue"),
+    ):
         assert run_here(*arguments)[0] == 2
 
 

@@ -16,6 +16,8 @@ COMMANDS: Final = {
     "demo": "demo",
     "user": "people",
     "bot": "people",
+    "app": "app",
+    "token": "token",
     "channel": "channel",
     "team": "team",
 }

@@ -1,6 +1,7 @@
 """``tautwire user`` and ``tautwire bot``: the people and bots of a running server."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -14,7 +15,7 @@ def _commands(name: str) -> typer.Typer:
     """Return the group ``name``, user or bot: the same commands on different users."""
     word = WORDS[name]
     plural = {"user": "people", "bot": "bots"}[name]
-    commands = group(f"The {plural} of a running server: list, show, add.")
+    commands = group(f"The {plural} of a running server: list, show, add, deactivate, reactivate.")
     one = Annotated[str, typer.Argument(help=f"Id, name or e-mail address of the {word}.", metavar=name.upper())]
 
     @commands.command("list", help=f"List the {plural} of the workspace.")
@@ -47,6 +48,19 @@ def _commands(name: str) -> typer.Typer:
             name=new, real_name=real_name, email=email, channels=channel or [],
         )  # fmt: skip
         operator.show(answer, lambda: _added(answer, name, quiet=quiet))
+
+    @commands.command("deactivate", help=f"Deactivate a {word}: every token is refused, every connection closed.")
+    def deactivate(who: one, data: Data = DATA, as_json: AsJson = False) -> None:
+        _set_active("deactivate", who, data, as_json=as_json)
+
+    @commands.command("reactivate", help=f"Reactivate a {word}; the tokens that were not revoked are accepted again.")
+    def reactivate(who: one, data: Data = DATA, as_json: AsJson = False) -> None:
+        _set_active("reactivate", who, data, as_json=as_json)
+
+    def _set_active(verb: str, who: str, data: Path, *, as_json: bool) -> None:
+        operator = Operator(data, as_json=as_json)
+        answer = operator.change(f"{name}.{verb}", check=f"tautwire {name} show {who}", user=who)
+        operator.show(answer, lambda: _facts(answer[name]))
 
     return commands
 
