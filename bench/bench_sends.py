@@ -1,21 +1,27 @@
-"""Durable sends: RTM messages acked after commit (SQLite, synchronous=FULL), in channels of ten members.
+"""Durable sends: RTM messages acked after commit, in channels of ten members.
+
+SQLite runs with ``synchronous=FULL``, PostgreSQL with ``fsync``.
 
 Each sender has one message on its way. Every member of the channels is connected, so each message is also nine events.
-Beside ours run servers written by hand for this one job, in turns: a ratio compares figures of one round.
+Beside ours run servers written by hand for this one job, in turns: a ratio compares figures of one round. PostgreSQL,
+where it is installed, shares a core with the load, and the server has the other.
 """
 
+import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from socket import socket
 from statistics import median
+from typing import Any
 
 from bench import loops
 from bench.peers import ready_peers
-from bench.process import cpu_seconds
+from bench.process import LOAD_CORE, cpu_seconds
 from bench.report import Cell, ratio, report
 from bench.subject import Subject, commit_seconds, message
+from tools.postgres import ADVICE, find_programs, running_cluster
 
 SENDERS = (1, 10, 100)
 MEMBERS = 10
@@ -65,11 +71,21 @@ class Candidate:
 def main(*, seconds: float = SECONDS, rounds: int = ROUNDS) -> None:
     people = -(-max(SENDERS) // MEMBERS) * MEMBERS
     with ExitStack() as stack:
-        candidates = []
-        for peer in (None, *ready_peers("sends")):
-            subject = stack.enter_context(Subject(people, MEMBERS, peer=peer))
+        candidates: list[Candidate] = []
+
+        def add(title: str, **options: Any) -> None:
+            subject = stack.enter_context(Subject(people, MEMBERS, **options))
             sockets = [stack.enter_context(subject.connect(person)) for person in range(people)]
-            candidates.append(Candidate(peer.title if peer else "tautwire", subject, sockets))
+            candidates.append(Candidate(title, subject, sockets))
+
+        add("tautwire")
+        if find_programs() is None:
+            print(f"sends: PostgreSQL is left out: {ADVICE}")
+        else:
+            os.sched_setaffinity(0, {LOAD_CORE})  # PostgreSQL inherits it
+            add("tautwire on PostgreSQL", database=stack.enter_context(running_cluster()).url())
+        for peer in ready_peers("sends"):
+            add(peer.title, peer=peer)
         for number in range(1 + rounds):
             for senders in SENDERS:
                 for candidate in candidates:
@@ -95,7 +111,7 @@ def main(*, seconds: float = SECONDS, rounds: int = ROUNDS) -> None:
     ]
     report(
         "sends",
-        f"Durable RTM sends in channels of {MEMBERS}, server on one core, SQLite synchronous=FULL",
+        f"Durable RTM sends in channels of {MEMBERS}, server on one core, every ack on disk",
         rows,
         loops_in=loops.language(),
         fdatasync_ms=commit * 1e3,

@@ -1,4 +1,4 @@
-"""The server under test: a ``tautwire serve`` on a fresh SQLite directory, and RTM connections to it."""
+"""The server under test: a ``tautwire serve`` on a fresh database, and RTM connections to it."""
 
 import http.client
 import json
@@ -25,10 +25,17 @@ class Subject:
     Args:
         peer: somebody's server of the same job instead of ours.
         channels: further channels, and who is in them.
+        database: the URL of a PostgreSQL instead of SQLite.
     """
 
     def __init__(
-        self, people: int, channel_size: int, *, peer: Peer | None = None, channels: Mapping[str, range] | None = None
+        self,
+        people: int,
+        channel_size: int,
+        *,
+        peer: Peer | None = None,
+        channels: Mapping[str, range] | None = None,
+        database: str | None = None,
     ) -> None:
         self._data = tempfile.TemporaryDirectory(prefix="tautwire-bench-")
         seed = Path(self._data.name) / "seed.yaml"
@@ -43,6 +50,7 @@ class Subject:
             command = [
                 sys.executable, "-m", "tautwire", "serve", "--port", "0", "--data", self._data.name,
                 "--seed", str(seed), "--json", "--rate-limits", "off", "--log-level", "warning",
+                *([] if database is None else ["--database", database]),
             ]  # fmt: skip
             self._process = spawn(command)
         else:

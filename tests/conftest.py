@@ -17,15 +17,19 @@ sys.path.insert(0, str(Path(__file__).parent))  # for the modules that tests of 
 
 
 if TYPE_CHECKING:
-    from postgres import Cluster
     from stores import Store
+
+    from tools.postgres import Cluster
 
 
 @pytest.fixture(scope="session")
 def cluster() -> "Iterator[Cluster]":
     """A PostgreSQL for the tests of this worker, started when the first of them needs it."""
-    from postgres import running_cluster
+    from needs import skip_for
 
+    from tools.postgres import ADVICE, find_programs, running_cluster
+
+    skip_for(ADVICE if find_programs() is None else None)
     with running_cluster() as cluster:
         yield cluster
 

@@ -40,7 +40,7 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut_at(self, word: bytes, cut: Cut, *, stays_away: bool = False) -> None:
-        """Break the next connection whose client sends a word; with ``stays_away``, refuse new ones until ``be_well``."""
+        """Break the next connection whose client sends a word; with ``stays_away``, refuse others until ``be_well``."""
         self._cut, self._stays_away = cut, stays_away
         self._word = word
 

@@ -14,11 +14,12 @@ from tautwire.client.handlers import binding
 from tautwire.client.net import bounded
 from tautwire.client.sending import pacer
 from tautwire.client.settings import MESSAGE_RATE
-from tautwire.server.config import DAY, Settings
+from tautwire.server.config import Settings
 from tautwire.server.http import connections, protocol
 from tautwire.server.hub import frames
 from tautwire.server.log import catchup, tail
 from tautwire.server.services import conversations, history, presence, reactions
+from tautwire.server.values import DAY
 from tautwire.server.web_api import arguments, bodies, chat, logins, pages
 from tautwire.server.web_api.method import Tier
 from tautwire.session import client, outgoing, server

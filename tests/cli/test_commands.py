@@ -161,9 +161,9 @@ def test_what_cannot_be_served_is_refused_with_a_reason(tmp_path: Path) -> None:
         "choose another": ("--port", str(taken.getsockname()[1]), "--data", str(tmp_path / "a")),
         "sample workspace": ("--host", "0.0.0.0", "--port", "0", "--data", str(tmp_path / "b")),
         "nome": ("--seed", str(broken), "--port", "0", "--data", str(tmp_path / "c")),
-        "public_url must be": ("--public-url", "chat.example", "--port", "0", "--data", str(tmp_path / "e")),
-        "forwarded_allow_ips must": ("--forwarded-allow-ips", "proxy", "--port", "0", "--data", str(tmp_path / "f")),
-        "log_keep must be at least": ("--log-keep", "0", "--port", "0", "--data", str(tmp_path / "h")),
+        "--public-url must be": ("--public-url", "chat.example", "--port", "0", "--data", str(tmp_path / "e")),
+        "--forwarded-allow-ips must": ("--forwarded-allow-ips", "proxy", "--port", "0", "--data", str(tmp_path / "f")),
+        "--log-keep must be at least 1h, got 0 days": ("--log-keep", "0", "--port", "0", "--data", str(tmp_path / "h")),
         "LimitNOFILE": ("--max-connections", "1000000000", "--port", "0", "--data", str(tmp_path / "g")),
         "cannot be read": ("--seed", str(tmp_path / "none.yaml"), "--port", "0", "--data", str(tmp_path / "d")),
     }

@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stores import beside
 
 from elsewhere import Change
 from scene import SEED, OpenScene, Scene
-from stores import beside
 from tautwire.server.services import apps, tokens
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.identity import hash_token
 from tautwire.server.services.seed import APP_SCOPES, SeedError, app_key, read_seed
 from tautwire.server.store.apps import find_app, find_apps
-from tautwire.server.store.records import find_user_by_name
 from tautwire.server.store.tokens import find_tokens_of_app
+from tautwire.server.store.users import find_user_by_name
 
 APPS = """
 apps:

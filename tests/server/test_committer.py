@@ -6,10 +6,9 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
-
 from pgproxy import Cut, Proxy, proxied
-from postgres import Cluster, running_cluster
 from stores import rows_of
+
 from tautwire.server.clock import Clock
 from tautwire.server.health import Health
 from tautwire.server.log import committer
@@ -18,6 +17,7 @@ from tautwire.server.log.transaction import Transaction
 from tautwire.server.log.writer import FAULT, Writer
 from tautwire.server.store.engine import StoreError
 from tautwire.server.store.postgres import PostgresEngine
+from tools.postgres import Cluster, running_cluster
 
 CHANNEL = Topic("C1")
 PATIENCE = 30.0

@@ -406,7 +406,7 @@ async def test_members_come_in_pages(scene: Scene) -> None:
 
 def archive(tx: Transaction, channel: str) -> None:
     """Archive a channel (a unit), which no method does yet."""
-    tx.execute("UPDATE channel SET archived = 1 WHERE id = ?", channel)
+    tx.execute("UPDATE channel SET archived = TRUE WHERE id = ?", channel)
     forget(tx, channel)
 
 

@@ -6,8 +6,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-
 from stores import Store, rows_of
+
 from tautwire.server.store.engine import Engine, Insert, Session, StatementError, StoreError
 
 CLOCK = Insert("channel_clock", ("channel", "last_ts"))
@@ -70,7 +70,7 @@ def test_rows_keep_their_values_of_every_type(engine: Engine, session: Session) 
     assert [tuple(row) for row in read] == rows
     one = session.one("SELECT ts, body, in_channel FROM message WHERE channel = ? AND NOT in_channel ORDER BY ts", "C1")
     assert one is not None
-    assert (one["ts"], one[1], len(one), list(one)[0]) == ("1.000002", b"\xff\xff\xff\xff\0", 3, "1.000002")
+    assert (one["ts"], one[1], len(one), next(iter(one))) == ("1.000002", b"\xff\xff\xff\xff\0", 3, "1.000002")
 
 
 def test_text_is_ordered_by_its_bytes(engine: Engine, session: Session) -> None:
@@ -131,7 +131,7 @@ def test_rows_that_cannot_be_inserted_fail_the_transaction_and_the_next_one_is_w
     engine: Engine, session: Session
 ) -> None:
     session.begin()
-    with pytest.raises((StoreError, StatementError)):
+    with pytest.raises((StoreError, StatementError)):  # noqa: PT012 - now or at the commit, as the database likes
         session.insert(CLOCK, [("C1", "1"), ("C1", "2")])
         session.commit()
     session.rollback()

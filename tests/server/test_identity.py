@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stores import Store, beside
 
 from elsewhere import Change, write_elsewhere
 from scene import ConnectionEnded, Scene, TurnedClock
-from stores import Store, beside
 from tautwire.server.log.entry import Topic
 from tautwire.server.log.tail import read_page
 from tautwire.server.log.transaction import Transaction
@@ -23,7 +23,7 @@ from tautwire.server.services.seed import APP_SCOPES, SAMPLE, plant
 from tautwire.server.services.workspace import Team
 from tautwire.server.store.apps import find_app_by_name
 from tautwire.server.store.engine import Engine
-from tautwire.server.store.records import find_user_by_name
+from tautwire.server.store.users import find_user_by_name
 
 TEAM = Team("T1", "Sample", "sample")
 

@@ -7,15 +7,15 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-
-from postgres import Cluster
 from stores import Store, rows_of
+
 from tautwire.server.log.tail import read_entries
 from tautwire.server.store import migrations
 from tautwire.server.store.engine import StoreError
 from tautwire.server.store.migrations import NEWEST, scripts
 from tautwire.server.store.postgres import PostgresEngine
 from tautwire.server.store.sqlite import SqliteEngine
+from tools.postgres import Cluster
 
 TYPES = {"TEXT": {"text"}, "INTEGER": {"bigint", "boolean"}, "BLOB": {"bytea"}}
 """The types of PostgreSQL that stand for those of SQLite, which has no truth values."""

@@ -12,7 +12,7 @@ import pytest
 from scene import OpenScene, Scene, TurnedClock
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.config import Settings
-from tautwire.server.http.forwarded import VARIABLE, Forwarded
+from tautwire.server.http.forwarded import Forwarded
 from tautwire.server.web_api import logins
 from tautwire.server.web_api.logins import FailedLogins
 
@@ -44,7 +44,7 @@ def test_nobody_else_is_believed() -> None:
 
 
 def test_the_environment_counts_if_nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)
     assert origin(None, "127.0.0.1", "https")[0] == "https"
     assert origin(None, "::1", "https")[0] == "https"
     assert origin(None, "10.0.0.1", "https")[0] == "http"
@@ -58,6 +58,12 @@ def test_the_environment_counts_if_nothing_is_set(monkeypatch: pytest.MonkeyPatc
 def test_a_proxy_that_can_never_be_recognised_is_refused(wrong: str) -> None:
     with pytest.raises(ConfigError, match="forwarded_allow_ips must be"):
         Forwarded(wrong)
+
+
+def test_an_error_names_the_variable_that_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "proxy")
+    with pytest.raises(ConfigError, match=r"^FORWARDED_ALLOW_IPS must be .*, got 'proxy'"):
+        Forwarded(None)
 
 
 # --- the URL of rtm.connect ---

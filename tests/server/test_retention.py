@@ -15,7 +15,7 @@ from stores import Store, beside, change
 
 from scene import ConnectionEnded, OpenScene, Scene, TurnedClock, eventually, is_plain
 from tautwire.protocol.errors import ConfigError
-from tautwire.server.config import DAY, Settings
+from tautwire.server.config import Settings
 from tautwire.server.log import retention
 from tautwire.server.log.entry import Topic
 from tautwire.server.log.retention import MARK_INTERVAL, Retention
@@ -25,6 +25,7 @@ from tautwire.server.log.writer import Writer
 from tautwire.server.store.engine import ReadSession, StoreError
 from tautwire.server.store.reader import Reader
 from tautwire.server.store.sqlite import SqliteEngine
+from tautwire.server.values import DAY
 from tautwire.server.web_api import rtm
 
 HOUR = 3_600.0
@@ -285,9 +286,9 @@ async def test_a_store_that_takes_nothing_stops_the_pruning_for_now_only(
     assert "stay for now: the disk is full" in caplog.text
 
 
-@pytest.mark.parametrize("value", [0, -1, 60, float("inf"), float("nan")])
+@pytest.mark.parametrize("value", [0, -1, 60])
 def test_an_age_that_cannot_be_kept_is_refused(value: float) -> None:
-    with pytest.raises(ConfigError, match=r"log_keep must be at least 3600 seconds .*, got "):
+    with pytest.raises(ConfigError, match=f"log_keep must be at least 3600 seconds, got {value}"):
         Settings(data=Path("x"), log_keep=value)
 
 

@@ -226,8 +226,9 @@ async def test_what_was_acked_before_the_stop_is_there_after_it(scene: Scene) ->
     for _ in range(5):
         alice = await scene.connect("alice")
 
+        enough = len(acked) + 3
         talking = asyncio.create_task(talk(scene, alice, acked))
-        await asyncio.sleep(0.02)
+        await eventually(lambda: len(acked) >= enough)  # noqa: B023 - awaited here
         await scene.server.stop()
         await talking
         await scene.server.start()

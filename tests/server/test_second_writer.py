@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 import pytest
+from stores import engine_beside
 
 from scene import Scene, Socket, is_plain
-from stores import engine_beside
 from tautwire.server.clock import Clock
 from tautwire.server.log.writer import Writer
 from tautwire.server.services import conversations, messages
@@ -27,9 +27,7 @@ class Other:
 
     async def post(self, name: str, channel: str, text: str) -> str:
         team = self._scene.server.workspace.team
-        unit = partial(
-            messages.post, team=team, who=self.who(name), channel=channel, draft=messages.Draft(text=text)
-        )
+        unit = partial(messages.post, team=team, who=self.who(name), channel=channel, draft=messages.Draft(text=text))
         return (await self.writer.write(unit)).ts
 
     async def close(self) -> None:

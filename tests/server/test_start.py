@@ -135,6 +135,7 @@ async def test_without_a_seed_there_is_a_sample(open_scene: OpenScene) -> None:
 # --- what is kept secret ---
 
 
+@pytest.mark.only_on("sqlite")
 async def test_the_files_are_for_their_owner_alone_and_hold_no_token(scene: Scene) -> None:
     await scene.connect("alice")
     await scene.post("alice", scene.general, "x")
@@ -186,6 +187,7 @@ async def test_a_sample_that_was_seeded_later_is_still_a_sample(tmp_path: Path) 
 # --- what is refused ---
 
 
+@pytest.mark.only_on("sqlite")
 async def test_two_servers_do_not_share_a_directory(scene: Scene) -> None:
     with pytest.raises(StoreError, match="another server"):
         await started(scene.server.settings.data)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stores import Store, rows_of
 
 from scene import TurnedClock
-from stores import Store, rows_of
 from tautwire.server.log.entry import Entry
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services import accounts, apps, tokens
@@ -19,8 +19,9 @@ from tautwire.server.services.seed import SAMPLE, plant
 from tautwire.server.services.workspace import Team
 from tautwire.server.store.apps import find_app, find_app_by_name
 from tautwire.server.store.engine import Engine
-from tautwire.server.store.records import SLACKBOT_ID, UserRecord, find_user, find_user_by_name
+from tautwire.server.store.records import SLACKBOT_ID, UserRecord
 from tautwire.server.store.tokens import TokenRecord, find_token
+from tautwire.server.store.users import find_user, find_user_by_name
 
 TEAM = Team("T1", "Sample", "sample")
 

@@ -29,7 +29,8 @@ class MissingLibrary(Exception):  # noqa: N818 - an outcome, which ``main`` expl
 
 
 class _OnDemand(TyperGroup):
-    """A group whose commands are imported when one is asked for.
+    """A group whose commands are imported when one is asked for. It masks secrets in what is said about a wrong command
+    line: its arguments may be URLs with passwords.
 
     Older versions of typer have these types from click, newer ones have types of their own: hence ``Any``.
     """
@@ -50,6 +51,18 @@ class _OnDemand(TyperGroup):
         found = typer.main.get_command(getattr(commands, f"{cmd_name}_commands"))
         found.name = cmd_name
         return found
+
+    def invoke(self, ctx: Any) -> Any:
+        """Find a sub-command, parse its arguments, and run it."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            from tautwire.protocol.tokens import redact
+
+            message = getattr(error, "message", None)  # of a usage error; its class is private to typer
+            if isinstance(message, str):
+                error.message = redact(message)  # type: ignore[attr-defined]
+            raise
 
 
 app = typer.Typer(

@@ -7,9 +7,15 @@ import json
 import logging
 import sys
 import time
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from tautwire.protocol.tokens import redact
+from tautwire.server.table import check, row
+from tautwire.server.values import Choice
+
+_LOG: Final = "Log of the process"
 
 
 class LogLevel(StrEnum):
@@ -26,6 +32,23 @@ class LogFormat(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """How a command logs; rows of the table of settings beside those of the server, which installs no log handlers."""
+
+    log_level: LogLevel = field(
+        default=LogLevel.INFO,
+        metadata=row(_LOG, Choice(tuple(LogLevel)), "The least severe level that goes to stderr."),
+    )
+    log_format: LogFormat = field(
+        default=LogFormat.TEXT,
+        metadata=row(_LOG, Choice(tuple(LogFormat)), "Lines of text, or a JSON object a line."),
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 class _Text(logging.Formatter):

@@ -3,24 +3,27 @@
 import asyncio
 import gc
 import logging
+import os
 import signal
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 import typer
 
-from tautwire.cli.logs import LogFormat, LogLevel, set_up_logging
+from tautwire.cli.logs import LogSettings, set_up_logging
 from tautwire.cli.loop import run
+from tautwire.cli.options import as_json as settings_as_json
+from tautwire.cli.options import given, toml, with_options
 from tautwire.protocol.errors import TautwireError
 from tautwire.server.app import Server
-from tautwire.server.config import DAY, LOOPBACK, Settings
+from tautwire.server.config import Settings
 from tautwire.server.directory import Directory
 from tautwire.server.http.descriptors import raise_descriptor_limit
-from tautwire.server.http.forwarded import VARIABLE
+from tautwire.server.sources import DEFAULT_FILE, FILE_VARIABLE, Configuration, read_settings
 from tautwire.server.store.engine import StoreError
+from tautwire.server.table import rows
 
 log = logging.getLogger("tautwire.server")
 serve_commands = typer.Typer(add_completion=False)
@@ -30,73 +33,46 @@ GC_THRESHOLD: Final = 100_000
 """New objects after which the garbage collector runs; Python's default is several hundred."""
 
 
-class Switch(StrEnum):
-    """A setting that is on or off."""
+TABLE: Final = [*rows(Settings), *rows(LogSettings)]
+"""The settings that the command takes from options, variables and its file."""
 
-    ON = "on"
-    OFF = "off"
-
-
-class Metrics(StrEnum):
-    """The callers that may read the metrics."""
-
-    LOCAL = "local"
-    PUBLIC = "public"
-    OFF = "off"
+EPILOG: Final = (
+    "Each setting can also be an environment variable (--log-keep: TAUTWIRE_LOG_KEEP) or a key of a TOML file "
+    "(log_keep). An option counts before a variable, a variable before the file."
+)
 
 
-@serve_commands.command()
+@serve_commands.command(epilog=EPILOG)
+@with_options(TABLE)
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = LOOPBACK,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8065,
-    data: Annotated[Path, typer.Option(help="Data directory; created if missing.")] = Path("tautwire-data"),
-    new: Annotated[
-        bool, typer.Option("--new", help="Begin a new workspace although the database of an old one is missing.")
-    ] = False,
-    seed: Annotated[Path | None, typer.Option(help="YAML file of people, bots and channels to add.")] = None,
-    public_url: Annotated[
-        str | None,
-        typer.Option(help="URL by which callers reach the server, for RTM URLs; default: the host of each call."),
-    ] = None,
-    forwarded_allow_ips: Annotated[
-        str | None,
+    context: typer.Context,
+    config: Annotated[
+        Path | None,
         typer.Option(
-            envvar=VARIABLE,
-            help="Proxies whose X-Forwarded-* headers count: addresses, networks, or *; default: loopback.",
+            metavar="FILE",
+            help=f"TOML file of settings. Default: what {FILE_VARIABLE} names, else {DEFAULT_FILE} in the working "
+            "directory if there is one.",
         ),
     ] = None,
-    max_connections: Annotated[
-        int | None,
-        typer.Option(min=1, help="Maximum number of connections; default: what the limit of open files allows."),
-    ] = None,
-    max_connections_per_address: Annotated[
-        int | None, typer.Option(min=1, help="Maximum number of connections of one address; default: half of all.")
-    ] = None,
-    rate_limits: Annotated[
-        Switch, typer.Option(help="Whether calls and frames that come too fast are refused.")
-    ] = Switch.ON,
-    log_keep: Annotated[float, typer.Option(help="Days that events are kept for clients that come back.")] = 7.0,
-    metrics: Annotated[
-        Metrics, typer.Option(help="The callers that may read /metrics: on the same machine, all, none.")
-    ] = Metrics.LOCAL,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line about the workspace first.")] = False,
-    log_level: Annotated[LogLevel, typer.Option(help="What goes to stderr.")] = LogLevel.INFO,
-    log_format: Annotated[LogFormat, typer.Option(help="Lines of text, or a JSON object a line.")] = LogFormat.TEXT,
-    ticket_lifetime: Annotated[
-        float, typer.Option(min=0.01, hidden=True, help="Seconds that an RTM URL can be dialled.")
-    ] = 30.0,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Check and print all settings and where each comes from, and exit.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON line about the workspace first; or the settings as JSON.")
+    ] = False,
+    **options: Any,
 ) -> None:
     """Serve a workspace over RTM and the Web API until SIGINT or SIGTERM."""
-    set_up_logging(log_level, log_format)
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # else any malformed form of a caller is a warning
-    raise_descriptor_limit()
     try:
-        settings = Settings(
-            host=host, port=port, data=data, new=new, seed=seed, rate_limits=rate_limits is Switch.ON,
-            public_url=public_url, forwarded_allow_ips=forwarded_allow_ips, max_connections=max_connections,
-            max_connections_per_address=max_connections_per_address, ticket_lifetime=ticket_lifetime,
-            log_keep=log_keep * DAY, metrics=metrics.value,
-        )  # fmt: skip
+        configuration = read_settings(TABLE, given(context, options), os.environ, config)
+        settings = configuration.make(Settings)
+        if print_config:
+            typer.echo(settings_as_json(configuration) if as_json else toml(configuration))
+            return
+        logs = configuration.make(LogSettings)
+        set_up_logging(logs.log_level, logs.log_format)
+        _mention(configuration)
+        raise_descriptor_limit()
         failure = run(_serve(settings, as_json=as_json))
     except TautwireError as error:
         typer.echo(f"tautwire: {error}", err=True)
@@ -104,6 +80,15 @@ def serve(
     if failure is not None:
         typer.echo(f"tautwire: {failure}", err=True)
         raise typer.Exit(1)
+
+
+def _mention(configuration: Configuration) -> None:
+    """Log what an operator may not be aware of."""
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # else any malformed form of a caller is a warning
+    if configuration.file is not None:
+        log.info("settings from %s", configuration.file.absolute())
+    for sentence in configuration.unknown_variables:
+        log.warning("%s", sentence)
 
 
 async def _serve(settings: Settings, *, as_json: bool) -> StoreError | None:

@@ -47,8 +47,12 @@ from tautwire.server.services.tickets import Tickets
 from tautwire.server.services.workspace import CurrentTeam, Team, Workspace
 from tautwire.server.store.engine import Query, StoreError
 from tautwire.server.store.engines import open_engine
+from tautwire.server.store.log import find_oldest
+from tautwire.server.store.membership import find_all_memberships
 from tautwire.server.store.reader import Reader
 from tautwire.server.store.tokens import has_tokens
+from tautwire.server.store.users import find_away_users, find_bot_users
+from tautwire.server.store.workspace import find_workspace
 from tautwire.server.watch import Watch
 from tautwire.server.web_api import api, auth, bots, chat, conversations, reactions, rtm, users
 from tautwire.server.web_api.app import WebApi
@@ -211,7 +215,7 @@ class _Parts:
         )  # fmt: skip
         self._exit.push_async_callback(self._close_writer, writer)
 
-        is_new = await reader.read(lambda query: query.one("SELECT 1 FROM workspace") is None)
+        is_new = await reader.read(find_workspace) is None
         tokens = TokenFile(settings.data)
         if is_new and tokens.exists:
             _refuse_or_begin_anew(tokens, settings)
@@ -321,21 +325,21 @@ class _State:
 
 
 def _read_state(query: Query) -> _State:
-    workspace = query.one("SELECT head FROM workspace")
+    workspace = find_workspace(query)
     if workspace is None:
         raise ConfigError("the data directory has no workspace: the first start was interrupted; use a new directory")
-    oldest = query.one("SELECT position FROM log ORDER BY position LIMIT 1")
+    oldest = find_oldest(query)
     channels: dict[str, set[Topic]] = {}
-    for row in query.all("SELECT user_id, channel FROM membership"):
+    for row in find_all_memberships(query):
         channels.setdefault(row["user_id"], set()).add(Topic(row["channel"]))
     return _State(
         team=read_team(query),
         head=workspace["head"],
-        kept_from=oldest["position"] if oldest is not None else workspace["head"] + 1,
+        kept_from=oldest if oldest is not None else workspace["head"] + 1,
         epochs=read_epochs(query),
         channels=channels,
-        away={row["id"] for row in query.all("SELECT id FROM users WHERE away")},
-        bots={row["id"] for row in query.all("SELECT id FROM users WHERE bot_id IS NOT NULL")},
+        away=find_away_users(query),
+        bots=find_bot_users(query),
         has_sample_tokens=has_tokens(query, "sample"),
     )
 

@@ -1,119 +1,246 @@
-"""The settings of a server, with their defaults. Values are checked here once; the parts rely on them."""
+"""The settings of a server: a field for each, with all that is said about it.
 
-import math
-import re
-from dataclasses import dataclass
+The options of ``tautwire serve``, its environment variables, the keys of its file, their checks and
+docs/reference/server-settings.md are made from these fields; see ``server.table``.
+"""
+
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, get_args
-from urllib.parse import urlsplit
 
 from tautwire.protocol.errors import ConfigError
+from tautwire.server.table import check, row
+from tautwire.server.values import (
+    DAY,
+    HOUR,
+    KIB,
+    MIB,
+    MINUTE,
+    Choice,
+    DatabaseUrl,
+    Duration,
+    FilePath,
+    Flag,
+    Networks,
+    Size,
+    Text,
+    Url,
+    Whole,
+)
 
 LOOPBACK: Final = "127.0.0.1"
 
 MetricsAccess = Literal["local", "public", "off"]
 """The callers that may read ``/metrics``: those on the same machine, all, or none."""
 
-_CHARACTERS: Final = re.compile(r"[!-~]+")
-"""The characters of a URL; host names in other letters are written in punycode."""
+PROXIES_VARIABLE: Final = "FORWARDED_ALLOW_IPS"
+"""The variable with the trusted proxies that uvicorn reads too."""
 
-DAY: Final = 86_400.0
-MIN_LOG_KEEP: Final = 3_600.0
-"""The age of log entries is known to the hour, and a client that is catching up reads entries some minutes old."""
+_ADDRESS: Final = "Address"
+_DATA: Final = "Data"
+_ACCESS: Final = "Access and limits"
+_RTM: Final = "RTM connections"
+_PRESENCE: Final = "Presence"
+
+_A_MOMENT: Final = 0.01
+"""The shortest time of settings that mean nothing at zero."""
+_MAX_BODY: Final = 64 * MIB
+"""As much as all callers without a token may send at a time (``web_api.bodies``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How to serve a workspace. Times are in seconds, sizes in bytes."""
+    """How to serve a workspace. Times are in seconds, sizes in bytes.
 
-    data: Path
-    """The data directory; created if it is missing."""
-    database: str | None = None
-    """The URL of a PostgreSQL database; without one, SQLite in the data directory. It may hold a password."""
-    host: str = LOOPBACK
-    port: int = 8065
-    """0 for a free port."""
-    new: bool = False
-    """Whether a data directory with tokens but no database gets a new workspace; the old tokens are renamed."""
-    seed: Path | None = None
-    """A YAML file of people, bots and channels; see docs/reference/seed.md."""
-    rate_limits: bool = True
-    """Whether calls and frames that come too fast are refused."""
-    durability: Literal["full", "normal"] = "full"
-    """full: an ack means on disk. normal: survives a crash of the process, not of the machine."""
-    ticket_lifetime: float = 30.0
-    """How long the URL of rtm.connect is valid. Source: wire/connecting.md#the-url (documented)."""
-    ping_interval: float = 30.0
-    """Silence after which a connection gets a WebSocket PING. Source: wire/liveness.md#servers (recommended)."""
-    silence_limit: float = 150.0
-    """Silence, without even a PONG, after which a connection is closed.
-    Source: wire/liveness.md#servers (recommended)."""
-    slow_deadline: float = 10.0
-    """A connection that does not read for this long is closed: it resumes without a gap, and frees its memory."""
-    backlog_limit: int = 1_048_576
-    """Bytes that may queue for a connection that does not read, above which it is closed at once."""
-    auto_away: float = 600.0
-    """Inactivity after which a person counts as away. Source: wire/presence-and-typing.md#states (documented)."""
-    presence_grace: float = 10.0
-    """Delay of away after the last connection ended, so that a reconnect does not flap (recommended)."""
-    drain: float = 0.5
-    """Time between goodbye and the Close at a stop, for clients to finish their work."""
-    body_limit: int = 1_048_576
-    """The longest request body."""
-    max_connections: int | None = None
-    """Maximum number of connections, WebSockets and others. None: as many as the limit of open files allows."""
-    max_connections_per_address: int | None = None
-    """Maximum number of connections of one address. None: half of all. Connections of a trusted proxy do not count
-    under its address; its WebSockets count under the address that it forwards."""
-    public_url: str | None = None
-    """The URL by which callers reach the server, such as ``https://chat.example.com``. RTM URLs are made from it.
-    None: made from the host and scheme of each call."""
-    forwarded_allow_ips: str | None = None
-    """Addresses and networks of the proxies whose X-Forwarded-Proto and X-Forwarded-For count, separated
-    by commas, or ``*``. None: the environment variable FORWARDED_ALLOW_IPS, else loopback."""
+    Raises:
+        ConfigError: a value cannot be used.
+    """
 
-    metrics: MetricsAccess = "local"
-    """The callers that may read ``/metrics``."""
-    log_keep: float = 7 * DAY
-    """Minimum age of deleted log entries. Entries that a client can resume from are kept in any case."""
+    host: str = field(default=LOOPBACK, metadata=row(_ADDRESS, Text(), "Address to listen on."))
+    port: int = field(
+        default=8065,
+        metadata=row(_ADDRESS, Whole(least=0, most=65_535), "Port to listen on; 0 takes a free one."),
+    )
+    public_url: str | None = field(
+        default=None,
+        metadata=row(
+            _ADDRESS,
+            Url(),
+            "URL by which callers reach the server, for RTM URLs.",
+            unset="made from host and scheme of each call",
+        ),
+    )
+    forwarded_allow_ips: str | None = field(
+        default=None,
+        metadata=row(
+            _ADDRESS,
+            Networks(),
+            "Proxies whose X-Forwarded-Proto and X-Forwarded-For count: addresses, networks, or *.",
+            unset="loopback",
+            alias=PROXIES_VARIABLE,
+        ),
+    )
+
+    data: Path = field(
+        metadata=row(_DATA, FilePath(), "Data directory; created if missing.", default=Path("tautwire-data"))
+    )
+    database: str | None = field(
+        default=None,
+        repr=False,
+        metadata=row(
+            _DATA,
+            DatabaseUrl(),
+            "PostgreSQL database, as postgresql://user:password@host:port/name.",
+            more="Other users of the machine can read the options of a process: give a password in the environment, in "
+            "a file with mode 600, or in the files of PostgreSQL (`~/.pgpass`). It is never printed.",
+            unset="SQLite in the data directory",
+        ),
+    )
+    durability: Literal["full", "normal"] = field(
+        default="full",
+        metadata=row(
+            _DATA,
+            Choice(("full", "normal")),
+            "What an ack means: full, on disk; normal, survives a crash of the process but not of the machine.",
+        ),
+    )
+    log_keep: float = field(
+        default=7 * DAY,
+        metadata=row(
+            _DATA,
+            # The age of log entries is known to the hour, and clients that catch up read entries some minutes old.
+            Duration(least=HOUR, unit="d"),
+            "Time that events are kept for clients that come back; a number alone is days.",
+            more="Entries that a client can resume from are kept in any case, messages for good.",
+        ),
+    )
+    seed: Path | None = field(
+        default=None,
+        metadata=row(
+            _DATA,
+            FilePath(),
+            "YAML file of people, bots and channels to add.",
+            unset="an empty data directory gets a sample workspace",
+        ),
+    )
+    new: bool = field(
+        default=False,
+        metadata=row(
+            _DATA,
+            Flag(),
+            "Begin a new workspace although the database of an old one is missing.",
+            more="The tokens of the old one are renamed.",
+            is_one_time=True,
+        ),
+    )
+
+    rate_limits: bool = field(
+        default=True,
+        metadata=row(_ACCESS, Flag(), "Whether calls and frames that come too fast are refused."),
+    )
+    enforce_scopes: bool = field(
+        default=False,
+        metadata=row(_ACCESS, Flag(), "Whether a call needs a token with the scopes of its method."),
+    )
+    metrics: MetricsAccess = field(
+        default="local",
+        metadata=row(
+            _ACCESS,
+            Choice(get_args(MetricsAccess)),
+            "The callers that may read /metrics: on the same machine, all, none.",
+        ),
+    )
+    max_connections: int | None = field(
+        default=None,
+        metadata=row(
+            _ACCESS,
+            Whole(least=1),
+            "Maximum number of connections, WebSockets and others.",
+            unset="what the limit of open files allows",
+        ),
+    )
+    max_connections_per_address: int | None = field(
+        default=None,
+        metadata=row(
+            _ACCESS,
+            Whole(least=1),
+            "Maximum number of connections of one address.",
+            more="Connections of a trusted proxy do not count under its address; its WebSockets count under the "
+            "address that it forwards.",
+            unset="half of all",
+        ),
+    )
+    body_limit: int = field(
+        default=MIB, metadata=row(_ACCESS, Size(least=KIB, most=_MAX_BODY), "The longest body of a request.")
+    )
+
+    # The default is documented: wire/connecting.md#the-url
+    ticket_lifetime: float = field(
+        default=30.0,
+        metadata=row(_RTM, Duration(least=_A_MOMENT, most=HOUR), "Time for which the URL of rtm.connect is valid."),
+    )
+    # The two defaults are recommended: wire/liveness.md#servers
+    ping_interval: float = field(
+        default=30.0,
+        metadata=row(
+            _RTM,
+            Duration(least=_A_MOMENT),
+            "Silence after which a connection gets a WebSocket PING; checked each second.",
+        ),
+    )
+    silence_limit: float = field(
+        default=150.0,
+        metadata=row(
+            _RTM,
+            Duration(least=_A_MOMENT),
+            "Silence, without even a PONG, after which a connection is closed; at least ping_interval.",
+        ),
+    )
+    slow_deadline: float = field(
+        default=10.0,
+        metadata=row(
+            _RTM,
+            Duration(least=_A_MOMENT),
+            "Time after which a connection that does not read is closed.",
+            more="Its client can resume without a gap, and its memory is free.",
+        ),
+    )
+    backlog_limit: int = field(
+        default=MIB,
+        metadata=row(
+            _RTM,
+            Size(least=16 * KIB, most=1024 * MIB),
+            "Bytes that may queue for a connection that does not read; beyond, it is closed at once.",
+        ),
+    )
+    drain: float = field(
+        default=0.5,
+        metadata=row(
+            _RTM,
+            # A stop takes less than the ten seconds that supervisors wait before they kill.
+            Duration(least=0.0, most=5.0),
+            "Time between goodbye and the Close at a stop, for clients to finish their work.",
+        ),
+    )
+
+    # The default is documented: wire/presence-and-typing.md#states
+    auto_away: float = field(
+        default=10 * MINUTE,
+        metadata=row(_PRESENCE, Duration(least=_A_MOMENT), "Inactivity after which a person counts as away."),
+    )
+    presence_grace: float = field(
+        default=10.0,
+        metadata=row(
+            _PRESENCE,
+            Duration(least=0.0),
+            "Delay of away after the last connection ended, so that a reconnect is not seen.",
+        ),
+    )
 
     def __post_init__(self) -> None:
-        """Check each setting by itself.
-
-        Raises:
-            ConfigError: a value is out of range.
-        """
-        for name in ("max_connections", "max_connections_per_address"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"{name} must be at least 1, got {value}")
-        if not MIN_LOG_KEEP <= self.log_keep < math.inf:
+        check(self)
+        if self.silence_limit < self.ping_interval:
             raise ConfigError(
-                f"log_keep must be at least {MIN_LOG_KEEP:.0f} seconds (--log-keep 0.05 is 72 minutes), "
-                f"got {self.log_keep}"
+                f"silence_limit must be at least ping_interval ({self.ping_interval:g} seconds), or connections are "
+                f"closed before they are pinged, got {self.silence_limit:g} seconds"
             )
-        if self.metrics not in get_args(MetricsAccess):
-            raise ConfigError(f"metrics must be one of {', '.join(get_args(MetricsAccess))}, got {self.metrics!r}")
-        if self.public_url is not None:
-            object.__setattr__(self, "public_url", _checked_url(self.public_url))
-
-
-def _checked_url(url: str) -> str:
-    """Return a public URL without a slash at the end."""
-    try:
-        parts = urlsplit(url)
-        is_good = parts.port != 0 and _CHARACTERS.fullmatch(url) is not None
-    except ValueError:  # an incomplete IPv6 address, or an invalid port
-        is_good = False
-    if (
-        not is_good
-        or parts.scheme not in ("http", "https")
-        or not parts.hostname
-        or parts.query
-        or parts.fragment
-        or parts.username
-    ):
-        raise ConfigError(
-            f"public_url must be an http or https URL without query, such as https://chat.example.com, got {url!r}"
-        )
-    return url.rstrip("/")

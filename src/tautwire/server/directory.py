@@ -5,14 +5,16 @@ Tokens of seeded users are in ``tokens.json`` in the data directory (mode 0600):
 
 import ipaddress
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.private_file import replace_private
+from tautwire.server.store.channels import find_channel_ids
 from tautwire.server.store.engine import Query
-from tautwire.server.store.records import SLACKBOT_ID
+from tautwire.server.store.records import SLACKBOT_ID, ChannelKind
+from tautwire.server.store.users import find_user_ids
+from tautwire.server.store.workspace import find_workspace
 
 
 class TokenFile:
@@ -70,14 +72,13 @@ class Directory(msgspec.Struct, frozen=True):
 
 def read_directory(query: Query, api_url: str, tokens: dict[str, str]) -> Directory:
     """Return the present directory."""
-    team: Any = query.one("SELECT id, name, domain FROM workspace")
-    users = query.all("SELECT id, name FROM users WHERE id <> ? ORDER BY name", SLACKBOT_ID)
-    channels = query.all("SELECT id, name FROM channel WHERE kind IN ('public', 'private') ORDER BY name")
+    team = find_workspace(query)
+    users = find_user_ids(query, without=SLACKBOT_ID)
     return Directory(
         api_url=api_url,
-        team=dict(team),
-        users={user["name"]: {"id": user["id"], "token": tokens.get(user["name"])} for user in users},
-        channels={channel["name"]: channel["id"] for channel in channels},
+        team={name: team[name] for name in ("id", "name", "domain")} if team is not None else {},
+        users={name: {"id": user, "token": tokens.get(name)} for name, user in users.items()},
+        channels=find_channel_ids(query, (ChannelKind.PUBLIC, ChannelKind.PRIVATE)),
     )
 
 

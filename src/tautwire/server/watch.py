@@ -11,14 +11,16 @@ import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 
 from tautwire.server.health import Health
 from tautwire.server.log.tail import Tail
 from tautwire.server.log.transaction import Transaction, Unit
 from tautwire.server.log.writer import FAULT, Writer
-from tautwire.server.store.engine import Engine, Query, StoreError
+from tautwire.server.store.channels import delete_last_ts, set_last_ts
+from tautwire.server.store.engine import Engine, StoreError
 from tautwire.server.store.reader import Reader
+from tautwire.server.store.workspace import read_head
 
 log = logging.getLogger("tautwire.server.watch")
 
@@ -34,6 +36,8 @@ MIN_FREE_SHARE: Final = 0.05
 """The limit on a very small disk, as a share of it, where that is less."""
 LOG_INTERVAL: Final = 60.0
 """Seconds between two log lines about a check that fails."""
+
+_NO_CHANNEL: Final = ""
 
 
 class Watch:
@@ -96,20 +100,23 @@ class Watch:
             await self._write(_occupy)
             return
         seen = self._tail.position
-        head = await self._reader.read(_read_head)
+        head = await self._reader.read(read_head)
         if head != seen and head != self._tail.position and self._writer.accepts:
             await self._write(_look)  # a commit not yet delivered, or another writer: the writer finds out
 
     async def _check_database(self) -> None:
         """Check that the database can be read. Damage stays reported: the next read may miss the damaged page."""
-        problem = self._reader.damage
+        damage = self._reader.damage
+        problem = damage
         if problem is None:
             try:
-                await self._reader.read(_read_head)
+                await self._reader.read(read_head)
             except StoreError as error:
                 problem = str(error)
         if problem is None:
             self._health.clear("database")
+        elif damage is None and not self._engine.keeps_to_itself:  # a database server may come back
+            self._health.fault("database", problem)
         else:
             self._health.fault(
                 "database", f"the database cannot be read ({problem}): stop the server and restore a backup"
@@ -120,19 +127,14 @@ class Watch:
             await self._writer.write(unit)
 
 
-def _read_head(query: Query) -> int:
-    row: Any = query.one("SELECT head FROM workspace")
-    return int(row[0])
-
-
 def _look(tx: Transaction) -> None:
     """Do nothing: each batch looks for entries of other writers."""
 
 
 def _occupy(tx: Transaction) -> None:
     """Write more bytes than a message and delete them: SQLite does not write a row whose value stays the same."""
-    tx.execute("INSERT INTO channel_clock (channel, last_ts) VALUES ('', ?)", "0" * 65_536)
-    tx.execute("DELETE FROM channel_clock WHERE channel = ''")
+    set_last_ts(tx, _NO_CHANNEL, "0" * 65_536)
+    delete_last_ts(tx, _NO_CHANNEL)
 
 
 async def _repeat(step: Callable[[], Awaitable[None]], interval: float) -> None:

@@ -10,9 +10,9 @@ from tautwire.server.services.administration.apps import NewApp
 from tautwire.server.services.administration.lookup import find_app
 from tautwire.server.services.apps import delete_app
 from tautwire.server.services.workspace import Workspace
-from tautwire.server.store.administration import list_apps
+from tautwire.server.store.apps import list_apps
 from tautwire.server.store.engine import Query
-from tautwire.server.store.records import find_user
+from tautwire.server.store.users import find_user
 
 MAX_TOKENS = 100
 """Tokens that are shown with an app; ``token.list`` has all."""

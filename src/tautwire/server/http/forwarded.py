@@ -8,17 +8,16 @@ Only a trusted peer may name another address: limits and the log count by addres
 
 import os
 from collections.abc import Iterable
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from typing import Final
 
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from tautwire.protocol.errors import ConfigError
+from tautwire.server.config import PROXIES_VARIABLE
+from tautwire.server.values import Networks, WrongValueError
 
 DEFAULT: Final = "127.0.0.1,::1"
-VARIABLE: Final = "FORWARDED_ALLOW_IPS"
-"""The environment variable with the default of the setting; uvicorn uses the same."""
-
 _SCHEMES: Final = {b"http": "http", b"https": "https", b"ws": "http", b"wss": "https"}
 
 
@@ -33,8 +32,13 @@ class Forwarded:
     """
 
     def __init__(self, trusted: str | None) -> None:
-        hosts = os.environ.get(VARIABLE, DEFAULT) if trusted is None else trusted
-        _check(hosts)
+        hosts = os.environ.get(PROXIES_VARIABLE, DEFAULT) if trusted is None else trusted
+        try:
+            Networks().check(hosts)
+        except WrongValueError as wrong:
+            raise ConfigError(
+                f"{PROXIES_VARIABLE if trusted is None else 'forwarded_allow_ips'} {wrong}, got {hosts!r}"
+            ) from None
         self._trusted = ProxyHeadersMiddleware(_no_application, hosts).trusted_hosts
 
     def trusts(self, peer: str) -> bool:
@@ -67,20 +71,6 @@ class Forwarded:
             except ValueError:
                 pass  # not an address: a text that the proxy passes on unchecked identifies no client
         return scheme, peer
-
-
-def _check(hosts: str) -> None:
-    """Refuse an element that cannot be the address of a peer: uvicorn would ignore it without a word."""
-    for host in hosts.split(","):
-        if hosts == "*" or not host.strip():
-            continue
-        try:
-            ip_network(host.strip())
-        except ValueError as error:
-            raise ConfigError(
-                f"forwarded_allow_ips must be addresses or networks such as 10.0.0.0/8, separated by commas, or *, "
-                f"got {host.strip()!r}: {error}"
-            ) from None
 
 
 async def _no_application(*_: object) -> None:

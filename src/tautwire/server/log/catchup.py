@@ -10,8 +10,9 @@ from functools import partial
 from typing import Final
 
 from tautwire.server.log.entry import Entry, Topic
-from tautwire.server.log.tail import Tail, read_entries, read_moves, read_sizes, visible
+from tautwire.server.log.tail import Tail, read_entries, read_moves, visible
 from tautwire.server.store.engine import StoreError
+from tautwire.server.store.log import measure_entries
 from tautwire.server.store.reader import Reader
 
 PAGE: Final = 262_144
@@ -26,7 +27,7 @@ async def size_since(position: int, tail: Tail, reader: Reader) -> int:
     oldest = tail.oldest
     size = sum(len(entry.payload) for entry in tail.since(position))
     if oldest > position + 1:
-        size += sum(of for _, of in await reader.read(partial(read_sizes, after=position, before=oldest)))
+        size += sum(of for _, of in await reader.read(partial(measure_entries, after=position, before=oldest)))
     return size
 
 
@@ -90,7 +91,7 @@ class CatchUp:
 
     async def _stored_page(self, before: int) -> Sequence[Entry]:
         if not self._pages:
-            places = await self._reader.read(partial(read_sizes, after=self.position, before=before))
+            places = await self._reader.read(partial(measure_entries, after=self.position, before=before))
             if not places or places[0][0] != self.position + 1:
                 raise StoreError(f"the log has no entry {self.position + 1}")
             while places:

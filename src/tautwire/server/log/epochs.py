@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.store.engine import Query
+from tautwire.server.store.log import add_epoch, delete_old_epochs, find_epochs
 
 MAX_EPOCHS: Final = 200
 """Epochs that are kept. A client that missed more starts of the server than that gets ``resync``."""
@@ -54,10 +55,10 @@ class Epochs:
 
 def begin_epoch(tx: Transaction) -> None:
     """Begin an epoch at the head of the log, and delete the oldest ones. A unit, run once at each start."""
-    tx.execute("INSERT INTO epoch (id, start) SELECT ?, head FROM workspace", secrets.token_urlsafe(8))
-    tx.execute("DELETE FROM epoch WHERE number <= (SELECT max(number) FROM epoch) - ?", MAX_EPOCHS)
+    add_epoch(tx, secrets.token_urlsafe(8))
+    delete_old_epochs(tx, keep=MAX_EPOCHS)
 
 
 def read_epochs(query: Query) -> Epochs:
     """Return the epochs of the log; there is at least one after ``begin_epoch``."""
-    return Epochs([Epoch(row[0], row[1]) for row in query.all("SELECT id, start FROM epoch ORDER BY number")])
+    return Epochs([Epoch(row["id"], row["start"]) for row in find_epochs(query)])

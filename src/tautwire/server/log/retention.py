@@ -11,14 +11,23 @@ other change waits. SQLite reuses the space; the file does not shrink.
 import asyncio
 import logging
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from tautwire.server.clock import Clock
 from tautwire.server.log.tail import MAX_REPLAY, Tail
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.log.writer import Writer
 from tautwire.server.store.engine import Query, StoreError
+from tautwire.server.store.log import (
+    delete_entries,
+    delete_marks,
+    find_marked,
+    mark_head,
+    measure_oldest,
+    set_back_marks,
+)
 from tautwire.server.store.reader import Reader
+from tautwire.server.store.workspace import read_head
 
 log = logging.getLogger("tautwire.server.log")
 
@@ -80,31 +89,22 @@ class Retention:
 
 def _mark(tx: Transaction, now: int) -> None:
     """Store the head with the time (a unit). Marks in the future, of a clock that was set back, get the time now."""
-    tx.execute("UPDATE log_mark SET time = ? WHERE time > ?", now, now)
-    tx.execute(
-        "INSERT INTO log_mark (position, time) SELECT head, ? FROM workspace"
-        " WHERE head > (SELECT coalesce(max(position), -1) FROM log_mark)",
-        now,
-    )
+    set_back_marks(tx, now)
+    mark_head(tx, now)
 
 
 def _find_end(query: Query, before: float) -> int:
     """Return the position up to which entries may be deleted, given the newest time they may have."""
-    row: Any = query.one("SELECT max(position) FROM log_mark WHERE time <= ?", before)
-    head: Any = query.one("SELECT head FROM workspace")
-    return min(int(row[0] or 0), int(head[0]) - MAX_REPLAY)
+    return min(find_marked(query, before) or 0, read_head(query) - MAX_REPLAY)
 
 
 def _delete(tx: Transaction, end: int) -> int:
     """Delete the oldest entries up to ``end`` and the limits of a unit; return the position of the new oldest entry."""
-    rows = tx.all(
-        "SELECT position, length(payload) FROM log WHERE position <= ? ORDER BY position LIMIT ?", end, MAX_ENTRIES
-    )
     last, size = end, 0
-    for position, length in rows:
+    for position, length in measure_oldest(tx, end=end, count=MAX_ENTRIES):
         last, size = position, size + length
         if size > MAX_BYTES:
             break
-    tx.execute("DELETE FROM log WHERE position <= ?", last)
-    tx.execute("DELETE FROM log_mark WHERE position < ?", last)  # marks of deleted entries
+    delete_entries(tx, end=last)
+    delete_marks(tx, before=last)  # those of deleted entries
     return last + 1

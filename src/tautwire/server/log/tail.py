@@ -12,6 +12,7 @@ from typing import Final
 
 from tautwire.server.log.entry import WORKSPACE, Entry, Topic, message_event
 from tautwire.server.store.engine import Query, Row, StoreError
+from tautwire.server.store.log import find_entries, find_moves
 
 MAX_TAIL: Final = 20_000
 """Entries in memory: 30 s from rtm.connect to the dial, at about 600 entries a second. Older ones are on disk."""
@@ -74,13 +75,7 @@ def read_entries(query: Query, *, after: int, before: int) -> list[Entry]:
         EntriesMissingError: some of them were deleted.
         StoreError: an entry refers to a missing message.
     """
-    rows = query.all(
-        "SELECT log.position, kind, topic, payload, message_ts, body FROM log LEFT JOIN message"
-        " ON kind = 'message' AND message.channel = topic AND message.ts = message_ts"
-        " WHERE log.position > ? AND log.position < ? ORDER BY log.position",
-        after,
-        before,
-    )
+    rows = find_entries(query, after=after, before=before)
     first = rows[0][0] if rows else before
     if first != after + 1:
         raise EntriesMissingError(f"entry {after + 1} of the log was deleted; the log continues at {first}")
@@ -101,27 +96,10 @@ def _entry(row: Row) -> Entry:
     return Entry(position, "event", Topic(topic), message_event(body, topic, ts), message=ts)
 
 
-def read_sizes(query: Query, *, after: int, before: int) -> list[tuple[int, int]]:
-    """Return position and bytes of the stored entries with ``after < position < before``, oldest first."""
-    rows = query.all(
-        "SELECT log.position, coalesce(length(body), length(payload)) FROM log LEFT JOIN message"
-        " ON kind = 'message' AND message.channel = topic AND message.ts = message_ts"
-        " WHERE log.position > ? AND log.position < ? ORDER BY log.position",
-        after,
-        before,
-    )
-    return [(row[0], row[1]) for row in rows]
-
-
 def read_moves(query: Query, *, after: int, before: int) -> list[Entry]:
     """Return the joins and leaves among the stored entries with ``after < position < before``, oldest first."""
-    rows = query.all(
-        "SELECT position, kind, topic, payload FROM log"
-        " WHERE position > ? AND position < ? AND kind IN ('join', 'leave') ORDER BY position",
-        after,
-        before,
-    )
-    return [Entry(row[0], row[1], Topic(row[2]), row[3]) for row in rows]
+    rows = find_moves(query, after=after, before=before)
+    return [Entry(row["position"], row["kind"], Topic(row["topic"]), row["payload"]) for row in rows]
 
 
 def visible(entries: Sequence[Entry], user: str, channels: Collection[Topic]) -> list[Entry]:

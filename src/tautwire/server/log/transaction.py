@@ -10,18 +10,17 @@ remembered of their topics.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from tautwire.protocol.ids import LAST_MICROS
 from tautwire.server.clock import Clock
 from tautwire.server.log.entry import WORKSPACE, Entry, Kind, Topic
 from tautwire.server.log.tail import EntriesMissingError, read_page
 from tautwire.server.store.engine import Insert, Row, Session, StoreError
+from tautwire.server.store.log import ENTRY
 
 T = TypeVar("T")
 Unit = Callable[["Transaction"], T]
-
-_LOG: Final = Insert("log", ("position", "kind", "topic", "payload", "message_ts"))
 
 
 class LogCutError(StoreError):
@@ -159,7 +158,7 @@ class Transaction:
                 else (e.position, e.kind, e.topic, e.payload, None)
                 for e in fresh
             ]
-            self.session.insert(_LOG, rows)
+            self.session.insert(ENTRY, rows)
             self._written = end
 
     # The writer alone calls the methods that follow.

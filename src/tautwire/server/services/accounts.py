@@ -16,8 +16,8 @@ from tautwire.server.services.tokens import holder_of
 from tautwire.server.services.wire_objects import bot_object, user_object
 from tautwire.server.services.workspace import Team
 from tautwire.server.store.apps import find_app
-from tautwire.server.store.records import SLACKBOT_ID, UserRecord, find_user
-from tautwire.server.store.users import set_deleted
+from tautwire.server.store.records import SLACKBOT_ID, UserRecord
+from tautwire.server.store.users import find_user, set_deleted
 
 
 def deactivate(tx: Transaction, team: Team, user: str) -> UserRecord:

@@ -20,9 +20,9 @@ from tautwire.server.services.presence import NEW_BOT
 from tautwire.server.services.tokens import end, holder_of
 from tautwire.server.services.workspace import Team
 from tautwire.server.store.apps import AppRecord, add_app, find_app, find_app_by_name, set_app_deleted, set_app_secrets
-from tautwire.server.store.records import UserRecord, find_user, find_user_by_name
+from tautwire.server.store.records import UserRecord
 from tautwire.server.store.tokens import find_tokens_of_app
-from tautwire.server.store.users import add_user
+from tautwire.server.store.users import add_user, find_user, find_user_by_name
 
 
 class App(NamedTuple):

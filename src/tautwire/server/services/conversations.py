@@ -19,7 +19,10 @@ from tautwire.server.services.identity import Identity, new_id
 from tautwire.server.services.room import Room, enter, forget
 from tautwire.server.services.wire_objects import conversation_object
 from tautwire.server.services.workspace import Team
-from tautwire.server.store.records import SLACKBOT_ID, ChannelKind, find_channel_by_name, find_user
+from tautwire.server.store.channels import add_channel, find_channel_by_name, find_direct_channel
+from tautwire.server.store.membership import add_member, remove_member, set_last_read, set_open
+from tautwire.server.store.records import SLACKBOT_ID, ChannelKind, ChannelRecord
+from tautwire.server.store.users import find_user
 
 MAX_NAME_LENGTH: Final = 80
 MAX_OTHERS: Final = 8
@@ -32,7 +35,8 @@ def create(tx: Transaction, team: Team, who: Identity, name: str, *, private: bo
     _check_name(tx, name)
     channel = ChannelId(new_id("C"))
     kind = ChannelKind.PRIVATE if private else ChannelKind.PUBLIC
-    _insert(tx, channel, kind, who.user, name=name, general=general)
+    seconds = tx.now // 1_000_000
+    add_channel(tx, ChannelRecord(channel, kind, name, who.user, seconds, tx.now, general=general))
     _add_member(tx, channel, who.user)
     room = _enter(tx, channel)
     if not private:
@@ -53,7 +57,7 @@ def join(tx: Transaction, team: Team, who: Identity, channel: str) -> tuple[Room
         raise MethodError("is_archived")
     if who.user in room.members:
         return room, True
-    return add_member(tx, team, room, who.user, inviter=None), False
+    return admit(tx, team, room, who.user, inviter=None), False
 
 
 def invite(tx: Transaction, team: Team, who: Identity, channel: str, users: Sequence[str], *, force: bool) -> Room:
@@ -77,11 +81,11 @@ def invite(tx: Transaction, team: Team, who: Identity, channel: str, users: Sequ
         raise MethodError(str(errors[0]["error"]), **({"errors": errors} if len(users) > 1 else {}))
     for user in dict.fromkeys(users):
         if user not in refused:
-            room = add_member(tx, team, room, user, inviter=who.user)
+            room = admit(tx, team, room, user, inviter=who.user)
     return room
 
 
-def add_member(tx: Transaction, team: Team, room: Room, user: str, *, inviter: str | None) -> Room:
+def admit(tx: Transaction, team: Team, room: Room, user: str, *, inviter: str | None) -> Room:
     """Add a user, whom the rules of the caller let in, to a channel; return the room as it is then."""
     _add_member(tx, room.id, user)
     room = _enter(tx, room.id)
@@ -89,7 +93,7 @@ def add_member(tx: Transaction, team: Team, room: Room, user: str, *, inviter: s
     return room
 
 
-def remove_member(tx: Transaction, team: Team, channel: str, user: str, *, actor: str) -> None:
+def kick(tx: Transaction, team: Team, channel: str, user: str, *, actor: str) -> None:
     """Remove another user from a channel. Source: wire/web-api-methods.md#conversationskick."""
     room = _enter(tx, channel)
     if room.channel.is_direct:
@@ -136,10 +140,10 @@ def open_direct(
         if record.deleted:
             raise MethodError("user_disabled")
     people = sorted({who.user, *others})  # the key of the conversation, equal for all its members
-    row = tx.one("SELECT id FROM channel WHERE people = ?", ",".join(people))
-    if row is not None:
-        tx.execute("UPDATE membership SET open = TRUE WHERE channel = ? AND user_id = ?", row["id"], who.user)
-        return _enter(tx, row["id"]), True
+    found = find_direct_channel(tx, ",".join(people))
+    if found is not None:
+        set_open(tx, found, who.user, is_open=True)
+        return _enter(tx, found), True
     if prevent_creation:
         raise MethodError("channel_not_found")
     return _create_direct(tx, who, people), False
@@ -150,7 +154,7 @@ def mark(tx: Transaction, who: Identity, channel: str, ts: str) -> None:
     room = enter(tx, channel)
     if room is None or who.user not in room.members:
         raise MethodError("not_in_channel" if room is not None and room.is_public else "channel_not_found")
-    tx.execute("UPDATE membership SET last_read_ts = ? WHERE channel = ? AND user_id = ?", ts, channel, who.user)
+    set_last_read(tx, channel, who.user, ts)
     names = {ChannelKind.IM: ["im_marked"], ChannelKind.MPIM: ["mpim_marked", "group_marked"]}
     for name in names.get(room.channel.kind, ["channel_marked"]):
         tx.emit(Topic(who.user), event(name, channel=channel, ts=ts, event_ts=next_event_ts(tx)))
@@ -162,7 +166,8 @@ def _create_direct(tx: Transaction, who: Identity, people: list[str]) -> Room:
     names = [user.name for user in (find_user(tx, p) for p in people) if user is not None]
     kind = ChannelKind.IM if single else ChannelKind.MPIM
     name = None if single else f"mpdm-{'--'.join(names)}-{channel[-4:].lower()}"
-    _insert(tx, channel, kind, who.user, name=name, people=",".join(people))
+    seconds = tx.now // 1_000_000
+    add_channel(tx, ChannelRecord(channel, kind, name, who.user, seconds, tx.now, people=",".join(people)))
     for user in people:
         _add_member(tx, channel, user)
     room = _enter(tx, channel)
@@ -193,23 +198,6 @@ def _check_name(tx: Transaction, name: str) -> None:
         raise MethodError("name_taken")
 
 
-def _insert(
-    tx: Transaction,
-    channel: str,
-    kind: ChannelKind,
-    creator: str,
-    *,
-    name: str | None,
-    general: bool = False,
-    people: str | None = None,
-) -> None:
-    tx.execute(
-        "INSERT INTO channel (id, kind, name, creator, created, updated, general, people)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        channel, kind, name, creator, tx.now // 1_000_000, tx.now, general, people,
-    )  # fmt: skip
-
-
 def _enter(tx: Transaction, channel: str) -> Room:
     room = enter(tx, channel)
     if room is None:
@@ -218,7 +206,7 @@ def _enter(tx: Transaction, channel: str) -> Room:
 
 
 def _add_member(tx: Transaction, channel: str, user: str) -> None:
-    tx.execute("INSERT INTO membership (channel, user_id, joined) VALUES (?, ?, ?)", channel, user, tx.now)
+    add_member(tx, channel, user, tx.now)
     forget(tx, channel)
     tx.join(Topic(channel), user)
 
@@ -246,7 +234,7 @@ def _emit_joined(tx: Transaction, team: Team, room: Room, user: str, *, inviter:
 
 def _remove_member(tx: Transaction, team: Team, room: Room, user: str, *, actor: str) -> None:
     """Remove a member first: channel_left goes to the user, member_left_channel to the remaining members."""
-    tx.execute("DELETE FROM membership WHERE channel = ? AND user_id = ?", room.id, user)
+    remove_member(tx, room.id, user)
     forget(tx, room.id)
     tx.leave(room.topic, user)
     left = "channel_left" if room.is_public else "group_left"

@@ -11,6 +11,7 @@ import msgspec
 from tautwire.protocol.ids import NEVER, Ts, ts_from_micros, ts_to_micros
 from tautwire.server.log.entry import WORKSPACE
 from tautwire.server.log.transaction import Transaction
+from tautwire.server.store.log import find_newest_events
 
 _LOOK_BACK: Final = 100
 """Entries searched for the newest ``event_ts``: the last entry may be a message, whose ``event_ts`` is its ts."""
@@ -40,10 +41,7 @@ class _Stamp(msgspec.Struct):
 
 def _last_event_ts(tx: Transaction) -> int:
     """Return the newest ``event_ts`` at the end of the log, from which to go on if the clock was set back."""
-    rows = tx.all(
-        "SELECT message_ts, payload FROM log WHERE kind IN ('event', 'message') ORDER BY position DESC LIMIT ?",
-        _LOOK_BACK,
-    )
+    rows = find_newest_events(tx, _LOOK_BACK)
     return max((ts_to_micros(_event_ts(message_ts, payload)) for message_ts, payload in rows), default=0)
 
 

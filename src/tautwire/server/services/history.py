@@ -8,7 +8,17 @@ from tautwire.server.services.messages import Body, load
 from tautwire.server.services.threads import thread_facts
 from tautwire.server.services.wire_objects import reactions_of
 from tautwire.server.store.engine import Query, Row
-from tautwire.server.store.records import marks
+from tautwire.server.store.messages import (
+    Span,
+    count_unread,
+    find_history,
+    find_message,
+    find_newest_message,
+    find_replies,
+    measure_history,
+    measure_replies,
+)
+from tautwire.server.store.reactions import find_reactions
 
 _FIRST = "0000000000.000000"
 _LAST = "9999999999.999999"
@@ -33,23 +43,14 @@ def history_page(
     ``oldest`` and ``latest`` bound the page; they belong to it only if ``inclusive``. Replies are left out unless they
     were broadcast.
     """
-    above, low = _lower(oldest, inclusive=inclusive)
-    below, high = _upper(latest, inclusive=inclusive)
-    if before is not None and before <= high:
-        below, high = "<", before
-    sizes = query.all(
-        "SELECT ts, length(body) FROM message WHERE channel = ? AND in_channel"
-        f" AND ts {above} ? AND ts {below} ? ORDER BY ts DESC LIMIT ?",
-        channel, low, high, limit + 1,
-    )  # fmt: skip
+    span = _span(oldest, latest, inclusive=inclusive)
+    if before is not None and before <= span.high:
+        span = span._replace(high=before, includes_high=False)
+    sizes = measure_history(query, channel, span, limit + 1)
     page = _page(sizes, limit)
     if not page:
         return [], None
-    shown = query.all(
-        "SELECT ts, thread_ts, body FROM message WHERE channel = ? AND in_channel AND ts >= ? AND ts <= ?"
-        " ORDER BY ts DESC",
-        channel, page[-1], page[0],
-    )  # fmt: skip
+    shown = find_history(query, channel, Span(page[-1], page[0]))
     return _present(query, channel, shown), page[-1] if len(sizes) > len(page) else None
 
 
@@ -65,27 +66,19 @@ def replies_page(
     limit: int,
 ) -> tuple[list[Body], str | None]:
     """Return the thread of a message (parent or reply), oldest first, and the ts after which the next page begins."""
-    named = query.one("SELECT ts, thread_ts FROM message WHERE channel = ? AND ts = ?", channel, ts)
+    named = find_message(query, channel, ts)
     if named is None:
         raise MethodError("thread_not_found")
     parent = named["thread_ts"] or named["ts"]
-    above, low = _lower(oldest, inclusive=inclusive)
-    below, high = _upper(latest, inclusive=inclusive)
-    if after is not None and after >= low:
-        above, low = ">", after
-    sizes = query.all(
-        "SELECT ts, length(body) FROM message WHERE channel = ? AND thread_ts = ?"
-        f" AND ts {above} ? AND ts {below} ? ORDER BY ts LIMIT ?",
-        channel, parent, low, high, limit + 1,
-    )  # fmt: skip
+    span = _span(oldest, latest, inclusive=inclusive)
+    if after is not None and after >= span.low:
+        span = span._replace(low=after, includes_low=False)
+    sizes = measure_replies(query, channel, parent, span, limit + 1)
     page = _page(sizes, limit)
-    shown = list(query.all("SELECT ts, thread_ts, body FROM message WHERE channel = ? AND ts = ?", channel, parent))
+    first = find_message(query, channel, parent)
+    shown = [first] if first is not None else []
     if page:
-        shown += query.all(
-            "SELECT ts, thread_ts, body FROM message WHERE channel = ? AND thread_ts = ? AND ts >= ? AND ts <= ?"
-            " ORDER BY ts",
-            channel, parent, page[0], page[-1],
-        )  # fmt: skip
+        shown += find_replies(query, channel, parent, Span(page[0], page[-1]))
     return _present(query, channel, shown), page[-1] if len(sizes) > len(page) else None
 
 
@@ -94,13 +87,8 @@ def news(query: Query, channel: str, viewer: str, last_read: str) -> Body:
 
     The count looks at the newest ``MAX_UNREAD`` messages. Source: wire/web-api-methods.md#conversationsinfo.
     """
-    newest = query.one("SELECT body FROM message WHERE channel = ? AND in_channel ORDER BY ts DESC LIMIT 1", channel)
-    unread = query.one(
-        "SELECT count(*) FROM (SELECT user_id FROM message WHERE channel = ? AND ts > ? AND in_channel"
-        " ORDER BY ts DESC LIMIT ?) AS fresh WHERE user_id <> ?",
-        channel, last_read, MAX_UNREAD, viewer,
-    )  # fmt: skip
-    count = unread[0] if unread is not None else 0
+    newest = find_newest_message(query, channel)
+    count = count_unread(query, channel, after=last_read, user=viewer, limit=MAX_UNREAD)
     return {
         "latest": load(newest) if newest is not None else None,
         "unread_count": count,
@@ -108,16 +96,14 @@ def news(query: Query, channel: str, viewer: str, last_read: str) -> Body:
     }
 
 
-# One bound on each side: given two lower bounds, SQLite seeks to the first and scans every row up to the second.
-
-
-def _lower(oldest: str | None, *, inclusive: bool) -> tuple[str, str]:
-    """Return the operator and the value of the lower bound; without one it lies before all messages."""
-    return (">=" if inclusive or oldest is None else ">"), oldest or _FIRST
-
-
-def _upper(latest: str | None, *, inclusive: bool) -> tuple[str, str]:
-    return ("<=" if inclusive or latest is None else "<"), latest or _LAST
+def _span(oldest: str | None, latest: str | None, *, inclusive: bool) -> Span:
+    """Return the range between two bounds; a side without one lies before or behind all messages."""
+    return Span(
+        oldest or _FIRST,
+        latest or _LAST,
+        includes_low=inclusive or oldest is None,
+        includes_high=inclusive or latest is None,
+    )
 
 
 def _page(sizes: Sequence[Row], limit: int) -> list[str]:
@@ -148,11 +134,7 @@ def _present(query: Query, channel: str, rows: Sequence[Row]) -> list[Body]:
 def _reactions(query: Query, channel: str, stamps: Sequence[str]) -> dict[str, list[Row]]:
     if not stamps:
         return {}
-    rows = query.all(
-        f"SELECT ts, name, user_id FROM reaction WHERE channel = ? AND ts IN ({marks(stamps)}) ORDER BY ts, created",
-        channel, *stamps,
-    )  # fmt: skip
     found: dict[str, list[Row]] = {}
-    for row in rows:
+    for row in find_reactions(query, channel, stamps):
         found.setdefault(row["ts"], []).append(row)
     return found

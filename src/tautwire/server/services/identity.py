@@ -114,7 +114,7 @@ class _Token(msgspec.Struct, frozen=True, gc=False):
 class Identities:
     """All tokens of the workspace.
 
-    Memory is about 430 bytes a token at most: docs/adr/0013-identities-in-memory.md.
+    Memory is about 430 bytes a token at most: docs/adr/0015-identities-in-memory.md.
     """
 
     def __init__(self, clock: Clock) -> None:

@@ -12,17 +12,11 @@ import msgspec
 from tautwire.server.services.arrays import Page, read_page
 from tautwire.server.services.wire_objects import conversation_object, user_json
 from tautwire.server.services.workspace import Team
+from tautwire.server.store.channels import find_channels
 from tautwire.server.store.engine import Query
-from tautwire.server.store.records import (
-    ChannelKind,
-    ChannelRecord,
-    UserRecord,
-    count_members,
-    find_channels,
-    find_last_read,
-    find_members,
-    find_users,
-)
+from tautwire.server.store.membership import count_members, find_last_read, find_members
+from tautwire.server.store.records import ChannelKind, ChannelRecord, UserRecord
+from tautwire.server.store.users import find_users
 
 
 def users_page(query: Query, team: Team, *, shows_email: bool, after: str, limit: int) -> Page:

@@ -21,10 +21,22 @@ from tautwire.server.services.identity import Identity
 from tautwire.server.services.room import Room, enter
 from tautwire.server.services.threads import thread_facts
 from tautwire.server.services.workspace import Team
-from tautwire.server.store.engine import Insert, Query, Row
-from tautwire.server.store.records import SLACKBOT_ID, find_user
+from tautwire.server.store.engine import Query, Row
+from tautwire.server.store.log import set_event
+from tautwire.server.store.messages import (
+    MESSAGE,
+    MessageRow,
+    clear_position,
+    delete_message,
+    find_logged,
+    find_message,
+    has_replies,
+    set_body,
+)
+from tautwire.server.store.reactions import remove_reactions
+from tautwire.server.store.records import SLACKBOT_ID
+from tautwire.server.store.users import find_user
 
-MESSAGE: Final = Insert("message", ("channel", "ts", "user_id", "thread_ts", "in_channel", "body", "position"))
 TOMBSTONE: Final = "tombstone"
 
 _EMPTY: Final = (msgspec.Raw(b"[]"), msgspec.Raw(b"{}"))
@@ -137,8 +149,8 @@ def delete(tx: Transaction, who: Identity, channel: str, ts: str) -> None:
     if row["user_id"] != who.user:
         raise MethodError("cant_delete_message")
     # Also for a tombstone: a deleted message shows no reactions.
-    tx.execute("DELETE FROM reaction WHERE channel = ? AND ts = ?", channel, ts)
-    if _has_replies(tx, channel, ts):
+    remove_reactions(tx, channel, ts)
+    if has_replies(tx, channel, ts):
         tombstone = {
             "type": "message",
             "subtype": TOMBSTONE,
@@ -151,8 +163,8 @@ def delete(tx: Transaction, who: Identity, channel: str, ts: str) -> None:
         _rewrite(tx, room, row, before, tombstone, room.next_hidden_ts(tx))
         return
     _remove(tx, room, ts, before)
-    parent = _find(tx, channel, row["thread_ts"]) if row["thread_ts"] else None
-    if parent is not None and not _has_replies(tx, channel, parent["ts"]):
+    parent = find_message(tx, channel, row["thread_ts"]) if row["thread_ts"] else None
+    if parent is not None and not has_replies(tx, channel, parent["ts"]):
         grave = load(parent)
         if grave.get("subtype") == TOMBSTONE:
             _remove(tx, room, parent["ts"], grave)
@@ -223,21 +235,15 @@ def _store(tx: Transaction, room: Room, user: str, body: Body, *, in_channel: bo
     """Store a message object and emit its event; the log entry refers to the row."""
     ts, stored = body["ts"], msgspec.json.encode(body)
     position = tx.emit(room.topic, message_event(stored, room.id, ts), skip=skip, message=ts)
-    tx.insert(MESSAGE, (room.id, ts, user, body.get("thread_ts"), in_channel, stored, position))
+    tx.insert(MESSAGE, MessageRow(room.id, ts, user, body.get("thread_ts"), in_channel, stored, position))
 
 
 def _keep_event(tx: Transaction, channel: str, ts: str) -> None:
     """Write the event of a message into its log entry, which refers to the row, before the row changes."""
-    row = tx.one(
-        "SELECT position, body FROM message WHERE channel = ? AND ts = ? AND position IS NOT NULL", channel, ts
-    )
+    row = find_logged(tx, channel, ts)
     if row is not None:
-        tx.execute(
-            "UPDATE log SET kind = 'event', payload = ?, message_ts = NULL WHERE position = ? AND kind = 'message'",
-            message_event(row["body"], channel, ts),
-            row["position"],
-        )
-        tx.execute("UPDATE message SET position = NULL WHERE channel = ? AND ts = ?", channel, ts)
+        set_event(tx, row["position"], message_event(row["body"], channel, ts))
+        clear_position(tx, channel, ts)
 
 
 def _reply(tx: Transaction, room: Room, who: Identity, body: Body, parent: Row, *, broadcast: bool, skip: int) -> None:
@@ -266,9 +272,7 @@ def _reply(tx: Transaction, room: Room, who: Identity, body: Body, parent: Row, 
 
 def _rewrite(tx: Transaction, room: Room, row: Row, before: Body, after: Body, hidden: Ts) -> None:
     _keep_event(tx, room.id, row["ts"])
-    tx.execute(
-        "UPDATE message SET body = ? WHERE channel = ? AND ts = ?", msgspec.json.encode(after), room.id, row["ts"]
-    )
+    set_body(tx, room.id, row["ts"], msgspec.json.encode(after))
     facts = _thread_facts(tx, room.id, row["ts"])
     tx.emit(
         room.topic,
@@ -287,7 +291,7 @@ def _rewrite(tx: Transaction, room: Room, row: Row, before: Body, after: Body, h
 
 def _remove(tx: Transaction, room: Room, ts: str, before: Body) -> None:
     _keep_event(tx, room.id, ts)
-    tx.execute("DELETE FROM message WHERE channel = ? AND ts = ?", room.id, ts)
+    delete_message(tx, room.id, ts)
     tx.emit(
         room.topic,
         event(
@@ -312,27 +316,19 @@ def _parent(tx: Transaction, channel: str, thread_ts: str) -> Row | None:
 
     Source: wire/messages.md#threads.
     """
-    row = _find(tx, channel, thread_ts)
+    row = find_message(tx, channel, thread_ts)
     if row is not None and row["thread_ts"] is not None:
-        row = _find(tx, channel, row["thread_ts"])
+        row = find_message(tx, channel, row["thread_ts"])
     return row
-
-
-def _find(query: Query, channel: str, ts: str) -> Row | None:
-    return query.one("SELECT ts, user_id, thread_ts, body FROM message WHERE channel = ? AND ts = ?", channel, ts)
 
 
 def _find_live(query: Query, channel: str, ts: str) -> tuple[Row, Body]:
     """Return a message that is not a tombstone; raise ``MethodError`` (message_not_found)."""
-    row = _find(query, channel, ts)
+    row = find_message(query, channel, ts)
     body = load(row) if row is not None else {}
     if row is None or body.get("subtype") == TOMBSTONE:
         raise MethodError("message_not_found")
     return row, body
-
-
-def _has_replies(query: Query, channel: str, parent: str) -> bool:
-    return query.one("SELECT 1 FROM message WHERE channel = ? AND thread_ts = ?", channel, parent) is not None
 
 
 def _seen_room(tx: Transaction, channel: str, who: Identity) -> Room:

@@ -19,6 +19,7 @@ from tautwire.server.hub.frames import text_frame
 from tautwire.server.hub.hub import Connection, Hub
 from tautwire.server.log.entry import Entry, Topic
 from tautwire.server.log.transaction import Transaction
+from tautwire.server.store.users import set_away
 
 log = logging.getLogger("tautwire.server.presence")
 
@@ -194,7 +195,7 @@ class Presence:
 
 def store_away(tx: Transaction, user: str, *, away: bool) -> None:
     """Store the manual setting (a unit)."""
-    tx.execute("UPDATE users SET away = ? WHERE id = ?", away, user)
+    set_away(tx, user, away=away)
 
 
 def _single(user: str, presence: str) -> bytes:

@@ -8,6 +8,8 @@ from tautwire.server.services.errors import MethodError
 from tautwire.server.services.events import event, next_event_ts
 from tautwire.server.services.identity import Identity
 from tautwire.server.services.room import Room, enter
+from tautwire.server.store.messages import find_message
+from tautwire.server.store.reactions import add_reaction, find_reaction_names, has_reaction, remove_reaction
 
 _NAME: Final = re.compile(r"[\w+'-]{1,100}(::skin-tone-[2-6])?", re.UNICODE)
 MAX_REACTIONS: Final = 50
@@ -18,21 +20,12 @@ def add(tx: Transaction, who: Identity, channel: str, ts: str, name: str) -> Non
     """Add the caller's reaction; emits reaction_added."""
     room, author = _find(tx, who, channel, ts)
     name = _plain(name)
-    used = {row["name"] for row in tx.all("SELECT name FROM reaction WHERE channel = ? AND ts = ?", channel, ts)}
+    used = find_reaction_names(tx, channel, ts)
     if name not in used and len(used) >= MAX_REACTIONS:
         raise MethodError("too_many_emoji")
-    if tx.one(
-        "SELECT 1 FROM reaction WHERE channel = ? AND ts = ? AND name = ? AND user_id = ?", channel, ts, name, who.user
-    ):
+    if has_reaction(tx, channel, ts, name, who.user):
         raise MethodError("already_reacted")
-    tx.execute(
-        "INSERT INTO reaction (channel, ts, name, user_id, created) VALUES (?, ?, ?, ?, ?)",
-        channel,
-        ts,
-        name,
-        who.user,
-        tx.now,
-    )
+    add_reaction(tx, channel, ts, name, who.user, tx.now)
     _emit(tx, room, "reaction_added", who, author, ts, name)
 
 
@@ -40,9 +33,7 @@ def remove(tx: Transaction, who: Identity, channel: str, ts: str, name: str) -> 
     """Remove the caller's reaction; emits reaction_removed."""
     room, author = _find(tx, who, channel, ts)
     name = _plain(name)
-    if not tx.execute(
-        "DELETE FROM reaction WHERE channel = ? AND ts = ? AND name = ? AND user_id = ?", channel, ts, name, who.user
-    ):
+    if not remove_reaction(tx, channel, ts, name, who.user):
         raise MethodError("no_reaction")
     _emit(tx, room, "reaction_removed", who, author, ts, name)
 
@@ -60,7 +51,7 @@ def _find(tx: Transaction, who: Identity, channel: str, ts: str) -> tuple[Room, 
         raise MethodError("not_in_channel" if room.is_public else "channel_not_found")
     if room.channel.archived:
         raise MethodError("is_archived")
-    row = tx.one("SELECT user_id FROM message WHERE channel = ? AND ts = ?", channel, ts)
+    row = find_message(tx, channel, ts)
     if row is None:
         raise MethodError("message_not_found")
     return room, row["user_id"]

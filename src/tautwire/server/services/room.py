@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from tautwire.protocol.ids import ChannelId, Ts, ts_from_micros, ts_to_micros
 from tautwire.server.log.entry import Topic
 from tautwire.server.log.transaction import Transaction
-from tautwire.server.store.records import ChannelKind, ChannelRecord, find_all_members, find_channel
+from tautwire.server.store.channels import find_channel, find_last_ts, set_last_ts
+from tautwire.server.store.membership import find_all_members
+from tautwire.server.store.records import ChannelKind, ChannelRecord
 
 
 @dataclass(slots=True)
@@ -46,12 +48,7 @@ class Room:
     def next_hidden_ts(self, tx: Transaction) -> Ts:
         """Return the next timestamp for an event without a message; it is stored, so a restart does not repeat it."""
         ts = self.next_ts(tx)
-        tx.execute(
-            "INSERT INTO channel_clock (channel, last_ts) VALUES (?, ?)"
-            " ON CONFLICT (channel) DO UPDATE SET last_ts = excluded.last_ts",
-            self.id,
-            ts,
-        )
+        set_last_ts(tx, self.id, ts)
         return ts
 
 
@@ -73,9 +70,5 @@ def forget(tx: Transaction, channel: str) -> None:
 
 
 def _last(tx: Transaction, channel: str) -> int:
-    row = tx.one(
-        "SELECT (SELECT max(ts) FROM message WHERE channel = ?), (SELECT last_ts FROM channel_clock WHERE channel = ?)",
-        channel,
-        channel,
-    )
-    return max((ts_to_micros(ts) for ts in row or () if ts is not None), default=0)
+    ts = find_last_ts(tx, channel)
+    return ts_to_micros(ts) if ts is not None else 0

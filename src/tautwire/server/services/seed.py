@@ -15,7 +15,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from tautwire.protocol.errors import TautwireError
-from tautwire.protocol.ids import UserId
+from tautwire.protocol.ids import ChannelId, UserId
 from tautwire.server.log.entry import Topic
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services import apps
@@ -23,17 +23,14 @@ from tautwire.server.services.identity import CLASSIC, TokenKind, new_id
 from tautwire.server.services.room import forget
 from tautwire.server.services.tokens import issue, issue_for_app
 from tautwire.server.store.apps import find_app_by_name
-from tautwire.server.store.records import (
-    SLACKBOT_ID,
-    SLACKBOT_NAME,
-    UserRecord,
-    find_channel_by_name,
-    find_user_by_name,
-)
-from tautwire.server.store.users import add_user
+from tautwire.server.store.channels import add_channel, find_channel_by_name, find_general
+from tautwire.server.store.membership import add_member
+from tautwire.server.store.records import SLACKBOT_ID, SLACKBOT_NAME, ChannelKind, ChannelRecord, UserRecord
+from tautwire.server.store.users import add_user, find_user_by_name
+from tautwire.server.store.workspace import add_workspace, find_workspace
 
 APP_SCOPES: Final = ("connections:write", "authorizations:read")
-"""The scopes of an app-level token. Source: wire/socket-mode.md#opening, wire/events-api.md#envelope (documented)."""
+"""The scopes of an app-level token. Source: wire/socket-mode.md#opening (documented)."""
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[\w.-]{1,80}$")]
 Scope = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_.:-]{0,79}$")]
@@ -129,12 +126,10 @@ def plant(tx: Transaction, seed: Seed, origin: Origin) -> dict[str, str]:
     Returns:
         The tokens of new users and bots by name, and app-level tokens by ``app_key`` of the app's name.
     """
-    if tx.one("SELECT 1 FROM workspace") is None:
-        tx.execute(
-            "INSERT INTO workspace (id, name, domain, created) VALUES (?, ?, ?, ?)",
-            new_id("T"), seed.team.name, seed.team.domain, tx.now // 1_000_000,
-        )  # fmt: skip
-        _plant_slackbot(tx)
+    if find_workspace(tx) is None:
+        add_workspace(tx, new_id("T"), seed.team.name, seed.team.domain, tx.now // 1_000_000)
+        slackbot = SeedUser(name=SLACKBOT_NAME, real_name="Slackbot")
+        _add_user(tx, slackbot, SLACKBOT_ID, bot_id="B01", app_id="A00")
     tokens: dict[str, str] = {}
     for people, is_bot in ((seed.users, False), (seed.bots, True)):
         for user in people:
@@ -180,26 +175,12 @@ def _repeated(names: list[str]) -> list[str]:
     return [name for name, count in Counter(names).items() if count > 1]
 
 
-def _plant_slackbot(tx: Transaction) -> None:
-    now = tx.now // 1_000_000
-    tx.execute(
-        "INSERT INTO users (id, name, real_name, created, updated, bot_id, app_id)"
-        " VALUES (?, ?, 'Slackbot', ?, ?, 'B01', 'A00')",
-        SLACKBOT_ID, SLACKBOT_NAME, now, now,
-    )  # fmt: skip
-
-
 def plant_user(tx: Transaction, user: SeedUser, origin: Origin, *, is_bot: bool) -> str:
     """Add a person, or a bot with its app; return the token."""
     if is_bot:
         record = apps.add(tx, user.name, bot_name=user.name, real_name=user.real_name, email=user.email).bot
     else:
-        now = tx.now // 1_000_000
-        record = UserRecord(
-            UserId(new_id("U")), user.name, user.real_name, user.email, deleted=False, away=False, created=now,
-            updated=now, bot_id=None, app_id=None,
-        )  # fmt: skip
-        add_user(tx, record)
+        record = _add_user(tx, user, UserId(new_id("U")), bot_id=None, app_id=None)
     return issue(tx, record, origin=origin).text
 
 
@@ -220,30 +201,52 @@ def _plant_app(tx: Transaction, app: SeedApp, origin: Origin) -> dict[str, str]:
     return tokens
 
 
+def _add_user(
+    tx: Transaction, user: SeedUser, user_id: UserId, *, bot_id: str | None, app_id: str | None
+) -> UserRecord:
+    now = tx.now // 1_000_000
+    record = UserRecord(
+        id=user_id, name=user.name, real_name=user.real_name, email=user.email, deleted=False, away=False,
+        created=now, updated=now, bot_id=bot_id, app_id=app_id,
+    )  # fmt: skip
+    add_user(tx, record)
+    return record
+
+
 def _plant_channel(tx: Transaction, channel: SeedChannel, everyone: list[str], *, new: Collection[str]) -> None:
     """Create a channel with its members; to an existing one add only users who are ``new``."""
     names = list(dict.fromkeys(channel.members if channel.members is not None else everyone))
     found = find_channel_by_name(tx, channel.name)
     if found is not None:
         names = [name for name in names if name in new]
-    members = [row["id"] for name in names if (row := tx.one("SELECT id FROM users WHERE name = ?", name)) is not None]
-    channel_id = found.id if found is not None else _insert_channel(tx, channel, members)
-    for user in members:
-        tx.execute("INSERT INTO membership (channel, user_id, joined) VALUES (?, ?, ?)", channel_id, user, tx.now)
-        tx.join(Topic(channel_id), user)
+    members = [user.id for name in names if (user := find_user_by_name(tx, name)) is not None]
+    channel_id = found.id if found is not None else _add_channel(tx, channel, members)
+    for user_id in members:
+        add_member(tx, channel_id, user_id, tx.now)
+        tx.join(Topic(channel_id), user_id)
     forget(tx, channel_id)
 
 
-def _insert_channel(tx: Transaction, channel: SeedChannel, members: list[str]) -> str:
-    channel_id = new_id("C")
+def _add_channel(tx: Transaction, channel: SeedChannel, members: list[UserId]) -> ChannelId:
+    channel_id = ChannelId(new_id("C"))
     creator = members[0] if members else SLACKBOT_ID
-    general = not channel.private and tx.one("SELECT 1 FROM channel WHERE general") is None
     seconds = tx.now // 1_000_000
-    tx.execute(
-        "INSERT INTO channel (id, kind, name, creator, created, updated, general, topic, topic_by, topic_set,"
-        " purpose, purpose_by, purpose_set) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        channel_id, "private" if channel.private else "public", channel.name, creator, seconds, tx.now,
-        general, channel.topic, creator if channel.topic else "", seconds if channel.topic else 0,
-        channel.purpose, creator if channel.purpose else "", seconds if channel.purpose else 0,
-    )  # fmt: skip
+    add_channel(
+        tx,
+        ChannelRecord(
+            id=channel_id,
+            kind=ChannelKind.PRIVATE if channel.private else ChannelKind.PUBLIC,
+            name=channel.name,
+            creator=creator,
+            created=seconds,
+            updated=tx.now,
+            general=not channel.private and find_general(tx) is None,
+            topic=channel.topic,
+            topic_by=creator if channel.topic else "",
+            topic_set=seconds if channel.topic else 0,
+            purpose=channel.purpose,
+            purpose_by=creator if channel.purpose else "",
+            purpose_set=seconds if channel.purpose else 0,
+        ),
+    )
     return channel_id

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from tautwire.server.store.engine import Query
-from tautwire.server.store.records import marks
+from tautwire.server.store.messages import count_replies
 
 MAX_REPLY_USERS: Final = 5
 """Users in ``reply_users`` of a parent.
@@ -18,14 +18,8 @@ def thread_facts(query: Query, channel: str, parents: Sequence[str]) -> dict[str
     """Return the counters by ``ts``, for those of the messages ``parents`` that have replies."""
     if not parents:
         return {}
-    rows = query.all(
-        "SELECT thread_ts, user_id, count(*) AS replies, max(ts) AS latest FROM message"
-        f" WHERE channel = ? AND thread_ts IN ({marks(parents)}) GROUP BY thread_ts, user_id"
-        " ORDER BY thread_ts, min(ts)",
-        channel, *parents,
-    )  # fmt: skip
     facts: dict[str, dict[str, Any]] = {}
-    for row in rows:
+    for row in count_replies(query, channel, parents):
         parent = row["thread_ts"]
         known = facts.setdefault(
             parent,

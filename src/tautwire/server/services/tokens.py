@@ -24,8 +24,9 @@ from tautwire.server.services.identity import (
     note_token,
 )
 from tautwire.server.store.apps import AppRecord, find_app
-from tautwire.server.store.records import SLACKBOT_ID, UserRecord, find_user
+from tautwire.server.store.records import SLACKBOT_ID, UserRecord
 from tautwire.server.store.tokens import TokenRecord, add_token, change_token, find_token
+from tautwire.server.store.users import find_user
 
 ISSUED: Final = "issued"
 """The origin of tokens that an operator or an app asked for."""

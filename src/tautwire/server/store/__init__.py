@@ -1,5 +1,7 @@
-"""The data on disk: the data directory, its schema, and reads. No rules, no events.
+"""The database: its port, its adapters, its schema, and all SQL. No rules, no events.
 
-``database`` opens the directory · ``reader`` reads in threads · ``lookup`` reads on the loop · ``records`` rows with
-names and their queries. Only ``log.writer`` writes.
+``engine`` is the port, ``sqlite`` and ``postgres`` its adapters, and ``engines`` opens one of them. ``reader`` reads in
+threads. Each table has a module with its queries and statements: ``users``, ``channels``, ``membership``, ``messages``,
+``reactions``, ``workspace``, ``log``, ``tokens``. Services and ``log`` call these; only ``log.writer`` gives out what
+statements need.
 """

@@ -1,4 +1,4 @@
-"""The data directory of a workspace, used by one server at a time: it has the database of SQLite, tokens and sockets."""
+"""The data directory, used by one server at a time: it has the database of SQLite, tokens and sockets."""
 
 import fcntl
 import logging

@@ -16,12 +16,13 @@ import contextlib
 import logging
 import re
 import struct
+import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from time import monotonic
 from typing import Any, ClassVar, Final, LiteralString, NamedTuple, NoReturn, Self, TypeVar
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import psycopg
 from psycopg.adapt import Dumper
@@ -59,6 +60,10 @@ LOCK_TIMEOUT: Final = 5_000
 """Milliseconds that a batch waits for another writer."""
 LOCK_INTERVAL: Final = 1.0
 """Seconds between two checks that this server still holds the workspace."""
+LOCK_PATIENCE: Final = 3.0
+"""Seconds that a start waits for the workspace: PostgreSQL sees the end of a killed server a moment later."""
+LOCK_PAUSE: Final = 0.05
+"""Seconds between two tries."""
 LOCK_CLASS: Final = 0x7461_7574
 """The first number of tautwire's advisory locks; the second is made from the schema."""
 
@@ -96,12 +101,12 @@ def read_address(url: str) -> Address:
         parts = urlsplit(url)
         query = dict(parse_qsl(parts.query))
         schema = query.pop("schema", "tautwire")
-        # "host=/run/postgresql" has to stay readable for libpq: it decodes %2F
-        plain = urlunsplit((parts.scheme, parts.netloc, parts.path, urlencode(query), ""))
+        plain = f"{parts.scheme}://{parts.netloc}{parts.path}" + (f"?{urlencode(query)}" if query else "")
         psycopg.conninfo.conninfo_to_dict(plain)
+        _ = parts.port  # raises if it is no number
     except (ValueError, psycopg.Error):
         raise ConfigError(
-            "the URL of the database cannot be read: it must look like postgresql://user:password@host:5432/name"
+            "the URL of the database cannot be read: it must look like postgresql://NAME@HOST:5432/DATABASE"
         ) from None
     if not _NAME.fullmatch(schema):
         raise ConfigError(
@@ -177,7 +182,7 @@ class PostgresEngine:
         with contextlib.suppress(DisconnectedError):  # the batch reports that
             connection = self._connect()
             try:
-                self._hold(connection)
+                self._hold(connection, 0)
             except StoreError as error:
                 connection.close()
                 return str(error)
@@ -187,6 +192,10 @@ class PostgresEngine:
         """Give the workspace free for another server."""
         holder, self._holder = self._holder, None
         if holder is not None:
+            with contextlib.suppress(
+                psycopg.Error
+            ):  # said, so that the next server need not wait for the end of this one
+                self._call_lock(holder, "pg_advisory_unlock")
             holder.close()
         lock, self._lock = self._lock, None
         if lock is not None:
@@ -203,7 +212,7 @@ class PostgresEngine:
         try:
             _check(connection)
             if self._lock is not None:
-                self._hold(connection)
+                self._hold(connection, LOCK_PATIENCE)
             _guarded(connection, lambda: _migrate(connection, self._address.schema))
         finally:
             if self._holder is None:
@@ -225,20 +234,21 @@ class PostgresEngine:
         connection.adapters.register_dumper(Array, _ArrayDumper)
         return connection
 
-    def _hold(self, connection: "Connection") -> None:
+    def _hold(self, connection: "Connection", patience: float) -> None:
         """Take the lock of the workspace on this connection, which is kept."""
-        row = _guarded(
-            connection,
-            lambda: connection.execute(
-                "SELECT pg_try_advisory_lock(%s, hashtext(%s))", [LOCK_CLASS, self._address.schema]
-            ).fetchone(),
-        )
-        if row is None or not row[0]:
-            raise StoreError(
-                f"another server uses {self.name}: stop it, or name another schema with ?schema=NAME at the end of the "
-                "URL"
-            )
+        end = monotonic() + patience
+        while not _guarded(connection, lambda: self._call_lock(connection, "pg_try_advisory_lock")):
+            if monotonic() >= end:
+                raise StoreError(
+                    f"another server uses {self.name}: stop it, or name another schema with ?schema=NAME at the end of "
+                    "the URL"
+                )
+            time.sleep(LOCK_PAUSE)
         self._holder = connection
+
+    def _call_lock(self, connection: "Connection", function: LiteralString) -> bool:
+        row = connection.execute(f"SELECT {function}(%s, hashtext(%s))", [LOCK_CLASS, self._address.schema]).fetchone()
+        return bool(row and row[0])
 
 
 class Row(tuple[Any, ...]):

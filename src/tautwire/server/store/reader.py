@@ -75,7 +75,7 @@ class Reader:
             self.damage = str(error)
         if monotonic() - self._logged_at >= LOG_INTERVAL:
             self._logged_at = monotonic()
-            log.error("the database cannot be read", exc_info=error)
+            log.error("the database cannot be read: %s", error)
 
     def _read(self, function: Callable[[Query], T]) -> T:
         session: ReadSession | None = getattr(self._local, "session", None)

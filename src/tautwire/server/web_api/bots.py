@@ -2,8 +2,7 @@
 
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.wire_objects import bot_object
-from tautwire.server.store.engine import Query
-from tautwire.server.store.records import USERS, UserRecord, user_record
+from tautwire.server.store.users import find_bot
 from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method
 
 
@@ -18,12 +17,7 @@ class Info(Arguments, frozen=True, kw_only=True):
 @method("bots.info", Info, Tier.THREE)
 async def info(call: Call, args: Info) -> Answer:
     """Return a bot by its id, ``B…``."""
-
-    def find(query: Query) -> UserRecord | None:
-        row = query.one(f"{USERS} WHERE bot_id = ?", args.bot)
-        return user_record(row) if row else None
-
-    bot = await call.read(find)
+    bot = await call.read(lambda query: find_bot(query, args.bot))
     if bot is None:
         raise MethodError("bot_not_found")
     return {"bot": bot_object(bot)}

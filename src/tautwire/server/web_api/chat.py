@@ -9,7 +9,8 @@ from tautwire.server.log.transaction import Transaction
 from tautwire.server.services import conversations, messages
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.messages import Draft, Posted
-from tautwire.server.store.records import find_channel_by_name, find_user, find_user_by_name
+from tautwire.server.store.channels import find_channel_by_name
+from tautwire.server.store.users import find_user, find_user_by_name
 from tautwire.server.web_api.arguments import Json
 from tautwire.server.web_api.method import Answer, Arguments, Call, Place, Tier, method, warning
 

@@ -13,8 +13,10 @@ from tautwire.server.services.history import history_page, news, replies_page
 from tautwire.server.services.lists import conversations_page, members_page
 from tautwire.server.services.room import Room
 from tautwire.server.services.wire_objects import conversation_object
+from tautwire.server.store.channels import find_channel
 from tautwire.server.store.engine import Query
-from tautwire.server.store.records import ChannelKind, ChannelRecord, count_members, find_channel, find_membership
+from tautwire.server.store.membership import count_members, find_membership
+from tautwire.server.store.records import ChannelKind, ChannelRecord
 from tautwire.server.web_api.method import Answer, Arguments, Call, Place, Tier, method, warning
 from tautwire.server.web_api.pages import check_limit, decode_cursor, encode_cursor, page_metadata
 

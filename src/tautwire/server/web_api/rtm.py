@@ -13,15 +13,11 @@ from tautwire.server.services.presence import ACTIVE, AWAY
 from tautwire.server.services.tickets import RTM_PATH
 from tautwire.server.services.wire_objects import bot_object, conversation_object, team_object, user_json
 from tautwire.server.services.workspace import Workspace
+from tautwire.server.store.channels import find_channels
 from tautwire.server.store.engine import Query
-from tautwire.server.store.records import (
-    ChannelKind,
-    find_channels,
-    find_last_read,
-    find_user,
-    find_users,
-    join_members,
-)
+from tautwire.server.store.membership import find_last_read, join_members
+from tautwire.server.store.records import ChannelKind
+from tautwire.server.store.users import find_user, find_users
 from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method
 
 _PRESENCE: Final = {state: b',"presence":"%b"}' % state.encode() for state in (ACTIVE, AWAY)}

@@ -8,7 +8,7 @@ from tautwire.server.services.errors import MethodError
 from tautwire.server.services.lists import users_page
 from tautwire.server.services.presence import store_away
 from tautwire.server.services.wire_objects import user_object
-from tautwire.server.store.records import find_user
+from tautwire.server.store.users import find_user
 from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method
 from tautwire.server.web_api.pages import check_limit, decode_cursor, page_metadata
 

@@ -7,20 +7,14 @@ import msgspec
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.administration.people import let_in
 from tautwire.server.services.administration.refusals import Refused, explained
-from tautwire.server.services.conversations import create, remove_member
+from tautwire.server.services.conversations import create, kick
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.identity import Identity
 from tautwire.server.services.workspace import Team
-from tautwire.server.store.administration import find_general, list_channels
+from tautwire.server.store.channels import find_channel, find_general, list_channels
 from tautwire.server.store.engine import Query
-from tautwire.server.store.records import (
-    SLACKBOT_ID,
-    ChannelKind,
-    ChannelRecord,
-    UserRecord,
-    count_members,
-    find_channel,
-)
+from tautwire.server.store.membership import count_members
+from tautwire.server.store.records import SLACKBOT_ID, ChannelKind, ChannelRecord, UserRecord
 
 
 class Channel(msgspec.Struct, kw_only=True):
@@ -69,7 +63,7 @@ def invite(tx: Transaction, team: Team, channel: ChannelRecord, users: Sequence[
 def remove(tx: Transaction, team: Team, channel: ChannelRecord, user: UserRecord) -> None:
     """Remove a member from a channel (a unit)."""
     try:
-        remove_member(tx, team, channel.id, user.id, actor=SLACKBOT_ID)
+        kick(tx, team, channel.id, user.id, actor=SLACKBOT_ID)
     except MethodError as error:
         raise explained(error, f"{user.name} cannot be removed from {channel.name or channel.id}") from None
 

@@ -9,14 +9,15 @@ from tautwire.protocol.tokens import Token
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.accounts import announce, deactivate, reactivate
 from tautwire.server.services.administration.refusals import Refused, explained
-from tautwire.server.services.conversations import add_member
+from tautwire.server.services.conversations import admit
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.room import enter
 from tautwire.server.services.seed import Name, SeedUser, plant_user
 from tautwire.server.services.workspace import Team
-from tautwire.server.store.administration import channels_of, find_general, list_users
+from tautwire.server.store.channels import channels_of, find_general
 from tautwire.server.store.engine import Query
-from tautwire.server.store.records import ChannelRecord, UserRecord, find_user, find_user_by_name
+from tautwire.server.store.records import ChannelRecord, UserRecord
+from tautwire.server.store.users import find_user, find_user_by_name, list_users
 
 MAX_LINE: Final = 250
 """Characters of a full name or an e-mail address."""
@@ -112,7 +113,7 @@ def let_in(tx: Transaction, team: Team, channel: str, user: str, *, inviter: str
     if record is None or record.deleted:
         raise MethodError("user_not_found")
     if user not in room.members:
-        add_member(tx, team, room, user, inviter=inviter)
+        admit(tx, team, room, user, inviter=inviter)
 
 
 def list_people(query: Query, *, bots: bool, after: str, count: int) -> list[Person]:

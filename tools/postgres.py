@@ -1,4 +1,4 @@
-"""A PostgreSQL of the tests' own: made in a temporary directory, reached over a unix socket, and killed at will.
+"""A PostgreSQL for tests and benchmarks: made in a temporary directory, reached over a unix socket, and killed at will.
 
 It runs as an unprivileged user, as PostgreSQL demands, and with ``fsync=on``: what it acknowledges is on disk.
 """
@@ -15,8 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
-
-from needs import skip_for
 
 ADVICE = "PostgreSQL was not found: install Debian's package postgresql"
 PATIENCE = 30.0
@@ -64,7 +62,8 @@ class Cluster:
     @property
     def pid(self) -> int:
         """The process that all others come from."""
-        assert self._process is not None
+        if self._process is None:
+            raise RuntimeError("PostgreSQL does not run")
         return self._process.pid
 
     def url(self, schema: str | None = None) -> str:
@@ -86,23 +85,21 @@ class Cluster:
         while subprocess.run(
             [self._programs / "pg_isready", "-q", "-h", self._socket], check=False, stdout=subprocess.DEVNULL
         ).returncode:
-            assert time.monotonic() < end, "PostgreSQL does not start"
-            assert self._process.poll() is None, (self._data.parent / "log").read_text()[-2_000:]
+            if time.monotonic() > end or self._process.poll() is not None:
+                raise RuntimeError(f"PostgreSQL does not start: {(self._data.parent / 'log').read_text()[-2_000:]}")
             time.sleep(0.02)
 
     def kill(self) -> None:
         """Kill every process of it at once, as a crash of its machine would."""
-        assert self._process is not None
-        children = _children(self._process.pid)
-        for pid in (self._process.pid, *children):
+        children = _children(self.pid)
+        for pid in (self.pid, *children):
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
-        self._process.wait()
+        self.stop()
         for pid in children:  # else the next start refuses: they hold its shared memory
             _await_end(pid)
-        self._process = None
 
     def stop(self) -> None:
         """Stop it without waiting for its clients."""
@@ -124,7 +121,8 @@ class Cluster:
         done = subprocess.run(
             [self._programs / program, *arguments], capture_output=True, text=True, check=False, cwd="/", **self._as
         )
-        assert done.returncode == 0, done.stderr
+        if done.returncode:
+            raise RuntimeError(f"{program} failed: {done.stderr}")
 
 
 def _children(pid: int) -> list[int]:
@@ -137,16 +135,17 @@ def _await_end(pid: int) -> None:
     while Path(f"/proc/{pid}").exists():
         if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
             return
-        assert time.monotonic() < end
+        if time.monotonic() > end:
+            raise RuntimeError(f"process {pid} does not end")
         time.sleep(0.005)
 
 
 @contextmanager
 def running_cluster() -> Iterator[Cluster]:
-    """Make a cluster, start it, and remove it at the end; without PostgreSQL the test ends."""
+    """Make a cluster, start it, and remove it at the end."""
     programs = find_programs()
-    skip_for(ADVICE if programs is None else None)
-    assert programs is not None
+    if programs is None:
+        raise RuntimeError(ADVICE)
     with tempfile.TemporaryDirectory(prefix="tautwire-pg-", ignore_cleanup_errors=True) as folder:
         cluster = Cluster(Path(folder), programs)
         cluster.start()

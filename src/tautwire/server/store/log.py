@@ -1,0 +1,133 @@
+"""The tables of the log: ``log``, its entries; ``epoch``, its epochs; ``log_mark``, the time at some of its positions.
+
+``server.log`` has their meaning. An entry of the kind ``message`` refers to a row of ``message``, whose channel is the
+topic: the body is stored once.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from tautwire.server.store.engine import Insert, Query, Row
+from tautwire.server.store.statements import Statements
+
+ENTRY: Final = Insert("log", ("position", "kind", "topic", "payload", "message_ts"))
+
+_WITH_MESSAGES: Final = (
+    "log LEFT JOIN message ON kind = 'message' AND message.channel = topic AND message.ts = message_ts"
+)
+
+
+def find_entries(query: Query, *, after: int, before: int) -> Sequence[Row]:
+    """Return the entries with ``after < position < before``, oldest first.
+
+    Each has ``position``, ``kind``, ``topic``, ``payload``, ``message_ts``, and the ``body`` of the message to which it
+    refers.
+    """
+    return query.all(
+        f"SELECT log.position, kind, topic, payload, message_ts, body FROM {_WITH_MESSAGES}"
+        " WHERE log.position > ? AND log.position < ? ORDER BY log.position",
+        after,
+        before,
+    )
+
+
+def measure_entries(query: Query, *, after: int, before: int) -> list[tuple[int, int]]:
+    """Return position and bytes of the entries with ``after < position < before``, oldest first."""
+    rows = query.all(
+        f"SELECT log.position, coalesce(length(body), length(payload)) FROM {_WITH_MESSAGES}"
+        " WHERE log.position > ? AND log.position < ? ORDER BY log.position",
+        after,
+        before,
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def find_moves(query: Query, *, after: int, before: int) -> Sequence[Row]:
+    """Return the joins and leaves with ``after < position < before``, oldest first.
+
+    Each has ``position``, ``kind``, ``topic`` and ``payload``.
+    """
+    return query.all(
+        "SELECT position, kind, topic, payload FROM log"
+        " WHERE position > ? AND position < ? AND kind IN ('join', 'leave') ORDER BY position",
+        after,
+        before,
+    )
+
+
+def find_newest_events(query: Query, count: int) -> Sequence[Row]:
+    """Return ``message_ts`` and ``payload`` of the newest ``count`` events and messages, newest first."""
+    return query.all(
+        "SELECT message_ts, payload FROM log WHERE kind IN ('event', 'message') ORDER BY position DESC LIMIT ?", count
+    )
+
+
+def find_oldest(query: Query) -> int | None:
+    """Return the position of the oldest entry."""
+    row = query.one("SELECT position FROM log ORDER BY position LIMIT 1")
+    return row[0] if row is not None else None
+
+
+def measure_oldest(query: Query, *, end: int, count: int) -> list[tuple[int, int]]:
+    """Return position and bytes of at most ``count`` of the oldest entries up to ``end``, oldest first.
+
+    An entry that refers to a message has no bytes of its own.
+    """
+    rows = query.all(
+        "SELECT position, length(payload) FROM log WHERE position <= ? ORDER BY position LIMIT ?", end, count
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def set_event(tx: Statements, position: int, payload: bytes) -> None:
+    """Write the event itself into an entry that refers to a message."""
+    tx.execute(
+        "UPDATE log SET kind = 'event', payload = ?, message_ts = NULL WHERE position = ? AND kind = 'message'",
+        payload,
+        position,
+    )
+
+
+def delete_entries(tx: Statements, *, end: int) -> None:
+    """Delete the entries up to ``end``."""
+    tx.execute("DELETE FROM log WHERE position <= ?", end)
+
+
+def find_epochs(query: Query) -> Sequence[Row]:
+    """Return ``id`` and ``start`` of the epochs, oldest first."""
+    return query.all("SELECT id, start FROM epoch ORDER BY number")
+
+
+def add_epoch(tx: Statements, epoch: str) -> None:
+    """Store a new epoch that starts at the head of the log."""
+    tx.execute("INSERT INTO epoch (id, start) SELECT ?, head FROM workspace", epoch)
+
+
+def delete_old_epochs(tx: Statements, *, keep: int) -> None:
+    """Delete all epochs but the newest ``keep``."""
+    tx.execute("DELETE FROM epoch WHERE number <= (SELECT max(number) FROM epoch) - ?", keep)
+
+
+def find_marked(query: Query, time: float) -> int | None:
+    """Return the newest position that was marked at ``time`` or before."""
+    row = query.one("SELECT max(position) FROM log_mark WHERE time <= ?", time)
+    return row[0] if row is not None else None
+
+
+def mark_head(tx: Statements, time: int) -> None:
+    """Store the time at the head of the log, if the log has grown since the last mark."""
+    tx.execute(
+        "INSERT INTO log_mark (position, time) SELECT head, ? FROM workspace"
+        " WHERE head > (SELECT coalesce(max(position), -1) FROM log_mark)",
+        time,
+    )
+
+
+def set_back_marks(tx: Statements, time: int) -> None:
+    """Give ``time`` to the marks that are later."""
+    tx.execute("UPDATE log_mark SET time = ? WHERE time > ?", time, time)
+
+
+def delete_marks(tx: Statements, *, before: int) -> None:
+    """Delete the marks at positions below ``before``."""
+    tx.execute("DELETE FROM log_mark WHERE position < ?", before)

@@ -1,0 +1,554 @@
+"""The queries and statements of each table: every function of the store's modules, on a database."""
+
+import ast
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+import pytest
+
+from scene import TurnedClock
+from tautwire.protocol.ids import ChannelId, UserId
+from tautwire.server.log.transaction import Transaction
+from tautwire.server.store import channels, log, membership, messages, reactions, tokens, users, workspace
+from tautwire.server.store.engine import Engine, Insert
+from tautwire.server.store.engines import open_engine
+from tautwire.server.store.messages import MESSAGE, MessageRow, Span
+from tautwire.server.store.records import ChannelKind, ChannelRecord, UserRecord
+
+T = TypeVar("T")
+MODULES = (channels, log, membership, messages, reactions, tokens, users, workspace)
+
+ANN = UserRecord(UserId("U1"), "ann", "Ann", "ann@example.test", deleted=False, away=False, created=5, updated=6,
+                 bot_id=None, app_id=None)  # fmt: skip
+BOB = UserRecord(UserId("U2"), "bob", "", None, deleted=False, away=True, created=5, updated=6,
+                 bot_id=None, app_id=None)  # fmt: skip
+BOT = UserRecord(UserId("U3"), "aide", "", None, deleted=True, away=False, created=5, updated=6,
+                 bot_id="B3", app_id="A3")  # fmt: skip
+
+GENERAL = ChannelRecord(
+    ChannelId("C1"), ChannelKind.PUBLIC, "general", ANN.id, 7, 8_000_000, general=True,
+    topic="t", topic_by="U1", topic_set=9, purpose="p", purpose_by="U2", purpose_set=10,
+)  # fmt: skip
+OLD = ChannelRecord(ChannelId("C2"), ChannelKind.PUBLIC, "old", ANN.id, 7, 8_000_000, archived=True)
+OPS = ChannelRecord(ChannelId("C3"), ChannelKind.PRIVATE, "ops", BOB.id, 7, 8_000_000)
+DIRECT = ChannelRecord(ChannelId("D1"), ChannelKind.IM, None, ANN.id, 7, 8_000_000, people="U1,U2")
+KINDS = set(ChannelKind)
+FIRST, FOURTH = "0000000001.000000", "0000000004.000000"
+
+
+class Database:
+    """An empty database with units and reads on it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._clock = TurnedClock()
+
+    def write(self, unit: Callable[..., T], *arguments: object, **options: object) -> T:
+        """Run ``unit(tx, …)`` and commit it."""
+        with closing(self._engine.session()) as session:
+            tx = Transaction(session, self._clock)
+            tx.begin()
+            result = tx.attempt(lambda tx: unit(tx, *arguments, **options))
+            tx.commit()
+            return result
+
+    def read(self, function: Callable[..., T], *arguments: object, **options: object) -> T:
+        """Return ``function(query, …)`` in one state of the database."""
+        with closing(self._engine.read_session()) as session:
+            session.begin()
+            try:
+                return function(session, *arguments, **options)
+            finally:
+                session.end()
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    with closing(open_engine(tmp_path / "data")) as engine:
+        yield engine
+
+
+@pytest.fixture
+def database(engine: Engine) -> Database:
+    """A database with a workspace, three users and four channels."""
+    database = Database(engine)
+
+    def fill(tx: Transaction) -> None:
+        workspace.add_workspace(tx, "T1", "Name", "domain", 3)
+        for user in (BOB, ANN, BOT):
+            users.add_user(tx, user)
+        for channel in (OPS, DIRECT, OLD, GENERAL):
+            channels.add_channel(tx, channel)
+
+    database.write(fill)
+    return database
+
+
+def test_every_function_of_the_tables_is_run_here() -> None:
+    tree = ast.parse(Path(__file__).read_text())
+    used = {
+        f"{node.value.id}.{node.attr}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+    assert {name for module in MODULES for name in functions(module)} - used == set()
+
+
+def functions(module: ModuleType) -> list[str]:
+    short = module.__name__.rpartition(".")[2]
+    return [
+        f"{short}.{name}"
+        for name, each in vars(module).items()
+        if inspect.isfunction(each) and each.__module__ == module.__name__ and not name.startswith("_")
+    ]
+
+
+# The workspace
+
+
+def test_an_empty_database_has_no_workspace(engine: Engine) -> None:
+    database = Database(engine)
+    assert database.read(workspace.find_workspace) is None
+    assert database.read(workspace.read_head) == 0
+
+
+def test_a_workspace_is_found_with_its_head(database: Database) -> None:
+    database.write(Transaction.leave, "C1", "U1")
+    found = database.read(workspace.find_workspace)
+    assert found is not None
+    assert [found[name] for name in ("id", "name", "domain", "head")] == ["T1", "Name", "domain", 1]
+    assert database.read(workspace.read_head) == 1
+
+
+def test_a_workspace_is_changed(database: Database) -> None:
+    database.write(workspace.set_workspace, name="New", domain="new", icon="https://new.test/x.png")
+    found = database.read(workspace.find_workspace)
+    assert found is not None
+    assert [found[name] for name in ("id", "name", "domain", "icon")] == ["T1", "New", "new", "https://new.test/x.png"]
+
+
+# Users
+
+
+def test_a_user_comes_back_as_it_was_stored(database: Database) -> None:
+    for user in (ANN, BOB, BOT):
+        assert database.read(users.find_user, user.id) == user
+    assert database.read(users.find_user, "U9") is None
+
+
+def test_users_are_found_by_name_and_bots_by_id(database: Database) -> None:
+    assert database.read(users.find_user_by_name, "bob") == BOB
+    assert database.read(users.find_user_by_name, "nemo") is None
+    assert database.read(users.find_bot, "B3") == BOT
+    assert database.read(users.find_bot, "U3") is None
+
+
+def test_users_come_in_pages(database: Database) -> None:
+    assert database.read(users.find_users, "", 2) == [ANN, BOB]
+    assert database.read(users.find_users, "U2", 2) == [BOT]
+
+
+def test_users_are_found_by_what_an_operator_types(database: Database) -> None:
+    for text, found in (("U1", [ANN]), ("ann", [ANN]), ("ann@example.test", [ANN]), ("Ann", [])):
+        assert database.read(users.users_called, text) == found
+    assert database.read(users.user_names_like, "an", 2) == ["ann", "bob"]
+    assert database.read(users.user_names_like, "adie", 1) == ["aide"]
+
+
+def test_people_bots_and_members_come_in_pages_by_name(database: Database) -> None:
+    join(database, "C1", "U3", "U1")
+    assert database.read(users.list_users, bots=False, after="", count=5) == [ANN, BOB]
+    assert database.read(users.list_users, bots=False, after="ann", count=5) == [BOB]
+    assert database.read(users.list_users, bots=True, after="", count=5) == [BOT]
+    assert database.read(users.list_members, "C1", after="", count=1) == [BOT]
+    assert database.read(users.list_members, "C1", after="aide", count=5) == [ANN]
+
+
+def test_ids_of_users_come_by_name(database: Database) -> None:
+    found = database.read(users.find_user_ids, without="U2")
+    assert list(found.items()) == [("aide", "U3"), ("ann", "U1")]
+
+
+def test_users_who_are_away_and_bots_are_found(database: Database) -> None:
+    assert database.read(users.find_away_users) == {"U2"}
+    assert database.read(users.find_bot_users) == {"U3"}
+    database.write(users.set_away, "U1", away=True)
+    database.write(users.set_away, "U2", away=False)
+    assert database.read(users.find_away_users) == {"U1"}
+
+
+# Channels
+
+
+def test_a_channel_comes_back_as_it_was_stored(database: Database) -> None:
+    for channel in (GENERAL, OLD, OPS, DIRECT):
+        assert database.read(channels.find_channel, channel.id) == channel
+    assert database.read(channels.find_channel, "C9") is None
+
+
+def test_channels_are_found_by_name_and_by_people(database: Database) -> None:
+    assert database.read(channels.find_channel_by_name, "ops") == OPS
+    assert database.read(channels.find_channel_by_name, "nothing") is None
+    assert database.read(channels.find_direct_channel, "U1,U2") == "D1"
+    assert database.read(channels.find_direct_channel, "U1,U3") is None
+
+
+def test_channels_are_found_by_what_an_operator_types(database: Database) -> None:
+    for text, found in (("C3", [OPS]), ("ops", [OPS]), ("D1", [DIRECT]), ("Ops", [])):
+        assert database.read(channels.channels_called, text) == found
+    assert database.read(channels.channel_names_like, "generla", 1) == ["general"]
+    assert database.read(channels.channel_names_like, "ol", 5) == ["old", "ops", "general"]
+
+
+def test_channels_come_in_pages_by_name_and_by_member(database: Database) -> None:
+    for channel in ("C3", "C1", "D1"):
+        join(database, channel, "U1")
+    assert database.read(channels.list_channels, after="", count=2) == [GENERAL, OLD]
+    assert database.read(channels.list_channels, after="old", count=2) == [OPS]
+    assert database.read(channels.channels_of, "U1") == ["general", "ops"]
+    assert database.read(channels.channels_of, "U2") == []
+
+
+def test_the_general_channel_is_known(engine: Engine, database: Database) -> None:
+    assert database.read(channels.find_general) == "C1"
+    with closing(engine.session()) as session:
+        session.begin()
+        session.run("DELETE FROM channel")
+        assert channels.find_general(session) is None
+        session.rollback()
+
+
+def test_ids_of_channels_come_by_name(database: Database) -> None:
+    kinds = (ChannelKind.PUBLIC, ChannelKind.PRIVATE)
+    found = database.read(channels.find_channel_ids, kinds)
+    assert list(found.items()) == [("general", "C1"), ("old", "C2"), ("ops", "C3")]
+    assert list(database.read(channels.find_channel_ids, kinds[1:])) == ["ops"]
+
+
+def test_a_viewer_sees_public_channels_and_their_own(database: Database) -> None:
+    database.write(membership.add_member, "C3", "U2", 1)
+    database.write(membership.add_member, "D1", "U1", 1)
+
+    def find(viewer: str, after: str = "", count: int = 9, **options: bool) -> list[ChannelRecord]:
+        return database.read(channels.find_channels, KINDS, after, count, viewer=viewer, **options)
+
+    assert find("U1") == [GENERAL, OLD, DIRECT]
+    assert find("U2") == [GENERAL, OLD, OPS]
+    assert find("U2", archived=False) == [GENERAL, OPS]
+    assert find("U2", after="C1", count=1) == [OLD]
+    assert find("U1", after="C2") == [DIRECT]
+
+
+def test_channels_are_found_by_kind(database: Database) -> None:
+    database.write(membership.add_member, "D1", "U1", 1)
+
+    def find(*kinds: ChannelKind) -> list[ChannelRecord]:
+        return database.read(channels.find_channels, kinds, "", 9, viewer="U1")
+
+    assert find(ChannelKind.PUBLIC) == [GENERAL, OLD]
+    assert find(ChannelKind.IM, ChannelKind.MPIM) == [DIRECT]
+    assert find() == []
+
+
+def test_the_last_ts_is_that_of_a_message_or_the_stored_one(database: Database) -> None:
+    def last() -> str | None:
+        return database.read(channels.find_last_ts, "C1")
+
+    assert last() is None
+    post(database, stamp(3))
+    assert last() == stamp(3)
+    for number, expected in ((5, 5), (4, 4), (2, 3)):
+        database.write(channels.set_last_ts, "C1", stamp(number))
+        assert last() == stamp(expected)
+    database.write(channels.delete_last_ts, "C1")
+    assert last() == stamp(3)
+
+
+# Members
+
+
+def test_members_come_in_pages_and_all_at_once(database: Database) -> None:
+    join(database, "C1", "U3", "U1", "U2")
+    assert database.read(membership.find_members, "C1", "", 2) == ["U1", "U2"]
+    assert database.read(membership.find_members, "C1", "U2", 2) == ["U3"]
+    assert set(database.read(membership.find_all_members, "C1")) == {"U1", "U2", "U3"}
+    assert database.read(membership.find_all_members, "C2") == []
+
+
+def test_members_are_counted_and_joined_by_channel(database: Database) -> None:
+    join(database, "C1", "U1", "U2")
+    join(database, "C3", "U3")
+    ids = ["C1", "C2", "C3"]
+    assert database.read(membership.count_members, ids) == {"C1": 2, "C3": 1}
+    joined = database.read(membership.join_members, ids)
+    assert {channel: sorted(text.split(",")) for channel, text in joined.items()} == {"C1": ["U1", "U2"], "C3": ["U3"]}
+
+
+def test_a_membership_keeps_what_is_read_and_open(database: Database) -> None:
+    join(database, "C1", "U1")
+    found = database.read(membership.find_membership, "C1", "U1")
+    assert found is not None
+    assert (found["joined"], found["last_read_ts"], bool(found["open"])) == (1, "0000000000.000000", True)
+    database.write(membership.set_last_read, "C1", "U1", stamp(4))
+    database.write(membership.set_open, "C1", "U1", is_open=False)
+    found = database.read(membership.find_membership, "C1", "U1")
+    assert found is not None
+    assert (found["last_read_ts"], bool(found["open"])) == (stamp(4), False)
+    assert database.read(membership.find_membership, "C1", "U2") is None
+
+
+def test_reading_marks_are_those_of_the_user(database: Database) -> None:
+    join(database, "C1", "U1", "U2")
+    join(database, "C3", "U2")
+    database.write(membership.set_last_read, "C1", "U1", stamp(4))
+    assert database.read(membership.find_last_read, ["C1", "C3"], "U1") == {"C1": stamp(4)}
+
+
+def test_a_removed_member_is_gone(database: Database) -> None:
+    join(database, "C1", "U1", "U2")
+    join(database, "C3", "U2")
+    database.write(membership.remove_member, "C1", "U2")
+    found = database.read(membership.find_all_memberships)
+    assert {(row["user_id"], row["channel"]) for row in found} == {("U1", "C1"), ("U2", "C3")}
+
+
+# Messages
+
+
+def test_a_message_is_found_by_its_ts(database: Database) -> None:
+    post(database, stamp(1), user="U2", parent=None, body=b'{"text":"\xc3\xa4"}')
+    row = database.read(messages.find_message, "C1", stamp(1))
+    assert row is not None
+    assert {name: row[name] for name in ("ts", "user_id", "thread_ts", "body")} == {
+        "ts": stamp(1), "user_id": "U2", "thread_ts": None, "body": b'{"text":"\xc3\xa4"}'
+    }  # fmt: skip
+    assert database.read(messages.find_message, "C2", stamp(1)) is None
+
+
+@pytest.mark.parametrize(
+    ("span", "expected"),
+    [
+        (Span(FIRST, FOURTH), [4, 3, 1]),
+        (Span(FIRST, FOURTH, includes_low=False), [4, 3]),
+        (Span(FIRST, FOURTH, includes_high=False), [3, 1]),
+        (Span("0000000005.000000", "0000000009.000000"), []),
+    ],
+)
+def test_the_history_is_a_span_without_replies(database: Database, span: Span, expected: list[int]) -> None:
+    for number in (1, 3, 4):
+        post(database, stamp(number), body=b"x" * number)
+    post(database, stamp(2), parent=stamp(1))
+    found = database.read(messages.find_history, "C1", span)
+    assert [(row["ts"], row["thread_ts"], row["body"]) for row in found] == [
+        (stamp(number), None, b"x" * number) for number in expected
+    ]
+    sizes = database.read(messages.measure_history, "C1", span, 2)
+    assert [tuple(row) for row in sizes] == [(stamp(number), number) for number in expected[:2]]
+
+
+def test_the_replies_are_those_of_a_parent_in_their_order(database: Database) -> None:
+    for number, parent in ((1, None), (2, 1), (3, None), (4, 3), (5, 1), (6, 1)):
+        post(database, stamp(number), parent=stamp(parent) if parent else None, body=b"x" * number)
+    span = Span(stamp(2), stamp(6), includes_low=False)
+    found = database.read(messages.find_replies, "C1", stamp(1), span)
+    assert [(row["ts"], row["thread_ts"], row["body"]) for row in found] == [
+        (stamp(5), stamp(1), b"xxxxx"),
+        (stamp(6), stamp(1), b"xxxxxx"),
+    ]
+    sizes = database.read(messages.measure_replies, "C1", stamp(1), span, 1)
+    assert [tuple(row) for row in sizes] == [(stamp(5), 5)]
+    assert database.read(messages.has_replies, "C1", stamp(1))
+    assert not database.read(messages.has_replies, "C1", stamp(2))
+
+
+def test_replies_are_counted_by_parent_and_user(database: Database) -> None:
+    for number, user, parent in ((2, "U2", 1), (3, "U1", 1), (4, "U2", 1), (6, "U1", 5), (7, "U1", 9)):
+        post(database, stamp(number), user=user, parent=stamp(parent))
+    rows = database.read(messages.count_replies, "C1", [stamp(1), stamp(5)])
+    assert [(row["thread_ts"], row["user_id"], row["replies"], row["latest"]) for row in rows] == [
+        (stamp(1), "U2", 2, stamp(4)),
+        (stamp(1), "U1", 1, stamp(3)),
+        (stamp(5), "U1", 1, stamp(6)),
+    ]
+
+
+def test_the_newest_message_and_the_unread_ones(database: Database) -> None:
+    assert database.read(messages.find_newest_message, "C1") is None
+    for number, user in ((1, "U2"), (2, "U1"), (3, "U2"), (4, "U2")):
+        post(database, stamp(number), user=user, body=b"%d" % number)
+    post(database, stamp(5), user="U2", parent=stamp(4))
+    newest = database.read(messages.find_newest_message, "C1")
+    assert newest is not None
+    assert newest["body"] == b"4"
+
+    def unread(after: int, limit: int = 9) -> int:
+        return database.read(messages.count_unread, "C1", after=stamp(after), user="U1", limit=limit)
+
+    assert (unread(0), unread(1), unread(4), unread(0, limit=1), unread(0, limit=3)) == (3, 2, 0, 1, 2)
+
+
+def test_a_message_changes_and_goes(database: Database) -> None:
+    post(database, stamp(1), body=b"old", position=7)
+    logged = database.read(messages.find_logged, "C1", stamp(1))
+    assert logged is not None
+    assert (logged["position"], logged["body"]) == (7, b"old")
+    database.write(messages.clear_position, "C1", stamp(1))
+    assert database.read(messages.find_logged, "C1", stamp(1)) is None
+    database.write(messages.set_body, "C1", stamp(1), b"new")
+    row = database.read(messages.find_message, "C1", stamp(1))
+    assert row is not None
+    assert row["body"] == b"new"
+    database.write(messages.delete_message, "C1", stamp(1))
+    assert database.read(messages.find_message, "C1", stamp(1)) is None
+
+
+# Reactions
+
+
+def test_reactions_are_added_found_and_removed(database: Database) -> None:
+    def fill(tx: Transaction) -> None:
+        reactions.add_reaction(tx, "C1", stamp(2), "eyes", "U1", 1)
+        reactions.add_reaction(tx, "C1", stamp(1), "tada", "U2", 4)
+        reactions.add_reaction(tx, "C1", stamp(1), "tada", "U1", 3)
+        reactions.add_reaction(tx, "C1", stamp(1), "eyes", "U1", 2)
+        reactions.add_reaction(tx, "C1", stamp(3), "eyes", "U1", 2)
+
+    database.write(fill)
+
+    def found() -> list[tuple[str, str, str]]:
+        return [
+            (row["ts"], row["name"], row["user_id"])
+            for row in database.read(reactions.find_reactions, "C1", [stamp(1), stamp(2)])
+        ]
+
+    assert found() == [
+        (stamp(1), "eyes", "U1"),
+        (stamp(1), "tada", "U1"),
+        (stamp(1), "tada", "U2"),
+        (stamp(2), "eyes", "U1"),
+    ]
+    assert database.read(reactions.find_reaction_names, "C1", stamp(1)) == {"eyes", "tada"}
+    assert database.read(reactions.has_reaction, "C1", stamp(1), "tada", "U2")
+    assert database.write(reactions.remove_reaction, "C1", stamp(1), "tada", "U2")
+    assert not database.write(reactions.remove_reaction, "C1", stamp(1), "tada", "U2")
+    assert not database.read(reactions.has_reaction, "C1", stamp(1), "tada", "U2")
+    database.write(reactions.remove_reactions, "C1", stamp(1))
+    assert found() == [(stamp(2), "eyes", "U1")]
+
+
+# Tokens
+
+
+def test_tokens_are_known_by_their_origin(database: Database) -> None:
+    assert not database.read(tokens.has_tokens, "sample")
+    token = Insert("token", ("hash", "user_id", "origin", "created"))
+    database.write(Transaction.insert, token, (b"\x00\xff", "U1", "sample", 5))
+    assert database.read(tokens.has_tokens, "sample")
+    assert not database.read(tokens.has_tokens, "seed")
+
+
+# The log
+
+
+def test_entries_are_found_with_their_messages(database: Database) -> None:
+    grow(database)
+    found = database.read(log.find_entries, after=0, before=4)
+    names = ("position", "kind", "topic", "payload", "message_ts", "body")
+    assert [tuple(row[name] for name in names) for row in found] == [
+        (1, "event", "C1", b"one", None, None),
+        (2, "message", "C1", b"", stamp(1), b"body"),
+        (3, "join", "C1", b"U1", None, None),
+    ]
+    sizes = database.read(log.measure_entries, after=1, before=9)
+    assert sizes == [(2, 4), (3, 2), (4, 2), (5, 0), (6, 4)]
+
+
+def test_moves_and_newest_events_are_found(database: Database) -> None:
+    grow(database)
+    moves = database.read(log.find_moves, after=1, before=9)
+    assert [(row["position"], row["kind"], row["topic"], row["payload"]) for row in moves] == [
+        (3, "join", "C1", b"U1"),
+        (4, "leave", "C1", b"U1"),
+    ]
+    events = database.read(log.find_newest_events, 2)
+    assert [(row["message_ts"], row["payload"]) for row in events] == [(None, b"last"), (stamp(1), b"")]
+
+
+def test_an_entry_of_a_message_becomes_its_event(database: Database) -> None:
+    grow(database)
+    database.write(log.set_event, 2, b"event")
+    database.write(log.set_event, 1, b"no message")
+    found = database.read(log.find_entries, after=0, before=3)
+    assert [(row["kind"], row["payload"], row["message_ts"], row["body"]) for row in found] == [
+        ("event", b"one", None, None),
+        ("event", b"event", None, None),
+    ]
+
+
+def test_the_oldest_entries_are_measured_and_deleted(database: Database) -> None:
+    assert database.read(log.find_oldest) is None
+    grow(database)
+    assert database.read(log.find_oldest) == 1
+    assert database.read(log.measure_oldest, end=9, count=3) == [(1, 3), (2, 0), (3, 2)]
+    assert database.read(log.measure_oldest, end=1, count=3) == [(1, 3)]
+    database.write(log.delete_entries, end=4)
+    assert database.read(log.find_oldest) == 5
+
+
+def test_epochs_start_at_the_head_and_the_oldest_go(database: Database) -> None:
+    for epoch in ("a", "b", "c"):
+        database.write(log.add_epoch, epoch)
+        database.write(Transaction.leave, "C1", "U1")
+    assert [(row["id"], row["start"]) for row in database.read(log.find_epochs)] == [("a", 0), ("b", 1), ("c", 2)]
+    database.write(log.delete_old_epochs, keep=2)
+    assert [row["id"] for row in database.read(log.find_epochs)] == ["b", "c"]
+
+
+def test_marks_tell_positions_by_time(database: Database) -> None:
+    def marked(time: float) -> int | None:
+        return database.read(log.find_marked, time)
+
+    for time in (10, 20, 30):
+        database.write(log.mark_head, time)
+        database.write(log.mark_head, time + 5)  # the log has not grown
+        database.write(Transaction.leave, "C1", "U1")
+    assert [marked(time) for time in (9, 10, 19.5, 20, 99)] == [None, 0, 0, 1, 2]
+    database.write(log.set_back_marks, 15)
+    assert marked(15) == 2
+    database.write(log.delete_marks, before=2)
+    assert [marked(14), marked(15)] == [None, 2]
+
+
+def stamp(number: int) -> str:
+    return f"{number:010}.000000"
+
+
+def post(
+    database: Database, ts: str, *, user: str = "U1", parent: str | None = None, body: bytes = b"{}", position: int = 1
+) -> None:
+    row = MessageRow("C1", ts, user, parent, in_channel=parent is None, body=body, position=position)
+    database.write(Transaction.insert, MESSAGE, row)
+
+
+def join(database: Database, channel: str, *members: str) -> None:
+    for user in members:
+        database.write(membership.add_member, channel, user, 1)
+
+
+def grow(database: Database) -> None:
+    """Write six entries, of each kind."""
+    post(database, stamp(1), body=b"body", position=2)
+
+    def unit(tx: Transaction) -> None:
+        tx.emit("C1", b"one")
+        tx.emit("C1", b"shown to connections only", message=stamp(1))
+        tx.join("C1", "U1")
+        tx.leave("C1", "U1")
+        tx.note("room", "C1")
+        tx.emit("*", b"last")
+
+    database.write(unit)
