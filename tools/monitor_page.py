@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tautwire.server.counts import Counts
 from tautwire.server.health import FaultName, Health
 from tautwire.server.metrics import Levels, Metrics
-from tautwire.server.rtm.endings import Ending
+from tautwire.server.sockets.endings import Ending
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "how-to" / "monitor-a-server.md"
 
@@ -70,7 +70,7 @@ def faults() -> str:
 def metrics() -> str:
     """Return the table of metrics, from a scrape in which each has a sample."""
     counts = Counts()
-    counts.endings = Counter(dict.fromkeys(get_args(Ending), 1))
+    counts.rtm.endings = Counter(dict.fromkeys(get_args(Ending), 1))
     counts.answers[200, ""] = counts.rtm_errors[0] = 1
     levels = Levels(0, 0, 0, 0, 0.0, 0, 0)
     text = Metrics(counts, Health(), lambda: levels, PAGE.parent).render().decode()

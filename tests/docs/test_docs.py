@@ -66,7 +66,11 @@ MIGRATED = [name for name in BLOCKS if name.startswith("docs/how-to/migrate/")]
 """Programs that stay until a person says "stop": test_migrate.py runs them."""
 
 
-@pytest.mark.parametrize("name", [name for name in BLOCKS if name not in BOTS + MIGRATED])
+FOLLOWED = [name for name in BLOCKS if name.startswith("docs/how-to/add-a-method.md")]
+"""Pieces for files of the project: test_add_a_method.py follows them."""
+
+
+@pytest.mark.parametrize("name", [name for name in BLOCKS if name not in BOTS + MIGRATED + FOLLOWED])
 def test_code_in_the_documents_runs(name: str, home: dict[str, str], tmp_path: Path) -> None:
     """Each block is a program of its own and ends by itself."""
     program = tmp_path / "block.py"

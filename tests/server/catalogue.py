@@ -10,6 +10,8 @@ import msgspec
 from tautwire.protocol.codec import decode_event
 from tautwire.protocol.events import Event, MalformedEvent, UnknownEvent
 from tautwire.protocol.frames import Ack, AckError, Pong, Position
+from tautwire.server.web_api.method import COMMON_ERRORS as ERRORS_OF_THE_DOOR
+from tautwire.server.web_api.method import METHODS as SERVED
 
 DATA: Final = Path(__file__).parents[1] / "data"
 
@@ -44,8 +46,8 @@ def check_answer(method: str, status: int, body: dict[str, Any]) -> None:
     assert status == (429 if body.get("error") == "ratelimited" else 200)
     assert body["ok"] is ("error" not in body), body
     if "error" in body and method != "api.test":
-        known = COMMON_ERRORS | OTHER_ERRORS | set(METHODS.get(method, {}).get("errors", ()))
-        assert body["error"] in known, f"{method} cannot fail with {body['error']}"
+        known = ERRORS_OF_THE_DOOR.union(SERVED[method].errors if method in SERVED else ())
+        assert body["error"] in known, f"{method} does not name {body['error']} among its errors"
         assert body["error"] != "internal_error", f"{method} failed"
 
 

@@ -54,7 +54,7 @@ async def open_scene(
 
     monkeypatch.setattr(Presence, "sweep", counted)
     monkeypatch.setattr("tautwire.server.app.SWEEP_INTERVAL", 0.01)
-    monkeypatch.setattr("tautwire.server.rtm.door.END_PATIENCE", 0.3)
+    monkeypatch.setattr("tautwire.server.sockets.keeper.END_PATIENCE", 0.3)
     monkeypatch.setattr("uvicorn.server.asyncio", _Impatient())
     async with AsyncExitStack() as stack:
 

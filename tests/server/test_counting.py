@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from rawsocket import RawSocket, frame
 from scene import OpenScene, Scene, eventually
-from tautwire.server.hub.frames import text_frame
+from tautwire.server.sockets.frames import text_frame
 
 BULKY = "x" * 10_000
 
@@ -207,7 +207,7 @@ async def test_the_reason_of_an_ending_is_counted_and_logged_once(
     settings: dict[str, object],
 ) -> None:
     scene = await open_scene(**settings)
-    counts = scene.server._running.counts
+    counts = scene.server._running.counts.rtm
     with caplog.at_level(logging.INFO):
         await happens(scene)
         await eventually(lambda: reason in counts.endings)
@@ -233,7 +233,7 @@ async def test_a_connection_that_the_server_fails_is_counted_so(
     monkeypatch.setattr(type(scene.server.workspace.reader), "read", broken)
     async with RawSocket.dialled(grant["url"], hello=False) as alice:
         assert await alice.closed() is None
-    await eventually(lambda: dict(scene.server._running.counts.endings) == {"failed": 1})
+    await eventually(lambda: dict(scene.server._running.counts.rtm.endings) == {"failed": 1})
     caplog.clear()
 
 

@@ -20,12 +20,16 @@ from tautwire.server.hub.frames import SharedFrames
 from tautwire.server.hub.hub import Hub
 from tautwire.server.hub.positions import Positions
 from tautwire.server.log.catchup import CatchUp
-from tautwire.server.rtm import connection as connection_module
+from tautwire.server.rtm import connection as rtm_connection
+from tautwire.server.rtm.backend_workspace import WorkspaceBackend
 from tautwire.server.rtm.commands import Commands
 from tautwire.server.rtm.connection import RtmConnection
 from tautwire.server.rtm.door import Door
 from tautwire.server.rtm.replays import Replays
 from tautwire.server.services.presence import Presence
+from tautwire.server.sockets import connection as connection_module
+from tautwire.server.sockets.connection import SocketConnection
+from tautwire.server.sockets.keeper import Keeper
 from tautwire.session.outbox import Outbox
 from tautwire.session.server import ServerSession
 
@@ -34,18 +38,21 @@ WITHIN = 5.0
 
 STEPS: list[tuple[object, str]] = [
     *((Hub, name) for name in ("attach", "detach", "_fan_out", "_join", "_leave", "_drop", "sweep", "whisper", "push")),
-    *((Hub, name) for name in ("answer", "flush_later")),
+    *((Hub, name) for name in ("tell", "whisper_to", "answer", "flush_later")),
     *((Positions, name) for name in ("begin", "with_events", "due", "last")),
     *((Outbox, name) for name in ("append", "insert_first", "take_all")),
-    *((RtmConnection, name) for name in ("flush", "send", "_receive", "_end", "_peer_closed", "ping")),
-    *((Door, name) for name in ("opened", "carry_out", "ended", "closed", "_go_live", "_queue", "_look_after")),
-    *((Commands, name) for name in ("_post", "_reply", "_type")),
+    *((SocketConnection, name) for name in ("flush", "send", "_end", "_peer_closed", "ping")),
+    *((RtmConnection, name) for name in ("receive",)),
+    *((Door, name) for name in ("opened", "carry_out", "ended", "closed", "_go_live", "_queue")),
+    *((Keeper, name) for name in ("add", "note_end", "remove", "_look_after")),
+    *((Commands, name) for name in ("_reply",)),
+    *((WorkspaceBackend, name) for name in ("catch_up", "live", "ended", "post", "type", "subscribe_presence")),
     *((Presence, name) for name in ("touch", "subscribe", "unsubscribe", "answer", "disconnected", "_emit_change")),
     *((Replays, name) for name in ("take",)),
     *((ServerSession, name) for name in ("welcome", "receive", "acknowledge", "reject", "fail", "close")),
     *((SharedFrames, name) for name in ("of",)),
     *((CatchUp, name) for name in ("everything",)),
-    *((module, "text_frame") for module in (hub_module, connection_module)),
+    *((module, "text_frame") for module in (hub_module, connection_module, rtm_connection)),
 ]
 
 
@@ -185,7 +192,9 @@ def faults(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> I
 
 
 CASES = [
-    pytest.param((owner, name, nth), id=f"{getattr(owner, '__name__', '').split('.')[-1]}.{name}-{nth}")
+    pytest.param(
+        (owner, name, nth), id=f"{getattr(owner, '__name__', '').removeprefix('tautwire.server.')}.{name}-{nth}"
+    )
     for owner, name in STEPS
     for nth in (1, 2, 5)
 ]

@@ -2,8 +2,9 @@
 
 import pytest
 
-from tautwire.server.hub.frames import SharedFrames, position_frame, text_frame
+from tautwire.server.hub.frames import SharedFrames, position_frame
 from tautwire.server.log.entry import WORKSPACE, Entry
+from tautwire.server.sockets.frames import text_frame
 
 MIB = 1024 * 1024
 

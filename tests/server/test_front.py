@@ -91,7 +91,9 @@ class Rivals:
 
     def uvicorn(self, peer: str) -> Wire:
         entrance = self.entrance
-        return Wire(HttpProtocol(entrance.connections, entrance.listener, entrance.forwarded, **self.options), peer)
+        return Wire(
+            HttpProtocol(entrance.connections, entrance.handover.listen, entrance.forwarded, **self.options), peer
+        )
 
     async def answers(self, chunks: list[bytes], peer: str = "127.0.0.1") -> tuple[Wire, Wire]:
         """Feed the same chunks to both; return both when nothing is going on any more."""

@@ -4,11 +4,12 @@ import asyncio
 
 import pytest
 
-from tautwire.server.hub.frames import position_frame, text_frame
+from tautwire.server.hub.frames import position_frame
 from tautwire.server.hub.hub import Hub
 from tautwire.server.hub.positions import Progress
 from tautwire.server.log.entry import WORKSPACE, Entry, Kind, Topic
 from tautwire.server.log.epochs import Epoch, Epochs
+from tautwire.server.sockets.frames import text_frame
 from tautwire.session.outbox import Outbox
 
 CHANNEL = Topic("C1")
@@ -174,3 +175,30 @@ async def test_an_event_that_cannot_be_framed_ends_those_that_would_miss_it_and_
     await settled()
     assert [peer.has_failed for peer in (*members, stranger)] == [True, True, False]
     assert [peer.written for peer in (*members, stranger)] == [[], [], [text_frame(b"{}")]]
+
+
+async def test_an_event_of_the_rules_is_framed_once_and_leaves_out_slow_peers(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peers = [attached(hub, number, "U1") for number in range(1, 4)]
+    peers[1].is_slow = True
+    framed: list[bytes] = []
+
+    def counted(payload: bytes) -> bytes:
+        framed.append(payload)
+        return text_frame(payload)
+
+    monkeypatch.setattr("tautwire.server.hub.hub.text_frame", counted)
+    hub.whisper_to(peers, b"{}")
+    await settled()
+    assert [peer.written for peer in peers] == [[text_frame(b"{}")], [], [text_frame(b"{}")]]
+    assert peers[0].written[0] is peers[2].written[0]
+    assert framed == [b"{}"]
+
+
+async def test_a_query_is_answered_for_a_slow_peer_too(hub: Hub) -> None:
+    peer = attached(hub, 1, "U1")
+    peer.is_slow = True
+    hub.tell(peer, b"{}")
+    await settled()
+    assert peer.written == [text_frame(b"{}")]

@@ -76,7 +76,7 @@ async def test_live_connections_are_closed_with_goodbye_and_those_of_others_stay
         assert ended.value.code == 1008
     await scene.post("relaybot", scene.general, "for the others")
     assert "for the others" in await bob.texts()
-    assert scene.server._running.counts.endings["revoked"] == 2
+    assert scene.server._running.counts.rtm.endings["revoked"] == 2
 
 
 @ENDS
@@ -99,7 +99,7 @@ async def test_a_revocation_during_the_upgrade_is_not_missed(scene: Scene, monke
     def opened_later(door: Door, connection: RtmConnection) -> None:
         assert connection.ticket is not None, "the ticket was good"
         _, entries = write_elsewhere(scene, lambda tx: tokens.revoke(tx, token_id(scene, "alice")))
-        scene.server._running.identities.follow(entries)
+        scene.server.workspace.identities.follow(entries)
         opened(door, connection)
 
     monkeypatch.setattr(Door, "opened", opened_later)
@@ -195,12 +195,14 @@ async def test_a_restart_knows_all_of_it(scene: Scene, change: Change) -> None:
     await scene.ok("carol", "auth.test")
 
 
-async def test_an_app_level_token_calls_nothing(scene: Scene, change: Change) -> None:
-    """The methods it is for are not served."""
+async def test_an_app_level_token_is_the_apps_and_no_users(scene: Scene, change: Change) -> None:
     app = await change(lambda tx: apps.create_app(tx, scene.server.workspace.team, "desk", bot_name="deskbot"))
     issued = await change(lambda tx: tokens.issue_for_app(tx, app.record, APP_SCOPES))
     scene.tokens["app"] = issued.text
-    for method in ("auth.test", "rtm.connect", "chat.postMessage"):
+    answer = await scene.ok("app", "auth.test")
+    assert (answer["app_id"], answer["app_name"]) == (app.record.id, "desk")
+    assert not {"user", "user_id", "bot_id"}.intersection(answer)
+    for method in ("rtm.connect", "chat.postMessage"):
         assert await scene.error("app", method, channel=scene.general, text="x") == "not_allowed_token_type"
     await change(lambda tx: tokens.revoke(tx, issued.record.id))
     assert await scene.error("app", "auth.test") == "invalid_auth", "what clients of Socket Mode give up on"

@@ -3,8 +3,8 @@
 import pytest
 
 from scene import TurnedClock
-from tautwire.server.web_api import limits as module
-from tautwire.server.web_api.limits import Limits, RateLimited
+from tautwire.server.services import limits as module
+from tautwire.server.services.limits import Limits, RateLimited
 from tautwire.session.ratelimit import Rate
 
 RATE = Rate(per_second=1.0, burst=3)

@@ -47,9 +47,10 @@ def metrics(counts: Counts, health: Health, tmp_path: Path) -> Metrics:
 
 
 def test_what_the_parts_count_is_served(metrics: Metrics, counts: Counts) -> None:
-    counts.frames_in, counts.frames_out, counts.bytes_out, counts.acks, counts.opened = 1, 2, 3, 4, 5
+    traffic = counts.rtm
+    traffic.frames_in, traffic.frames_out, traffic.bytes_out, counts.acks, traffic.opened = 1, 2, 3, 4, 5
     counts.rtm_errors[-1] += 6
-    counts.endings["slow"] += 7
+    traffic.endings["slow"] += 7
     counts.answers[200, "invalid_auth"] += 8
     counts.answers[429, "ratelimited"] += 9
     counts.commit_failures = 10

@@ -14,8 +14,10 @@ import pytest
 from rawsocket import CLOSE, TEXT, RawSocket, frame
 from scene import ConnectionEnded, OpenScene, Scene, Socket, eventually, is_plain
 from tautwire.server.rtm.commands import Commands
-from tautwire.server.rtm.connection import HIGH_WATER, RtmConnection
+from tautwire.server.rtm.connection import RtmConnection
 from tautwire.server.rtm.door import Door
+from tautwire.server.sockets.connection import HIGH_WATER
+from tautwire.server.sockets.keeper import Keeper
 
 BULKY = "x" * 10_000
 
@@ -98,7 +100,7 @@ async def test_an_event_beyond_the_limit_does_not_cut_a_peer_for_the_next_one(op
 async def test_a_burst_is_bounded_for_a_peer_that_reads_too(
     open_scene: OpenScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tautwire.server.rtm.connection.MAX_BURST", 100_000)
+    monkeypatch.setattr("tautwire.server.sockets.connection.MAX_BURST", 100_000)
     scene = await open_scene(backlog_limit=50_000)
     bob = await scene.connect("bob")
     structure = [{"type": "section", "text": "y" * 60_000}]
@@ -313,7 +315,7 @@ async def test_after_a_stop_no_socket_is_left_though_a_peer_never_answers(scene:
 
 
 async def test_a_peer_has_a_moment_to_answer_the_close_of_a_stop(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tautwire.server.rtm.door.END_PATIENCE", 10.0)
+    monkeypatch.setattr("tautwire.server.sockets.keeper.END_PATIENCE", 10.0)
     async with RawSocket.dialled((await scene.grant("alice"))["url"]) as alice:
         (connection,) = scene.server.workspace.hub.connections_of(scene.users["alice"])
         door = door_of(connection)
@@ -331,15 +333,15 @@ async def test_a_peer_has_a_moment_to_answer_the_close_of_a_stop(scene: Scene, m
 async def test_one_connection_that_cannot_be_told_of_the_stop_is_dropped_and_the_others_are_told(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    say_goodbye = Door._say_goodbye
+    say_goodbye = Keeper._say_goodbye
     alice, bob = await scene.connect("alice"), await scene.connect("bob")
 
-    def fails_for_alice(door: Door, connection: RtmConnection) -> None:
+    def fails_for_alice(keeper: Keeper[RtmConnection], connection: RtmConnection) -> None:
         if connection.user == scene.users["alice"]:
             raise MemoryError
-        say_goodbye(door, connection)
+        say_goodbye(keeper, connection)
 
-    monkeypatch.setattr(Door, "_say_goodbye", fails_for_alice)
+    monkeypatch.setattr(Keeper, "_say_goodbye", fails_for_alice)
     (connection,) = scene.server.workspace.hub.connections_of(scene.users["bob"])
     stopping = asyncio.create_task(door_of(connection).stop())
     assert await alice.ended() == 1006

@@ -23,7 +23,7 @@ class Other:
         self.writer = Writer(self._engine, clock=Clock())
 
     def who(self, name: str) -> Identity:
-        return self._scene.server._running.identities.authenticate(self._scene.tokens[name])
+        return self._scene.server.workspace.identities.authenticate(self._scene.tokens[name])
 
     async def post(self, name: str, channel: str, text: str) -> str:
         team = self._scene.server.workspace.team

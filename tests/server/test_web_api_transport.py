@@ -11,7 +11,7 @@ import pytest
 
 from catalogue import COMMON_ERRORS, METHODS
 from scene import Answer, OpenScene, Scene
-from tautwire.server.web_api.limits import Limits
+from tautwire.server.services.limits import Limits
 from tautwire.server.web_api.method import METHODS as SERVED
 from tautwire.server.web_api.method import Arguments, Call
 from tautwire.session.ratelimit import Rate

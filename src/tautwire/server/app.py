@@ -38,13 +38,14 @@ from tautwire.server.log.tail import Tail, read_page
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.log.writer import Writer
 from tautwire.server.metrics import CONTENT_TYPE, Levels, Metrics
+from tautwire.server.rtm.backend_workspace import WorkspaceBackend
 from tautwire.server.rtm.door import Door
 from tautwire.server.services.administration.team import read_team
 from tautwire.server.services.identity import Identities
-from tautwire.server.services.presence import Presence
 from tautwire.server.services.seed import SAMPLE, Seed, plant, read_seed
-from tautwire.server.services.tickets import Tickets
-from tautwire.server.services.workspace import CurrentTeam, Team, Workspace
+from tautwire.server.services.tickets import RTM_PATH
+from tautwire.server.services.workspace import Team, Workspace
+from tautwire.server.sockets.handover import Handover
 from tautwire.server.store.engine import Query, StoreError
 from tautwire.server.store.engines import open_engine
 from tautwire.server.store.log import find_oldest
@@ -230,7 +231,7 @@ class _Parts:
             await writer.write(fill)
         # Before the state is read and before any client connects: positions of this run belong to this epoch.
         await writer.write(begin_epoch)
-        self.identities = identities = Identities(self._clock)
+        identities = Identities(self._clock)
 
         def read(query: Query) -> _State:
             identities.load(query)
@@ -247,22 +248,20 @@ class _Parts:
         # From here on every entry of the log reaches its readers; the state above has those before.
         feed = Feed(tail, lambda after, before: reader.read(partial(read_page, after=after, before=before)))
         self._exit.push_async_callback(feed.stop)
-        presence = Presence(
-            hub, self._clock, away=state.away, bots=state.bots, auto_away=settings.auto_away,
-            grace=settings.presence_grace,
-        )  # fmt: skip
-        current_team = CurrentTeam(state.team)
         self.workspace = Workspace(
-            current_team, settings, self._clock, writer, reader, tail, state.epochs, hub, self.counts
-        )
-        tickets = Tickets(self._clock, settings.ticket_lifetime, identities.find)
-        door = Door(self.workspace, tickets, presence)
+            state.team, settings, clock=self._clock, writer=writer, reader=reader, identities=identities, tail=tail,
+            epochs=state.epochs, hub=hub, counts=self.counts, away=state.away, bots=state.bots,
+        )  # fmt: skip
+        door = Door(
+            WorkspaceBackend(self.workspace), hub=hub, tickets=self.workspace.tickets, settings=settings,
+            clock=self._clock, counts=self.counts,
+        )  # fmt: skip
         identities.on_refusal(partial(door.close_where, identities.refuses))
         # Identities before the hub: a connection that has to be closed gets nothing of the same commit.
-        for tap in (identities.follow, current_team.follow, presence.follow, hub.deliver, *self._observers):
+        for tap in (identities.follow, self.workspace.follow, hub.deliver, *self._observers):
             feed.add(tap)
         writer.deliver_to(feed.deliver)
-        web_api = WebApi(self.workspace, identities=identities, presence=presence, tickets=tickets)
+        web_api = WebApi(self.workspace)
 
         self._socket = listen(settings.host, settings.port)
         self._exit.callback(self._socket.close)
@@ -272,7 +271,7 @@ class _Parts:
         forwarded = Forwarded(settings.forwarded_allow_ips)
         metrics = Metrics(self.counts, self.health, partial(_levels, self.workspace, door), settings.data)
         probes = Probes(self.health, metrics.render, CONTENT_TYPE, settings.metrics)
-        http = HttpServer(Entrance(connections, forwarded, web_api, door.listen), probes)
+        http = HttpServer(Entrance(connections, forwarded, web_api, Handover({RTM_PATH: door.listen})), probes)
         await http.start(self._socket)
         self._exit.push_async_callback(http.stop)
         # A stop runs these in reverse: stop listening, close RTM, finish HTTP requests, commit, close the database.
@@ -281,7 +280,8 @@ class _Parts:
         control = ControlServer(self.workspace, settings.data)
         await control.start()
         self._exit.push_async_callback(control.stop)
-        sweep = asyncio.create_task(_sweep(connections.sweep, door.sweep, presence.sweep, identities.sweep))
+        sweeps = (connections.sweep, door.sweep, self.workspace.presence.sweep, identities.sweep)
+        sweep = asyncio.create_task(_sweep(*sweeps))
         self._exit.push_async_callback(_cancel, sweep)
         retention = Retention(writer, reader, tail, self._clock, settings.log_keep)
         self._exit.push_async_callback(_cancel, asyncio.create_task(retention.run()))

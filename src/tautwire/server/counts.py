@@ -29,23 +29,31 @@ class Distribution:
 
 
 @dataclass(slots=True)
+class Traffic:
+    """The counters of the WebSockets of one door."""
+
+    opened: int = 0
+    """Connections that got a hello."""
+    frames_in: int = 0
+    """Text messages from the clients."""
+    frames_out: int = 0
+    """Text frames that were written to the clients."""
+    bytes_out: int = 0
+    """Bytes of these frames, headers included."""
+    endings: Counter[str] = field(default_factory=Counter)
+    """Connections that ended, by reason; ``peer`` and ``lost`` are the client's, the others the server's."""
+
+
+@dataclass(slots=True)
 class Counts:
     """The counters of one server since its start."""
 
-    frames_in: int = 0
-    """Text frames that RTM clients sent."""
-    frames_out: int = 0
-    """Text frames that were written to RTM clients."""
-    bytes_out: int = 0
-    """Bytes of these frames, headers included."""
+    rtm: Traffic = field(default_factory=Traffic)
+    """The connections of the RTM door."""
     acks: int = 0
     """Messages that were acknowledged over RTM: each is on disk."""
-    opened: int = 0
-    """RTM connections that got a hello."""
     rtm_errors: Counter[int] = field(default_factory=Counter)
     """Error replies over RTM, by code."""
-    endings: Counter[str] = field(default_factory=Counter)
-    """RTM connections that ended, by reason; ``peer`` and ``lost`` are the client's, the others the server's."""
     answers: Counter[tuple[int, str]] = field(default_factory=Counter)
     """Web API answers by status and error; without an error it is empty."""
     commit_seconds: Distribution = field(default_factory=lambda: Distribution(COMMIT_SECONDS))

@@ -1,7 +1,7 @@
 """The queue of one connection's outgoing frames, between the tick that produced them and the write.
 
 Frames of one tick are joined into one write; a backlog is handed over page by page, so that no peer is given more
-than it can read in one go. The connection (``tautwire.server.rtm``) owns the socket; the order is decided here.
+than it can read in one go. The connection (``tautwire.server.sockets``) owns the socket; the order is decided here.
 """
 
 from itertools import accumulate

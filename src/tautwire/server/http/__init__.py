@@ -6,5 +6,6 @@ requests · ``websocket`` the change to picows · ``connections`` limits of numb
 ``descriptors`` how many sockets the process may have · ``forwarded`` headers of trusted proxies · ``responses``
 responses written without an application · ``application`` paths and what serves them · ``probes`` health and metrics.
 
-Requests are answered by ``web_api``, upgraded sockets go to ``rtm``; ``server.app`` builds the parts and joins them.
+Requests are answered by ``web_api``, an upgraded socket goes to the door that ``sockets.handover`` names;
+``server.app`` builds the parts and joins them.
 """

@@ -18,7 +18,8 @@ from tautwire.server.http.forwarded import Forwarded
 from tautwire.server.http.protocol import HttpProtocol, peer_address, say_farewell
 from tautwire.server.http.responses import response
 from tautwire.server.http.shapes import CallShape, UpgradeShape, read_call, read_upgrade
-from tautwire.server.http.websocket import ListenerFactory, WebSocket
+from tautwire.server.http.websocket import WebSocket
+from tautwire.server.sockets.handover import Handover
 from tautwire.server.web_api.app import Request, WebApi
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ class Entrance:
     connections: Connections
     forwarded: Forwarded
     web_api: WebApi
-    listener: ListenerFactory
+    handover: Handover
 
 
 class Front(asyncio.Protocol):
@@ -62,7 +63,7 @@ class Front(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Answer a request of a known shape; pass any other bytes to ``HttpProtocol``."""
-        if data.startswith(b"GET /rtm/"):
+        if data.startswith(self._entrance.handover.request_starts):
             upgrade = read_upgrade(data)
             if upgrade is not None:
                 self._open(upgrade)
@@ -106,7 +107,7 @@ class Front(asyncio.Protocol):
             self._refuse()
             return
         self._state.connections.discard(self)
-        socket = WebSocket(entrance.listener, entrance.connections)
+        socket = WebSocket(entrance.handover.listen, entrance.connections)
         entrance.connections.move(self, socket)
         socket.open(self._transport, request.target, request.headers.items())
 
@@ -139,7 +140,7 @@ class Front(asyncio.Protocol):
 
     def _hand_over(self, data: bytes) -> None:
         entrance, transport = self._entrance, self._transport
-        protocol = HttpProtocol(entrance.connections, entrance.listener, entrance.forwarded, **self._options)
+        protocol = HttpProtocol(entrance.connections, entrance.handover.listen, entrance.forwarded, **self._options)
         phase = self.phase
         self._state.connections.discard(self)
         entrance.connections.move(self, protocol)

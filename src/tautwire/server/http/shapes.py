@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 MAX_HEAD: Final = 8_192
 MAX_BODY: Final = 16_384
 
-_UPGRADE: Final = re.compile(rb"GET (/rtm/[\w.~=&?%-]+) HTTP/1\.1")
+_UPGRADE: Final = re.compile(rb"GET (/[\w-]+/[\w.~=&?%-]+) HTTP/1\.1")
+"""The prefix of a door, and one segment behind it. Which prefixes there are is known to ``sockets.handover``."""
 _CALL: Final = re.compile(rb"(?:GET|POST) /api/rtm\.connect(?:\?([\w.~=&%+-]*))? HTTP/1\.1", re.ASCII)
 _HEADERS: Final = re.compile(rb"(?:\r\n[A-Za-z0-9-]+: [!-~](?:[ -~]*[!-~])?)+")
 _LENGTH: Final = re.compile(rb"0|[1-9]\d{0,5}")

@@ -47,7 +47,7 @@ class _QuietLogger(logging.LoggerAdapter[logging.Logger]):
         self.logger.log(level, msg, *args, **options)
 
 
-_quiet: Final = _QuietLogger(logging.getLogger("tautwire.server.rtm.socket"), {})
+_quiet: Final = _QuietLogger(logging.getLogger("tautwire.server.sockets"), {})
 
 
 class _OpeningTransport:
@@ -179,7 +179,7 @@ class WebSocket(WSProtocol):  # type: ignore[misc]
         super().connection_lost(exc)
 
     def expire(self, phase: Phase) -> None:
-        """Close the connection. WebSockets never wait in ``Connections``; the RTM door decides how long they live."""
+        """Close the connection. WebSockets never wait in ``Connections``; their door decides how long they live."""
         self.transport.disconnect(False)
 
 

@@ -1,26 +1,12 @@
-"""The WebSocket frames of the server: text frames, unfragmented, uncompressed, unmasked.
+"""The frames that the hub sends besides events: positions, and the shared frames of entries that are replayed."""
 
-An event is framed once, and the same bytes go to every connection. Source: RFC 6455 section 5.2; why neither fragments
-nor compression: wire/frames.md#the-websocket-layer (read in SDKs).
-"""
-
-from struct import pack
 from typing import Final
 
 from tautwire.server.log.entry import Entry
+from tautwire.server.sockets.frames import text_frame
 
 MAX_SHARED: Final = 8 * 1024 * 1024
 """Bytes of frames that are kept for connections that catch up."""
-
-
-def text_frame(payload: bytes) -> bytes:
-    """Return the frame that carries ``payload``, which is UTF-8 JSON."""
-    size = len(payload)
-    if size < 126:
-        return b"\x81" + size.to_bytes() + payload
-    if size < 65_536:
-        return pack("!BBH", 0x81, 126, size) + payload
-    return pack("!BBQ", 0x81, 127, size) + payload
 
 
 def position_frame(position: str) -> bytes:

@@ -5,8 +5,7 @@ the tick each outbox is written once. A join or leave entry moves the user's con
 place in the stream, so a connection gets no event from before or after its user's membership. Events that are not
 durable (typing, presence) take the ``whisper`` lane, which skips slow connections.
 
-Answers do not wait behind the events of others: connections with an answer are written first, then as many of the
-others as fit into a turn of the loop.
+The hub is also the flusher (``sockets.flusher``) of its connections: a fan-out adds to the same queue.
 
 One failure stays one. If an event cannot be queued or written for a connection, that connection is closed: with a gap
 it would break the promise that a live connection gets every event, and after a reconnect it resumes without one. All
@@ -16,70 +15,44 @@ The writer's report calls ``deliver``; ``rtm.door`` attaches and detaches connec
 no other code runs between two steps of a fan-out.
 """
 
-import asyncio
 import logging
-from collections import deque
-from collections.abc import Collection, Sequence
-from typing import Final, Protocol
+from collections.abc import Collection, Iterable, Sequence
+from typing import Protocol
 
-from tautwire.server.hub.frames import text_frame
 from tautwire.server.hub.positions import Positions, Progress
 from tautwire.server.log.entry import WORKSPACE, Entry, Topic
 from tautwire.server.log.epochs import Epochs
-from tautwire.session.outbox import Outbox
+from tautwire.server.sockets.flusher import Flusher, Writable
+from tautwire.server.sockets.frames import text_frame
 
 log = logging.getLogger("tautwire.server.hub")
 
-FLUSHES_PER_TURN: Final = 150
-"""Connections without an answer that are written in one turn of the loop, about 1 ms. Frames that arrive meanwhile are
-read in the next turn: a channel of thousands must not delay the rest."""
 
-
-class Connection(Protocol):
+class Connection(Writable, Protocol):
     """A live connection, as the hub sees it."""
 
     progress: Progress | None
     """The position that the peer knows; None if it does not understand ``position`` frames."""
 
     @property
-    def number(self) -> int:
-        """Unique among the connections of this process; never 0."""
-
-    @property
-    def user(self) -> str:
-        """The id of the connection's user."""
-
-    @property
-    def outbox(self) -> Outbox:
-        """The frames that wait. The code that puts in the first one also schedules the flush."""
-
-    @property
     def is_slow(self) -> bool:
         """Whether the peer reads more slowly than the server writes; it gets no whispers."""
 
-    def flush(self) -> bool:
-        """Write queued frames; return True if some of them have to wait for the next turn."""
 
-    def fail(self) -> None:
-        """Drop the socket because of an internal error."""
-
-
-class Hub:
-    """Topics and their connections.
+class Hub(Flusher[Connection]):
+    """Topics and their connections, and the queue of those to be written.
 
     Args:
         channels: the channels of each user, at the position from which entries are delivered.
     """
 
     def __init__(self, channels: dict[str, set[Topic]], epochs: Epochs) -> None:
+        super().__init__()
         self.positions = Positions(epochs)
         self._channels = channels
         self._connections: dict[str, list[Connection]] = {}  # by user
         self._topics: dict[Topic, dict[Connection, None]] = {WORKSPACE: {}}  # dicts as ordered sets
         self._resumable: dict[Connection, Progress] = {}
-        self._answered: dict[Connection, None] = {}
-        self._dirty: deque[Connection] = deque()
-        self._is_scheduled = False
 
     def __len__(self) -> int:
         return len(self._topics[WORKSPACE])
@@ -119,12 +92,8 @@ class Hub:
 
     def give_up(self, connection: Connection, why: str, error: Exception) -> None:
         """Close a connection because of an internal error after which it would miss an event."""
-        log.error("connection %d of %s ended: %s", connection.number, connection.user, why, exc_info=error)
+        super().give_up(connection, why, error)
         self.detach(connection)
-        try:
-            connection.fail()
-        except Exception:
-            log.exception("connection %d of %s could not be dropped", connection.number, connection.user)
 
     def deliver(self, entries: Sequence[Entry]) -> None:
         """Deliver committed entries in order: queue events, and apply joins and leaves to the topics."""
@@ -164,28 +133,16 @@ class Hub:
                 if connection.user != but and not connection.is_slow:
                     self.push(connection, frame)
 
-    def push(self, connection: Connection, frame: bytes) -> None:
-        """Queue a frame for one connection; it is written at the end of this tick."""
-        if not connection.outbox:
-            self.flush_later(connection)
-        connection.outbox.append(frame)
+    def whisper_to(self, connections: Iterable[Connection], payload: bytes) -> None:
+        """Queue an event that may be lost for the given connections, without slow ones. It is framed once for all."""
+        frame = text_frame(payload)
+        for connection in connections:
+            if not connection.is_slow:
+                self.push(connection, frame)
 
-    def answer(self, connection: Connection, frame: bytes, *, first: bool = False) -> None:
-        """Queue the answer to a frame of the connection; connections with answers are written first.
-
-        With ``first`` the frame also overtakes those queued for this connection: a pong does not wait behind events.
-        """
-        self._answered[connection] = None
-        self._schedule()
-        if first:
-            connection.outbox.insert_first(frame)
-        else:
-            connection.outbox.append(frame)
-
-    def flush_later(self, connection: Connection) -> None:
-        """Schedule a flush of the connection for the end of this tick."""
-        self._dirty.append(connection)
-        self._schedule()
+    def tell(self, connection: Connection, payload: bytes) -> None:
+        """Queue an event for one connection, such as the answer to a query: also for a slow one."""
+        self.push(connection, text_frame(payload))
 
     def _fan_out(self, entry: Entry) -> None:
         connections = self._topics.get(entry.topic)
@@ -216,26 +173,11 @@ class Hub:
         for connection, reason in failed:
             self.give_up(connection, f"it would miss entry {entry.position}", reason)
 
-    def _schedule(self) -> None:
-        if not self._is_scheduled:
-            self._is_scheduled = True
-            asyncio.get_running_loop().call_soon(self._flush)
-
-    def _flush(self) -> None:
-        self._is_scheduled = False  # first: even if a write below raises, the next frame schedules a flush again
-        answered, self._answered = self._answered, {}
-        dirty = self._dirty
-        try:
-            for connection in answered:
-                self._write(connection)
-            # The length is taken once: a connection with more to write is appended again, for the next turn.
-            for _ in range(min(len(dirty), FLUSHES_PER_TURN)):
-                self._write(dirty.popleft())
-        finally:
-            if dirty or self._answered:
-                self._schedule()
-
     def _write(self, connection: Connection) -> None:
+        """Write a connection, with the position behind its events.
+
+        It repeats the lines of the method it overrides, because it runs for every delivery: one call less.
+        """
         try:
             progress = connection.progress
             if progress is not None and progress.unconfirmed:

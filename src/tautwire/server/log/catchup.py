@@ -50,10 +50,19 @@ class CatchUp:
         self._recent = tail.since(position)
         self._oldest = tail.oldest
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is missing up to this turn of the loop."""
+        return self.position == self._tail.position
+
     def everything(self) -> list[Entry] | None:
-        """Return all missed events if they are in memory and fit on a page, else None."""
+        """Return all missed events if they are in memory and fit on a page, else None; to be called first, if at all.
+
+        ``position`` is then the tail's.
+        """
         if self._oldest > self.position + 1 or sum(len(entry.payload) for entry in self._recent) > PAGE:
             return None
+        self.position = self._tail.position
         return visible(self._recent, self._user, self._channels)
 
     async def rewind(self) -> None:
@@ -69,7 +78,7 @@ class CatchUp:
     async def page(self) -> list[Entry]:
         """Return the next events that the user may see, perhaps none, and move ``position`` to the end of the page.
 
-        When ``position`` equals the tail's, nothing is missing. A page from memory is returned without a pause, so the
+        Afterwards ``is_complete`` says whether it was the last. A page from memory is returned without a pause, so the
         caller can attach the connection in the same turn of the loop and no entry slips between.
 
         Raises:

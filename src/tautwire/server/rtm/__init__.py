@@ -1,8 +1,9 @@
-"""The RTM door: frames of sockets become commands to the services, log entries become frames.
+"""The RTM door: frames of sockets become commands to a backend, log entries become frames.
 
-``door`` opens, sweeps and closes connections · ``connection`` the socket of one session · ``commands`` what a command
-does · ``replays`` the last message of a lost connection · ``endings`` why connections end.
+``door`` opens connections and is their host · ``connection`` a session on a socket · ``commands`` commands to the
+backend, and its answers to frames · ``backend`` the port · ``backend_workspace`` this server's workspace behind it ·
+``replays`` the last message of a lost connection.
 
-The room holds no rules of the workspace (``services``) and no grammar of the protocol (``session.server``): it connects
-the two with sockets.
+The room holds no rules of the workspace (``services``), no grammar of the protocol (``session.server``) and nothing
+about sockets in general (``sockets``): it connects the three.
 """

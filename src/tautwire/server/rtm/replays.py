@@ -13,7 +13,7 @@ import msgspec
 
 from tautwire.server.clock import Clock
 from tautwire.server.hub.hub import Hub
-from tautwire.server.services.messages import Posted
+from tautwire.server.rtm.backend import Posted
 
 LIFE: Final = 60.0
 """Seconds after the end of a connection in which a new one gets the copy."""

@@ -15,7 +15,6 @@ from typing import Final, Protocol
 import msgspec
 
 from tautwire.server.clock import Clock
-from tautwire.server.hub.frames import text_frame
 from tautwire.server.hub.hub import Connection, Hub
 from tautwire.server.log.entry import Entry, Topic
 from tautwire.server.log.transaction import Transaction
@@ -176,10 +175,10 @@ class Presence:
             for presence in (ACTIVE, AWAY):
                 group = [user for user in users if self.state(user) == presence]
                 if group:
-                    self._hub.push(watcher, text_frame(_batch(group, presence)))
+                    self._hub.tell(watcher, _batch(group, presence))
         else:
             for user in users:
-                self._hub.push(watcher, text_frame(_single(user, self.state(user))))
+                self._hub.tell(watcher, _single(user, self.state(user)))
 
     def _emit_change(self, user: str, before: str) -> None:
         presence = self.state(user)
@@ -187,10 +186,10 @@ class Presence:
             return
         watchers = self._watchers.get(user)
         if watchers:
-            single, batch = text_frame(_single(user, presence)), text_frame(_batch([user], presence))
-            for watcher in watchers:
-                if not watcher.is_slow:
-                    self._hub.push(watcher, batch if watcher.batches_presence else single)
+            batching = [watcher for watcher in watchers if watcher.batches_presence]
+            others = [watcher for watcher in watchers if not watcher.batches_presence]
+            self._hub.whisper_to(batching, _batch([user], presence))
+            self._hub.whisper_to(others, _single(user, presence))
 
 
 def store_away(tx: Transaction, user: str, *, away: bool) -> None:

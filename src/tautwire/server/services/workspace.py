@@ -1,7 +1,12 @@
-"""The parts of a running workspace that the doors and services share."""
+"""A running workspace: what the doors and the services share.
 
+``server.app`` opens the store, the log and the hub; the workspace makes the parts of the rules from them. A new part is
+one more attribute here: doors, methods and the composition root stay as they are.
+"""
+
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 
@@ -13,6 +18,10 @@ from tautwire.server.log.entry import WORKSPACE, Entry
 from tautwire.server.log.epochs import Epochs
 from tautwire.server.log.tail import Tail
 from tautwire.server.log.writer import Writer
+from tautwire.server.services.identity import Identities
+from tautwire.server.services.limits import Limits
+from tautwire.server.services.presence import Presence
+from tautwire.server.services.tickets import Tickets
 from tautwire.server.store.reader import Reader
 
 
@@ -27,34 +36,62 @@ class Team:
     """The URL of a picture; empty for the default picture."""
 
 
-class CurrentTeam:
-    """The team, kept current by the log: an entry of kind ``room`` on the topic of the workspace has its new JSON."""
+class Workspace:
+    """The shared parts of one workspace, for the whole run of the server.
 
-    def __init__(self, team: Team) -> None:
+    Args:
+        identities: the tokens of the workspace, as they are at the head of ``tail``.
+        away: users with a stored manual away.
+        bots: users to whom auto-away does not apply.
+    """
+
+    def __init__(
+        self,
+        team: Team,
+        settings: Settings,
+        *,
+        clock: Clock,
+        writer: Writer,
+        reader: Reader,
+        identities: Identities,
+        tail: Tail,
+        epochs: Epochs,
+        hub: Hub,
+        counts: Counts,
+        away: set[str],
+        bots: set[str],
+    ) -> None:
         self.team = team
+        """As it is now; ``follow`` replaces it."""
+        self.settings = settings
+        self.clock = clock
+        self.writer = writer
+        self.reader = reader
+        self.tail = tail
+        self.epochs = epochs
+        self.hub = hub
+        self.counts = counts
+        self.identities = identities
+        self.tickets = Tickets(clock, settings.ticket_lifetime, identities.find)
+        self.presence = Presence(
+            hub, clock, away=away, bots=bots, auto_away=settings.auto_away, grace=settings.presence_grace
+        )
+        self.calls = Limits(clock) if settings.rate_limits else None
+        """Counts calls by user and method, on the loop; None without rate limits."""
+        self.posts = Limits(clock) if settings.rate_limits else None
+        """Counts posts by user and channel, in the writer's thread, where channels are known."""
+        # One: there are two reader threads, and one of them stays free for short reads.
+        self.long_reads = asyncio.Semaphore(1)
+        """Held by a read of a long list."""
+        self.enforces_scopes = False
+        """Whether a call without the scope of its method is refused."""
 
     def follow(self, entries: Sequence[Entry]) -> None:
-        """Apply the entries of the log; a reader of the feed."""
+        """Apply the entries of the log; a reader of the feed.
+
+        An entry of kind ``room`` on the topic of the workspace has the new JSON of the team.
+        """
+        self.presence.follow(entries)
         for entry in entries:
             if entry.kind == "room" and entry.topic == WORKSPACE:
                 self.team = msgspec.json.decode(entry.payload, type=Team)
-
-
-@dataclass(frozen=True, slots=True)
-class Workspace:
-    """The shared parts; ``server.app`` builds them."""
-
-    current_team: CurrentTeam
-    settings: Settings
-    clock: Clock
-    writer: Writer
-    reader: Reader
-    tail: Tail
-    epochs: Epochs
-    hub: Hub
-    counts: Counts = field(default_factory=Counts)
-
-    @property
-    def team(self) -> Team:
-        """The team as it is now."""
-        return self.current_team.team

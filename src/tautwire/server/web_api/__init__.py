@@ -1,8 +1,8 @@
 """The Web API door: ``/api/<method>`` for every way clients call it.
 
 ``app`` the ASGI application: from a request to a method and back · ``method`` what a method is, and the registry ·
-``bodies`` reading a body within limits · ``arguments`` from bodies to typed arguments · ``answers`` from answers to
-JSON · ``pages`` cursors of long lists · ``limits`` calls per token · ``logins`` wrong tokens per address · ``unserved``
+``access`` who may call it · ``bodies`` reading a body within limits · ``arguments`` from bodies to typed arguments ·
+``answers`` from answers to JSON · ``pages`` cursors of long lists · ``logins`` wrong tokens per address · ``unserved``
 errors for methods that exist elsewhere.
 
 The methods themselves are in a module for each family: ``api``, ``auth``, ``bots``, ``chat``, ``conversations``,

@@ -3,17 +3,18 @@
 from typing import Any
 
 from tautwire.server.services.errors import MethodError
+from tautwire.server.web_api.access import PUBLIC
 from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method
 
 
-class Test(Arguments, frozen=True, kw_only=True):
+class ApiTest(Arguments, frozen=True, kw_only=True):
     """Arguments of api.test."""
 
     error: str = ""
 
 
-@method("api.test", Test, Tier.FOUR, needs_token=False)
-async def test(call: Call, args: Test) -> Answer:
+@method("api.test", ApiTest, Tier.FOUR, PUBLIC)
+async def test(call: Call, args: ApiTest) -> Answer:
     """Return the arguments, or the error that the caller asks for."""
     given: dict[str, Any] = dict(call.given)
     if args.error:

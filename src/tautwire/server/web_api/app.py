@@ -6,6 +6,7 @@ server and raise. Exceptions are rate limits (429), which SDKs wait for, and bod
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,23 +17,25 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from tautwire.protocol.errors import TautwireError
+from tautwire.protocol.ids import UserId
 from tautwire.server.services.errors import MethodError
-from tautwire.server.services.identity import Identities, Identity, TokenKind
-from tautwire.server.services.presence import Presence
-from tautwire.server.services.tickets import Tickets
+from tautwire.server.services.identity import Identity
+from tautwire.server.services.limits import RateLimited
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.web_api.answers import encode_answer
 from tautwire.server.web_api.arguments import Given, convert, read_arguments
 from tautwire.server.web_api.bodies import Bodies, TooBig, TooMany
-from tautwire.server.web_api.limits import Limits, RateLimited
 from tautwire.server.web_api.logins import FailedLogins
-from tautwire.server.web_api.method import METHODS, Call, Tier
+from tautwire.server.web_api.method import COMMON_ERRORS, METHODS, Answer, Call, Method, Tier, missing_scope
 from tautwire.server.web_api.unserved import fault_of_unserved
 
 log = logging.getLogger("tautwire.server.web_api")
 
 PATH: Final = "/api/"
-_UNKNOWN: Final = Identity("", "", None, None)  # type: ignore[arg-type]
+_STRANGER: Final = Identity(UserId(""), "", None, None, scopes=frozenset())
+"""The caller of a method that needs no token."""
+_NAME: Final = re.compile(r"[\w.]{1,100}", re.ASCII)
+"""Names that a fallback is asked for."""
 
 
 class Request(NamedTuple):
@@ -55,6 +58,26 @@ class ReadBody(Protocol):
         """Return the body."""
 
 
+class Fallback(Protocol):
+    """Answers calls of methods that are not served here, such as a proxy to another workspace.
+
+    It is called once for each such call, retired methods included, after the token was checked and the arguments were
+    read. It bounds its own time: the caller waits until it returns. What it raises ends this call only.
+    """
+
+    async def __call__(self, name: str, who: Identity | None, given: Mapping[str, Any]) -> Answer | None:
+        """Return the members of the answer, or None if the method is not served there either.
+
+        Args:
+            name: as the caller sent it: letters, digits, ``_`` and periods, 100 at most.
+            who: the caller; None without a token. A call with a wrong token does not arrive.
+            given: the arguments without the token: text, or anything that JSON has. Files are left out.
+
+        Raises:
+            MethodError: becomes an error answer; a ``RateLimited`` one has ``Retry-After``.
+        """
+
+
 class Reply(NamedTuple):
     """An answer over HTTP."""
 
@@ -74,19 +97,15 @@ class _Draft:
 
 
 class WebApi:
-    """Serves the Web API of one workspace."""
+    """Serves the Web API of one workspace.
 
-    def __init__(self, workspace: Workspace, *, identities: Identities, presence: Presence, tickets: Tickets) -> None:
+    Args:
+        fallback: answers calls of methods that the registry does not have.
+    """
+
+    def __init__(self, workspace: Workspace, *, fallback: Fallback | None = None) -> None:
         self._workspace = workspace
-        self._identities = identities
-        self._counts = workspace.counts
-        self._presence = presence
-        self._tickets = tickets
-        limited = workspace.settings.rate_limits
-        self._limits = Limits(workspace.clock) if limited else None
-        self._posts = Limits(workspace.clock) if limited else None
-        # One: there are two reader threads, and one of them stays free for short reads.
-        self._long_reads = asyncio.Semaphore(1)
+        self._fallback = fallback
         self._failed_logins = FailedLogins(workspace.clock)
         self._bodies = Bodies(workspace.settings.body_limit)
         self._public_url = workspace.settings.public_url
@@ -142,55 +161,87 @@ class WebApi:
         except Exception:
             log.exception("%s failed", name)
             answer = {"ok": False, "error": "internal_error"}
-        # An error that a caller of api.test asks for is not counted by name: callers could create counters without end.
-        counted = "as_asked" if name == "api.test" and "error" in answer else str(answer.get("error", ""))
-        self._counts.answers[draft.status, counted] += 1
-        _warn(answer, draft.warnings)
-        return _reply(draft, answer)
+        try:
+            _warn(answer, draft.warnings)
+            body = encode_answer(answer)
+        except Exception:  # the members of a fallback's answer may be anything
+            log.exception("the answer of %s is not JSON", name)
+            answer = {"ok": False, "error": "internal_error"}
+            body = encode_answer(answer)
+        error_code = answer.get("error")
+        self._workspace.counts.answers[draft.status, _counted(name, str(error_code)) if error_code else ""] += 1
+        return _reply(draft, body)
 
-    async def _answer(self, request: Request, read_body: ReadBody, draft: "_Draft") -> Mapping[str, Any]:
+    async def _answer(self, request: Request, read_body: ReadBody, draft: _Draft) -> Answer:
         """Run a method. Refusals that need no body come before the body is read."""
         method = METHODS.get(request.method)
         if method is None:
-            raise fault_of_unserved(request.method)
-        token, who = _header_token(request.headers), _UNKNOWN
-        if method.needs_token and token is not None:
-            who = self._authenticate(request, token, draft)
-        is_known = who is not _UNKNOWN
+            return await self._fall_back(request, read_body, draft)
+        who, token = _STRANGER, _header_token(request.headers)
+        if method.access and token is not None:
+            who = self._admit(method, request, token, draft)
+        is_known = who is not _STRANGER
         given, draft.warnings = await read_arguments(
             request.query, request.headers, partial(read_body, is_known=is_known)
         )
-        if method.needs_token:
+        token = _take_token(given)
+        calls = None
+        if method.access:
             if not is_known:
-                who = self._authenticate(request, _given_token(given), draft)
-            draft.headers["X-OAuth-Scopes"] = who.scope_list
-            if self._limits is not None and method.tier is not Tier.POST:
-                self._limits.take(method.tier.value, who.user, method.name)
-        # api.test returns its arguments, and a token must not appear in an answer.
-        given.pop("token", None)
-        base_url = self._public_url or request.base_url
-        call = Call(self._workspace, self._presence, self._tickets, who, base_url, given, self._long_reads, self._posts)
+                who = self._admit(method, request, token, draft)
+            if method.tier is not Tier.POST:
+                calls = self._workspace.calls
+        if calls is not None:
+            calls.take(method.tier.value, who.user, method.name)
+        call = Call(self._workspace, who, self._public_url or request.base_url, given)
         try:
             return await method.function(call, convert(given, method.arguments))
         except GeneratorExit:  # the front has closed this coroutine; uvicorn makes the call again
-            if self._limits is not None:
-                self._limits.give_back(who.user, method.name)
+            if calls is not None:
+                calls.give_back(who.user, method.name)
             raise
 
-    def _authenticate(self, request: Request, token: str | None, draft: "_Draft") -> Identity:
+    async def _fall_back(self, request: Request, read_body: ReadBody, draft: _Draft) -> Answer:
+        """Return the answer of the fallback; without one, no method of this name is served."""
+        unserved = fault_of_unserved(request.method)
+        if self._fallback is None or not _NAME.fullmatch(request.method):
+            raise unserved
+        who, token = None, _header_token(request.headers)
+        if token is not None:
+            who = self._authenticate(request, token, draft)
+        given, draft.warnings = await read_arguments(
+            request.query, request.headers, partial(read_body, is_known=who is not None)
+        )
+        token = _take_token(given)
+        if who is None and token:
+            who = self._authenticate(request, token, draft)
+        answer = await self._fallback(request.method, who, given)
+        if answer is None:
+            raise unserved
+        return answer
+
+    def _admit(self, method: Method, request: Request, token: str | None, draft: _Draft) -> Identity:
+        """Return the identity of a caller whose token permits the method."""
+        who = self._authenticate(request, token, draft)
+        draft.headers["X-OAuth-Scopes"] = who.scope_list
+        if who.kind not in method.access:
+            raise MethodError("not_allowed_token_type")
+        refusal = missing_scope(method, who) if self._workspace.enforces_scopes else None
+        if refusal is not None:
+            raise refusal
+        return who
+
+    def _authenticate(self, request: Request, token: str | None, draft: _Draft) -> Identity:
         """Return the identity of the caller; a failure is counted by the caller's address."""
         try:
-            who = self._identities.authenticate(token)
+            return self._workspace.identities.authenticate(token)
         except MethodError as error:
             if token:
                 wait = self._failed_logins.count(request.address, request.method, error.code)
-                if wait and self._limits is not None:
+                if wait and self._workspace.settings.rate_limits:
                     draft.status, draft.headers["Retry-After"] = 429, str(wait)
                     raise MethodError("ratelimited") from None
             raise
-        if who.kind is TokenKind.APP:  # no method that it may call is served
-            raise MethodError("not_allowed_token_type")
-        return who
 
 
 def _header_token(headers: Mapping[str, str]) -> str | None:
@@ -199,10 +250,17 @@ def _header_token(headers: Mapping[str, str]) -> str | None:
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 
-def _given_token(given: Given) -> str | None:
-    """Return the token among the arguments."""
-    argument = given.get("token")
+def _take_token(given: Given) -> str | None:
+    """Return the token among the arguments, and remove it: a token must not appear in an answer."""
+    argument = given.pop("token", None)
     return argument if isinstance(argument, str) else None
+
+
+def _counted(name: str, error: str) -> str:
+    """Return the name under which an error is counted. Callers must not be able to create counters without end."""
+    if name == "api.test":
+        return "as_asked"
+    return error if name in METHODS or error in COMMON_ERRORS else "fallback"
 
 
 def _base_url(headers: Headers, scope: Scope) -> str:
@@ -219,8 +277,7 @@ def _warn(answer: dict[str, Any], warnings: list[str]) -> None:
         answer["response_metadata"] = metadata
 
 
-def _reply(draft: _Draft, answer: Mapping[str, Any]) -> Reply:
-    body = encode_answer(answer)
+def _reply(draft: _Draft, body: list[bytes]) -> Reply:
     headers = [
         (b"content-type", b"application/json; charset=utf-8"),
         (b"content-length", str(sum(map(len, body))).encode()),

@@ -3,10 +3,11 @@
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.wire_objects import bot_object
 from tautwire.server.store.users import find_bot
+from tautwire.server.web_api.access import users_and_bots
 from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method
 
 
-class Info(Arguments, frozen=True, kw_only=True):
+class BotsInfo(Arguments, frozen=True, kw_only=True):
     """Arguments of bots.info."""
 
     REQUIRED = ("bot",)
@@ -14,8 +15,8 @@ class Info(Arguments, frozen=True, kw_only=True):
     bot: str = ""
 
 
-@method("bots.info", Info, Tier.THREE)
-async def info(call: Call, args: Info) -> Answer:
+@method("bots.info", BotsInfo, Tier.THREE, users_and_bots("users:read"), errors=["bot_not_found"])
+async def info(call: Call, args: BotsInfo) -> Answer:
     """Return a bot by its id, ``B…``."""
     bot = await call.read(lambda query: find_bot(query, args.bot))
     if bot is None:

@@ -11,6 +11,7 @@ from tautwire.server.services.errors import MethodError
 from tautwire.server.services.messages import Draft, Posted
 from tautwire.server.store.channels import find_channel_by_name
 from tautwire.server.store.users import find_user, find_user_by_name
+from tautwire.server.web_api.access import users_and_bots
 from tautwire.server.web_api.arguments import Json
 from tautwire.server.web_api.method import Answer, Arguments, Call, Place, Tier, method, warning
 
@@ -24,6 +25,14 @@ MAX_ATTACHMENTS: Final = 100
 MAX_BLOCKS: Final = 50
 MAX_STRUCTURE: Final = 200_000
 """Bytes of JSON in blocks, attachments or metadata (ours)."""
+
+
+WRITES: Final = users_and_bots("chat:write")
+CONTENT_ERRORS: Final = (
+    "attachment_payload_limit_exceeded", "invalid_attachments", "invalid_blocks", "invalid_metadata_format",
+    "metadata_too_large", "msg_blocks_too_long", "no_text", "too_many_attachments",
+)  # fmt: skip
+"""The errors that concern the content of a message."""
 
 
 class Content(Arguments, frozen=True, kw_only=True):
@@ -43,7 +52,7 @@ class Content(Arguments, frozen=True, kw_only=True):
     as_user: bool | None = None
 
 
-class PostMessage(Content, frozen=True, kw_only=True):
+class ChatPostMessage(Content, frozen=True, kw_only=True):
     """Arguments of chat.postMessage."""
 
     REQUIRED = ("channel",)
@@ -51,7 +60,7 @@ class PostMessage(Content, frozen=True, kw_only=True):
     channel: Place = ""
 
 
-class PostEphemeral(Content, frozen=True, kw_only=True):
+class ChatPostEphemeral(Content, frozen=True, kw_only=True):
     """Arguments of chat.postEphemeral."""
 
     REQUIRED = ("channel", "user")
@@ -60,7 +69,7 @@ class PostEphemeral(Content, frozen=True, kw_only=True):
     user: str = ""
 
 
-class Update(Content, frozen=True, kw_only=True):
+class ChatUpdate(Content, frozen=True, kw_only=True):
     """Arguments of chat.update."""
 
     REQUIRED = ("channel", "ts")
@@ -69,7 +78,7 @@ class Update(Content, frozen=True, kw_only=True):
     ts: str = ""
 
 
-class Delete(Arguments, frozen=True, kw_only=True):
+class ChatDelete(Arguments, frozen=True, kw_only=True):
     """Arguments of chat.delete."""
 
     REQUIRED = ("channel", "ts")
@@ -78,7 +87,7 @@ class Delete(Arguments, frozen=True, kw_only=True):
     ts: str = ""
 
 
-class MeMessage(Arguments, frozen=True, kw_only=True):
+class ChatMeMessage(Arguments, frozen=True, kw_only=True):
     """Arguments of chat.meMessage."""
 
     REQUIRED = ("channel", "text")
@@ -87,8 +96,11 @@ class MeMessage(Arguments, frozen=True, kw_only=True):
     text: str = ""
 
 
-@method("chat.postMessage", PostMessage, Tier.POST)
-async def post_message(call: Call, args: PostMessage) -> Answer:
+@method(
+    "chat.postMessage", ChatPostMessage, Tier.POST, WRITES,
+    errors=[*CONTENT_ERRORS, "channel_not_found", "is_archived", "not_in_channel"],
+)  # fmt: skip
+async def post_message(call: Call, args: ChatPostMessage) -> Answer:
     """Post a message to a channel (id or name) or, by user id, to a direct message."""
     draft = _draft(call, args)
     is_long = len(draft.text) > MAX_POST
@@ -107,8 +119,11 @@ async def post_message(call: Call, args: PostMessage) -> Answer:
     return answer | warning("message_truncated") if is_long else answer
 
 
-@method("chat.meMessage", MeMessage, Tier.THREE)
-async def me_message(call: Call, args: MeMessage) -> Answer:
+@method(
+    "chat.meMessage", ChatMeMessage, Tier.THREE, WRITES,
+    errors=["channel_not_found", "is_archived", "msg_too_long", "no_text", "not_in_channel"],
+)  # fmt: skip
+async def me_message(call: Call, args: ChatMeMessage) -> Answer:
     """Post a /me message."""
     if not args.text:
         raise MethodError("no_text")
@@ -121,8 +136,13 @@ async def me_message(call: Call, args: MeMessage) -> Answer:
     return {"channel": posted.channel, "ts": posted.ts}
 
 
-@method("chat.postEphemeral", PostEphemeral, Tier.FOUR)
-async def post_ephemeral(call: Call, args: PostEphemeral) -> Answer:
+@method(
+    "chat.postEphemeral", ChatPostEphemeral, Tier.FOUR, WRITES,
+    errors=[
+        *CONTENT_ERRORS, "channel_not_found", "is_archived", "msg_too_long", "not_in_channel", "user_not_in_channel",
+    ],
+)  # fmt: skip
+async def post_ephemeral(call: Call, args: ChatPostEphemeral) -> Answer:
     """Show a message to one member of a channel."""
     draft = _draft(call, args)
     _checked(draft.text)
@@ -134,8 +154,11 @@ async def post_ephemeral(call: Call, args: PostEphemeral) -> Answer:
     return {"message_ts": ts}
 
 
-@method("chat.update", Update, Tier.THREE)
-async def update(call: Call, args: Update) -> Answer:
+@method(
+    "chat.update", ChatUpdate, Tier.THREE, WRITES,
+    errors=[*CONTENT_ERRORS, "cant_update_message", "channel_not_found", "message_not_found", "msg_too_long"],
+)  # fmt: skip
+async def update(call: Call, args: ChatUpdate) -> Answer:
     """Edit a message of the caller."""
     draft = _draft(call, args)
     _checked(draft.text)
@@ -143,8 +166,11 @@ async def update(call: Call, args: Update) -> Answer:
     return {"channel": posted.channel, "ts": posted.ts, "text": posted.body["text"], "message": posted.body}
 
 
-@method("chat.delete", Delete, Tier.THREE)
-async def delete(call: Call, args: Delete) -> Answer:
+@method(
+    "chat.delete", ChatDelete, Tier.THREE, WRITES,
+    errors=["cant_delete_message", "channel_not_found", "message_not_found"],
+)  # fmt: skip
+async def delete(call: Call, args: ChatDelete) -> Answer:
     """Delete a message of the caller."""
     await call.write(partial(messages.delete, who=call.who, channel=args.channel, ts=args.ts))
     return {"channel": args.channel, "ts": args.ts}

@@ -17,8 +17,9 @@ from tautwire.server.store.channels import find_channel
 from tautwire.server.store.engine import Query
 from tautwire.server.store.membership import count_members, find_membership
 from tautwire.server.store.records import ChannelKind, ChannelRecord
+from tautwire.server.web_api.access import access, users_and_bots
 from tautwire.server.web_api.method import Answer, Arguments, Call, Place, Tier, method, warning
-from tautwire.server.web_api.pages import check_limit, decode_cursor, encode_cursor, page_metadata
+from tautwire.server.web_api.pages import PAGE_ERRORS, check_limit, decode_cursor, encode_cursor, page_metadata
 
 KINDS: Final = {
     "public_channel": ChannelKind.PUBLIC,
@@ -28,10 +29,34 @@ KINDS: Final = {
 }
 """The values of ``types``. Source: wire/ids-and-timestamps.md#kinds-of-conversations (documented)."""
 
+MAX_INVITED: Final = 1_000
+"""Users in one call. Source: wire/web-api-methods.md#conversationsinvite (documented)."""
+
+READS: Final = users_and_bots("channels:read", "groups:read", "im:read", "mpim:read")
+READS_HISTORY: Final = users_and_bots("channels:history", "groups:history", "im:history", "mpim:history")
+WRITES: Final = access(
+    user=["channels:write", "groups:write", "im:write", "mpim:write"],
+    bot=["channels:manage", "channels:write", "groups:write", "im:write", "mpim:write"],
+)
+OPENS: Final = access(
+    user=["channels:write", "groups:write", "im:write", "mpim:write"],
+    bot=["channels:manage", "groups:write", "im:write", "mpim:write"],
+)
+INVITES: Final = access(
+    user=[
+        "channels:write.invites", "groups:write.invites", "channels:write", "groups:write", "im:write", "mpim:write",
+    ],
+    bot=[
+        "channels:write.invites", "groups:write.invites", "channels:manage", "groups:write", "im:write", "mpim:write",
+    ],
+)  # fmt: skip
+"""Who may call which methods; the kind of the conversation decides between the scopes.
+Source: wire/web-api-methods.md#conversationsopen and others (documented)."""
+
 _BOUND: Final = re.compile(r"(\d{1,10})(?:\.(\d*))?", re.ASCII)
 
 
-class Create(Arguments, frozen=True, kw_only=True):
+class ConversationsCreate(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.create."""
 
     REQUIRED = ("name",)
@@ -40,7 +65,7 @@ class Create(Arguments, frozen=True, kw_only=True):
     is_private: bool = False
 
 
-class Info(Arguments, frozen=True, kw_only=True):
+class ConversationsInfo(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.info."""
 
     REQUIRED = ("channel",)
@@ -49,7 +74,7 @@ class Info(Arguments, frozen=True, kw_only=True):
     include_num_members: bool = False
 
 
-class List(Arguments, frozen=True, kw_only=True):
+class ConversationsList(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.list."""
 
     cursor: str = ""
@@ -58,7 +83,7 @@ class List(Arguments, frozen=True, kw_only=True):
     types: tuple[str, ...] = ("public_channel",)
 
 
-class Members(Arguments, frozen=True, kw_only=True):
+class ConversationsMembers(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.members."""
 
     REQUIRED = ("channel",)
@@ -68,7 +93,7 @@ class Members(Arguments, frozen=True, kw_only=True):
     limit: int = 100
 
 
-class Open(Arguments, frozen=True, kw_only=True):
+class ConversationsOpen(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.open."""
 
     ONE_OF = ("channel", "users")
@@ -79,19 +104,23 @@ class Open(Arguments, frozen=True, kw_only=True):
     prevent_creation: bool = False
 
 
-class One(Arguments, frozen=True, kw_only=True):
-    """Arguments of the methods that take a channel only."""
+class ConversationsJoin(Arguments, frozen=True, kw_only=True):
+    """Arguments of conversations.join."""
 
     REQUIRED = ("channel",)
 
     channel: Place = ""
 
 
-MAX_INVITED: Final = 1_000
-"""Users in one call. Source: wire/web-api-methods.md#conversationsinvite (documented)."""
+class ConversationsLeave(Arguments, frozen=True, kw_only=True):
+    """Arguments of conversations.leave."""
+
+    REQUIRED = ("channel",)
+
+    channel: Place = ""
 
 
-class Invite(Arguments, frozen=True, kw_only=True):
+class ConversationsInvite(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.invite."""
 
     REQUIRED = ("channel", "users")
@@ -101,7 +130,7 @@ class Invite(Arguments, frozen=True, kw_only=True):
     force: bool = False
 
 
-class Mark(Arguments, frozen=True, kw_only=True):
+class ConversationsMark(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.mark."""
 
     REQUIRED = ("channel", "ts")
@@ -110,7 +139,7 @@ class Mark(Arguments, frozen=True, kw_only=True):
     ts: str = ""
 
 
-class History(Arguments, frozen=True, kw_only=True):
+class ConversationsHistory(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.history."""
 
     REQUIRED: ClassVar[tuple[str, ...]] = ("channel",)
@@ -123,7 +152,7 @@ class History(Arguments, frozen=True, kw_only=True):
     limit: int = 100
 
 
-class Replies(History, frozen=True, kw_only=True):
+class ConversationsReplies(ConversationsHistory, frozen=True, kw_only=True):
     """Arguments of conversations.replies."""
 
     REQUIRED = ("channel", "ts")
@@ -132,16 +161,22 @@ class Replies(History, frozen=True, kw_only=True):
     limit: int = 1_000
 
 
-@method("conversations.create", Create, Tier.TWO)
-async def create(call: Call, args: Create) -> Answer:
+@method(
+    "conversations.create", ConversationsCreate, Tier.TWO, WRITES,
+    errors=[
+        "invalid_name_maxlength", "invalid_name_punctuation", "invalid_name_required", "invalid_name_specials",
+        "name_taken",
+    ],
+)  # fmt: skip
+async def create(call: Call, args: ConversationsCreate) -> Answer:
     """Create a channel with the caller as its first member."""
     name, private = args.name.strip(), args.is_private
     room = await call.write(lambda tx: conversations.create(tx, call.team, call.who, name, private=private))
     return {"channel": await _seen(call, room)}
 
 
-@method("conversations.info", Info, Tier.THREE)
-async def info(call: Call, args: Info) -> Answer:
+@method("conversations.info", ConversationsInfo, Tier.THREE, READS, errors=["channel_not_found"])
+async def info(call: Call, args: ConversationsInfo) -> Answer:
     """Return one conversation."""
 
     def find(query: Query) -> dict[str, Any]:
@@ -156,8 +191,8 @@ async def info(call: Call, args: Info) -> Answer:
     return {"channel": await call.read(find)}
 
 
-@method("conversations.list", List, Tier.TWO)
-async def list_(call: Call, args: List) -> Answer:
+@method("conversations.list", ConversationsList, Tier.TWO, READS, errors=[*PAGE_ERRORS, "invalid_types"])
+async def list_(call: Call, args: ConversationsList) -> Answer:
     """List conversations: all public ones, and those of other kinds with the caller as member."""
     kinds = set()
     for name in args.types:
@@ -175,8 +210,10 @@ async def list_(call: Call, args: List) -> Answer:
     return {"channels": page.items, "response_metadata": page_metadata(page)}
 
 
-@method("conversations.members", Members, Tier.FOUR)
-async def members(call: Call, args: Members) -> Answer:
+@method(
+    "conversations.members", ConversationsMembers, Tier.FOUR, READS, errors=[*PAGE_ERRORS, "channel_not_found"],
+)  # fmt: skip
+async def members(call: Call, args: ConversationsMembers) -> Answer:
     """List the ids of a conversation's members."""
     after, limit = decode_cursor(args.cursor, is_user_id) or "", check_limit(args.limit)
 
@@ -187,8 +224,14 @@ async def members(call: Call, args: Members) -> Answer:
     return {"members": page.items, "response_metadata": page_metadata(page)}
 
 
-@method("conversations.open", Open, Tier.THREE)
-async def open_(call: Call, args: Open) -> Answer:
+@method(
+    "conversations.open", ConversationsOpen, Tier.THREE, OPENS,
+    errors=[
+        "channel_not_found", "method_not_supported_for_channel_type", "too_many_users", "user_disabled",
+        "user_not_found", "users_list_not_supplied",
+    ],
+)  # fmt: skip
+async def open_(call: Call, args: ConversationsOpen) -> Answer:
     """Open a direct message, given by one to eight other users or by its id."""
     users: Sequence[str] = args.users
     if not users and args.channel:
@@ -205,15 +248,24 @@ async def open_(call: Call, args: Open) -> Answer:
     return {"channel": seen} | ({"no_op": True, "already_open": True} if existed else {})
 
 
-@method("conversations.join", One, Tier.THREE)
-async def join(call: Call, args: One) -> Answer:
+@method(
+    "conversations.join", ConversationsJoin, Tier.THREE, access(user=["channels:write"], bot=["channels:join"]),
+    errors=["channel_not_found", "is_archived", "method_not_supported_for_channel_type"],
+)  # fmt: skip
+async def join(call: Call, args: ConversationsJoin) -> Answer:
     """Join a public channel."""
     room, was_in = await call.write(partial(conversations.join, team=call.team, who=call.who, channel=args.channel))
     return {"channel": await _seen(call, room)} | (warning("already_in_channel") if was_in else {})
 
 
-@method("conversations.invite", Invite, Tier.THREE)
-async def invite(call: Call, args: Invite) -> Answer:
+@method(
+    "conversations.invite", ConversationsInvite, Tier.THREE, INVITES,
+    errors=[
+        "already_in_channel", "cant_invite", "cant_invite_self", "channel_not_found", "is_archived",
+        "method_not_supported_for_channel_type", "no_user", "not_in_channel", "user_not_found",
+    ],
+)  # fmt: skip
+async def invite(call: Call, args: ConversationsInvite) -> Answer:
     """Add others to a channel."""
     if len(args.users) > MAX_INVITED:
         text = f"[ERROR] users must have at most {MAX_INVITED} ids, got {len(args.users)}"
@@ -226,15 +278,24 @@ async def invite(call: Call, args: Invite) -> Answer:
     return {"channel": await _seen(call, room)}
 
 
-@method("conversations.leave", One, Tier.THREE)
-async def leave(call: Call, args: One) -> Answer:
+@method(
+    "conversations.leave", ConversationsLeave, Tier.THREE, WRITES,
+    errors=[
+        "cant_leave_general", "channel_not_found", "is_archived", "last_member",
+        "method_not_supported_for_channel_type",
+    ],
+)  # fmt: skip
+async def leave(call: Call, args: ConversationsLeave) -> Answer:
     """Leave a channel."""
     left = await call.write(partial(conversations.leave, team=call.team, who=call.who, channel=args.channel))
     return {} if left else {"not_in_channel": True}
 
 
-@method("conversations.mark", Mark, Tier.THREE)
-async def mark(call: Call, args: Mark) -> Answer:
+@method(
+    "conversations.mark", ConversationsMark, Tier.THREE, WRITES,
+    errors=["channel_not_found", "invalid_timestamp", "not_in_channel"],
+)  # fmt: skip
+async def mark(call: Call, args: ConversationsMark) -> Answer:
     """Move the caller's reading mark."""
     if not is_ts(args.ts):
         raise MethodError("invalid_timestamp")
@@ -242,8 +303,11 @@ async def mark(call: Call, args: Mark) -> Answer:
     return {}
 
 
-@method("conversations.history", History, Tier.THREE)
-async def history(call: Call, args: History) -> Answer:
+@method(
+    "conversations.history", ConversationsHistory, Tier.THREE, READS_HISTORY,
+    errors=[*PAGE_ERRORS, "channel_not_found", "invalid_ts_latest", "invalid_ts_oldest", "not_in_channel"],
+)  # fmt: skip
+async def history(call: Call, args: ConversationsHistory) -> Answer:
     """Return messages of a conversation, newest first."""
     oldest, latest = _bound(args.oldest, "invalid_ts_oldest"), _bound(args.latest, "invalid_ts_latest")
     before = decode_cursor(args.cursor, is_ts)
@@ -259,8 +323,11 @@ async def history(call: Call, args: History) -> Answer:
     return _history_answer(found, cursor) | {"pin_count": 0, "channel_actions_ts": None, "channel_actions_count": 0}
 
 
-@method("conversations.replies", Replies, Tier.THREE)
-async def replies(call: Call, args: Replies) -> Answer:
+@method(
+    "conversations.replies", ConversationsReplies, Tier.THREE, READS_HISTORY,
+    errors=[*PAGE_ERRORS, "channel_not_found", "invalid_ts_latest", "invalid_ts_oldest", "thread_not_found"],
+)  # fmt: skip
+async def replies(call: Call, args: ConversationsReplies) -> Answer:
     """Return a thread: its parent, then the replies, oldest first."""
     oldest, latest = _bound(args.oldest, "invalid_ts_oldest"), _bound(args.latest, "invalid_ts_latest")
     after = decode_cursor(args.cursor, is_ts)

@@ -1,22 +1,26 @@
-"""The definition of a Web API method: a name, typed arguments, a rate tier and a function.
+"""The definition of a Web API method: a name, typed arguments, a rate tier, who may call it, its errors, a function.
 
 A method is one small definition in its family's module::
 
-    class Join(Arguments, frozen=True, kw_only=True):
+    class ConversationsJoin(Arguments, frozen=True, kw_only=True):
         REQUIRED = ("channel",)
 
-        channel: str = ""
+        channel: Place = ""
 
-    @method("conversations.join", Join, Tier.THREE)
-    async def join(call: Call, args: Join) -> Answer:
+    @method(
+        "conversations.join", ConversationsJoin, Tier.THREE, access(bot=["channels:join"], user=["channels:write"]),
+        errors=["channel_not_found", "is_archived", "method_not_supported_for_channel_type"],
+    )
+    async def join(call: Call, args: ConversationsJoin) -> Answer:
         ...
         return {"channel": ...}
 
-``app`` adds ``ok``, and turns a ``MethodError`` into an error answer.
+``app`` adds ``ok``, and turns a ``MethodError`` into an error answer. How to add one: CONTRIBUTING.md.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, ClassVar, Final, TypeVar, cast
@@ -24,12 +28,11 @@ from typing import Annotated, Any, ClassVar, Final, TypeVar, cast
 import msgspec
 
 from tautwire.server.log.transaction import Unit
+from tautwire.server.services.errors import MethodError
 from tautwire.server.services.identity import Identity
-from tautwire.server.services.presence import Presence
-from tautwire.server.services.tickets import Tickets
 from tautwire.server.services.workspace import Team, Workspace
 from tautwire.server.store.engine import Query
-from tautwire.server.web_api.limits import Limits
+from tautwire.server.web_api.access import Access
 from tautwire.session.ratelimit import Rate
 
 T = TypeVar("T")
@@ -71,22 +74,27 @@ class Tier(Enum):
     AUTH = Rate(10.0, 200)
 
 
+COMMON_ERRORS: Final = frozenset(
+    {"account_inactive", "internal_error", "invalid_arg_name", "invalid_arguments", "invalid_array_arg", "invalid_auth"}
+    | {"invalid_charset", "invalid_form_data", "invalid_json", "invalid_post_type", "json_not_object"}
+    | {"method_deprecated", "missing_post_type", "missing_scope", "not_allowed_token_type", "not_authed"}
+    | {"ratelimited", "request_timeout", "request_too_large", "service_unavailable", "token_expired"}
+    | {"token_revoked", "unknown_method"}
+)
+"""The errors with which the door answers for any method. Source: wire/web-api.md#common-errors (documented); that of a
+body over the limit is ours."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call: its caller, its arguments and the parts of the workspace."""
+    """One call: its workspace, its caller and its arguments."""
 
     workspace: Workspace
-    presence: Presence
-    tickets: Tickets
     who: Identity
     base_url: str
     """Scheme and authority by which the caller reached the server, without a slash at the end."""
     given: Mapping[str, Any]
     """The arguments before conversion, for api.test."""
-    long_reads: asyncio.Semaphore
-    """Held by a read of a long list: one at a time, so that a reader's thread is free for short reads."""
-    posts: Limits | None
-    """Counts posts by channel, in the writer's thread, where channels are known; None without rate limits."""
 
     @property
     def team(self) -> Team:
@@ -95,8 +103,8 @@ class Call:
 
     @property
     def may_read_email(self) -> bool:
-        """Whether the token has the scope users:read.email: tokens of people have it, tokens of bots do not."""
-        return not self.who.is_bot
+        """Whether the caller sees e-mail addresses: people do, bots with the scope for it do."""
+        return not self.who.is_bot or "users:read.email" in self.who.scopes
 
     async def write(self, unit: Unit[T]) -> T:
         """Run a unit; return its result when it is durable."""
@@ -108,13 +116,14 @@ class Call:
 
     async def read_long(self, function: Callable[[Query], T]) -> T:
         """Run a long read, after the earlier ones."""
-        async with self.long_reads:
+        async with self.workspace.long_reads:
             return await self.read(function)
 
     def count_post(self, channel: str) -> None:
         """Count a post in a unit; raise ``RateLimited`` if it comes too early."""
-        if self.posts is not None:
-            self.posts.take(Tier.POST.value, self.who.user, channel)
+        posts = self.workspace.posts
+        if posts is not None:
+            posts.take(Tier.POST.value, self.who.user, channel)
 
 
 def warning(code: str) -> dict[str, Any]:
@@ -132,8 +141,22 @@ class Method:
     name: str
     arguments: type[Arguments]
     tier: Tier
+    access: Access
     function: Function
-    needs_token: bool = True
+    errors: tuple[str, ...] = ()
+    """The errors that it answers beside the common ones."""
+    successor: str = ""
+    """The method to call instead, if this one is deprecated."""
+
+    @property
+    def needs_token(self) -> bool:
+        """Whether a call without a token is refused."""
+        return bool(self.access)
+
+    @property
+    def summary(self) -> str:
+        """The first line of the function's docstring: the effect of the method."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
 
 
 METHODS: Final[dict[str, Method]] = {}
@@ -141,14 +164,79 @@ METHODS: Final[dict[str, Method]] = {}
 
 
 def method(
-    name: str, arguments: type[A], tier: Tier, *, needs_token: bool = True
+    name: str,
+    arguments: type[A],
+    tier: Tier,
+    access: Access,
+    *,
+    errors: Sequence[str] = (),
+    successor: str = "",
 ) -> Callable[[Callable[[Call, A], Awaitable[Answer]]], Callable[[Call, A], Awaitable[Answer]]]:
-    """Register the decorated function as the method ``name``."""
+    """Register the decorated function as the method ``name``.
+
+    Args:
+        access: the kinds of tokens it serves, with their scopes; see ``access``.
+        errors: what it answers beside the common errors, as its documentation names them.
+        successor: the method to call instead, if this one is deprecated.
+
+    Raises:
+        ValueError: the definition is not valid, or the name is taken.
+    """
 
     def register(function: Callable[[Call, A], Awaitable[Answer]]) -> Callable[[Call, A], Awaitable[Answer]]:
-        if name in METHODS:
-            raise ValueError(f"names of methods must differ, got {name} twice")
-        METHODS[name] = Method(name, arguments, tier, cast("Function", function), needs_token)
+        made = Method(name, arguments, tier, access, cast("Function", function), tuple(errors), successor)
+        _check(made)
+        METHODS[name] = made
         return function
 
     return register
+
+
+def missing_scope(method: Method, who: Identity) -> MethodError | None:
+    """Return the error for a caller whose token has none of the method's scopes, None if it has one.
+
+    Source: wire/web-api.md#answers (documented: ``needed`` and ``provided``).
+    """
+    scopes = method.access[who.kind]
+    if not scopes or who.has_one_of(scopes):
+        return None
+    return MethodError("missing_scope", needed=",".join(scopes), provided=who.scope_list)
+
+
+_NAME: Final = re.compile(r"[a-zA-Z]+(\.[a-zA-Z]+)+")
+_ERROR: Final = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def _check(method: Method) -> None:
+    """Raise ``ValueError`` if a definition is not valid: a defect found here costs no caller an answer."""
+    name = method.name
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"the name of a method must be a family and a verb such as 'chat.delete', got {name!r}")
+    if name in METHODS:
+        raise ValueError(f"names of methods must differ, got {name!r} twice")
+    if not inspect.iscoroutinefunction(method.function):
+        raise ValueError(f"{name}: the function must be async def, got {method.function!r}")
+    if not method.summary:
+        raise ValueError(f"{name}: the function must have a docstring: its first line goes into the page of methods")
+    _check_arguments(name, method.arguments)
+    for code in method.errors:
+        if not _ERROR.fullmatch(code):
+            raise ValueError(f"{name}: an error must look like 'channel_not_found', got {code!r}")
+        if code in COMMON_ERRORS:
+            raise ValueError(f"{name}: errors must not name those of all methods, got {code!r}")
+    if len(set(method.errors)) < len(method.errors):
+        raise ValueError(f"{name}: errors must differ, got {', '.join(method.errors)}")
+    if method.successor and (not _NAME.fullmatch(method.successor) or method.successor == name):
+        raise ValueError(f"{name}: the successor must be the name of another method, got {method.successor!r}")
+
+
+def _check_arguments(name: str, arguments: type[Arguments]) -> None:
+    fields = {field.name: field for field in msgspec.structs.fields(arguments)}
+    for argument in (*arguments.REQUIRED, *arguments.ONE_OF):
+        if argument not in fields:
+            raise ValueError(f"{name}: REQUIRED and ONE_OF must name arguments, got {argument!r}")
+    for argument in set(arguments.REQUIRED).intersection(arguments.ONE_OF):
+        raise ValueError(f"{name}: an argument must be in REQUIRED or in ONE_OF, got {argument!r} in both")
+    for field in fields.values():
+        if field.required:
+            raise ValueError(f"{name}: every argument must have a default, got {field.name!r} without one")

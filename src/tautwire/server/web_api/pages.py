@@ -12,6 +12,8 @@ from tautwire.server.services.arrays import Page
 from tautwire.server.services.errors import MethodError
 
 MAX_LIMIT: Final = 1_000
+PAGE_ERRORS: Final = ("invalid_cursor", "invalid_limit")
+"""The errors of every list that comes in pages."""
 
 
 def check_limit(limit: int) -> int:

@@ -18,13 +18,14 @@ from tautwire.server.store.engine import Query
 from tautwire.server.store.membership import find_last_read, join_members
 from tautwire.server.store.records import ChannelKind
 from tautwire.server.store.users import find_user, find_users
+from tautwire.server.web_api.access import users_and_bots
 from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method
 
 _PRESENCE: Final = {state: b',"presence":"%b"}' % state.encode() for state in (ACTIVE, AWAY)}
 """The end of a user object with the presence of the user."""
 
 
-class Connect(Arguments, frozen=True, kw_only=True):
+class RtmConnect(Arguments, frozen=True, kw_only=True):
     """Arguments of rtm.connect.
 
     ``resume`` is ours: the last position of the caller, or an empty text to get positions from now on.
@@ -35,32 +36,32 @@ class Connect(Arguments, frozen=True, kw_only=True):
     resume: str | None = None
 
 
-class Start(Connect, frozen=True, kw_only=True):
+class RtmStart(RtmConnect, frozen=True, kw_only=True):
     """Arguments of rtm.start."""
 
     mpim_aware: bool = False
 
 
-@method("rtm.connect", Connect, Tier.ONE)
-async def connect(call: Call, args: Connect) -> Answer:
+@method("rtm.connect", RtmConnect, Tier.ONE, users_and_bots())
+async def connect(call: Call, args: RtmConnect) -> Answer:
     """Reserve a connection; its URL can be dialled once, within 30 s."""
     return await _reserve(call, args)
 
 
-@method("rtm.start", Start, Tier.ONE)
-async def start(call: Call, args: Start) -> Answer:
+@method("rtm.start", RtmStart, Tier.ONE, users_and_bots(), successor="rtm.connect")
+async def start(call: Call, args: RtmStart) -> Answer:
     """Reserve a connection and describe the whole workspace, as clients from before 2018 expect."""
     answer = await _reserve(call, args)  # first: events during the reads below are then delivered on the connection
     state = await call.read_long(lambda query: _workspace_state(query, call, args))
     return {**answer, **state}
 
 
-async def _reserve(call: Call, args: Connect) -> dict[str, Any]:
+async def _reserve(call: Call, args: RtmConnect) -> dict[str, Any]:
     if args.resume is None:
         position, outcome = call.workspace.tail.position, None
     else:
         position, outcome = await _resume(call.workspace, args.resume)
-    ticket = call.tickets.issue(
+    ticket = call.workspace.tickets.issue(
         who=call.who,
         position=position,
         batches_presence=args.batch_presence_aware,
@@ -97,7 +98,7 @@ async def _resume(workspace: Workspace, wanted: str) -> tuple[int, str]:
     return position, "resumed"
 
 
-def _workspace_state(query: Query, call: Call, args: Start) -> dict[str, Any]:
+def _workspace_state(query: Query, call: Call, args: RtmStart) -> dict[str, Any]:
     """Return the rich form of rtm.start; the keys are always there. Source: wire/connecting.md#rtmstart (captured)."""
     who = call.who
     users, bots = _users(query, call)
@@ -109,7 +110,7 @@ def _workspace_state(query: Query, call: Call, args: Start) -> dict[str, Any]:
             "name": who.name,
             "prefs": {},
             "created": me.created if me is not None else 0,
-            "manual_presence": "away" if call.presence.is_away_by_hand(who.user) else "active",
+            "manual_presence": "away" if call.workspace.presence.is_away_by_hand(who.user) else "active",
         },
         "team": team_object(call.team, f"{call.base_url}/")
         | {"msg_edit_window_mins": -1, "over_storage_limit": False, "plan": "", "prefs": {}},
@@ -130,7 +131,7 @@ def _workspace_state(query: Query, call: Call, args: Start) -> dict[str, Any]:
 def _users(query: Query, call: Call) -> tuple[Array, list[dict[str, Any]]]:
     """Return all users with their presence, and all bots."""
     users, bots = Array(), []
-    shows_email, state = call.may_read_email, call.presence.state
+    shows_email, state = call.may_read_email, call.workspace.presence.state
     for part in slices(partial(find_users, query), lambda user: user.id):
         seen: list[bytes] = []
         for user in part:

@@ -9,11 +9,12 @@ from tautwire.server.services.lists import users_page
 from tautwire.server.services.presence import store_away
 from tautwire.server.services.wire_objects import user_object
 from tautwire.server.store.users import find_user
+from tautwire.server.web_api.access import users_and_bots
 from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method
-from tautwire.server.web_api.pages import check_limit, decode_cursor, page_metadata
+from tautwire.server.web_api.pages import PAGE_ERRORS, check_limit, decode_cursor, page_metadata
 
 
-class Info(Arguments, frozen=True, kw_only=True):
+class UsersInfo(Arguments, frozen=True, kw_only=True):
     """Arguments of users.info."""
 
     REQUIRED = ("user",)
@@ -21,20 +22,20 @@ class Info(Arguments, frozen=True, kw_only=True):
     user: str = ""
 
 
-class List(Arguments, frozen=True, kw_only=True):
+class UsersList(Arguments, frozen=True, kw_only=True):
     """Arguments of users.list."""
 
     cursor: str = ""
     limit: int = 0
 
 
-class GetPresence(Arguments, frozen=True, kw_only=True):
+class UsersGetPresence(Arguments, frozen=True, kw_only=True):
     """Arguments of users.getPresence."""
 
     user: str = ""
 
 
-class SetPresence(Arguments, frozen=True, kw_only=True):
+class UsersSetPresence(Arguments, frozen=True, kw_only=True):
     """Arguments of users.setPresence."""
 
     REQUIRED = ("presence",)
@@ -42,8 +43,8 @@ class SetPresence(Arguments, frozen=True, kw_only=True):
     presence: str = ""
 
 
-@method("users.info", Info, Tier.FOUR)
-async def info(call: Call, args: Info) -> Answer:
+@method("users.info", UsersInfo, Tier.FOUR, users_and_bots("users:read"), errors=["user_not_found"])
+async def info(call: Call, args: UsersInfo) -> Answer:
     """Return one user."""
     user = await call.read(lambda query: find_user(query, args.user))
     if user is None:
@@ -51,8 +52,8 @@ async def info(call: Call, args: Info) -> Answer:
     return {"user": user_object(user, call.team, shows_email=call.may_read_email)}
 
 
-@method("users.list", List, Tier.TWO)
-async def list_(call: Call, args: List) -> Answer:
+@method("users.list", UsersList, Tier.TWO, users_and_bots("users:read"), errors=PAGE_ERRORS)
+async def list_(call: Call, args: UsersList) -> Answer:
     """List all users, including bots."""
     read = call.read if args.limit else call.read_long
     page = await read(
@@ -68,32 +69,36 @@ async def list_(call: Call, args: List) -> Answer:
     }
 
 
-@method("users.getPresence", GetPresence, Tier.THREE)
-async def get_presence(call: Call, args: GetPresence) -> Answer:
+@method(
+    "users.getPresence", UsersGetPresence, Tier.THREE, users_and_bots("users:read"), errors=["user_not_found"],
+)  # fmt: skip
+async def get_presence(call: Call, args: UsersGetPresence) -> Answer:
     """Return the presence of a user; with details if the user is the caller."""
     user = args.user or call.who.user
     if await call.read(lambda query: find_user(query, user)) is None:
         raise MethodError("user_not_found")
-    presence = call.presence.state(user)
+    presence = call.workspace.presence.state(user)
     answer: dict[str, Any] = {"presence": presence}
     if user == call.who.user:
         connections = len(call.workspace.hub.connections_of(user))
-        away = call.presence.is_away_by_hand(user)
+        away = call.workspace.presence.is_away_by_hand(user)
         answer |= {
             "online": connections > 0,
             "auto_away": connections > 0 and presence == "away" and not away,
             "manual_away": away,
             "connection_count": connections,
         }
-        last = call.presence.last_activity(user)
+        last = call.workspace.presence.last_activity(user)
         if last is not None:
             clock = call.workspace.clock
             answer["last_activity"] = int(clock.seconds() - (clock.monotonic() - last))
     return answer
 
 
-@method("users.setPresence", SetPresence, Tier.TWO)
-async def set_presence(call: Call, args: SetPresence) -> Answer:
+@method(
+    "users.setPresence", UsersSetPresence, Tier.TWO, users_and_bots("users:write"), errors=["invalid_presence"],
+)  # fmt: skip
+async def set_presence(call: Call, args: UsersSetPresence) -> Answer:
     """Set or end the manual away of the caller. ``active`` is the old name of ``auto``.
 
     Source: wire/presence-and-typing.md#away-by-hand.
@@ -102,5 +107,5 @@ async def set_presence(call: Call, args: SetPresence) -> Answer:
         raise MethodError("invalid_presence")
     away = args.presence == "away"
     await call.write(partial(store_away, user=call.who.user, away=away))
-    call.presence.set_away(call.who.user, away=away)
+    call.workspace.presence.set_away(call.who.user, away=away)
     return {}

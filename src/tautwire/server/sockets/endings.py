@@ -3,9 +3,9 @@
 import logging
 from typing import Final, Literal
 
-from tautwire.server.counts import Counts
+from tautwire.server.counts import Traffic
 
-log = logging.getLogger("tautwire.server.rtm")
+log = logging.getLogger("tautwire.server.sockets")
 
 Ending = Literal[
     "slow",
@@ -26,15 +26,15 @@ fast, too big: the peer's frames · protocol: the peer broke the rules of WebSoc
 not valid · revoked: the token was revoked or has expired, or the user was deactivated ·
 failed: an internal error · peer: the peer sent a Close · lost: the socket ended without a Close."""
 
+GOING_AWAY: Final = 1001
+BROKEN_RULES: Final = 1002
+TOO_SLOW: Final = 1008
+REVOKED: Final = 1008
 TOO_BIG: Final = 1009
+"""Codes of a Close. Source: RFC 6455 section 7.4.1."""
 
 
-def of_close(code: int) -> Ending:
-    """Return the reason of a Close that a session asks for, by its code."""
-    return "too big" if code == TOO_BIG else "too fast"
-
-
-def note(counts: Counts, number: int, user: str, ending: Ending) -> None:
+def note(traffic: Traffic, number: int, user: str, ending: Ending) -> None:
     """Count and log the end of a connection; ``user`` is empty if its ticket was not valid."""
-    counts.endings[ending] += 1
+    traffic.endings[ending] += 1
     log.info("connection %d of %s ended: %s", number, user or "an unknown caller", ending)

@@ -19,7 +19,7 @@ class RateLimited(MethodError):  # noqa: N818 - an answer, not a fault
     """A call exceeds its rate.
 
     Args:
-        wait: whole seconds to wait, for ``Retry-After``.
+        wait: whole seconds to wait.
     """
 
     def __init__(self, wait: int) -> None:
