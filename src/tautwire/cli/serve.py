@@ -27,6 +27,7 @@ from tautwire.server.store.engine import StoreError
 from tautwire.server.table import rows
 
 log = logging.getLogger("tautwire.server")
+serve_commands = typer.Typer(add_completion=False)
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 GC_THRESHOLD: Final = 100_000
@@ -42,6 +43,7 @@ EPILOG: Final = (
 )
 
 
+@serve_commands.command(epilog=EPILOG)
 @with_options(TABLE)
 def serve(
     context: typer.Context,

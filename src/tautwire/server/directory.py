@@ -4,12 +4,12 @@ Tokens of seeded users are in ``tokens.json`` in the data directory (mode 0600):
 """
 
 import ipaddress
-import os
 from pathlib import Path
 
 import msgspec
 
 from tautwire.protocol.errors import ConfigError
+from tautwire.server.private_file import replace_private
 from tautwire.server.services.seed import app_key
 from tautwire.server.store.apps import find_apps
 from tautwire.server.store.channels import find_channel_ids
@@ -56,22 +56,9 @@ class TokenFile:
         """
         data = msgspec.json.format(msgspec.json.encode(self.read() | tokens)) + b"\n"
         try:
-            self._replace(data)
+            replace_private(self._path, data)
         except OSError as error:
             raise ConfigError(f"the tokens cannot be written to {self._path}: {error}") from error
-
-    def _replace(self, data: bytes) -> None:
-        new = self._path.with_suffix(".new")
-        new.unlink(missing_ok=True)  # left by an interrupted start
-        # exclusive: a link that another user puts here in the meantime is not followed
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, 0o600)
-            file.write(data)
-            file.flush()
-            # Before the rename: after a power loss the new name must not lead to an empty file.
-            os.fsync(descriptor)
-        new.replace(self._path)
 
 
 class Directory(msgspec.Struct, frozen=True):

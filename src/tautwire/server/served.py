@@ -17,6 +17,7 @@ from typing import Final
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.clock import Clock
 from tautwire.server.config import Settings
+from tautwire.server.control.server import ControlServer
 from tautwire.server.counts import Counts
 from tautwire.server.directory import Directory, TokenFile, is_loopback, read_directory
 from tautwire.server.health import Health
@@ -31,6 +32,7 @@ from tautwire.server.log.writer import Writer
 from tautwire.server.metrics import Levels
 from tautwire.server.rtm.backend_workspace import WorkspaceBackend
 from tautwire.server.rtm.door import Door
+from tautwire.server.services.administration.team import read_team
 from tautwire.server.services.identity import Identities
 from tautwire.server.services.seed import Seed, plant
 from tautwire.server.services.workspace import Team, Workspace
@@ -142,7 +144,7 @@ class ServedWorkspace:
         )  # fmt: skip
         identities.on_refusal(partial(self.door.close_where, identities.refuses))
         # Identities before the hub: a connection that has to be closed gets nothing of the same commit.
-        for each in (identities.follow, self.workspace.presence.follow, hub.deliver, *observers):
+        for each in (identities.follow, self.workspace.follow, hub.deliver, *observers):
             feed.add(each)
         writer.deliver_to(feed.deliver)
         self._doors.push_async_callback(self.door.stop)
@@ -151,6 +153,9 @@ class ServedWorkspace:
         watch = Watch(self.health, engine, self.data, writer, reader, tail)
         self._doors.push_async_callback(watch.stop)
         watch.start()
+        control = ControlServer(self.workspace, self.data)
+        await control.start()
+        self._doors.push_async_callback(control.stop)
 
     async def close_doors(self) -> None:
         """Say goodbye to the clients, and close their connections."""
@@ -238,17 +243,17 @@ class _State:
 
 
 def _read_state(query: Query) -> _State:
-    team = find_workspace(query)
-    if team is None:
+    workspace = find_workspace(query)
+    if workspace is None:
         raise ConfigError("the data directory has no workspace: the first start was interrupted; use a new directory")
     oldest = find_oldest(query)
     channels: dict[str, set[Topic]] = {}
     for row in find_all_memberships(query):
         channels.setdefault(row["user_id"], set()).add(Topic(row["channel"]))
     return _State(
-        team=Team(team["id"], team["name"], team["domain"]),
-        head=team["head"],
-        kept_from=oldest if oldest is not None else team["head"] + 1,
+        team=read_team(query),
+        head=workspace["head"],
+        kept_from=oldest if oldest is not None else workspace["head"] + 1,
         epochs=read_epochs(query),
         channels=channels,
         away=find_away_users(query),

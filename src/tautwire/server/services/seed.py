@@ -23,7 +23,7 @@ from tautwire.server.services.identity import CLASSIC, TokenKind, new_id
 from tautwire.server.services.room import forget
 from tautwire.server.services.tokens import issue, issue_for_app
 from tautwire.server.store.apps import find_app_by_name
-from tautwire.server.store.channels import add_channel, find_channel_by_name, has_general
+from tautwire.server.store.channels import add_channel, find_channel_by_name, find_general
 from tautwire.server.store.membership import add_member
 from tautwire.server.store.records import SLACKBOT_ID, SLACKBOT_NAME, ChannelKind, ChannelRecord, UserRecord
 from tautwire.server.store.users import add_user, find_user_by_name
@@ -34,7 +34,8 @@ APP_SCOPES: Final = ("connections:write", "authorizations:read")
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[\w.-]{1,80}$")]
 Scope = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_.:-]{0,79}$")]
-Origin = Literal["sample", "seed"]
+Origin = Literal["sample", "seed", "issued"]
+"""Where a token comes from."""
 
 
 class SeedError(TautwireError):
@@ -239,7 +240,7 @@ def _add_channel(tx: Transaction, channel: SeedChannel, members: list[UserId]) -
             creator=creator,
             created=seconds,
             updated=tx.now,
-            general=not channel.private and not has_general(tx),
+            general=not channel.private and find_general(tx) is None,
             topic=channel.topic,
             topic_by=creator if channel.topic else "",
             topic_set=seconds if channel.topic else 0,

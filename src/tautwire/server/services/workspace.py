@@ -5,12 +5,16 @@ one more attribute here: doors, methods and the composition root stay as they ar
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import msgspec
 
 from tautwire.server.clock import Clock
 from tautwire.server.config import Settings
 from tautwire.server.counts import Counts
 from tautwire.server.hub.hub import Hub
+from tautwire.server.log.entry import WORKSPACE, Entry
 from tautwire.server.log.epochs import Epochs
 from tautwire.server.log.tail import Tail
 from tautwire.server.log.writer import Writer
@@ -28,6 +32,8 @@ class Team:
     id: str
     name: str
     domain: str
+    icon: str = ""
+    """The URL of a picture; empty for the default picture."""
 
 
 class Workspace:
@@ -56,6 +62,7 @@ class Workspace:
         bots: set[str],
     ) -> None:
         self.team = team
+        """As it is now; ``follow`` replaces it."""
         self.settings = settings
         self.clock = clock
         self.writer = writer
@@ -78,3 +85,13 @@ class Workspace:
         """Held by a read of a long list."""
         self.enforces_scopes = settings.enforce_scopes
         """Whether a call without the scope of its method is refused."""
+
+    def follow(self, entries: Sequence[Entry]) -> None:
+        """Apply the entries of the log; a reader of the feed.
+
+        An entry of kind ``room`` on the topic of the workspace has the new JSON of the team.
+        """
+        self.presence.follow(entries)
+        for entry in entries:
+            if entry.kind == "room" and entry.topic == WORKSPACE:
+                self.team = msgspec.json.decode(entry.payload, type=Team)

@@ -37,6 +37,26 @@ def find_apps(query: Query) -> list[AppRecord]:
     return [AppRecord(*row) for row in query.all(f"{_APPS} WHERE deleted IS NULL ORDER BY name, id")]
 
 
+def apps_called(query: Query, text: str) -> list[AppRecord]:
+    """Return the apps with this id or name that are not deleted."""
+    rows = query.all(f"{_APPS} WHERE (id = ? OR name = ?) AND deleted IS NULL ORDER BY id", text, text)
+    return [AppRecord(*row) for row in rows]
+
+
+def app_names_like(query: Query, text: str, count: int) -> list[str]:
+    """Return names of apps, those nearest in length first."""
+    rows = query.all(
+        "SELECT name FROM app WHERE deleted IS NULL ORDER BY abs(length(name) - ?), name LIMIT ?", len(text), count
+    )
+    return [row[0] for row in rows]
+
+
+def list_apps(query: Query, *, after: str, count: int) -> list[AppRecord]:
+    """Return apps behind a name that are not deleted, in the order of names."""
+    rows = query.all(f"{_APPS} WHERE deleted IS NULL AND name > ? ORDER BY name LIMIT ?", after, count)
+    return [AppRecord(*row) for row in rows]
+
+
 def add_app(tx: Statements, app: AppRecord) -> None:
     """Store a new app; its bot user is stored."""
     values = [getattr(app, column) for column in _COLUMNS]

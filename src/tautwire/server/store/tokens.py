@@ -1,6 +1,7 @@
 """The table ``token``: hashes of tokens, what each stands for and permits, and where it comes from."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -27,6 +28,13 @@ class TokenRecord(msgspec.Struct, frozen=True, gc=False):
     revoked: int | None = None
 
 
+class TokenRow(NamedTuple):
+    """A token and the name of its user or app."""
+
+    token: TokenRecord
+    holder: str
+
+
 _COLUMNS = TokenRecord.__struct_fields__
 _TOKENS = f"SELECT {', '.join(_COLUMNS)} FROM token"
 _TOKEN = Insert("token", _COLUMNS)
@@ -41,6 +49,31 @@ def find_token(query: Query, token: str) -> TokenRecord | None:
     """Return the token with this id."""
     row = query.one(f"{_TOKENS} WHERE id = ?", token)
     return TokenRecord(*row) if row is not None else None
+
+
+def list_tokens(
+    query: Query,
+    *,
+    user: str | None = None,
+    app: str | None = None,
+    token: str | None = None,
+    digest: bytes | None = None,
+    revoked: bool,
+    after: str = "",
+    count: int,
+) -> list[TokenRow]:
+    """Return tokens behind an id, in the order of ids; of a user, of an app, or the one with an id or hash."""
+    wanted: dict[str, object] = {"t.user_id": user, "t.app_id": app, "t.id": token, "t.hash": digest}
+    conditions = [f"{column} = ?" for column, value in wanted.items() if value is not None]
+    if not revoked:
+        conditions.append("t.revoked IS NULL")
+    columns = ", ".join(f"t.{column}" for column in TokenRecord.__struct_fields__)
+    rows = query.all(
+        f"SELECT {columns}, coalesce(u.name, a.name) FROM token t LEFT JOIN users u ON u.id = t.user_id"
+        f" LEFT JOIN app a ON a.id = t.app_id WHERE {' AND '.join([*conditions, 't.id > ?'])} ORDER BY t.id LIMIT ?",
+        *(value for value in wanted.values() if value is not None), after, count,
+    )  # fmt: skip
+    return [TokenRow(TokenRecord(*values), holder) for *values, holder in rows]
 
 
 def find_tokens_of_app(query: Query, app: str) -> list[TokenRecord]:
