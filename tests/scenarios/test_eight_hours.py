@@ -287,10 +287,9 @@ class Day:
         repeats = self.client.delivery.duplicates
         assert len(repeats._delivered or ()) < 20
         assert repeats._copies is None or len(repeats._copies.left) < 20
-        assert self.client._supervisor._attempts._governor is not None
-        assert (
-            self.client._supervisor._attempts._governor.delay(self.loop.time(), 1.0) <= Backoff().base
-        )  # all is forgiven
+        governor = self.client._supervisor._attempts._governor
+        assert governor is not None
+        assert governor.delay(self.loop.time(), 1.0) <= Backoff().base  # all is forgiven
         assert len(self.client._supervisor._open) == 1
         assert len(allowances._KNOWN) <= self._allowances + 1
         gc.collect()

@@ -47,6 +47,7 @@ class LoopThread:
         """What ended the loop before ``close``; everything on it was closed then."""
         self._until = 0.0  # when the end that is under way has to be over
         self._is_left_behind = False
+        # a daemon: a handler that blocks the loop for ever must not keep the program alive
         self._thread = threading.Thread(target=self._run, name="tautwire-client", daemon=True)
         self._thread.start()
 
@@ -114,6 +115,7 @@ class LoopThread:
             self._wanted.set_result((caller, grace))
 
     async def _serve(self) -> None:
+        # not loop.stop(): what runs on the loop is closed first, by the loop itself
         await self._finish(*await self._wanted)
 
     def _run(self) -> None:
@@ -123,7 +125,7 @@ class LoopThread:
         except BaseException as error:  # noqa: BLE001 (also SystemExit: it would end the thread unseen)
             self.fault = error
             LOG.error("the client is closed, since its loop ended", exc_info=error)
-            with suppress(BaseException):
+            with suppress(BaseException):  # it may be ended again, by the same handler
                 self.loop.run_until_complete(self._finish(None, 0.0))
         _clear(self.loop)
 

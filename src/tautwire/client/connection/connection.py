@@ -170,7 +170,7 @@ class Connection:
         """
         sent = self._session.send(frame, elapsed())
         future: asyncio.Future[Reply] | None = None
-        if sent.awaits_reply:
+        if sent.awaits_reply:  # before the bytes go out: the reply may come within the call of a transport in memory
             future = sent.waiter = self._loop.create_future()
             self._arm()
         self._transmit(sent.payload)
@@ -192,6 +192,7 @@ class Connection:
         self._drained = drained
         self._linger = linger
         self._retirement = self._loop.call_later(_DRAIN, self.abort, _REPLACED, Cause.REPLACED)
+        # the one ordered question there is: a server that answers frame by frame sends its pong behind its events
         self._last_ping = self._session.ping(elapsed())
         self._carry_out()
         self._steer()
@@ -225,6 +226,7 @@ class Connection:
     def connected(self, transport: Transport) -> None:
         """Called when the WebSocket is open: wait for the hello."""
         self._transport = transport
+        # made anew, for the time of the hello begins now, not when the socket was asked for
         self._session = ClientSession(elapsed(), timeouts=self._settings.timeouts, first_id=self._session.next_id)
         self._inbox.flow.listen(self._steer)
         self._arm()
@@ -232,7 +234,7 @@ class Connection:
     def receive(self, frames: Sequence[bytes]) -> None:
         """Called with text messages that came in together."""
         intake = self._intake
-        intake.note_heard(self._session.heard_at)
+        intake.note_heard(self._session.heard_at)  # before receive(): should these be kept back, a gap begins there
         if self._inbox.raw.bindings and not self._is_retired:
             isolated(self._inbox.frames_received, frames)
         self._session.receive(frames, elapsed())
@@ -252,7 +254,7 @@ class Connection:
 
     def _carry_out(self, effects: Iterable[Effect] | None = None) -> None:
         """Do what the session asks for now, or asked for before."""
-        if effects is None:
+        if effects is None:  # taken out first: an effect may call user code, which sends, which makes more of them
             effects, self._session.effects = self._session.effects, []
         for effect in effects:
             try:
@@ -327,7 +329,7 @@ class Connection:
         if self._transport is not None:
             self._closing = self._loop.create_task(self._close(self._transport))
         self._inbox.flow.forget(self._steer)
-        isolated(self._end_delivery)
+        isolated(self._end_delivery)  # a successor may wait for this one to have said all
         self.is_over.set()
         self.successor_wanted.set()
         if not self._opened.done():
@@ -374,7 +376,10 @@ class Connection:
     # -- time -----------------------------------------------------------------------------------------------
 
     def _arm(self) -> None:
-        """Set the timer, unless one is set that comes early enough. Traffic only ever moves the deadline back."""
+        """Set the timer, unless one is set that comes early enough. Traffic only ever moves the deadline back.
+
+        So a read sets no timer: that would cost more than all else it does. A timer that comes too early sets the next.
+        """
         deadline = self._session.deadline
         if deadline is None or (self._timer is not None and self._due <= deadline):
             return

@@ -77,8 +77,9 @@ class Supervisor:
         self._is_closed = False
         self._keeps_trying = False
         """Whether the task goes on by itself after a connection was lost or an attempt failed."""
-        self._last_failure: ConnectError | None = None
-        """Why the last attempt failed, for a reconnect() that gives up."""
+        self._last_failure = ""
+        """Why the last attempt failed, for a reconnect() that gives up. A text: the error itself would keep the
+        connection alive that its traceback leads to."""
         self._handover: Handover | None = None
         self._calls: WaitingCalls[Connection] = WaitingCalls()
         self._open: set[Connection] = set()
@@ -131,7 +132,7 @@ class Supervisor:
         Raises:
             ConnectError: there was none within so many seconds. The attempts go on, as they would without this call.
         """
-        self._last_failure = None
+        self._last_failure = ""
         try:
             async with asyncio.timeout(within):
                 if self.connection is None:
@@ -141,7 +142,7 @@ class Supervisor:
                 return await self._calls.connection()
         except TimeoutError:
             stays = "the old connection stays" if self.connection is not None else "there is no connection"
-            reason = f"; the last attempt: {self._last_failure}" if self._last_failure is not None else ""
+            reason = f"; the last attempt: {self._last_failure}" if self._last_failure else ""
             raise ConnectError(f"no new connection within {within:g} s ({stays}){reason}") from None
 
     async def ready(self) -> Connection:
@@ -194,7 +195,7 @@ class Supervisor:
             return
         self._attempts.opened()
         self._keeps_trying = self._settings.auto_reconnect
-        self._open.add(connection)
+        self._open.add(connection)  # until its socket is closed: disconnect() has to wait for it, replaced or not
         old, self.connection = self.connection, connection
         self._update_state()
         if old is None or old.is_over.is_set():
@@ -203,7 +204,7 @@ class Supervisor:
             self._handover = Handover(old, connection, self._handover_failed, self._opened)
             if not isolated(self._handover.begin):
                 self._abort_handover()
-        self._calls.connected(connection)
+        self._calls.connected(connection)  # last: by now events have their way to the handlers
 
     def connection_closed(self, connection: Connection, ended: Ended) -> None:
         """Note the end of the connection that counts, or of one that was replaced."""
@@ -217,6 +218,7 @@ class Supervisor:
                 LOG.info("connection lost: %s", ended.reason)
                 self._attempts.lost()
             self._update_state()
+        # cancelling: disconnect() has not run yet, but asyncio.run() or the like ends all tasks
         goes_on = self._task is not None and not self._task.cancelling() and self._keeps_trying
         will_reconnect = self.connection is not None or goes_on
         for each in self.observers:
@@ -245,7 +247,7 @@ class Supervisor:
             isolated(each.handover_failed, old)
 
     def _connect_failed(self, error: ConnectError, next_: str) -> None:
-        self._last_failure = error
+        self._last_failure = str(error)
         LOG.warning("%s", "; ".join((str(error), *getattr(error, "__notes__", ()), next_)))
         for each in self.observers:
             isolated(each.connect_failed, error)

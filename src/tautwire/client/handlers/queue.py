@@ -88,7 +88,7 @@ class KeyedQueue(Generic[T]):
 
     def put(self, item: T) -> None:
         """Queue an item behind the others of its conversation. Once stopped, forget it. Called on the loop."""
-        size = len(self._flow.frame)
+        size = len(self._flow.frame)  # of the event that is delivered now: measuring the event itself would take longer
         if (self.waiting >= self._limit or self.size >= self._full_size) and not self._make_room(item):
             return
         self.waiting += 1
@@ -156,7 +156,7 @@ class KeyedQueue(Generic[T]):
     def _refuse(self) -> None:
         """Take nothing any more. May be called from any thread."""
         self._stopped = True
-        self._limit = _NEVER  # put() looks at nothing else
+        self._limit = _NEVER  # put() looks at nothing else: a flag for it would be read for each item
 
     def _forget(self) -> None:
         """Take nothing any more, and forget what waits."""
