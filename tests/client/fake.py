@@ -185,6 +185,11 @@ class FakeServer:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(PATIENCE)
 
     async def _stop(self) -> None:
+        # A socket that asyncio has accepted belongs to a task of its own until it has a transport. Cancelled before that,
+        # or with the server closed, the socket would stay open.
+        while any(getattr(each.get_coro(), "__name__", "") == "_accept_connection2" for each in asyncio.all_tasks()):
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)  # in which tasks that were made for such sockets begin
         self._server.close()
         for writer in self._writers:
             if not writer.is_closing():
@@ -193,6 +198,7 @@ class FakeServer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # in which aborted sockets are closed
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
