@@ -36,7 +36,7 @@ def page() -> str:
 
 def _section(name: str, command: Any) -> Iterator[str]:
     yield f"\n## {name}\n\n{' '.join((command.help or '').split())}\n"
-    parameters = inspect.signature(command.callback, eval_str=True).parameters
+    parameters = inspect.signature(command.callback, eval_str=True).parameters if command.callback else {}
     rows = [_row(each, parameters[each.name].annotation) for each in command.params if not each.hidden]
     if rows:
         yield "\n| option | default | meaning |\n|---|---|---|\n" + "".join(rows)
@@ -48,6 +48,8 @@ def _section(name: str, command: Any) -> Iterator[str]:
 def _row(parameter: Any, hint: Any) -> str:
     names = ", ".join(parameter.opts)
     value = (parameter.metavar or _value(hint)).replace("|", "\\|")
+    if parameter.param_type_name == "argument":
+        names, value = value, ""
     default = parameter.default.value if isinstance(parameter.default, Enum) else parameter.default
     shown = "" if default is None or default is False else f"`{default}`"
     variable = f" Environment variable: `{parameter.envvar}`." if parameter.envvar else ""

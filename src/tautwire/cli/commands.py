@@ -6,6 +6,8 @@ import typer
 from typer.core import TyperGroup
 
 from tautwire import __version__
+from tautwire.cli.backup import backup, restore
+from tautwire.cli.db import check, migrate
 from tautwire.cli.demo import demo
 from tautwire.cli.serve import EPILOG, serve
 from tautwire.protocol.tokens import redact
@@ -30,6 +32,13 @@ app = typer.Typer(
 )
 app.command(epilog=EPILOG)(serve)
 app.command()(demo)
+app.command()(backup)
+app.command()(restore)
+
+db = typer.Typer(no_args_is_help=True, help="Look after the database of a workspace.")
+db.command()(check)
+db.command()(migrate)
+app.add_typer(db, name="db")
 
 
 @app.callback(invoke_without_command=True)
