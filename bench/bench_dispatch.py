@@ -14,6 +14,7 @@ from bench.bench_decode import MESSAGE
 from bench.report import Cell, report
 from tautwire import MessageEvent
 from tautwire.client.handlers.dispatcher import Dispatcher
+from tautwire.client.handlers.workers import Callers
 from tautwire.protocol.codec import decode_events
 
 CONVERSATIONS = 20
@@ -62,7 +63,7 @@ async def measure(register: Callable[[Dispatcher, Count], object]) -> float:
         await count.done.wait()
         rounds.append((time.process_time() - start) / BURST * 1e6)
     for binding in dispatcher.bindings:
-        await binding.close(1.0, None)
+        await binding.close(1.0, Callers())
     return median(rounds[WARM_UP:])
 
 

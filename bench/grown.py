@@ -85,8 +85,9 @@ def _write(connection: sqlite3.Connection, size: Size) -> None:
         ((user(n), f"person{n}", f"Person {n}", f"person{n}@example.test") for n in people),
     )
     connection.executemany(
-        f"INSERT INTO token (hash, user_id, origin, created) VALUES (?, ?, 'issued', {BEGAN})",
-        ((hash_token(token(n)), user(n)) for n in people),
+        "INSERT INTO token (hash, id, kind, user_id, scopes, origin, created)"
+        f" VALUES (?, ?, 'user', ?, 'identify,bot:basic', 'issued', {BEGAN})",
+        ((hash_token(token(n)), hash_token(token(n)).hex()[:16], user(n)) for n in people),
     )
     connection.executemany(
         "INSERT INTO channel (id, kind, name, creator, created, updated, general, topic, people)"

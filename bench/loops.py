@@ -3,6 +3,8 @@
 With ``cc`` on the path loops.c is compiled into the results folder and called through ctypes. Without one the loops
 below run; they are slower, and the ``generator busy`` column of the tables shows whether that was the limit.
 TAUTWIRE_BENCH_LOOPS=python chooses them where there is a compiler.
+
+The two frames are built here and not by ``tautwire.testing``: the process of the raw loop loads nothing of ours.
 """
 
 import ctypes

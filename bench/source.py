@@ -5,8 +5,6 @@ else: what is measured beside it is the client alone. A client's name stands in 
 streams are told apart.
 """
 
-import base64
-import hashlib
 import json
 import socket
 import struct
@@ -17,6 +15,8 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+
+from tautwire.testing.websocket import CLOSE, PING, PONG, TEXT, frame_bytes, read_frame_blocking, upgrade_response
 
 PATIENCE = 60
 """Seconds for a client to connect, and to take more of what is sent."""
@@ -37,18 +37,12 @@ ANSWERS: dict[str, dict[str, Any]] = {
 
 def text_frame(payload: bytes) -> bytes:
     """Return a text message as a server sends it."""
-    return _frame(1, payload)
+    return frame_bytes(TEXT, payload)
 
 
 def position(number: int) -> str:
     """Return a place in the log as our server writes it."""
     return f"bench.{number}"
-
-
-def _frame(opcode: int, payload: bytes) -> bytes:
-    size = len(payload)
-    head = bytes([0x80 | opcode, size]) if size < 126 else bytes([0x80 | opcode, 126]) + size.to_bytes(2)
-    return head + payload
 
 
 class Stream:
@@ -91,21 +85,16 @@ class Stream:
         """Say hello and answer pings until the client leaves."""
         self.send(text_frame(b'{"type":"hello"}'))
         while True:
-            head = reader.read(2)
-            if len(head) < 2:
+            try:
+                opcode, payload, _ = read_frame_blocking(reader.read)
+            except EOFError:
                 return
-            size = head[1] & 127
-            if size == 126:
-                size = int.from_bytes(reader.read(2))
-            key = reader.read(4)
-            payload = bytes(byte ^ key[at % 4] for at, byte in enumerate(reader.read(size)))
-            opcode = head[0] & 15
-            if opcode == 8:
-                self.send(_frame(8, payload))
+            if opcode == CLOSE:
+                self.send(frame_bytes(CLOSE, payload))
                 return
-            if opcode == 9:
-                self.send(_frame(10, payload))
-            elif opcode == 1 and (frame := json.loads(payload)).get("type") == "ping":
+            if opcode == PING:
+                self.send(frame_bytes(PONG, payload))
+            elif opcode == TEXT and (frame := json.loads(payload)).get("type") == "ping":
                 pong = {**frame, "type": "pong", "reply_to": frame.get("id")}
                 self.send(text_frame(json.dumps(pong).encode()))
 
@@ -161,12 +150,7 @@ class Source:
             return
 
     def _upgrade(self, sock: socket.socket, reader: BufferedReader, request: "Request") -> None:
-        key = request.headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-        accept = base64.b64encode(hashlib.sha1(key.encode(), usedforsecurity=False).digest()).decode()
-        sock.sendall(
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
-        )
+        sock.sendall(upgrade_response(request.headers["sec-websocket-key"]))
         stream = Stream(sock)
         with self._changed:
             self._streams[request.path[0]] = stream

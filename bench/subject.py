@@ -15,6 +15,7 @@ from urllib.parse import urlencode, urlsplit
 
 from bench.peers import Peer
 from bench.process import spawn
+from tautwire.testing.websocket import upgrade_request
 
 
 class Subject:
@@ -103,10 +104,7 @@ class Subject:
         url = urlsplit(answer["url"])
         sock = socket.create_connection((url.hostname, url.port))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.sendall(
-            f"GET {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
-        )
+        sock.sendall(upgrade_request(url.path, url.netloc))
         received = b""
         while b"hello" not in received:
             data = sock.recv(4096)

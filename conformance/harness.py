@@ -7,7 +7,7 @@ Called by tests/conformance/test_conformance.py; the words of the conversation a
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -209,16 +209,17 @@ def steps_of(client: Client) -> tuple[Step, ...]:
     return (*STEPS[:where], *EXTRA_STEPS.get(client.name, ()), *STEPS[where:])
 
 
-async def run(client: Client, directory: Path, transcript: Transcript) -> Outcome:
+async def run(client: Client, directory: Path, transcript: Transcript, options: Sequence[str] = ()) -> Outcome:
     """Let a client go through all its steps; one that fails does not end the run, unless it is one of the first.
 
     Args:
         client: prepared with ``client.prepare()``.
         directory: an empty one, for the server's data.
         transcript: gets everything that is said.
+        options: further arguments of ``tautwire serve``.
     """
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(ServerProcess(directory, transcript))
+        server = await stack.enter_async_context(ServerProcess(directory, transcript, options))
         alice, relaybot = [
             await stack.enter_async_context(Person(name, server.token(name), server.api_url, transcript))
             for name in ("alice", "relaybot")

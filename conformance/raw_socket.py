@@ -11,9 +11,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
-TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
-CONTINUATION = 0
-FIN = 0x80
+from tautwire.testing.websocket import TEXT, frame_bytes, read_frame_blocking, upgrade_request
 
 
 class RawSocket:
@@ -41,19 +39,9 @@ class RawSocket:
         self._socket.sendall(data)
 
     def request(self, *headers: str, query: str = "") -> str:
-        """Return an upgrade request with these headers besides the four that every one has."""
-        lines = [
-            f"GET {self.path}{query} HTTP/1.1",
-            "Upgrade: websocket",
-            f"Sec-WebSocket-Key: {self.key}",
-            "Sec-WebSocket-Version: 13",
-            *headers,
-        ]
-        if not any(header.startswith("Connection:") for header in headers):
-            lines.append("Connection: Upgrade")
-        if not any(header.startswith("Host:") for header in headers):
-            lines.append(f"Host: {self.host}:{self.port}")
-        return "\r\n".join([*lines, "", ""])
+        """Return an upgrade request with these headers besides the usual ones, or in their place."""
+        host = f"{self.host}:{self.port}"
+        return upgrade_request(self.path + query, host, *headers, key=self.key).decode("latin-1")
 
     def read_head(self) -> tuple[str, dict[str, str]]:
         """Read a response head; return its status line and its headers with names in lower case."""
@@ -73,11 +61,7 @@ class RawSocket:
 
     def send_frame(self, opcode: int, payload: bytes, *, fin: bool = True) -> None:
         """Send a masked frame."""
-        size = len(payload)
-        length = bytes([0x80 | size]) if size < 126 else bytes([0x80 | 126]) + size.to_bytes(2)
-        mask = os.urandom(4)
-        masked = bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
-        self.write(bytes([(FIN if fin else 0) | opcode]) + length + mask + masked)
+        self.write(frame_bytes(opcode, payload, final=fin, key=os.urandom(4)))
 
     def send(self, frame: dict[str, Any]) -> None:
         """Send an object as a text frame."""
@@ -85,14 +69,9 @@ class RawSocket:
 
     def read_frame(self) -> tuple[int, bytes]:
         """Read a frame; return its opcode and payload. Fragmented, compressed or masked ones fail the test."""
-        first, length = self.read_bytes(2)
-        assert first & 0xF0 == FIN, f"a fragmented or compressed frame: {first:#x}"
-        assert length < 128, "a masked frame from the server"
-        if length == 126:
-            length = int.from_bytes(self.read_bytes(2))
-        elif length == 127:
-            length = int.from_bytes(self.read_bytes(8))
-        return first & 0x0F, self.read_bytes(length)
+        frame = read_frame_blocking(self.read_bytes)
+        assert frame.is_plain, f"a fragmented, compressed or masked frame from the server: {frame.raw[:14]!r}"
+        return frame.opcode, frame.payload
 
     def read(self) -> Any:
         """Read a text frame and return what its JSON says."""

@@ -36,6 +36,11 @@ class Store:
             self._urls[data] = self._new_url()
         return self._urls[data]
 
+    def options(self, data: Path) -> list[str]:
+        """Return the arguments with which ``tautwire serve`` uses the database of a data directory."""
+        url = self.url(data)
+        return [] if url is None else ["--database", url]
+
     def open(self, data: Path) -> Engine:
         """Open the database of a data directory as a server does."""
         return open_engine(data, self.url(data))

@@ -55,10 +55,10 @@ PLACES: Final = (
 )
 """Which page the names of a module are on; the first that fits counts."""
 
-MOVED: Final = {"Patience": "settings", "Context": "handlers", "BlockingContext": "handlers"}
+MOVED: Final = {"Timeouts": "settings", "Context": "handlers", "BlockingContext": "handlers"}
 """Names that are not on the page of their module."""
 
-INTERNAL: Final = frozenset({"close_for", "of"})
+INTERNAL: Final = frozenset({"close_for", "close_handlers", "of"})
 """Public between modules of ours, not for users."""
 
 

@@ -12,6 +12,7 @@ from types import NoneType
 from typing import Annotated, Any, Final, get_args, get_origin
 
 import typer
+from typer.core import TyperArgument, TyperGroup
 
 from tautwire.cli.commands import app
 
@@ -36,22 +37,23 @@ def page() -> str:
 
 def _section(name: str, command: Any) -> Iterator[str]:
     yield f"\n## {name}\n\n{' '.join((command.help or '').split())}\n"
-    parameters = inspect.signature(command.callback, eval_str=True).parameters if command.callback else {}
+    parameters = inspect.signature(command.callback, eval_str=True).parameters if command.callback is not None else {}
     rows = [_row(each, parameters[each.name].annotation) for each in command.params if not each.hidden]
     if rows:
-        yield "\n| option | default | meaning |\n|---|---|---|\n" + "".join(rows)
-    for sub_name, sub in getattr(command, "commands", {}).items():
-        if not sub.hidden:
-            yield from _section(f"{name} {sub_name}", sub)
+        yield "\n| option or argument | default | meaning |\n|---|---|---|\n" + "".join(rows)
+    if isinstance(command, TyperGroup):
+        for sub_name in command.list_commands(None):  # type: ignore[arg-type]
+            sub = command.get_command(None, sub_name)  # type: ignore[arg-type]
+            if sub is not None and not sub.hidden:
+                yield from _section(f"{name} {sub_name}", sub)
 
 
 def _row(parameter: Any, hint: Any) -> str:
-    names = ", ".join(parameter.opts)
-    value = (parameter.metavar or _value(hint)).replace("|", "\\|")
-    if parameter.param_type_name == "argument":
-        names, value = value, ""
+    is_argument = isinstance(parameter, TyperArgument)
+    names = parameter.metavar if is_argument else ", ".join(parameter.opts)
+    value = "" if is_argument else (parameter.metavar or _value(hint)).replace("|", "\\|")
     default = parameter.default.value if isinstance(parameter.default, Enum) else parameter.default
-    shown = "" if default is None or default is False else f"`{default}`"
+    shown = "" if default in (None, False, "") else f"`{default}`"
     variable = f" Environment variable: `{parameter.envvar}`." if parameter.envvar else ""
     return f"| `{names}{f' {value}' if value else ''}` | {shown} | {parameter.help or ''}{variable} |\n"
 
@@ -61,6 +63,8 @@ def _value(hint: Any) -> str:
     if get_origin(hint) is Annotated:
         hint = get_args(hint)[0]
     (kind,) = {*(get_args(hint) or (hint,))} - {NoneType}
+    if get_origin(kind) is list:
+        (kind,) = get_args(kind)
     if kind is bool:
         return ""
     if issubclass(kind, Enum):

@@ -10,7 +10,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Final
 
-from tautwire import Backfill, Backoff, Patience, Rate, RTMClient, ViewOptions
+from tautwire import Backfill, Backoff, Rate, RTMClient, Timeouts, ViewOptions
 from tautwire.client.rtm_client import ClientOptions
 from tautwire.client.settings import MESSAGE_RATE, Settings
 from tools.docstrings import attributes, inline, write_or_check
@@ -23,12 +23,12 @@ Every option of `RTMClient` and `BlockingRTMClient`, with its default, and the f
 This page is written by `python -m tools.client_settings`: change the classes, not the page.
 
 ```python
-from tautwire import Backoff, Patience, Rate, RTMClient
+from tautwire import Backoff, Timeouts, Rate, RTMClient
 
 client = RTMClient(
     "xoxb-token",
     "http://127.0.0.1:8065/api/",
-    patience=Patience(idle=5.0, silence=15.0),
+    timeouts=Timeouts(idle=5.0, silence=15.0),
     backoff=Backoff(cap=20.0),
     message_rate=Rate(per_second=20.0, burst=40),
 )
@@ -44,7 +44,7 @@ A value that cannot work is a `ConfigError` when the client is made. Times are i
 | `base_url` | `str \\| None` | `SLACK_API_URL`, else Slack's | {base_url} |
 """
 
-CLASSES: Final = (Patience, Backoff, Rate, Backfill, ViewOptions)
+CLASSES: Final = (Timeouts, Backoff, Rate, Backfill, ViewOptions)
 
 
 def described() -> dict[str, str]:

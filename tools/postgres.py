@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 ADVICE = "PostgreSQL was not found: install Debian's package postgresql"
 PATIENCE = 30.0
 USER = "tautwire"
+UNPRIVILEGED = ("postgres", "daemon")
 
 
 def find_programs() -> Path | None:
@@ -31,16 +32,16 @@ def find_programs() -> Path | None:
 
 
 def unprivileged() -> dict[str, Any]:
-    """Return the options with which a process runs as somebody else, if we are root."""
+    """Return the options with which a process runs as an unprivileged user, if we are root."""
     if os.geteuid() != 0:
         return {}
-    for name in ("postgres", "nobody"):
+    for name in UNPRIVILEGED:
         try:
             found = pwd.getpwnam(name)
         except KeyError:
             continue
         return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
-    raise RuntimeError("there is no user postgres or nobody to run PostgreSQL as")
+    raise RuntimeError(f"PostgreSQL must run as one of {', '.join(UNPRIVILEGED)}, and this machine has none of them")
 
 
 class Cluster:

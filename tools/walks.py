@@ -44,7 +44,7 @@ class Walk(NamedTuple):
 CLIENT: Final = "MainThread"
 WALKS: Final = (
     Walk("a  frame to disk, ack and sockets", "server", "SocketConnection.on_ws_frame", ("SocketConnection.flush",)),
-    Walk("b  event bytes to the queue", CLIENT, "_Listener.on_ws_frame", ("Mailbox.put", "Mailboxes.put", "Queue.put")),
+    Walk("b  event bytes to the queue", CLIENT, "_Listener.on_ws_frame", ("KeyedQueue.put", "Mailbox.put")),
     Walk("c1 say to socket", CLIENT, "RTMClient.say", ("Transport.send",)),
     Walk("c2 ack bytes to say", CLIENT, "_Listener.on_ws_frame", ("Connection._settle",)),
 )

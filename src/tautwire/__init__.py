@@ -6,7 +6,7 @@ used, so that the server and the command do not pay for the client's libraries.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from tautwire.client.backfill.options import Backfill as Backfill
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from tautwire.client.errors import ViewIncomplete as ViewIncomplete
     from tautwire.client.handlers.dispatcher import Dispatcher as Dispatcher
     from tautwire.client.handlers.dispatcher import HandlerObject as HandlerObject
-    from tautwire.client.handlers.dispatcher import Registration as Registration
     from tautwire.client.handlers.predicates import Predicate as Predicate
     from tautwire.client.handlers.predicates import from_bots as from_bots
     from tautwire.client.handlers.predicates import from_me as from_me
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from tautwire.client.handlers.predicates import in_channels as in_channels
     from tautwire.client.handlers.predicates import in_direct as in_direct
     from tautwire.client.handlers.predicates import in_threads as in_threads
+    from tautwire.client.handlers.registration import Registration as Registration
     from tautwire.client.metrics import Metrics as Metrics
     from tautwire.client.metrics import Run as Run
     from tautwire.client.notices import Backfilled as Backfilled
@@ -70,10 +70,12 @@ if TYPE_CHECKING:
     from tautwire.protocol.text import unescape as unescape
     from tautwire.protocol.tokens import Token as Token
     from tautwire.session.client import Cause as Cause
-    from tautwire.session.client import Patience as Patience
+    from tautwire.session.client import Timeouts as Timeouts
     from tautwire.session.governor import Backoff as Backoff
     from tautwire.session.members import FrameError as FrameError
     from tautwire.session.ratelimit import Rate as Rate
+
+    Patience: TypeAlias = Timeouts
 
 __version__ = "0.1.0"
 
@@ -95,7 +97,7 @@ _HOMES = {
         "UnreadableFrame",
         "ViewIncomplete",
     ),
-    "client.handlers.dispatcher": ("Dispatcher", "HandlerObject", "Registration"),
+    "client.handlers.dispatcher": ("Dispatcher", "HandlerObject"),
     "client.handlers.predicates": (
         "Predicate",
         "from_bots",
@@ -106,6 +108,7 @@ _HOMES = {
         "in_direct",
         "in_threads",
     ),
+    "client.handlers.registration": ("Registration",),
     "client.metrics": ("Metrics", "Run"),
     "client.notices": ("Backfilled", "ClientState", "Closed", "Gap", "Identity", "Queue", "Ready", "Resume"),
     "client.rtm_client": ("RTMClient",),
@@ -125,23 +128,35 @@ _HOMES = {
     "protocol.split": ("split",),
     "protocol.text": ("channel_link", "date", "escape", "link", "mention", "unescape"),
     "protocol.tokens": ("Token",),
-    "session.client": ("Cause", "Patience"),
+    "session.client": ("Cause", "Timeouts"),
     "session.governor": ("Backoff",),
     "session.members": ("FrameError",),
     "session.ratelimit": ("Rate",),
 }
+_FORMER = {"Patience": "Timeouts"}
+"""Names from before, with those that took their place."""
+
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
     if name == "__all__":  # for a star import, which loads everything
         return sorted({*_HOME_OF, *import_module("tautwire.protocol.events").__all__})
+    if name in _FORMER:
+        return _former(name, _FORMER[name])
     home = _HOME_OF.get(name)
     if home is None and (name.startswith("_") or name not in import_module("tautwire.protocol.events").__all__):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"tautwire.{home or 'protocol.events'}"), name)
     globals()[name] = value
     return value
+
+
+def _former(name: str, now: str) -> Any:
+    import_module("tautwire.client.settings").warn_deprecated(
+        f"tautwire.{name} is called {now} now: write from tautwire import {now}"
+    )
+    return __getattr__(now)  # not kept under the old name: every use of it warns
 
 
 def __dir__() -> list[str]:

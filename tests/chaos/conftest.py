@@ -14,6 +14,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the modules that these tests share
 
+from stores import Store
+
 from process import Open, Served
 
 SEED = int(os.environ.get("SEED") or 20170711)
@@ -32,12 +34,14 @@ def seed() -> int:
 
 
 @pytest.fixture
-async def serve(tmp_path: Path) -> AsyncIterator[Open]:
+async def serve(tmp_path: Path, store: Store) -> AsyncIterator[Open]:
     """Start servers that end with the test; their log is shown if the test fails."""
     async with AsyncExitStack() as stack:
 
         async def start(directory: Path | None = None, *options: str, seed: str | None = None) -> Served:
-            served = Served(directory or tmp_path / "data", *options, seed=seed, scratch=tmp_path)
+            data = directory or tmp_path / "data"
+            served = Served(data, *store.options(data), *options, seed=seed, scratch=tmp_path)
+            served.database = store.url(data)
             stack.push_async_callback(served.end)
             await served.start()
             return served

@@ -112,7 +112,7 @@ class Crowd:
 
     async def log(self) -> list[Line]:
         """Read the log of the stopped server."""
-        return await read_log(self.served.data)
+        return await read_log(self.served.data, self.served.database)
 
 
 class Person:

@@ -33,6 +33,8 @@ class Served:
     def __init__(self, data: Path, *options: str, seed: str | None = None, scratch: Path | None = None) -> None:
         scratch = scratch or data.parent
         self.data = data
+        self.database: str | None = None
+        """The URL of its PostgreSQL, if it has one."""
         self.facts: Facts = {}
         """What the server says of its workspace: addresses, ids, tokens."""
         self._options = options

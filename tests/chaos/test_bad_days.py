@@ -91,7 +91,7 @@ async def full_for(seconds: float, served: Served, place: Path, *, probe: bool) 
     deleted = {frame["deleted_ts"] for frame in heard if frame.get("subtype") == "message_deleted"}
     assert told - deleted <= {message["ts"] for message in found}, "delivered and not stored"
     assert await served.stop() == 0
-    assert Checker(promises.history, await read_log(served.data)).wrong == []
+    assert Checker(promises.history, await read_log(served.data, served.database)).wrong == []
 
 
 async def listen(socket: aiohttp.ClientWebSocketResponse, heard: list[dict[str, Any]]) -> None:
@@ -99,11 +99,13 @@ async def listen(socket: aiohttp.ClientWebSocketResponse, heard: list[dict[str, 
         heard.append(json.loads(message.data))  # noqa: PERF401 - it is looked at while it grows
 
 
+@pytest.mark.only_on("sqlite")
 async def test_a_full_disk_loses_nothing_and_promises_nothing(serve: Open, small_disk: Path) -> None:
     served = await serve(small_disk / "data", seed=SEED)
     await full_for(1.0, served, small_disk, probe=False)
 
 
+@pytest.mark.only_on("sqlite")
 async def test_a_full_disk_is_logged_about_once_a_second(serve: Open, small_disk: Path) -> None:
     served = await serve(small_disk / "data", seed=SEED)
     await full_for(2.0, served, small_disk, probe=False)
@@ -112,6 +114,7 @@ async def test_a_full_disk_is_logged_about_once_a_second(serve: Open, small_disk
     assert len(served.log) < 64_000
 
 
+@pytest.mark.only_on("sqlite")
 async def test_a_full_disk_can_be_seen_from_outside(serve: Open, small_disk: Path) -> None:
     """/readyz says so while nothing can be written, and no longer."""
     served = await serve(small_disk / "data", seed=SEED)
@@ -142,7 +145,7 @@ async def test_a_process_that_was_stopped_goes_on(seconds: float, serve: Open) -
         assert promises.wrong(await read_history(served, http, promises.channel)) == []
     assert await served.stop() == 0
     assert promises.refusals == 0
-    assert Checker(promises.history, await read_log(served.data)).wrong == []
+    assert Checker(promises.history, await read_log(served.data, served.database)).wrong == []
 
 
 class JumpingClock(Clock):

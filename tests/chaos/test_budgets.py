@@ -17,6 +17,9 @@ import pytest
 
 from neighbour import Neighbour
 from process import Open, Served, eventually
+from tautwire.testing.websocket import upgrade_request
+
+pytestmark = pytest.mark.only_on("sqlite")  # what connections cost does not depend on the database
 
 MEMORY = 64.0
 """MiB that an attack may cost."""
@@ -56,10 +59,7 @@ class Attack:
 
     async def upgrade(self, path: str) -> "Enemy":
         """Open a WebSocket that reads nothing."""
-        return await self.dial(
-            f"GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
-        )
+        return await self.dial(upgrade_request(path, "x"))
 
     async def call(self, who: str, method: str, /, **arguments: Any) -> dict[str, Any]:
         return await self.served.call(self.http, who, method, **arguments)

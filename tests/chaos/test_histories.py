@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import aiohttp
 import pytest
+from stores import Store
 
 from history import Checker, Claim, History, Line, Log, Session, is_event
 from people import Crowd, seed_file
@@ -30,9 +31,19 @@ class Recorded(NamedTuple):
     kills: int = 0
 
 
-async def record(directory: Path, seed: int, *, people: int, steps: int, kill_every: float | None = None) -> Recorded:
+async def record(
+    directory: Path,
+    seed: int,
+    *,
+    people: int,
+    steps: int,
+    kill_every: float | None = None,
+    database: str | None = None,
+) -> Recorded:
     """Let people live; return what they saw and what the log says."""
-    served = Served(directory / "data", seed=seed_file(people, channels=6))
+    options = [] if database is None else ["--database", database]
+    served = Served(directory / "data", *options, seed=seed_file(people, channels=6))
+    served.database = database
     try:
         await served.start()
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
@@ -53,10 +64,11 @@ def check(recorded: Recorded) -> Checker:
     return checker
 
 
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
-    """A short history of fourteen people and a bot."""
-    return asyncio.run(record(tmp_path_factory.mktemp("history"), SEED, people=14, steps=80))
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    """A short history of fourteen people and a bot, on each database in turn."""
+    database = None if request.param == "sqlite" else request.getfixturevalue("cluster").url()
+    return asyncio.run(record(tmp_path_factory.mktemp("history"), SEED, people=14, steps=80, database=database))
 
 
 def test_every_connection_gets_what_its_user_may_see_and_nothing_else(recorded: Recorded) -> None:
@@ -252,8 +264,9 @@ def test_the_checker_finds_every_damage(kind: str, recorded: Recorded) -> None:
 @pytest.mark.chaos
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("number", range(3))
-def test_many_people_for_a_long_time(number: int, seed: int, tmp_path: Path) -> None:
-    checker = check(asyncio.run(record(tmp_path, seed + number, people=30, steps=250)))
+def test_many_people_for_a_long_time(number: int, seed: int, store: Store, tmp_path: Path) -> None:
+    database = store.url(tmp_path)
+    checker = check(asyncio.run(record(tmp_path, seed + number, people=30, steps=250, database=database)))
     assert checker.wrong == []
     assert checker.checked > 30_000
 
@@ -261,8 +274,11 @@ def test_many_people_for_a_long_time(number: int, seed: int, tmp_path: Path) -> 
 @pytest.mark.chaos
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("number", range(3))
-def test_people_go_on_where_they_were_when_the_server_is_killed(number: int, seed: int, tmp_path: Path) -> None:
-    recorded = asyncio.run(record(tmp_path, seed + number, people=15, steps=600, kill_every=1.5))
+def test_people_go_on_where_they_were_when_the_server_is_killed(
+    number: int, seed: int, store: Store, tmp_path: Path
+) -> None:
+    database = store.url(tmp_path)
+    recorded = asyncio.run(record(tmp_path, seed + number, people=15, steps=600, kill_every=1.5, database=database))
     checker = check(recorded)
     assert checker.wrong == []
     assert recorded.kills >= 3

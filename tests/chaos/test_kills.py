@@ -3,13 +3,16 @@
 import asyncio
 import random
 import sqlite3
+from contextlib import closing
 
 import aiohttp
 import pytest
+from stores import rows_of
 
 from history import Checker, Log
 from people import read_log
 from process import Open, Served
+from tautwire.server.store.engines import open_engine
 from writers import SEED, Promise, Promises, open_channel, read_history, writers
 
 
@@ -46,16 +49,15 @@ async def rounds(serve: Open, seed: int, *, count: int) -> None:
 
 async def check_files(served: Served, everything: list[Promises]) -> None:
     """The database is whole; the log has no holes, ends where the workspace says, and tells of every change."""
-    connection = sqlite3.connect(served.data / "tautwire.db")
-    try:
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        count, first, head = connection.execute("SELECT count(*), min(position), max(position) FROM log").fetchone()
+    if served.database is None:
+        with closing(sqlite3.connect(served.data / "tautwire.db")) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    with closing(open_engine(served.data, served.database)) as engine:
+        ((count, first, head),) = rows_of(engine, "SELECT count(*), min(position), max(position) FROM log")
         assert count == head - first + 1
-        assert connection.execute("SELECT head FROM workspace").fetchone() == (head,)
-        stored = {(channel, ts) for channel, ts in connection.execute("SELECT channel, ts FROM message")}
-    finally:
-        connection.close()
-    lines = await read_log(served.data)
+        assert rows_of(engine, "SELECT head FROM workspace") == [(head,)]
+        stored = {(channel, ts) for channel, ts in rows_of(engine, "SELECT channel, ts FROM message")}
+    lines = await read_log(served.data, served.database)
     log = Log(lines, ())
     posted = {place[2:] for place in log.places if place[:2] == ("message", "")}
     deleted = {place[1:] for place in log.places if place[0] == "deleted"}

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tautwire.testing.websocket import upgrade_request
+
 SEED = """
 team: {name: Acme, domain: acme}
 users: [{name: alice, real_name: Alice Example, email: alice@example.test}, {name: bob}]
@@ -117,10 +119,7 @@ def listening(facts: dict[str, Any]) -> Iterator[socket.socket]:
     url = urlsplit(json.loads(http.getresponse().read())["url"])
     http.close()
     with socket.create_connection((str(url.hostname), url.port)) as sock:
-        sock.sendall(
-            f"GET {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
-        )
+        sock.sendall(upgrade_request(url.path, url.netloc))
         sock.settimeout(20)
         read_until(sock, b"hello")
         yield sock

@@ -25,7 +25,7 @@ def test_a_missing_library_is_named_and_where_it_comes_from(module: str) -> None
 
 
 def test_a_missing_module_of_ours_is_a_defect_and_shows_as_one() -> None:
-    finished = without("tautwire.server.app", "--version")
+    finished = without("tautwire.server.app", "serve")
 
     assert finished.returncode == 1
     assert "Traceback" in finished.stderr

@@ -54,7 +54,7 @@ def printed(*arguments: str, **environment: str) -> dict[str, Any]:
 
 
 def test_each_setting_is_an_option_with_its_default_and_its_help() -> None:
-    command = typer.main.get_command(app).commands["serve"]  # type: ignore[attr-defined]
+    command = typer.main.get_command(app).get_command(None, "serve")  # type: ignore[attr-defined]
     options = {each.name: each for each in command.params}
 
     assert [row.name for row in TABLE if row.option not in options[row.name].opts] == []

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # for the modules that the tests
 
 from drive import QUICK, Blocking, Driven, Join, MakeAsync, MakeClient, eventually
 from fake import PATIENCE, TOKEN, FakeServer
-from tautwire import Patience, RTMClient
+from tautwire import RTMClient, Timeouts
 from tautwire.testing import BlockingWorkspace
 
 
@@ -52,7 +52,7 @@ def make_client(request: pytest.FixtureRequest, fake: FakeServer) -> Iterator[Ma
             "token": TOKEN,
             "base_url": fake.api_url,
             "backoff": QUICK,
-            "patience": Patience(hello=PATIENCE),
+            "timeouts": Timeouts(hello=PATIENCE),
             "message_rate": None,
             **options,
         }

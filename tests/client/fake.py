@@ -1,13 +1,11 @@
-"""A server that misbehaves on request: HTTP and WebSocket written out by hand, so that every byte can be wrong.
+"""A server that misbehaves on request: it writes each byte of HTTP and WebSocket, so that every one can be wrong.
 
 It answers rtm.connect and speaks just enough WebSocket for a client of ours. It runs in a thread of its own, so that
 the same scenario can drive an asyncio and a blocking client; all its methods may be called from any thread.
 """
 
 import asyncio
-import base64
 import concurrent.futures
-import hashlib
 import json
 import queue
 import socket
@@ -18,6 +16,8 @@ import urllib.parse
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Self
+
+from tautwire.testing.websocket import CLOSE, PONG, TEXT, frame_bytes, read_frame, upgrade_response
 
 TOKEN = "xoxb-1111111111-2222222222-fAkEfAkEfAkEfAkE1a2b"
 TICKET = "tIcKeT0123456789secret"
@@ -61,7 +61,7 @@ class Peer:
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Send a Close frame; the socket stays."""
-        self.send_bytes(frame(struct.pack("!H", code) + reason.encode(), opcode=8))
+        self.send_bytes(frame(struct.pack("!H", code) + reason.encode(), opcode=CLOSE))
 
     def read(self, wanted: bool) -> None:
         """Stop to read, or go on."""
@@ -88,35 +88,30 @@ class Peer:
     async def serve(self) -> None:
         while True:
             try:
-                opcode, payload = await self._read()
+                opcode, payload, _ = received = await read_frame(self._reader)
             except (asyncio.IncompleteReadError, ConnectionError):
                 self.closed.set()
                 self._writer.close()
                 return
-            if opcode == 8:
+            assert received.is_masked, "a client masks each frame"
+            if opcode == CLOSE:
                 self.close_code = struct.unpack("!H", payload[:2])[0]
                 self._writer.write(self.close_answer)
                 self._writer.close()
-            elif opcode == 10:
+            elif opcode == PONG:
                 self.pongs.append(payload)
-            elif opcode == 1:
-                received = json.loads(payload)
-                reply = self._server.reply(received)
+            elif opcode == TEXT:
+                command = json.loads(payload)
+                reply = self._server.reply(command)
                 if reply is None:
-                    self.frames.put(received)
+                    self.frames.put(command)
                 else:
                     self._writer.write(frame(json.dumps(reply).encode()))
 
-    async def _read(self) -> tuple[int, bytes]:
-        first, second = await self._reader.readexactly(2)
-        size = second & 0x7F
-        if size == 126:
-            (size,) = struct.unpack("!H", await self._reader.readexactly(2))
-        elif size == 127:
-            (size,) = struct.unpack("!Q", await self._reader.readexactly(8))
-        mask = await self._reader.readexactly(4)
-        payload = await self._reader.readexactly(size)
-        return first & 0x0F, bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+
+def is_accepting(task: "asyncio.Task[Any]") -> bool:
+    """Whether a task of asyncio makes the transport of a socket that it has accepted."""
+    return getattr(task.get_coro(), "__name__", "") == "_accept_connection2"
 
 
 class FakeServer:
@@ -195,6 +190,11 @@ class FakeServer:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(PATIENCE)
 
     async def _stop(self) -> None:
+        # A socket that asyncio has accepted belongs to a task of its own until it has a transport. If that is cancelled
+        # before, or the server is closed, the socket stays open.
+        while any(is_accepting(task) for task in asyncio.all_tasks()):  # noqa: ASYNC110 - asyncio has no event for it
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)  # in which tasks that were made for such sockets begin
         self._server.close()
         for writer in self._writers:
             if not writer.is_closing():
@@ -203,6 +203,7 @@ class FakeServer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # in which aborted sockets are closed
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
@@ -252,11 +253,7 @@ class FakeServer:
             writer.write(f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
             writer.close()
             return
-        accept = hashlib.sha1((headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()  # noqa: S324
-        writer.write(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + base64.b64encode(accept) + b"\r\n\r\n"
-        )
+        writer.write(upgrade_response(headers["sec-websocket-key"]))
         peer = Peer(self, reader, writer)
         greeting = [each if isinstance(each, bytes) else json.dumps(each).encode() for each in self.greeting]
         writer.write(b"".join(frame(each) for each in greeting))
@@ -279,14 +276,9 @@ def answer_all(received: dict[str, Any]) -> dict[str, Any] | None:
     return answer_pings(received)
 
 
-def frame(payload: bytes, *, opcode: int = 1, fin: bool = True) -> bytes:
+def frame(payload: bytes, *, opcode: int = TEXT, fin: bool = True) -> bytes:
     """Return a WebSocket frame as a server writes it."""
-    head = bytes([opcode | (0x80 if fin else 0)])
-    if len(payload) < 126:
-        return head + bytes([len(payload)]) + payload
-    if len(payload) < 65536:
-        return head + b"\x7e" + struct.pack("!H", len(payload)) + payload
-    return head + b"\x7f" + struct.pack("!Q", len(payload)) + payload
+    return frame_bytes(opcode, payload, final=fin)
 
 
 def message(number: int, channel: str = "C1", **members: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ async def test_connections_that_end_after_their_hello_are_failures(
     fake: FakeServer, make: MakeAsync, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Or a server that says hello and drops would be asked again and again."""
-    monkeypatch.setattr("tautwire.client.connection.supervisor.random.random", lambda: 1.0)
+    monkeypatch.setattr("tautwire.client.connection.attempts.random.random", lambda: 1.0)
     base = 0.05
     client = make(backoff=Backoff(base=base, cap=60.0, budget=Rate(per_second=100.0, burst=100)))
     await client.connect()

@@ -21,9 +21,9 @@ from tautwire import (
     EventsDropped,
     Gap,
     MessageEvent,
-    Patience,
     Registration,
     SendUnknown,
+    Timeouts,
 )
 from tautwire.client import backpressure as flow_module
 from tautwire.client.backpressure import UNMEASURED
@@ -34,7 +34,7 @@ MEBIBYTE = 1024 * 1024
 ONE_READ = 4 * RECEIVE_BUFFER
 """More than the system keeps for us, whatever it adds by itself."""
 
-QUICK_PATIENCE = Patience(hello=PATIENCE, idle=0.1, silence=0.6)
+QUICK_TIMEOUTS = Timeouts(hello=PATIENCE, idle=0.1, silence=0.6)
 
 
 def flood(count: int, size: int = 20, channels: int = 1) -> Iterator[bytes]:
@@ -261,7 +261,7 @@ def test_when_even_the_room_for_replies_is_used_up_a_send_ends_in_its_time(
     fake: FakeServer, make_client: MakeClient
 ) -> None:
     """Nothing hangs, memory is bounded, and the events come in order all the same."""
-    client = make_client(patience=Patience(hello=PATIENCE, reply=0.5))
+    client = make_client(timeouts=Timeouts(hello=PATIENCE, reply=0.5))
     limit, outcomes, got = 100_000, list[object](), list[int]()
     largest = 0
 
@@ -308,7 +308,7 @@ def test_a_program_that_sends_beside_a_stuck_handler_gets_its_acks(fake: FakeSer
 def test_a_client_that_does_not_read_can_be_ended_and_replaced(
     fake: FakeServer, make_client: MakeClient, verb: str, room: str
 ) -> None:
-    client = make_client(patience=QUICK_PATIENCE)
+    client = make_client(timeouts=QUICK_TIMEOUTS)
     stuck = Stuck(client, limit_bytes=64 * MEBIBYTE if room == "some" else 50_000)
     client.connect()
     peer = fake.peer()
@@ -354,7 +354,7 @@ def test_a_handler_that_is_taken_out_holds_up_the_reader_no_longer(fake: FakeSer
 
 def stuck_client(make_client: MakeClient, fake: FakeServer, room: str) -> tuple[Any, Stuck, Peer]:
     """Make a client that does not read, because a handler is stuck, with room for replies or not."""
-    client = make_client(patience=QUICK_PATIENCE)
+    client = make_client(timeouts=QUICK_TIMEOUTS)
     stuck = Stuck(client, limit_bytes=64 * MEBIBYTE if room == "some" else 2_000)
     client.connect()
     peer = fake.peer()
@@ -438,7 +438,7 @@ def test_where_the_system_does_not_tell_a_peer_is_not_given_up(
 
 
 def test_the_system_tells_when_it_last_heard_of_the_peer(fake: FakeServer, make_client: MakeClient) -> None:
-    client = make_client(patience=Patience(hello=PATIENCE, idle=20))
+    client = make_client(timeouts=Timeouts(hello=PATIENCE, idle=20))
     client.connect()
     transport = getattr(client, "_client", client)._supervisor.connection._transport
     if transport.acked_for() is None:
@@ -576,7 +576,7 @@ def test_what_stands_unread_behind_the_last_pong_is_a_gap(
 
 
 def test_while_reading_stands_still_one_read_is_taken_for_each_ping(fake: FakeServer, make_client: MakeClient) -> None:
-    client = make_client(patience=Patience(hello=PATIENCE, idle=0.5))
+    client = make_client(timeouts=Timeouts(hello=PATIENCE, idle=0.5))
     stuck = Stuck(client, limit_bytes=256 * MEBIBYTE)
     client.connect()
     flooding = fake.peer().flood(flood(40_000, size=1_000))
@@ -593,7 +593,7 @@ def test_while_reading_stands_still_one_read_is_taken_for_each_ping(fake: FakeSe
 def test_the_close_handshake_works_although_nothing_is_read(
     fake: FakeServer, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tautwire.client.connection.transport.CLOSE_PATIENCE", 10 * PATIENCE)
+    monkeypatch.setattr("tautwire.client.connection.transport.CLOSE_TIMEOUT", 10 * PATIENCE)
     client, stuck, peer = stuck_client(make_client, fake, "none")
     client.close(grace=0.0)
     assert peer.close_code == 1000
@@ -602,7 +602,7 @@ def test_the_close_handshake_works_although_nothing_is_read(
 
 def test_a_hello_is_read_whatever_is_full(fake: FakeServer, make_client: MakeClient) -> None:
     """Also if the queues change while it is on its way."""
-    client = make_client(patience=QUICK_PATIENCE)  # or its ping would be long in coming, which finds the reset
+    client = make_client(timeouts=QUICK_TIMEOUTS)  # or its ping would be long in coming, which finds the reset
     stuck, other = Stuck(client, limit_bytes=2_000), Stuck(client, limit_bytes=2_000)
     client.connect()
     fake.greeting = []
@@ -625,7 +625,7 @@ def test_a_hello_is_read_whatever_is_full(fake: FakeServer, make_client: MakeCli
 
 
 def test_a_replaced_connection_brings_its_replies_whatever_is_full(fake: FakeServer, make_client: MakeClient) -> None:
-    client = make_client(patience=QUICK_PATIENCE)
+    client = make_client(timeouts=QUICK_TIMEOUTS)
     stuck = Stuck(client, limit_bytes=2_000)
     client.connect()
     old = fake.peer()

@@ -389,3 +389,29 @@ def test_a_program_that_forgets_to_close_ends_all_the_same(fake: FakeServer) -> 
         check=False,
     )
     assert (finished.returncode, finished.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("place", ["two handlers", "two conversations of one"])
+def test_plain_handlers_that_close_the_client_together_do_not_wait_for_each_other(fake: FakeServer, place: str) -> None:
+    client = BlockingRTMClient(TOKEN, fake.api_url)
+    together = threading.Barrier(2, timeout=PATIENCE)
+    ended: list[str] = []
+
+    def first(event: MessageEvent) -> None:
+        together.wait()
+        client.close(grace=600.0)
+        ended.append(event.channel)
+
+    def second(event: MessageEvent) -> None:
+        together.wait()
+        client.close(grace=600.0)
+        ended.append("second")
+
+    client.register(first)
+    if place == "two handlers":
+        client.register(second)
+    client.connect()
+    messages = [message(1)] if place == "two handlers" else [message(1), message(2, channel="C2")]
+    fake.peer().send(*messages)
+    eventually(lambda: len(ended) == 2, "the handlers wait for each other")
+    assert client.state is ClientState.CLOSED

@@ -17,7 +17,7 @@ from tautwire import ClientState, MessageEvent, RTMClient
 @pytest.fixture(autouse=True)
 def _slow_end(fake: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every end takes a moment: the server does not answer the Close frame."""
-    monkeypatch.setattr("tautwire.client.connection.transport.CLOSE_PATIENCE", 0.2)
+    monkeypatch.setattr("tautwire.client.connection.transport.CLOSE_TIMEOUT", 0.2)
 
 
 async def silent(fake: FakeServer) -> None:

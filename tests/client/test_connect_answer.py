@@ -8,7 +8,7 @@ from slack_sdk.errors import SlackApiError
 
 from tautwire import ConnectError, ConnectRefused, RateLimited, Resume
 from tautwire.client.connection.rtm_connect import ask
-from tautwire.client.net.refusals import DEFAULT_RETRY_AFTER
+from tautwire.client.net.api_errors import DEFAULT_RETRY_AFTER
 from tautwire.session.client import MAX_POSITION
 
 GOOD = {"ok": True, "url": "ws://127.0.0.1:1/rtm/t", "self": {"id": "U1"}, "team": {"id": "T1"}}

@@ -12,10 +12,11 @@ from tautwire.client.backpressure import Backpressure
 from tautwire.client.clock import elapsed
 from tautwire.client.connection.connection import Connection
 from tautwire.client.connection.rtm_connect import ConnectAnswer
-from tautwire.client.errors import SendRefused
+from tautwire.client.errors import SendRefused, SendUnknown
 from tautwire.client.settings import Settings
 from tautwire.protocol.frames import Ack
 from tautwire.session.client import Arrival, Cause, Ended
+from tautwire.session.outgoing import prepare
 
 HELLO = b'{"type":"hello"}'
 TYPING = b'{"type":"user_typing","channel":"C1","user":"U1"}'
@@ -75,10 +76,10 @@ class Desk:
     def connection_opened(self, connection: Connection) -> None:
         self.opened += 1
 
-    def connection_ended(self, connection: Connection, ended: Ended) -> None:
+    def connection_closed(self, connection: Connection, ended: Ended) -> None:
         self.endings.append(ended)
 
-    def connection_closed(self, connection: Connection) -> None: ...
+    def socket_closed(self, connection: Connection) -> None: ...
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ async def connection(desk: Desk, transport: FakeTransport) -> Connection:
 
 
 def say(connection: Connection, text: str = "hi") -> "asyncio.Future[Any]":
-    future = connection.send(Message("C1", text))  # type: ignore[arg-type]
+    future = connection.send(prepare(Message("C1", text)))  # type: ignore[arg-type]
     assert future is not None
     return future
 
@@ -144,6 +145,30 @@ async def test_a_reply_that_nobody_awaits_any_more_is_no_defect(
     assert desk.events == ["UserTypingEvent"]
     assert connection.stored is not None
     assert not caplog.records
+
+
+async def test_a_reply_that_a_defect_swallows_ends_its_send_all_the_same(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(connection, "_settle", fail)
+    future = say(connection)
+    connection.receive([ack(7)])
+    with pytest.raises(SendUnknown):
+        await future
+    assert "Settled was not carried out" in caplog.text
+
+
+async def test_sends_without_a_reply_at_the_end_are_unknown(connection: Connection) -> None:
+    futures = [say(connection, text) for text in "ab"]
+    connection.receive([ack(8)])
+    connection.abort("gone", Cause.DROPPED)
+    assert isinstance(await futures[1], Ack)
+    with pytest.raises(SendUnknown):
+        await futures[0]
+    assert connection.take_unanswered() == []
 
 
 async def test_a_full_queue_stops_reading_until_a_reply_is_owed(
@@ -233,4 +258,4 @@ async def test_a_timer_that_comes_late_lets_the_socket_be_read_first_and_only_on
 
     assert [tick(0.0), tick(0.5)] == [1, 2]
     assert [tick(5.0), tick(5.0), tick(5.0), tick(0.0)] == [2, 3, 3, 4]
-    connection.leave("", Cause.STOPPED)
+    connection.abort("", Cause.STOPPED)

@@ -24,8 +24,8 @@ from tautwire import (
     UserTypingEvent,
 )
 from tautwire.client.backpressure import Backpressure
-from tautwire.client.handlers.mailbox import Limits, Overflow
-from tautwire.client.handlers.queues import TaskQueue
+from tautwire.client.handlers.queue import Limits, Overflow
+from tautwire.client.handlers.workers import Callers, TaskQueue
 from tautwire.protocol.codec import decode_event
 
 Reports = list[tuple[BaseException, Any]]
@@ -66,7 +66,7 @@ async def dispatcher(reports: Reports) -> Any:
     dispatcher.attach(lambda error, item, _: reports.append((error, item)), lambda _: None)
     yield dispatcher
     for binding in dispatcher.bindings:
-        await binding.close(0.0, None)
+        await binding.close(0.0, Callers())
 
 
 async def soon(condition: Any) -> None:
@@ -688,7 +688,7 @@ def test_what_is_not_dropped_arrives_in_order(puts: list[tuple[str, bool]], limi
             assert lanes.waiting <= limit
             if lets_run:
                 await asyncio.sleep(0)
-        assert await lanes.close(PATIENCE)
+        assert await lanes.close(PATIENCE, Callers())
         assert len(dropped) == lanes.dropped
         assert sorted(ran + dropped, key=lambda item: item[1]) == [(key, n) for n, (key, _) in enumerate(puts)]
         for key in "abc":
@@ -722,7 +722,7 @@ async def test_options_that_make_no_sense_are_refused(dispatcher: Dispatcher, op
 
 
 async def test_idle_threads_end_by_themselves(dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tautwire.client.handlers.queues._IDLE_LIFE", 0.02)
+    monkeypatch.setattr("tautwire.client.handlers.workers._IDLE_LIFE", 0.02)
     got: list[Event] = []
     dispatcher.register(got.append, MessageEvent)
     for i in range(30):  # threads end and are made anew under our hands
@@ -747,7 +747,7 @@ async def test_closing_lets_work_finish_within_the_grace(dispatcher: Dispatcher)
     dispatcher.register(plain)
     for i in range(10):
         dispatcher.dispatch(said(i))
-    assert await asyncio.gather(*(each.close(5.0, None) for each in dispatcher.bindings)) == [True, True]
+    assert await asyncio.gather(*(each.close(5.0, Callers()) for each in dispatcher.bindings)) == [True, True]
     assert sorted(got) == sorted([f"a{i}" for i in range(10)] + [f"p{i}" for i in range(10)])
     dispatcher.dispatch(said(99))
     assert len(got) == 20
@@ -768,17 +768,17 @@ async def test_closing_without_grace_cancels_coroutines_and_forgets_the_rest(dis
         dispatcher.dispatch(said(i))
     await asyncio.sleep(0.01)
     (binding,) = dispatcher.bindings
-    assert await binding.close(0.0, None)
+    assert await binding.close(0.0, Callers())
     assert outcomes == ["0"]
 
 
 async def test_a_thread_that_does_not_end_is_told_and_left(
     dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tautwire.client.handlers.queues._LAST_WAIT", 0.05)
+    monkeypatch.setattr("tautwire.client.handlers.workers._LAST_WAIT", 0.05)
     go_on = threading.Event()
     dispatcher.register(lambda _: go_on.wait(PATIENCE), MessageEvent)
     dispatcher.dispatch(said(1))
     (binding,) = dispatcher.bindings
-    assert not await binding.close(0.05, None)
+    assert not await binding.close(0.05, Callers())
     go_on.set()

@@ -85,7 +85,7 @@ def test_a_server_that_is_away_is_named_with_the_next_attempt(
 async def test_each_failure_says_when_the_next_attempt_is(
     fake: FakeServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tautwire.client.connection.supervisor.random.random", lambda: 1.0)
+    monkeypatch.setattr("tautwire.client.connection.attempts.random.random", lambda: 1.0)
     fake.answers.append((404, {}, "Not Found"))
     client = RTMClient(TOKEN, fake.api_url)
     running = asyncio.create_task(client.run())
@@ -105,7 +105,7 @@ def test_an_address_that_was_not_given_is_said_to_be_slacks(
     fake.answers.append({"ok": False, "error": "invalid_auth"})
     client = make_client(base_url=None)
     inner = getattr(client, "_client", client)
-    inner._rtm_connect.base_url = fake.api_url
+    inner._parts._rtm_connect.base_url = fake.api_url
     with pytest.raises(ConnectRefused) as caught:
         client.connect()
     assert caught.value.__notes__ == [SLACK]

@@ -8,7 +8,7 @@ import pytest
 
 from drive import MakeAsync, peer, until
 from fake import PATIENCE, TOKEN, FakeServer, Peer, answer_all, answer_pings, message
-from tautwire import Cause, ClientState, Closed, Gap, MessageEvent, Patience, RTMClient, SendUnknown
+from tautwire import Cause, ClientState, Closed, Gap, MessageEvent, RTMClient, SendUnknown, Timeouts
 from tautwire.client.connection.connection import Connection
 from tautwire.client.connection.handover import Handover
 from tautwire.client.connection.supervisor import Supervisor
@@ -22,7 +22,7 @@ from tautwire.session.client import MAX_OWN_ID, ClientSession
 from tautwire.session.governor import Governor
 from tautwire.session.outgoing import MAX_FRAME_ID
 
-SLOW_REPLIES = Patience(reply=60.0)
+SLOW_REPLIES = Timeouts(reply=60.0)
 """So that no send ends only because its own time is up."""
 
 
@@ -71,7 +71,7 @@ async def replaced(fake: FakeServer, client: RTMClient, old: Peer) -> Peer:
 async def test_a_send_over_a_replaced_connection_ends_though_its_successor_dies(
     fake: FakeServer, make: MakeAsync, is_subscribed: bool
 ) -> None:
-    client = make(patience=SLOW_REPLIES)
+    client = make(timeouts=SLOW_REPLIES)
     got, closes = texts(client), ends(client)
     await client.connect()
     old = await peer(fake)
@@ -183,7 +183,7 @@ async def test_a_disconnect_during_a_hand_over_tells_each_connection_why_it_ends
     fake: FakeServer, make: MakeAsync, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also when the old connection has brought all its events and only waits for a reply."""
-    client = make(patience=SLOW_REPLIES)
+    client = make(timeouts=SLOW_REPLIES)
     closes = ends(client)
     got = texts(client)
     await client.connect()
@@ -245,6 +245,44 @@ async def test_a_handler_that_closes_the_client_goes_on_afterwards(fake: FakeSer
     assert client.state is ClientState.CLOSED
 
 
+@pytest.mark.parametrize("place", ["two handlers", "two conversations of one", "a handler and a job"])
+async def test_handlers_that_close_the_client_together_do_not_wait_for_each_other(
+    fake: FakeServer, make: MakeAsync, place: str
+) -> None:
+    client = make()
+    began: list[str] = []
+    ended: list[str] = []
+    together = asyncio.Event()
+
+    async def stop(name: str) -> None:
+        began.append(name)
+        if len(began) == 2:
+            together.set()
+        await together.wait()
+        await client.close(grace=600.0)
+        ended.append(name)
+
+    async def first(event: MessageEvent) -> None:
+        await stop(event.channel)
+
+    async def second(event: MessageEvent) -> None:
+        await stop("second")
+
+    async def job() -> None:
+        await stop("job")
+
+    client.register(first)
+    if place == "two handlers":
+        client.register(second)
+    if place == "a handler and a job":
+        client.every(3600, at_once=True)(job)
+    await client.connect()
+    messages = [message(1)] if place != "two conversations of one" else [message(1), message(2, channel="C2")]
+    (await peer(fake)).send(*messages)
+    await until(lambda: len(ended) == 2, "the handlers wait for each other")
+    assert client.state is ClientState.CLOSED
+
+
 def test_a_program_that_ends_without_close_is_told_what_to_do(
     fake: FakeServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -267,7 +305,7 @@ async def test_a_frame_with_the_largest_number_costs_the_client_nothing(
     fake: FakeServer, make: MakeAsync, number: int
 ) -> None:
     fake.reply = answer_all
-    client = make(patience=Patience(idle=0.05, silence=0.4))
+    client = make(timeouts=Timeouts(idle=0.05, silence=0.4))
     closes = ends(client)
     await client.connect()
     old = await peer(fake)
@@ -287,7 +325,7 @@ STEPS: list[tuple[type, str]] = [
     (Connection, "_listen"),
     (Connection, "_settle"),
     (Connection, "hold"),
-    (Connection, "leave"),
+    (Connection, "abort"),
     (Connection, "release"),
     (Connection, "retire"),
     (Delivery, "_go_on"),
@@ -314,12 +352,12 @@ STEPS: list[tuple[type, str]] = [
     (Governor, "failed"),
     (Governor, "opened"),
     (Handover, "begin"),
-    (Handover, "finish"),
+    (Handover, "abort"),
     (UnansweredSends, "adopt"),
     (Duplicates, "hold"),
     (Duplicates, "take_over"),
     (Supervisor, "_wants_successor"),
-    (Supervisor, "connection_ended"),
+    (Supervisor, "connection_closed"),
     (Supervisor, "connection_opened"),
     (_PicowsTransport, "quiet_for"),
     (_PicowsTransport, "send"),
@@ -359,7 +397,7 @@ async def test_a_step_that_fails_costs_itself_only(
     monkeypatch.setattr("tautwire.client.sending.sending.REPLAY_WAIT", 0.05)
     failing = Failing(monkeypatch, owner, name)
     fake.reply = answer_all
-    client = make(patience=Patience(idle=0.1, silence=0.6, reply=2.0, hello=2.0), send_timeout=5.0, connect_timeout=5.0)
+    client = make(timeouts=Timeouts(idle=0.1, silence=0.6, reply=2.0, hello=2.0), send_timeout=5.0, connect_timeout=5.0)
     got = texts(client)
     if name == "frames_received":  # a step for handlers of the raw text only
         client.add_message_handler(lambda _: None)

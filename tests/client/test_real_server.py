@@ -21,9 +21,9 @@ from tautwire import (
     Message,
     MessageEvent,
     MessageRepliedEvent,
-    Patience,
     PresenceChangeEvent,
     SendRefused,
+    Timeouts,
     UserTypingEvent,
 )
 from tautwire.testing import BlockingWorkspace
@@ -116,7 +116,7 @@ def test_no_message_is_lost_doubled_or_swapped_whatever_ends_the_connections(
     place: BlockingWorkspace, join: Join
 ) -> None:
     alice = place.person("alice")
-    bot = join("bot", patience=Patience(idle=0.1, silence=0.3))
+    bot = join("bot", timeouts=Timeouts(idle=0.1, silence=0.3))
     got: list[str] = []
     hellos: list[Any] = []
     bot.register(lambda event: got.append(event.text), MessageEvent)

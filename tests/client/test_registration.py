@@ -20,6 +20,7 @@ from tautwire import (
     RTMClient,
     UserTypingEvent,
 )
+from tautwire.client.handlers.workers import Callers
 from tautwire.protocol.codec import decode_event
 
 if TYPE_CHECKING:
@@ -264,7 +265,7 @@ class TestClient:
         dispatcher.dispatch(said())
         await until(lambda: len(got) == 2)
         async with asyncio.timeout(10):
-            await asyncio.gather(*(each.close(0.0, None) for each in dispatcher.bindings))
+            await asyncio.gather(*(each.close(0.0, Callers()) for each in dispatcher.bindings))
         client.close()
         assert got == [("plain", client), ("coroutine", client._client)]
 

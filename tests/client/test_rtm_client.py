@@ -13,7 +13,6 @@ from drive import QUICK, MakeAsync, peer, until
 from fake import PATIENCE, TOKEN, FakeServer, answer_all, message
 from tautwire import (
     Backoff,
-    BlockingRTMClient,
     Cause,
     ClientClosed,
     ClientState,
@@ -22,13 +21,11 @@ from tautwire import (
     Dispatcher,
     MessageEvent,
     NotConnected,
-    Patience,
-    Rate,
     RTMClient,
     SendUnknown,
+    Timeouts,
 )
 from tautwire.client.connection.connection import Connection
-from tautwire.client.guard import check_loop
 from tautwire.protocol.errors import ConfigError
 from tautwire.protocol.frames import PingMessage
 from tautwire.testing.thread import LoopThread
@@ -40,7 +37,7 @@ async def test_a_loop_that_is_blocked_again_and_again_notices_silence_all_the_sa
     monkeypatch.setattr("tautwire.client.connection.connection._LATE", 0.01)
     fake.reply = lambda frame: None
     closes: list[Closed] = []
-    client = make(patience=Patience(idle=0.05, silence=0.1))
+    client = make(timeouts=Timeouts(idle=0.05, silence=0.1))
     client.add_close_handler(closes.append)
     await client.connect()
     async with asyncio.timeout(PATIENCE):
@@ -449,96 +446,6 @@ async def test_waiting_sends_learn_that_the_client_was_closed(fake: FakeServer, 
         await waiting
 
 
-def test_token_and_address_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SLACK_BOT_TOKEN", TOKEN)
-    monkeypatch.setenv("SLACK_API_URL", "http://127.0.0.1:8065/api")
-    settings = RTMClient().settings
-    assert (settings.token.reveal(), settings.base_url) == (TOKEN, "http://127.0.0.1:8065/api/")
-    assert RTMClient("xoxb-other", "https://x.test/api/").settings.base_url == "https://x.test/api/"
-
-
-def test_no_token_and_no_address_are_configuration_errors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SLACK_BOT_TOKEN", raising=False)
-    with pytest.raises(ConfigError, match="SLACK_BOT_TOKEN"):
-        RTMClient()
-    with pytest.raises(ConfigError, match="base_url"):
-        RTMClient(TOKEN, "127.0.0.1:8065")
-
-
-@pytest.mark.parametrize(
-    ("setting", "value"),
-    [
-        ("offline", "nonsense"),
-        ("connect_timeout", 0),
-        ("connect_timeout", -1.0),
-        ("connect_timeout", float("nan")),
-        ("connect_timeout", float("inf")),
-        ("connect_timeout", "30"),
-        ("connect_timeout", None),
-        ("send_timeout", -1),
-        ("message_rate", Rate(per_second=1.0, burst=0)),
-        ("message_rate", Rate(per_second=0.0, burst=1)),
-        ("message_rate", Rate(per_second=-1.0, burst=5)),
-        ("message_rate", (1.0, 5)),
-        ("message_rate", 5.0),
-        ("patience", Patience(hello=0)),
-        ("patience", Patience(idle=-1)),
-        ("patience", Patience(silence=0)),
-        ("patience", Patience(reply=float("nan"))),
-        ("patience", Patience(idle=60, silence=30)),
-        ("patience", 30),
-        ("backoff", Backoff(base=-1)),
-        ("backoff", Backoff(cap=float("nan"))),
-        ("backoff", Backoff(stable_after=-1)),
-        ("backoff", Backoff(budget=Rate(per_second=0.0, burst=1))),
-        ("backoff", Backoff(budget=Rate(per_second=1.0, burst=0))),
-        ("backoff", 1.0),
-    ],
-)
-@pytest.mark.parametrize("kind", [RTMClient, BlockingRTMClient])
-def test_settings_that_make_no_sense_are_refused_by_name(kind: Any, setting: str, value: object) -> None:
-    with pytest.raises(ConfigError, match=setting):
-        kind(TOKEN, "https://slack.test/api/", **{setting: value})
-
-
-@pytest.mark.parametrize(
-    ("setting", "value"),
-    [
-        ("connect_timeout", 1),
-        ("connect_timeout", 0.001),
-        ("send_timeout", 0),
-        ("message_rate", None),
-        ("message_rate", Rate(per_second=0.01, burst=1)),
-        ("backoff", Backoff(base=0, cap=0, stable_after=0)),
-    ],
-)
-def test_settings_at_the_edge_are_taken(setting: str, value: object) -> None:
-    RTMClient(TOKEN, "https://slack.test/api/", **{setting: value})  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("environment", "given", "expected"),
-    [
-        ({}, None, (None, None)),
-        ({"HTTPS_PROXY": "http://p:1"}, None, ("http://p:1", "http://p:1")),
-        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "slack.test"}, None, (None, "http://p:1")),
-        ({"HTTP_PROXY": "http://p:1"}, None, (None, None)),
-        ({"HTTPS_PROXY": "http://p:1"}, "", (None, None)),
-        ({"HTTPS_PROXY": "http://p:1"}, "http://q:2", ("http://q:2", "http://q:2")),
-    ],
-)
-def test_one_proxy_setting_serves_both_ways(
-    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], given: str | None, expected: tuple[str, str]
-) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    client = RTMClient(TOKEN, "https://slack.test/api/", proxy=given)
-    assert (client.web.proxy, client.settings.proxy_for("wss://rtm.test/x")) == expected
-
-
 async def test_a_client_of_another_loop_says_so_at_once(fake: FakeServer) -> None:
     """What it has belongs to that loop: its futures would never be done here, and its socket is not for this thread."""
     there = LoopThread()
@@ -557,13 +464,6 @@ async def test_a_client_of_another_loop_says_so_at_once(fake: FakeServer) -> Non
         await there.wait(client.close())
         there.close()
     assert client.state is ClientState.CLOSED
-
-
-async def test_a_client_of_a_loop_that_was_closed_cannot_go_on() -> None:
-    there = asyncio.new_event_loop()
-    there.close()
-    with pytest.raises(RuntimeError, match="make a new client"):
-        check_loop(there)
 
 
 def test_a_client_serves_one_loop_after_the_other(fake: FakeServer) -> None:

@@ -15,11 +15,11 @@ from tautwire import (
     ConnectRefused,
     HelloEvent,
     MessageEvent,
-    Patience,
     RateLimited,
+    Timeouts,
 )
-from tautwire.client import rtm_client as rtm
-from tautwire.client.net.refusals import DEFAULT_RETRY_AFTER
+from tautwire.client import parts
+from tautwire.client.net.api_errors import DEFAULT_RETRY_AFTER
 
 
 def texts(client: Any) -> list[str]:
@@ -155,11 +155,11 @@ def test_a_defect_in_an_attempt_is_logged_and_costs_this_attempt_only(
     fake: FakeServer, client: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def broken(*_: Any) -> None:
-        monkeypatch.setattr(rtm, "ask", ask)
+        monkeypatch.setattr(parts, "ask", ask)
         raise LookupError("a defect")
 
-    ask = rtm.ask
-    monkeypatch.setattr(rtm, "ask", broken)
+    ask = parts.ask
+    monkeypatch.setattr(parts, "ask", broken)
     runner = threading.Thread(target=client.run, daemon=True)
     runner.start()
     fake.peer()
@@ -212,7 +212,7 @@ def test_a_server_that_says_nothing_is_noticed(fake: FakeServer, make_client: Ma
 
 
 def test_no_hello_is_noticed(fake: FakeServer, make_client: MakeClient) -> None:
-    client = make_client(patience=Patience(hello=0.2))
+    client = make_client(timeouts=Timeouts(hello=0.2))
     fake.greeting = []
     with pytest.raises(ConnectError, match=r"^no hello within 0\.2 s$"):
         client.connect()

@@ -13,12 +13,12 @@ from tautwire import (
     FrameError,
     Message,
     NotConnected,
-    Patience,
     PingMessage,
     PresenceSub,
     Rate,
     SendRefused,
     SendUnknown,
+    Timeouts,
     Typing,
 )
 
@@ -67,7 +67,7 @@ def test_a_refusal_nobody_waits_for_reaches_the_error_handlers(fake: FakeServer,
 def test_no_ack_in_time_leaves_the_outcome_unknown_and_blocks_nothing(
     fake: FakeServer, make_client: MakeClient
 ) -> None:
-    client = make_client(patience=Patience(reply=0.3))
+    client = make_client(timeouts=Timeouts(reply=0.3))
     fake.reply = lambda frame: answer_all(frame) if frame.get("text") != "lost" else None
     client.connect()
     outcomes: list[Any] = []

@@ -14,12 +14,14 @@ from tautwire import (
     Backoff,
     ClientClosed,
     ClientState,
+    ConfigError,
+    ConnectError,
     ConnectRefused,
     GoodbyeEvent,
     MessageEvent,
-    Patience,
     Rate,
     SendUnknown,
+    Timeouts,
 )
 
 
@@ -93,7 +95,7 @@ def test_a_replaced_connection_that_ends_late_does_not_change_when_the_gap_began
 
 def test_silence_is_noticed_before_the_first_pong(fake: FakeServer, make_client: MakeClient) -> None:
     fake.reply = lambda _: None
-    client = make_client(patience=Patience(idle=0.1, silence=0.4))
+    client = make_client(timeouts=Timeouts(idle=0.1, silence=0.4))
     client.connect()
     first = fake.peer()
     fake.peer()
@@ -101,7 +103,7 @@ def test_silence_is_noticed_before_the_first_pong(fake: FakeServer, make_client:
 
 
 def test_a_server_that_answers_pings_is_not_left(fake: FakeServer, make_client: MakeClient) -> None:
-    client = make_client(patience=Patience(idle=0.05, silence=0.3))
+    client = make_client(timeouts=Timeouts(idle=0.05, silence=0.3))
     client.connect()
     fake.peer()
     time.sleep(1.0)
@@ -112,7 +114,7 @@ def test_a_server_that_answers_pings_is_not_left(fake: FakeServer, make_client: 
 
 def test_half_a_message_is_a_sign_of_life(fake: FakeServer, make_client: MakeClient) -> None:
     fake.reply = lambda _: None
-    client = make_client(patience=Patience(idle=0.1, silence=0.5))
+    client = make_client(timeouts=Timeouts(idle=0.1, silence=0.5))
     got = texts(client)
     client.connect()
     peer = fake.peer()
@@ -281,6 +283,32 @@ def test_reconnect_works_between_a_goodbye_and_the_end_without_auto_reconnect(
     client.reconnect()
     assert first.closed.wait(5)
     assert client.is_connected
+
+
+def test_reconnect_gives_up_when_no_attempt_succeeds_in_time(fake: FakeServer, client: Any) -> None:
+    """It leaves the connection there is, and the attempts go on."""
+    client.connect()
+    first = fake.peer()
+    fake.answers.extend([(503, {}, "")] * 1000)
+    with pytest.raises(ConnectError, match=r"no new connection within 0\.2 s .*rtm.connect failed: HTTP status 503"):
+        client.reconnect(timeout=0.2)
+    assert client.is_connected
+    fake.answers.clear()
+    assert first.closed.wait(PATIENCE)
+    eventually(lambda: client.is_connected)
+
+
+def test_reconnect_gives_up_without_a_connection_too(fake: FakeServer, client: Any) -> None:
+    client.connect()
+    fake.answers.extend([(503, {}, "")] * 1000)
+    fake.peer().drop()
+    eventually(lambda: not client.is_connected)
+    with pytest.raises(ConnectError, match=r"no new connection within 0\.2 s"):
+        client.reconnect(timeout=0.2)
+    with pytest.raises(ConfigError, match="timeout must be a positive number of seconds, got -1"):
+        client.reconnect(timeout=-1)
+    fake.answers.clear()
+    eventually(lambda: client.is_connected)
 
 
 def test_a_refused_successor_leaves_the_old_connection_and_another_chance(fake: FakeServer, client: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from drive import MakeAsync, MakeClient, peer, until
 from fake import FakeServer, message
-from tautwire import Cause, Closed, Gap, MessageEvent, Patience
+from tautwire import Cause, Closed, Gap, MessageEvent, Timeouts
 from tautwire.client import clock
 
 HOURS = 8 * 3600.0
@@ -76,7 +76,7 @@ async def test_what_came_in_during_a_suspend_keeps_the_connection(
     fake: FakeServer, make: MakeAsync, machine: Machine
 ) -> None:
     """It waits in the socket, which is read before anything is decided; after that a ping is answered in time."""
-    client = make(patience=Patience(idle=0.2, silence=30.0))
+    client = make(timeouts=Timeouts(idle=0.2, silence=30.0))
     _, closes = await away(fake, client)
     first = await peer(fake)
     machine.slept += HOURS
@@ -125,7 +125,7 @@ async def test_the_system_is_asked_when_the_last_byte_came(
     """Bytes that are no message yet are a sign of life, where the system tells of them."""
     monkeypatch.setattr("tautwire.client.connection.transport._PicowsTransport.quiet_for", lambda _: 0.01)
     fake.reply = lambda _: None
-    client = make(patience=Patience(idle=0.1, silence=0.3))
+    client = make(timeouts=Timeouts(idle=0.1, silence=0.3))
     _, closes = await away(fake, client)
     await asyncio.sleep(1.0)  # three times as long as silence is allowed
     assert closes == []
@@ -140,7 +140,7 @@ def test_a_program_that_was_held_up_reads_what_waits_before_it_calls_the_server_
     """Also where the system does not tell when the last byte came, and timers come before sockets, as on uvloop."""
     monkeypatch.setattr("tautwire.client.connection.transport._PicowsTransport.quiet_for", lambda _: None)
     monkeypatch.setattr("tautwire.client.connection.connection._LATE", 0.2)
-    client = make_client(patience=Patience(idle=0.2, silence=1.0))
+    client = make_client(timeouts=Timeouts(idle=0.2, silence=1.0))
     closes: list[Closed] = []
     client.add_close_handler(closes.append)
     client.register(lambda _: time.sleep(1.3), MessageEvent, inline=True)

@@ -19,7 +19,7 @@ import pytest
 
 from drive import QUICK, until
 from fake import TOKEN, FakeServer, Peer, answer_all, message
-from tautwire import ClientClosed, ClientState, Gap, MessageEvent, Patience, RTMClient
+from tautwire import ClientClosed, ClientState, Gap, MessageEvent, RTMClient, Timeouts
 from tautwire.protocol.errors import TautwireError
 from tautwire.session.outgoing import MAX_FRAME_ID
 
@@ -232,7 +232,7 @@ async def live(seed: int, fake: FakeServer) -> None:
         fake.api_url,
         backoff=QUICK,
         message_rate=None,
-        patience=Patience(hello=0.5, idle=0.2, silence=1.0, reply=1.0),
+        timeouts=Timeouts(hello=0.5, idle=0.2, silence=1.0, reply=1.0),
         connect_timeout=1.0,
         send_timeout=1.0,
     )
@@ -259,7 +259,7 @@ async def live(seed: int, fake: FakeServer) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_whatever_happens_every_call_returns_and_no_loss_is_silent(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tautwire.client.connection.connection._DRAIN", 0.3)
-    monkeypatch.setattr("tautwire.client.connection.transport.CLOSE_PATIENCE", 0.3)
+    monkeypatch.setattr("tautwire.client.connection.transport.CLOSE_TIMEOUT", 0.3)
     threads, sockets = set(threading.enumerate()), open_sockets()
     with FakeServer() as fake, asyncio.Runner() as runner:
         runner.run(asyncio.wait_for(live(seed, fake), 3 * LIMIT))

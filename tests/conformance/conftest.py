@@ -17,10 +17,14 @@ def transcript() -> Transcript:
     return Transcript()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory, transcript: Transcript) -> AsyncIterator[ServerProcess]:
-    """Our server, the same for all tests of a module, without rate limits."""
-    async with ServerProcess(tmp_path_factory.mktemp("server"), transcript, ("--rate-limits", "off")) as process:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sqlite", "postgres"])
+async def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, transcript: Transcript
+) -> AsyncIterator[ServerProcess]:
+    """Our server, the same for all tests of a module, without rate limits; on each database in turn."""
+    database = [] if request.param == "sqlite" else ["--database", request.getfixturevalue("cluster").url()]
+    directory = tmp_path_factory.mktemp("server")
+    async with ServerProcess(directory, transcript, ("--rate-limits", "off", *database)) as process:
         yield process
 
 

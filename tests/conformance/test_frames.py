@@ -6,8 +6,9 @@ import pytest
 
 from conformance.inbox import Record
 from conformance.person import Person, RtmSocket
-from conformance.raw_socket import CONTINUATION, PING, PONG, TEXT, RawSocket
+from conformance.raw_socket import RawSocket
 from conformance.server import ServerProcess
+from tautwire.testing.websocket import CONTINUATION, PING, PONG, TEXT
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

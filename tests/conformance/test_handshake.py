@@ -1,20 +1,17 @@
 """What real clients send to open a connection, byte for byte, and what the server must not answer."""
 
 import asyncio
-import hashlib
-from base64 import b64encode
 from pathlib import Path
 
 import pytest
 
 from conformance.inbox import Transcript
 from conformance.person import Person
-from conformance.raw_socket import CLOSE, PING, PONG, RawSocket
+from conformance.raw_socket import RawSocket
 from conformance.server import ServerProcess
+from tautwire.testing.websocket import CLOSE, PING, PONG, accept_value
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 def open_connection(socket: RawSocket, request: str) -> dict[str, str]:
@@ -22,8 +19,7 @@ def open_connection(socket: RawSocket, request: str) -> dict[str, str]:
     socket.write(request.encode())
     status, headers = socket.read_head()
     assert status == "HTTP/1.1 101 Switching Protocols"
-    accept = b64encode(hashlib.sha1((socket.key + MAGIC).encode(), usedforsecurity=False).digest()).decode()
-    assert headers["sec-websocket-accept"] == accept
+    assert headers["sec-websocket-accept"] == accept_value(socket.key)
     assert socket.read() == {"type": "hello"}
     return headers
 

@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
+from stores import Store
 
 from conformance.inbox import Transcript
 from conformance.person import Person, RtmSocket
@@ -35,13 +36,13 @@ OwnServer = Callable[..., AbstractAsyncContextManager[tuple[ServerProcess, Perso
 
 
 @pytest.fixture
-def own_server(tmp_path: Path, transcript: Transcript) -> OwnServer:
+def own_server(tmp_path: Path, store: Store, transcript: Transcript) -> OwnServer:
     """Starts a server with options of its own; gives it and its relaybot."""
 
     @asynccontextmanager
     async def start(*options: str) -> AsyncIterator[tuple[ServerProcess, Person]]:
         async with (
-            ServerProcess(tmp_path, transcript, options) as process,
+            ServerProcess(tmp_path, transcript, (*options, *store.options(tmp_path))) as process,
             Person("relaybot", process.token("relaybot"), process.api_url, transcript) as bot,
         ):
             yield process, bot

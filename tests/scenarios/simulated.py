@@ -23,7 +23,7 @@ from tautwire.testing.clock import TurnedClock
 BREATH: Final = 50e-6
 """Real seconds in which the system may still bring what was sent to a socket of this process."""
 
-STEADY: Final = ("connection.connection.elapsed", "delivery.delivery.elapsed", "rtm_client.monotonic")
+STEADY: Final = ("connection.connection.elapsed", "delivery.delivery.elapsed", "parts.monotonic")
 """Where the client looks at the steady clocks of the machine."""
 
 

@@ -27,7 +27,7 @@ from tautwire.client.connection import budget as allowances
 from tautwire.client.connection.connection import Connection
 from tautwire.client.connection.rtm_connect import ask
 from tautwire.client.notices import ClientState, Resume
-from tautwire.session.client import Patience
+from tautwire.session.client import Timeouts
 from tautwire.testing import FOREVER, Link
 from tautwire.testing.stage import Stage, make_seed
 
@@ -103,10 +103,10 @@ class Day:
             if connection is None:
                 continue
             quiet = self.loop.time() - connection.heard_at
-            assert quiet <= Patience().silence + SLACK, f"silence for {quiet} s was not noticed"
+            assert quiet <= Timeouts().silence + SLACK, f"silence for {quiet} s was not noticed"
             if not self._is_silenced:
                 self.longest_quiet = max(self.longest_quiet, quiet)
-                assert quiet <= Patience().idle + SLACK, f"no ping for {quiet} s"
+                assert quiet <= Timeouts().idle + SLACK, f"no ping for {quiet} s"
 
     # -- what goes wrong ------------------------------------------------------------------------------------
 
@@ -179,7 +179,7 @@ class Day:
         self._is_silenced = True
         ended = len(self.closes)
         self.link.silence()
-        await self.until(lambda: len(self.closes) > ended, "silence was not noticed", Patience().silence + SLACK)
+        await self.until(lambda: len(self.closes) > ended, "silence was not noticed", Timeouts().silence + SLACK)
         assert self.closes[-1].startswith("silence")
         self._is_silenced = False
 
@@ -250,9 +250,9 @@ class Day:
             transmit(connection, payload)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("tautwire.client.rtm_client.ask", asking)
+            patch.setattr("tautwire.client.parts.ask", asking)
             patch.setattr(Connection, "_transmit", sending)
-            patch.setattr("tautwire.client.connection.supervisor.random", self.chance)
+            patch.setattr("tautwire.client.connection.attempts.random", self.chance)
             yield
 
     # -- the end --------------------------------------------------------------------------------------------
@@ -271,7 +271,7 @@ class Day:
             early = [each for each in self.attempts if told < each < told + seconds]
             assert not early, f"told at {told} to wait {seconds} s, it called at {early}"
         assert self.held_off
-        assert self.closes.count(f"silence for {Patience().silence:g} s") == self.suffered["_silence"]
+        assert self.closes.count(f"silence for {Timeouts().silence:g} s") == self.suffered["_silence"]
 
     @staticmethod
     def _were_few(attempts: list[float]) -> None:
@@ -287,8 +287,9 @@ class Day:
         repeats = self.client.delivery.duplicates
         assert len(repeats._delivered or ()) < 20
         assert repeats._copies is None or len(repeats._copies.left) < 20
-        assert self.client._supervisor._governor is not None
-        assert self.client._supervisor._governor.delay(self.loop.time(), 1.0) <= Backoff().base  # all is forgiven
+        governor = self.client._supervisor._attempts._governor
+        assert governor is not None
+        assert governor.delay(self.loop.time(), 1.0) <= Backoff().base  # all is forgiven
         assert len(self.client._supervisor._open) == 1
         assert len(allowances._KNOWN) <= self._allowances + 1
         gc.collect()

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 
 from subject import MakeSubject, Subject, Talk, eventually
-from tautwire import ErrorEvent, MalformedEvent, Patience, UnknownEvent, UnreadableFrame, UserTypingEvent
+from tautwire import ErrorEvent, MalformedEvent, Timeouts, UnknownEvent, UnreadableFrame, UserTypingEvent
 from tautwire.protocol.events import Event
 from tautwire.testing import BlockingWorkspace, Faults, Link
-from tautwire.testing.wire import frame_bytes
+from tautwire.testing.websocket import frame_bytes
 
 
 class Injector:
@@ -54,7 +54,7 @@ WHOLE: dict[str, Inject] = {
 
 @pytest.mark.parametrize("inject", WHOLE.values(), ids=WHOLE)
 def test_a_message_comes_whole(inject: Inject, make_subject: MakeSubject, injector: Injector, talk: Talk) -> None:
-    subject = make_subject(patience=Patience(idle=0.1, silence=2.0))
+    subject = make_subject(timeouts=Timeouts(idle=0.1, silence=2.0))
     subject.connect()
     with talk:
         talk.go_on()

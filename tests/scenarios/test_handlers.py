@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from subject import PATIENCE, MakeSubject, Subject, Talk, eventually
-from tautwire import MessageEvent, Patience
+from tautwire import MessageEvent, Timeouts
 from tautwire.testing import BlockingWorkspace, Link
 
 CHANNELS = ["general", "ops", "dev", "random", "lunch"]
@@ -41,7 +41,7 @@ def test_a_handler_that_blocks_does_not_silence_the_connection(
     end: Callable[[Link], None] | None, make_subject: MakeSubject, talk: Talk
 ) -> None:
     """A plain handler, which blocks its thread for several silence limits; also for the asyncio client."""
-    subject = make_subject(patience=Patience(idle=0.1, silence=0.5))
+    subject = make_subject(timeouts=Timeouts(idle=0.1, silence=0.5))
     release, blocked = threading.Event(), threading.Event()
 
     def block(_event: MessageEvent) -> None:
@@ -69,7 +69,7 @@ def test_a_handler_that_blocks_does_not_silence_the_connection(
 
 def test_a_coroutine_that_waits_does_not_silence_the_connection(make_subject: MakeSubject, talk: Talk) -> None:
     """Coroutine functions are for both clients."""
-    subject = make_subject(patience=Patience(idle=0.1, silence=0.5))
+    subject = make_subject(timeouts=Timeouts(idle=0.1, silence=0.5))
 
     async def dawdle(_event: MessageEvent) -> None:
         await asyncio.sleep(3600)
@@ -137,7 +137,7 @@ def test_a_client_that_is_cut_off_because_it_does_not_read_loses_nothing(
     """The server ends a connection that is not read; the client resumes where it was."""
     monkeypatch.setattr("tautwire.server.web_api.rtm.MAX_REPLAY_SIZE", 2**30)  # the kernel alone holds megabytes
     address = f"http://127.0.0.1:{blocking_workspace._stage.server.port}/api/"  # no front, which would read for it
-    subject = make_subject(base_url=address, patience=Patience(idle=0.4, silence=5.0))
+    subject = make_subject(base_url=address, timeouts=Timeouts(idle=0.4, silence=5.0))
     release = threading.Event()
     heard: list[str] = []
 

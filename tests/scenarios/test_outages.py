@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from subject import MakeSubject, Subject, Talk, eventually, stays
-from tautwire import Backoff, ConnectError, Patience, Rate
+from tautwire import Backoff, ConnectError, Rate, Timeouts
 from tautwire.testing import FOREVER, BlockingWorkspace, Faults
 
 HURRIED = Backoff(base=0.01, cap=0.02, stable_after=60.0, budget=Rate(per_second=10.0, burst=4))
@@ -109,7 +109,7 @@ def test_attempts_keep_to_the_budget_and_nothing_is_lost(
     outage: Outage, make_subject: MakeSubject, address: str, talk: Talk
 ) -> None:
     subject = make_subject(
-        base_url=address, backoff=HURRIED, patience=Patience(hello=HELLO), connect_timeout=CONNECT_TIMEOUT
+        base_url=address, backoff=HURRIED, timeouts=Timeouts(hello=HELLO), connect_timeout=CONNECT_TIMEOUT
     )
     subject.connect()
     with talk:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from subject import PATIENCE, MakeSubject, Subject, aside, eventually
-from tautwire import Message, NotConnected, Patience, Rate, SendRefused, SendUnknown
+from tautwire import Message, NotConnected, Rate, SendRefused, SendUnknown, Timeouts
 from tautwire.testing import BlockingWorkspace, Faults, Link
 from tautwire.testing.workspace import BlockingChannel
 
@@ -36,7 +36,7 @@ class TestAcks:
     def test_a_lost_ack_leaves_the_outcome_unknown_and_blocks_nobody(
         self, make_subject: MakeSubject, faults: Faults, general: BlockingChannel
     ) -> None:
-        subject = make_subject(patience=Patience(reply=1.0))
+        subject = make_subject(timeouts=Timeouts(reply=1.0))
         subject.connect()
         faults.lose_acks()
         lost = aside(lambda: subject.say(general.id, "lost"))
@@ -63,7 +63,7 @@ class TestAcks:
     def test_an_ack_that_is_too_late_belongs_to_nobody(
         self, make_subject: MakeSubject, faults: Faults, general: BlockingChannel
     ) -> None:
-        subject = make_subject(patience=Patience(reply=0.2))
+        subject = make_subject(timeouts=Timeouts(reply=0.2))
         subject.connect()
         faults.late_acks(0.5)
         with pytest.raises(SendUnknown):
@@ -83,7 +83,7 @@ class TestAcks:
     def test_an_ack_lost_with_its_connection_is_never_taken_for_a_success(
         self, end: Callable[[Link], None], make_subject: MakeSubject, faults: Faults, general: BlockingChannel
     ) -> None:
-        subject = make_subject(patience=Patience(reply=1.0))
+        subject = make_subject(timeouts=Timeouts(reply=1.0))
         subject.connect()
         lost = self._lose_ack(subject, faults, general, end)
         with pytest.raises(SendUnknown):
@@ -283,7 +283,7 @@ def test_every_outcome_is_true_whatever_happens(
     make_subject: MakeSubject, faults: Faults, general: BlockingChannel
 ) -> None:
     """Four people send through one client, acks get lost and late, connections end: nobody is told a lie."""
-    subject = make_subject(patience=Patience(reply=0.4))
+    subject = make_subject(timeouts=Timeouts(reply=0.4))
     subject.connect()
     outcomes: dict[str, Any] = {}
 

@@ -5,10 +5,10 @@ import time
 import pytest
 
 from subject import MakeSubject, Subject, Talk, eventually, stays
-from tautwire import Patience
+from tautwire import Timeouts
 from tautwire.testing import Faults
 
-IMPATIENT = Patience(hello=2.0, idle=0.2, silence=0.8)
+SHORT = Timeouts(hello=2.0, idle=0.2, silence=0.8)
 
 SLACK = 1.2
 """Seconds on top of the limit: the client gives a second to what may wait in the socket of a busy program."""
@@ -16,7 +16,7 @@ SLACK = 1.2
 
 @pytest.fixture
 def subject(make_subject: MakeSubject) -> Subject:
-    return make_subject(patience=IMPATIENT)
+    return make_subject(timeouts=SHORT)
 
 
 def pings(sent: list[bytes]) -> int:
@@ -78,7 +78,7 @@ def test_pings_come_only_when_nobody_speaks(subject: Subject, talk: Talk) -> Non
     subject.connect()
     link = subject.link
     with talk:
-        stays(subject.is_ready, "not connected any more", 3 * IMPATIENT.idle)
+        stays(subject.is_ready, "not connected any more", 3 * SHORT.idle)
 
     talk.was_heard_by(subject)
     assert pings(link.sent) == 0
@@ -89,5 +89,5 @@ def _noticed_in_time(subject: Subject, silent_at: float) -> None:
     noticed_at, closed = subject.closes[0]
     assert closed.code is None
     assert "silence" in closed.reason
-    assert IMPATIENT.silence - 0.1 <= noticed_at - silent_at <= IMPATIENT.silence + SLACK
+    assert SHORT.silence - 0.1 <= noticed_at - silent_at <= SHORT.silence + SLACK
     assert subject.connects == 2

@@ -19,11 +19,11 @@ from needs import skip_for
 
 from conformance.programs import SLACKTEST
 from subject import KINDS, Kind, Subject, aside, eventually, nothing_left_behind, stays
-from tautwire import ConnectError, Patience, SendUnknown
+from tautwire import ConnectError, SendUnknown, Timeouts
 
 CHANNEL = "C024BE92L"
 HELLO = 'frame {"type":"hello"}'
-PATIENCE = Patience(hello=5.0, idle=0.2, silence=1.0, reply=0.5)
+TIMEOUTS = Timeouts(hello=5.0, idle=0.2, silence=1.0, reply=0.5)
 
 
 class SlackTest:
@@ -80,7 +80,7 @@ def slacktest() -> Iterator[SlackTest]:
 def subject(request: pytest.FixtureRequest, slacktest: SlackTest) -> Iterator[Subject]:
     kind: Kind = request.param
     with nothing_left_behind():
-        made = Subject(kind, "xoxb-slacktest", base_url=slacktest.api_url, patience=PATIENCE)
+        made = Subject(kind, "xoxb-slacktest", base_url=slacktest.api_url, timeouts=TIMEOUTS)
         yield made
         made.end()
 
@@ -90,7 +90,7 @@ pytestmark = pytest.mark.timeout(600)  # the first build downloads the package
 
 def test_without_a_hello_there_is_no_connection(slacktest: SlackTest) -> None:
     with nothing_left_behind():
-        subject = Subject("asyncio", "xoxb-slacktest", slacktest.api_url, patience=PATIENCE._replace(hello=0.3))
+        subject = Subject("asyncio", "xoxb-slacktest", slacktest.api_url, timeouts=TIMEOUTS._replace(hello=0.3))
         with pytest.raises(ConnectError, match="no hello within"):
             subject.connect()
         subject.end()
@@ -120,7 +120,7 @@ def test_pongs_keep_a_silent_connection(slacktest: SlackTest, subject: Subject) 
     slacktest.tell(HELLO)
     subject.connect()
     assert subject.ping() > 0
-    stays(subject.is_ready, "the connection was given up", 2 * PATIENCE.silence)
+    stays(subject.is_ready, "the connection was given up", 2 * TIMEOUTS.silence)
     assert subject.hellos == 1
     assert subject.closes == []
 

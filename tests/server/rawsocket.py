@@ -1,4 +1,4 @@
-"""A WebSocket client that sends whatever bytes it is told to."""
+"""A WebSocket client that sends any bytes it is given, and takes only the plain frames that the server may send."""
 
 import asyncio
 import os
@@ -7,24 +7,24 @@ from contextlib import asynccontextmanager
 from typing import Self
 from urllib.parse import urlsplit
 
-TEXT, BINARY, CLOSE, PING, PONG, CONTINUATION = 1, 2, 8, 9, 10, 0
+from tautwire.testing.websocket import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    PING,
+    PONG,
+    TEXT,
+    frame_bytes,
+    read_frame,
+    upgrade_request,
+)
+
+__all__ = ["BINARY", "CLOSE", "CONTINUATION", "PING", "PONG", "TEXT", "RawSocket", "frame"]
 
 
 def frame(payload: bytes, opcode: int = TEXT, *, fin: bool = True, masked: bool = True, first: int = 0) -> bytes:
     """Return a frame; ``first`` is or-ed to its first byte."""
-    size = len(payload)
-    head = bytes([(0x80 if fin else 0) | opcode | first])
-    bit = 0x80 if masked else 0
-    if size < 126:
-        head += bytes([bit | size])
-    elif size < 65_536:
-        head += bytes([bit | 126]) + size.to_bytes(2)
-    else:
-        head += bytes([bit | 127]) + size.to_bytes(8)
-    if not masked:
-        return head + payload
-    mask = os.urandom(4)
-    return head + mask + bytes(byte ^ mask[n % 4] for n, byte in enumerate(payload))
+    return frame_bytes(opcode, payload, final=fin, key=os.urandom(4) if masked else None, reserved=first)
 
 
 class RawSocket:
@@ -46,11 +46,7 @@ class RawSocket:
         """
         parts = urlsplit(url)
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=buffer or 65_536)
-        writer.write(
-            f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
-            + early
-        )
+        writer.write(upgrade_request(parts.path, parts.netloc) + early)
         head = await reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
         socket = cls(reader, writer)
@@ -75,16 +71,9 @@ class RawSocket:
     async def read(self) -> tuple[int, bytes]:
         """Return opcode and payload of the next frame; raise ``IncompleteReadError`` at the end of the stream."""
         async with asyncio.timeout(10):
-            first, second = await self._reader.readexactly(2)
-            size = second & 0x7F
-            if size == 126:
-                size = int.from_bytes(await self._reader.readexactly(2))
-            elif size == 127:
-                size = int.from_bytes(await self._reader.readexactly(8))
-            assert first & 0x80, "what the server sends is never fragmented"
-            assert not first & 0x70, "nor extended"
-            assert not second & 0x80, "nor masked"
-            return first & 0x0F, await self._reader.readexactly(size)
+            read = await read_frame(self._reader)
+        assert read.is_plain, f"what the server sends is never fragmented, extended or masked: {read.raw[:14]!r}"
+        return read.opcode, read.payload
 
     async def closed(self) -> int | None:
         """Read to the end of the stream; return the code of the Close, None if there was none."""

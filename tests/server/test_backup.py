@@ -242,7 +242,9 @@ def test_a_database_without_a_workspace_is_not_backed_up(store: Store, tmp_path:
 
 
 def test_a_database_that_is_not_there_is_not_made(tmp_path: Path, cluster: Cluster) -> None:
-    with pytest.raises(StoreError, match=r"there is no database .*tautwire\.db: give the data directory with --data"):
+    with pytest.raises(
+        StoreError, match=r"there is no database .*tautwire\.db: give the data directory of a workspace"
+    ):
         open_engine(tmp_path / "none", read_only=True)
     url = cluster.url("nothing")
     with (
@@ -431,10 +433,10 @@ def test_other_files_are_refused(small: Path, tmp_path: Path) -> None:
             restore(file, tmp_path / "new", None, begin_epoch)
 
 
-@pytest.mark.parametrize("name", ["tautwire.db", "tautwire.db-wal"])
+@pytest.mark.parametrize("name", ["tautwire.db", "tautwire.db-wal", "one/tautwire.db"])
 def test_a_directory_with_a_database_is_left_alone(small: Path, tmp_path: Path, name: str) -> None:
     new = tmp_path / "new"
-    new.mkdir(mode=0o700)
+    (new / name).parent.mkdir(mode=0o700, parents=True)
     (new / name).write_text("mine")
     with pytest.raises(StoreError, match=rf"needs a data directory without a database, got one with .*{name}: give"):
         restore(small, new, None, begin_epoch)

@@ -22,6 +22,7 @@ from tautwire.server.config import Settings
 from tautwire.server.health import Health
 from tautwire.server.http import descriptors
 from tautwire.server.http.connections import Connections, Phase
+from tautwire.testing.websocket import upgrade_request
 
 LOG = "tautwire.server.http"
 
@@ -194,10 +195,7 @@ async def dialled(scene: Scene, who: str, *, split: bool, origin: str) -> AsyncI
     """Dial as a proxy does for ``origin``; yield the first line of the answer. ``split`` keeps the front out."""
     path = "/" + (await scene.grant(who))["url"].split("/", 3)[3]
     reader, writer = await asyncio.open_connection("127.0.0.1", scene.server.port)
-    request = (
-        f"GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nX-Forwarded-For: {origin}\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    ).encode()
+    request = upgrade_request(path, "x", f"X-Forwarded-For: {origin}")
     if split:
         writer.write(request[:1])
         await asyncio.sleep(0.05)

@@ -73,6 +73,16 @@ def test_rows_keep_their_values_of_every_type(engine: Engine, session: Session) 
     assert (one["ts"], one[1], len(one), next(iter(one))) == ("1.000002", b"\xff\xff\xff\xff\0", 3, "1.000002")
 
 
+@pytest.mark.parametrize(("count", "size"), [(10_000, 1_000), (100_000, 20), (3, 4_000_000)])
+def test_a_large_batch_is_stored(engine: Engine, session: Session, count: int, size: int) -> None:
+    """More bytes than the buffers of a socket take at once."""
+    session.begin()
+    session.insert(MESSAGE, [("C1", f"{number:010}", "U1", None, True, b"x" * size, None) for number in range(count)])
+    session.commit(1)
+
+    assert rows_of(engine, "SELECT count(*), sum(length(body)) FROM message") == [(count, count * size)]
+
+
 def test_text_is_ordered_by_its_bytes(engine: Engine, session: Session) -> None:
     names = ["b", "B", "a", "_", "é", "Z", "10", "9", "\U0001f642"]
     session.begin()

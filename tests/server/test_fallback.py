@@ -17,6 +17,12 @@ from tautwire.server.web_api.method import Answer
 FORM = "application/x-www-form-urlencoded"
 
 
+def web_api_of(scene: Scene, fallback: Fallback) -> WebApi:
+    """Return a door to the workspace with a fallback."""
+    workspace = scene.server.workspace
+    return WebApi(lambda _: workspace, workspace.settings, workspace.clock, workspace.counts, fallback=fallback)
+
+
 class Elsewhere:
     """A fallback that keeps what it was asked, and answers or raises what the test wants."""
 
@@ -35,7 +41,7 @@ async def ask(
     scene: Scene, fallback: Fallback | None, name: str, *, bearer: str | None = None, **arguments: str
 ) -> tuple[int, dict[str, str], dict[str, Any]]:
     """Call a method of the workspace of the scene through a door with this fallback."""
-    web_api = WebApi(scene.server.workspace, fallback=fallback)
+    web_api = web_api_of(scene, fallback)
     body = urlencode(arguments).encode()
     headers = {"content-type": FORM} | ({"authorization": f"Bearer {bearer}"} if bearer is not None else {})
 
@@ -168,7 +174,7 @@ async def test_a_wrong_token_is_refused_before_the_fallback(scene: Scene, place:
 
 async def test_guesses_of_tokens_are_limited_there_too(open_scene: OpenScene) -> None:
     scene = await open_scene(rate_limits=True)
-    web_api = WebApi(scene.server.workspace, fallback=Elsewhere({}))
+    web_api = web_api_of(scene, Elsewhere({}))
 
     async def read_body(*, is_known: bool) -> bytes:
         return b""

@@ -16,6 +16,7 @@ from tautwire.server.http import connections, protocol
 from tautwire.server.http.connections import Phase
 from tautwire.server.http.protocol import HttpProtocol
 from tautwire.server.web_api import bodies
+from tautwire.testing.websocket import upgrade_request
 
 FORM = "Content-Type: application/x-www-form-urlencoded\r\n"
 
@@ -325,11 +326,7 @@ async def test_a_frame_in_the_same_segment_as_the_upgrade_request_is_taken(scene
     url = (await scene.grant("alice"))["url"]
     path = "/" + url.split("/", 3)[3]
     async with peer(scene) as eager:
-        request = (
-            f"GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-        )
-        await eager.write(request.encode() + frame(b'{"type":"ping","id":7}'))
+        await eager.write(upgrade_request(path, "x") + frame(b'{"type":"ping","id":7}'))
         head = await eager.reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101 ")
         raw = RawSocket(eager.reader, eager.writer)
@@ -340,11 +337,7 @@ async def test_a_frame_in_the_same_segment_as_the_upgrade_request_is_taken(scene
 async def test_a_close_in_the_same_segment_as_the_upgrade_request_is_answered_behind_it(scene: Scene) -> None:
     path = "/" + (await scene.grant("alice"))["url"].split("/", 3)[3]
     async with peer(scene) as hasty:
-        request = (
-            f"GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-        )
-        await hasty.write(request.encode() + frame(b"\x03\xe8", CLOSE))
+        await hasty.write(upgrade_request(path, "x") + frame(b"\x03\xe8", CLOSE))
         received = await hasty.rest()
     assert received.startswith(b"HTTP/1.1 101 ")
     assert received.endswith(b"\r\n\r\n\x88\x02\x03\xe8")

@@ -48,7 +48,7 @@ def test_used_tickets_are_forgotten_when_they_would_have_expired() -> None:
         def monotonic(self) -> float:
             return now
 
-    tickets = Tickets(Turned(), 30.0)
+    tickets = Tickets("T1", Turned(), 30.0, lambda token: WHO)
     for number in range(MANY):
         now = float(number)
         text = tickets.issue(who=WHO, position=0, batches_presence=False, wants_positions=False)

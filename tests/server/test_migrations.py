@@ -143,6 +143,55 @@ def test_a_postgres_of_an_older_version_is_brought_to_the_present(cluster: Clust
     assert len(rest) == NEWEST - first.number
 
 
+NEW_USER = "INSERT INTO users (id, name, created, updated, bot_id, app_id) VALUES "
+NEW_TOKEN = "INSERT INTO token (hash, user_id, origin, created) VALUES "
+VERSION_6 = (
+    f"{NEW_USER} ('USLACKBOT', 'slackbot', 1, 1, 'B01', 'A00')",
+    f"{NEW_USER} ('U1', 'alice', 1, 1, NULL, NULL), ('U2', 'bot', 2, 2, 'B2', 'A2')",
+    f"{NEW_TOKEN} ({{first}}, 'U1', 'seed', 3), ({{second}}, 'U2', 'issued', 4)",
+)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_bots_of_an_old_database_get_apps_and_tokens_their_kind(kind: str, cluster: Cluster, tmp_path: Path) -> None:
+    steps = scripts(kind, after=0)  # type: ignore[arg-type]
+    steps = steps[: [step.number for step in steps].index(6) + 1]
+    hashes = [(b"\x01\xab" * 16).hex(), (b"\xff\x00" * 16).hex()]
+    if kind == "sqlite":
+        with closing(sqlite3.connect(tmp_path / "tautwire.db")) as old:
+            for step in steps:
+                old.executescript(f"{step.text}\nPRAGMA user_version = {step.number};")
+            for sql in VERSION_6:
+                old.execute(sql.format(first=f"x'{hashes[0]}'", second=f"x'{hashes[1]}'"))
+            old.commit()
+        engine: SqliteEngine | PostgresEngine = SqliteEngine(tmp_path)
+    else:
+        url = cluster.url()
+        schema = url.rpartition("schema=")[2]
+        cluster.psql("public", f"CREATE SCHEMA {schema}")
+        cluster.psql(schema, "; ".join(step.text for step in steps))
+        for sql in VERSION_6:
+            cluster.psql(schema, sql.format(first=f"'\\x{hashes[0]}'", second=f"'\\x{hashes[1]}'"))
+        cluster.psql(
+            schema, "CREATE TABLE schema_version (version BIGINT NOT NULL); INSERT INTO schema_version VALUES (6)"
+        )
+        engine = PostgresEngine(url)
+
+    with closing(engine):
+        found = rows_of(engine, "SELECT id, name, bot_user, client_id, created, deleted FROM app ORDER BY id")
+        assert found == [("A2", "bot", "U2", None, 2, None)], "Slackbot is of the workspace and has no app"
+        rows = rows_of(
+            engine,
+            "SELECT hash, id, kind, user_id, app_id, scopes, origin, created, expires, revoked FROM token"
+            " ORDER BY created",
+        )
+    classic = "identify,bot:basic"
+    assert rows == [
+        (bytes.fromhex(hashes[0]), "01ab01ab01ab01ab", "user", "U1", None, classic, "seed", 3, None, None),
+        (bytes.fromhex(hashes[1]), "ff00ff00ff00ff00", "bot", "U2", "A2", classic, "issued", 4, None, None),
+    ]
+
+
 def test_a_database_of_a_newer_version_is_left_alone(store: Store, cluster: Cluster, tmp_path: Path) -> None:
     store.open(tmp_path).close()
     if store.kind == "sqlite":

@@ -185,23 +185,3 @@ def test_the_table_of_addresses_is_bounded(clock: TurnedClock, monkeypatch: pyte
     for n in range(101):
         failed.count(f"10.2.0.{n}", "auth.test", "invalid_auth")
     assert "10.9.9.9" not in failed._records
-
-
-async def test_a_token_that_is_taken_out_of_the_database_stops_working(scene: Scene) -> None:
-    await scene.ok("alice", "auth.test")
-
-    def revoke(tx: Any) -> None:
-        tx.execute("DELETE FROM token WHERE user_id = ?", scene.users["alice"])
-
-    await scene.server.workspace.writer.write(revoke)
-    scene.clock.offset += 11.0
-    assert await scene.error("alice", "auth.test") == "invalid_auth"
-    await scene.ok("bob", "auth.test")
-
-
-async def test_a_user_that_was_deactivated_is_refused(scene: Scene) -> None:
-    def deactivate(tx: Any) -> None:
-        tx.execute("UPDATE users SET deleted = TRUE WHERE id = ?", scene.users["alice"])
-
-    await scene.server.workspace.writer.write(deactivate)
-    assert await scene.error("alice", "auth.test") == "account_inactive"

@@ -6,21 +6,24 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import msgspec
 import pytest
 from stores import Store
 
 from scene import TurnedClock
 from tautwire.protocol.ids import ChannelId, UserId
 from tautwire.server.log.transaction import Transaction
-from tautwire.server.store import channels, log, membership, messages, reactions, tokens, users, workspace
-from tautwire.server.store.engine import Engine, Insert
+from tautwire.server.store import apps, channels, log, membership, messages, reactions, tokens, users, workspace
+from tautwire.server.store.apps import AppRecord
+from tautwire.server.store.engine import Engine
 from tautwire.server.store.messages import MESSAGE, MessageRow, Span
 from tautwire.server.store.records import ChannelKind, ChannelRecord, UserRecord
+from tautwire.server.store.tokens import TokenRecord
 
 T = TypeVar("T")
-MODULES = (channels, log, membership, messages, reactions, tokens, users, workspace)
+MODULES = (apps, channels, log, membership, messages, reactions, tokens, users, workspace)
 
 ANN = UserRecord(UserId("U1"), "ann", "Ann", "ann@example.test", deleted=False, away=False, created=5, updated=6,
                  bot_id=None, app_id=None)  # fmt: skip
@@ -124,6 +127,13 @@ def test_a_workspace_is_found_with_its_head(database: Database) -> None:
     assert database.read(workspace.read_head) == 1
 
 
+def test_a_workspace_is_changed(database: Database) -> None:
+    database.write(workspace.set_workspace, name="New", domain="new", icon="https://new.test/x.png")
+    found = database.read(workspace.find_workspace)
+    assert found is not None
+    assert [found[name] for name in ("id", "name", "domain", "icon")] == ["T1", "New", "new", "https://new.test/x.png"]
+
+
 # Users
 
 
@@ -143,6 +153,22 @@ def test_users_are_found_by_name_and_bots_by_id(database: Database) -> None:
 def test_users_come_in_pages(database: Database) -> None:
     assert database.read(users.find_users, "", 2) == [ANN, BOB]
     assert database.read(users.find_users, "U2", 2) == [BOT]
+
+
+def test_users_are_found_by_what_an_operator_types(database: Database) -> None:
+    for text, found in (("U1", [ANN]), ("ann", [ANN]), ("ann@example.test", [ANN]), ("Ann", [])):
+        assert database.read(users.users_called, text) == found
+    assert database.read(users.user_names_like, "an", 2) == ["ann", "bob"]
+    assert database.read(users.user_names_like, "adie", 1) == ["aide"]
+
+
+def test_people_bots_and_members_come_in_pages_by_name(database: Database) -> None:
+    join(database, "C1", "U3", "U1")
+    assert database.read(users.list_users, bots=False, after="", count=5) == [ANN, BOB]
+    assert database.read(users.list_users, bots=False, after="ann", count=5) == [BOB]
+    assert database.read(users.list_users, bots=True, after="", count=5) == [BOT]
+    assert database.read(users.list_members, "C1", after="", count=1) == [BOT]
+    assert database.read(users.list_members, "C1", after="aide", count=5) == [ANN]
 
 
 def test_ids_of_users_come_by_name(database: Database) -> None:
@@ -174,12 +200,28 @@ def test_channels_are_found_by_name_and_by_people(database: Database) -> None:
     assert database.read(channels.find_direct_channel, "U1,U3") is None
 
 
+def test_channels_are_found_by_what_an_operator_types(database: Database) -> None:
+    for text, found in (("C3", [OPS]), ("ops", [OPS]), ("D1", [DIRECT]), ("Ops", [])):
+        assert database.read(channels.channels_called, text) == found
+    assert database.read(channels.channel_names_like, "generla", 1) == ["general"]
+    assert database.read(channels.channel_names_like, "ol", 5) == ["old", "ops", "general"]
+
+
+def test_channels_come_in_pages_by_name_and_by_member(database: Database) -> None:
+    for channel in ("C3", "C1", "D1"):
+        join(database, channel, "U1")
+    assert database.read(channels.list_channels, after="", count=2) == [GENERAL, OLD]
+    assert database.read(channels.list_channels, after="old", count=2) == [OPS]
+    assert database.read(channels.channels_of, "U1") == ["general", "ops"]
+    assert database.read(channels.channels_of, "U2") == []
+
+
 def test_the_general_channel_is_known(engine: Engine, database: Database) -> None:
-    assert database.read(channels.has_general)
+    assert database.read(channels.find_general) == "C1"
     with closing(engine.session()) as session:
         session.begin()
         session.run("DELETE FROM channel")
-        assert not channels.has_general(session)
+        assert channels.find_general(session) is None
         session.rollback()
 
 
@@ -401,15 +443,110 @@ def test_reactions_are_added_found_and_removed(database: Database) -> None:
     assert found() == [(stamp(2), "eyes", "U1")]
 
 
-# Tokens
+# Apps and tokens
+
+
+DESK = AppRecord("A1", "desk", None, None, 5)
+AIDE = AppRecord("A3", "aide", "U3", None, 6)
+
+
+def token(number: int, **members: Any) -> TokenRecord:
+    digest = bytes([number]) * 32
+    defaults = {"kind": "user", "user_id": "U1", "app_id": None, "scopes": "identify", "origin": "seed"}
+    return TokenRecord(hash=digest, id=digest.hex()[:16], created=number, **(defaults | members))
+
+
+def test_apps_are_found_and_a_deleted_one_by_its_id_only(database: Database) -> None:
+    for app in (DESK, AIDE):
+        database.write(apps.add_app, app)
+    assert database.read(apps.find_apps) == [AIDE, DESK]
+    assert database.read(apps.find_app_by_name, "aide") == AIDE
+    assert database.read(apps.find_app, "A0") is None
+    database.write(apps.set_app_deleted, "A3", deleted=9)
+    assert database.read(apps.find_apps) == [DESK]
+    assert database.read(apps.find_app_by_name, "aide") is None
+    deleted = database.read(apps.find_app, "A3")
+    assert deleted is not None
+    assert deleted.deleted == 9
+
+
+def test_the_secrets_of_an_app_are_stored(database: Database) -> None:
+    database.write(apps.add_app, DESK)
+    database.write(apps.set_app_secrets, "A1", client_id="1.2", client_secret_hash=b"\xff\x00", signing_secret="s")
+    found = database.read(apps.find_app, "A1")
+    assert found is not None
+    assert found.client_id == "1.2"
+    row = database.read(lambda query: query.one("SELECT client_secret_hash, signing_secret FROM app"))
+    assert row is not None
+    assert tuple(row) == (b"\xff\x00", "s")
 
 
 def test_tokens_are_known_by_their_origin(database: Database) -> None:
     assert not database.read(tokens.has_tokens, "sample")
-    token = Insert("token", ("hash", "user_id", "origin", "created"))
-    database.write(Transaction.insert, token, (b"\x00\xff", "U1", "sample", 5))
+    database.write(tokens.add_token, token(1, origin="sample"))
     assert database.read(tokens.has_tokens, "sample")
     assert not database.read(tokens.has_tokens, "seed")
+
+
+def test_tokens_are_found_with_their_holders(database: Database) -> None:
+    for app in (DESK, AIDE):
+        database.write(apps.add_app, app)
+    person = token(1)
+    bot = token(255, kind="bot", user_id="U3", app_id="A3", expires=70)
+    level = token(2, kind="app", user_id=None, app_id="A3", scopes="")
+    for each in (person, bot, level):
+        database.write(tokens.add_token, each)
+    assert database.read(tokens.find_token, "ff" * 8) == bot
+    assert database.read(tokens.find_token, "00" * 8) is None
+    assert database.read(tokens.find_tokens_of_app, "A3") == [level, bot]
+    assert database.read(tokens.find_tokens_of_app, "A1") == []
+
+    ended = msgspec.structs.replace(person, expires=8, revoked=9)
+    database.write(tokens.change_token, ended)
+    assert database.read(tokens.find_token, person.id) == ended
+    holders = {row[0]: tuple(row)[1:] for row in database.read(tokens.find_holders)}
+    assert holders == {
+        person.hash: ("user", None, "identify", 8, 9, "U1", "ann", None, False, None, None),
+        bot.hash: ("bot", "A3", "identify", 70, None, "U3", "aide", "B3", True, "A3", "aide"),
+        level.hash: ("app", "A3", "", None, None, None, None, None, None, "A3", "aide"),
+    }
+
+
+def test_apps_are_found_by_what_an_operator_types(database: Database) -> None:
+    for app in (DESK, AIDE):
+        database.write(apps.add_app, app)
+    for text, found in (("A1", [DESK]), ("desk", [DESK]), ("Desk", [])):
+        assert database.read(apps.apps_called, text) == found
+    assert database.read(apps.app_names_like, "dsk", 1) == ["aide"]
+    assert database.read(apps.list_apps, after="", count=1) == [AIDE]
+    assert database.read(apps.list_apps, after="aide", count=5) == [DESK]
+    database.write(apps.set_app_deleted, "A3", deleted=9)
+    assert database.read(apps.list_apps, after="", count=5) == [DESK]
+    assert database.read(apps.apps_called, "A3") == []
+    assert database.read(apps.app_names_like, "dsk", 5) == ["desk"]
+
+
+def test_tokens_come_in_pages_by_id_with_the_names_of_their_holders(database: Database) -> None:
+    database.write(apps.add_app, AIDE)
+    person, other = token(3), token(1, user_id="U2", revoked=9)
+    level = token(2, kind="app", user_id=None, app_id="A3", scopes="")
+    for each in (person, other, level):
+        database.write(tokens.add_token, each)
+
+    def listed(**wanted: Any) -> list[tuple[Any, str]]:
+        return [tuple(row) for row in database.read(tokens.list_tokens, **({"revoked": True, "count": 9} | wanted))]
+
+    assert listed() == [(other, "bob"), (level, "aide"), (person, "ann")]
+    assert listed(revoked=False) == [(level, "aide"), (person, "ann")]
+    assert listed(after=other.id, count=1) == [(level, "aide")]
+    assert listed(user="U1") == listed(token=person.id) == listed(digest=person.hash) == [(person, "ann")]
+    assert listed(app="A3") == [(level, "aide")]
+
+
+def test_a_user_is_deactivated(database: Database) -> None:
+    database.write(users.set_deleted, "U1", deleted=True, updated=77)
+    found = database.read(users.find_user, "U1")
+    assert found == msgspec.structs.replace(ANN, deleted=True, updated=77)
 
 
 # The log

@@ -120,7 +120,28 @@ async def test_a_stop_sends_goodbye_and_the_close_after_the_drain(clock: TurnedC
     assert dict(door.traffic.endings) == {"server stops": 1}
 
 
-async def test_a_stop_drops_who_does_not_answer(door: TinyDoor, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stop_waits_for_every_peer(door: TinyDoor, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tautwire.server.sockets.keeper.END_PATIENCE", 10.0)
+    answer = frame(struct.pack("!H", 1001), CLOSE)
+    async with RawSocket.dialled(url, hello=False) as one, RawSocket.dialled(url, hello=False) as two:
+        await eventually(lambda: len(door.keeper.connections) == 2)
+        stopping = asyncio.create_task(door.keeper.stop())
+        for peer in (one, two):
+            while (await peer.read())[0] != CLOSE:
+                pass
+        one.write(answer)
+        await eventually(lambda: len(door.keeper.connections) == 1)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not stopping.done()
+        two.write(answer)
+        await stopping
+    assert not door.keeper.connections
+
+
+async def test_a_stop_drops_a_peer_that_does_not_answer(
+    door: TinyDoor, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tautwire.server.sockets.keeper.END_PATIENCE", 0.05)
     async with RawSocket.dialled(url, hello=False):
         await connected(door)

@@ -149,7 +149,7 @@ async def test_the_files_are_for_their_owner_alone_and_hold_no_token(scene: Scen
     for name, token in scene.tokens.items():
         assert token.encode() in files["tokens.json"].read_bytes(), name
         for path in files.values():
-            if path.name != "tokens.json":
+            if path.name != "tokens.json" and not path.is_socket():
                 data = path.read_bytes()
                 assert token.encode() not in data
                 assert token.rpartition("-")[2].encode() not in data

@@ -12,6 +12,7 @@ import pytest
 
 from samples import sample
 from scene import Scene
+from tautwire.server.services.accounts import deactivate
 from tautwire.server.services.identity import TokenKind
 from tautwire.server.web_api.method import METHODS, Place
 
@@ -46,12 +47,9 @@ async def test_a_call_with_a_wrong_token_is_refused(scene: Scene, in_header: boo
 
 
 async def test_the_token_of_a_deactivated_user_is_refused(scene: Scene) -> None:
-    def deactivate(tx: Any) -> None:
-        tx.execute("UPDATE user SET deleted = 1 WHERE id = ?", scene.users["carol"])
-
+    team = scene.server.workspace.team
     await scene.ok("carol", "auth.test")
-    await scene.server.workspace.writer.write(deactivate)
-    scene.clock.offset += 11.0  # what is known of a token is forgotten by then
+    await scene.server.workspace.writer.write(lambda tx: deactivate(tx, team, scene.users["carol"]))
 
     for method, answer in (await refusals(scene, headers=scene.bearer("carol"))).items():
         assert answer == {"ok": False, "error": "account_inactive"}, method

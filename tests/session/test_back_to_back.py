@@ -16,6 +16,7 @@ from tautwire.protocol.frames import Message, Typing
 from tautwire.protocol.ids import ChannelId, ts_from_micros
 from tautwire.session import client as client_side
 from tautwire.session import server as server_side
+from tautwire.session.outgoing import prepare
 from tautwire.session.ratelimit import Rate
 
 
@@ -97,14 +98,14 @@ class BackToBack(RuleBasedStateMachine):
     @precondition(lambda self: self.client.is_live)
     @rule(text=st.text(min_size=1, max_size=20))
     def client_sends(self, text: str) -> None:
-        sent = self.client.send(Message(ChannelId("C1"), text), self.now)
+        sent = self.client.send(prepare(Message(ChannelId("C1"), text)), self.now)
         self.sent_ids.append(sent.id)
         self.to_server.append(sent.payload)
 
     @precondition(lambda self: self.client.is_live)
     @rule()
     def client_types(self) -> None:
-        self.to_server.append(self.client.send(Typing(ChannelId("C1")), self.now).payload)
+        self.to_server.append(self.client.send(prepare(Typing(ChannelId("C1"))), self.now).payload)
 
     @precondition(lambda self: self.to_client)
     @rule()
@@ -136,10 +137,10 @@ class BackToBack(RuleBasedStateMachine):
                     self.heard += [event for event, _ in arrivals]
                 case client_side.Transmit(payload):
                     self.to_server.append(payload)
-                case client_side.Settled(frame_id, _, _):
-                    self.settled.append(frame_id)
-                case client_side.Expired(frame_id):
-                    self.expired.append(frame_id)
+                case client_side.Settled(sent, _, _):
+                    self.settled.append(sent.id)
+                case client_side.Expired(sent):
+                    self.expired.append(sent.id)
 
     # -- what holds at every moment -----------------------------------------------------------------------------
 
@@ -165,7 +166,9 @@ class BackToBack(RuleBasedStateMachine):
 
     @invariant()
     def what_is_unanswered_was_sent_and_is_open(self) -> None:
-        assert set(self.client.unanswered) <= set(self.sent_ids) - set(self.settled) - set(self.expired)
+        assert {each.id for each in self.client.unanswered} <= set(self.sent_ids) - set(self.settled) - set(
+            self.expired
+        )
 
     def teardown(self) -> None:
         """Let everything arrive: then every message of a live session has exactly one end."""

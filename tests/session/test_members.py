@@ -5,9 +5,7 @@ from typing import Any
 import pytest
 
 from tautwire.protocol.frames import Message, PresenceQuery, Typing
-from tautwire.session.client import ClientSession
 from tautwire.session.members import FrameError, check_ids, check_members
-from tautwire.session.outgoing import check_frame, parse_frame
 
 MESSAGE: dict[str, Any] = {"channel": "C1", "text": "hi"}
 
@@ -67,23 +65,3 @@ def test_of_a_wrong_value_an_error_shows_60_characters(length: int, end: str) ->
     with pytest.raises(FrameError) as caught:
         check_ids("x" * length)
     assert str(caught.value) == "ids must be a list of user ids, got '" + "x" * min(length, 59) + end
-
-
-@pytest.mark.parametrize("text", ["nonsense", "[1]", '"x"', "\ud83d"])
-def test_a_frame_as_text_has_to_be_a_json_object(text: str) -> None:
-    with pytest.raises(FrameError, match="a frame must be a JSON object"):
-        parse_frame(text)
-
-
-def test_a_frame_may_be_checked_long_before_it_is_sent() -> None:
-    check_frame({"type": "tickle"})
-    with pytest.raises(FrameError, match="type must be a str"):
-        check_frame({"type": 5})
-
-
-def test_a_session_says_when_the_server_was_heard() -> None:
-    assert ClientSession(100.0).heard_at == 100.0
-
-
-def test_a_frame_as_text_is_read() -> None:
-    assert parse_frame('{"type":"tickle"}') == {"type": "tickle"}

@@ -479,3 +479,13 @@ def test_what_is_never_answered_is_dropped_without_an_answer_when_it_is_too_fast
     assert outcomes[100:] == [None] * 20
     assert answer(session, frame(type="ping", id=8))["error"]["code"] == RtmErrorCode.SLOW_DOWN.number
     assert isinstance(session.receive(message(), 0.0), Message)
+
+
+def test_typing_that_was_left_out_does_not_cost_the_next_ping_its_warning() -> None:
+    """Only what was answered counts against a client: what was dropped it never learned of."""
+    session = opened()
+    for _ in range(100 + 3 * MAX_REJECTIONS):
+        assert not isinstance(session.receive(frame(type="typing", channel="C1"), 0.0), Close)
+    answers = [session.receive(frame(type="ping", id=number), 0.0) for number in range(1, MAX_REJECTIONS + 1)]
+    assert [each.error for each in answers[:-1] if isinstance(each, Answer)] == [RtmErrorCode.SLOW_DOWN] * 49
+    assert isinstance(answers[-1], Close)

@@ -17,7 +17,11 @@ from tautwire.server.store.engines import open_engine
 
 _FILE: Final = "FILE"
 
+backup_commands = typer.Typer(add_completion=False)
+restore_commands = typer.Typer(add_completion=False)
 
+
+@backup_commands.command()
 @with_options(OPTIONS)
 def backup(
     context: typer.Context,
@@ -37,6 +41,7 @@ def backup(
         typer.echo(_describe(manifest))
 
 
+@restore_commands.command()
 @with_options(OPTIONS)
 def restore(
     context: typer.Context,

@@ -1,26 +1,67 @@
-"""The command with the sub-commands, a module for each; loaded by ``main`` where the libraries of the server are."""
+"""The command with the sub-commands, a module for each, which is imported when its command runs.
 
-from typing import Any
+The commands of an operator take a fraction of a second, most of which would be the import of the server and the client.
+"""
+
+from importlib import import_module
+from typing import Any, Final
 
 import typer
 from typer.core import TyperGroup
 
 from tautwire import __version__
-from tautwire.cli.backup import backup, restore
-from tautwire.cli.db import check, migrate
-from tautwire.cli.demo import demo
-from tautwire.cli.serve import EPILOG, serve
-from tautwire.protocol.tokens import redact
+
+COMMANDS: Final = {
+    "serve": "serve",
+    "demo": "demo",
+    "user": "people",
+    "bot": "people",
+    "app": "app",
+    "token": "token",
+    "channel": "channel",
+    "team": "team",
+    "backup": "backup",
+    "restore": "backup",
+    "db": "db",
+}
+"""The modules of the commands; each has a ``typer.Typer`` of the command's name."""
 
 
-class MaskingGroup(TyperGroup):
-    """Masks secrets in what is said about a wrong command line: its arguments may be URLs with passwords."""
+class MissingLibrary(Exception):  # noqa: N818 - an outcome, which ``main`` explains
+    """A command needs a library that is not installed."""
+
+
+class _OnDemand(TyperGroup):
+    """A group whose commands are imported when one is asked for. It masks secrets in what is said about a wrong command
+    line: its arguments may be URLs with passwords.
+
+    Older versions of typer have these types from click, newer ones have types of their own: hence ``Any``.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of the commands, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import a command; return None for an unknown name."""
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        try:
+            commands = import_module(f"tautwire.cli.{module}")
+        except ModuleNotFoundError as error:
+            raise MissingLibrary(error.name) from error
+        found = typer.main.get_command(getattr(commands, f"{cmd_name}_commands"))
+        found.name = cmd_name
+        return found
 
     def invoke(self, ctx: Any) -> Any:
         """Find a sub-command, parse its arguments, and run it."""
         try:
             return super().invoke(ctx)
         except Exception as error:
+            from tautwire.protocol.tokens import redact
+
             message = getattr(error, "message", None)  # of a usage error; its class is private to typer
             if isinstance(message, str):
                 error.message = redact(message)  # type: ignore[attr-defined]
@@ -28,17 +69,8 @@ class MaskingGroup(TyperGroup):
 
 
 app = typer.Typer(
-    name="tautwire", cls=MaskingGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    name="tautwire", cls=_OnDemand, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
-app.command(epilog=EPILOG)(serve)
-app.command()(demo)
-app.command()(backup)
-app.command()(restore)
-
-db = typer.Typer(no_args_is_help=True, help="Look after the database of a workspace.")
-db.command()(check)
-db.command()(migrate)
-app.add_typer(db, name="db")
 
 
 @app.callback(invoke_without_command=True)

@@ -7,13 +7,17 @@ import msgspec
 import typer
 
 from tautwire.cli.database import OPTIONS, Config, Json, ending, find_place
+from tautwire.cli.operator import group
 from tautwire.cli.options import with_options
 from tautwire.server.store.check import Report
 from tautwire.server.store.check import check as check_database
 from tautwire.server.store.engine import StoreError
 from tautwire.server.store.engines import open_engine
 
+db_commands = group("The database of a workspace: check it, bring its schema to the present.")
 
+
+@db_commands.command()
 @with_options(OPTIONS)
 def check(context: typer.Context, config: Config = None, as_json: Json = False, **options: Any) -> None:
     """Read the whole database and say what is wrong with it; the server may be running. Status 1 if something is."""
@@ -36,6 +40,7 @@ def _describe(report: Report) -> str:
     )
 
 
+@db_commands.command()
 @with_options(OPTIONS)
 def migrate(context: typer.Context, config: Config = None, as_json: Json = False, **options: Any) -> None:
     """Bring the schema of the database to the present; no server may be running."""

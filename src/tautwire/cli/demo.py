@@ -22,9 +22,12 @@ from tautwire.server.config import Settings
 PATIENCE: Final = 20.0
 """Seconds that any one step may take."""
 
+demo_commands = typer.Typer(add_completion=False)
+
 QUIET: Final = ('"type":"pong"', '"type":"position"')
 
 
+@demo_commands.command()
 def demo() -> None:
     """Start a server, let a bot and a person talk over RTM, and show every frame."""
     logging.getLogger("tautwire").setLevel(logging.ERROR)

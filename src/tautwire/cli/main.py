@@ -20,15 +20,24 @@ tautwire {version}. The client is installed: import tautwire.
 def main() -> None:
     """Run the command with the arguments of the process."""
     try:
-        from tautwire.cli.commands import app
+        from tautwire.cli.commands import MissingLibrary, app
     except ModuleNotFoundError as error:
-        missing = (error.name or "tautwire").partition(".")[0]
-        if missing == "tautwire":
-            raise
-    else:
-        app()
+        _answer_without_commands(sys.argv[1:], _library(error))
         return
-    _answer_without_commands(sys.argv[1:], missing)
+    try:
+        app()
+    except MissingLibrary as missing:
+        if not isinstance(missing.__cause__, ModuleNotFoundError):
+            raise
+        _answer_without_commands(sys.argv[1:], _library(missing.__cause__))
+
+
+def _library(error: ModuleNotFoundError) -> str:
+    """Return the library that is not installed; raise the error if it is ours, since that is a defect."""
+    missing = (error.name or "tautwire").partition(".")[0]
+    if missing == "tautwire":
+        raise error
+    return missing
 
 
 def _answer_without_commands(arguments: list[str], missing: str) -> None:

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -26,6 +27,7 @@ from tautwire.server.store.engine import StoreError
 from tautwire.server.table import rows
 
 log = logging.getLogger("tautwire.server")
+serve_commands = typer.Typer(add_completion=False)
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 GC_THRESHOLD: Final = 100_000
@@ -41,6 +43,7 @@ EPILOG: Final = (
 )
 
 
+@serve_commands.command(epilog=EPILOG)
 @with_options(TABLE)
 def serve(
     context: typer.Context,
@@ -106,8 +109,8 @@ async def _serve(settings: Settings, *, as_json: bool) -> StoreError | None:
         loop.add_signal_handler(number, end)
     async with Server(settings) as server:
         _tune_collector()
-        directory = await server.directory()
-        typer.echo(msgspec.json.encode(directory).decode() if as_json else _describe(directory, settings))
+        directories = await server.directories()
+        typer.echo(_as_json(directories, server.api_url) if as_json else _describe(directories))
         sys.stdout.flush()
         asked, broken = asyncio.create_task(stop.wait()), asyncio.create_task(server.broken())
         await asyncio.wait((asked, broken), return_when=asyncio.FIRST_COMPLETED)
@@ -126,17 +129,28 @@ def _tune_collector() -> None:
     gc.set_threshold(GC_THRESHOLD)
 
 
-def _describe(directory: Directory, settings: Settings) -> str:
-    """Return the address and the names of a workspace for people; tokens stay in their file."""
-    tokens = settings.data / "tokens.json"
-    lines = [
-        f"Workspace {directory.team['name']} ({directory.team['id']}) is served. Ctrl-C stops it.",
-        f"  Web API   {directory.api_url}",
-        f"  people    {', '.join(directory.users)}",
-        f"  channels  {', '.join('#' + name for name in directory.channels)}",
-        *([f"  tokens    {tokens}"] if tokens.exists() else []),
-        "Point a bot at it: SLACK_API_URL="
-        + directory.api_url
-        + " SLACK_BOT_TOKEN=<token> and the base_url of its SDK.",
-    ]
+def _as_json(directories: Mapping[Path, Directory], api_url: str) -> str:
+    """Return the directory of the only workspace as one line, or of several by the name of their data directory."""
+    if len(directories) == 1:
+        (directory,) = directories.values()
+        return msgspec.json.encode(directory).decode()
+    workspaces = {data.name: directory for data, directory in directories.items()}
+    return msgspec.json.encode({"api_url": api_url, "workspaces": workspaces}).decode()
+
+
+def _describe(directories: Mapping[Path, Directory]) -> str:
+    """Return the address and the names of the workspaces for people; tokens stay in their files."""
+    lines = []
+    api_url = ""
+    for data, directory in directories.items():
+        api_url = directory.api_url
+        tokens = data / "tokens.json"
+        lines += [
+            f"Workspace {directory.team['name']} ({directory.team['id']}) is served. Ctrl-C stops it.",
+            f"  Web API   {directory.api_url}",
+            f"  people    {', '.join(directory.users)}",
+            f"  channels  {', '.join('#' + name for name in directory.channels)}",
+            *([f"  tokens    {tokens}"] if tokens.exists() else []),
+        ]
+    lines.append(f"Point a bot at it: SLACK_API_URL={api_url} SLACK_BOT_TOKEN=<token> and the base_url of its SDK.")
     return "\n".join(lines)

@@ -17,7 +17,7 @@ from slack_sdk.errors import SlackApiError
 from tautwire.client.blocking.client import BlockingRTMClient
 from tautwire.client.errors import ClientClosed
 from tautwire.client.handlers.context import AnyContext
-from tautwire.client.net.refusals import read_refusal
+from tautwire.client.net.api_errors import read_refusal
 from tautwire.client.rtm_client import RTMClient
 from tautwire.client.signals import result_on
 from tautwire.protocol.frames import Ack

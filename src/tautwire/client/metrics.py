@@ -1,6 +1,6 @@
 """Hooks for metrics: methods of an object of the user's, called as things happen.
 
-A client without such an object has no overhead. Queue lengths are polled with ``HandlerRegistry.queues``.
+A client without such an object has no overhead. Queue lengths are polled with ``RTMClient.queues``.
 """
 
 from collections.abc import Callable
@@ -21,9 +21,9 @@ class Run(NamedTuple):
     handler: str
     """Its qualified name."""
     item: Any
-    """The event, or what else the handler is for."""
+    """The event, or what else the handler is for; None for a job of ``every``."""
     lag: float
-    """Seconds between the item's coming in and the beginning of this run."""
+    """Seconds between the item's coming in, or the time a job was due, and the beginning of this run."""
     seconds: float
     """How long this run took."""
     error: BaseException | None

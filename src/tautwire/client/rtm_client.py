@@ -1,4 +1,4 @@
-"""The asyncio client: what a program calls. The work is done by the parts it puts together.
+"""The asyncio client: what a program calls, and nothing else. The work is done by its parts (``client/parts``).
 
 A ``Supervisor`` keeps a connection up, a ``Delivery`` brings what it says to the handlers, a ``Sending`` sends frames.
 ``client/blocking/client`` runs this very client on a loop of its own.
@@ -7,40 +7,30 @@ A ``Supervisor`` keeps a connection up, a ``Delivery`` brings what it says to th
 import asyncio
 import signal
 import ssl as ssl_module
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from os import PathLike
-from time import monotonic
 from types import TracebackType
 from typing import Any, Final, Self, TypedDict, Unpack, overload
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from tautwire.client.backfill.filler import Filler
 from tautwire.client.backfill.options import Backfill
-from tautwire.client.connection.connection import Connection
 from tautwire.client.connection.replies import Reply
-from tautwire.client.connection.rtm_connect import ask
-from tautwire.client.connection.supervisor import Supervisor
-from tautwire.client.delivery.delivery import Delivery, measured
 from tautwire.client.errors import ClientClosed, ConnectError, NotConnected
-from tautwire.client.handlers.callbacks import Callbacks
+from tautwire.client.handlers.client_handlers import ClientHandlers
 from tautwire.client.handlers.dispatcher import Dispatcher
-from tautwire.client.handlers.queues import HANDLER
-from tautwire.client.lifecycle.closing import Closing
-from tautwire.client.lifecycle.hooks import LifecycleHooks
-from tautwire.client.lifecycle.lifecycle import Lifecycle
-from tautwire.client.metrics import Metrics, guarded
-from tautwire.client.net.web_client import connect_client, reading_client, web_client
+from tautwire.client.handlers.workers import HANDLER
+from tautwire.client.metrics import Metrics
+from tautwire.client.net.web_client import web_client
 from tautwire.client.notices import ClientState, Identity, Ready
-from tautwire.client.sending.sending import Sending, said, users
-from tautwire.client.sending.unanswered import UnansweredSends, first_id
-from tautwire.client.settings import Offline, Settings
+from tautwire.client.parts import Parts
+from tautwire.client.sending.sending import said, users
+from tautwire.client.settings import Offline, Settings, check_seconds
 from tautwire.client.signals import stopping, waking
 from tautwire.client.view.loader import Loader
 from tautwire.client.view.options import ViewOptions
 from tautwire.client.view.view import View
 from tautwire.protocol.errors import ConfigError
-from tautwire.protocol.events import Event
 from tautwire.protocol.frames import (
     Ack,
     ClientFrame,
@@ -54,7 +44,7 @@ from tautwire.protocol.frames import (
 )
 from tautwire.protocol.ids import ChannelId, Ts
 from tautwire.protocol.tokens import Token
-from tautwire.session.client import Patience
+from tautwire.session.client import Timeouts
 from tautwire.session.governor import Backoff
 from tautwire.session.ratelimit import Rate
 
@@ -74,14 +64,15 @@ class ClientOptions(TypedDict, total=False):
     offline: Offline
     message_rate: Rate | None
     auto_reconnect: bool
-    patience: Patience | None
+    timeouts: Timeouts | None
+    patience: Timeouts | None
     backoff: Backoff | None
     backfill: Backfill | None
     metrics: Metrics | None
     view: ViewOptions | None
 
 
-class RTMClient(LifecycleHooks):
+class RTMClient(ClientHandlers):
     """A typed RTM client for asyncio. Handlers may come and go from any thread.
 
     All coroutine methods are for the loop that the client was connected on, until it is disconnected; on any other loop
@@ -105,7 +96,8 @@ class RTMClient(LifecycleHooks):
               others.
             - ``message_rate``: how fast messages go out, as a ``Rate`` (1 a second, 10 at once); None for no limit.
             - ``auto_reconnect``: whether a lost connection is replaced (True).
-            - ``patience``: seconds to wait for hello, replies and signs of life, as a ``Patience``.
+            - ``timeouts``: seconds to wait for hello, replies and signs of life, as a ``Timeouts``.
+            - ``patience``: the former name of ``timeouts``; it works with a ``DeprecationWarning``.
             - ``backoff``: how attempts to connect are spread, as a ``Backoff``.
             - ``backfill``: channels whose messages are read from their history after a gap the server does not fill.
             - ``metrics``: hooks that are called with what the client does.
@@ -125,41 +117,18 @@ class RTMClient(LifecycleHooks):
         """The settings in force, those from the environment included."""
         self.web: AsyncWebClient = web_client(settings)
         """slack_sdk's Web API client, with the same token, address, proxy and TLS."""
-        self._rtm_connect = connect_client(settings)
-
-        hooks = None if metrics is None else guarded(metrics)
-        self._metrics = hooks or Metrics()
-        callbacks = Callbacks(dispatcher.flow, hooks)
-        super().__init__(dispatcher, callbacks, Lifecycle(callbacks, dispatcher.flow, settings, hooks))
-        dispatcher.attach(callbacks.handler_failed, callbacks.unreadable, self)
-        dispatch: Callable[[Event], None] = dispatcher.dispatch
-        if hooks is not None:
-            dispatcher.measure(hooks)
-            dispatch = measured(dispatcher, hooks)
-
-        filler = self._loader = None
-        if backfill is not None:
-            filler = Filler(backfill, reading_client(settings), dispatch, callbacks.refused, callbacks.fillings.publish)
-        view = None if view_options is None else View(view_options)
-        if view is not None and view_options is not None:
-            self._loader = Loader(view, view_options, reading_client(settings), callbacks.refused)
-
-        unanswered = UnansweredSends()
-        self._supervisor = Supervisor(self._open, settings)
-        hello = self.lifecycle.hello
-        self.delivery = Delivery(
-            dispatcher, callbacks, unanswered, self._metrics, dispatch, hello, filler=filler, loader=self._loader
-        )
+        parts = Parts(self, dispatcher, settings, metrics=metrics, backfill=backfill, view_options=view_options)
+        super().__init__(dispatcher, parts.callbacks)
+        self.lifecycle = parts.lifecycle
+        """When the functions of the client's life run; not for users."""
+        self.delivery = parts.delivery
         """The receiving half; not for users."""
-        self.sending = Sending(
-            self._supervisor, unanswered, callbacks, settings, metrics=hooks, filler=filler, view=view
-        )
+        self.sending = parts.sending
         """The sending half; not for users."""
-        self._supervisor.observers = (self.delivery, self.sending, self.lifecycle)
-        self._identity: Identity | None = None
-        self._last: Connection | None = None
-        self.closing = Closing(self.lifecycle, self._finish_events, self._end_connections, self._close_handlers)
+        self.closing = parts.closing
         """The end; not for users."""
+        self._supervisor = parts.supervisor
+        self._parts = parts
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.state.value} at {self.settings.base_url}>"
@@ -188,9 +157,9 @@ class RTMClient(LifecycleHooks):
         Raises:
             NotConnected: there was no connection yet.
         """
-        if self._identity is None:
+        if self._parts.identity is None:
             raise NotConnected
-        return self._identity
+        return self._parts.identity
 
     @property
     def view(self) -> View:
@@ -202,9 +171,9 @@ class RTMClient(LifecycleHooks):
         return self._required_loader().view
 
     def _required_loader(self) -> Loader:
-        if self._loader is None:
+        if self._parts.loader is None:
             raise ConfigError("this client keeps no view: give it view=ViewOptions()")
-        return self._loader
+        return self._parts.loader
 
     async def load_view(self) -> None:
         """Read the view anew, or wait for the reading that is under way. Each hello that resumes nothing begins one.
@@ -268,19 +237,34 @@ class RTMClient(LifecycleHooks):
             raise self.failure.with_traceback(None)
         return await self.lifecycle.wait_ready(timeout)
 
-    async def reconnect(self) -> None:
-        """Replace the connection by a new one, and return after its hello. The old one delivers until then."""
+    async def reconnect(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 (as on the blocking client)
+        """Replace the connection by a new one, and return after its hello. The old one delivers until then.
+
+        Attempts that fail are repeated. After ``timeout`` this gives up, but they go on, and the old connection stays.
+
+        Args:
+            timeout: seconds for it. Default: as long as one attempt may take, which is twice ``connect_timeout`` and
+                ``timeouts.hello`` (75).
+
+        Raises:
+            ConnectError: no attempt succeeded in time; the text names the last failure.
+            ConnectRefused: there is no use in trying again.
+            ClientClosed: after close().
+        """
         self._supervisor.check_loop()
+        if timeout is None:
+            timeout = 2 * self.settings.connect_timeout + self.settings.timeouts.hello
+        check_seconds("timeout", timeout)
         try:
             await self.lifecycle.start()
-            await self._supervisor.reconnect()
+            await self._supervisor.reconnect(timeout)
         except ConnectError as error:
             raise error.with_traceback(None) from None
 
     async def disconnect(self) -> None:
         """End the connection; connect() makes another. Handlers finish what was delivered. Safe in every state."""
         self._supervisor.check_loop()
-        await self._supervisor.stop()
+        await self._supervisor.disconnect()
         await self.delivery.stop_reading()
 
     async def run(self, *, handle_signals: bool = True, grace: float = GRACE) -> signal.Signals | None:
@@ -314,14 +298,14 @@ class RTMClient(LifecycleHooks):
 
         def stop(number: signal.Signals) -> None:
             came.append(number)
-            loop.call_soon_threadsafe(self.closing.begin_for, number, grace)
+            loop.call_soon_threadsafe(self.closing.begin_for_signal, number, grace)
 
         with stopping(stop, wanted=handle_signals), waking(loop):
             try:
                 await self.lifecycle.start()
                 await self._supervisor.run()
             except asyncio.CancelledError:
-                await self.closing.finish(0.0)
+                await self.closing.close(0.0)
                 raise
             except ConnectError as error:
                 raise error.with_traceback(None) from None
@@ -329,7 +313,7 @@ class RTMClient(LifecycleHooks):
                 if not self.closing.has_begun:
                     raise
             finally:
-                await self.closing.finish(grace)
+                await self.closing.close(grace)
         return came[0] if came else None
 
     async def close(self, grace: float = GRACE) -> None:
@@ -347,43 +331,18 @@ class RTMClient(LifecycleHooks):
         self._supervisor.check_loop()
         await asyncio.shield(self.closing.begin(grace, caller))
 
-    async def _finish_events(self, grace: float) -> None:
-        connection = self._supervisor.connection
-        if connection is not None:
-            connection.hold()
-            await asyncio.gather(*(each.close(grace, None) for each in self.dispatcher.bindings))
-
-    async def _end_connections(self) -> None:
-        try:
-            await self._supervisor.close()
-        finally:
-            self.sending.unanswered.give_up()
-            await self.delivery.stop_reading()
-
     async def __aenter__(self) -> Self:
         try:
             await self.connect()
         except BaseException:
-            await self.closing.finish(GRACE)
+            await self.closing.close(GRACE)
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.closing.finish(GRACE)
-
-    async def _open(self, supervisor: Supervisor) -> Connection:
-        old = supervisor.connection
-        began = monotonic()
-        self.callbacks.use_running_loop()
-        self.delivery.before_connect(old)
-        answer = await ask(self._rtm_connect, self.delivery.position, self.settings.connect_timeout)
-        self._identity = answer.identity
-        next_id = first_id() if self._last is None else self._last.next_id
-        self._last = await Connection.open(answer, self.delivery, supervisor, self.settings, next_id)
-        self._metrics.connected(monotonic() - began)
-        return self._last
+        await self.closing.close(GRACE)
 
     # -- sending --------------------------------------------------------------------------------------------
 

@@ -5,18 +5,20 @@ One place for token, addresses, proxy and TLS, so that HTTP and WebSocket are co
 """
 
 import difflib
+import inspect
 import math
 import os
 import ssl as ssl_module
 import urllib.parse
 import urllib.request
+import warnings
 from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from typing import Final, Literal, get_args
 
 from tautwire.protocol.errors import ConfigError
 from tautwire.protocol.tokens import Token
-from tautwire.session.client import Patience
+from tautwire.session.client import Timeouts
 from tautwire.session.governor import Backoff
 from tautwire.session.ratelimit import Rate
 
@@ -51,7 +53,7 @@ class Settings:
     message_rate: Rate | None = MESSAGE_RATE
     """None for no limit."""
     auto_reconnect: bool = True
-    patience: Patience = field(default_factory=Patience)
+    timeouts: Timeouts = field(default_factory=Timeouts)
     backoff: Backoff = field(default_factory=Backoff)
     is_default_address: bool = False
     """Whether ``base_url`` is Slack's because nothing else was said."""
@@ -62,7 +64,7 @@ class Settings:
         check_choice("offline", self.offline, get_args(Offline))
         if self.message_rate is not None:
             check_rate("message_rate", self.message_rate)
-        check_patience("patience", self.patience)
+        check_timeouts("timeouts", self.timeouts)
         check_backoff("backoff", self.backoff)
 
     @classmethod
@@ -98,12 +100,14 @@ class Settings:
             raise ConfigError("no token: give token=…, or set SLACK_BOT_TOKEN")
         if ca_file is not None:
             ssl = _trusting(ca_file, ssl)
+        if "patience" in others:
+            _take_patience(others)
         names = [each.name for each in fields(cls) if each.name != "is_default_address"]
         for name in others:
             if name not in names:
                 close = difflib.get_close_matches(name, names, 1)
                 raise TypeError(f"there is no option {name!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
-        for name in ("patience", "backoff"):
+        for name in ("timeouts", "backoff"):
             if others.get(name, ...) is None:
                 del others[name]
         is_default = base_url is None and "SLACK_API_URL" not in os.environ
@@ -129,6 +133,27 @@ class Settings:
             return None
         proxies = urllib.request.getproxies()
         return _checked(proxies.get("https" if parts.scheme in ("https", "wss") else "http"))
+
+
+def _take_patience(options: dict[str, object]) -> None:
+    """Put what was given by the former name of ``timeouts`` where it belongs now.
+
+    Raises:
+        ConfigError: both names are given.
+    """
+    given = options.pop("patience")
+    if "timeouts" in options:
+        raise ConfigError("give timeouts or patience, not both: patience is the former name of timeouts")
+    warn_deprecated("the option patience is called timeouts now: write timeouts=Timeouts(…)")
+    options["timeouts"] = given
+
+
+def warn_deprecated(text: str) -> None:
+    """Warn with a ``DeprecationWarning`` that points at the line of the program, whatever calls of ours lie between."""
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == "tautwire":
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, DeprecationWarning, stacklevel=level)
 
 
 def _api_address(base_url: str | None) -> str:
@@ -212,10 +237,10 @@ def check_rate(name: str, value: object) -> None:
         raise ConfigError(f"{name} must be a Rate with per_second above 0 and a burst of 1 or more, got {value!r}")
 
 
-def check_patience(name: str, value: object) -> None:
-    """Check the waits of a session: all positive, and a ping before the end. Raises as ``check_seconds``."""
-    if not isinstance(value, Patience):
-        raise ConfigError(f"{name} must be a Patience, got {value!r}")
+def check_timeouts(name: str, value: object) -> None:
+    """Check the timeouts of a session: all positive, and a ping before the end. Raises as ``check_seconds``."""
+    if not isinstance(value, Timeouts):
+        raise ConfigError(f"{name} must be Timeouts, got {value!r}")
     for each, seconds in value._asdict().items():
         check_seconds(f"{name}.{each}", seconds)
     if value.idle >= value.silence:

@@ -10,9 +10,8 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from time import monotonic
 from typing import Final, Self, cast
 
@@ -20,38 +19,22 @@ from tautwire.protocol.errors import ConfigError
 from tautwire.server.clock import Clock
 from tautwire.server.config import Settings
 from tautwire.server.counts import Counts
-from tautwire.server.directory import Directory, TokenFile, is_loopback, read_directory
+from tautwire.server.directory import Directory
 from tautwire.server.health import Health
+from tautwire.server.host import Host, find_data
 from tautwire.server.http.connections import Connections
 from tautwire.server.http.descriptors import connection_limit
 from tautwire.server.http.forwarded import Forwarded
 from tautwire.server.http.front import Entrance
 from tautwire.server.http.probes import Probes
 from tautwire.server.http.server import HttpServer, listen
-from tautwire.server.hub.hub import Hub
-from tautwire.server.log.entry import Entry, Topic
-from tautwire.server.log.epochs import Epochs, begin_epoch, read_epochs
-from tautwire.server.log.feed import Feed
-from tautwire.server.log.retention import Retention
-from tautwire.server.log.tail import Tail, read_page
-from tautwire.server.log.transaction import Transaction
-from tautwire.server.log.writer import Writer
-from tautwire.server.metrics import CONTENT_TYPE, Levels, Metrics
-from tautwire.server.rtm.backend_workspace import WorkspaceBackend
-from tautwire.server.rtm.door import Door
-from tautwire.server.services.seed import SAMPLE, Seed, plant, read_seed
+from tautwire.server.metrics import CONTENT_TYPE, Metrics
+from tautwire.server.served import Content, Observer, ServedWorkspace
+from tautwire.server.services.seed import SAMPLE, Seed, read_seed
 from tautwire.server.services.tickets import RTM_PATH
-from tautwire.server.services.workspace import Team, Workspace
+from tautwire.server.services.workspace import Workspace
 from tautwire.server.sockets.handover import Handover
-from tautwire.server.store.engine import Query, StoreError
-from tautwire.server.store.engines import open_engine
-from tautwire.server.store.log import find_oldest
-from tautwire.server.store.membership import find_all_memberships
-from tautwire.server.store.reader import Reader
-from tautwire.server.store.tokens import has_tokens
-from tautwire.server.store.users import find_away_users, find_bot_users
-from tautwire.server.store.workspace import find_workspace
-from tautwire.server.watch import Watch
+from tautwire.server.store.engine import StoreError
 from tautwire.server.web_api import api, auth, bots, chat, conversations, reactions, rtm, users
 from tautwire.server.web_api.app import WebApi
 
@@ -60,15 +43,8 @@ log = logging.getLogger("tautwire.server")
 FAMILIES: Final = (api, auth, bots, chat, conversations, reactions, rtm, users)
 """Importing a family registers its methods."""
 
-Observer = Callable[[Sequence[Entry]], None]
-
 SWEEP_INTERVAL: Final = 1.0
 """Seconds between two sweeps of connections, presence and positions."""
-
-STOP_PATIENCE: Final = 7.0
-"""Seconds of a stop if the disk does not answer: supervisors kill a process after ten."""
-MIN_WRITER_PATIENCE: Final = 1.0
-"""Seconds of these that the writer gets at least, however long the connections took to close."""
 
 
 class Server:
@@ -113,14 +89,26 @@ class Server:
         return self._running.health
 
     @property
+    def host(self) -> Host:
+        """The workspaces being served."""
+        return self._running.host
+
+    @property
     def workspace(self) -> Workspace:
-        """The workspace being served."""
-        return self._running.workspace
+        """The workspace being served, if there is one only.
+
+        Raises:
+            ConfigError: there are several; ``host`` has them.
+        """
+        return self._only.workspace
 
     async def directory(self) -> Directory:
-        """Return the users and channels of the workspace, with the tokens of seeded users."""
-        tokens = TokenFile(self.settings.data).read()
-        return await self.workspace.reader.read(lambda query: read_directory(query, self.api_url, tokens))
+        """Return the users and channels of the only workspace, with the tokens of seeded users."""
+        return await self._only.directory(self.api_url)
+
+    async def directories(self) -> dict[Path, Directory]:
+        """Return the same of each workspace, by its data directory."""
+        return {served.data: await served.directory(self.api_url) for served in self.host}
 
     def observe(self, observer: Observer) -> None:
         """Call ``observer`` on the loop with the log entries of each commit, after connections have them queued."""
@@ -169,6 +157,13 @@ class Server:
             self._failure.set_result(failure)
 
     @property
+    def _only(self) -> ServedWorkspace:
+        served = list(self.host)
+        if len(served) != 1:
+            raise ConfigError(f"the server has {len(served)} workspaces: take one of them from its host")
+        return served[0]
+
+    @property
     def _running(self) -> "_Parts":
         if self._parts is None:
             raise ConfigError("the server is not running: call start() first")
@@ -190,69 +185,27 @@ class _Parts:
         self._clock = clock
         self._sample = sample
         self._observers = observers
-        self._broken = broken
         self.health = Health()
         self.counts = Counts()
+        self.host = Host(settings, clock=clock, health=self.health, counts=self.counts, broken=broken)
         self._exit = contextlib.AsyncExitStack()
-        self._stop_by = 0.0
 
     @property
     def port(self) -> int:
         return cast("int", self._socket.getsockname()[1])
 
     async def start(self) -> None:
-        settings = self._settings
+        settings, host = self._settings, self.host
         seed = read_seed(settings.seed) if settings.seed else None
-        engine = open_engine(settings.data, settings.database)
-        self._exit.callback(engine.close)
-        reader = Reader(engine)
-        self._exit.callback(reader.close)
-        writer = Writer(
-            engine, clock=self._clock, durability=settings.durability, health=self.health, counts=self.counts,
-            broken=self._broken,
-        )  # fmt: skip
-        self._exit.push_async_callback(self._close_writer, writer)
-
-        is_new = await reader.read(find_workspace) is None
-        tokens = TokenFile(settings.data)
-        if is_new and tokens.exists:
-            _refuse_or_begin_anew(tokens, settings)
-        if seed is not None or is_new:
-
-            def fill(tx: Transaction) -> None:
-                # The file first: after a crash in between, a token of which only the hash is stored would be lost.
-                planted = plant(tx, seed or self._sample, "seed" if seed else "sample")
-                if planted:
-                    tokens.add(planted)
-
-            await writer.write(fill)
-        # Before the state is read and before any client connects: positions of this run belong to this epoch.
-        await writer.write(begin_epoch)
-        state = await reader.read(_read_state)
-        if state.has_sample_tokens and not is_loopback(settings.host):
+        found = find_data(settings)
+        if seed is not None and len(found) > 1:
             raise ConfigError(
-                f"this is the sample workspace, and {settings.host} can be reached from outside: "
-                "bind to 127.0.0.1, or describe your own workspace in a file and start with --seed FILE --data NEWDIR"
+                f"a seed file describes one workspace, and {settings.data} has {len(found)}: start without --seed, or "
+                "name the directory of one of them with --data"
             )
-        tail = Tail(state.head, state.kept_from)
-        hub = Hub(state.channels, state.epochs)
-        # From here on every entry of the log reaches its readers; the state above has those before.
-        feed = Feed(tail, lambda after, before: reader.read(partial(read_page, after=after, before=before)))
-        self._exit.push_async_callback(feed.stop)
-        for tap in (hub.deliver, *self._observers):
-            feed.add(tap)
-        writer.deliver_to(feed.deliver)
-        lookup = engine.read_session()
-        self._exit.callback(lookup.close)
-        self.workspace = Workspace(
-            state.team, settings, clock=self._clock, writer=writer, reader=reader, lookup=lookup, tail=tail,
-            epochs=state.epochs, hub=hub, counts=self.counts, away=state.away, bots=state.bots,
-        )  # fmt: skip
-        door = Door(
-            WorkspaceBackend(self.workspace), hub=hub, tickets=self.workspace.tickets, settings=settings,
-            clock=self._clock, counts=self.counts,
-        )  # fmt: skip
-        web_api = WebApi(self.workspace)
+        self._exit.push_async_callback(host.stop)
+        for data in found:
+            await host.open(data, Content(seed, self._sample), self._observers)
 
         self._socket = listen(settings.host, settings.port)
         self._exit.callback(self._socket.close)
@@ -260,90 +213,19 @@ class _Parts:
         per_address = settings.max_connections_per_address or max(1, limit // 2)
         connections = Connections(self._clock, self.health, limit=limit, per_address=per_address, counts=self.counts)
         forwarded = Forwarded(settings.forwarded_allow_ips)
-        metrics = Metrics(self.counts, self.health, partial(_levels, self.workspace, door), settings.data)
+        metrics = Metrics(self.counts, self.health, host.levels, settings.data)
         probes = Probes(self.health, metrics.render, CONTENT_TYPE, settings.metrics)
-        http = HttpServer(Entrance(connections, forwarded, web_api, Handover({RTM_PATH: door.listen})), probes)
+        web_api = WebApi(host.find, settings, self._clock, self.counts)
+        http = HttpServer(Entrance(connections, forwarded, web_api, Handover({RTM_PATH: host.listen})), probes)
         await http.start(self._socket)
         self._exit.push_async_callback(http.stop)
-        # A stop runs these in reverse: stop listening, close RTM, finish HTTP requests, commit, close the database.
-        self._exit.push_async_callback(door.stop)
+        # A stop runs these in reverse: stop listening, close RTM, finish HTTP requests, commit, close the databases.
+        self._exit.push_async_callback(host.close_doors)
         self._exit.callback(http.stop_listening)
-        sweep = asyncio.create_task(_sweep(connections.sweep, door.sweep, self.workspace.presence.sweep))
-        self._exit.push_async_callback(_cancel, sweep)
-        retention = Retention(writer, reader, tail, self._clock, settings.log_keep)
-        self._exit.push_async_callback(_cancel, asyncio.create_task(retention.run()))
-        watch = Watch(self.health, engine, settings.data, writer, reader, tail)
-        self._exit.push_async_callback(watch.stop)
-        watch.start()
+        self._exit.push_async_callback(_cancel, asyncio.create_task(_sweep(connections.sweep, host.sweep)))
 
     async def stop(self) -> None:
-        self._stop_by = monotonic() + STOP_PATIENCE
         await self._exit.aclose()
-
-    async def _close_writer(self, writer: Writer) -> None:
-        await writer.close(max(MIN_WRITER_PATIENCE, self._stop_by - monotonic()))
-
-
-def _refuse_or_begin_anew(tokens: TokenFile, settings: Settings) -> None:
-    """Refuse a directory with tokens and an empty database, unless a new workspace is wanted.
-
-    Most likely the database was lost. A new one would start without the messages, and the loss would be seen too late.
-    """
-    if not settings.new:
-        raise ConfigError(
-            f"{settings.data} has a tokens.json, but its database is missing or empty: restore a backup "
-            "(docs/how-to/back-up-a-server.md), or begin a new workspace with --new, which keeps tokens.json aside"
-        )
-    log.warning("a new workspace begins; the tokens of the old one are in %s", tokens.set_aside())
-
-
-@dataclass(frozen=True, slots=True)
-class _State:
-    """The state read at the start; log entries keep it current from then on."""
-
-    team: Team
-    head: int
-    kept_from: int
-    epochs: Epochs
-    channels: dict[str, set[Topic]]
-    away: set[str]
-    bots: set[str]
-    has_sample_tokens: bool
-
-
-def _read_state(query: Query) -> _State:
-    team = find_workspace(query)
-    if team is None:
-        raise ConfigError("the data directory has no workspace: the first start was interrupted; use a new directory")
-    oldest = find_oldest(query)
-    channels: dict[str, set[Topic]] = {}
-    for row in find_all_memberships(query):
-        channels.setdefault(row["user_id"], set()).add(Topic(row["channel"]))
-    return _State(
-        team=Team(team["id"], team["name"], team["domain"]),
-        head=team["head"],
-        kept_from=oldest if oldest is not None else team["head"] + 1,
-        epochs=read_epochs(query),
-        channels=channels,
-        away=find_away_users(query),
-        bots=find_bot_users(query),
-        has_sample_tokens=has_tokens(query, "sample"),
-    )
-
-
-def _levels(workspace: Workspace, door: Door) -> Levels:
-    """Return the levels of this moment for the metrics."""
-    writer, tail = workspace.writer, workspace.tail
-    connections = door.connections
-    return Levels(
-        connections=len(workspace.hub),
-        slow_connections=sum(connection.is_slow for connection in connections),
-        queued_bytes=sum(connection.queued_bytes for connection in connections),
-        waiting_changes=writer.waiting,
-        oldest_change_seconds=writer.busy_for,
-        log_head=tail.position,
-        log_tail_bytes=tail.size,
-    )
 
 
 async def _sweep(*sweeps: Callable[[], None]) -> None:

@@ -4,12 +4,14 @@ Tokens of seeded users are in ``tokens.json`` in the data directory (mode 0600):
 """
 
 import ipaddress
-import os
 from pathlib import Path
 
 import msgspec
 
 from tautwire.protocol.errors import ConfigError
+from tautwire.server.private_file import replace_private
+from tautwire.server.services.seed import app_key
+from tautwire.server.store.apps import find_apps
 from tautwire.server.store.channels import find_channel_ids
 from tautwire.server.store.engine import Query
 from tautwire.server.store.records import SLACKBOT_ID, ChannelKind
@@ -54,22 +56,9 @@ class TokenFile:
         """
         data = msgspec.json.format(msgspec.json.encode(self.read() | tokens)) + b"\n"
         try:
-            self._replace(data)
+            replace_private(self._path, data)
         except OSError as error:
             raise ConfigError(f"the tokens cannot be written to {self._path}: {error}") from error
-
-    def _replace(self, data: bytes) -> None:
-        new = self._path.with_suffix(".new")
-        new.unlink(missing_ok=True)  # left by an interrupted start
-        # exclusive: a link that another user puts here in the meantime is not followed
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, 0o600)
-            file.write(data)
-            file.flush()
-            # Before the rename: after a power loss the new name must not lead to an empty file.
-            os.fsync(descriptor)
-        new.replace(self._path)
 
 
 class Directory(msgspec.Struct, frozen=True):
@@ -81,17 +70,28 @@ class Directory(msgspec.Struct, frozen=True):
     """``id`` and ``token`` by name; the token is None for users that were not seeded."""
     channels: dict[str, str]
     """Ids by name, without direct messages."""
+    apps: dict[str, dict[str, str | None]]
+    """``id``, ``bot_token`` and ``app_token`` by name; a token is None if it was not seeded."""
 
 
 def read_directory(query: Query, api_url: str, tokens: dict[str, str]) -> Directory:
     """Return the present directory."""
     team = find_workspace(query)
     users = find_user_ids(query, without=SLACKBOT_ID)
+    names = {user: name for name, user in users.items()}
     return Directory(
         api_url=api_url,
         team={name: team[name] for name in ("id", "name", "domain")} if team is not None else {},
         users={name: {"id": user, "token": tokens.get(name)} for name, user in users.items()},
         channels=find_channel_ids(query, (ChannelKind.PUBLIC, ChannelKind.PRIVATE)),
+        apps={
+            app.name: {
+                "id": app.id,
+                "bot_token": tokens.get(names.get(app.bot_user or "", "")),
+                "app_token": tokens.get(app_key(app.name)),
+            }
+            for app in find_apps(query)
+        },
     )
 
 

@@ -16,22 +16,43 @@ FaultName = Literal["store", "writer", "disk", "database", "descriptors"]
 
 
 class Health:
-    """The present faults by name. Without faults the server is ready."""
+    """The present faults by name. Without faults the server is ready.
 
-    def __init__(self) -> None:
+    A server with several workspaces has a ``Health`` of each in its own, so that one may clear what is its own only.
+    """
+
+    def __init__(self, place: str = "") -> None:
+        self.place = place
+        """What reasons are prefixed with, in a server with several workspaces."""
         self._faults: dict[FaultName, str] = {}
+        self._parts: list[Health] = []
         self._lock = threading.Lock()
+
+    def of(self, place: str) -> "Health":
+        """Return the health of a part, whose faults belong to the whole as well."""
+        part = Health(place)
+        self._parts.append(part)
+        return part
+
+    def drop(self, part: "Health") -> None:
+        """Forget a part."""
+        self._parts.remove(part)
 
     @property
     def faults(self) -> Mapping[FaultName, str]:
-        """A copy of the present faults: reasons by name."""
+        """A copy of the present faults: reasons by name. With several parts a reason names the place."""
         with self._lock:
-            return dict(self._faults)
+            found = dict(self._faults)
+        for part in list(self._parts):
+            for name, reason in part.faults.items():
+                text = f"{part.place}: {reason}" if len(self._parts) > 1 else reason
+                found[name] = f"{found[name]}; {text}" if name in found else text
+        return found
 
     @property
     def is_ready(self) -> bool:
         """Whether there is no fault."""
-        return not self._faults
+        return not self._faults and all(part.is_ready for part in list(self._parts))
 
     def fault(self, name: FaultName, reason: str) -> None:
         """Report a fault; logged when the fault is new."""

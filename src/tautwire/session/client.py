@@ -18,7 +18,7 @@ in seconds, of any clock that never runs backwards. The shell in ``client/connec
 the clock, carries out the effects, and calls ``handle_time`` when ``deadline`` has come.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from itertools import compress
 from typing import Any, Final, NamedTuple, TypeAlias, cast
@@ -26,9 +26,9 @@ from typing import Any, Final, NamedTuple, TypeAlias, cast
 from tautwire.protocol.codec import ServerFrame, decode_events
 from tautwire.protocol.errors import LocalProtocolError
 from tautwire.protocol.events import ErrorEvent, Event, GoodbyeEvent, HelloEvent, TeamMigrationStartedEvent
-from tautwire.protocol.frames import Ack, AckError, ClientFrame, PingMessage, Pong, Position
+from tautwire.protocol.frames import Ack, AckError, Pong, Position
 from tautwire.session.members import FrameError
-from tautwire.session.outgoing import Sent, prepare
+from tautwire.session.outgoing import PING, Prepared, Sent, numbered
 
 MAX_OWN_ID: Final = 2**31 - 1
 """Largest id a session gives by itself, since servers may keep ids in 32 bits; then it begins again with 1."""
@@ -45,7 +45,7 @@ MAX_RETRY_AFTER: Final = 24 * 3600
 """Upper bound, in seconds, of the pause that an error event may ask for."""
 
 
-class Patience(NamedTuple):
+class Timeouts(NamedTuple):
     """How long a session waits, in seconds."""
 
     hello: float = 15.0
@@ -160,7 +160,7 @@ class Transmit(NamedTuple):
 class Settled(NamedTuple):
     """A frame got its reply."""
 
-    id: int
+    sent: Sent
     reply: Ack | AckError | Pong
     round_trip: float
     """Seconds between the frame and its reply."""
@@ -177,7 +177,7 @@ class Pinged(NamedTuple):
 class Expired(NamedTuple):
     """A frame got no reply in time; what became of it is unknown."""
 
-    id: int
+    sent: Sent
 
 
 class Stray(NamedTuple):
@@ -213,11 +213,11 @@ class ClientSession:
 
     Args:
         now: when the socket opened.
-        patience: how long to wait for hello, replies and signs of life.
+        timeouts: how long to wait for hello, replies and signs of life.
         first_id: the first id this session gives. An id that no connection before had cannot be taken for an old one.
     """
 
-    def __init__(self, now: float, *, patience: Patience | None = None, first_id: int = 1) -> None:
+    def __init__(self, now: float, *, timeouts: Timeouts | None = None, first_id: int = 1) -> None:
         self.state = State.OPENING
         self.is_live = False
         """Whether events are delivered and frames may be sent: the state is READY or LEAVING."""
@@ -226,13 +226,12 @@ class ClientSession:
         self.next_id = first_id
         self.round_trip: float | None = None
         """Seconds the last ping took, None before the first answer."""
-        self._patience = patience or Patience()
+        self._timeouts = timeouts or Timeouts()
         self._opened_at = now
         self.heard_at = now
         """When the server was last heard."""
         self._pinged_at = now
-        self._own_pings: set[int] = set()
-        self._sent_at: dict[int, float] = {}  # by id, oldest first; all wait equally long
+        self._pending: dict[int, Sent] = {}  # by id, oldest first; all wait equally long
         self._early: list[Arrival] = []
         self._early_size = 0
         self._reactions: dict[type, Callable[[Any, float], None]] = {
@@ -247,9 +246,19 @@ class ClientSession:
         }
 
     @property
-    def unanswered(self) -> Sequence[int]:
-        """Ids of the frames that wait for a reply, oldest first."""
-        return [each for each in self._sent_at if each not in self._own_pings]
+    def is_owed(self) -> bool:
+        """Whether the owner waits for a reply."""
+        return any(not each.is_own for each in self._pending.values())
+
+    @property
+    def unanswered(self) -> list[Sent]:
+        """The frames whose reply the owner waits for, oldest first."""
+        return [each for each in self._pending.values() if not each.is_own]
+
+    def take_unanswered(self) -> list[Sent]:
+        """Hand over the frames whose reply the owner waits for; none of them is settled here any more."""
+        taken, self._pending = self.unanswered, {}
+        return taken
 
     # -- what comes in --------------------------------------------------------------------------------------
 
@@ -319,18 +328,16 @@ class ClientSession:
         self._step(Step.REFUSE, reason, Cause.ERROR, error.code, wish)
 
     def _reply(self, reply: Ack | AckError | Pong, now: float) -> None:
-        sent_at = self._sent_at.pop(reply.reply_to, None) if reply.reply_to is not None else None
-        if sent_at is None or reply.reply_to is None:
+        sent = None if reply.reply_to is None else self._pending.pop(reply.reply_to, None)
+        if sent is None:
             if isinstance(reply, AckError) and self.is_live:
                 self.effects.append(Stray(reply))
             return  # an ack that is not awaited (any more) is of no use
         if isinstance(reply, Pong):
-            self.round_trip = now - sent_at
-            self.effects.append(Pinged(reply.reply_to, self.round_trip))
-        if reply.reply_to in self._own_pings:
-            self._own_pings.discard(reply.reply_to)
-        else:
-            self.effects.append(Settled(reply.reply_to, reply, now - sent_at))
+            self.round_trip = now - sent.sent_at
+            self.effects.append(Pinged(sent.id, self.round_trip))
+        if not sent.is_own:
+            self.effects.append(Settled(sent, reply, now - sent.sent_at))
 
     def _position(self, position: Position, _now: float) -> None:
         place = str(position.position)
@@ -339,28 +346,29 @@ class ClientSession:
 
     # -- what goes out --------------------------------------------------------------------------------------
 
-    def send(self, frame: ClientFrame | Mapping[str, Any], now: float) -> Sent:
-        """Number a frame, if it has no number of its own, and return it as bytes.
+    def send(self, frame: Prepared, now: float) -> Sent:
+        """Number a frame, if it has no number of its own, and wait for its reply, if it gets one.
 
-        Args:
-            frame: a frame, or the members of one.
+        Returns:
+            What to transmit, as ``payload``. ``Settled`` or ``Expired`` brings the very same object.
 
         Raises:
-            FrameError: the frame breaks a limit, or its id waits for another reply.
+            FrameError: the frame is too long with its number, or its id waits for another reply.
             LocalProtocolError: the session is not live.
         """
         if not self.is_live:
             raise LocalProtocolError(f"cannot send on a session that is {self.state.value}")
-        while self.next_id in self._sent_at:  # a user's, and only after the session has begun again
+        while self.next_id in self._pending:  # a user's, and only after the session has begun again
             self._count(self.next_id)
-        prepared = prepare(frame, self.next_id)
-        if prepared.id in self._sent_at:
-            raise FrameError(f"id {prepared.id} is in use: the reply to an earlier frame is awaited")
-        if self.next_id <= prepared.id <= MAX_OWN_ID:  # a user's larger id is out of the way of ours
-            self._count(prepared.id)
-        if prepared.awaits_reply:
-            self._sent_at[prepared.id] = now
-        return prepared
+        frame_id = self.next_id if frame.id is None else frame.id
+        if frame_id in self._pending:
+            raise FrameError(f"id {frame_id} is in use: the reply to an earlier frame is awaited")
+        sent = Sent(frame_id, numbered(frame, frame_id), now, awaits_reply=frame.awaits_reply)
+        if self.next_id <= frame_id <= MAX_OWN_ID:  # a user's larger id is out of the way of ours
+            self._count(frame_id)
+        if sent.awaits_reply:
+            self._pending[frame_id] = sent
+        return sent
 
     def _count(self, used: int) -> None:
         self.next_id = used + 1 if used < MAX_OWN_ID else 1
@@ -373,35 +381,34 @@ class ClientSession:
         if self.state is State.CLOSED:
             return None
         if self.state is State.OPENING:
-            return self._opened_at + self._patience.hello
-        due = min(self.heard_at + self._patience.silence, max(self.heard_at, self._pinged_at) + self._patience.idle)
-        oldest = next(iter(self._sent_at.values()), None)
-        return due if oldest is None else min(due, oldest + self._patience.reply)
+            return self._opened_at + self._timeouts.hello
+        due = min(self.heard_at + self._timeouts.silence, max(self.heard_at, self._pinged_at) + self._timeouts.idle)
+        oldest = next(iter(self._pending.values()), None)
+        return due if oldest is None else min(due, oldest.sent_at + self._timeouts.reply)
 
     def handle_time(self, now: float) -> None:
         """Do what is due: give up on hello, silence or a reply, or ping. Calling it early does nothing."""
         if self.state is State.CLOSED:
             return
         if self.state is State.OPENING:
-            if now >= self._opened_at + self._patience.hello:
-                self._step(Step.END, f"no hello within {self._patience.hello:g} s", Cause.NO_HELLO)
+            if now >= self._opened_at + self._timeouts.hello:
+                self._step(Step.END, f"no hello within {self._timeouts.hello:g} s", Cause.NO_HELLO)
             return
-        if now >= self.heard_at + self._patience.silence:
-            self._step(Step.END, f"silence for {self._patience.silence:g} s", Cause.SILENCE)
+        if now >= self.heard_at + self._timeouts.silence:
+            self._step(Step.END, f"silence for {self._timeouts.silence:g} s", Cause.SILENCE)
             return
         self._expire(now)
-        if now >= max(self.heard_at, self._pinged_at) + self._patience.idle:
+        if now >= max(self.heard_at, self._pinged_at) + self._timeouts.idle:
             self.ping(now)
 
     def _expire(self, now: float) -> None:
-        for each, sent_at in list(self._sent_at.items()):
-            if sent_at + self._patience.reply > now:
+        while self._pending:
+            oldest = next(iter(self._pending.values()))
+            if oldest.sent_at + self._timeouts.reply > now:
                 break
-            del self._sent_at[each]
-            if each in self._own_pings:
-                self._own_pings.discard(each)  # whether the connection still lives, silence decides
-            else:
-                self.effects.append(Expired(each))
+            del self._pending[oldest.id]
+            if not oldest.is_own:  # whether the connection still lives, silence decides, and no ping
+                self.effects.append(Expired(oldest))
 
     def ping(self, now: float) -> int:
         """Send a ping; return its id, which ``Pinged`` will carry.
@@ -409,9 +416,9 @@ class ClientSession:
         Raises:
             LocalProtocolError: the session is not live.
         """
-        sent = self.send(PingMessage(), now)
+        sent = self.send(PING, now)
+        sent.is_own = True
         self._pinged_at = now
-        self._own_pings.add(sent.id)
         self.effects.append(Transmit(sent.payload))
         return sent.id
 

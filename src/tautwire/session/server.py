@@ -251,6 +251,7 @@ class ServerSession:
         return self._others
 
     def _refuse_fast(self, frame_id: int | None, gate: "_Gate") -> Answer | Close:
+        gate.refused += 1  # here: what is dropped without an answer does not count, for its sender gets no warning
         if gate.refused >= MAX_REJECTIONS:
             return Close(TOO_FAST, "too many frames")
         return Answer(encode(AckError.of(frame_id, RtmErrorCode.SLOW_DOWN)), RtmErrorCode.SLOW_DOWN)
@@ -268,7 +269,7 @@ class ServerSession:
 
 
 class _Gate(TokenBucket):
-    """The rate of one kind of frames, and how many were refused in a row."""
+    """The rate of one kind of frames, and how many refusals were answered in a row."""
 
     __slots__ = ("refused",)
 
@@ -279,5 +280,6 @@ class _Gate(TokenBucket):
     def lets_pass(self, now: float) -> bool:
         """Count a frame in; return False if it came too fast."""
         passes = self.take(now)
-        self.refused = 0 if passes else self.refused + 1
+        if passes:
+            self.refused = 0
         return passes

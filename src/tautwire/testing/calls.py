@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from tautwire.testing.wire import Head
+from tautwire.testing.heads import Head
 
 MAX_READ: Final = 1_048_576
 """Bytes of a body or an answer beyond which its contents are not kept."""

@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable
 
 from tautwire.testing.calls import MAX_READ
+from tautwire.testing.heads import Head, read_head
 from tautwire.testing.link import Link
 from tautwire.testing.plan import UPGRADES, Plan, Rule, Upgrade, UpgradeRule
-from tautwire.testing.wire import Head, read_head
 
 
 class Faults:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from tautwire.testing.plan import Plan, Upgrade
-from tautwire.testing.wire import Frame, FrameReader, frame_bytes
+from tautwire.testing.websocket import CLOSE, CONTINUATION, PING, TEXT, Frame, FrameReader, frame_bytes
 
 CLOSE_PATIENCE: Final = 1.0
 """Seconds that a client has to answer a Close frame before the socket ends all the same."""
@@ -56,7 +56,7 @@ class Link:
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Send a Close frame, wait a moment for the client's, and end, as a server does."""
-        self._do(self._end, frame_bytes(8, code.to_bytes(2) + reason.encode()))
+        self._do(self._end, frame_bytes(CLOSE, code.to_bytes(2) + reason.encode()))
 
     def silence(self) -> None:
         """Go half-open: the socket stays, nothing is answered or delivered any more."""
@@ -66,7 +66,7 @@ class Link:
 
     def inject(self, text: str) -> None:
         """Send the client a text frame that the server did not send."""
-        self._do(self._write, frame_bytes(1, text.encode()))
+        self._do(self._write, frame_bytes(TEXT, text.encode()))
 
     def goodbye(self) -> None:
         """Announce the end, as the server does before maintenance."""
@@ -83,7 +83,7 @@ class Link:
 
     def half_frame(self, text: str, pause: float) -> None:
         """Send a text frame in two halves with a pause between them; what the server says comes behind it."""
-        self._do(self._halve, frame_bytes(1, text.encode()), pause)
+        self._do(self._halve, frame_bytes(TEXT, text.encode()), pause)
 
     def fragments(self, text: str, parts: int = 3) -> None:
         """Send a text message in several WebSocket fragments, with a PING between them, as is allowed."""
@@ -91,10 +91,10 @@ class Link:
         size = max(1, -(-len(data) // parts))
         pieces = [data[start : start + size] for start in range(0, len(data), size)]
         frames = [
-            frame_bytes(1 if number == 0 else 0, piece, final=number == len(pieces) - 1)
+            frame_bytes(TEXT if number == 0 else CONTINUATION, piece, final=number == len(pieces) - 1)
             for number, piece in enumerate(pieces)
         ]
-        self.raw(frame_bytes(9, b"between").join(frames))
+        self.raw(frame_bytes(PING, b"between").join(frames))
 
     # -- on the server's loop -------------------------------------------------------------------------------
 
@@ -113,10 +113,10 @@ class Link:
         frames = FrameReader()
         while data := await reader.read(65_536):
             for frame in frames.feed(data):
-                if frame.opcode == 1:
+                if frame.opcode == TEXT:
                     self.sent.append(frame.payload)
                     self._framed(self, frame.payload)
-                elif frame.opcode == 8:
+                elif frame.opcode == CLOSE:
                     self.close_code = int.from_bytes(frame.payload[:2]) or 1005
             if not self._is_silent:
                 self._server.write(data)
@@ -134,14 +134,14 @@ class Link:
         plan = self._plan()
         if plan.slowness:
             await asyncio.sleep(plan.slowness)
-        if frame.is_ack and plan.acks_lost > 0:
+        if is_ack(frame) and plan.acks_lost > 0:
             plan.acks_lost -= 1
             return True
-        if frame.is_ack and plan.acks_late:
+        if is_ack(frame) and plan.acks_late:
             self._loop.call_later(plan.acks_late.pop(0), self._write_unless_silent, frame.raw)
             return True
         self._write_unless_silent(frame.raw)
-        if frame.is_event and plan.repeats > 0:
+        if is_event(frame) and plan.repeats > 0:
             plan.repeats -= 1
             self._write_unless_silent(frame.raw)
         if frame.payload.startswith(b'{"type":"hello"'):
@@ -185,3 +185,13 @@ class Link:
 
     def _do(self, function: Callable[..., object], *arguments: object) -> None:
         self._loop.call_soon_threadsafe(function, *arguments)
+
+
+def is_ack(frame: Frame) -> bool:
+    """Whether a frame answers a message."""
+    return frame.opcode == TEXT and b'"reply_to"' in frame.payload and b'"type"' not in frame.payload
+
+
+def is_event(frame: Frame) -> bool:
+    """Whether a frame carries a message of the workspace."""
+    return frame.opcode == TEXT and b'"type":"message"' in frame.payload

@@ -22,12 +22,12 @@ from tautwire.testing.calls import read_call, read_object
 from tautwire.testing.clock import TurnedClock
 from tautwire.testing.doors import Doors
 from tautwire.testing.faults import Faults
+from tautwire.testing.heads import Head
 from tautwire.testing.link import Link
 from tautwire.testing.names import Names
 from tautwire.testing.observer import Observer
 from tautwire.testing.transcript import Record, records, written
 from tautwire.testing.waits import Waits
-from tautwire.testing.wire import Head
 
 PEOPLE: Final = ("alice", "bob")
 BOTS: Final = ("bot",)

@@ -16,8 +16,8 @@ from slack_sdk.web import WebClient
 
 from tautwire.client.blocking.loop_thread import LoopThread
 from tautwire.client.errors import ClientClosed, ConnectError
+from tautwire.client.handlers.client_handlers import ClientHandlers
 from tautwire.client.handlers.dispatcher import Dispatcher
-from tautwire.client.lifecycle.hooks import LifecycleHooks
 from tautwire.client.net.web_client import blocking_web_client
 from tautwire.client.notices import ClientState, Identity, Ready
 from tautwire.client.rtm_client import GRACE, ClientOptions, RTMClient
@@ -36,7 +36,7 @@ _SLACK: Final = 3.0
 """Seconds on top of the grace that an end after a signal may take."""
 
 
-class BlockingRTMClient(LifecycleHooks):
+class BlockingRTMClient(ClientHandlers):
     """A typed RTM client for programs without a loop, or beside one: from any thread, in a shell, in a notebook.
 
     Plain handlers run in threads of their own, where they may call every method of the client and ``web``. The first
@@ -55,7 +55,9 @@ class BlockingRTMClient(LifecycleHooks):
         except BaseException:
             dispatcher.put_before(None)
             raise
-        super().__init__(self._client.dispatcher, self._client.callbacks, self._client.lifecycle)
+        super().__init__(self._client.dispatcher, self._client.callbacks)
+        self.lifecycle = self._client.lifecycle
+        """When the functions of the client's life run; not for users."""
         self.settings = self._client.settings
         """See ``RTMClient.settings``."""
         self.web: WebClient = blocking_web_client(self.settings)
@@ -119,9 +121,9 @@ class BlockingRTMClient(LifecycleHooks):
         """See ``RTMClient.wait_ready``."""
         return self._wait_connected(self._client.wait_ready(timeout))
 
-    def reconnect(self) -> None:
+    def reconnect(self, timeout: float | None = None) -> None:
         """See ``RTMClient.reconnect``."""
-        self._wait_connected(self._client.reconnect())
+        self._wait_connected(self._client.reconnect(timeout))
 
     def disconnect(self) -> None:
         """See ``RTMClient.disconnect``."""
@@ -140,7 +142,7 @@ class BlockingRTMClient(LifecycleHooks):
 
         def hear() -> None:
             heard.set()
-            self._client.closing.begin_for(came[0][0], grace)
+            self._client.closing.begin_for_signal(came[0][0], grace)
 
         def stop(number: signal.Signals) -> None:
             came.append((number, monotonic()))
@@ -185,7 +187,7 @@ class BlockingRTMClient(LifecycleHooks):
         with self._lock:
             self._is_closed = True
         if self._background is not None:
-            self._background.end(grace)
+            self._background.close(grace)
 
     def __enter__(self) -> Self:
         self._started()  # as in run()
@@ -234,7 +236,7 @@ class BlockingRTMClient(LifecycleHooks):
             thread_ts: the ts of the message to reply to.
             reply_broadcast: whether the reply is shown in the channel as well.
             timeout: seconds for everything: a connection, the message's turn, the reply. None: as long as the client's
-                ``send_timeout``, ``message_rate`` and ``patience`` allow for each.
+                ``send_timeout``, ``message_rate`` and ``timeouts`` allow for each.
 
         Raises:
             NotSent: the time was over while the message waited.
@@ -292,7 +294,7 @@ class BlockingRTMClient(LifecycleHooks):
         if self._background is None:
             with self._lock:
                 if self._background is None and not self._is_closed:
-                    self._background = LoopThread(self._client.close_for)
+                    self._background = LoopThread(self._client.close_for, self._client.closing.callers.add)
         if self._background is not None:
             self._background.check_caller()
         if self._background is None or self._background.is_over:

@@ -32,17 +32,22 @@ class LoopThread:
     Args:
         finish: closes what runs on the loop, given the thread that wants it and the seconds of grace. Run on the loop
             as the last thing, also if the loop ends unasked.
+        joins: called on the loop with each later thread that waits for the end.
     """
 
-    def __init__(self, finish: Callable[[object, float], Coroutine[Any, Any, None]]) -> None:
+    def __init__(
+        self, finish: Callable[[object, float], Coroutine[Any, Any, None]], joins: Callable[[object], object]
+    ) -> None:
         self.loop = asyncio.new_event_loop()
         self._finish = finish
+        self._joins = joins
         self._wanted: asyncio.Future[tuple[object, float]] = self.loop.create_future()
         self._pid = os.getpid()
         self.fault: BaseException | None = None
-        """What ended the loop before ``end``; everything on it was closed then."""
+        """What ended the loop before ``close``; everything on it was closed then."""
         self._until = 0.0  # when the end that is under way has to be over
         self._is_left_behind = False
+        # a daemon: a handler that blocks the loop for ever must not keep the program alive
         self._thread = threading.Thread(target=self._run, name="tautwire-client", daemon=True)
         self._thread.start()
 
@@ -86,7 +91,7 @@ class LoopThread:
         except concurrent.futures.CancelledError:
             raise ClientClosed from self.fault
 
-    def end(self, grace: float) -> None:
+    def close(self, grace: float) -> None:
         """Finish what runs here and end the thread, within the grace and three seconds.
 
         A loop that does not come to its end by then, since a handler blocks it, is left behind; it ends as soon as it
@@ -103,11 +108,14 @@ class LoopThread:
     # -- in the thread --------------------------------------------------------------------------------------
 
     def _want(self, caller: object, grace: float, until: float) -> None:
-        if not self._wanted.done():
+        if self._wanted.done():
+            self._joins(caller)
+        else:
             self._until = until
             self._wanted.set_result((caller, grace))
 
     async def _serve(self) -> None:
+        # not loop.stop(): what runs on the loop is closed first, by the loop itself
         await self._finish(*await self._wanted)
 
     def _run(self) -> None:
@@ -117,7 +125,7 @@ class LoopThread:
         except BaseException as error:  # noqa: BLE001 (also SystemExit: it would end the thread unseen)
             self.fault = error
             LOG.error("the client is closed, since its loop ended", exc_info=error)
-            with suppress(BaseException):
+            with suppress(BaseException):  # it may be ended again, by the same handler
                 self.loop.run_until_complete(self._finish(None, 0.0))
         _clear(self.loop)
 

@@ -5,12 +5,12 @@ other connections; ``client/connection/supervisor`` makes, replaces and ends the
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Protocol
 
 from tautwire.client.clock import elapsed, suspended
 from tautwire.client.connection.intake import Inbox, Intake
-from tautwire.client.connection.replies import Awaited, Reply, Stored
+from tautwire.client.connection.replies import Reply, Stored, give_up, settle
 from tautwire.client.connection.rtm_connect import ConnectAnswer
 from tautwire.client.connection.transport import End, Transport, dial
 from tautwire.client.errors import ConnectError, RateLimited, SendRefused, SendUnknown
@@ -18,7 +18,7 @@ from tautwire.client.guard import finished, isolated
 from tautwire.client.log import LOG
 from tautwire.client.settings import Settings
 from tautwire.protocol.errors import ConfigError, RtmErrorCode
-from tautwire.protocol.frames import Ack, AckError, ClientFrame, Pong
+from tautwire.protocol.frames import Ack, AckError, Pong
 from tautwire.session.client import (
     Cause,
     ClientSession,
@@ -34,6 +34,7 @@ from tautwire.session.client import (
     Stray,
     Transmit,
 )
+from tautwire.session.outgoing import Prepared, Sent
 
 _LATE: Final = 1.0
 """Seconds a timer may be late; later means that the program was busy, and what waits in the socket is read first."""
@@ -54,11 +55,11 @@ class Keeper(Protocol):
     def connection_opened(self, connection: "Connection") -> None:
         """Called when the hello came; events follow as soon as this returns."""
 
-    def connection_ended(self, connection: "Connection", ended: Ended) -> None:
-        """Called once for a connection that had its hello, when it is over."""
+    def connection_closed(self, connection: "Connection", ended: Ended) -> None:
+        """Called once for a connection that had its hello, when it is over, whichever side ended it."""
 
-    def connection_closed(self, connection: "Connection") -> None:
-        """Called after that, when nothing is left of it."""
+    def socket_closed(self, connection: "Connection") -> None:
+        """Called after that, when its socket is closed and nothing is left of it."""
 
 
 class Connection:
@@ -68,8 +69,6 @@ class Connection:
         self.answer = answer
         self.end: End | None = None
         """How the socket ended, None while it is open."""
-        self.replies: dict[int, Awaited] = {}
-        """Pending replies by frame id. Those left when the connection ends have an unknown outcome."""
         self.stored: Stored | None = None
         """The last message that got its ack."""
         self.is_over = asyncio.Event()
@@ -80,7 +79,7 @@ class Connection:
         self._keeper = keeper
         self._settings = settings
         self._loop = asyncio.get_running_loop()
-        self._session = ClientSession(elapsed(), patience=settings.patience, first_id=first_id)
+        self._session = ClientSession(elapsed(), timeouts=settings.timeouts, first_id=first_id)
         self._transport: Transport | None = None
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
@@ -160,24 +159,28 @@ class Connection:
         """Seconds the last ping took, None before the first answer."""
         return self._session.round_trip
 
-    def send(self, frame: ClientFrame | Mapping[str, Any]) -> asyncio.Future[Reply] | None:
+    def send(self, frame: Prepared) -> asyncio.Future[Reply] | None:
         """Send a frame now; return what will hold its reply, None if it gets none.
 
         The future fails with ``SendRefused`` or ``SendUnknown``.
 
         Raises:
-            FrameError: the frame must not be sent.
+            FrameError: its id is in use, or makes it too long.
             LocalProtocolError: the connection is not live.
         """
         sent = self._session.send(frame, elapsed())
-        future = None
-        if sent.awaits_reply:
-            future = self.replies[sent.id] = Awaited(sent.payload, self._loop)
+        future: asyncio.Future[Reply] | None = None
+        if sent.awaits_reply:  # before the bytes go out: the reply may come within the call of a transport in memory
+            future = sent.waiter = self._loop.create_future()
             self._arm()
         self._transmit(sent.payload)
         if future is not None and not self._intake.reads:
             self._steer()
         return future
+
+    def take_unanswered(self) -> list[Sent]:
+        """Hand over the frames that wait for their reply, once the connection is over."""
+        return self._session.take_unanswered()
 
     def retire(self, drained: Callable[[], None], linger: float) -> None:
         """Pass on the events that are on their way and call ``drained``, then end as soon as no reply is awaited.
@@ -188,7 +191,8 @@ class Connection:
         """
         self._drained = drained
         self._linger = linger
-        self._retirement = self._loop.call_later(_DRAIN, self.leave, _REPLACED, Cause.REPLACED)
+        self._retirement = self._loop.call_later(_DRAIN, self.abort, _REPLACED, Cause.REPLACED)
+        # the one ordered question there is: a server that answers frame by frame sends its pong behind its events
         self._last_ping = self._session.ping(elapsed())
         self._carry_out()
         self._steer()
@@ -204,13 +208,16 @@ class Connection:
         self._steer()
 
     async def close(self, reason: str, cause: Cause) -> None:
-        """End the connection with a Close frame, within about a second. Safe to call in every state."""
-        self.leave(reason, cause)
+        """End the connection with a Close frame and wait until nothing is left of it, about a second at most.
+
+        Safe to call in every state.
+        """
+        self.abort(reason, cause)
         if self._closing is not None:
             await finished(self._closing)  # a cancellation is no reason to leave a socket behind
 
-    def leave(self, reason: str, cause: Cause) -> None:
-        """Begin to end the connection; ``close`` waits for the rest."""
+    def abort(self, reason: str, cause: Cause) -> None:
+        """End the connection now: begin the closing handshake, and do not wait for it, as ``close`` does."""
         self._session.end(reason, cause)
         self._carry_out()
 
@@ -219,14 +226,15 @@ class Connection:
     def connected(self, transport: Transport) -> None:
         """Called when the WebSocket is open: wait for the hello."""
         self._transport = transport
-        self._session = ClientSession(elapsed(), patience=self._settings.patience, first_id=self._session.next_id)
+        # made anew, for the time of the hello begins now, not when the socket was asked for
+        self._session = ClientSession(elapsed(), timeouts=self._settings.timeouts, first_id=self._session.next_id)
         self._inbox.flow.listen(self._steer)
         self._arm()
 
     def receive(self, frames: Sequence[bytes]) -> None:
         """Called with text messages that came in together."""
         intake = self._intake
-        intake.note_heard(self._session.heard_at)
+        intake.note_heard(self._session.heard_at)  # before receive(): should these be kept back, a gap begins there
         if self._inbox.raw.bindings and not self._is_retired:
             isolated(self._inbox.frames_received, frames)
         self._session.receive(frames, elapsed())
@@ -237,39 +245,41 @@ class Connection:
         if intake.is_full:
             self._steer()
 
-    def ended(self, end: End) -> None:
+    def closed(self, end: End) -> None:
         """Called when the socket is gone."""
         self.end = end
-        self.leave(end.reason, end.cause)
+        self.abort(end.reason, end.cause)
 
     # -- what the session wants -----------------------------------------------------------------------------
 
     def _carry_out(self, effects: Iterable[Effect] | None = None) -> None:
         """Do what the session asks for now, or asked for before."""
-        if effects is None:
+        if effects is None:  # taken out first: an effect may call user code, which sends, which makes more of them
             effects, self._session.effects = self._session.effects, []
         for effect in effects:
             try:
                 self._do(effect)
             except Exception:  # noqa: BLE001 (a defect of ours: never silent, and the connection goes on)
                 LOG.exception("a defect: %s was not carried out", type(effect).__name__)
+                if isinstance(effect, Settled | Expired):  # the session has let go of it: its sender waits for us
+                    give_up(effect.sent)
 
     def _do(self, effect: Effect) -> None:
         match effect:
             case Deliver() | Positioned():
                 if not self._is_retired:
                     self._intake.put(effect)
-            case Settled(id, AckError(code=code, msg=msg)):
-                self._settle(id, SendRefused(code, msg))
-            case Settled(id, Ack() | Pong() as reply):
-                self._settle(id, reply)
+            case Settled(sent, AckError(code=code, msg=msg)):
+                self._settle(sent, SendRefused(code, msg))
+            case Settled(sent, Ack() | Pong() as reply):
+                self._settle(sent, reply)
             case Pinged(id, round_trip):
                 self._inbox.pinged(round_trip)
                 if id == self._last_ping:
                     self._pong_came()
-            case Expired(id):
-                limit = self._settings.patience.reply
-                self._settle(id, SendUnknown(f"no reply within {limit:g} s; it may or may not have been stored"))
+            case Expired(sent):
+                limit = self._settings.timeouts.reply
+                self._settle(sent, SendUnknown(f"no reply within {limit:g} s; it may or may not have been stored"))
             case Transmit(payload):
                 self._transmit(payload)
             case Stray(reply):
@@ -279,7 +289,7 @@ class Connection:
                     self._opened.set_result(None)
                     self._arm()
                     if not isolated(self._keeper.connection_opened, self):
-                        self.leave("a defect of the client", Cause.REPLACED)  # the keeper does not know of it
+                        self.abort("a defect of the client", Cause.REPLACED)  # the keeper does not know of it
             case Leaving():
                 self.successor_wanted.set()
             case Ended():
@@ -300,25 +310,17 @@ class Connection:
                 isolated(self._intake.pass_on, effect)
             self._is_retired = True
             isolated(drained)
-            if not self.replies:
-                self._loop.call_soon(self.leave, _REPLACED, Cause.REPLACED)
+            if not self._session.is_owed:
+                self._loop.call_soon(self.abort, _REPLACED, Cause.REPLACED)
 
-    def _settle(self, frame_id: int, outcome: Reply | Exception) -> None:
-        future = self.replies.pop(frame_id, None)
-        if future is None:
-            return
+    def _settle(self, sent: Sent, outcome: Reply | Exception) -> None:
         if isinstance(outcome, Ack):
-            self.stored = Stored(future.payload, outcome.ts)
+            self.stored = Stored(sent.payload, outcome.ts)
             if outcome.ts is not None:
-                isolated(self._inbox.stored, future.payload, outcome.ts)
-        if self._is_retired and not self.replies:
-            self._loop.call_soon(self.leave, _REPLACED, Cause.REPLACED)
-        if future.done():  # the caller gave up
-            return
-        if isinstance(outcome, Exception):
-            future.set_exception(outcome)
-        else:
-            future.set_result(outcome)
+                isolated(self._inbox.stored, sent.payload, outcome.ts)
+        if self._is_retired and not self._session.is_owed:
+            self._loop.call_soon(self.abort, _REPLACED, Cause.REPLACED)
+        settle(sent, outcome)
 
     def _finish(self, ended: Ended) -> None:
         for timer in (self._timer, self._retirement, self._lingering):
@@ -327,16 +329,15 @@ class Connection:
         if self._transport is not None:
             self._closing = self._loop.create_task(self._close(self._transport))
         self._inbox.flow.forget(self._steer)
-        isolated(self._end_delivery)
+        isolated(self._end_delivery)  # a successor may wait for this one to have said all
         self.is_over.set()
         self.successor_wanted.set()
         if not self._opened.done():
             self._opened.set_exception(_failure(ended))
         elif not self._opened.cancelled() and self._opened.exception() is None:
-            isolated(self._keeper.connection_ended, self, ended)
-        for future in self.replies.values():  # the keeper did not take them over
-            future.give_up()
-        self.replies.clear()
+            isolated(self._keeper.connection_closed, self, ended)
+        for sent in self.take_unanswered():  # the keeper did not take them over
+            give_up(sent)
 
     async def _close(self, transport: Transport) -> None:
         try:
@@ -344,7 +345,7 @@ class Connection:
         except Exception:  # noqa: BLE001 (a defect of ours: never silent, and the connection counts as closed)
             LOG.exception("a defect: a socket was not closed")
         finally:
-            isolated(self._keeper.connection_closed, self)
+            isolated(self._keeper.socket_closed, self)
 
     def _transmit(self, payload: bytes) -> None:
         if self._transport is not None:
@@ -361,7 +362,7 @@ class Connection:
         if intake.may_pass_on:
             self._carry_out(intake.take())
         puts_nothing = self._is_retired or not self._opened.done()
-        reads = puts_nothing or intake.wants(is_owed=bool(self.replies) or self._drained is not None)
+        reads = puts_nothing or intake.wants(is_owed=self._session.is_owed or self._drained is not None)
         if reads is not intake.reads:
             intake.turn(reads, self._session.heard_at)
             self._transport.read(reads)
@@ -375,7 +376,10 @@ class Connection:
     # -- time -----------------------------------------------------------------------------------------------
 
     def _arm(self) -> None:
-        """Set the timer, unless one is set that comes early enough. Traffic only ever moves the deadline back."""
+        """Set the timer, unless one is set that comes early enough. Traffic only ever moves the deadline back.
+
+        So a read sets no timer: that would cost more than all else it does. A timer that comes too early sets the next.
+        """
         deadline = self._session.deadline
         if deadline is None or (self._timer is not None and self._due <= deadline):
             return

@@ -54,10 +54,10 @@ class Handover:
         self._new.hold()
         self._old.retire(self._drained, linger)
 
-    def finish(self) -> None:
-        """Stop to wait for the old connection. Does nothing the second time."""
+    def abort(self) -> None:
+        """Let the new connection take over now, whatever the old one has still to say. Does nothing the second time."""
         if not self.over.is_set():
-            isolated(self._old.leave, REPLACED, Cause.REPLACED)  # which reports that it is drained
+            isolated(self._old.abort, REPLACED, Cause.REPLACED)  # which reports that it is drained
             self._drained()
 
     def _drained(self) -> None:

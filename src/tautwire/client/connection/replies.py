@@ -1,27 +1,16 @@
-"""Frames that wait for their reply, and the last message that got its ack."""
+"""Replies to frames that were sent, and the last message that got its ack.
 
-import asyncio
+A frame that waits for its reply is kept by the session, with the future of its sender as ``waiter``.
+"""
+
 from typing import NamedTuple, TypeAlias
 
 from tautwire.client.errors import SendUnknown
 from tautwire.protocol.frames import Ack, Pong
 from tautwire.protocol.ids import Ts
+from tautwire.session.outgoing import Sent
 
 Reply: TypeAlias = Ack | Pong
-
-
-class Awaited(asyncio.Future[Reply]):
-    """The reply to a frame that was sent."""
-
-    def __init__(self, payload: bytes, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop=loop)
-        self.payload = payload
-        """The frame as it was sent."""
-
-    def give_up(self) -> None:
-        """Fail with ``SendUnknown``, unless the outcome is known."""
-        if not self.done():
-            self.set_exception(SendUnknown("the connection ended before the reply; it may or may not have been stored"))
 
 
 class Stored(NamedTuple):
@@ -30,3 +19,18 @@ class Stored(NamedTuple):
     payload: bytes
     """The frame as it was sent."""
     ts: Ts | None
+
+
+def settle(sent: Sent, outcome: Reply | Exception) -> None:
+    """End the wait for a reply, unless its sender gave it up or it is over already."""
+    if sent.waiter.done():
+        return
+    if isinstance(outcome, Exception):
+        sent.waiter.set_exception(outcome)
+    else:
+        sent.waiter.set_result(outcome)
+
+
+def give_up(sent: Sent) -> None:
+    """End the wait for a reply that will not come, since its connection is over."""
+    settle(sent, SendUnknown("the connection ended before the reply; it may or may not have been stored"))

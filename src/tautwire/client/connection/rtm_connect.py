@@ -16,9 +16,9 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from tautwire.client.errors import ConnectError, ConnectRefused, RateLimited
+from tautwire.client.net.api_errors import header, read_refusal
 from tautwire.client.net.bounded import NO_OBJECT
-from tautwire.client.net.reasons import WANTS_CREDENTIALS, explain, is_unreachable, refused_by_proxy
-from tautwire.client.net.refusals import header, read_refusal
+from tautwire.client.net.network_errors import WANTS_CREDENTIALS, explain, is_unreachable, refused_by_proxy
 from tautwire.client.notices import Identity, Resume, SelfTeam, SelfUser
 from tautwire.session.client import MAX_POSITION
 

@@ -20,7 +20,7 @@ from picows import WSCloseCode, WSFrame, WSInvalidURL, WSListener, WSMsgType, WS
 
 from tautwire.client.errors import ConnectError
 from tautwire.client.log import LOG, SOCKET_LOG
-from tautwire.client.net.reasons import away_proxy, explain
+from tautwire.client.net.network_errors import away_proxy, explain
 from tautwire.client.net.resolver import look_up
 from tautwire.protocol.tokens import redact
 from tautwire.session.client import Cause
@@ -36,7 +36,7 @@ cache before coroutine handlers run, and cost a third more."""
 PONG_ROOM: Final = 64 * 1024
 """Bytes that may wait to be sent before PINGs are no longer answered: their sender does not read."""
 
-CLOSE_PATIENCE: Final = 1.0
+CLOSE_TIMEOUT: Final = 1.0
 """Seconds we wait for the other side's part of the closing handshake."""
 
 _BROKEN: Final = "the server broke the WebSocket protocol"
@@ -84,7 +84,7 @@ class Receiver(Protocol):
     def receive(self, frames: Sequence[bytes]) -> None:
         """Called with complete text messages that came in together, in order, not checked for UTF-8."""
 
-    def ended(self, end: End) -> None:
+    def closed(self, end: End) -> None:
         """Called once, when nothing will come any more."""
 
 
@@ -179,7 +179,7 @@ class _PicowsTransport:
         if not self._transport.is_disconnected:
             self._transport.send_close(WSCloseCode.OK)
         try:
-            async with asyncio.timeout(CLOSE_PATIENCE):
+            async with asyncio.timeout(CLOSE_TIMEOUT):
                 await self._transport.wait_disconnected()
         except TimeoutError:
             self._transport.disconnect(graceful=False)
@@ -298,7 +298,7 @@ class _Listener(WSListener):
             self._hand_over()
             self._end = end
             self._parts.clear()
-            self._receiver.ended(end)
+            self._receiver.closed(end)
 
     def pause_writing(self) -> None:
         """Nothing to do: what a client sends is bounded by its limiter and by the frame size."""

@@ -87,6 +87,7 @@ class Delivery(Observer):
 
     def events_received(self, arrivals: Iterable[Arrival], frames: Sequence[bytes]) -> None:
         """Give events to their handlers, but no copies."""
+        # hot: locals instead of attributes, and all that is rare is asked for once for the whole read
         deliver, last, repeats, flow = self._deliver, self._last, self.duplicates, self.flow
         may_replay = self._awaits_replay or bool(self._unanswered.waiting)
         is_watching = may_replay or repeats.is_expecting
@@ -109,7 +110,7 @@ class Delivery(Observer):
             except Exception:  # noqa: BLE001 (a defect of ours, since handlers are caught: never silent, and more comes)
                 LOG.exception("a defect: %s was not delivered to all", type(event).__name__)
         self._last = last
-        flow.frame = UNMEASURED
+        flow.frame = UNMEASURED  # or it would count for the next item that comes in no frame, and be kept alive
         if remembers:
             if is_watching and replays:  # which were not delivered, and are events for our other connections
                 frames = [each for each in frames if each not in replays]
@@ -155,6 +156,7 @@ class Delivery(Observer):
 
     def connection_opened(self, new: Connection) -> None:
         """See ``Observer``. Deliver from the new connection, and report what happened in between."""
+        # in this order: a gap names the channels that are filled, and the hello names the gap
         for step in (self._go_on, self._look_up, self._report_gap, self._report_hello):
             isolated(step, new)
 

@@ -167,7 +167,7 @@ class Duplicates:
         if copies is None:
             return False
         if now > self._began + UNSTAMPED_LIFE:
-            copies.skip()
+            copies.forget_unstamped()
         header = _read(raw)
         found = header is not None and now <= self._began + LIFE and copies.take(raw, header, me)
         if copies.is_over or now > self._began + LIFE:
@@ -226,13 +226,13 @@ class _Copies:
         places = self._stamped.get(stamp)
         place = places.pop(0) if places else None
         if not header.is_said_by(me):
-            self.skip(inf if place is None else place)
+            self.forget_unstamped(inf if place is None else place)
         if place is None:
             return False
         del self.left[place]
         return True
 
-    def skip(self, before: float = inf) -> None:
+    def forget_unstamped(self, before: float = inf) -> None:
         """Expect no more what has no timestamp and came before a place."""
         while self._unstamped and self._unstamped[0] < before:
             del self.left[self._unstamped.popleft()]

@@ -17,9 +17,9 @@ from typing import Any, Final, Generic, NamedTuple, TypedDict, TypeVar, get_args
 
 from tautwire.client.backpressure import Backpressure
 from tautwire.client.errors import EventsDropped
-from tautwire.client.handlers.mailbox import Limits, Overflow
 from tautwire.client.handlers.predicates import When
-from tautwire.client.handlers.queues import HandlerQueue, TaskQueue, ThreadQueue
+from tautwire.client.handlers.queue import Limits, Overflow
+from tautwire.client.handlers.workers import Callers, HandlerQueue, TaskQueue, ThreadQueue
 from tautwire.client.metrics import Metrics, Run
 
 T = TypeVar("T")
@@ -217,14 +217,14 @@ class Binding(Generic[T]):
             flow=self._flow,
         )
 
-    def stop(self) -> None:
+    def abort(self) -> None:
         """Take nothing more and forget what waits; the run that is under way goes on."""
         if self.queue is not None:
-            self.queue.stop()
+            self.queue.abort()
 
-    async def close(self, grace: float, caller: object) -> bool:
+    async def close(self, grace: float, callers: Callers) -> bool:
         """Let what waits finish for ``grace`` seconds, then end the workers; False if one does not end."""
-        return self.queue is None or await self.queue.close(grace, caller=caller)
+        return self.queue is None or await self.queue.close(grace, callers)
 
 
 def _no_key(_item: object) -> None:

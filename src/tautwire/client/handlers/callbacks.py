@@ -1,4 +1,4 @@
-"""Handlers of everything but events: raw text, errors, closes, gaps, fillings. And the reports of failures to them.
+"""Handlers of everything but events: raw text, states, errors, closes, gaps, fillings; and reports of failures.
 
 Every failure goes to the log, and to the error handlers: what a handler raises, a frame that cannot be read, an attempt
 to connect that fails, a frame that is refused.
@@ -22,7 +22,7 @@ from tautwire.client.handlers.arguments import spread
 from tautwire.client.handlers.binding import Binding, Options, Report
 from tautwire.client.log import LOG
 from tautwire.client.metrics import Metrics
-from tautwire.client.notices import Backfilled, Closed, Gap
+from tautwire.client.notices import Backfilled, ClientState, Closed, Gap
 from tautwire.protocol.events import Event, MalformedEvent
 from tautwire.session.members import FrameError
 
@@ -55,15 +55,18 @@ class HandlerList(Generic[T]):
         """Register a handler."""
         call = spread(handler) if self._spread else None
         binding: Binding[T] = Binding(handler, handler, self._options, self._report, self._flow, call=call)
-        if self._metrics is not None:
-            binding.measure(self._metrics)
         with self._lock:
+            if self._metrics is not None:
+                binding.measure(self._metrics)
             self.bindings = (*self.bindings, binding)
         return binding
 
     def measure(self, metrics: Metrics) -> None:
-        """Tell of every run from now on; called while there is no handler yet."""
-        self._metrics = metrics
+        """Report every run; called before the first item."""
+        with self._lock:
+            self._metrics = metrics
+            for binding in self.bindings:
+                binding.measure(metrics)
 
     def remove(self, handler: object) -> bool:
         """Take out a binding, or every registration of a handler; return False if there was none."""
@@ -71,7 +74,7 @@ class HandlerList(Generic[T]):
             gone = [each for each in self.bindings if each is handler or each.handler == handler]
             self.bindings = tuple(each for each in self.bindings if each not in gone)
         for binding in gone:
-            binding.stop()
+            binding.abort()
         return bool(gone)
 
     def publish(self, item: T) -> None:
@@ -96,8 +99,16 @@ class Callbacks:
         self.closes: HandlerList[Closed] = HandlerList(self.handler_failed, flow)
         self.gaps: HandlerList[Gap] = HandlerList(self.handler_failed, flow)
         self.fillings: HandlerList[Backfilled] = HandlerList(self.handler_failed, flow)
+        self.states: HandlerList[ClientState] = HandlerList(self.handler_failed, flow)
         self._flow = flow
-        self._lists: tuple[HandlerList[Any], ...] = (self.raw, self.closes, self.gaps, self.fillings, self.errors)
+        self._lists: tuple[HandlerList[Any], ...] = (
+            self.raw,
+            self.states,
+            self.closes,
+            self.gaps,
+            self.fillings,
+            self.errors,
+        )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
         self._unreadable: set[str] = set()  # kinds of faults that are in the log

@@ -5,7 +5,7 @@ The contexts themselves know the clients, and so stand above them (``client/cont
 
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
-from tautwire.client.handlers.about import message_of, thread_of, user_of
+from tautwire.client.handlers.event_facts import message_of, thread_of, user_of
 from tautwire.protocol.errors import ConfigError
 from tautwire.protocol.events import Event
 from tautwire.protocol.events.conversation import conversation_of

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, Unpack, overload
 
 from tautwire.client.handlers.binding import HandlerOptions
-from tautwire.client.handlers.selectors import Name, targets_of
+from tautwire.client.handlers.event_types import Name, targets_of
 from tautwire.protocol.events import (
     AnyMessage,
     ChannelCreatedEvent,

@@ -1,6 +1,6 @@
 """Picks the handlers of an event and gives it to them.
 
-A handler is for events of a kind (``client/handlers/selectors``), perhaps only for messages with some text
+A handler is for events of a kind (``client/handlers/event_types``), perhaps only for messages with some text
 (``hears``, ``client/handlers/text_filter``) or under a condition (``when=``, ``client/handlers/predicates``).
 The handlers of a class of events are looked up once and kept until a handler is added or removed, so that an event
 costs one lookup; texts and conditions are asked for each event.
@@ -19,8 +19,10 @@ from tautwire.client.handlers.arguments import Arguments
 from tautwire.client.handlers.binding import Binding, HandlerOptions, Options, Report, is_async, refuse_coroutine
 from tautwire.client.handlers.context import AnyClient, Clients
 from tautwire.client.handlers.decorators import Decorators
+from tautwire.client.handlers.event_types import EVERYTHING, LEFT_OVER, Name, Target, targets_of, wanted_by
+from tautwire.client.handlers.hooks import HookDecorators, Hooks
 from tautwire.client.handlers.predicates import Predicate, predicate_of
-from tautwire.client.handlers.selectors import EVERYTHING, LEFT_OVER, Name, Target, targets_of, wanted_by
+from tautwire.client.handlers.registration import Registration
 from tautwire.client.handlers.text_filter import TextFilter
 from tautwire.client.metrics import Metrics
 from tautwire.protocol.errors import ConfigError
@@ -38,30 +40,6 @@ class HandlerObject(Protocol[E_contra]):
     @property
     def handle(self) -> Callable[Concatenate[E_contra, ...], object]:
         """The method that serves one event: a plain or a coroutine function, called as a function would be."""
-
-
-class Registration:
-    """A registered handler: take it out with ``deregister``, or look at how it keeps up."""
-
-    __slots__ = ("_binding", "_remove")
-
-    def __init__(self, binding: Binding[Any], remove: Callable[[object], object]) -> None:
-        self._binding = binding
-        self._remove = remove
-
-    @property
-    def waiting(self) -> int:
-        """Items that wait for this handler."""
-        return 0 if self._binding.queue is None else self._binding.queue.waiting
-
-    @property
-    def dropped(self) -> int:
-        """Items this handler never got because its queue was full."""
-        return 0 if self._binding.queue is None else self._binding.queue.dropped
-
-    def deregister(self) -> None:
-        """Take the handler out; what waits for it is forgotten. Does nothing the second time."""
-        self._remove(self._binding)
 
 
 class _Entry(NamedTuple):
@@ -97,8 +75,8 @@ _Way = tuple[Callable[[Any], object], Binding[Any]]
 """What takes an event, and the binding that hears of it if that fails."""
 
 
-class Dispatcher(Decorators):
-    """A set of event handlers, added and removed at any time and from any thread, also by a handler.
+class Dispatcher(Decorators, HookDecorators):
+    """A set of event handlers and functions of a client's life, added and removed at any time and from any thread.
 
     A client has one (``RTMClient.dispatcher``), or is given one that was filled before there was a client.
     """
@@ -108,6 +86,7 @@ class Dispatcher(Decorators):
         self._unreadable: Callable[[MalformedEvent], None] | None = None
         self.flow = Backpressure()
         """Tells the reader of the client when a queue is full."""
+        self.hooks = Hooks(self._hook_failed, self.flow)
         self._metrics: Metrics | None = None
         self._lock = threading.Lock()
         self.me = ""
@@ -192,7 +171,7 @@ class Dispatcher(Decorators):
             self._entries = tuple(each for each in self._entries if each not in gone)
             self._routes = {}
         for entry in gone:
-            entry.binding.stop()
+            entry.binding.abort()
         return bool(gone)
 
     def hears(
@@ -316,6 +295,7 @@ class Dispatcher(Decorators):
             for entry in self._entries:
                 entry.binding.measure(metrics)
             self._routes = {}
+        self.hooks.measure(metrics)
 
     @property
     def bindings(self) -> tuple[Binding[Any], ...]:
@@ -343,6 +323,10 @@ class Dispatcher(Decorators):
     def _failed(self, error: BaseException, item: Any, binding: Binding[Any]) -> None:
         if self._report is not None:
             self._report(error, item[0] if isinstance(item, tuple) else item, binding)
+
+    def _hook_failed(self, error: BaseException, item: Any, binding: Binding[Any]) -> None:
+        if self._report is not None:
+            self._report(error, item, binding)
 
     def _pick(self, event: Event) -> None:
         """Give an event to its handlers the long way, and keep the choice if it is the same for all of the class."""

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Final
 
-from tautwire.client.handlers.about import is_from_bot, thread_of, user_of
+from tautwire.client.handlers.event_facts import is_from_bot, thread_of, user_of
 from tautwire.protocol.events import Event
 from tautwire.protocol.events.conversation import conversation_of
 

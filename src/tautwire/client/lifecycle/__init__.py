@@ -1,1 +1,5 @@
-"""The life of a client: functions that run at its start, at its end, when it is ready, and every so often."""
+"""The life of a client: when the functions of its life run, and how it ends.
+
+lifecycle  when on_start, on_ready, on_stop and jobs run; the log of connections
+closing    the end: once, in order, in bounded time
+"""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from tautwire.client.guard import finished, unless_hurried
+from tautwire.client.handlers.workers import Callers
 from tautwire.client.lifecycle.lifecycle import Lifecycle
 from tautwire.client.log import LOG
 
@@ -26,21 +27,24 @@ class Closing:
     Args:
         lifecycle: has the on_stop handlers.
         finish_events: keeps new events back, and lets the handlers finish those they have, within the seconds given.
+            Handlers among the callers are not waited for.
         end_connections: ends the connections and what else makes events.
-        end_handlers: ends the handlers, given the seconds of grace and the task or thread that is not waited for.
+        end_handlers: ends the handlers, given the seconds of grace and the callers, as above.
     """
 
     def __init__(
         self,
         lifecycle: Lifecycle,
-        finish_events: Callable[[float], Coroutine[Any, Any, None]],
+        finish_events: Callable[[float, Callers], Coroutine[Any, Any, None]],
         end_connections: Callable[[], Coroutine[Any, Any, None]],
-        end_handlers: Callable[[float, object], Coroutine[Any, Any, None]],
+        end_handlers: Callable[[float, Callers], Coroutine[Any, Any, None]],
     ) -> None:
         self._lifecycle = lifecycle
         self._finish_events = finish_events
         self._end_connections = end_connections
         self._end_handlers = end_handlers
+        self.callers = Callers()
+        """The tasks and threads that wait for the end."""
         self._task: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()  # set when the grace is over early
         self._is_by_signal = False
@@ -51,18 +55,25 @@ class Closing:
         return self._task is not None
 
     def begin(self, grace: float, caller: object) -> "asyncio.Task[None]":
-        """Return the task that closes the client. The first call begins it; the arguments of a later one do nothing."""
+        """Return the task that closes the client. The first call begins it; the grace of a later one does nothing.
+
+        Args:
+            grace: seconds for handlers to finish.
+            caller: the task or thread that waits for the end; None if none does.
+        """
+        if caller is not None:
+            self.callers.add(caller)
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._close(grace, caller))
+            self._task = asyncio.get_running_loop().create_task(self._close(grace))
         return self._task
 
-    def begin_for(self, number: signal.Signals, grace: float) -> None:
+    def begin_for_signal(self, number: signal.Signals, grace: float) -> None:
         """Begin to close because of a signal."""
         LOG.info("%s: closing, within about %g s; a second signal ends the program at once", number.name, grace)
         self._is_by_signal = self._is_by_signal or self._task is None
         self.begin(grace, None)
 
-    async def finish(self, grace: float) -> None:
+    async def close(self, grace: float) -> None:
         """Close, and return when nothing is left, also if this is cancelled: then the grace is over at once."""
         if self._task is not None and grace <= 0:
             self._hurry.set()
@@ -74,7 +85,7 @@ class Closing:
             await finished(task)
             raise
 
-    async def _close(self, grace: float, caller: object) -> None:
+    async def _close(self, grace: float) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
@@ -83,14 +94,14 @@ class Closing:
             left = grace - (loop.time() - began)
             try:
                 if self._is_by_signal and left > 0:
-                    await unless_hurried(self._finish_events(left), self._hurry)
+                    await unless_hurried(self._finish_events(left, self.callers), self._hurry)
                     left = grace - (loop.time() - began)
             finally:
-                await self._end_all(left, caller)
+                await self._end_all(left)
 
-    async def _end_all(self, left: float, caller: object) -> None:
+    async def _end_all(self, left: float) -> None:
         try:
             await self._end_connections()
         finally:
-            if left <= 0 or not await unless_hurried(self._end_handlers(left, caller), self._hurry):
-                await self._end_handlers(0.0, caller)
+            if left <= 0 or not await unless_hurried(self._end_handlers(left, self.callers), self._hurry):
+                await self._end_handlers(0.0, self.callers)

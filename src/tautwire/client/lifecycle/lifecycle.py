@@ -7,19 +7,14 @@ on_stop    when the client begins to close, all at once, while there is still a 
 """
 
 import asyncio
-import threading
-from typing import Any, Final
+from typing import Final
 
-from tautwire.client.backpressure import Backpressure
 from tautwire.client.connection.observer import Observer
 from tautwire.client.errors import ClientClosed, ConnectError, ConnectRefused
 from tautwire.client.guard import unless_hurried
-from tautwire.client.handlers.binding import Binding
-from tautwire.client.handlers.callbacks import Callbacks, HandlerList
-from tautwire.client.lifecycle.jobs import Job
-from tautwire.client.lifecycle.steps import Function, Step
+from tautwire.client.handlers.callbacks import Callbacks
+from tautwire.client.handlers.hooks import Hooks
 from tautwire.client.log import LOG
-from tautwire.client.metrics import Metrics
 from tautwire.client.notices import ClientState, Ready
 from tautwire.client.settings import Settings, check_seconds
 
@@ -28,31 +23,20 @@ _SHOWN: Final = 80
 
 
 class Lifecycle(Observer):
-    """The start, the end, the jobs and the state handlers of one client. Functions are added from any thread.
+    """Runs the functions of one client's life in their time.
 
     Args:
-        callbacks: reports what functions raise.
-        flow: the client's.
+        hooks: the functions.
+        callbacks: has the state handlers.
         settings: the client's.
-        metrics: measures the ready and state handlers; None for no measurements.
     """
 
-    def __init__(self, callbacks: Callbacks, flow: Backpressure, settings: Settings, metrics: Metrics | None) -> None:
-        self.ready: HandlerList[Ready] = HandlerList(callbacks.handler_failed, flow)
-        self.states: HandlerList[ClientState] = HandlerList(callbacks.handler_failed, flow)
-        if metrics is not None:
-            self.ready.measure(metrics)
-            self.states.measure(metrics)
+    def __init__(self, hooks: Hooks, callbacks: Callbacks, settings: Settings) -> None:
         self.last: Ready | None = None
         """The value of the last hello."""
-        self._report = callbacks.handler_failed
-        self._flow = flow
+        self._hooks = hooks
+        self._callbacks = callbacks
         self._settings = settings
-        self._lock = threading.Lock()
-        self._starts: list[Step] = []
-        self._stops: list[Step] = []
-        self._jobs: list[Job] = []
-        self._loop: asyncio.AbstractEventLoop | None = None  # once jobs run
         self._starting: asyncio.Task[None] | None = None
         self._has_begun = False
         """Whether a start was begun; then there is something to stop."""
@@ -60,55 +44,6 @@ class Lifecycle(Observer):
         self._is_over = False
         self._state = ClientState.IDLE
         self._waiters: set[asyncio.Future[Ready]] = set()
-
-    # -- adding and removing, from any thread ---------------------------------------------------------------
-
-    def add_start(self, function: Function) -> None:
-        """Run a function before the first connection."""
-        self._starts.append(Step(function, self._report, self._flow, raises=True))
-
-    def add_stop(self, function: Function) -> None:
-        """Run a function when the client closes."""
-        self._stops.append(Step(function, self._report, self._flow))
-
-    def add_job(self, function: Function, seconds: float, *, at_once: bool) -> None:
-        """Run a function every so often.
-
-        Raises:
-            ConfigError: the seconds are no positive number.
-        """
-        check_seconds("seconds", seconds)
-        job = Job(Step(function, self._report, self._flow), seconds, at_once=at_once)
-        with self._lock:
-            self._jobs.append(job)
-            loop = self._loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._begin, job)
-
-    def remove_job(self, function: Function) -> bool:
-        """Run a function no more; return False if it was no job."""
-        with self._lock:
-            gone = [each for each in self._jobs if each.step.function == function]
-            self._jobs = [each for each in self._jobs if each not in gone]
-            loop = self._loop
-        for job in gone:
-            job.step.stop()
-            if loop is not None and not loop.is_closed():
-                loop.call_soon_threadsafe(job.end)
-        return bool(gone)
-
-    def _begin(self, job: Job) -> None:
-        if job in self._jobs and not self._is_over:
-            job.begin()
-
-    @property
-    def _steps(self) -> list[Step]:
-        return [*self._starts, *self._stops, *(each.step for each in self._jobs)]
-
-    @property
-    def bindings(self) -> list[Binding[Any]]:
-        """All that has to be closed with the client."""
-        return [*self.ready.bindings, *self.states.bindings, *(each for step in self._steps for each in step.bindings)]
 
     # -- the start ------------------------------------------------------------------------------------------
 
@@ -125,7 +60,7 @@ class Lifecycle(Observer):
             raise ClientClosed
         self._has_begun = True
         if self._starting is None:
-            if self._is_started or not self._starts:
+            if self._is_started or not self._hooks.starts:
                 self._is_started = True
                 return
             self._starting = asyncio.get_running_loop().create_task(self._start())
@@ -139,7 +74,7 @@ class Lifecycle(Observer):
 
     async def _start(self) -> None:
         try:
-            for step in tuple(self._starts):
+            for step in self._hooks.starts:
                 await step.run()
             self._is_started = True
         finally:
@@ -151,7 +86,7 @@ class Lifecycle(Observer):
         Raises:
             RuntimeError: it runs an on_start handler.
         """
-        for step in self._starts:
+        for step in self._hooks.starts:
             if step.is_run_by(caller):
                 raise RuntimeError(
                     f"{step.name} is an on_start handler, which runs before the client connects, and would wait for "
@@ -160,7 +95,7 @@ class Lifecycle(Observer):
 
     def is_stopping_in(self, caller: object) -> bool:
         """Return whether a task or thread runs an on_stop handler."""
-        return any(each.is_run_by(caller) for each in self._stops)
+        return any(each.is_run_by(caller) for each in self._hooks.stops)
 
     # -- connections ----------------------------------------------------------------------------------------
 
@@ -168,16 +103,11 @@ class Lifecycle(Observer):
         """Called for each hello, when events begin to come from its connection."""
         self.last = ready
         self._log(ready)
-        self.ready.publish(ready)
+        self._hooks.ready.publish(ready)
         for waiter in self._take_waiters():
             waiter.set_result(ready)
-        with self._lock:
-            if self._loop is not None:
-                return
-            self._loop = asyncio.get_running_loop()
-            jobs = tuple(self._jobs)
-        for job in jobs:
-            self._begin(job)
+        if not self._is_over:
+            self._hooks.begin_jobs()
 
     def _log(self, ready: Ready) -> None:
         user, team = ready.identity.user, ready.identity.team
@@ -200,7 +130,7 @@ class Lifecycle(Observer):
     def state_changed(self, state: ClientState) -> None:
         """See ``Observer``."""
         self._state = state
-        self.states.publish(state)
+        self._callbacks.states.publish(state)
         if state is ClientState.CLOSED:
             self._fail(ClientClosed())
 
@@ -254,15 +184,15 @@ class Lifecycle(Observer):
             hurry: ends the wait for them early when it is set.
         """
         self._is_over = True
-        ending = [task for task in (job.end() for job in self._jobs) if task is not None]
+        ending = self._hooks.retire_jobs()
         if self._starting is not None:
             self._starting.cancel()
             ending.append(self._starting)
         if ending:
             await asyncio.wait(ending)
-        if not self._has_begun or not self._stops:
+        if not self._has_begun or not self._hooks.stops:
             return
-        running = {asyncio.get_running_loop().create_task(step.run()): step for step in self._stops}
+        running = {asyncio.get_running_loop().create_task(step.run()): step for step in self._hooks.stops}
         try:
             await unless_hurried(asyncio.wait(running, timeout=within), hurry)
             for task, step in running.items():

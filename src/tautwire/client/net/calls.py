@@ -7,8 +7,8 @@ from typing import Any, Final
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from tautwire.client.net.reasons import explain
-from tautwire.client.net.refusals import read_refusal
+from tautwire.client.net.api_errors import read_refusal
+from tautwire.client.net.network_errors import explain
 
 PAGE: Final = 200
 """Items asked for in one page; servers may give fewer.

@@ -27,11 +27,11 @@ from tautwire.client.sending.unanswered import REPLAY_WAIT, UnansweredSends
 from tautwire.client.settings import Settings, check_seconds
 from tautwire.client.view.view import View
 from tautwire.protocol.errors import RtmErrorCode, SendError
-from tautwire.protocol.frames import Ack, ClientFrame, Message, PingMessage, Pong, PresenceSub
+from tautwire.protocol.frames import Ack, ClientFrame, Message, Pong, PresenceSub
 from tautwire.protocol.ids import ChannelId, Ts, UserId
 from tautwire.session.client import Ended
 from tautwire.session.members import FrameError, member
-from tautwire.session.outgoing import check_frame, parse_frame, type_of
+from tautwire.session.outgoing import PING, Prepared, parse_frame, prepare, type_of
 
 _PASSING: Final = frozenset({"typing", "presence_query", "tickle"})
 """Frames that are of no use later and get no reply: ``offline="drop"`` forgets them."""
@@ -92,12 +92,12 @@ class Sending(Observer):
             raise error.of(type_of(frame), member(frame, "channel")) from error.__cause__
 
     async def _send(self, frame: ClientFrame | Mapping[str, Any], timeout: float | None) -> Reply | None:  # noqa: ASYNC109 (as in send)
-        check_frame(frame)
-        kind = type_of(frame)
+        prepared = prepare(frame)
+        kind = prepared.kind
         if self._settings.offline == "drop" and kind in _PASSING and self._supervisor.is_between_connections:
             return None
         if kind == "presence_sub":
-            self._subscribe(frame)
+            self._subscribe(prepared, member(frame, "ids"))
             return None
         until = None if timeout is None else asyncio.get_running_loop().time() + timeout
         try:
@@ -107,7 +107,7 @@ class Sending(Observer):
                     connection = await self._live()  # it may have gone meanwhile
         except TimeoutError:
             raise NotSent(f"not sent within {timeout:g} s: the {kind} waited for a connection or its turn") from None
-        future = self._post(connection, frame)
+        future = self._post(connection, prepared)
         if future is None:
             return None
         try:
@@ -133,7 +133,7 @@ class Sending(Observer):
         self._supervisor.check_loop()
         connection = await self._live()
         sent_at = monotonic()
-        future = self._post(connection, PingMessage())
+        future = self._post(connection, PING)
         if future is not None:
             await future
         return monotonic() - sent_at
@@ -146,7 +146,7 @@ class Sending(Observer):
             self.unanswered.give_up_after(REPLAY_WAIT)
         if self._presence is not None and new.is_live:  # a successor may end before it may speak
             try:
-                new.send(PresenceSub(self._presence))
+                new.send(prepare(PresenceSub(self._presence)))
             except FrameError as error:  # its id has more digits than before, or is taken
                 self._callbacks.refused(error)
 
@@ -154,7 +154,7 @@ class Sending(Observer):
         self, connection: Connection, ended: Ended, *, was_replaced: bool, will_reconnect: bool
     ) -> None:
         """See ``Observer``. Keep the sends without a reply for a while: another connection may bring it."""
-        isolated(self.unanswered.adopt, connection, self._settings.patience.reply)
+        isolated(self.unanswered.adopt, connection, self._settings.timeouts.reply)
         if not will_reconnect:
             self.unanswered.give_up()
 
@@ -166,8 +166,8 @@ class Sending(Observer):
             case ClientState.IDLE | ClientState.FAILED:
                 self.pacer.give_up(lambda: self._supervisor.failure or NotConnected("the connection ended"))
 
-    def _subscribe(self, frame: ClientFrame | Mapping[str, Any]) -> None:
-        """Subscribe to presence on the connection there is, if there is one, and on every later one.
+    def _subscribe(self, frame: Prepared, ids: Iterable[UserId]) -> None:
+        """Subscribe to the presence of users on the connection there is, if there is one, and on every later one.
 
         Raises:
             ClientClosed: there will be none.
@@ -177,12 +177,12 @@ class Sending(Observer):
         connection = self._supervisor.connection
         if connection is not None and connection.is_live:
             self._post(connection, frame)
-        self._presence = list(member(frame, "ids"))
+        self._presence = list(ids)
 
-    def _post(self, connection: Connection, frame: ClientFrame | Mapping[str, Any]) -> asyncio.Future[Reply] | None:
+    def _post(self, connection: Connection, frame: Prepared) -> asyncio.Future[Reply] | None:
         future = connection.send(frame)
         if future is not None and self._metrics is not None:
-            future.add_done_callback(partial(_settled, self._metrics, type_of(frame), monotonic()))
+            future.add_done_callback(partial(_settled, self._metrics, frame.kind, monotonic()))
         return future
 
     async def _live(self) -> Connection:

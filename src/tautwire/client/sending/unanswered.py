@@ -11,12 +11,13 @@ import secrets
 from typing import Final
 
 from tautwire.client.connection.connection import Connection
-from tautwire.client.connection.replies import Awaited, Stored
+from tautwire.client.connection.replies import Stored, give_up, settle
 from tautwire.protocol.codec import decode_command
 from tautwire.protocol.events import MessageEvent
 from tautwire.protocol.frames import Ack, Message
 from tautwire.protocol.ids import ChannelId
 from tautwire.protocol.text import Link, Text, build, parse
+from tautwire.session.outgoing import Sent
 
 REPLAY_WAIT: Final = 2.0
 """Seconds after a hello in which the last message may be sent again.
@@ -35,21 +36,20 @@ class UnansweredSends:
     """Sends whose connection ended before the reply, and the last one that had got its ack: either may come again."""
 
     def __init__(self) -> None:
-        self.waiting: dict[int, Awaited] = {}
+        self.waiting: dict[int, Sent] = {}
         """Pending sends, by the id of the frame on the connection that ended."""
         self._stored: Stored | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def adopt(self, connection: Connection, patience: float) -> None:
-        """Take over the sends of a connection that ended; they wait ``patience`` seconds more at most."""
-        for frame_id, future in connection.replies.items():
-            if frame_id in self.waiting:
-                self.waiting[frame_id].give_up()
-            self.waiting[frame_id] = future
-        connection.replies.clear()
+    def adopt(self, connection: Connection, seconds: float) -> None:
+        """Take over the sends of a connection that ended; they wait ``seconds`` more at most."""
+        for sent in connection.take_unanswered():
+            if sent.id in self.waiting:  # of a connection before, when the user chose the same id
+                give_up(self.waiting[sent.id])
+            self.waiting[sent.id] = sent
         self._stored = connection.stored or self._stored
         if self.waiting:
-            self.give_up_after(patience)
+            self.give_up_after(seconds)
 
     def is_replay(self, message: MessageEvent, me: str) -> bool:
         """Return whether a message is one of ours (user ``me``) that is sent again, and end its send as stored.
@@ -61,13 +61,12 @@ class UnansweredSends:
         stored = self._stored
         if stored is not None and stored.ts == message.ts and _message(stored.payload).channel == message.channel:
             return True
-        future = self.waiting.get(message.reply_to)
-        if future is None or not _is_copy(message, _message(future.payload)):
+        sent = self.waiting.get(message.reply_to)
+        if sent is None or not _is_copy(message, _message(sent.payload)):
             return False
         del self.waiting[message.reply_to]
-        self._stored = Stored(future.payload, message.ts)
-        if not future.done():
-            future.set_result(Ack(message.reply_to, message.ts, message.text))
+        self._stored = Stored(sent.payload, message.ts)
+        settle(sent, Ack(message.reply_to, message.ts, message.text))
         return True
 
     def give_up_after(self, seconds: float) -> None:
@@ -84,8 +83,8 @@ class UnansweredSends:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for future in self.waiting.values():
-            future.give_up()
+        for sent in self.waiting.values():
+            give_up(sent)
         self.waiting.clear()
 
 

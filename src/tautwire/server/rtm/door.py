@@ -7,7 +7,7 @@ goes live in the turn in which the last page is queued.
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from typing import Final
 
@@ -25,6 +25,7 @@ from tautwire.server.rtm.backend import Backend, Missed
 from tautwire.server.rtm.commands import Commands
 from tautwire.server.rtm.connection import RtmConnection
 from tautwire.server.rtm.replays import Replays
+from tautwire.server.services.identity import Identity
 from tautwire.server.services.tickets import Tickets
 from tautwire.server.sockets.connection import PAUSE
 from tautwire.server.sockets.frames import text_frame
@@ -87,6 +88,8 @@ class Door:
         """Send hello and go live, or refuse a connection without a ticket."""
         self.keeper.add(connection)
         ticket = connection.ticket
+        if ticket is not None and not self._tickets.is_accepted(ticket):  # revoked while the upgrade was in progress
+            ticket = connection.ticket = None
         if ticket is None:
             connection.refuse(connection.session.refuse(RtmErrorCode.URL_EXPIRED), self.clock.monotonic())
             return
@@ -125,6 +128,13 @@ class Door:
     def closed(self, connection: RtmConnection) -> None:
         """Remove a connection whose socket is closed."""
         self.keeper.remove(connection)
+
+    def close_where(self, is_refused: Callable[[Identity], bool]) -> None:
+        """Close the connections of the identities that are refused, with goodbye.
+
+        Clients then call rtm.connect, whose error makes them stop. Source: wire/reconnecting.md#how-a-session-ends.
+        """
+        self.keeper.close_where(lambda connection: connection.ticket is not None and is_refused(connection.who))
 
     def failed(self, connection: RtmConnection, why: str, error: Exception) -> None:
         """Close a connection because of an internal error."""

@@ -57,10 +57,7 @@ def join(tx: Transaction, team: Team, who: Identity, channel: str) -> tuple[Room
         raise MethodError("is_archived")
     if who.user in room.members:
         return room, True
-    _add_member(tx, channel, who.user)
-    room = _enter(tx, channel)
-    _emit_joined(tx, team, room, who.user, inviter=None)
-    return room, False
+    return admit(tx, team, room, who.user, inviter=None), False
 
 
 def invite(tx: Transaction, team: Team, who: Identity, channel: str, users: Sequence[str], *, force: bool) -> Room:
@@ -84,10 +81,30 @@ def invite(tx: Transaction, team: Team, who: Identity, channel: str, users: Sequ
         raise MethodError(str(errors[0]["error"]), **({"errors": errors} if len(users) > 1 else {}))
     for user in dict.fromkeys(users):
         if user not in refused:
-            _add_member(tx, channel, user)
-            room = _enter(tx, channel)
-            _emit_joined(tx, team, room, user, inviter=who.user)
+            room = admit(tx, team, room, user, inviter=who.user)
     return room
+
+
+def admit(tx: Transaction, team: Team, room: Room, user: str, *, inviter: str | None) -> Room:
+    """Add a user, whom the rules of the caller let in, to a channel; return the room as it is then."""
+    _add_member(tx, room.id, user)
+    room = _enter(tx, room.id)
+    _emit_joined(tx, team, room, user, inviter=inviter)
+    return room
+
+
+def kick(tx: Transaction, team: Team, channel: str, user: str, *, actor: str) -> None:
+    """Remove another user from a channel. Source: wire/web-api-methods.md#conversationskick."""
+    room = _enter(tx, channel)
+    if room.channel.is_direct:
+        raise MethodError("method_not_supported_for_channel_type")
+    if room.channel.general:
+        raise MethodError("cant_kick_from_general")
+    if room.channel.archived:
+        raise MethodError("is_archived")
+    if user not in room.members:
+        raise MethodError("not_in_channel")
+    _remove_member(tx, team, room, user, actor=actor)
 
 
 def leave(tx: Transaction, team: Team, who: Identity, channel: str) -> bool:
@@ -105,7 +122,7 @@ def leave(tx: Transaction, team: Team, who: Identity, channel: str) -> bool:
         return False
     if len(room.members) == 1 and not room.is_public:
         raise MethodError("last_member")
-    _remove_member(tx, team, room, who.user)
+    _remove_member(tx, team, room, who.user, actor=who.user)
     return True
 
 
@@ -215,13 +232,13 @@ def _emit_joined(tx: Transaction, team: Team, room: Room, user: str, *, inviter:
     messages.announce(tx, team, room, user, "channel_join", f"<@{user}> has joined the channel", inviter=inviter)
 
 
-def _remove_member(tx: Transaction, team: Team, room: Room, user: str) -> None:
+def _remove_member(tx: Transaction, team: Team, room: Room, user: str, *, actor: str) -> None:
     """Remove a member first: channel_left goes to the user, member_left_channel to the remaining members."""
     remove_member(tx, room.id, user)
     forget(tx, room.id)
     tx.leave(room.topic, user)
     left = "channel_left" if room.is_public else "group_left"
-    tx.emit(Topic(user), event(left, channel=room.id, actor_id=user, event_ts=next_event_ts(tx)))
+    tx.emit(Topic(user), event(left, channel=room.id, actor_id=actor, event_ts=next_event_ts(tx)))
     room = _enter(tx, room.id)
     messages.announce(tx, team, room, user, "channel_leave", f"<@{user}> has left the channel")
     tx.emit(

@@ -16,7 +16,7 @@ import msgspec
 
 from tautwire.server.clock import Clock
 from tautwire.server.hub.hub import Connection, Hub
-from tautwire.server.log.entry import Topic
+from tautwire.server.log.entry import Entry, Topic
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.store.users import set_away
 
@@ -24,6 +24,9 @@ log = logging.getLogger("tautwire.server.presence")
 
 ACTIVE: Final = "active"
 AWAY: Final = "away"
+
+NEW_BOT: Final = b"bot"
+"""The payload of the entry (kind ``room``, topic the user) that a new bot leaves."""
 
 MAX_MEMORY: Final = 268_435_456
 """Bytes of the subscriptions of all connections, above which new ones are refused. Enough for 10,000 connections that
@@ -69,6 +72,12 @@ class Presence:
         self._leaving: dict[str, float] = {}  # active users without a connection, with the end of their grace
         self._watchers: dict[str, dict[Watcher, None]] = {}
         self._memory = 0  # bytes of the subscriptions, estimated by ``_cost``
+
+    def follow(self, entries: Sequence[Entry]) -> None:
+        """Apply the entries of the log; a reader of the feed."""
+        for entry in entries:
+            if entry.kind == "room" and entry.payload == NEW_BOT:
+                self._bots.add(entry.topic)
 
     def state(self, user: str) -> str:
         """Return ``active`` or ``away``."""

@@ -1,8 +1,10 @@
 """The first content of a workspace: from a seed file, or a small sample.
 
-Seeding only adds: it creates users and channels that are missing and leaves the others as they are. So a server can be
-started with the same seed file every time, and a user who has left a channel is not put back. Tokens of new users are
-returned to the caller, once: the database stores only their hashes.
+Seeding only adds: it creates users, apps and channels that are missing and leaves the others as they are. So a server
+can be started with the same seed file every time, and a user who has left a channel is not put back. Tokens of new
+users and apps are returned to the caller, once: the database stores only their hashes.
+
+A bot belongs to an app. ``bots`` is the short form of an app with the scopes of a classic bot and one token.
 """
 
 from collections import Counter
@@ -16,16 +18,24 @@ from tautwire.protocol.errors import TautwireError
 from tautwire.protocol.ids import ChannelId, UserId
 from tautwire.server.log.entry import Topic
 from tautwire.server.log.transaction import Transaction
-from tautwire.server.services.identity import issue_token, new_id
+from tautwire.server.services import apps
+from tautwire.server.services.identity import CLASSIC, TokenKind, new_id
 from tautwire.server.services.room import forget
-from tautwire.server.store.channels import add_channel, find_channel_by_name, has_general
+from tautwire.server.services.tokens import issue, issue_for_app
+from tautwire.server.store.apps import find_app_by_name
+from tautwire.server.store.channels import add_channel, find_channel_by_name, find_general
 from tautwire.server.store.membership import add_member
 from tautwire.server.store.records import SLACKBOT_ID, SLACKBOT_NAME, ChannelKind, ChannelRecord, UserRecord
 from tautwire.server.store.users import add_user, find_user_by_name
 from tautwire.server.store.workspace import add_workspace, find_workspace
 
+APP_SCOPES: Final = ("connections:write", "authorizations:read")
+"""The scopes of an app-level token. Source: wire/socket-mode.md#opening (documented)."""
+
 Name = Annotated[str, msgspec.Meta(pattern=r"^[\w.-]{1,80}$")]
-Origin = Literal["sample", "seed"]
+Scope = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_.:-]{0,79}$")]
+Origin = Literal["sample", "seed", "issued"]
+"""Where a token comes from."""
 
 
 class SeedError(TautwireError):
@@ -47,8 +57,22 @@ class SeedUser(msgspec.Struct, forbid_unknown_fields=True):
     email: str | None = None
 
 
+class SeedApp(msgspec.Struct, forbid_unknown_fields=True):
+    """An app with a bot user of the same name.
+
+    Attributes:
+        scopes: of the bot token; those of a classic bot if there are none.
+        tokens: which tokens it has.
+    """
+
+    name: Name
+    real_name: str = ""
+    scopes: list[Scope] = []
+    tokens: list[Literal["bot", "app"]] = msgspec.field(default_factory=lambda: ["bot"])
+
+
 class SeedChannel(msgspec.Struct, forbid_unknown_fields=True):
-    """A channel and its members; without ``members`` all users and bots of the file."""
+    """A channel and its members; without ``members`` all users, bots and apps of the file."""
 
     name: Name
     private: bool = False
@@ -63,6 +87,7 @@ class Seed(msgspec.Struct, forbid_unknown_fields=True):
     team: SeedTeam = msgspec.field(default_factory=SeedTeam)
     users: list[SeedUser] = []
     bots: list[SeedUser] = []
+    apps: list[SeedApp] = []
     channels: list[SeedChannel] = []
 
 
@@ -96,26 +121,41 @@ def read_seed(path: Path) -> Seed:
 
 
 def plant(tx: Transaction, seed: Seed, origin: Origin) -> dict[str, str]:
-    """Add missing users and channels (a unit); return the tokens of the new users and bots, by name."""
+    """Add missing users, apps and channels (a unit).
+
+    Returns:
+        The tokens of new users and bots by name, and app-level tokens by ``app_key`` of the app's name.
+    """
     if find_workspace(tx) is None:
         add_workspace(tx, new_id("T"), seed.team.name, seed.team.domain, tx.now // 1_000_000)
         slackbot = SeedUser(name=SLACKBOT_NAME, real_name="Slackbot")
         _add_user(tx, slackbot, SLACKBOT_ID, bot_id="B01", app_id="A00")
-    tokens = {}
+    tokens: dict[str, str] = {}
     for people, is_bot in ((seed.users, False), (seed.bots, True)):
         for user in people:
-            if find_user_by_name(tx, user.name) is None:
-                tokens[user.name] = _plant_user(tx, user, origin, is_bot=is_bot)
-    everyone = [user.name for user in (*seed.users, *seed.bots)]
+            if not _is_there(tx, user.name):
+                tokens[user.name] = plant_user(tx, user, origin, is_bot=is_bot)
+    for app in seed.apps:
+        tokens |= _plant_app(tx, app, origin)
+    everyone = _names(seed)
     for channel in seed.channels:
         _plant_channel(tx, channel, everyone, new=tokens)
     return tokens
 
 
+def app_key(name: str) -> str:
+    """Return the name of an app's app-level token in ``tokens.json``; no user has such a name."""
+    return f"{name}:app"
+
+
+def _names(seed: Seed) -> list[str]:
+    return [user.name for user in (*seed.users, *seed.bots)] + [app.name for app in seed.apps]
+
+
 def _check(seed: Seed, path: Path) -> None:
-    names = [user.name for user in (*seed.users, *seed.bots)]
+    names = _names(seed)
     for name in _repeated(names):
-        raise SeedError(f"{path}: names of users and bots must differ, got {name!r} twice")
+        raise SeedError(f"{path}: names of users, bots and apps must differ, got {name!r} twice")
     if SLACKBOT_NAME in names:
         raise SeedError(f"{path}: a user must have another name than {SLACKBOT_NAME!r}, the bot of every workspace")
     for name in _repeated([channel.name for channel in seed.channels]):
@@ -126,7 +166,8 @@ def _check(seed: Seed, path: Path) -> None:
         for member in channel.members or []:
             if member not in names:
                 raise SeedError(
-                    f"{path}: members of channels must be users or bots of the file, got {member!r} in {channel.name!r}"
+                    f"{path}: members of channels must be users, bots or apps of the file, got {member!r} in "
+                    f"{channel.name!r}"
                 )
 
 
@@ -134,22 +175,42 @@ def _repeated(names: list[str]) -> list[str]:
     return [name for name, count in Counter(names).items() if count > 1]
 
 
-def _plant_user(tx: Transaction, user: SeedUser, origin: Origin, *, is_bot: bool) -> str:
-    user_id = UserId(new_id("U"))
-    bot_id, app_id = (new_id("B"), new_id("A")) if is_bot else (None, None)
-    _add_user(tx, user, user_id, bot_id=bot_id, app_id=app_id)
-    return issue_token(tx, user_id, is_bot=is_bot, origin=origin)
+def plant_user(tx: Transaction, user: SeedUser, origin: Origin, *, is_bot: bool) -> str:
+    """Add a person, or a bot with its app; return the token."""
+    if is_bot:
+        record = apps.add(tx, user.name, bot_name=user.name, real_name=user.real_name, email=user.email).bot
+    else:
+        record = _add_user(tx, user, UserId(new_id("U")), bot_id=None, app_id=None)
+    return issue(tx, record, origin=origin).text
 
 
-def _add_user(tx: Transaction, user: SeedUser, user_id: UserId, *, bot_id: str | None, app_id: str | None) -> None:
+def _is_there(tx: Transaction, name: str) -> bool:
+    return find_user_by_name(tx, name) is not None or find_app_by_name(tx, name) is not None
+
+
+def _plant_app(tx: Transaction, app: SeedApp, origin: Origin) -> dict[str, str]:
+    """Add a missing app; return its tokens."""
+    if _is_there(tx, app.name):
+        return {}
+    record, bot = apps.add(tx, app.name, bot_name=app.name, real_name=app.real_name)
+    tokens = {}
+    if TokenKind.BOT in app.tokens:
+        tokens[app.name] = issue(tx, bot, scopes=app.scopes or CLASSIC, origin=origin).text
+    if TokenKind.APP in app.tokens:
+        tokens[app_key(app.name)] = issue_for_app(tx, record, APP_SCOPES, origin=origin).text
+    return tokens
+
+
+def _add_user(
+    tx: Transaction, user: SeedUser, user_id: UserId, *, bot_id: str | None, app_id: str | None
+) -> UserRecord:
     now = tx.now // 1_000_000
-    add_user(
-        tx,
-        UserRecord(
-            id=user_id, name=user.name, real_name=user.real_name, email=user.email, deleted=False, away=False,
-            created=now, updated=now, bot_id=bot_id, app_id=app_id,
-        ),
+    record = UserRecord(
+        id=user_id, name=user.name, real_name=user.real_name, email=user.email, deleted=False, away=False,
+        created=now, updated=now, bot_id=bot_id, app_id=app_id,
     )  # fmt: skip
+    add_user(tx, record)
+    return record
 
 
 def _plant_channel(tx: Transaction, channel: SeedChannel, everyone: list[str], *, new: Collection[str]) -> None:
@@ -179,7 +240,7 @@ def _add_channel(tx: Transaction, channel: SeedChannel, members: list[UserId]) -
             creator=creator,
             created=seconds,
             updated=tx.now,
-            general=not channel.private and not has_general(tx),
+            general=not channel.private and find_general(tx) is None,
             topic=channel.topic,
             topic_by=creator if channel.topic else "",
             topic_set=seconds if channel.topic else 0,

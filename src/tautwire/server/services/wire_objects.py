@@ -17,6 +17,8 @@ Wire = dict[str, Any]
 
 _COLORS: Final = ("9f69e7", "4bbe2e", "e7392d", "3c989f", "674b1b", "e96699", "e0a729", "684b6c", "5b89d5", "2b6836")
 
+_ICON_SIZES: Final = (34, 44, 68, 88, 102, 132, 230, "original")
+
 
 def user_object(user: UserRecord, team: Team, *, shows_email: bool) -> Wire:
     """Return the full user object; ``email`` is shown only with the scope users:read.email.
@@ -145,8 +147,15 @@ def team_object(team: Team, api_url: str) -> Wire:
         "domain": team.domain,
         "url": api_url,
         "email_domain": "",
-        "icon": {"image_default": True},
+        "icon": _icon(team),
     }
+
+
+def _icon(team: Team) -> Wire:
+    """Return the picture of a team. Source: wire/objects.md#team; we do not scale it."""
+    if not team.icon:
+        return {"image_default": True}
+    return {f"image_{size}": team.icon for size in _ICON_SIZES} | {"image_default": False}
 
 
 def reactions_of(rows: Collection[Mapping[str, Any] | Any]) -> list[Wire]:

@@ -5,16 +5,20 @@ one more attribute here: doors, methods and the composition root stay as they ar
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import msgspec
 
 from tautwire.server.clock import Clock
 from tautwire.server.config import Settings
 from tautwire.server.counts import Counts
 from tautwire.server.hub.hub import Hub
+from tautwire.server.log.entry import WORKSPACE, Entry
 from tautwire.server.log.epochs import Epochs
 from tautwire.server.log.tail import Tail
 from tautwire.server.log.writer import Writer
-from tautwire.server.services.identity import Identities, Lookup
+from tautwire.server.services.identity import Identities
 from tautwire.server.services.limits import Limits
 from tautwire.server.services.presence import Presence
 from tautwire.server.services.tickets import Tickets
@@ -28,13 +32,15 @@ class Team:
     id: str
     name: str
     domain: str
+    icon: str = ""
+    """The URL of a picture; empty for the default picture."""
 
 
 class Workspace:
     """The shared parts of one workspace, for the whole run of the server.
 
     Args:
-        lookup: reads one row on the loop.
+        identities: the tokens of the workspace, as they are at the head of ``tail``.
         away: users with a stored manual away.
         bots: users to whom auto-away does not apply.
     """
@@ -47,7 +53,7 @@ class Workspace:
         clock: Clock,
         writer: Writer,
         reader: Reader,
-        lookup: Lookup,
+        identities: Identities,
         tail: Tail,
         epochs: Epochs,
         hub: Hub,
@@ -56,6 +62,7 @@ class Workspace:
         bots: set[str],
     ) -> None:
         self.team = team
+        """As it is now; ``follow`` replaces it."""
         self.settings = settings
         self.clock = clock
         self.writer = writer
@@ -64,8 +71,8 @@ class Workspace:
         self.epochs = epochs
         self.hub = hub
         self.counts = counts
-        self.identities = Identities(lookup, clock)
-        self.tickets = Tickets(clock, settings.ticket_lifetime)
+        self.identities = identities
+        self.tickets = Tickets(team.id, clock, settings.ticket_lifetime, identities.find)
         self.presence = Presence(
             hub, clock, away=away, bots=bots, auto_away=settings.auto_away, grace=settings.presence_grace
         )
@@ -76,5 +83,15 @@ class Workspace:
         # One: there are two reader threads, and one of them stays free for short reads.
         self.long_reads = asyncio.Semaphore(1)
         """Held by a read of a long list."""
-        self.enforces_scopes = False
+        self.enforces_scopes = settings.enforce_scopes
         """Whether a call without the scope of its method is refused."""
+
+    def follow(self, entries: Sequence[Entry]) -> None:
+        """Apply the entries of the log; a reader of the feed.
+
+        An entry of kind ``room`` on the topic of the workspace has the new JSON of the team.
+        """
+        self.presence.follow(entries)
+        for entry in entries:
+            if entry.kind == "room" and entry.topic == WORKSPACE:
+                self.team = msgspec.json.decode(entry.payload, type=Team)

@@ -8,15 +8,28 @@ from tautwire.server.counts import Traffic
 log = logging.getLogger("tautwire.server.sockets")
 
 Ending = Literal[
-    "slow", "backlog", "silent", "too fast", "too big", "protocol", "server stops", "refused", "failed", "peer", "lost"
+    "slow",
+    "backlog",
+    "silent",
+    "too fast",
+    "too big",
+    "protocol",
+    "server stops",
+    "refused",
+    "revoked",
+    "failed",
+    "peer",
+    "lost",
 ]
 """slow: the peer did not read for too long · backlog: too many bytes waited · silent: no frame came for too long · too
 fast, too big: the peer's frames · protocol: the peer broke the rules of WebSocket · refused: the ticket in the URL was
-not valid · failed: an internal error · peer: the peer sent a Close · lost: the socket ended without a Close."""
+not valid · revoked: the token was revoked or has expired, or the user was deactivated ·
+failed: an internal error · peer: the peer sent a Close · lost: the socket ended without a Close."""
 
 GOING_AWAY: Final = 1001
 BROKEN_RULES: Final = 1002
 TOO_SLOW: Final = 1008
+REVOKED: Final = 1008
 TOO_BIG: Final = 1009
 """Codes of a Close. Source: RFC 6455 section 7.4.1."""
 

@@ -14,7 +14,7 @@ from tautwire.server.clock import Clock
 from tautwire.server.counts import Traffic
 from tautwire.server.sockets import endings
 from tautwire.server.sockets.connection import SocketConnection
-from tautwire.server.sockets.endings import GOING_AWAY, TOO_SLOW
+from tautwire.server.sockets.endings import GOING_AWAY, REVOKED, TOO_SLOW
 
 CLOSE_PATIENCE: Final = 5.0
 """Seconds that a peer has to answer a Close."""
@@ -105,6 +105,20 @@ class Keeper(Generic[C]):
                 await asyncio.wait_for(self._empty.wait(), END_PATIENCE)
             except TimeoutError:
                 self._for_each(SocketConnection.abort, "it could not be dropped")
+
+    def close_where(self, is_refused: Callable[[C], bool]) -> None:
+        """Close connections whose token is no longer accepted, with 1008, which is a policy of the server.
+
+        The code is ours: clients attach no meaning to it. Source: wire/frames.md#the-websocket-layer.
+        """
+        now = self._clock.monotonic()
+
+        def close(connection: C) -> None:
+            if connection.ended is None and is_refused(connection):
+                connection.ending = "revoked"
+                connection.end(REVOKED, "the token is no longer accepted", now)
+
+        self._for_each(close, "it could not be closed")
 
     def _look_after(self, connection: C, now: float) -> None:
         policy = self._policy

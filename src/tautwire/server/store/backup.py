@@ -86,12 +86,13 @@ def restore(file: Path, data: Path, database: str | None, begin: Begin) -> tuple
 
 def _restore_sqlite(source: Query, manifest: Manifest, data: Path, begin: Begin) -> str:
     with closing(DirectoryLock(data)), _writable(data):
-        # A write-ahead log without its database would be read into the one that is restored.
-        taken = sorted(data.glob(FILE + "*"))
+        # A write-ahead log without its database would be read into the one that is restored, and a server that finds a
+        # database here does not serve those of the directories in it.
+        taken = sorted([*data.glob(FILE + "*"), *data.glob(f"*/{FILE}")])
         if taken:
             raise StoreError(
                 f"a restore needs a data directory without a database, got one with {taken[0]}: give another directory "
-                f"with --data, or move {FILE}* out of this one"
+                "with --data, or move that away"
             )
         with _part(data) as part:
             with _named(str(data / FILE)):

@@ -10,6 +10,7 @@ from tautwire.server.store.statements import Statements, marks
 _COLUMNS = ChannelRecord.__struct_fields__
 _CHANNEL = ", ".join(f"c.{column}" for column in _COLUMNS)
 _CHANNELS = f"SELECT {_CHANNEL} FROM channel c"
+_NAMED = "kind IN ('public', 'private')"
 
 
 def find_channel(query: Query, channel: str) -> ChannelRecord | None:
@@ -28,9 +29,40 @@ def find_direct_channel(query: Query, people: str) -> str | None:
     return row[0] if row is not None else None
 
 
-def has_general(query: Query) -> bool:
-    """Whether there is a channel that all users are in and cannot leave."""
-    return query.one("SELECT 1 FROM channel WHERE general") is not None
+def channels_called(query: Query, text: str) -> list[ChannelRecord]:
+    """Return the channels with this id or name; direct messages by id only."""
+    rows = query.all(f"{_CHANNELS} WHERE c.id = ? OR (c.name = ? AND c.{_NAMED}) ORDER BY c.id", text, text)
+    return [_read(row) for row in rows]
+
+
+def channel_names_like(query: Query, text: str, count: int) -> list[str]:
+    """Return names of channels, those nearest in length first."""
+    rows = query.all(
+        f"SELECT name FROM channel WHERE {_NAMED} ORDER BY abs(length(name) - ?), name LIMIT ?", len(text), count
+    )
+    return [row[0] for row in rows]
+
+
+def list_channels(query: Query, *, after: str, count: int) -> list[ChannelRecord]:
+    """Return public and private channels behind a name, in the order of names."""
+    rows = query.all(f"{_CHANNELS} WHERE c.{_NAMED} AND c.name > ? ORDER BY c.name LIMIT ?", after, count)
+    return [_read(row) for row in rows]
+
+
+def channels_of(query: Query, user: str) -> list[str]:
+    """Return the names of the public and private channels of a user."""
+    rows = query.all(
+        "SELECT c.name FROM membership m JOIN channel c ON c.id = m.channel"
+        f" WHERE m.user_id = ? AND c.{_NAMED} ORDER BY c.name",
+        user,
+    )
+    return [row[0] for row in rows]
+
+
+def find_general(query: Query) -> str | None:
+    """Return the id of the general channel."""
+    row = query.one("SELECT id FROM channel WHERE general")
+    return row["id"] if row is not None else None
 
 
 def find_channel_ids(query: Query, kinds: Collection[ChannelKind]) -> dict[str, str]:

@@ -15,6 +15,7 @@ One server at a time serves a workspace: it holds an advisory lock on a connecti
 import contextlib
 import logging
 import re
+import select
 import struct
 import time
 from collections.abc import Callable, Sequence
@@ -310,11 +311,22 @@ class _Queries:
         """Close the connection."""
         self._connection.close()
 
+    def _wait(self) -> None:
+        """Wait until everything that was sent is answered."""
+        # Pipeline.sync() waits for answers after a first try to write. What the socket did not take then would never
+        # be written, so it is written here first. (Read in psycopg 3.3, generators.py, pipeline_communicate.)
+        wire = self._connection.pgconn
+        while wire.flush():
+            readable, _, _ = select.select([wire.socket], [wire.socket], [])
+            if readable:
+                wire.consume_input()
+        self._pipeline.sync()
+
     def _fail(self, error: Exception) -> NoReturn:
         """Raise the error of the port, with the pipeline ready for the next statement."""
         if not is_lost(self._connection, error):
             try:
-                self._pipeline.sync()  # what was sent behind the statement that failed is skipped up to here
+                self._wait()  # what was sent behind the statement that failed is skipped up to here
             except psycopg.Error as later:
                 if is_lost(self._connection, later):
                     error = later
@@ -345,7 +357,7 @@ class PostgresReadSession(_Queries):
             self._is_open = False
             try:
                 self._connection.execute("ROLLBACK")
-                self._pipeline.sync()
+                self._wait()
             except Exception as error:  # noqa: BLE001 - translated
                 self._fail(error)
 
@@ -384,7 +396,7 @@ class PostgresSession(_Queries):
         """Run a statement; return how many rows it changed."""
         try:
             cursor = self._connection.execute(statement(sql), arguments)
-            self._pipeline.sync()
+            self._wait()
         except Exception as error:  # noqa: BLE001 - translated
             self._fail(error)
         return cursor.rowcount
@@ -429,7 +441,7 @@ class PostgresSession(_Queries):
                 connection.execute("UPDATE workspace SET head = %s", [head])
             committed = connection.execute("COMMIT")
             self._is_open = False
-            self._pipeline.sync()
+            self._wait()
         except Exception as error:
             if isinstance(error, psycopg.Error) and is_lost(connection, error):
                 raise CommitLostError(
@@ -460,7 +472,7 @@ class PostgresSession(_Queries):
 
     def _sync(self) -> None:
         try:
-            self._pipeline.sync()
+            self._wait()
         except Exception as error:  # noqa: BLE001 - translated
             self._fail(error)
 

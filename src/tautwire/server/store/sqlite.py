@@ -69,7 +69,9 @@ class SqliteEngine:
         self._is_read_only = read_only
         if read_only:
             if not self.path.exists():
-                raise StoreError(f"there is no database {self.path}: give the data directory with --data")
+                raise StoreError(
+                    f"there is no database {self.path}: give the data directory of a workspace with --data"
+                )
             scripts("sqlite", after=self.schema_version())  # refuses one of a newer version
             return
         self._lock = DirectoryLock(directory)

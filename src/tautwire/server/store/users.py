@@ -1,7 +1,7 @@
 """The table ``users``: people and bots."""
 
 from tautwire.server.store.engine import Query, Row
-from tautwire.server.store.records import UserRecord
+from tautwire.server.store.records import SLACKBOT_ID, UserRecord
 from tautwire.server.store.statements import Statements, marks
 
 _COLUMNS = UserRecord.__struct_fields__
@@ -28,6 +28,41 @@ def find_users(query: Query, after: str, count: int) -> list[UserRecord]:
     return [_read(row) for row in query.all(f"{_USERS} WHERE id > ? ORDER BY id LIMIT ?", after, count)]
 
 
+def users_called(query: Query, text: str) -> list[UserRecord]:
+    """Return the users with this id, name or e-mail address, Slackbot left out."""
+    rows = query.all(
+        f"{_USERS} WHERE (id = ? OR name = ? OR email = ?) AND id <> ? ORDER BY id", text, text, text, SLACKBOT_ID
+    )
+    return [_read(row) for row in rows]
+
+
+def user_names_like(query: Query, text: str, count: int) -> list[str]:
+    """Return names of users, those nearest in length first."""
+    rows = query.all(
+        "SELECT name FROM users WHERE id <> ? ORDER BY abs(length(name) - ?), name LIMIT ?",
+        SLACKBOT_ID, len(text), count,
+    )  # fmt: skip
+    return [row[0] for row in rows]
+
+
+def list_users(query: Query, *, bots: bool, after: str, count: int) -> list[UserRecord]:
+    """Return people or bots behind a name, in the order of names, Slackbot left out."""
+    rows = query.all(
+        f"{_USERS} WHERE id <> ? AND bot_id IS {'NOT NULL' if bots else 'NULL'} AND name > ? ORDER BY name LIMIT ?",
+        SLACKBOT_ID, after, count,
+    )  # fmt: skip
+    return [_read(row) for row in rows]
+
+
+def list_members(query: Query, channel: str, *, after: str, count: int) -> list[UserRecord]:
+    """Return members of a channel behind a name, in the order of names."""
+    rows = query.all(
+        f"{_USERS} WHERE id IN (SELECT user_id FROM membership WHERE channel = ?) AND name > ? ORDER BY name LIMIT ?",
+        channel, after, count,
+    )  # fmt: skip
+    return [_read(row) for row in rows]
+
+
 def find_user_ids(query: Query, *, without: str) -> dict[str, str]:
     """Return the ids of all users but one, by name, in the order of names."""
     rows = query.all("SELECT name, id FROM users WHERE id <> ? ORDER BY name", without)
@@ -48,6 +83,11 @@ def add_user(tx: Statements, user: UserRecord) -> None:
     """Store a new user."""
     values = [getattr(user, column) for column in _COLUMNS]
     tx.execute(f"INSERT INTO users ({', '.join(_COLUMNS)}) VALUES ({marks(values)})", *values)
+
+
+def set_deleted(tx: Statements, user: str, *, deleted: bool, updated: int) -> None:
+    """Store whether a user is deactivated."""
+    tx.execute("UPDATE users SET deleted = ?, updated = ? WHERE id = ?", deleted, updated, user)
 
 
 def set_away(tx: Statements, user: str, *, away: bool) -> None:

@@ -7,7 +7,7 @@ server and raise. Exceptions are rate limits (429), which SDKs wait for, and bod
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
@@ -18,6 +18,9 @@ from starlette.types import Receive, Scope, Send
 
 from tautwire.protocol.errors import TautwireError
 from tautwire.protocol.ids import UserId
+from tautwire.server.clock import Clock
+from tautwire.server.config import Settings
+from tautwire.server.counts import Counts
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.identity import Identity
 from tautwire.server.services.limits import RateLimited
@@ -96,19 +99,37 @@ class _Draft:
     warnings: list[str] = field(default_factory=list)
 
 
+class Caller(NamedTuple):
+    """The caller of a method, and the workspace of the caller's token."""
+
+    workspace: Workspace
+    who: Identity
+
+
 class WebApi:
-    """Serves the Web API of one workspace.
+    """Serves the Web API of all workspaces of this process.
 
     Args:
+        find: returns the workspace of a token; for an unknown or missing one, a workspace that refuses it.
         fallback: answers calls of methods that the registry does not have.
     """
 
-    def __init__(self, workspace: Workspace, *, fallback: Fallback | None = None) -> None:
-        self._workspace = workspace
+    def __init__(
+        self,
+        find: Callable[[str | None], Workspace],
+        settings: Settings,
+        clock: Clock,
+        counts: Counts,
+        *,
+        fallback: Fallback | None = None,
+    ) -> None:
+        self._find = find
+        self._counts = counts
         self._fallback = fallback
-        self._failed_logins = FailedLogins(workspace.clock)
-        self._bodies = Bodies(workspace.settings.body_limit)
-        self._public_url = workspace.settings.public_url
+        self._failed_logins = FailedLogins(clock)
+        self._has_limits = settings.rate_limits
+        self._bodies = Bodies(settings.body_limit)
+        self._public_url = settings.public_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request as an ASGI application."""
@@ -169,7 +190,7 @@ class WebApi:
             answer = {"ok": False, "error": "internal_error"}
             body = encode_answer(answer)
         error_code = answer.get("error")
-        self._workspace.counts.answers[draft.status, _counted(name, str(error_code)) if error_code else ""] += 1
+        self._counts.answers[draft.status, _counted(name, str(error_code)) if error_code else ""] += 1
         return _reply(draft, body)
 
     async def _answer(self, request: Request, read_body: ReadBody, draft: _Draft) -> Answer:
@@ -177,23 +198,22 @@ class WebApi:
         method = METHODS.get(request.method)
         if method is None:
             return await self._fall_back(request, read_body, draft)
-        who, token = _STRANGER, _header_token(request.headers)
+        caller, token = None, _header_token(request.headers)
         if method.access and token is not None:
-            who = self._admit(method, request, token, draft)
-        is_known = who is not _STRANGER
+            caller = self._admit(method, request, token, draft)
         given, draft.warnings = await read_arguments(
-            request.query, request.headers, partial(read_body, is_known=is_known)
+            request.query, request.headers, partial(read_body, is_known=caller is not None)
         )
         token = _take_token(given)
-        calls = None
-        if method.access:
-            if not is_known:
-                who = self._admit(method, request, token, draft)
-            if method.tier is not Tier.POST:
-                calls = self._workspace.calls
+        if caller is None:
+            caller = (
+                self._admit(method, request, token, draft) if method.access else Caller(self._find(None), _STRANGER)
+            )
+        workspace, who = caller
+        calls = workspace.calls if method.access and method.tier is not Tier.POST else None
         if calls is not None:
             calls.take(method.tier.value, who.user, method.name)
-        call = Call(self._workspace, who, self._public_url or request.base_url, given)
+        call = Call(workspace, who, self._public_url or request.base_url, given)
         try:
             return await method.function(call, convert(given, method.arguments))
         except GeneratorExit:  # the front has closed this coroutine; uvicorn makes the call again
@@ -208,37 +228,39 @@ class WebApi:
             raise unserved
         who, token = None, _header_token(request.headers)
         if token is not None:
-            who = self._authenticate(request, token, draft)
+            who = self._authenticate(request, token, draft).who
         given, draft.warnings = await read_arguments(
             request.query, request.headers, partial(read_body, is_known=who is not None)
         )
         token = _take_token(given)
         if who is None and token:
-            who = self._authenticate(request, token, draft)
+            who = self._authenticate(request, token, draft).who
         answer = await self._fallback(request.method, who, given)
         if answer is None:
             raise unserved
         return answer
 
-    def _admit(self, method: Method, request: Request, token: str | None, draft: _Draft) -> Identity:
-        """Return the identity of a caller whose token permits the method."""
-        who = self._authenticate(request, token, draft)
+    def _admit(self, method: Method, request: Request, token: str | None, draft: _Draft) -> Caller:
+        """Return the caller, whose token permits the method."""
+        caller = self._authenticate(request, token, draft)
+        workspace, who = caller
         draft.headers["X-OAuth-Scopes"] = who.scope_list
         if who.kind not in method.access:
             raise MethodError("not_allowed_token_type")
-        refusal = missing_scope(method, who) if self._workspace.enforces_scopes else None
+        refusal = missing_scope(method, who) if workspace.enforces_scopes else None
         if refusal is not None:
             raise refusal
-        return who
+        return caller
 
-    def _authenticate(self, request: Request, token: str | None, draft: _Draft) -> Identity:
-        """Return the identity of the caller; a failure is counted by the caller's address."""
+    def _authenticate(self, request: Request, token: str | None, draft: _Draft) -> Caller:
+        """Return the caller; a failure is counted by the caller's address."""
+        workspace = self._find(token)
         try:
-            return self._workspace.identities.authenticate(token)
+            return Caller(workspace, workspace.identities.authenticate(token))
         except MethodError as error:
             if token:
                 wait = self._failed_logins.count(request.address, request.method, error.code)
-                if wait and self._workspace.settings.rate_limits:
+                if wait and self._has_limits:
                     draft.status, draft.headers["Retry-After"] = 429, str(wait)
                     raise MethodError("ratelimited") from None
             raise

@@ -11,17 +11,19 @@ class AuthTest(Arguments, frozen=True, kw_only=True):
 
 @method("auth.test", AuthTest, Tier.AUTH, access(user=[], bot=[], app=[]))
 async def test(call: Call, args: AuthTest) -> Answer:
-    """Return the user of the token. Without ``bot_id`` for a bot, slack_sdk's rtm_v2 calls no handler."""
+    """Return the user of the token, or the app of an app-level one.
+
+    Without ``bot_id`` for a bot, slack_sdk's rtm_v2 calls no handler.
+    """
     answer: dict[str, object] = {
         "url": f"{call.base_url}/",
         "team": call.team.name,
-        "user": call.who.name,
         "team_id": call.team.id,
-        "user_id": call.who.user,
         "is_enterprise_install": False,
     }
+    if call.who.kind is TokenKind.APP:
+        return answer | {"app_id": call.who.app_id, "app_name": call.who.name}
+    answer |= {"user": call.who.name, "user_id": call.who.user}
     if call.who.is_bot:
         answer["bot_id"] = call.who.bot_id
-    if call.who.kind is TokenKind.APP:
-        answer["app_id"] = call.who.app_id
     return answer

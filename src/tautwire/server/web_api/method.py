@@ -78,7 +78,8 @@ COMMON_ERRORS: Final = frozenset(
     {"account_inactive", "internal_error", "invalid_arg_name", "invalid_arguments", "invalid_array_arg", "invalid_auth"}
     | {"invalid_charset", "invalid_form_data", "invalid_json", "invalid_post_type", "json_not_object"}
     | {"method_deprecated", "missing_post_type", "missing_scope", "not_allowed_token_type", "not_authed"}
-    | {"ratelimited", "request_timeout", "request_too_large", "service_unavailable", "unknown_method"}
+    | {"ratelimited", "request_timeout", "request_too_large", "service_unavailable", "token_expired"}
+    | {"token_revoked", "unknown_method"}
 )
 """The errors with which the door answers for any method. Source: wire/web-api.md#common-errors (documented); that of a
 body over the limit is ours."""

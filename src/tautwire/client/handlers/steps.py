@@ -7,11 +7,13 @@ import asyncio
 import inspect
 import threading
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 from tautwire.client.backpressure import Backpressure
 from tautwire.client.handlers.binding import Binding, Report, refuse_coroutine
 from tautwire.client.handlers.callbacks import HandlerList
+from tautwire.client.metrics import Metrics, Run
 
 Function = Callable[[], object]
 
@@ -30,6 +32,8 @@ class Step:
         self.function = function
         self.name: str = getattr(function, "__qualname__", None) or type(function).__qualname__
         self._raises = raises
+        self._metrics: Metrics | None = None
+        self._due = 0.0  # when the run under way was due, by monotonic
         self._runner: object = None
         self._report = report
         self._handlers: HandlerList[asyncio.Future[None]] = HandlerList(self._failed, flow)
@@ -46,13 +50,22 @@ class Step:
         """Return whether this task or thread is at work on the function now."""
         return runner is not None and runner is self._runner
 
-    def stop(self) -> None:
-        """Run the function no more; a run that is under way goes on."""
+    def abort(self) -> None:
+        """Run the function no more, and forget a run that waits; one that is under way goes on."""
         for binding in self.bindings:
             self._handlers.remove(binding)
 
-    async def run(self) -> None:
-        """Run the function and wait for its end. If this is cancelled, the function goes on until the client closes."""
+    def measure(self, metrics: Metrics) -> None:
+        """Report each run. Has to come before the first one."""
+        self._metrics = metrics
+
+    async def run(self, late: float = 0.0) -> None:
+        """Run the function and wait for its end. If this is cancelled, the function goes on until the client closes.
+
+        Args:
+            late: seconds since the run was due, for the metrics.
+        """
+        self._due = monotonic() - late
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._handlers.publish(done)
         await done
@@ -62,12 +75,16 @@ class Step:
 
         async def call(done: "asyncio.Future[None]") -> None:
             self._runner = asyncio.current_task()
+            began = monotonic()
+            raised: BaseException | None = None
             try:
                 await function()
             except asyncio.CancelledError as cancelled:
+                raised = cancelled
                 _settle(done, cancelled if self._raises else None)
                 raise
             except BaseException as error:
+                raised = error
                 if not self._raises:
                     raise
                 _settle(done, error)
@@ -75,15 +92,18 @@ class Step:
                 _settle(done, None)
             finally:
                 self._runner = None
+                self._ran(began, raised)
 
         return call
 
     def _plain_call(self) -> Callable[["asyncio.Future[None]"], Any]:
         def call(done: "asyncio.Future[None]") -> None:
             self._runner = threading.current_thread()
+            began, raised = monotonic(), None
             try:
                 refuse_coroutine(self.function())
             except BaseException as error:
+                raised = error
                 if not self._raises:
                     raise
                 _settle_from_thread(done, error)
@@ -91,8 +111,13 @@ class Step:
                 _settle_from_thread(done, None)
             finally:
                 self._runner = None
+                self._ran(began, raised)
 
         return call
+
+    def _ran(self, began: float, error: BaseException | None) -> None:
+        if self._metrics is not None:
+            self._metrics.handler_ran(Run(self.name, None, began - self._due, monotonic() - began, error))
 
     def _failed(self, error: BaseException, done: "asyncio.Future[None]", binding: Binding[Any]) -> None:
         """Report what the function raised, and only then end the wait: a client that closes would miss the report."""

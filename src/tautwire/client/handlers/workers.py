@@ -1,7 +1,7 @@
-"""Ordered work: one handler's queue, in order within a conversation, concurrent across conversations.
+"""The workers of one handler: tasks or threads that run what waits, one conversation each at a time.
 
-Each conversation with something to do has a mailbox (``client/handlers/mailbox``, which bounds what waits). A worker
-takes a mailbox, empties it in order and takes the next; while it holds one, no other touches it. So two items of one
+The items of a handler wait by conversation (``client/handlers/queue``, which bounds what waits). A worker takes a
+conversation, runs its items in order and takes the next; while it holds one, no other touches it. So two items of one
 conversation never run at once or out of order, and a slow conversation delays only itself until all workers are busy.
 ``TaskQueue`` works on the event loop, ``ThreadQueue`` in threads of its own.
 
@@ -13,12 +13,12 @@ import contextlib
 import contextvars
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterator, Sequence
 from time import monotonic
 from typing import Final, Protocol, TypeVar
 
 from tautwire.client.backpressure import Backpressure
-from tautwire.client.handlers.mailbox import Limits, Mailbox
+from tautwire.client.handlers.queue import KeyedQueue, Limits
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -43,6 +43,36 @@ _LAST_WAIT = 0.5
 """Seconds given to cancelled tasks and to threads that have to stop."""
 
 
+class Callers:
+    """The tasks and threads that wait for the end of a client. A handler among them is not waited for by the end."""
+
+    def __init__(self, *callers: object) -> None:
+        self._known = set(callers)
+        self._listeners: list[Callable[[], object]] = []
+
+    def __contains__(self, worker: object) -> bool:
+        return worker in self._known
+
+    def add(self, caller: object) -> None:
+        """Add one, also while queues are closed: its queue is not waited for any more. Called on the loop."""
+        self._known.add(caller)
+        for listener in self._listeners:
+            listener()
+
+    def are_among(self, workers: Collection[object]) -> bool:
+        """Return whether one of these workers waits."""
+        return not self._known.isdisjoint(workers)
+
+    @contextlib.contextmanager
+    def listening(self, listener: Callable[[], object]) -> Iterator[None]:
+        """While this lasts, call ``listener`` after each that is added."""
+        self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
+
+
 class HandlerQueue(Protocol[T_contra]):
     """What the owner of a queue needs to know of it."""
 
@@ -58,23 +88,23 @@ class HandlerQueue(Protocol[T_contra]):
     def put(self, item: T_contra) -> None:
         """Queue an item behind the others of its conversation. Once stopped, forget it. Called on the loop."""
 
-    def stop(self) -> None:
+    def abort(self) -> None:
         """Refuse new items and forget the waiting ones; what runs goes on."""
 
-    async def close(self, grace: float, *, caller: object = None) -> bool:
+    async def close(self, grace: float, callers: Callers) -> bool:
         """Let waiting items finish for ``grace`` seconds, then end every worker; return False if one is stuck.
 
-        ``caller`` is the caller's task or thread: a handler that closes its client is not waited for.
+        Where a worker is among the callers, nothing is waited for: its handler waits for this.
         """
 
 
-class TaskQueue(Mailbox[T]):
+class TaskQueue(KeyedQueue[T]):
     """Runs a coroutine function on the event loop, with at most ``concurrency`` tasks that live as long as the queue.
 
     Args:
         run: the function.
         failed: called with what it raises. KeyboardInterrupt goes through: it is meant for the program.
-        name, key_of, limits, flow, overflowed: see ``Mailbox``.
+        name, key_of, limits, flow, overflowed: see ``KeyedQueue``.
     """
 
     def __init__(
@@ -104,7 +134,7 @@ class TaskQueue(Mailbox[T]):
             self._is_waking = True
             self._wake()
 
-    def stop(self) -> None:
+    def abort(self) -> None:
         """See ``HandlerQueue``."""
         self._refuse()
         if self._loop is None or self._loop.is_closed():
@@ -114,15 +144,21 @@ class TaskQueue(Mailbox[T]):
         else:
             self._loop.call_soon_threadsafe(self._release)
 
-    async def close(self, grace: float, *, caller: object = None) -> bool:
+    async def close(self, grace: float, callers: Callers) -> bool:
         """See ``HandlerQueue``."""
-        if self._boxes and grace > 0 and caller not in self._tasks:
-            self._empty = asyncio.Event()
-            with contextlib.suppress(TimeoutError):  # the bound is the point: what is left gets cancelled
+        if self._conversations and grace > 0 and not callers.are_among(self._tasks):
+            self._empty = over = asyncio.Event()
+
+            def look() -> None:
+                if callers.are_among(self._tasks):
+                    over.set()
+
+            # the bound is the point: what is left gets cancelled
+            with callers.listening(look), contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(grace):
-                    await self._empty.wait()
+                    await over.wait()
         self._release()
-        tasks = {each for each in self._tasks if each is not caller}
+        tasks = {each for each in self._tasks if each not in callers}
         for task in tasks:
             task.cancel()
         if not tasks:
@@ -164,18 +200,18 @@ class TaskQueue(Mailbox[T]):
             self._is_waking = False
             while self._ready and not self._stopped:
                 key = self._ready.popleft()
-                box = self._boxes[key]
+                items = self._conversations[key]
                 if self._ready and not self._is_waking:  # runs as soon as a handler here has to wait
                     self._is_waking = True
                     loop.call_soon(self._wake)
                 try:
-                    while box and look:
+                    while items and look:
                         look -= 1
-                        item, size = box.popleft()
+                        item, size = items.popleft()
                         self.size -= size
                         self.waiting = waiting = self.waiting - 1
-                        if waiting <= self._ease_at:
-                            self._ease()
+                        if waiting <= self._room_at:
+                            self._look_for_room()
                         try:
                             await run(item)
                         except KeyboardInterrupt:
@@ -185,10 +221,10 @@ class TaskQueue(Mailbox[T]):
                                 raise
                             self._failed(error, item)
                 finally:
-                    if box:
+                    if items:
                         self._ready.append(key)
                     else:
-                        del self._boxes[key]
+                        del self._conversations[key]
                 if not look:
                     look = _LOOK
                     if monotonic() >= turn:
@@ -196,7 +232,7 @@ class TaskQueue(Mailbox[T]):
                         turn = monotonic() + _TURN
             if self._stopped:
                 return
-            if self._empty is not None and not self._boxes:
+            if self._empty is not None and not self._conversations:
                 self._empty.set()
             idle: asyncio.Future[None] = loop.create_future()
             self._idle.append(idle)
@@ -226,7 +262,7 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-class ThreadQueue(Mailbox[T]):
+class ThreadQueue(KeyedQueue[T]):
     """Runs a plain function in at most ``concurrency`` threads, started when needed and ended when idle.
 
     The threads are daemons: a handler that never returns cannot keep the program alive.
@@ -234,7 +270,7 @@ class ThreadQueue(Mailbox[T]):
     Args:
         run: the function.
         failed: called with what it raises, in the thread that failed.
-        name, key_of, limits, flow, overflowed: see ``Mailbox``.
+        name, key_of, limits, flow, overflowed: see ``KeyedQueue``.
     """
 
     def __init__(
@@ -264,32 +300,33 @@ class ThreadQueue(Mailbox[T]):
     def put(self, item: T) -> None:
         """See ``HandlerQueue``."""
         with self._lock:
-            Mailbox.put(self, item)  # super() takes longer
+            KeyedQueue.put(self, item)  # super() takes longer
         if self._drops:
             drops, self._drops = self._drops, []
             for dropped, count in drops:
                 self._tell_drop(dropped, count)
 
     def _awaken(self) -> None:
-        if len(self._ready) <= self._idle:  # a thread that was notified counts as idle until it took its box
+        if len(self._ready) <= self._idle:  # a thread that was notified counts as idle until it took its items
             self._changed.notify()
         elif len(self._threads) < self._concurrency:
             thread = threading.Thread(target=self._work, name=f"tautwire-handler-{self.name}", daemon=True)
             self._threads.add(thread)
             thread.start()
 
-    def stop(self) -> None:
+    def abort(self) -> None:
         """See ``HandlerQueue``."""
         with self._lock:
             self._forget()
             self._changed.notify_all()
 
-    async def close(self, grace: float, *, caller: object = None) -> bool:
+    async def close(self, grace: float, callers: Callers) -> bool:
         """See ``HandlerQueue``."""
-        if grace > 0 and caller not in self._threads:
-            await self._until(lambda: not self._boxes, grace)
-        self.stop()
-        return await self._until(lambda: all(each is caller for each in self._threads), _LAST_WAIT)
+        with callers.listening(self._tell):
+            if grace > 0:
+                await self._until(lambda: not self._conversations or callers.are_among(self._threads), grace)
+            self.abort()
+            return await self._until(lambda: all(each in callers for each in self._threads), _LAST_WAIT)
 
     async def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Wait on the loop for something the threads do; return False if the time ran out."""
@@ -329,7 +366,7 @@ class ThreadQueue(Mailbox[T]):
             chunk = min(2 * chunk, _CHUNK) if monotonic() - began < _TURN else max(1, chunk // 2)
 
     def _take(self, chunk: int) -> tuple[Hashable, Sequence[tuple[T, int]]] | None:
-        """Wait for a mailbox and take so many items out of it; None when this thread should end."""
+        """Wait for a conversation and take so many items out of it; None when this thread should end."""
         with self._lock:
             while not self._ready:
                 if self._stopped:
@@ -342,11 +379,11 @@ class ThreadQueue(Mailbox[T]):
                     self._end()
                     return None
             key = self._ready.popleft()
-            box = self._boxes[key]
-            if len(box) <= chunk:
-                self._boxes[key] = deque()
-                return key, box
-            take = box.popleft
+            items = self._conversations[key]
+            if len(items) <= chunk:
+                self._conversations[key] = deque()
+                return key, items
+            take = items.popleft
             return key, [take() for _ in range(chunk)]
 
     def _end(self) -> None:
@@ -359,12 +396,12 @@ class ThreadQueue(Mailbox[T]):
             if not self._stopped:
                 self.waiting -= len(done)
                 self.size -= sum([size for _, size in done])
-                if self.waiting <= self._ease_at:
-                    self._ease()
-            if self._boxes[key]:
+                if self.waiting <= self._room_at:
+                    self._look_for_room()
+            if self._conversations[key]:
                 self._ready.append(key)
             else:
-                del self._boxes[key]
+                del self._conversations[key]
                 self._tell()
 
     def _tell(self) -> None:

@@ -1,9 +1,13 @@
-"""Jobs: functions that run every so often, for ``every``. ``client/lifecycle/lifecycle`` begins and ends them."""
+"""Jobs: functions that run every so often, for ``every``.
+
+``client/handlers/hooks`` keeps them; ``client/lifecycle/lifecycle`` says when they begin and end.
+"""
 
 import asyncio
 import math
 
-from tautwire.client.lifecycle.steps import Step
+from tautwire.client.handlers.steps import Step
+from tautwire.client.metrics import Metrics
 
 
 class Job:
@@ -21,12 +25,16 @@ class Job:
         self._at_once = at_once
         self._task: asyncio.Task[None] | None = None
 
+    def measure(self, metrics: Metrics) -> None:
+        """Report each run. Has to come before the first one."""
+        self.step.measure(metrics)
+
     def begin(self) -> None:
         """Begin to run it. Called on the loop, once."""
         self._task = asyncio.get_running_loop().create_task(self._keep())
 
-    def end(self) -> "asyncio.Task[None] | None":
-        """Begin no other run; return the task that ends. A run that is under way goes on."""
+    def retire(self) -> "asyncio.Task[None] | None":
+        """Begin no other run and let the one that is under way finish; return the task that ends, if there is one."""
         if self._task is not None:
             self._task.cancel()
         return self._task
@@ -36,7 +44,7 @@ class Job:
         due = loop.time() + (0.0 if self._at_once else self._seconds)
         while True:
             await asyncio.sleep(due - loop.time())
-            await self.step.run()
+            await self.step.run(loop.time() - due)
             due = next_due(due, self._seconds, loop.time())
 
 

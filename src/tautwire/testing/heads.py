@@ -1,8 +1,6 @@
-"""As much of HTTP and WebSocket as a front needs that passes both on: request heads, and where frames begin and end."""
+"""As much of HTTP as a front needs that passes requests on: their heads. Frames are in ``websocket``."""
 
 import asyncio
-from collections.abc import Iterator
-from struct import pack
 from typing import NamedTuple
 
 
@@ -65,69 +63,3 @@ async def read_head(reader: asyncio.StreamReader) -> Head | None:
         return Head(await reader.readuntil(b"\r\n\r\n"))
     except asyncio.IncompleteReadError:
         return None
-
-
-class Frame(NamedTuple):
-    """A WebSocket frame."""
-
-    opcode: int
-    payload: bytes
-    """Unmasked."""
-    raw: bytes
-    """As it came."""
-
-    @property
-    def is_ack(self) -> bool:
-        """Whether it answers a message."""
-        return self.opcode == 1 and b'"reply_to"' in self.payload and b'"type"' not in self.payload
-
-    @property
-    def is_event(self) -> bool:
-        """Whether it carries an event of the workspace."""
-        return self.opcode == 1 and b'"type":"message"' in self.payload
-
-
-class FrameReader:
-    """Cuts a stream of bytes into frames."""
-
-    def __init__(self) -> None:
-        self._buffer = b""
-
-    def feed(self, data: bytes) -> Iterator[Frame]:
-        """Return the frames that are complete now."""
-        self._buffer += data
-        while (frame := _first_frame(self._buffer)) is not None:
-            self._buffer = self._buffer[len(frame.raw) :]
-            yield frame
-
-
-def frame_bytes(opcode: int, payload: bytes, *, final: bool = True) -> bytes:
-    """Return an unmasked frame."""
-    first = opcode | (0x80 if final else 0)
-    size = len(payload)
-    if size < 126:
-        return pack("!BB", first, size) + payload
-    if size < 65_536:
-        return pack("!BBH", first, 126, size) + payload
-    return pack("!BBQ", first, 127, size) + payload
-
-
-def _first_frame(data: bytes) -> Frame | None:
-    if len(data) < 2:
-        return None
-    size = data[1] & 0x7F
-    start = 2
-    if size >= 126:
-        start += 2 if size == 126 else 8
-        size = int.from_bytes(data[2:start])
-    mask = b""
-    if data[1] & 0x80:
-        mask = data[start : start + 4]
-        start += 4
-    end = start + size
-    if len(data) < end:
-        return None
-    payload = data[start:end]
-    if mask:
-        payload = bytes(byte ^ mask[number % 4] for number, byte in enumerate(payload))
-    return Frame(data[0] & 0x0F, payload, data[:end])

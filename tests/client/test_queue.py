@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 
 from fake import PATIENCE
 from tautwire.client.backpressure import LONG, Backpressure
-from tautwire.client.handlers.mailbox import Limits, Mailbox, Overflow
-from tautwire.client.handlers.queues import TaskQueue, ThreadQueue
+from tautwire.client.handlers.queue import KeyedQueue, Limits, Overflow
+from tautwire.client.handlers.workers import Callers, TaskQueue, ThreadQueue
 
 Item = tuple[str, int]
 KINDS = ["task", "thread"]
 
 
-class Queue(Mailbox[Item]):
-    """Mailbox and one worker, which takes an item when it is told to."""
+class Queue(KeyedQueue[Item]):
+    """The queue and one worker, which takes an item when it is told to."""
 
     def __init__(self, limits: Limits, flow: Backpressure | None = None) -> None:
         self.flow = flow or Backpressure()
@@ -46,18 +46,18 @@ class Queue(Mailbox[Item]):
         if not self._ready:
             return None
         key = self._ready.popleft()
-        box = self._boxes[key]
+        items = self._conversations[key]
         found = None
-        if box:
-            found, size = box.popleft()
+        if items:
+            found, size = items.popleft()
             self.waiting -= 1
             self.size -= size
-            if self.waiting <= self._ease_at:
-                self._ease()
-        if box:
+            if self.waiting <= self._room_at:
+                self._look_for_room()
+        if items:
             self._ready.append(key)
         else:
-            del self._boxes[key]
+            del self._conversations[key]
         return found
 
     def run_all(self) -> None:
@@ -101,7 +101,7 @@ def test_a_pause_is_wanted_exactly_while_too_much_waits(
     is_full = is_stuffed = False
 
     def waiting() -> tuple[int, int]:
-        sizes = [each for box in left.values() for _, each in box]
+        sizes = [each for items in left.values() for _, each in items]
         return len(sizes), sum(sizes)
 
     for number, action in enumerate([*actions, *([None] * len(actions))]):
@@ -255,12 +255,12 @@ async def test_readers_are_called_after_each_change_until_they_are_forgotten(kin
     await soon(lambda: queue.waiting == 0)
     for number in range(6):
         queue.put(("a", number))
-    await queue.close(PATIENCE)
+    await queue.close(PATIENCE, Callers())
     assert seen == [True, False]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("end", ["stop", "stop elsewhere", "close"])
+@pytest.mark.parametrize("end", ["abort", "abort elsewhere", "close"])
 async def test_a_queue_that_ends_holds_up_no_reader(kind: str, end: str) -> None:
     flow, begun, go_on = Backpressure(), threading.Event(), threading.Event()
 
@@ -274,12 +274,12 @@ async def test_a_queue_that_ends_holds_up_no_reader(kind: str, end: str) -> None
     assert flow.is_full
     assert flow.is_stuffed
     await soon(begun.is_set)
-    if end == "stop":
-        queue.stop()
+    if end == "abort":
+        queue.abort()
     elif end == "stop elsewhere":
         await asyncio.to_thread(queue.stop)
     else:
-        closing = asyncio.create_task(queue.close(0.0))
+        closing = asyncio.create_task(queue.close(0.0, Callers()))
         await soon(lambda: not flow.is_full)
         go_on.set()
         assert await closing
@@ -290,7 +290,7 @@ async def test_a_queue_that_ends_holds_up_no_reader(kind: str, end: str) -> None
     assert (queue.waiting, queue.size) == (0, 0), "a stopped queue takes nothing"
     assert not flow.is_full
     go_on.set()
-    assert await queue.close(PATIENCE)
+    assert await queue.close(PATIENCE, Callers())
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -318,7 +318,7 @@ async def test_no_wake_up_is_lost(kind: str) -> None:
                         await room.wait()
         queue.put((chance.choice("abcde"), number))
         assert queue.waiting <= 4
-    assert await queue.close(PATIENCE)
+    assert await queue.close(PATIENCE, Callers())
     assert stops > 100
     assert sorted(number for numbers in ran.values() for number in numbers) == list(range(5_000))
     assert all(numbers == sorted(numbers) for numbers in ran.values())
@@ -346,7 +346,7 @@ async def test_a_slow_thread_holds_no_more_than_it_is_at() -> None:
     assert queue.waiting == 2
     for _ in range(2):
         go_on.release()
-    assert await queue.close(PATIENCE)
+    assert await queue.close(PATIENCE, Callers())
 
 
 async def soon(condition: Callable[[], object]) -> None:

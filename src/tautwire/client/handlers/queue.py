@@ -1,8 +1,8 @@
 """One handler's queue as plain data: what waits, in which conversation, and what happens when it is too much.
 
-Each conversation with something to do has a mailbox. A worker (``client/handlers/queues``) that empties one takes its
-key from ``ready``, and puts it back, or drops the mailbox, when it is done; so two items of one conversation never
-run at once.
+Items wait by conversation. A worker (``client/handlers/workers``) that runs the items of one takes its key from
+``_ready``, and puts it back, or drops the conversation if it is empty, when it is done; so two items of one
+conversation never run at once.
 
 A queue is full when another item comes and ``limit`` items wait, or too many bytes: half of ``limit_bytes`` where
 nothing is dropped, all of them else. It stays full until it is half empty. While it is full,
@@ -42,7 +42,7 @@ class Limits(NamedTuple):
     overflow: Overflow = "pause"
 
 
-class Mailbox(Generic[T]):
+class KeyedQueue(Generic[T]):
     """What waits for one handler.
 
     Args:
@@ -73,32 +73,32 @@ class Mailbox(Generic[T]):
         self._overflowed = overflowed
         self._pauses = limits.overflow == "pause"
         self._drops_oldest = limits.overflow == "drop_oldest"
-        self._hard = limits.size
-        soft = max(1, limits.size // 2) if self._pauses else limits.size
-        self._limit, self._soft = limits.items, soft
-        self._low, self._low_size = limits.items // 2, soft // 2
-        self._boxes: dict[Hashable, deque[tuple[T, int]]] = {}
+        self._stuffed_size = limits.size
+        full_size = max(1, limits.size // 2) if self._pauses else limits.size
+        self._limit, self._full_size = limits.items, full_size
+        self._low, self._low_size = limits.items // 2, full_size // 2
+        self._conversations: dict[Hashable, deque[tuple[T, int]]] = {}
         self._ready: deque[Hashable] = deque()
         self._stopped = False
         self._is_full = False
         self._is_stuffed = False
         self._reported = 0
-        self._ease_at = _NEVER
-        """``_ease`` is called at this number of waiting items and below."""
+        self._room_at = _NEVER
+        """``_look_for_room`` is called at this number of waiting items and below."""
 
     def put(self, item: T) -> None:
         """Queue an item behind the others of its conversation. Once stopped, forget it. Called on the loop."""
-        size = len(self._flow.frame)
-        if (self.waiting >= self._limit or self.size >= self._soft) and not self._make_room(item):
+        size = len(self._flow.frame)  # of the event that is delivered now: measuring the event itself would take longer
+        if (self.waiting >= self._limit or self.size >= self._full_size) and not self._make_room(item):
             return
         self.waiting += 1
         self.size += size
         key = self._key_of(item)
-        box = self._boxes.get(key)
-        if box is not None:
-            box.append((item, size))
+        items = self._conversations.get(key)
+        if items is not None:
+            items.append((item, size))
             return
-        self._boxes[key] = deque(((item, size),))
+        self._conversations[key] = deque(((item, size),))
         self._ready.append(key)
         self._awaken()
 
@@ -111,11 +111,11 @@ class Mailbox(Generic[T]):
         if self._stopped:
             return False
         if self._pauses:
-            is_stuffed = self.size >= self._hard
+            is_stuffed = self.size >= self._stuffed_size
             if not self._is_full or is_stuffed is not self._is_stuffed:
                 self._mark(is_full=True, is_stuffed=is_stuffed)
             return True
-        while self.waiting >= self._limit or self.size >= self._soft:
+        while self.waiting >= self._limit or self.size >= self._full_size:
             oldest = self._take_oldest() if self._drops_oldest else None
             self._drop(item if oldest is None else oldest)
             if oldest is None:
@@ -131,37 +131,37 @@ class Mailbox(Generic[T]):
         self._overflowed(item, count)
 
     def _take_oldest(self) -> T | None:
-        """Take out the item at the head of the mailbox that has been there longest; None if workers hold all."""
-        for box in self._boxes.values():
-            if box:
-                item, size = box.popleft()
+        """Take out the item at the head of the conversation that has been there longest; None if workers hold all."""
+        for items in self._conversations.values():
+            if items:
+                item, size = items.popleft()
                 self.waiting -= 1
                 self.size -= size
                 return item
         return None
 
-    def _ease(self) -> None:
+    def _look_for_room(self) -> None:
         """Look whether there is room again; called after an item was taken out while the queue was full."""
-        is_stuffed = self.size >= self._hard and self._is_stuffed
+        is_stuffed = self.size >= self._stuffed_size and self._is_stuffed
         is_full = self.waiting > self._low or self.size > self._low_size
         if is_stuffed is not self._is_stuffed or is_full is not self._is_full:
             self._mark(is_full=is_full, is_stuffed=is_stuffed)
 
     def _mark(self, *, is_full: bool, is_stuffed: bool) -> None:
         self._is_full, self._is_stuffed = is_full, is_stuffed
-        self._ease_at = _ALWAYS if is_stuffed else self._low if is_full else _NEVER
+        self._room_at = _ALWAYS if is_stuffed else self._low if is_full else _NEVER
         if self._pauses:
             self._flow.mark(self, self.name, is_full=is_full, is_stuffed=is_stuffed)
 
     def _refuse(self) -> None:
         """Take nothing any more. May be called from any thread."""
         self._stopped = True
-        self._limit = _NEVER  # put() looks at nothing else
+        self._limit = _NEVER  # put() looks at nothing else: a flag for it would be read for each item
 
     def _forget(self) -> None:
         """Take nothing any more, and forget what waits."""
         self._refuse()
-        for box in self._boxes.values():
-            box.clear()
+        for items in self._conversations.values():
+            items.clear()
         self.waiting = self.size = 0
         self._mark(is_full=False, is_stuffed=False)

@@ -5,11 +5,12 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
-from drive import MakeAsync, eventually, peer, until
+from drive import MakeAsync, MakeClient, eventually, peer, until
 from fake import PATIENCE, TOKEN, FakeServer
 from tautwire import (
     BlockingRTMClient,
@@ -17,11 +18,14 @@ from tautwire import (
     ClientState,
     ConfigError,
     ConnectRefused,
+    Dispatcher,
+    Metrics,
     Ready,
     Resume,
     RTMClient,
+    Run,
 )
-from tautwire.client.lifecycle.jobs import next_due
+from tautwire.client.handlers.jobs import next_due
 
 
 def noting(notes: list[Any], what: Any, *, is_async: bool) -> Callable[[], Any]:
@@ -566,15 +570,121 @@ def test_what_can_never_be_called_is_refused(kind: type[Any]) -> None:
     for decorator in (client.on_start, client.on_stop, client.every(1)):
         with pytest.raises(TypeError, match=r"handlers are called with no arguments, unlike .*\(event\)"):
             decorator(lambda event: None)
-    for add, what in ((client.on_ready, "a Ready"), (client.add_state_handler, "a ClientState")):
+    adders = (
+        (client.on_ready, "a Ready"),
+        (client.add_state_handler, "a ClientState"),
+        (client.add_message_handler, "the text of a frame"),
+        (client.add_close_handler, "a Closed"),
+        (client.add_gap_handler, "a Gap"),
+        (client.add_backfill_handler, "a Backfilled"),
+    )
+    for add, what in adders:
         with pytest.raises(TypeError, match=f"called with one argument, {what}"):
             add(lambda: None)
         with pytest.raises(TypeError, match="needs a function, got 5"):
             add(5)
+    with pytest.raises(TypeError, match="error handlers are called with two arguments, an exception and an event"):
+        client.add_error_handler(lambda error: None)
     with pytest.raises(TypeError, match=r"write @client.every\(60\)"):
         client.every(lambda: None)
     with pytest.raises(ConfigError, match="seconds must be a positive number of seconds, got 0"):
         client.every(0)(lambda: None)
+
+
+# -- on a dispatcher, and measured ---------------------------------------------------------------------------------
+
+
+@both_kinds
+def test_the_functions_of_a_dispatcher_run_with_the_client_that_uses_it(
+    make_client: MakeClient, fake: FakeServer, is_async: bool
+) -> None:
+    """So that a module can have handlers, jobs and what they need, without a global client."""
+    notes: list[str] = []
+    dispatcher = Dispatcher()
+    note = partial(noting, notes, is_async=is_async)
+    for add, what in ((dispatcher.on_start, "start"), (dispatcher.on_stop, "stop")):
+        function = note(what)
+        assert add(function) is function
+    dispatcher.every(3600, at_once=True)(note("job"))
+    taken_out = dispatcher.every(3600, at_once=True)(note("never"))
+    assert dispatcher.remove_job(taken_out)
+    ready: list[Ready] = []
+    dispatcher.on_ready(ready.append)
+    client = make_client(dispatcher=dispatcher)
+    client.connect()
+    eventually(lambda: ready and "job" in notes)
+    late: list[str] = []
+    dispatcher.every(3600, at_once=True)(noting(late, "late", is_async=is_async))
+    eventually(lambda: late)
+    client.close()
+    assert notes == ["start", "job", "stop"]
+
+
+def test_what_a_function_of_a_dispatcher_raises_is_reported_by_the_client(
+    make_client: MakeClient, fake: FakeServer
+) -> None:
+    dispatcher = Dispatcher()
+    errors: list[BaseException] = []
+
+    @dispatcher.on_stop
+    def fail() -> None:
+        raise ValueError("at the end")
+
+    @dispatcher.on_ready
+    def fail_too(ready: Ready) -> None:
+        raise ValueError("at the hello")
+
+    client = make_client(dispatcher=dispatcher)
+    client.add_error_handler(lambda error, event: errors.append(error))
+    client.connect()
+    eventually(lambda: [str(each) for each in errors] == ["at the hello"])
+    client.close()
+    assert [str(each) for each in errors] == ["at the hello", "at the end"]
+
+
+class NotedRuns(Metrics):
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+
+    def handler_ran(self, run: Run) -> None:
+        self.runs.append(run)
+
+
+@both_kinds
+@pytest.mark.parametrize("when", ["before the client", "after the client", "after the hello"])
+def test_each_run_of_a_job_is_measured(make_client: MakeClient, fake: FakeServer, is_async: bool, when: str) -> None:
+    metrics, dispatcher = NotedRuns(), Dispatcher()
+
+    async def job_async() -> None:
+        raise ValueError("no")
+
+    def job() -> None:
+        raise ValueError("no")
+
+    function: Any = job_async if is_async else job
+    if when == "before the client":
+        dispatcher.every(0.001)(function)
+    client = make_client(dispatcher=dispatcher, metrics=metrics)
+    if when == "after the client":
+        client.every(0.001)(function)
+    client.connect()
+    if when == "after the hello":
+        client.every(0.001)(function)
+    eventually(lambda: len(metrics.runs) > 2)
+    for run in metrics.runs[:3]:
+        assert run.handler == function.__qualname__
+        assert run.item is None
+        assert str(run.error) == "no"
+        assert run.lag >= 0.0
+        assert run.seconds >= 0.0
+
+
+def test_a_ready_handler_of_a_dispatcher_is_measured(make_client: MakeClient, fake: FakeServer) -> None:
+    metrics, dispatcher = NotedRuns(), Dispatcher()
+    dispatcher.on_ready(lambda ready: None)
+    client = make_client(dispatcher=dispatcher, metrics=metrics)
+    client.connect()
+    eventually(lambda: [type(run.item) for run in metrics.runs] == [Ready])
 
 
 # -- the log ------------------------------------------------------------------------------------------------------

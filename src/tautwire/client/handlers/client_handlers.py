@@ -1,4 +1,4 @@
-"""The part both clients share: adding and removing handlers, at any time and from any thread."""
+"""The part both clients share: where handlers of all kinds are added and removed, at any time and from any thread."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,13 +7,16 @@ from typing import Any
 from tautwire.client.handlers.binding import Binding
 from tautwire.client.handlers.callbacks import Callbacks, HandlerList
 from tautwire.client.handlers.context import AnyClient
-from tautwire.client.handlers.dispatcher import Dispatcher, Registration
+from tautwire.client.handlers.dispatcher import Dispatcher
+from tautwire.client.handlers.hooks import HookDecorators
+from tautwire.client.handlers.registration import Registration, check_takes
+from tautwire.client.handlers.workers import Callers
 from tautwire.client.log import LOG
-from tautwire.client.notices import Backfilled, Closed, Gap, Queue
+from tautwire.client.notices import Backfilled, ClientState, Closed, Gap, Queue
 from tautwire.protocol.events import Event
 
 
-class HandlerRegistry(AnyClient):
+class ClientHandlers(AnyClient, HookDecorators):
     """Where handlers are added and removed.
 
     Event handlers go through ``on``, ``hears``, ``register`` and ``deregister``, which are those of the
@@ -23,6 +26,7 @@ class HandlerRegistry(AnyClient):
 
     def __init__(self, dispatcher: Dispatcher, callbacks: Callbacks) -> None:
         self.dispatcher = dispatcher
+        self.hooks = dispatcher.hooks
         self.callbacks = callbacks
         """The handlers of everything but events; not for users."""
         self.on = dispatcher.on
@@ -32,12 +36,12 @@ class HandlerRegistry(AnyClient):
 
     @property
     def _bindings(self) -> list[Binding[Any]]:
-        return [*self.dispatcher.bindings, *self.callbacks.bindings]
+        return [*self.dispatcher.bindings, *self.callbacks.bindings, *self.hooks.bindings]
 
-    async def _close_handlers(self, grace: float, caller: object) -> None:
-        """Let handlers finish for ``grace`` seconds, then end them."""
+    async def close_handlers(self, grace: float, callers: Callers) -> None:
+        """Let handlers finish for ``grace`` seconds, then end them; not for users."""
         bindings = self._bindings
-        ended = await asyncio.gather(*(binding.close(grace, caller) for binding in bindings))
+        ended = await asyncio.gather(*(binding.close(grace, callers) for binding in bindings))
         for binding, is_ended in zip(bindings, ended, strict=True):
             if not is_ended:
                 LOG.warning("handler %s does not end; it is left behind", binding.name)
@@ -49,6 +53,7 @@ class HandlerRegistry(AnyClient):
 
     def add_message_handler(self, handler: Callable[[str], object]) -> Registration:
         """Call ``handler`` with the text of every frame the server sends, replies among them, before it is decoded."""
+        check_takes(handler, "message", 1, "one argument, the text of a frame")
         return _add(self.callbacks.raw, handler)
 
     def remove_message_handler(self, handler: Callable[[str], object]) -> bool:
@@ -63,14 +68,25 @@ class HandlerRegistry(AnyClient):
         (``SendRefused``), and channels that were not filled (``BackfillIncomplete``); the last three come without an
         event.
         """
+        check_takes(handler, "error", 2, "two arguments, an exception and an event or None")
         return _add(self.callbacks.errors, handler)
 
     def remove_error_handler(self, handler: Callable[[BaseException, Event | None], object]) -> bool:
         """Take an error handler out; return False if it was not there."""
         return self.callbacks.errors.remove(handler)
 
+    def add_state_handler(self, handler: Callable[[ClientState], object]) -> Registration:
+        """Call ``handler`` with every new ``ClientState``. By then the client may be in a later one."""
+        check_takes(handler, "state", 1, "one argument, a ClientState")
+        return _add(self.callbacks.states, handler)
+
+    def remove_state_handler(self, handler: Callable[[ClientState], object]) -> bool:
+        """Take a state handler out; return False if it was not there."""
+        return self.callbacks.states.remove(handler)
+
     def add_close_handler(self, handler: Callable[[Closed], object]) -> Registration:
         """Call ``handler`` with a ``Closed`` each time a connection ends, from either side."""
+        check_takes(handler, "close", 1, "one argument, a Closed")
         return _add(self.callbacks.closes, handler)
 
     def remove_close_handler(self, handler: Callable[[Closed], object]) -> bool:
@@ -79,6 +95,7 @@ class HandlerRegistry(AnyClient):
 
     def add_gap_handler(self, handler: Callable[[Gap], object]) -> Registration:
         """Call ``handler`` with a ``Gap`` each time the client is back after it was away."""
+        check_takes(handler, "gap", 1, "one argument, a Gap")
         return _add(self.callbacks.gaps, handler)
 
     def remove_gap_handler(self, handler: Callable[[Gap], object]) -> bool:
@@ -87,6 +104,7 @@ class HandlerRegistry(AnyClient):
 
     def add_backfill_handler(self, handler: Callable[[Backfilled], object]) -> Registration:
         """Call ``handler`` with a ``Backfilled`` each time a filling is over; its events are in the queues by then."""
+        check_takes(handler, "backfill", 1, "one argument, a Backfilled")
         return _add(self.callbacks.fillings, handler)
 
     def remove_backfill_handler(self, handler: Callable[[Backfilled], object]) -> bool:

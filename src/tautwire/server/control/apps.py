@@ -1,0 +1,62 @@
+"""Operations on apps."""
+
+from functools import partial
+
+import msgspec
+
+from tautwire.server.control.operation import Page, Result, operation, page
+from tautwire.server.services.administration import apps, people, tokens
+from tautwire.server.services.administration.apps import NewApp
+from tautwire.server.services.administration.lookup import find_app
+from tautwire.server.services.apps import delete_app
+from tautwire.server.services.workspace import Workspace
+from tautwire.server.store.apps import list_apps
+from tautwire.server.store.engine import Query
+from tautwire.server.store.users import find_user
+
+MAX_TOKENS = 100
+"""Tokens that are shown with an app; ``token.list`` has all."""
+
+
+class One(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """An app, by id or name."""
+
+    app: str
+
+
+@operation("app.list", Page)
+async def list_all(workspace: Workspace, args: Page) -> Result:
+    """Return the apps, in the order of names."""
+    found = await workspace.reader.read(partial(list_apps, after=args.after, count=args.limit + 1))
+    return page("apps", [apps.app(record) for record in found], args)
+
+
+@operation("app.show", One)
+async def show(workspace: Workspace, args: One) -> Result:
+    """Return an app with its bot and its tokens that were not revoked."""
+
+    def read(query: Query) -> Result:
+        record = find_app(query, args.app)
+        bot = find_user(query, record.bot_user) if record.bot_user is not None else None
+        return {
+            "app": apps.app(record),
+            "bot": people.person(bot) if bot is not None else None,
+            "tokens": tokens.list_all(query, user=None, app=record, revoked=False, after="", count=MAX_TOKENS),
+        }
+
+    return await workspace.reader.read(read)
+
+
+@operation("app.add", NewApp)
+async def add(workspace: Workspace, args: NewApp) -> Result:
+    """Add an app with its bot; its secrets are in this answer only."""
+    added = await workspace.writer.write(lambda tx: apps.add(tx, workspace.team, args))
+    return {name: getattr(added, name) for name in added.__struct_fields__}
+
+
+@operation("app.delete", One)
+async def delete(workspace: Workspace, args: One) -> Result:
+    """Delete an app: its tokens are revoked, and its bot is deactivated."""
+    record = await workspace.reader.read(partial(find_app, text=args.app))
+    await workspace.writer.write(lambda tx: delete_app(tx, workspace.team, record.id))
+    return {"app": apps.app(record)}

@@ -1,0 +1,66 @@
+"""The definition of an operation of the control door: a name, typed arguments and a function.
+
+An operation reads what its arguments name, and runs a unit::
+
+    @operation("team.change", TeamChange)
+    async def change(workspace: Workspace, args: TeamChange) -> Result:
+        return {"team": await workspace.writer.write(...)}
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any, Final, NamedTuple, TypeVar, cast
+
+import msgspec
+
+from tautwire.server.services.workspace import Workspace
+
+A = TypeVar("A", bound=msgspec.Struct)
+Result = Mapping[str, Any]
+"""Members of the answer, to be encoded as JSON."""
+Function = Callable[[Workspace, Any], Awaitable[Result]]
+
+MAX_PAGE: Final = 1_000
+"""Elements on a page of a list."""
+
+
+class Nothing(msgspec.Struct, forbid_unknown_fields=True):
+    """The arguments of an operation that has none."""
+
+
+class Page(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which page of a list: the elements behind the name ``after``."""
+
+    after: str = ""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE)] = MAX_PAGE
+
+
+class Operation(NamedTuple):
+    """A served operation."""
+
+    name: str
+    arguments: type[msgspec.Struct]
+    function: Function
+
+
+OPERATIONS: Final[dict[str, Operation]] = {}
+"""All operations by name; filled when their modules are imported."""
+
+
+def operation(
+    name: str, arguments: type[A]
+) -> Callable[[Callable[[Workspace, A], Awaitable[Result]]], Callable[[Workspace, A], Awaitable[Result]]]:
+    """Register the decorated function as the operation ``name``."""
+
+    def register(function: Callable[[Workspace, A], Awaitable[Result]]) -> Callable[[Workspace, A], Awaitable[Result]]:
+        if name in OPERATIONS:
+            raise ValueError(f"names of operations must differ, got {name} twice")
+        OPERATIONS[name] = Operation(name, arguments, cast("Function", function))
+        return function
+
+    return register
+
+
+def page(name: str, items: list[Any], args: Page) -> Result:
+    """Return a page of a list that was read with one element more than ``args.limit``; ``next`` if another follows."""
+    shown = items[: args.limit]
+    return {name: shown, "next": shown[-1].name if len(items) > len(shown) else None}

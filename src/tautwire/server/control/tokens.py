@@ -1,0 +1,95 @@
+"""Operations on tokens."""
+
+from functools import partial
+
+import msgspec
+
+from tautwire.server.control.operation import Page, Result, operation
+from tautwire.server.services.administration import tokens
+from tautwire.server.services.administration.lookup import find_app, find_user
+from tautwire.server.services.administration.refusals import Refused
+from tautwire.server.services.administration.tokens import Grace, Lifetime
+from tautwire.server.services.seed import APP_SCOPES, Scope
+from tautwire.server.services.tokens import issue_for_app, revoke
+from tautwire.server.services.workspace import Workspace
+
+
+class Tokens(Page, kw_only=True, forbid_unknown_fields=True):
+    """A page of the tokens behind the id ``after``: all, or those of a user or an app."""
+
+    user: str | None = None
+    app: str | None = None
+    revoked: bool = False
+    """Whether revoked ones are in the list."""
+
+
+class NewToken(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A token to issue, of a user or bot, or of an app itself."""
+
+    user: str | None = None
+    app: str | None = None
+    scopes: list[Scope] = []
+    lifetime: Lifetime | None = None
+
+
+class One(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A token, by its id or its text."""
+
+    token: str
+
+
+class Rotation(One, kw_only=True, forbid_unknown_fields=True):
+    """A token to replace; the old one is accepted for ``grace`` seconds more."""
+
+    grace: Grace = 0
+
+
+@operation("token.list", Tokens)
+async def list_tokens(workspace: Workspace, args: Tokens) -> Result:
+    """Return tokens without their texts, in the order of ids."""
+    found = await workspace.reader.read(
+        lambda query: tokens.list_all(
+            query,
+            user=find_user(query, args.user) if args.user is not None else None,
+            app=find_app(query, args.app) if args.app is not None else None,
+            revoked=args.revoked,
+            after=args.after,
+            count=args.limit + 1,
+        )
+    )
+    shown = found[: args.limit]
+    return {"tokens": shown, "next": shown[-1].id if len(found) > len(shown) else None}
+
+
+@operation("token.issue", NewToken)
+async def issue(workspace: Workspace, args: NewToken) -> Result:
+    """Issue a token; its text is in this answer only."""
+    if (args.user is None) == (args.app is None):
+        raise Refused("one_holder", "a token is of a user or bot, or of an app: name one of them")
+    if args.app is not None:
+        app = await workspace.reader.read(partial(find_app, text=args.app))
+        issued = await workspace.writer.write(lambda tx: issue_for_app(tx, app, args.scopes or APP_SCOPES))
+    else:
+        user = await workspace.reader.read(partial(find_user, text=args.user or ""))
+        issued = await workspace.writer.write(lambda tx: tokens.issue(tx, user, args.scopes, args.lifetime))
+    return await _new(workspace, issued.record.id, issued.text)
+
+
+@operation("token.rotate", Rotation)
+async def rotate(workspace: Workspace, args: Rotation) -> Result:
+    """Replace a token by a new one for the same holder; its text is in this answer only."""
+    old = await workspace.reader.read(partial(tokens.find, text=args.token))
+    issued = await workspace.writer.write(lambda tx: tokens.rotate(tx, old.id, args.grace))
+    return await _new(workspace, issued.record.id, issued.text)
+
+
+@operation("token.revoke", One)
+async def revoke_token(workspace: Workspace, args: One) -> Result:
+    """Revoke a token: calls with it fail, and its connections are closed."""
+    found = await workspace.reader.read(partial(tokens.find, text=args.token))
+    await workspace.writer.write(lambda tx: revoke(tx, found.id))
+    return {"details": await workspace.reader.read(partial(tokens.find, text=found.id))}
+
+
+async def _new(workspace: Workspace, token: str, text: str) -> Result:
+    return {"details": await workspace.reader.read(partial(tokens.find, text=token)), "token": text}

@@ -1,0 +1,160 @@
+"""The workspaces of one process: each found by a token or a ticket, opened and closed while the others are served.
+
+A workspace has a database, a log and connections of its own. They share the port, the limits of connections, the
+counters and the event loop. A store that breaks for good ends the service of its workspace alone.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import astuple
+from pathlib import Path
+
+from picows import WSListener
+
+from tautwire.protocol.errors import ConfigError
+from tautwire.server.clock import Clock
+from tautwire.server.config import Settings
+from tautwire.server.counts import Counts
+from tautwire.server.health import Health
+from tautwire.server.metrics import Levels
+from tautwire.server.served import Content, Observer, ServedWorkspace
+from tautwire.server.services.tickets import team_of
+from tautwire.server.services.workspace import Workspace
+from tautwire.server.store.engine import StoreError
+from tautwire.server.store.sqlite import FILE
+
+log = logging.getLogger("tautwire.server")
+
+
+def find_data(settings: Settings) -> list[Path]:
+    """Return the data directories to serve: the one of the settings, or each in it if only those have a database."""
+    data = settings.data
+    if settings.database is None and not (data / FILE).exists() and data.is_dir():
+        inner = sorted(path.parent for path in data.glob(f"*/{FILE}"))
+        if inner:
+            return inner
+    return [data]
+
+
+class Host:
+    """Opens, finds and closes workspaces.
+
+    Args:
+        broken: called with the reason when no workspace is left whose store can be used.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock,
+        health: Health,
+        counts: Counts,
+        broken: Callable[[StoreError], None],
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._health = health
+        self._counts = counts
+        self._broken = broken
+        self._served: dict[str, ServedWorkspace] = {}  # by the id of the team, in the order of opening
+        self._failed: set[Path] = set()
+
+    def __iter__(self) -> Iterator[ServedWorkspace]:
+        return iter(list(self._served.values()))
+
+    def __len__(self) -> int:
+        return len(self._served)
+
+    async def open(self, data: Path, content: Content, observers: Sequence[Observer] = ()) -> ServedWorkspace:
+        """Open the workspace of a data directory, and serve it.
+
+        Raises:
+            StoreError, ConfigError: it cannot be opened; the others are served as before.
+        """
+        health = self._health.of(str(data))
+        served = ServedWorkspace(
+            data, self._settings, clock=self._clock, health=health, counts=self._counts,
+            broken=lambda failure: self._lose(data, failure),
+        )  # fmt: skip
+        try:
+            await served.start(content, observers)
+            self._add(served)
+        except BaseException:
+            await served.stop()
+            self._health.drop(health)
+            raise
+        return served
+
+    def _add(self, served: ServedWorkspace) -> None:
+        team = served.workspace.team.id
+        other = self._served.get(team)
+        if other is not None:
+            raise ConfigError(
+                f"{other.data} and {served.data} have the same workspace {team}: one is a copy of the other; move it "
+                "away"
+            )
+        self._served[team] = served
+
+    async def close(self, team: str) -> None:
+        """Close the connections and the database of one workspace.
+
+        Raises:
+            KeyError: it is not served.
+        """
+        served = self._served.pop(team)
+        await served.stop()
+        self._health.drop(served.health)
+
+    def find(self, token: str | None) -> Workspace:
+        """Return the workspace of a token; for an unknown one the first, which then refuses it."""
+        served = iter(self._served.values())
+        first = next(served, None)
+        if first is None:
+            raise StoreError("no workspace is served")
+        if token and len(self._served) > 1 and not first.workspace.identities.knows(token):
+            for each in served:
+                if each.workspace.identities.knows(token):
+                    return each.workspace
+        return first.workspace
+
+    def listen(self, ticket: str, query: str) -> WSListener | None:
+        """Return the RTM connection for a ticket; a wrong one gets its error from the first workspace."""
+        served = self._served.get(team_of(ticket)) or next(iter(self._served.values()), None)
+        return served.door.listen(ticket, query) if served is not None else None
+
+    def sweep(self) -> None:
+        """Look after all workspaces; one for which that fails costs the others nothing."""
+        for served in self:
+            try:
+                served.sweep()
+            except Exception:
+                log.exception("a sweep of %s failed; the next one follows", served.data)
+
+    def levels(self) -> Levels:
+        """Return the levels of all workspaces together; of the oldest change the age, of any."""
+        levels = [astuple(served.levels()) for served in self] or [astuple(Levels(0, 0, 0, 0, 0.0, 0, 0))]
+        names = Levels.__dataclass_fields__
+        return Levels(
+            **{
+                name: (max if name == "oldest_change_seconds" else sum)(column)
+                for name, column in zip(names, zip(*levels, strict=True), strict=True)
+            }
+        )
+
+    async def close_doors(self) -> None:
+        """Say goodbye to the clients of all workspaces, and close their connections."""
+        for served in self:
+            await served.close_doors()
+
+    async def stop(self) -> None:
+        """Close all workspaces."""
+        for team in list(self._served):
+            await self.close(team)
+
+    def _lose(self, data: Path, failure: StoreError) -> None:
+        self._failed.add(data)
+        if all(served.data in self._failed for served in self):
+            self._broken(failure)
+        else:
+            log.error("%s is not served any more: %s; restart the server", data, failure)

@@ -1,0 +1,268 @@
+"""A workspace as it is served: opened from its data directory, with its store, log, rules and RTM door.
+
+``host`` has one of these for each workspace, and shares the HTTP server, the counters and the clock between them.
+``start`` opens the parts in order, ``stop`` closes them in reverse order.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from time import monotonic
+from typing import Final
+
+from tautwire.protocol.errors import ConfigError
+from tautwire.server.clock import Clock
+from tautwire.server.config import Settings
+from tautwire.server.control.server import ControlServer
+from tautwire.server.counts import Counts
+from tautwire.server.directory import Directory, TokenFile, is_loopback, read_directory
+from tautwire.server.health import Health
+from tautwire.server.hub.hub import Hub
+from tautwire.server.log.entry import Entry, Topic
+from tautwire.server.log.epochs import Epochs, begin_epoch, read_epochs
+from tautwire.server.log.feed import Feed
+from tautwire.server.log.retention import Retention
+from tautwire.server.log.tail import Tail, read_page
+from tautwire.server.log.transaction import Transaction
+from tautwire.server.log.writer import Writer
+from tautwire.server.metrics import Levels
+from tautwire.server.rtm.backend_workspace import WorkspaceBackend
+from tautwire.server.rtm.door import Door
+from tautwire.server.services.administration.team import read_team
+from tautwire.server.services.identity import Identities
+from tautwire.server.services.seed import Seed, plant
+from tautwire.server.services.workspace import Team, Workspace
+from tautwire.server.store.engine import Query, StoreError
+from tautwire.server.store.engines import open_engine
+from tautwire.server.store.log import find_oldest
+from tautwire.server.store.membership import find_all_memberships
+from tautwire.server.store.reader import Reader
+from tautwire.server.store.tokens import has_tokens
+from tautwire.server.store.users import find_away_users, find_bot_users
+from tautwire.server.store.workspace import find_workspace
+from tautwire.server.watch import Watch
+
+log = logging.getLogger("tautwire.server")
+
+Observer = Callable[[Sequence[Entry]], None]
+
+STOP_PATIENCE: Final = 7.0
+"""Seconds of a stop if the disk does not answer: supervisors kill a process after ten."""
+MIN_WRITER_PATIENCE: Final = 1.0
+"""Seconds of these that the writer gets at least, however long the connections took to close."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a workspace is given at its start."""
+
+    seed: Seed | None
+    """Users, bots and channels to add, also to a workspace that exists."""
+    sample: Seed
+    """The content of an empty data directory if there is no seed."""
+
+
+class ServedWorkspace:
+    """One workspace, from ``start`` to ``stop``.
+
+    Args:
+        data: its data directory.
+        health: gets its faults.
+        broken: called on the loop with the reason when its store cannot be used any more.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        settings: Settings,
+        *,
+        clock: Clock,
+        health: Health,
+        counts: Counts,
+        broken: Callable[[StoreError], None],
+    ) -> None:
+        self.data = data
+        self.health = health
+        self._settings = settings
+        self._clock = clock
+        self._counts = counts
+        self._broken = broken
+        self._exit = contextlib.AsyncExitStack()
+        self._doors = contextlib.AsyncExitStack()
+        self._stop_by = 0.0
+        self.workspace: Workspace
+        self.door: Door
+
+    async def start(self, content: Content, observers: Sequence[Observer] = ()) -> None:
+        """Open the data directory, seed it, and be ready for connections.
+
+        Raises:
+            StoreError: the database is in use, damaged, or of a newer version.
+            ConfigError: the directory has no workspace, or one that may not be served so.
+        """
+        settings = self._settings
+        engine = open_engine(self.data, settings.database)
+        self._exit.callback(engine.close)
+        reader = Reader(engine)
+        self._exit.callback(reader.close)
+        writer = Writer(
+            engine, clock=self._clock, durability=settings.durability, health=self.health, counts=self._counts,
+            broken=self._broken,
+        )  # fmt: skip
+        self._exit.push_async_callback(self._close_writer, writer)
+        await self._fill(content, reader, writer)
+        # Before the state is read and before any client connects: positions of this run belong to this epoch.
+        await writer.write(begin_epoch)
+        identities = Identities(self._clock)
+
+        def read(query: Query) -> _State:
+            identities.load(query)
+            return _read_state(query)
+
+        state = await reader.read(read)
+        if state.has_sample_tokens and not is_loopback(settings.host):
+            raise ConfigError(
+                f"this is the sample workspace, and {settings.host} can be reached from outside: "
+                "bind to 127.0.0.1, or describe your own workspace in a file and start with --seed FILE --data NEWDIR"
+            )
+        tail = Tail(state.head, state.kept_from)
+        hub = Hub(state.channels, state.epochs)
+        # From here on every entry of the log reaches its readers; the state above has those before.
+        feed = Feed(tail, lambda after, before: reader.read(partial(read_page, after=after, before=before)))
+        self._exit.push_async_callback(feed.stop)
+        self.workspace = Workspace(
+            state.team, settings, clock=self._clock, writer=writer, reader=reader, identities=identities, tail=tail,
+            epochs=state.epochs, hub=hub, counts=self._counts, away=state.away, bots=state.bots,
+        )  # fmt: skip
+        self.door = Door(
+            WorkspaceBackend(self.workspace), hub=hub, tickets=self.workspace.tickets, settings=settings,
+            clock=self._clock, counts=self._counts,
+        )  # fmt: skip
+        identities.on_refusal(partial(self.door.close_where, identities.refuses))
+        # Identities before the hub: a connection that has to be closed gets nothing of the same commit.
+        for each in (identities.follow, self.workspace.follow, hub.deliver, *observers):
+            feed.add(each)
+        writer.deliver_to(feed.deliver)
+        self._doors.push_async_callback(self.door.stop)
+        retention = Retention(writer, reader, tail, self._clock, settings.log_keep)
+        self._doors.push_async_callback(_cancel, asyncio.create_task(retention.run()))
+        watch = Watch(self.health, engine, self.data, writer, reader, tail)
+        self._doors.push_async_callback(watch.stop)
+        watch.start()
+        control = ControlServer(self.workspace, self.data)
+        await control.start()
+        self._doors.push_async_callback(control.stop)
+
+    async def close_doors(self) -> None:
+        """Say goodbye to the clients, and close their connections."""
+        self._stop_by = monotonic() + STOP_PATIENCE
+        await self._doors.aclose()
+
+    async def stop(self) -> None:
+        """Commit what waits, and close the database; after ``close_doors`` and the end of requests in progress."""
+        self._stop_by = self._stop_by or monotonic() + STOP_PATIENCE
+        await self._doors.aclose()
+        await self._exit.aclose()
+
+    def sweep(self) -> None:
+        """Look after connections, presence and tokens that expire; to be called about once a second."""
+        self.door.sweep()
+        self.workspace.presence.sweep()
+        self.workspace.identities.sweep()
+
+    async def directory(self, api_url: str) -> Directory:
+        """Return users and channels, with the tokens of seeded users."""
+        tokens = TokenFile(self.data).read()
+        return await self.workspace.reader.read(lambda query: read_directory(query, api_url, tokens))
+
+    def levels(self) -> Levels:
+        """Return the levels of this moment for the metrics."""
+        writer, tail = self.workspace.writer, self.workspace.tail
+        connections = self.door.connections
+        return Levels(
+            connections=len(self.workspace.hub),
+            slow_connections=sum(connection.is_slow for connection in connections),
+            queued_bytes=sum(connection.queued_bytes for connection in connections),
+            waiting_changes=writer.waiting,
+            oldest_change_seconds=writer.busy_for,
+            log_head=tail.position,
+            log_tail_bytes=tail.size,
+        )
+
+    async def _fill(self, content: Content, reader: Reader, writer: Writer) -> None:
+        """Add what the seed has and the workspace lacks."""
+        is_new = await reader.read(find_workspace) is None
+        tokens = TokenFile(self.data)
+        if is_new and tokens.exists:
+            _refuse_or_begin_anew(tokens, self.data, may_begin=self._settings.new)
+        seed = content.seed
+        if seed is None and not is_new:
+            return
+
+        def fill(tx: Transaction) -> None:
+            # The file first: after a crash in between, a token of which only the hash is stored would be lost.
+            planted = plant(tx, seed or content.sample, "seed" if seed else "sample")
+            if planted:
+                tokens.add(planted)
+
+        await writer.write(fill)
+
+    async def _close_writer(self, writer: Writer) -> None:
+        await writer.close(max(MIN_WRITER_PATIENCE, self._stop_by - monotonic()))
+
+
+def _refuse_or_begin_anew(tokens: TokenFile, data: Path, *, may_begin: bool) -> None:
+    """Refuse a directory with tokens and an empty database, unless a new workspace is wanted.
+
+    Most likely the database was lost. A new one would start without the messages, and the loss would be seen too late.
+    """
+    if not may_begin:
+        raise ConfigError(
+            f"{data} has a tokens.json, but its database is missing or empty: restore a backup "
+            "(docs/how-to/back-up-a-server.md), or begin a new workspace with --new, which keeps tokens.json aside"
+        )
+    log.warning("a new workspace begins; the tokens of the old one are in %s", tokens.set_aside())
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """The state read at the start; log entries keep it current from then on."""
+
+    team: Team
+    head: int
+    kept_from: int
+    epochs: Epochs
+    channels: dict[str, set[Topic]]
+    away: set[str]
+    bots: set[str]
+    has_sample_tokens: bool
+
+
+def _read_state(query: Query) -> _State:
+    workspace = find_workspace(query)
+    if workspace is None:
+        raise ConfigError("the data directory has no workspace: the first start was interrupted; use a new directory")
+    oldest = find_oldest(query)
+    channels: dict[str, set[Topic]] = {}
+    for row in find_all_memberships(query):
+        channels.setdefault(row["user_id"], set()).add(Topic(row["channel"]))
+    return _State(
+        team=read_team(query),
+        head=workspace["head"],
+        kept_from=oldest if oldest is not None else workspace["head"] + 1,
+        epochs=read_epochs(query),
+        channels=channels,
+        away=find_away_users(query),
+        bots=find_bot_users(query),
+        has_sample_tokens=has_tokens(query, "sample"),
+    )
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

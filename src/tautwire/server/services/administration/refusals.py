@@ -1,0 +1,50 @@
+"""Errors of the administration: a code for programs, and a sentence for people that says what to do."""
+
+from typing import Final
+
+from tautwire.protocol.errors import TautwireError
+from tautwire.server.services.errors import MethodError
+
+
+class Refused(TautwireError):  # noqa: N818 - an outcome
+    """A rule refuses what an operator asked for; nothing was changed.
+
+    Args:
+        code: for programs, such as ``name_taken``.
+        message: what is wrong, with the value, and what to do.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class NotFound(Refused):
+    """A name or an id is not that of anything, or not of one thing only."""
+
+
+def explained(error: MethodError, subject: str) -> Refused:
+    """Return the refusal of a rule that the Web API has too, with a sentence about ``subject``."""
+    return Refused(error.code, f"{subject}: {_SENTENCES.get(error.code, error.code)}")
+
+
+_SENTENCES: Final = {
+    "account_inactive": "the user is deactivated; reactivate the user first",
+    "already_in_channel": "the user is a member already",
+    "app_not_found": "the app is deleted; add another",
+    "cant_invite": "Slackbot cannot be a member",
+    "cant_kick_from_general": "members of the general channel stay in it; deactivate the user instead",
+    "invalid_name_maxlength": "the name of a channel must have at most 80 characters; choose a shorter one",
+    "invalid_name_punctuation": "the name of a channel must have a letter or digit; choose another",
+    "invalid_name_required": "the name of a channel must not be empty; give one",
+    "invalid_name_specials": "the name of a channel must be of lower case letters, digits, - and _; choose another",
+    "is_archived": "the channel is archived; choose another",
+    "method_not_supported_for_channel_type": "a direct message keeps its members; open another one",
+    "name_taken": "the name is taken; choose another",
+    "not_in_channel": "the user is not a member; see `tautwire channel show`",
+    "token_expired": "it has expired; issue a new one",
+    "token_revoked": "it is revoked; issue a new one",
+    "user_disabled": "the user is deactivated; reactivate the user first",
+    "user_not_found": "the user is deactivated; reactivate the user first",
+}

@@ -1,0 +1,3 @@
+-- The picture of a workspace: a URL, empty for the default picture.
+
+ALTER TABLE workspace ADD COLUMN icon TEXT NOT NULL DEFAULT '';
