@@ -182,7 +182,10 @@ def test_a_backup_of_an_old_version_is_brought_to_the_present(tmp_path: Path, ta
         users, column = ("users", "user_id") if version >= 6 else ("user", "user")
         old.execute("INSERT INTO workspace (id, name, domain, created, head) VALUES ('T1', 'n', 'd', 1, 1)")
         old.execute(f"INSERT INTO {users} (id, name, created, updated) VALUES ('U1', 'alice', 1, 1)")
-        old.execute(f"INSERT INTO token (hash, {column}, origin, created) VALUES (x'01', 'U1', 'seed', 1)")
+        more, values = (", id, kind, scopes", ", '01', 'user', ''") if version >= 7 else ("", "")
+        old.execute(
+            f"INSERT INTO token (hash, {column}, origin, created{more}) VALUES (x'01', 'U1', 'seed', 1{values})"
+        )
         old.execute("INSERT INTO log (position, kind, topic, payload) VALUES (1, 'event', 'C1', x'7b7d')")
         old.commit()
     with closing(open_engine(tmp_path / "old", read_only=True)) as engine:
@@ -196,6 +199,22 @@ def test_a_backup_of_an_old_version_is_brought_to_the_present(tmp_path: Path, ta
         assert rows_of(engine, "SELECT user_id FROM token") == [("U1",)]
         assert check(engine).problems == []
     assert not (tmp_path / "new" / PART).exists()
+
+
+def test_a_postgres_of_an_old_version_is_backed_up_as_it_is(cluster: Cluster, tmp_path: Path) -> None:
+    url = cluster.url("old")
+    first = scripts("postgres", after=0)[0]
+    cluster.psql("public", "CREATE SCHEMA old")
+    cluster.psql("old", f"{first.text}; CREATE TABLE schema_version (version BIGINT NOT NULL)")
+    cluster.psql("old", f"INSERT INTO schema_version VALUES ({first.number})")
+    cluster.psql("old", "INSERT INTO workspace (id, name, domain, created) VALUES ('T1', 'n', 'd', 1)")
+
+    with closing(open_engine(tmp_path / "data", url, read_only=True)) as engine:
+        manifest = back_up(engine, tmp_path / "file")
+        assert engine.schema_version() == first.number
+
+    assert (manifest.schema, manifest.team, manifest.epoch) == (first.number, "T1", "")
+    restore(tmp_path / "file", tmp_path / "new", None, begin_epoch)
 
 
 def test_a_backup_is_private_and_replaces_only_a_backup_and_only_if_wanted(small: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Final
 from tautwire.server.store.backup_file import (
     Manifest,
     copy_table,
+    find_team,
     is_backup,
     open_backup,
     write_file,
@@ -26,7 +27,6 @@ from tautwire.server.store.migrations import NEWEST
 from tautwire.server.store.sqlite import FILE, create_file, migrate, open_file
 from tautwire.server.store.statements import Statements
 from tautwire.server.store.tables import tables_of
-from tautwire.server.store.workspace import find_workspace
 
 PART: Final = "restore.part"
 """The file in the data directory in which a restore builds the database."""
@@ -50,13 +50,13 @@ def back_up(engine: Engine, file: Path, *, force: bool = False) -> Manifest:
         schema = engine.schema_version()
         with closing(engine.read_session()) as session:
             session.begin()
-            workspace = find_workspace(session) if schema else None  # the first query chooses the state that all see
-            if workspace is None:
+            team = find_team(session, schema)  # the first query chooses the state that all see
+            if team is None:
                 raise StoreError(f"there is no workspace in {engine.name}: give another --data or --database")
             if engine.schema_version() != schema:
                 raise StoreError(f"{engine.name} was brought to another version at this moment: back it up again")
             try:
-                manifest = write_file(part, session, workspace, schema)
+                manifest = write_file(part, session, team, schema)
             except StoreError as error:
                 raise StoreError(f"the backup to {file} failed: {error}") from error
         written, _ = open_backup(part)
@@ -105,8 +105,7 @@ def _restore_sqlite(source: Query, manifest: Manifest, data: Path, begin: Begin)
 
 def _restore_elsewhere(source: Query, manifest: Manifest, data: Path, database: str, begin: Begin) -> str:
     with closing(open_engine(data, database, read_only=True)) as engine:
-        if engine.schema_version():  # else there is nothing yet
-            _refuse_workspace(engine)
+        _refuse_workspace(engine)  # before it is brought to the present
     with closing(open_engine(data, database)) as engine, _writable(data), contextlib.ExitStack() as stack:
         _refuse_workspace(engine)  # it is locked now
         if manifest.schema < NEWEST:  # rows of the present schema are made by the steps of SQLite
@@ -139,7 +138,7 @@ def _named(place: str) -> Iterator[None]:
 
 def _refuse_workspace(engine: Engine) -> None:
     with closing(engine.read_session()) as session:
-        if find_workspace(session) is not None:
+        if find_team(session, engine.schema_version()) is not None:
             raise StoreError(
                 f"a restore needs an empty schema, and there is a workspace in {engine.name}: name another schema with "
                 "?schema=NAME at the end of the URL, or drop this one with DROP SCHEMA … CASCADE"

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from contextlib import closing
 from importlib.metadata import version as version_of
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from tautwire.server.store.engine import Query, Row, Session, StatementError, StoreError
+from tautwire.server.store.engine import Query, Session, StatementError, StoreError
 from tautwire.server.store.log import find_epochs
 from tautwire.server.store.migrations import NEWEST
 from tautwire.server.store.sqlite import SqliteReadSession, create_file, open_file
@@ -74,12 +74,21 @@ def is_backup(path: Path) -> bool:
     return head.startswith(_HEAD) and head[_MAGIC_PLACE] == MAGIC.to_bytes(4)
 
 
-def write_file(path: Path, source: Query, workspace: Row, schema: int) -> Manifest:
+def find_team(query: Query, schema: int) -> dict[str, Any] | None:
+    """Return the row of the workspace from a database of any version, None without one."""
+    for table in tables_of(schema):
+        if table.name == "workspace":
+            for page in pages(query, table):
+                return dict(zip(table.columns, page[0], strict=True))
+    return None
+
+
+def write_file(path: Path, source: Query, team: Mapping[str, Any], schema: int) -> Manifest:
     """Write the tables of a workspace into an empty file, page by page.
 
     Args:
         source: sees one state of the database.
-        workspace: of ``find_workspace``.
+        team: the row of the workspace, of ``find_team``.
         schema: the version of its schema.
 
     Raises:
@@ -93,7 +102,7 @@ def write_file(path: Path, source: Query, workspace: Row, schema: int) -> Manife
             facts[table.name] = copy_table(source, session, table)
         manifest = Manifest(
             format=FORMAT, tautwire=version_of("tautwire"), schema=schema, created=int(time.time()),
-            team=workspace["id"], name=workspace["name"], head=workspace["head"],
+            team=team["id"], name=team["name"], head=team["head"],
             epoch=epochs[-1]["id"] if epochs else "", tables=facts,
         )  # fmt: skip
         session.run("CREATE TABLE backup_manifest (manifest BLOB NOT NULL)")
