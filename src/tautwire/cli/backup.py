@@ -38,7 +38,7 @@ def backup(
             manifest = back_up(engine, file, force=force)
             typer.echo(_as_json(manifest, file, engine.name) if as_json else f"{engine.name}\n  is backed up to {file}")
     if not as_json:
-        typer.echo(_describe(manifest))
+        typer.echo(_describe(manifest, "read back and compared"))
 
 
 @restore_commands.command()
@@ -56,14 +56,14 @@ def restore(
         manifest, name = restore_backup(file, *place, begin_epoch)
     typer.echo(_as_json(manifest, file, name) if as_json else f"{file}\n  is restored to {name}")
     if not as_json:
-        typer.echo(_describe(manifest))
+        typer.echo(_describe(manifest, "compared with their checksums"))
 
 
-def _describe(manifest: Manifest) -> str:
+def _describe(manifest: Manifest, done: str) -> str:
     rows = sum(facts.rows for facts in manifest.tables.values())
     return (
         f"  workspace {manifest.name} ({manifest.team}), log up to {manifest.head}\n"
-        f"  {rows:,} rows in {len(manifest.tables)} tables, read back and compared"
+        f"  {rows:,} rows in {len(manifest.tables)} tables, {done}"
     )
 
 
