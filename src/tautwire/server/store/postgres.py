@@ -121,6 +121,7 @@ class PostgresEngine:
 
     Args:
         directory: the data directory of the server; without one, the workspace is used beside the server that holds it.
+        read_only: read the workspace beside the server that may hold it; see ``Engine``.
 
     Raises:
         ConfigError: the URL cannot be read.
@@ -129,10 +130,11 @@ class PostgresEngine:
 
     keeps_to_itself = False
 
-    def __init__(self, url: str, directory: Path | None = None) -> None:
+    def __init__(self, url: str, directory: Path | None = None, *, read_only: bool = False) -> None:
         self._address = read_address(url)
         self.name = self._address.name
-        self._lock = None if directory is None else DirectoryLock(directory)
+        self._is_read_only = read_only
+        self._lock = None if directory is None or read_only else DirectoryLock(directory)
         self._holder: Connection | None = None
         self._checked_at = 0.0
         try:
@@ -154,6 +156,18 @@ class PostgresEngine:
     def read_session(self) -> "PostgresReadSession":
         """Connect a thread that reads; see ``Engine``."""
         return PostgresReadSession(self._connect(default_transaction_read_only="on"))
+
+    def schema_version(self) -> int:
+        """Return the version of the schema; see ``Engine``."""
+        connection = self._connect()
+        try:
+            return _guarded(connection, lambda: _version(connection, self._address.schema))
+        finally:
+            connection.close()
+
+    def examine(self) -> Sequence[str]:
+        """Find nothing: PostgreSQL checks references as it stores rows, and pages as it reads them."""
+        return ()
 
     def was_committed(self, transaction: str) -> bool:
         """Return whether a transaction is stored; see ``Engine``."""
@@ -214,7 +228,8 @@ class PostgresEngine:
             _check(connection)
             if self._lock is not None:
                 self._hold(connection, LOCK_PATIENCE)
-            _guarded(connection, lambda: _migrate(connection, self._address.schema))
+            step = _refuse_newer if self._is_read_only else _migrate
+            _guarded(connection, lambda: step(connection, self._address.schema))
         finally:
             if self._holder is None:
                 connection.close()
@@ -407,6 +422,16 @@ class PostgresSession(_Queries):
     def release(self) -> None:
         """Forget the mark; sent with the next statement."""
         self._queue("RELEASE SAVEPOINT unit")
+
+    def continue_numbers(self) -> None:
+        """Set each sequence of an identity column behind the highest number."""
+        columns = self.all(
+            "SELECT table_name, column_name FROM information_schema.columns"
+            " WHERE table_schema = current_schema() AND is_identity = 'YES'"
+        )
+        for table, column in columns:
+            next_number = f"(SELECT coalesce(max({column}), 0) + 1 FROM {table})"
+            self.one(f"SELECT setval(pg_get_serial_sequence('{table}', '{column}'), {next_number}, false)")
 
     def commit(self, head: int | None = None) -> None:
         """Send what is queued, the head and COMMIT, and wait for the answer."""
@@ -626,9 +651,20 @@ def _migrate(connection: Connection, schema: str) -> None:
     if connection.execute("SELECT to_regnamespace(%s)", [schema]).fetchone() == (None,):
         connection.execute(f"CREATE SCHEMA {schema}".encode())  # the name was checked
     connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")
-    row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
-    for script in scripts("postgres", after=(row and row[0]) or 0):
+    for script in scripts("postgres", after=_version(connection, schema)):
         with connection.transaction():
             connection.execute(script.text.encode())
             connection.execute("DELETE FROM schema_version")
             connection.execute("INSERT INTO schema_version VALUES (%s)", [script.number])
+
+
+def _version(connection: Connection, schema: str) -> int:
+    """Return the version of the schema, 0 if there is none."""
+    if connection.execute("SELECT to_regclass(%s)", [f"{schema}.schema_version"]).fetchone() == (None,):
+        return 0
+    row = connection.execute(f"SELECT max(version) FROM {schema}.schema_version".encode()).fetchone()
+    return int(row[0]) if row and row[0] is not None else 0
+
+
+def _refuse_newer(connection: Connection, schema: str) -> None:
+    scripts("postgres", after=_version(connection, schema))
