@@ -1,6 +1,7 @@
 """The PostgreSQL adapter: its addresses, its arrays, and what it says when the database cannot be used."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -98,6 +99,7 @@ def test_a_workspace_that_another_server_took_while_the_database_was_away_is_lef
     proxy: Proxy, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tautwire.server.store.postgres.LOCK_INTERVAL", 0.0)
+    monkeypatch.setattr("tautwire.server.store.postgres.LOCK_PATIENCE", 0.5)
     with PostgresEngine(proxy.url, tmp_path / "a") as engine:
         assert engine.problem() is None
         proxy.break_all()
@@ -111,7 +113,9 @@ def test_a_workspace_that_another_server_took_while_the_database_was_away_is_lef
             except StoreError:  # the server has not yet seen that the old connection is gone
                 continue
         with thief:
-            assert "another server uses" in (engine.problem() or "")
+            while (problem := engine.problem()) is None:
+                time.sleep(0.01)
+            assert "another server uses" in problem
         assert engine.problem() is None
 
 

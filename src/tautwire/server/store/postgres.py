@@ -62,7 +62,8 @@ LOCK_TIMEOUT: Final = 5_000
 LOCK_INTERVAL: Final = 1.0
 """Seconds between two checks that this server still holds the workspace."""
 LOCK_PATIENCE: Final = 3.0
-"""Seconds that a start waits for the workspace: PostgreSQL sees the end of a killed server a moment later."""
+"""Seconds that a start waits for the workspace: PostgreSQL sees the end of a killed server, or of a broken connection, a
+moment later."""
 LOCK_PAUSE: Final = 0.05
 """Seconds between two tries."""
 LOCK_CLASS: Final = 0x7461_7574
@@ -137,6 +138,7 @@ class PostgresEngine:
         self._lock = None if directory is None or read_only else DirectoryLock(directory)
         self._holder: Connection | None = None
         self._checked_at = 0.0
+        self._lost_at = 0.0
         try:
             self._open()
         except BaseException:
@@ -194,13 +196,15 @@ class PostgresEngine:
                 return None
         except psycopg.Error:
             self._holder = None
+            self._lost_at = monotonic()
         with contextlib.suppress(DisconnectedError):  # the batch reports that
             connection = self._connect()
             try:
                 self._hold(connection, 0)
             except StoreError as error:
                 connection.close()
-                return str(error)
+                # At first the lock may still be that of our own connection, whose end PostgreSQL has not seen.
+                return str(error) if monotonic() > self._lost_at + LOCK_PATIENCE else None
         return None
 
     def close(self) -> None:
