@@ -30,7 +30,7 @@ from tautwire.server.store.check import check
 from tautwire.server.store.engine import CommitLostError, Engine, Insert, StoreError
 from tautwire.server.store.engines import open_engine
 from tautwire.server.store.migrations import NEWEST, scripts
-from tautwire.server.store.postgres import PostgresSession
+from tautwire.server.store.postgres.sessions import PostgresSession
 from tautwire.server.store.statements import Statements
 from tautwire.server.store.tables import PAGE, pages, tables_of
 from tautwire.server.store.workspace import find_workspace

@@ -25,7 +25,7 @@ def open_engine(data: Path, database: str | None = None, *, read_only: bool = Fa
         scheme = database.partition(":")[0]
         raise ConfigError(f"the database must be a URL that begins with postgresql://, got one with {scheme[:20]!r}")
     try:
-        from tautwire.server.store.postgres import PostgresEngine
+        from tautwire.server.store.postgres.engine import PostgresEngine
     except ModuleNotFoundError as error:
         raise ConfigError(
             f'PostgreSQL needs {error.name}, which is not installed: pip install "tautwire[server,postgres]"'
