@@ -14,13 +14,16 @@ One server at a time serves a workspace: it holds an advisory lock on a connecti
 
 import contextlib
 import logging
+import os
 import re
 import select
+import socket
 import struct
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from time import monotonic
 from typing import Any, ClassVar, Final, LiteralString, NamedTuple, NoReturn, Self, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -65,6 +68,8 @@ LOCK_PATIENCE: Final = 3.0
 """Seconds that a start waits for the workspace: PostgreSQL sees the end of a killed server a moment later."""
 LOCK_PAUSE: Final = 0.05
 """Seconds between two tries."""
+CLOSE_PATIENCE: Final = 1.0
+"""Seconds that PostgreSQL gets for a last word on a connection that is closed."""
 LOCK_CLASS: Final = 0x7461_7574
 """The first number of tautwire's advisory locks; the second is made from the schema."""
 
@@ -134,7 +139,9 @@ class PostgresEngine:
         self.name = self._address.name
         self._lock = None if directory is None else DirectoryLock(directory)
         self._holder: Connection | None = None
+        self._checking = Lock()
         self._checked_at = 0.0
+        self._problem: str | None = None  # found by the last check
         try:
             self._open()
         except BaseException:
@@ -156,47 +163,40 @@ class PostgresEngine:
         return PostgresReadSession(self._connect(default_transaction_read_only="on"))
 
     def was_committed(self, transaction: str) -> bool:
-        """Return whether a transaction is stored; see ``Engine``."""
+        """Return whether a transaction is stored; see ``Engine``.
+
+        Its number does not prove it. After a crash of PostgreSQL the numbers of transactions that left no trace on disk
+        are given again, perhaps to another application. So the row of the workspace has to show that the transaction,
+        or a later one, has locked it.
+        """
         connection = self._connect()
         try:
-            row = _guarded(
-                connection, lambda: connection.execute("SELECT pg_xact_status(%s::xid8)", [transaction]).fetchone()
-            )
+            state, *lockers = _guarded(connection, lambda: _trace(connection, transaction))
         finally:
             connection.close()
-        state = row[0] if row else None
         if state not in ("committed", "aborted"):  # the old connection has not seen yet that its peer is gone
             raise StoreError(f"transaction {transaction} is {state or 'too old'}")
-        return bool(state == "committed")
+        return state == "committed" and any(_is_since(locker, int(transaction)) for locker in lockers)
 
     def problem(self) -> str | None:
         """Return a problem if another server has taken the workspace over while the database was away."""
-        if self._lock is None or monotonic() < self._checked_at + LOCK_INTERVAL:
+        if self._lock is None:
             return None
-        self._checked_at = monotonic()
-        try:
-            if self._holder is not None:
-                self._holder.execute("SELECT 1")
-                return None
-        except psycopg.Error:
-            self._holder = None
-        with contextlib.suppress(DisconnectedError):  # the batch reports that
-            connection = self._connect()
-            try:
-                self._hold(connection, 0)
-            except StoreError as error:
-                connection.close()
-                return str(error)
-        return None
+        with self._checking:  # the writer and the watch ask
+            if monotonic() >= self._checked_at + LOCK_INTERVAL:
+                self._problem = self._check_hold()
+                self._checked_at = monotonic()
+            return self._problem
 
     def close(self) -> None:
         """Give the workspace free for another server."""
         holder, self._holder = self._holder, None
         if holder is not None:
-            with contextlib.suppress(
-                psycopg.Error
-            ):  # said, so that the next server need not wait for the end of this one
-                self._call_lock(holder, "pg_advisory_unlock")
+            with contextlib.suppress(psycopg.Error):
+                # Said, so that the next server need not wait for the end of this process in PostgreSQL.
+                holder.pgconn.send_query(b"SELECT pg_advisory_unlock_all()")
+                holder.pgconn.flush()
+                _is_readable(holder, CLOSE_PATIENCE)
             holder.close()
         lock, self._lock = self._lock, None
         if lock is not None:
@@ -219,6 +219,22 @@ class PostgresEngine:
             if self._holder is None:
                 connection.close()
 
+    def _check_hold(self) -> str | None:
+        """Take the lock again if its connection has ended; return why that is not possible."""
+        if self._holder is not None:
+            if _is_alive(self._holder):
+                return None
+            self._holder.close()
+            self._holder = None
+        with contextlib.suppress(DisconnectedError):  # the batch reports that
+            connection = self._connect()
+            try:
+                self._hold(connection, 0)
+            except StoreError as error:
+                connection.close()
+                return str(error)
+        return None
+
     def _connect(self, **settings: str | int) -> "Connection":
         settings = {"search_path": self._address.schema, "client_min_messages": "warning", **settings}
         given = psycopg.conninfo.conninfo_to_dict(self._address.url).get("options") or ""
@@ -238,7 +254,7 @@ class PostgresEngine:
     def _hold(self, connection: "Connection", patience: float) -> None:
         """Take the lock of the workspace on this connection, which is kept."""
         end = monotonic() + patience
-        while not _guarded(connection, lambda: self._call_lock(connection, "pg_try_advisory_lock")):
+        while not _guarded(connection, lambda: _try_lock(connection, self._address.schema)):
             if monotonic() >= end:
                 raise StoreError(
                     f"another server uses {self.name}: stop it, or name another schema with ?schema=NAME at the end of "
@@ -246,10 +262,6 @@ class PostgresEngine:
                 )
             time.sleep(LOCK_PAUSE)
         self._holder = connection
-
-    def _call_lock(self, connection: "Connection", function: LiteralString) -> bool:
-        row = connection.execute(f"SELECT {function}(%s, hashtext(%s))", [LOCK_CLASS, self._address.schema]).fetchone()
-        return bool(row and row[0])
 
 
 class Row(tuple[Any, ...]):
@@ -302,8 +314,7 @@ class _Queries:
         # be written, so it is written here first. (Read in psycopg 3.3, generators.py, pipeline_communicate.)
         wire = self._connection.pgconn
         while wire.flush():
-            readable, _, _ = select.select([wire.socket], [wire.socket], [])
-            if readable:
+            if _poll(self._connection, select.POLLIN | select.POLLOUT) & select.POLLIN:
                 wire.consume_input()
         self._pipeline.sync()
 
@@ -315,7 +326,8 @@ class _Queries:
             except psycopg.Error as later:
                 if is_lost(self._connection, later):
                     error = later
-        raise translate(self._connection, error) from error
+        # Not "from error": what psycopg says besides, and a log would show, may hold what users wrote.
+        raise translate(self._connection, error) from None
 
 
 class PostgresReadSession(_Queries):
@@ -350,7 +362,8 @@ class PostgresReadSession(_Queries):
         """End the running query and refuse later transactions."""
         self._is_interrupted = True
         with contextlib.suppress(psycopg.Error):
-            self._connection.cancel_safe(timeout=1.0)
+            self._connection.cancel_safe(timeout=CLOSE_PATIENCE)
+        _sever(self._connection)  # should PostgreSQL not answer at all
 
 
 class PostgresSession(_Queries):
@@ -417,11 +430,11 @@ class PostgresSession(_Queries):
             committed = connection.execute("COMMIT")
             self._is_open = False
             self._wait()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - translated
             if isinstance(error, psycopg.Error) and is_lost(connection, error):
                 raise CommitLostError(
                     f"the connection was lost during COMMIT ({_first_line(error)})", self._transaction
-                ) from error
+                ) from None
             self._is_open = True  # a statement before COMMIT failed, so COMMIT was skipped
             self._fail(error)
         if committed.statusmessage != "COMMIT":
@@ -600,12 +613,64 @@ def _guarded(connection: Connection, step: Callable[[], T]) -> T:
     try:
         return step()
     except psycopg.Error as error:
-        raise translate(connection, error) from error
+        raise translate(connection, error) from None
 
 
 def _first_line(error: BaseException) -> str:
     """Return the first line of a message: the others repeat the statement, which may hold what users wrote."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _poll(connection: Connection, events: int, timeout: float | None = None) -> int:
+    """Wait for events of a connection's socket; return those that came, 0 after ``timeout`` seconds."""
+    poll = select.poll()  # select.select() refuses files beyond number 1,023, which a server with many clients has
+    poll.register(connection.pgconn.socket, events)
+    found = poll.poll(None if timeout is None else timeout * 1_000)
+    return found[0][1] if found else 0
+
+
+def _is_readable(connection: Connection, timeout: float) -> bool:
+    return _poll(connection, select.POLLIN, timeout) != 0
+
+
+def _is_alive(connection: Connection) -> bool:
+    """Whether the other side has not closed an idle connection, as far as is known here. It does not wait."""
+    try:
+        while _is_readable(connection, 0):
+            connection.pgconn.consume_input()
+    except psycopg.Error:
+        return False
+    return True
+
+
+def _sever(connection: Connection) -> None:
+    """End the socket of a connection under a thread that waits for it; the thread gets an error."""
+    with contextlib.suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as same:
+        same.shutdown(socket.SHUT_RDWR)
+
+
+def _try_lock(connection: Connection, schema: str) -> bool:
+    row = connection.execute("SELECT pg_try_advisory_lock(%s, hashtext(%s))", [LOCK_CLASS, schema]).fetchone()
+    return bool(row and row[0])
+
+
+def _trace(connection: Connection, transaction: str) -> Sequence[Any]:
+    """Return the state of a transaction, and those that made and locked the row of the workspace.
+
+    Source: PostgreSQL's manual, "Transaction ID and Snapshot Information Functions" and "System Columns".
+    """
+    try:
+        row = connection.execute("SELECT pg_xact_status(%s::xid8)", [transaction]).fetchone()
+    except psycopg.errors.InvalidParameterValue:  # it is in the future, so a crash took all traces of it
+        return ["aborted"]
+    row_of_workspace = connection.execute("SELECT xmin::text::bigint, xmax::text::bigint FROM workspace").fetchone()
+    return [*(row or [None]), *(row_of_workspace or [])]
+
+
+def _is_since(number: int, transaction: int) -> bool:
+    """Whether the transaction that a row shows, by the lower half of its number, is this one or a later one."""
+    is_one = number != 0
+    return is_one and (number - transaction) % 2**32 < 2**31
 
 
 def _check(connection: Connection) -> None:
