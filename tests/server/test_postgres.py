@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -213,4 +212,4 @@ def test_what_psycopg_says_of_a_statement_is_cut_to_its_first_line(cluster: Clus
         with pytest.raises(StatementError) as refused:
             session.run("INSERT INTO channel_clock VALUES ('secret text', NULL)")
     assert "secret" not in str(refused.value)
-    assert isinstance(refused.value.__cause__, psycopg.Error)
+    assert refused.value.__cause__ is None, "a log would show the rest"

@@ -5,8 +5,9 @@ import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from time import monotonic
-from typing import Final, LiteralString, Self
+from typing import Any, Final, Self
 
 import psycopg
 
@@ -17,6 +18,7 @@ from tautwire.server.store.postgres.address import read_address
 from tautwire.server.store.postgres.errors import first_line, guarded
 from tautwire.server.store.postgres.sessions import PostgresReadSession, PostgresSession
 from tautwire.server.store.postgres.values import Array, ArrayDumper, Connection, TextDumper, make_rows
+from tautwire.server.store.postgres.wire import is_alive, is_readable
 
 log = logging.getLogger("tautwire.server.store")
 # psycopg warns about each pipeline that ends with its connection; what is lost is reported here.
@@ -39,6 +41,8 @@ LOCK_PATIENCE: Final = 3.0
 a moment later."""
 LOCK_PAUSE: Final = 0.05
 """Seconds between two tries."""
+CLOSE_PATIENCE: Final = 1.0
+"""Seconds that PostgreSQL gets for a last word on a connection that is closed."""
 LOCK_CLASS: Final = 0x7461_7574
 """The first number of tautwire's advisory locks; the second is made from the schema."""
 
@@ -63,8 +67,10 @@ class PostgresEngine:
         self._is_read_only = read_only
         self._lock = None if directory is None or read_only else DirectoryLock(directory)
         self._holder: Connection | None = None
+        self._checking = Lock()
         self._checked_at = 0.0
         self._lost_at = 0.0
+        self._problem: str | None = None  # found by the last check
         try:
             self._open()
         except BaseException:
@@ -98,49 +104,40 @@ class PostgresEngine:
         return ()
 
     def was_committed(self, transaction: str) -> bool:
-        """Return whether a transaction is stored; see ``Engine``."""
+        """Return whether a transaction is stored; see ``Engine``.
+
+        Its number does not prove it. After a crash of PostgreSQL the numbers of transactions that left no trace on disk
+        are given again, perhaps to another application. So the row of the workspace has to show that the transaction,
+        or a later one, has locked it.
+        """
         connection = self._connect()
         try:
-            row = guarded(
-                connection, lambda: connection.execute("SELECT pg_xact_status(%s::xid8)", [transaction]).fetchone()
-            )
+            state, *lockers = guarded(connection, lambda: _trace(connection, transaction))
         finally:
             connection.close()
-        state = row[0] if row else None
         if state not in ("committed", "aborted"):  # the old connection has not seen yet that its peer is gone
             raise StoreError(f"transaction {transaction} is {state or 'too old'}")
-        return bool(state == "committed")
+        return state == "committed" and any(_is_since(locker, int(transaction)) for locker in lockers)
 
     def problem(self) -> str | None:
         """Return a problem if another server has taken the workspace over while the database was away."""
-        if self._lock is None or monotonic() < self._checked_at + LOCK_INTERVAL:
+        if self._lock is None:
             return None
-        self._checked_at = monotonic()
-        try:
-            if self._holder is not None:
-                self._holder.execute("SELECT 1")
-                return None
-        except psycopg.Error:
-            self._holder = None
-            self._lost_at = monotonic()
-        with contextlib.suppress(DisconnectedError):  # the batch reports that
-            connection = self._connect()
-            try:
-                self._hold(connection, 0)
-            except StoreError as error:
-                connection.close()
-                # At first the lock may still be that of our own connection, whose end PostgreSQL has not seen.
-                return str(error) if monotonic() > self._lost_at + LOCK_PATIENCE else None
-        return None
+        with self._checking:  # the writer and the watch ask
+            if monotonic() >= self._checked_at + LOCK_INTERVAL:
+                self._problem = self._check_hold()
+                self._checked_at = monotonic()
+            return self._problem
 
     def close(self) -> None:
         """Give the workspace free for another server."""
         holder, self._holder = self._holder, None
         if holder is not None:
-            with contextlib.suppress(
-                psycopg.Error
-            ):  # said, so that the next server need not wait for the end of this one
-                self._call_lock(holder, "pg_advisory_unlock")
+            with contextlib.suppress(psycopg.Error):
+                # Said, so that the next server need not wait for the end of this process in PostgreSQL.
+                holder.pgconn.send_query(b"SELECT pg_advisory_unlock_all()")
+                holder.pgconn.flush()
+                is_readable(holder, CLOSE_PATIENCE)
             holder.close()
         lock, self._lock = self._lock, None
         if lock is not None:
@@ -164,6 +161,24 @@ class PostgresEngine:
             if self._holder is None:
                 connection.close()
 
+    def _check_hold(self) -> str | None:
+        """Take the lock again if its connection has ended; return why that is not possible."""
+        if self._holder is not None:
+            if is_alive(self._holder):
+                return None
+            self._holder.close()
+            self._holder = None
+            self._lost_at = monotonic()
+        with contextlib.suppress(DisconnectedError):  # the batch reports that
+            connection = self._connect()
+            try:
+                self._hold(connection, 0)
+            except StoreError as error:
+                connection.close()
+                # At first the lock may still be that of our own connection, whose end PostgreSQL has not seen.
+                return str(error) if monotonic() > self._lost_at + LOCK_PATIENCE else None
+        return None
+
     def _connect(self, **settings: str | int) -> Connection:
         settings = {"search_path": self._address.schema, "client_min_messages": "warning", **settings}
         given = psycopg.conninfo.conninfo_to_dict(self._address.url).get("options") or ""
@@ -183,7 +198,7 @@ class PostgresEngine:
     def _hold(self, connection: Connection, patience: float) -> None:
         """Take the lock of the workspace on this connection, which is kept."""
         end = monotonic() + patience
-        while not guarded(connection, lambda: self._call_lock(connection, "pg_try_advisory_lock")):
+        while not guarded(connection, lambda: _try_lock(connection, self._address.schema)):
             if monotonic() >= end:
                 raise StoreError(
                     f"another server uses {self.name}: stop it, or name another schema with ?schema=NAME at the end of "
@@ -192,9 +207,29 @@ class PostgresEngine:
             time.sleep(LOCK_PAUSE)
         self._holder = connection
 
-    def _call_lock(self, connection: Connection, function: LiteralString) -> bool:
-        row = connection.execute(f"SELECT {function}(%s, hashtext(%s))", [LOCK_CLASS, self._address.schema]).fetchone()
-        return bool(row and row[0])
+
+def _try_lock(connection: Connection, schema: str) -> bool:
+    row = connection.execute("SELECT pg_try_advisory_lock(%s, hashtext(%s))", [LOCK_CLASS, schema]).fetchone()
+    return bool(row and row[0])
+
+
+def _trace(connection: Connection, transaction: str) -> Sequence[Any]:
+    """Return the state of a transaction, and those that made and locked the row of the workspace.
+
+    Source: PostgreSQL's manual, "Transaction ID and Snapshot Information Functions" and "System Columns".
+    """
+    try:
+        row = connection.execute("SELECT pg_xact_status(%s::xid8)", [transaction]).fetchone()
+    except psycopg.errors.InvalidParameterValue:  # it is in the future, so a crash took all traces of it
+        return ["aborted"]
+    row_of_workspace = connection.execute("SELECT xmin::text::bigint, xmax::text::bigint FROM workspace").fetchone()
+    return [*(row or [None]), *(row_of_workspace or [])]
+
+
+def _is_since(number: int, transaction: int) -> bool:
+    """Whether the transaction that a row shows, by the lower half of its number, is this one or a later one."""
+    is_one = number != 0
+    return is_one and (number - transaction) % 2**32 < 2**31
 
 
 def _check(connection: Connection) -> None:

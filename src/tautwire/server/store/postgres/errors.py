@@ -50,7 +50,7 @@ def guarded(connection: Connection, step: Callable[[], T]) -> T:
     try:
         return step()
     except psycopg.Error as error:
-        raise translate(connection, error) from error
+        raise translate(connection, error) from None
 
 
 def first_line(error: BaseException) -> str:

@@ -8,13 +8,17 @@ the log and COMMIT. A unit with statements of its own adds a round trip for each
 import contextlib
 import select
 from collections.abc import Sequence
-from typing import LiteralString, NoReturn
+from typing import Final, LiteralString, NoReturn
 
 import psycopg
 
 from tautwire.server.store.engine import CommitLostError, Insert, StoreError
 from tautwire.server.store.postgres.errors import first_line, is_lost, translate
 from tautwire.server.store.postgres.values import Array, Connection, Row, statement
+from tautwire.server.store.postgres.wire import poll, sever
+
+CANCEL_PATIENCE: Final = 1.0
+"""Seconds that PostgreSQL gets to end a query."""
 
 
 class _Queries:
@@ -49,8 +53,7 @@ class _Queries:
         # be written, so it is written here first. (Read in psycopg 3.3, generators.py, pipeline_communicate.)
         wire = self._connection.pgconn
         while wire.flush():
-            readable, _, _ = select.select([wire.socket], [wire.socket], [])
-            if readable:
+            if poll(self._connection, select.POLLIN | select.POLLOUT) & select.POLLIN:
                 wire.consume_input()
         self._pipeline.sync()
 
@@ -62,7 +65,8 @@ class _Queries:
             except psycopg.Error as later:
                 if is_lost(self._connection, later):
                     error = later
-        raise translate(self._connection, error) from error
+        # Not "from error": what psycopg says besides, and a log would show, may hold what users wrote.
+        raise translate(self._connection, error) from None
 
 
 class PostgresReadSession(_Queries):
@@ -97,7 +101,8 @@ class PostgresReadSession(_Queries):
         """End the running query and refuse later transactions."""
         self._is_interrupted = True
         with contextlib.suppress(psycopg.Error):
-            self._connection.cancel_safe(timeout=1.0)
+            self._connection.cancel_safe(timeout=CANCEL_PATIENCE)
+        sever(self._connection)  # should PostgreSQL not answer at all
 
 
 class PostgresSession(_Queries):
@@ -174,11 +179,11 @@ class PostgresSession(_Queries):
             committed = connection.execute("COMMIT")
             self._is_open = False
             self._wait()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - translated
             if isinstance(error, psycopg.Error) and is_lost(connection, error):
                 raise CommitLostError(
                     f"the connection was lost during COMMIT ({first_line(error)})", self._transaction
-                ) from error
+                ) from None
             self._is_open = True  # a statement before COMMIT failed, so COMMIT was skipped
             self._fail(error)
         if committed.statusmessage != "COMMIT":
