@@ -78,7 +78,7 @@ def test_the_errors_of_all_methods_are_documented() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_method_is_called_legacy_where_the_documentation_says_so(name: str) -> None:
-    assert bool(METHODS[name].successor) == (DOCUMENTED[name]["status"] != "current")
+    assert bool(METHODS[name].successor) == (DOCUMENTED[name]["status"] not in ("current", "new"))
 
 
 def test_what_a_deprecated_method_points_to_is_served() -> None:
@@ -94,12 +94,10 @@ def test_the_arguments_of_a_method_are_a_class_named_like_it(name: str) -> None:
     assert METHODS[name].arguments.__name__ == "".join(part[0].upper() + part[1:] for part in name.split("."))
 
 
-def test_a_method_stands_in_the_module_of_its_family() -> None:
-    modules = {family.__name__.rpartition(".")[2]: family.__name__ for family in FAMILIES}
-
-    assert {name: entry.function.__module__ for name, entry in METHODS.items()} == {
-        name: modules[name.partition(".")[0]] for name in METHODS
-    }
+def test_a_method_stands_in_a_module_of_its_family() -> None:
+    assert {entry.function.__module__ for entry in METHODS.values()} <= {family.__name__ for family in FAMILIES}
+    for name, entry in METHODS.items():
+        assert entry.function.__module__.rpartition(".")[2].partition("_")[0] == name.partition(".")[0]
 
 
 # --- wrong definitions ---
@@ -226,6 +224,8 @@ def test_the_kind_of_the_token_decides_which_scopes_count() -> None:
 @pytest.mark.parametrize("name", [name for name in NAMES if METHODS[name].access is not PUBLIC])
 @pytest.mark.parametrize("kind", [TokenKind.USER, TokenKind.BOT])
 def test_a_classic_token_has_every_scope(name: str, kind: TokenKind) -> None:
+    if kind not in METHODS[name].access:
+        pytest.skip("the method refuses tokens of this kind")
     assert missing_scope(METHODS[name], identity(kind)) is None
 
 

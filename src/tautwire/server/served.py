@@ -33,7 +33,9 @@ from tautwire.server.metrics import Levels
 from tautwire.server.rtm.backend_workspace import WorkspaceBackend
 from tautwire.server.rtm.door import Door
 from tautwire.server.services.administration.team import read_team
+from tautwire.server.services.due import Due
 from tautwire.server.services.identity import Identities
+from tautwire.server.services.scheduled import duty_of
 from tautwire.server.services.seed import Seed, plant
 from tautwire.server.services.workspace import Team, Workspace
 from tautwire.server.store.engine import Query, StoreError
@@ -137,6 +139,7 @@ class ServedWorkspace:
         self.workspace = Workspace(
             state.team, settings, clock=self._clock, writer=writer, reader=reader, identities=identities, tail=tail,
             epochs=state.epochs, hub=hub, counts=self._counts, away=state.away, bots=state.bots,
+            schedule=Due(duty_of(state.team), self._clock, writer, reader),
         )  # fmt: skip
         self.door = Door(
             WorkspaceBackend(self.workspace), hub=hub, tickets=self.workspace.tickets, settings=settings,
@@ -148,6 +151,7 @@ class ServedWorkspace:
             feed.add(each)
         writer.deliver_to(feed.deliver)
         self._doors.push_async_callback(self.door.stop)
+        self._doors.push_async_callback(self.workspace.schedule.stop)
         retention = Retention(writer, reader, tail, self._clock, settings.log_keep)
         self._doors.push_async_callback(_cancel, asyncio.create_task(retention.run()))
         watch = Watch(self.health, engine, self.data, writer, reader, tail)
@@ -169,10 +173,11 @@ class ServedWorkspace:
         await self._exit.aclose()
 
     def sweep(self) -> None:
-        """Look after connections, presence and tokens that expire; to be called about once a second."""
+        """Look after connections, presence, tokens and scheduled messages; to be called about once a second."""
         self.door.sweep()
         self.workspace.presence.sweep()
         self.workspace.identities.sweep()
+        self.workspace.schedule.sweep()
 
     async def directory(self, api_url: str) -> Directory:
         """Return users and channels, with the tokens of seeded users."""
