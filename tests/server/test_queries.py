@@ -24,6 +24,7 @@ from tautwire.server.store import (
     pins,
     reactions,
     scheduled,
+    streams,
     tokens,
     users,
     workspace,
@@ -36,7 +37,7 @@ from tautwire.server.store.scheduled import ScheduledRecord
 from tautwire.server.store.tokens import TokenRecord
 
 T = TypeVar("T")
-MODULES = (apps, channels, log, membership, messages, pins, reactions, scheduled, tokens, users, workspace)
+MODULES = (apps, channels, log, membership, messages, pins, reactions, scheduled, streams, tokens, users, workspace)
 
 ANN = UserRecord(UserId("U1"), "ann", "Ann", "ann@example.test", deleted=False, away=False, created=5, updated=6,
                  bot_id=None, app_id=None)  # fmt: skip
@@ -539,6 +540,26 @@ def test_scheduled_messages_are_found_by_time_and_author(database: Database) -> 
     assert found(after=(20, "Q3"), count=1) == ["Q4"]
     database.write(scheduled.delete_scheduled, "Q2")
     assert found() == ["Q3", "Q4", "Q1"]
+
+
+# Streams
+
+
+def test_streams_are_found_when_they_are_idle(database: Database) -> None:
+    assert database.read(streams.find_longest_idle) is None
+    for channel, number, touched in (("C1", 1, 10), ("C1", 2, 5), ("C2", 1, 20)):
+        database.write(streams.set_stream, channel, stamp(number), touched, b"old")
+    database.write(streams.set_stream, "C1", stamp(2), 15, b"new")
+
+    assert database.read(streams.find_longest_idle) == 10
+    found = database.read(streams.find_idle_streams, 15, 9)
+    assert [tuple(row) for row in found] == [("C1", stamp(1)), ("C1", stamp(2))]
+    assert len(database.read(streams.find_idle_streams, 99, 1)) == 1
+    stream = database.read(streams.find_stream, "C1", stamp(2))
+    assert stream is not None
+    assert tuple(stream) == (15, b"new")
+    database.write(streams.delete_stream, "C1", stamp(2))
+    assert database.read(streams.find_stream, "C1", stamp(2)) is None
 
 
 # Apps and tokens

@@ -2,9 +2,8 @@
 
 import pytest
 
-from samples import sample
+from samples import caller_of, sample
 from scene import Scene
-from tautwire.server.services.identity import TokenKind
 from tautwire.server.web_api.method import METHODS
 
 
@@ -12,7 +11,7 @@ from tautwire.server.web_api.method import METHODS
 async def test_a_call_succeeds_with_what_is_required_and_fails_without_any_of_it(scene: Scene, method: str) -> None:
     place = scene.ops if method in ("conversations.invite", "conversations.leave") else scene.general
     entry = METHODS[method]
-    who = "alice" if TokenKind.USER in entry.access or not entry.access else "relaybot"
+    who = caller_of(method)
     arguments = await sample(scene, who, method, place)
 
     for name in arguments.keys() & {*entry.arguments.REQUIRED, *entry.arguments.ONE_OF}:

@@ -29,6 +29,12 @@ async def posted(scene: Scene) -> list[str]:
     return [message["text"] for message in reversed(await scene.history("bob", scene.general))]
 
 
+async def turn(scene: Scene, seconds: float) -> None:
+    """Turn the clock, and let the server close the HTTP connections that are idle by it, before one is used again."""
+    scene.clock.offset += seconds
+    await scene.server_swept()
+
+
 async def all_posted(scene: Scene, count: int) -> list[str]:
     """Wait for this many messages, and a little for one too many."""
     async with asyncio.timeout(10):
@@ -67,7 +73,7 @@ async def test_it_is_posted_when_it_is_due_by_its_author_with_all_it_has(scene: 
     await schedule(scene, "relaybot", "see https://x.test", **given)
     await scene.server_swept()
     assert await bob.fence() == []
-    scene.clock.offset += 61
+    await turn(scene, 61)
 
     message = await bob.until("message")
     assert (message["text"], message["user"]) == ("see <https://x.test>", scene.users["relaybot"])
@@ -82,7 +88,7 @@ async def test_it_is_posted_when_it_is_due_by_its_author_with_all_it_has(scene: 
 async def test_messages_are_posted_in_the_order_of_their_times(scene: Scene) -> None:
     for seconds in (90, 30, 60):
         await schedule(scene, text=str(seconds), post_at=soon(scene.clock, seconds))
-    scene.clock.offset += 100
+    await turn(scene, 100)
 
     assert await all_posted(scene, 3) == ["30", "60", "90"]
 
@@ -91,7 +97,7 @@ async def test_a_cancelled_message_is_not_posted(scene: Scene) -> None:
     kept, gone = await schedule(scene, text="kept"), await schedule(scene, text="gone")
     await scene.ok("alice", "chat.deleteScheduledMessage", channel=scene.general, scheduled_message_id=gone)
     assert [found["id"] for found in await listed(scene)] == [kept]
-    scene.clock.offset += 61
+    await turn(scene, 61)
 
     assert await all_posted(scene, 1) == ["kept"]
     for wrong in (gone, kept, "Q0"):
@@ -147,7 +153,7 @@ async def test_a_unit_that_fails_posts_nothing_and_keeps_the_row(
     monkeypatch.setattr(messages, "post", crash)
     monkeypatch.setattr("tautwire.server.services.due.RECHECK", 0.0)
     await schedule(scene, text="once")
-    scene.clock.offset += 61
+    await turn(scene, 61)
 
     assert await all_posted(scene, 1) == ["once"]
     assert len(failures) == 3
@@ -167,7 +173,7 @@ async def test_a_message_that_fails_for_ever_is_dropped_and_holds_up_no_other(
     monkeypatch.setattr(messages, "post", fail)
     await schedule(scene, text="bad")
     await schedule(scene, text="good", post_at=soon(scene.clock, 61))
-    scene.clock.offset += 62
+    await turn(scene, 62)
 
     assert await all_posted(scene, 1) == ["good"]
     assert await listed(scene) == []
@@ -181,7 +187,7 @@ async def test_a_message_whose_author_has_left_is_dropped(scene: Scene) -> None:
     await schedule(scene, text="from outside", channel=town)
     await scene.ok("alice", "conversations.leave", channel=town)
     await schedule(scene, text="here")
-    scene.clock.offset += 61
+    await turn(scene, 61)
 
     assert await all_posted(scene, 1) == ["here"]
     assert "from outside" not in json.dumps(await scene.history("bob", town))

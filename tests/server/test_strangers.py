@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from samples import sample
+from samples import caller_of, sample
 from scene import Scene
 from tautwire.server.services.accounts import deactivate
 from tautwire.server.services.identity import TokenKind
@@ -29,7 +29,7 @@ async def refusals(scene: Scene, **options: Any) -> dict[str, Any]:
     """Call each method that needs a token with good arguments, and with these options in place of a good token."""
     answers = {}
     for method in CLOSED:
-        arguments = await sample(scene, "alice", method, scene.general)
+        arguments = await sample(scene, caller_of(method), method, scene.general)
         answers[method] = (await scene.request("POST", method, json=arguments, **options)).body
     return answers
 

@@ -32,6 +32,7 @@ from tautwire.server.log.writer import Writer
 from tautwire.server.metrics import Levels
 from tautwire.server.rtm.backend_workspace import WorkspaceBackend
 from tautwire.server.rtm.door import Door
+from tautwire.server.services import streams
 from tautwire.server.services.administration.team import read_team
 from tautwire.server.services.due import Due
 from tautwire.server.services.identity import Identities
@@ -140,6 +141,7 @@ class ServedWorkspace:
             state.team, settings, clock=self._clock, writer=writer, reader=reader, identities=identities, tail=tail,
             epochs=state.epochs, hub=hub, counts=self._counts, away=state.away, bots=state.bots,
             schedule=Due(duty_of(state.team), self._clock, writer, reader),
+            streams=Due(streams.duty(), self._clock, writer, reader),
         )  # fmt: skip
         self.door = Door(
             WorkspaceBackend(self.workspace), hub=hub, tickets=self.workspace.tickets, settings=settings,
@@ -152,6 +154,7 @@ class ServedWorkspace:
         writer.deliver_to(feed.deliver)
         self._doors.push_async_callback(self.door.stop)
         self._doors.push_async_callback(self.workspace.schedule.stop)
+        self._doors.push_async_callback(self.workspace.streams.stop)
         retention = Retention(writer, reader, tail, self._clock, settings.log_keep)
         self._doors.push_async_callback(_cancel, asyncio.create_task(retention.run()))
         watch = Watch(self.health, engine, self.data, writer, reader, tail)
@@ -178,6 +181,8 @@ class ServedWorkspace:
         self.workspace.presence.sweep()
         self.workspace.identities.sweep()
         self.workspace.schedule.sweep()
+        self.workspace.streams.sweep()
+        self.workspace.statuses.sweep()
 
     async def directory(self, api_url: str) -> Directory:
         """Return users and channels, with the tokens of seeded users."""

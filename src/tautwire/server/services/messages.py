@@ -64,6 +64,7 @@ class Draft(msgspec.Struct, kw_only=True):
     mrkdwn: bool = True
     """Whether programs show the text with its formatting."""
     parse: Parse = Parse.URLS
+    streaming_state: str | None = None
 
 
 class Posted(msgspec.Struct, frozen=True):
@@ -128,6 +129,8 @@ def update(tx: Transaction, who: Identity, channel: str, ts: str, draft: Draft) 
         "thread_broadcast",
     ):
         raise MethodError("cant_update_message")
+    if before.get("streaming_state") == "in_progress":
+        raise MethodError("streaming_state_conflict")
     body = dict(before)
     body["text"] = process(tx, who, draft.text, draft.parse) if draft.text else before["text"]
     structures = {"blocks": draft.blocks, "attachments": draft.attachments, "metadata": draft.metadata}
@@ -207,7 +210,7 @@ def _body(tx: Transaction, team: Team, who: Identity, draft: Draft) -> Body:
         body["bot_id"] = who.bot_id
         body["app_id"] = who.app_id
         body["bot_profile"] = _bot_profile(tx, team, who)
-    for name in ("blocks", "attachments", "metadata", "username", "icons"):
+    for name in ("blocks", "attachments", "metadata", "username", "icons", "streaming_state"):
         value = getattr(draft, name)
         if value is not None:
             body[name] = value

@@ -22,6 +22,7 @@ from tautwire.server.services.due import Due
 from tautwire.server.services.identity import Identities
 from tautwire.server.services.limits import Limits
 from tautwire.server.services.presence import Presence
+from tautwire.server.services.statuses import Statuses
 from tautwire.server.services.tickets import Tickets
 from tautwire.server.store.reader import Reader
 
@@ -43,6 +44,7 @@ class Workspace:
     Args:
         identities: the tokens of the workspace, as they are at the head of ``tail``.
         schedule: posts the scheduled messages.
+        streams: ends messages that grow no more.
         away: users with a stored manual away.
         bots: users to whom auto-away does not apply.
     """
@@ -61,6 +63,7 @@ class Workspace:
         hub: Hub,
         counts: Counts,
         schedule: Due,
+        streams: Due,
         away: set[str],
         bots: set[str],
     ) -> None:
@@ -76,6 +79,8 @@ class Workspace:
         self.counts = counts
         self.identities = identities
         self.schedule = schedule
+        self.streams = streams
+        self.statuses = Statuses(hub, clock)
         self.tickets = Tickets(team.id, clock, settings.ticket_lifetime, identities.find)
         self.presence = Presence(
             hub, clock, away=away, bots=bots, auto_away=settings.auto_away, grace=settings.presence_grace

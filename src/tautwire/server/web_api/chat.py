@@ -91,6 +91,8 @@ async def post_message(call: Call, args: ChatPostMessage) -> Answer:
         return messages.post(tx, call.team, call.who, channel, draft, visitors=True)
 
     posted = await call.write(post)
+    if args.thread_ts is not None:
+        call.workspace.statuses.posted(posted.channel, args.thread_ts, call.who.user)
     answer = {"channel": posted.channel, "ts": posted.ts, "message": posted.body}
     return answer | warning("message_truncated") if is_long else answer
 
@@ -132,7 +134,9 @@ async def post_ephemeral(call: Call, args: ChatPostEphemeral) -> Answer:
 
 @method(
     "chat.update", ChatUpdate, Tier.THREE, WRITES,
-    errors=[*CONTENT_ERRORS, "cant_update_message", "channel_not_found", "message_not_found"],
+    errors=[
+        *CONTENT_ERRORS, "cant_update_message", "channel_not_found", "message_not_found", "streaming_state_conflict",
+    ],
 )  # fmt: skip
 async def update(call: Call, args: ChatUpdate) -> Answer:
     """Edit a message of the caller."""

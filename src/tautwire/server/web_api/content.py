@@ -39,7 +39,15 @@ CONTENT_ERRORS: Final = (
 """The errors that concern the content of a message."""
 
 
-class Content(Arguments, frozen=True, kw_only=True):
+class Authored(Arguments, frozen=True, kw_only=True):
+    """The arguments for the name under which a bot posts."""
+
+    username: str | None = None
+    icon_emoji: str | None = None
+    icon_url: str | None = None
+
+
+class Content(Authored, frozen=True, kw_only=True):
     """The arguments for the content of a message."""
 
     ONE_OF = ("text", "markdown_text", "blocks", "attachments")
@@ -51,9 +59,6 @@ class Content(Arguments, frozen=True, kw_only=True):
     metadata: Json = None
     thread_ts: str | None = None
     reply_broadcast: bool = False
-    username: str | None = None
-    icon_emoji: str | None = None
-    icon_url: str | None = None
     as_user: bool | None = None
     link_names: bool = False
     parse: str = ""
@@ -90,20 +95,23 @@ def draft_of(call: Call, args: Content) -> Draft:
     text = args.text or from_markdown(args.markdown_text)
     if not text and not args.blocks and not args.attachments:
         raise MethodError("no_text")
-    named = bool(args.username or args.icon_emoji or args.icon_url) and args.as_user is not True and call.who.is_bot
+    draft = Draft() if args.as_user is True else author_of(call, args)
+    draft.text = text
+    draft.thread_ts = args.thread_ts
+    draft.reply_broadcast = args.reply_broadcast
+    draft.blocks = blocks
+    draft.attachments = attachments
+    draft.metadata = metadata
+    draft.parse = parse_of(args.parse, link_names=args.link_names)
+    return draft
+
+
+def author_of(call: Call, args: Authored) -> Draft:
+    """Return an empty message under the name that a bot asks for. Source: wire/web-api.md#the-visible-author."""
+    if not call.who.is_bot or not (args.username or args.icon_emoji or args.icon_url):
+        return Draft()
     icons = {"emoji": args.icon_emoji} if args.icon_emoji else {"image_48": args.icon_url} if args.icon_url else None
-    return Draft(
-        text=text,
-        thread_ts=args.thread_ts,
-        reply_broadcast=args.reply_broadcast,
-        blocks=blocks,
-        attachments=attachments,
-        metadata=metadata,
-        username=args.username if named else None,
-        icons=icons if named else None,
-        as_bot=named,
-        parse=parse_of(args.parse, link_names=args.link_names),
-    )
+    return Draft(username=args.username, icons=icons, as_bot=True)
 
 
 def parse_of(parse: str, *, link_names: bool) -> Parse:
