@@ -90,6 +90,15 @@ async def test_what_cannot_be_pinned_or_unpinned(scene: Scene, monkeypatch: pyte
     assert await scene.error("relaybot", "pins.list", channel=scene.directory.channels["general"] + "X")
 
 
+async def test_the_list_ends_early_if_messages_are_large(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pins, "MAX_PAGE", 1_000)
+    for text in ("old", "new"):
+        await pinned(scene, text=text + "x" * 700)
+
+    (item,) = (await scene.ok("alice", "pins.list", channel=scene.general))["items"]
+    assert item["message"]["text"].startswith("new")
+
+
 async def test_a_bot_lists_the_pins_of_its_channels_only(scene: Scene) -> None:
     town = (await scene.ok("bob", "conversations.create", name="town"))["channel"]["id"]
 

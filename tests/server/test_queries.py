@@ -499,7 +499,7 @@ def test_pins_are_added_found_and_removed(database: Database) -> None:
     database.write(fill)
 
     rows = database.read(pins.find_pins, "C1")
-    assert [tuple(row) for row in rows] == [(stamp(1), "U2", 6, b"1"), (stamp(2), "U1", 5, b"2")]
+    assert [tuple(row) for row in rows] == [(stamp(1), "U2", 6, 1), (stamp(2), "U1", 5, 1)]
     assert database.read(pins.count_pins, "C1") == 2
     assert database.read(pins.find_pinned, "C1", [stamp(2), stamp(3)]) == {stamp(2)}
     pin = database.read(pins.find_pin, "C1", stamp(1))

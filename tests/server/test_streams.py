@@ -161,6 +161,13 @@ def test_a_stream_has_a_size() -> None:
         parts.add([chunk])
 
 
+def test_a_call_has_only_so_many_chunks() -> None:
+    chunk = {"type": "markdown_text", "text": "x"}
+    Parts().add([chunk] * 100)
+    with pytest.raises(MethodError, match="msg_blocks_too_many"):
+        Parts().add([chunk] * 101)
+
+
 async def test_a_stream_that_is_left_alone_is_errored(open_scene: OpenScene, clock: TurnedClock) -> None:
     scene = await open_scene()
     ts, other = await stream(scene, "relaybot", scene.general), await stream(scene, "relaybot", scene.general)

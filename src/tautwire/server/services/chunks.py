@@ -3,7 +3,7 @@
 Source: wire/assistants.md#streaming-messages (documented, captured).
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -14,6 +14,8 @@ from tautwire.server.services.texts import from_markdown
 MAX_FIELD: Final = 256
 """Characters in a field of a task or plan. Source: wire/assistants.md#streaming-messages (documented)."""
 MAX_BLOCKS: Final = 50
+MAX_CHUNKS: Final = 100
+"""Chunks of one call (ours)."""
 MAX_BYTES: Final = 200_000
 """Bytes of JSON of all parts of a stream (ours)."""
 _STATUSES: Final = ("pending", "in_progress", "complete", "error")
@@ -31,12 +33,14 @@ class Parts(msgspec.Struct):
     plan: str = ""
     """The title of the plan."""
 
-    def add(self, chunks: Iterable[Any]) -> None:
+    def add(self, chunks: Sequence[Any]) -> None:
         """Add chunks.
 
         Raises:
             MethodError: invalid_chunks; msg_blocks_too_many and msg_blocks_too_long if the message would be too large.
         """
+        if len(chunks) > MAX_CHUNKS:
+            raise MethodError("msg_blocks_too_many")
         for chunk in chunks:
             if not isinstance(chunk, dict):
                 raise MethodError("invalid_chunks")

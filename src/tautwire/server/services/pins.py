@@ -7,6 +7,7 @@ from tautwire.server.log.transaction import Transaction
 from tautwire.server.services import conversations, messages
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.events import event, next_event_ts
+from tautwire.server.services.history import MAX_PAGE
 from tautwire.server.services.identity import Identity
 from tautwire.server.services.messages import Body
 from tautwire.server.services.permalinks import permalink
@@ -65,12 +66,21 @@ def remove(tx: Transaction, team: Team, who: Identity, channel: str, ts: str, ba
 
 
 def list_pins(query: Query, who: Identity, channel: str, base_url: str) -> list[dict[str, Any]]:
-    """Return the pinned items of a channel that the caller may read, the newest pin first."""
+    """Return the pinned items of a channel that the caller may read, the newest pin first.
+
+    The list ends early if its messages are large: it has no pages.
+    """
     readable_channel(query, who, channel, refusal="channel_not_found")
-    return [
-        _item(channel, messages.load(row), row["user_id"], row["created"], base_url)
-        for row in find_pins(query, channel)
-    ]
+    items: list[dict[str, Any]] = []
+    size = 0
+    for pin in find_pins(query, channel):
+        size += pin["size"]
+        if size > MAX_PAGE and items:
+            break
+        row = find_message(query, channel, pin["ts"])
+        if row is not None:
+            items.append(_item(channel, messages.load(row), pin["user_id"], pin["created"], base_url))
+    return items
 
 
 def _member_room(tx: Transaction, who: Identity, channel: str, ts: str) -> Room:
