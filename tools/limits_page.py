@@ -18,9 +18,9 @@ from tautwire.server.config import Settings
 from tautwire.server.http import connections, protocol
 from tautwire.server.hub import frames
 from tautwire.server.log import catchup, tail
-from tautwire.server.services import conversations, history, presence, reactions
+from tautwire.server.services import conversations, history, pins, presence, reactions, scheduled, texts
 from tautwire.server.values import DAY
-from tautwire.server.web_api import arguments, bodies, chat, logins, pages
+from tautwire.server.web_api import arguments, bodies, content, logins, pages
 from tautwire.server.web_api.method import Tier
 from tautwire.session import client, outgoing, server
 from tautwire.session.governor import Backoff
@@ -71,11 +71,19 @@ DEFAULTS: Final = Settings(data=Path())
 MESSAGES: Final[tuple[Row, ...]] = (
     ("text of a message over RTM", f"{server.MAX_TEXT_LENGTH:,} characters", "client: `FrameError`; server: error 3"),
     ("a frame to the server", size(outgoing.MAX_FRAME_SIZE), "client: `FrameError`; server: closes with 1009"),
-    ("text of `chat.postMessage`", f"{chat.MAX_POST:,} characters", "cut off, with a warning"),
-    ("text of `chat.update` and others", f"{chat.MAX_TEXT:,} characters", "`msg_too_long`"),
-    ("blocks of a message", f"{chat.MAX_BLOCKS}", "`invalid_blocks`"),
-    ("attachments of a message", f"{chat.MAX_ATTACHMENTS}", "`too_many_attachments`"),
-    ("JSON of blocks, attachments or metadata", f"{chat.MAX_STRUCTURE:,} bytes", "`msg_blocks_too_long` and the like"),
+    ("text of `chat.postMessage`", f"{content.MAX_POST:,} characters", "cut off, with a warning"),
+    ("text of `chat.update` and others", f"{content.MAX_TEXT:,} characters", "`msg_too_long`"),
+    ("`markdown_text`", f"{content.MAX_MARKDOWN:,} characters", "`msg_too_long`"),
+    ("names that `link_names` looks up for a text", f"{texts.MAX_NAMES}", "further ones stay words"),
+    ("pins of a channel", f"{pins.MAX_PINS}", "`too_many_pins`"),
+    ("scheduled messages of a channel in five minutes", f"{scheduled.MAX_IN_WINDOW}", "`restricted_too_many`"),
+    ("blocks of a message", f"{content.MAX_BLOCKS}", "`invalid_blocks`"),
+    ("attachments of a message", f"{content.MAX_ATTACHMENTS}", "`too_many_attachments`"),
+    (
+        "JSON of blocks, attachments or metadata",
+        f"{content.MAX_STRUCTURE:,} bytes",
+        "`msg_blocks_too_long` and the like",
+    ),
     ("different reactions to a message", f"{reactions.MAX_REACTIONS}", "`too_many_emoji`"),
     ("ids in one `presence_sub` or `presence_query`", f"{server.MAX_PRESENCE_IDS}", "further ids are ignored"),
     ("name of a channel", f"{conversations.MAX_NAME_LENGTH} characters", "`invalid_name_maxlength`"),

@@ -24,13 +24,21 @@ EVENTS["message", "bot_message"]["metadata"] = (
     "object?"  # whoever posts may add it. Source: wire/web-api-methods.md#chatpostmessage
 )
 
+for _subtype in (None, "bot_message", "thread_broadcast"):
+    # Any author may turn formatting off (wire/web-api.md#text-processing), and a stream has a state
+    # (wire/assistants.md#streaming-messages).
+    EVENTS["message", _subtype] |= {"mrkdwn": "boolean?", "streaming_state": "string?"}
+
 OTHER_ERRORS: Final = {
+    "invalid_attachments",  # of chat.scheduleMessage
     "invalid_cursor",  # of all methods with cursors
     "invalid_limit",
     "invalid_metadata_format",  # of all methods that post
     "metadata_too_large",
     "attachment_payload_limit_exceeded",
     "msg_blocks_too_long",
+    "msg_too_long",  # of markdown_text
+    "no_text",
     "is_archived",  # of reactions.remove: documented for reactions.add
     "not_in_channel",  # of reactions.*: not documented, observed by users of the clients
     "user_not_found",  # of users.getPresence, for which the tables name none

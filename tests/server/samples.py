@@ -1,26 +1,67 @@
 """Arguments with which a method of the registry may be called: one value for each name of an argument."""
 
+import itertools
+import time
 from typing import Any
 
 from scene import Scene
+from tautwire.server.services.identity import TokenKind
 from tautwire.server.web_api.method import METHODS
+
+DAYS = (int(time.time()) + 3_600 + 600 * number for number in itertools.count())
+"""Times in the future, each in five minutes of its own."""
+
+
+def caller_of(method: str) -> str:
+    """Return who may call a method: alice, or the bot if people may not."""
+    access = METHODS[method].access
+    return "relaybot" if access and TokenKind.USER not in access else "alice"
 
 
 async def sample(scene: Scene, who: str, method: str, channel: str) -> dict[str, Any]:
     """Return what a call of a method needs: the required arguments, and those of which it needs one."""
     ts = await scene.post(who, channel, "hello")
+    if method == "auth.revoke":
+        return {"test": True}  # or the caller could call nothing more
+    if method == "pins.remove":
+        await scene.ok(who, "pins.add", channel=channel, timestamp=ts)
+    scheduled = ""
+    if method == "chat.deleteScheduledMessage":
+        later = await scene.ok(who, "chat.scheduleMessage", channel=channel, text="later", post_at=next(DAYS))
+        scheduled = later["scheduled_message_id"]
+    if method in ("chat.appendStream", "chat.stopStream"):
+        ts = await stream(scene, who, channel)
+    if method in ("assistant.threads.setTitle", "assistant.threads.setSuggestedPrompts"):
+        direct = await scene.ok(who, "conversations.open", users=scene.users["alice"])
+        channel = direct["channel"]["id"]
+        ts = await scene.post(who, channel, "thread")
+    if method == "chat.unfurl":
+        ts = await scene.post(who, channel, "see https://example.test/a")
     if method == "reactions.remove":
         await scene.ok(who, "reactions.add", channel=channel, timestamp=ts, name="eyes")
     bot = (await scene.ok("relaybot", "auth.test"))["bot_id"]
     values: dict[str, Any] = {
         "bot": bot, "channel": channel, "presence": "away", "text": "hello", "timestamp": ts, "ts": ts,
+        "message_ts": ts, "post_at": next(DAYS), "scheduled_message_id": scheduled,
+        "unfurls": {"https://example.test/a": {"text": "what is there"}},
+        "channel_id": channel, "thread_ts": ts, "status": "is thinking", "title": "Lunch",
+        "prompts": [{"title": "Menu", "message": "What is there today?"}], "markdown_text": "more",
+        "recipient_user_id": scene.users["alice"], "recipient_team_id": scene.directory.team["id"],
         "user": scene.users["bob"], "users": scene.users["carol"],
         "name": "new" if method == "conversations.create" else "eyes",
     }  # fmt: skip
     if method == "conversations.open":
         del values["channel"]
     arguments = METHODS[method].arguments
+    if "text" in arguments.ONE_OF:
+        del values["markdown_text"]  # one of them is enough
     wanted = {*arguments.REQUIRED, *(name for name in arguments.ONE_OF if name in values)}
     unknown = sorted(wanted - set(values))
     assert not unknown, f"tests/server/samples.py has no value for {', '.join(unknown)} of {method}: add one"
     return {name: values[name] for name in wanted}
+
+
+async def stream(scene: Scene, who: str, channel: str) -> str:
+    """Begin a message that grows; return its ts."""
+    recipient = {"recipient_user_id": scene.users["alice"], "recipient_team_id": scene.directory.team["id"]}
+    return str((await scene.ok(who, "chat.startStream", channel=channel, markdown_text="so far", **recipient))["ts"])

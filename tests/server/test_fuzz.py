@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import time
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from odd_requests import streams
+from samples import stream
 from scene import PATIENCE, Scene
 from tautwire.server.app import FAMILIES
 from tautwire.server.services.errors import MethodError
@@ -47,14 +49,23 @@ def calls(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     for field in METHODS[name].arguments.__struct_fields__:
         real = {
             "channel": st.sampled_from(["{general}", "{ops}", "{direct}", "{bob}"]),
-            "ts": st.sampled_from(["{parent}", "{reply}"]),
+            "channel_id": st.sampled_from(["{general}", "{direct}", "{apps}"]),
+            "ts": st.sampled_from(["{parent}", "{reply}", "{stream}"]),
             "timestamp": st.just("{parent}"),
+            "message_ts": st.just("{parent}"),
+            "post_at": st.integers(1, 9).map(lambda days: int(time.time()) + days * 86_400),
+            "chunks": st.just([{"type": "markdown_text", "text": "*x*"}, {"type": "task_update", "id": "1"}]),
+            "recipient_user_id": st.just("{alice}"),
+            "recipient_team_id": st.just("{team}"),
+            "unfurls": st.just({"https://x.test": {"text": "x"}}),
             "thread_ts": st.sampled_from(["{parent}", "{reply}"]),
             "user": st.sampled_from(["{alice}", "{bob}"]),
             "users": st.sampled_from(["{alice}", "{bob}", "{alice},{bob}", ["{bob}", "{carol}"]]),
         }.get(field, st.nothing())
         if draw(st.booleans()):
             arguments[field] = draw(real | real | VALUES)
+    if name == "auth.revoke":
+        arguments["test"] = True  # or the next calls would all be refused
     return name, arguments
 
 
@@ -71,10 +82,13 @@ def filled_in(value: Any, facts: dict[str, str]) -> Any:
 
 
 async def facts_of(scene: Scene) -> dict[str, str]:
-    parent = await scene.post("alice", scene.general, "parent")
+    parent = await scene.post("alice", scene.general, "parent https://x.test")
     reply = await scene.post("bob", scene.general, "reply", thread_ts=parent)
     direct = (await scene.ok("alice", "conversations.open", users=scene.users["bob"]))["channel"]["id"]
+    apps = (await scene.ok("alice", "conversations.open", users=scene.users["relaybot"]))["channel"]["id"]
+    growing = await stream(scene, "relaybot", scene.general)
     facts = {"general": scene.general, "ops": scene.ops, "direct": direct, "parent": parent, "reply": reply}
+    facts |= {"apps": apps, "stream": growing, "team": str(scene.directory.team["id"])}
     return facts | scene.users
 
 
@@ -146,15 +160,15 @@ async def test_reading_arguments_raises_nothing_but_refusals(
 
 
 @settings(SETTINGS, max_examples=250)
-@given(stream=streams() | st.lists(st.binary(min_size=1, max_size=200), min_size=1, max_size=4))
-async def test_no_bytes_break_the_http_server(scene: Scene, stream: list[bytes]) -> None:
+@given(requests=streams() | st.lists(st.binary(min_size=1, max_size=200), min_size=1, max_size=4))
+async def test_no_bytes_break_the_http_server(scene: Scene, requests: list[bytes]) -> None:
     """The errors that a server logs are looked at by the fixture."""
     token = scene.tokens["alice"].encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", scene.server.port)
     received = b""
     async with asyncio.timeout(PATIENCE):
         try:
-            for chunk in stream:
+            for chunk in requests:
                 writer.write(chunk.replace(b"{token}", token))
                 await asyncio.sleep(0.002)
             writer.write_eof()

@@ -15,17 +15,31 @@ from stores import Store
 from scene import TurnedClock
 from tautwire.protocol.ids import ChannelId, UserId
 from tautwire.server.log.transaction import Transaction
-from tautwire.server.store import apps, channels, log, membership, messages, reactions, tokens, users, workspace
+from tautwire.server.store import (
+    apps,
+    channels,
+    log,
+    membership,
+    messages,
+    pins,
+    reactions,
+    scheduled,
+    streams,
+    tokens,
+    users,
+    workspace,
+)
 from tautwire.server.store.apps import AppRecord
 from tautwire.server.store.engine import Engine
 from tautwire.server.store.messages import MESSAGE, MessageRow, Span
 from tautwire.server.store.records import ChannelKind, ChannelRecord, UserRecord
+from tautwire.server.store.scheduled import ScheduledRecord
 from tautwire.server.store.tokens import TokenRecord
 
 pytestmark = pytest.mark.only_on("sqlite", "postgres")
 
 T = TypeVar("T")
-MODULES = (apps, channels, log, membership, messages, reactions, tokens, users, workspace)
+MODULES = (apps, channels, log, membership, messages, pins, reactions, scheduled, streams, tokens, users, workspace)
 
 ANN = UserRecord(UserId("U1"), "ann", "Ann", "ann@example.test", deleted=False, away=False, created=5, updated=6,
                  bot_id=None, app_id=None)  # fmt: skip
@@ -443,6 +457,111 @@ def test_reactions_are_added_found_and_removed(database: Database) -> None:
     assert not database.read(reactions.has_reaction, "C1", stamp(1), "tada", "U2")
     database.write(reactions.remove_reactions, "C1", stamp(1))
     assert found() == [(stamp(2), "eyes", "U1")]
+
+
+def test_messages_with_a_users_reaction_are_found_where_the_viewer_may_see_them(database: Database) -> None:
+    def fill(tx: Transaction) -> None:
+        for channel, number in (("C1", 1), ("C1", 2), ("C3", 1), ("C3", 3)):
+            tx.insert(MESSAGE, MessageRow(channel, stamp(number), "U1", None, True, b"{}", number))
+            reactions.add_reaction(tx, channel, stamp(number), "eyes", "U1", number)
+        reactions.add_reaction(tx, "C1", stamp(1), "tada", "U1", 9)
+        reactions.add_reaction(tx, "C1", stamp(1), "tada", "U2", 9)
+        membership.add_member(tx, "C3", "U2", 1)
+
+    database.write(fill)
+    end = (stamp(9), "")
+
+    def found(viewer: str, *, sees_public: bool = True, **options: Any) -> list[tuple[str, str]]:
+        given = {"before": end, "skip": 0, "count": 9, **options}
+        rows = database.read(reactions.measure_reacted, "U1", viewer=viewer, sees_public=sees_public, **given)
+        assert all(row["size"] == 2 for row in rows)
+        return [(row["channel"], row["ts"]) for row in rows]
+
+    everything = [("C3", stamp(3)), ("C1", stamp(2)), ("C3", stamp(1)), ("C1", stamp(1))]
+    assert found("U2") == everything
+    assert found("U2", sees_public=False) == [("C3", stamp(3)), ("C3", stamp(1))]
+    assert found("U1") == [("C1", stamp(2)), ("C1", stamp(1))]
+    assert found("U2", before=(stamp(1), "C3")) == everything[3:]
+    assert found("U2", skip=1, count=2) == everything[1:3]
+    assert database.read(reactions.count_reacted, "U1", viewer="U2", sees_public=True) == 4
+    assert database.read(reactions.count_reacted, "U1", viewer="U3", sees_public=False) == 0
+
+
+# Pins
+
+
+def test_pins_are_added_found_and_removed(database: Database) -> None:
+    def fill(tx: Transaction) -> None:
+        for number in (1, 2, 3):
+            tx.insert(MESSAGE, MessageRow("C1", stamp(number), "U1", None, True, b"%d" % number, number))
+        pins.add_pin(tx, "C1", stamp(2), "U1", 5)
+        pins.add_pin(tx, "C1", stamp(1), "U2", 6)
+        pins.add_pin(tx, "C2", stamp(3), "U2", 6)
+
+    database.write(fill)
+
+    rows = database.read(pins.find_pins, "C1")
+    assert [tuple(row) for row in rows] == [(stamp(1), "U2", 6, 1), (stamp(2), "U1", 5, 1)]
+    assert database.read(pins.count_pins, "C1") == 2
+    assert database.read(pins.find_pinned, "C1", [stamp(2), stamp(3)]) == {stamp(2)}
+    pin = database.read(pins.find_pin, "C1", stamp(1))
+    assert pin is not None
+    assert tuple(pin) == ("U2", 6)
+    assert database.write(pins.remove_pin, "C1", stamp(1))
+    assert not database.write(pins.remove_pin, "C1", stamp(1))
+    assert database.read(pins.find_pin, "C1", stamp(1)) is None
+
+
+# Scheduled messages
+
+
+def later(number: int, due: int, channel: str = "C1", user: str = "U1") -> ScheduledRecord:
+    return ScheduledRecord(f"Q{number}", channel, user, due, 1, b"{}")
+
+
+def test_scheduled_messages_are_found_by_time_and_author(database: Database) -> None:
+    assert database.read(scheduled.find_next_due) is None
+    records = [later(1, 30), later(2, 10), later(3, 20, "C2"), later(4, 20), later(5, 10, user="U2")]
+    for record in records:
+        database.write(scheduled.add_scheduled, record)
+
+    assert database.read(scheduled.find_scheduled, "Q3") == records[2]
+    assert database.read(scheduled.find_scheduled, "Q9") is None
+    assert database.read(scheduled.find_next_due) == 10
+    assert list(database.read(scheduled.find_due, 20, 9)) == ["Q2", "Q5", "Q3", "Q4"]
+    assert list(database.read(scheduled.find_due, 20, 1)) == ["Q2"]
+    assert database.read(scheduled.count_scheduled, "C1", low=10, high=20) == 2
+
+    def found(**options: Any) -> list[str]:
+        given = {"channel": None, "span": (0, 99), "after": (0, ""), "count": 9, **options}
+        return [record.id for record in database.read(scheduled.find_scheduled_of, "U1", **given)]
+
+    assert found() == ["Q2", "Q3", "Q4", "Q1"]
+    assert found(channel="C2") == ["Q3"]
+    assert found(span=(11, 29)) == ["Q3", "Q4"]
+    assert found(after=(20, "Q3"), count=1) == ["Q4"]
+    database.write(scheduled.delete_scheduled, "Q2")
+    assert found() == ["Q3", "Q4", "Q1"]
+
+
+# Streams
+
+
+def test_streams_are_found_when_they_are_idle(database: Database) -> None:
+    assert database.read(streams.find_longest_idle) is None
+    for channel, number, touched in (("C1", 1, 10), ("C1", 2, 5), ("C2", 1, 20)):
+        database.write(streams.set_stream, channel, stamp(number), touched, b"old")
+    database.write(streams.set_stream, "C1", stamp(2), 15, b"new")
+
+    assert database.read(streams.find_longest_idle) == 10
+    found = database.read(streams.find_idle_streams, 15, 9)
+    assert [tuple(row) for row in found] == [("C1", stamp(1)), ("C1", stamp(2))]
+    assert len(database.read(streams.find_idle_streams, 99, 1)) == 1
+    stream = database.read(streams.find_stream, "C1", stamp(2))
+    assert stream is not None
+    assert tuple(stream) == (15, b"new")
+    database.write(streams.delete_stream, "C1", stamp(2))
+    assert database.read(streams.find_stream, "C1", stamp(2)) is None
 
 
 # Apps and tokens

@@ -2,7 +2,7 @@
 
 import pytest
 
-from samples import sample
+from samples import caller_of, sample
 from scene import Scene
 from tautwire.server.web_api.method import METHODS
 
@@ -10,9 +10,11 @@ from tautwire.server.web_api.method import METHODS
 @pytest.mark.parametrize("method", sorted(METHODS))
 async def test_a_call_succeeds_with_what_is_required_and_fails_without_any_of_it(scene: Scene, method: str) -> None:
     place = scene.ops if method in ("conversations.invite", "conversations.leave") else scene.general
-    arguments = await sample(scene, "alice", method, place)
+    entry = METHODS[method]
+    who = caller_of(method)
+    arguments = await sample(scene, who, method, place)
 
-    for name in arguments:
+    for name in arguments.keys() & {*entry.arguments.REQUIRED, *entry.arguments.ONE_OF}:
         rest = {other: value for other, value in arguments.items() if other != name}
-        assert not (await scene.call("alice", method, **rest))["ok"], f"{method} does without {name}"
-    await scene.ok("alice", method, **arguments)
+        assert not (await scene.call(who, method, **rest))["ok"], f"{method} does without {name}"
+    await scene.ok(who, method, **arguments)

@@ -144,3 +144,31 @@ async def test_what_happens_while_rtm_start_answers_comes_on_the_socket(scene: S
 async def test_a_stranger_sees_no_private_channel_in_rtm_start(scene: Scene) -> None:
     answer = await scene.ok("bob", "rtm.start")
     assert answer["groups"] == answer["ims"] == []
+
+
+async def test_a_bot_of_another_team_is_not_found(scene: Scene) -> None:
+    bot = (await scene.ok("relaybot", "auth.test"))["bot_id"]
+
+    assert (await scene.ok("alice", "bots.info", bot=bot, team_id=scene.directory.team["id"]))["bot"]["id"] == bot
+    assert await scene.error("alice", "bots.info", bot=bot, team_id="T0") == "team_not_found"
+
+
+async def test_a_revoked_token_is_refused_and_its_connection_is_closed(scene: Scene) -> None:
+    alice, bob = await scene.connect("alice"), await scene.connect("bob")
+    assert (await scene.ok("alice", "auth.revoke", test=True))["revoked"] is False
+    assert (await scene.ok("alice", "auth.test"))["ok"]
+
+    assert (await scene.ok("alice", "auth.revoke"))["revoked"] is True
+    assert await scene.error("alice", "auth.test") == "token_revoked"
+    await alice.ended()
+    assert await bob.fence() == []
+
+
+async def test_the_teams_of_a_token(scene: Scene) -> None:
+    team = {"id": scene.directory.team["id"], "name": "Acme"}
+
+    assert (await scene.ok("relaybot", "auth.teams.list"))["teams"] == [team]
+    (shown,) = (await scene.ok("alice", "auth.teams.list", include_icon=True))["teams"]
+    assert shown == team | {"icon": shown["icon"]}
+    assert await scene.error("alice", "auth.teams.list", cursor="x") == "invalid_cursor"
+    assert await scene.error("alice", "auth.teams.list", limit=-1) == "invalid_limit"

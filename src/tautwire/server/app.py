@@ -35,13 +35,28 @@ from tautwire.server.services.tickets import RTM_PATH
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.sockets.handover import Handover
 from tautwire.server.store.engine import StoreError
-from tautwire.server.web_api import api, auth, bots, chat, conversations, reactions, rtm, users
+from tautwire.server.web_api import (
+    api,
+    assistant,
+    auth,
+    bots,
+    chat,
+    chat_scheduled,
+    chat_streams,
+    conversations,
+    pins,
+    reactions,
+    rtm,
+    users,
+)
 from tautwire.server.web_api.app import WebApi
 
 log = logging.getLogger("tautwire.server")
 
-FAMILIES: Final = (api, auth, bots, chat, conversations, reactions, rtm, users)
-"""Importing a family registers its methods."""
+FAMILIES: Final = (
+    api, assistant, auth, bots, chat, chat_scheduled, chat_streams, conversations, pins, reactions, rtm, users,
+)  # fmt: skip
+"""Importing a family registers its methods; a large family has several modules."""
 
 SWEEP_INTERVAL: Final = 1.0
 """Seconds between two sweeps of connections, presence and positions."""

@@ -32,8 +32,11 @@ from tautwire.server.log.writer import Writer
 from tautwire.server.metrics import Levels
 from tautwire.server.rtm.backend_workspace import WorkspaceBackend
 from tautwire.server.rtm.door import Door
+from tautwire.server.services import streams
 from tautwire.server.services.administration.team import read_team
+from tautwire.server.services.due import Due
 from tautwire.server.services.identity import Identities
+from tautwire.server.services.scheduled import duty_of
 from tautwire.server.services.seed import Seed, plant
 from tautwire.server.services.workspace import Team, Workspace
 from tautwire.server.store.engine import Query, StoreError
@@ -140,6 +143,8 @@ class ServedWorkspace:
         self.workspace = Workspace(
             state.team, settings, clock=self._clock, writer=writer, reader=reader, identities=identities, tail=tail,
             epochs=state.epochs, hub=hub, counts=self._counts, away=state.away, bots=state.bots,
+            schedule=Due(duty_of(state.team), self._clock, writer, reader),
+            streams=Due(streams.duty(), self._clock, writer, reader),
         )  # fmt: skip
         self.door = Door(
             WorkspaceBackend(self.workspace), hub=hub, tickets=self.workspace.tickets, settings=settings,
@@ -151,6 +156,8 @@ class ServedWorkspace:
             feed.add(each)
         writer.deliver_to(feed.deliver)
         self._doors.push_async_callback(self.door.stop)
+        self._doors.push_async_callback(self.workspace.schedule.stop)
+        self._doors.push_async_callback(self.workspace.streams.stop)
         retention = Retention(writer, reader, tail, self._clock, settings.log_keep)
         self._doors.push_async_callback(_cancel, asyncio.create_task(retention.run()))
         watch = Watch(self.health, engine, self.data, writer, reader, tail)
@@ -173,10 +180,13 @@ class ServedWorkspace:
         await self._exit.aclose()
 
     def sweep(self) -> None:
-        """Look after connections, presence and tokens that expire; to be called about once a second."""
+        """Look after connections, presence, tokens and scheduled messages; to be called about once a second."""
         self.door.sweep()
         self.workspace.presence.sweep()
         self.workspace.identities.sweep()
+        self.workspace.schedule.sweep()
+        self.workspace.streams.sweep()
+        self.workspace.statuses.sweep()
 
     async def directory(self, api_url: str) -> Directory:
         """Return users and channels, with the tokens of seeded users."""

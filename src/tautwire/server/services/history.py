@@ -18,6 +18,7 @@ from tautwire.server.store.messages import (
     measure_history,
     measure_replies,
 )
+from tautwire.server.store.pins import find_pinned
 from tautwire.server.store.reactions import find_reactions
 
 _FIRST = "0000000000.000000"
@@ -37,11 +38,12 @@ def history_page(
     inclusive: bool,
     before: str | None,
     limit: int,
+    all_metadata: bool = False,
 ) -> tuple[list[Body], str | None]:
     """Return messages, newest first, and the ts before which the next page begins, None at the end.
 
     ``oldest`` and ``latest`` bound the page; they belong to it only if ``inclusive``. Replies are left out unless they
-    were broadcast.
+    were broadcast. Without ``all_metadata`` the payload of metadata is left out.
     """
     span = _span(oldest, latest, inclusive=inclusive)
     if before is not None and before <= span.high:
@@ -51,7 +53,7 @@ def history_page(
     if not page:
         return [], None
     shown = find_history(query, channel, Span(page[-1], page[0]))
-    return _present(query, channel, shown), page[-1] if len(sizes) > len(page) else None
+    return present(query, channel, shown, all_metadata=all_metadata), page[-1] if len(sizes) > len(page) else None
 
 
 def replies_page(
@@ -64,6 +66,7 @@ def replies_page(
     inclusive: bool,
     after: str | None,
     limit: int,
+    all_metadata: bool = False,
 ) -> tuple[list[Body], str | None]:
     """Return the thread of a message (parent or reply), oldest first, and the ts after which the next page begins."""
     named = find_message(query, channel, ts)
@@ -79,7 +82,7 @@ def replies_page(
     shown = [first] if first is not None else []
     if page:
         shown += find_replies(query, channel, parent, Span(page[0], page[-1]))
-    return _present(query, channel, shown), page[-1] if len(sizes) > len(page) else None
+    return present(query, channel, shown, all_metadata=all_metadata), page[-1] if len(sizes) > len(page) else None
 
 
 def news(query: Query, channel: str, viewer: str, last_read: str) -> Body:
@@ -118,15 +121,25 @@ def _page(sizes: Sequence[Row], limit: int) -> list[str]:
     return page
 
 
-def _present(query: Query, channel: str, rows: Sequence[Row]) -> list[Body]:
-    """Return the messages of the rows with their reactions and, for parents of threads, the counters."""
+def present(query: Query, channel: str, rows: Sequence[Row], *, all_metadata: bool) -> list[Body]:
+    """Return the messages of the rows with their reactions and pins and, for parents of threads, the counters.
+
+    Rows have ``ts``, ``thread_ts`` and ``body``. Without ``all_metadata`` the payload of metadata is left out.
+    Source: wire/web-api-methods.md#conversationshistory (SDK).
+    """
+    stamps = [row["ts"] for row in rows]
+    pinned = find_pinned(query, channel, stamps) if stamps else set()
     facts = thread_facts(query, channel, [row["ts"] for row in rows if row["thread_ts"] is None])
-    reactions = _reactions(query, channel, [row["ts"] for row in rows])
+    reactions = _reactions(query, channel, stamps)
     bodies = []
     for row in rows:
         body = load(row) | facts.get(row["ts"], {})
         if row["ts"] in reactions:
             body["reactions"] = reactions_of(reactions[row["ts"]])
+        if row["ts"] in pinned:
+            body["pinned_to"] = [channel]
+        if not all_metadata and "metadata" in body:
+            body["metadata"] = {name: value for name, value in body["metadata"].items() if name != "event_payload"}
         bodies.append(body)
     return bodies
 

@@ -12,13 +12,13 @@ from typing import Any, Final
 import msgspec
 
 from tautwire.protocol.ids import Ts
-from tautwire.protocol.text import link_urls
 from tautwire.server.log.entry import Topic, message_event
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.events import event, next_event_ts
 from tautwire.server.services.identity import Identity
 from tautwire.server.services.room import Room, enter
+from tautwire.server.services.texts import Parse, process
 from tautwire.server.services.threads import thread_facts
 from tautwire.server.services.workspace import Team
 from tautwire.server.store.engine import Query, Row
@@ -33,6 +33,7 @@ from tautwire.server.store.messages import (
     has_replies,
     set_body,
 )
+from tautwire.server.store.pins import remove_pin
 from tautwire.server.store.reactions import remove_reactions
 from tautwire.server.store.records import SLACKBOT_ID
 from tautwire.server.store.users import find_user
@@ -60,6 +61,10 @@ class Draft(msgspec.Struct, kw_only=True):
     icons: dict[str, str] | None = None
     as_bot: bool = False
     """Whether a bot posts under another name: subtype ``bot_message``."""
+    mrkdwn: bool = True
+    """Whether programs show the text with its formatting."""
+    parse: Parse = Parse.URLS
+    streaming_state: str | None = None
 
 
 class Posted(msgspec.Struct, frozen=True):
@@ -116,7 +121,7 @@ def announce(tx: Transaction, team: Team, room: Room, user: str, subtype: str, t
 def update(tx: Transaction, who: Identity, channel: str, ts: str, draft: Draft) -> Posted:
     """Replace the text (and, if given, blocks and attachments) of the caller's message; emits message_changed."""
     room = _seen_room(tx, channel, who)
-    row, before = _find_live(tx, channel, ts)
+    row, before = find_live(tx, channel, ts)
     if row["user_id"] != who.user or before.get("subtype") not in (
         None,
         "bot_message",
@@ -124,8 +129,10 @@ def update(tx: Transaction, who: Identity, channel: str, ts: str, draft: Draft) 
         "thread_broadcast",
     ):
         raise MethodError("cant_update_message")
+    if before.get("streaming_state") == "in_progress":
+        raise MethodError("streaming_state_conflict")
     body = dict(before)
-    body["text"] = link_urls(draft.text) if draft.text else before["text"]
+    body["text"] = process(tx, who, draft.text, draft.parse) if draft.text else before["text"]
     structures = {"blocks": draft.blocks, "attachments": draft.attachments, "metadata": draft.metadata}
     for name, value in structures.items():
         if value is not None:
@@ -135,7 +142,7 @@ def update(tx: Transaction, who: Identity, channel: str, ts: str, draft: Draft) 
     # The event has a ts of its own, unique in the channel, though no message of that ts exists.
     hidden = room.next_hidden_ts(tx)
     body["edited"] = {"user": who.user, "ts": hidden}
-    _rewrite(tx, room, row, before, body, hidden)
+    rewrite(tx, room, row, before, body, hidden)
     return Posted(channel, Ts(ts), body)
 
 
@@ -145,11 +152,12 @@ def delete(tx: Transaction, who: Identity, channel: str, ts: str) -> None:
     Source: wire/messages.md#threads; that the tombstone is deleted with the last reply is ours.
     """
     room = _seen_room(tx, channel, who)
-    row, before = _find_live(tx, channel, ts)
+    row, before = find_live(tx, channel, ts)
     if row["user_id"] != who.user:
         raise MethodError("cant_delete_message")
-    # Also for a tombstone: a deleted message shows no reactions.
+    # Also for a tombstone: a deleted message shows no reactions, and is not pinned.
     remove_reactions(tx, channel, ts)
+    remove_pin(tx, channel, ts)
     if has_replies(tx, channel, ts):
         tombstone = {
             "type": "message",
@@ -160,7 +168,7 @@ def delete(tx: Transaction, who: Identity, channel: str, ts: str) -> None:
             "ts": ts,
             "thread_ts": ts,
         }
-        _rewrite(tx, room, row, before, tombstone, room.next_hidden_ts(tx))
+        rewrite(tx, room, row, before, tombstone, room.next_hidden_ts(tx))
         return
     _remove(tx, room, ts, before)
     parent = find_message(tx, channel, row["thread_ts"]) if row["thread_ts"] else None
@@ -195,17 +203,19 @@ def _body(tx: Transaction, team: Team, who: Identity, draft: Draft) -> Body:
     if subtype is not None:
         body["subtype"] = subtype
     body["user"] = who.user
-    body["text"] = link_urls(draft.text)
+    body["text"] = process(tx, who, draft.text, draft.parse)
     body["ts"] = ""  # set later; here for the order of members, which is that of Slack's frames
     body["team"] = team.id
     if who.bot_id is not None and subtype != "me_message":  # a me_message has no bot_id: wire/messages.md#subtypes
         body["bot_id"] = who.bot_id
         body["app_id"] = who.app_id
         body["bot_profile"] = _bot_profile(tx, team, who)
-    for name in ("blocks", "attachments", "metadata", "username", "icons"):
+    for name in ("blocks", "attachments", "metadata", "username", "icons", "streaming_state"):
         value = getattr(draft, name)
         if value is not None:
             body[name] = value
+    if not draft.mrkdwn:
+        body["mrkdwn"] = False
     return body
 
 
@@ -270,7 +280,8 @@ def _reply(tx: Transaction, room: Room, who: Identity, body: Body, parent: Row, 
     )
 
 
-def _rewrite(tx: Transaction, room: Room, row: Row, before: Body, after: Body, hidden: Ts) -> None:
+def rewrite(tx: Transaction, room: Room, row: Row, before: Body, after: Body, hidden: Ts) -> None:
+    """Replace the message object of a row, and emit message_changed with ``hidden`` as its ts."""
     _keep_event(tx, room.id, row["ts"])
     set_body(tx, room.id, row["ts"], msgspec.json.encode(after))
     facts = _thread_facts(tx, room.id, row["ts"])
@@ -322,7 +333,7 @@ def _parent(tx: Transaction, channel: str, thread_ts: str) -> Row | None:
     return row
 
 
-def _find_live(query: Query, channel: str, ts: str) -> tuple[Row, Body]:
+def find_live(query: Query, channel: str, ts: str) -> tuple[Row, Body]:
     """Return a message that is not a tombstone; raise ``MethodError`` (message_not_found)."""
     row = find_message(query, channel, ts)
     body = load(row) if row is not None else {}

@@ -44,6 +44,11 @@ class Issued(msgspec.Struct, frozen=True):
         return self.token.reveal()
 
 
+def token_id(digest: bytes) -> str:
+    """Return the id of a token, which names it for people, from its hash."""
+    return digest.hex()[:16]
+
+
 def holder_of(user: UserRecord) -> Holder:
     """Return a user as the holder of tokens."""
     return Holder(user.id, user.name, user.bot_id, user.deleted)
@@ -136,7 +141,7 @@ def _add(
     now = tx.now // 1_000_000
     user = None if kind is TokenKind.APP else holder.id
     expires = now + lifetime if lifetime is not None else None
-    record = TokenRecord(digest, digest.hex()[:16], kind, user, app, scopes, origin, now, expires)
+    record = TokenRecord(digest, token_id(digest), kind, user, app, scopes, origin, now, expires)
     add_token(tx, record)
     note_token(tx, holder, record)
     return Issued(Token(text), record)

@@ -18,9 +18,11 @@ from tautwire.server.log.entry import WORKSPACE, Entry
 from tautwire.server.log.epochs import Epochs
 from tautwire.server.log.tail import Tail
 from tautwire.server.log.writer import Writer
+from tautwire.server.services.due import Due
 from tautwire.server.services.identity import Identities
 from tautwire.server.services.limits import Limits
 from tautwire.server.services.presence import Presence
+from tautwire.server.services.statuses import Statuses
 from tautwire.server.services.tickets import Tickets
 from tautwire.server.store.reader import Reader
 
@@ -41,6 +43,8 @@ class Workspace:
 
     Args:
         identities: the tokens of the workspace, as they are at the head of ``tail``.
+        schedule: posts the scheduled messages.
+        streams: ends messages that grow no more.
         away: users with a stored manual away.
         bots: users to whom auto-away does not apply.
     """
@@ -58,6 +62,8 @@ class Workspace:
         epochs: Epochs,
         hub: Hub,
         counts: Counts,
+        schedule: Due,
+        streams: Due,
         away: set[str],
         bots: set[str],
     ) -> None:
@@ -72,6 +78,9 @@ class Workspace:
         self.hub = hub
         self.counts = counts
         self.identities = identities
+        self.schedule = schedule
+        self.streams = streams
+        self.statuses = Statuses(hub, clock)
         self.tickets = Tickets(team.id, clock, settings.ticket_lifetime, identities.find)
         self.presence = Presence(
             hub, clock, away=away, bots=bots, auto_away=settings.auto_away, grace=settings.presence_grace

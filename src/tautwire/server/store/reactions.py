@@ -46,3 +46,34 @@ def remove_reaction(tx: Statements, channel: str, ts: str, name: str, user: str)
 def remove_reactions(tx: Statements, channel: str, ts: str) -> None:
     """Delete all reactions to a message."""
     tx.execute("DELETE FROM reaction WHERE channel = ? AND ts = ?", channel, ts)
+
+
+_SEEN = (
+    " FROM reaction r JOIN channel c ON c.id = r.channel WHERE r.user_id = ? AND ((c.kind = 'public' AND ?)"
+    " OR EXISTS (SELECT 1 FROM membership m WHERE m.channel = r.channel AND m.user_id = ?))"
+)
+
+
+def count_reacted(query: Query, user: str, *, viewer: str, sees_public: bool) -> int:
+    """Return the number of messages that a user has reacted to and the viewer may see."""
+    row = query.one(f"SELECT count(*) FROM (SELECT DISTINCT r.channel, r.ts{_SEEN}) AS seen", user, sees_public, viewer)
+    return row[0] if row is not None else 0
+
+
+def measure_reacted(
+    query: Query, user: str, *, viewer: str, sees_public: bool, before: tuple[str, str], skip: int, count: int
+) -> Sequence[Row]:
+    """Return ``channel``, ``ts`` and bytes of messages that a user has reacted to, the newest message first.
+
+    Args:
+        sees_public: whether the viewer sees public channels without being a member.
+        before: ts and channel of the last one of the page before.
+        skip: how many of the rest are left out.
+    """
+    return query.all(
+        "SELECT seen.channel, seen.ts, length(b.body) AS size FROM"
+        f" (SELECT DISTINCT r.channel, r.ts{_SEEN} AND (r.ts < ? OR (r.ts = ? AND r.channel < ?))) AS seen"
+        " JOIN message b ON b.channel = seen.channel AND b.ts = seen.ts ORDER BY seen.ts DESC, seen.channel DESC"
+        " LIMIT ? OFFSET ?",
+        user, sees_public, viewer, before[0], *before, count, skip,
+    )  # fmt: skip

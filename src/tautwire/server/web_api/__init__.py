@@ -5,6 +5,7 @@
 ``answers`` from answers to JSON · ``pages`` cursors of long lists · ``logins`` wrong tokens per address · ``unserved``
 errors for methods that exist elsewhere.
 
-The methods themselves are in a module for each family: ``api``, ``auth``, ``bots``, ``chat``, ``conversations``,
-``reactions``, ``rtm``, ``users``. A method checks its arguments and calls a rule of ``services``; it holds no rules.
+The methods themselves are in a module for each family: ``api``, ``assistant``, ``auth``, ``bots``, ``chat`` (with
+``chat_scheduled``, ``chat_streams``, and ``content``, which they share), ``conversations``, ``pins``, ``reactions``,
+``rtm``, ``users``. A method checks its arguments and calls a rule of ``services``; it holds no rules.
 """

@@ -1,8 +1,14 @@
 """The ``auth`` family."""
 
+from functools import partial
+
+from tautwire.server.services import tokens
 from tautwire.server.services.identity import TokenKind
+from tautwire.server.services.tokens import token_id
+from tautwire.server.services.wire_objects import team_object
 from tautwire.server.web_api.access import access
 from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method
+from tautwire.server.web_api.pages import PAGE_ERRORS, check_limit, decode_cursor
 
 
 class AuthTest(Arguments, frozen=True, kw_only=True):
@@ -27,3 +33,36 @@ async def test(call: Call, args: AuthTest) -> Answer:
     if call.who.is_bot:
         answer["bot_id"] = call.who.bot_id
     return answer
+
+
+class AuthRevoke(Arguments, frozen=True, kw_only=True):
+    """Arguments of auth.revoke."""
+
+    test: bool = False
+
+
+@method("auth.revoke", AuthRevoke, Tier.THREE, access(user=[], bot=[]))
+async def revoke(call: Call, args: AuthRevoke) -> Answer:
+    """Revoke the token of the call; with ``test`` nothing happens."""
+    if not args.test:
+        await call.write(partial(tokens.revoke, token=token_id(call.who.token)))
+    return {"revoked": not args.test}
+
+
+class AuthTeamsList(Arguments, frozen=True, kw_only=True):
+    """Arguments of auth.teams.list."""
+
+    limit: int = 100
+    cursor: str = ""
+    include_icon: bool = False
+
+
+@method("auth.teams.list", AuthTeamsList, Tier.TWO, access(user=[], bot=[]), errors=[*PAGE_ERRORS])
+async def list_teams(call: Call, args: AuthTeamsList) -> Answer:
+    """Return the workspace of the token: there is no other one that the token reaches."""
+    check_limit(args.limit)
+    decode_cursor(args.cursor, lambda _: False)
+    team: dict[str, object] = {"id": call.team.id, "name": call.team.name}
+    if args.include_icon:
+        team["icon"] = team_object(call.team, call.base_url)["icon"]
+    return {"teams": [team], "response_metadata": {"next_cursor": ""}}

@@ -1,55 +1,26 @@
-"""The ``chat`` family."""
+"""The ``chat`` family: posting, editing and deleting. The rest is in ``chat_scheduled`` and ``chat_streams``."""
 
 from functools import partial
-from typing import Any, Final
-
-import msgspec
+from typing import Any
 
 from tautwire.server.log.transaction import Transaction
-from tautwire.server.services import conversations, messages
+from tautwire.server.services import messages, unfurls
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.messages import Draft, Posted
-from tautwire.server.store.channels import find_channel_by_name
-from tautwire.server.store.users import find_user, find_user_by_name
-from tautwire.server.web_api.access import users_and_bots
+from tautwire.server.services.permalinks import find_permalink
+from tautwire.server.web_api.access import access, users_and_bots
 from tautwire.server.web_api.arguments import Json
+from tautwire.server.web_api.content import (
+    CONTENT_ERRORS,
+    MAX_POST,
+    WRITES,
+    Content,
+    checked,
+    draft_of,
+    find_target,
+    structure,
+)
 from tautwire.server.web_api.method import Answer, Arguments, Call, Place, Tier, method, warning
-
-MAX_POST: Final = 40_000
-"""Code points of a text in chat.postMessage; a longer one is cut, with a warning.
-Source: wire/web-api.md#lengths (documented)."""
-MAX_TEXT: Final = 4_000
-"""Code points of a text in the other methods; a longer one is msg_too_long.
-Source: wire/web-api.md#lengths (documented)."""
-MAX_ATTACHMENTS: Final = 100
-MAX_BLOCKS: Final = 50
-MAX_STRUCTURE: Final = 200_000
-"""Bytes of JSON in blocks, attachments or metadata (ours)."""
-
-
-WRITES: Final = users_and_bots("chat:write")
-CONTENT_ERRORS: Final = (
-    "attachment_payload_limit_exceeded", "invalid_attachments", "invalid_blocks", "invalid_metadata_format",
-    "metadata_too_large", "msg_blocks_too_long", "no_text", "too_many_attachments",
-)  # fmt: skip
-"""The errors that concern the content of a message."""
-
-
-class Content(Arguments, frozen=True, kw_only=True):
-    """The arguments for the content of a message."""
-
-    ONE_OF = ("text", "blocks", "attachments")
-
-    text: str = ""
-    blocks: Json = None
-    attachments: Json = None
-    metadata: Json = None
-    thread_ts: str | None = None
-    reply_broadcast: bool = False
-    username: str | None = None
-    icon_emoji: str | None = None
-    icon_url: str | None = None
-    as_user: bool | None = None
 
 
 class ChatPostMessage(Content, frozen=True, kw_only=True):
@@ -58,6 +29,10 @@ class ChatPostMessage(Content, frozen=True, kw_only=True):
     REQUIRED = ("channel",)
 
     channel: Place = ""
+    mrkdwn: bool = True
+    unfurl_links: bool | None = None
+    unfurl_media: bool | None = None
+    """Accepted without an effect: the server fetches no links, whatever these two say."""
 
 
 class ChatPostEphemeral(Content, frozen=True, kw_only=True):
@@ -102,12 +77,13 @@ class ChatMeMessage(Arguments, frozen=True, kw_only=True):
 )  # fmt: skip
 async def post_message(call: Call, args: ChatPostMessage) -> Answer:
     """Post a message to a channel (id or name) or, by user id, to a direct message."""
-    draft = _draft(call, args)
+    draft = draft_of(call, args)
     is_long = len(draft.text) > MAX_POST
     draft.text = draft.text[:MAX_POST]
+    draft.mrkdwn = args.mrkdwn
 
     def post(tx: Transaction) -> Posted:
-        channel = _find_channel(tx, call, args.channel)
+        channel = find_target(tx, call, args.channel)
         messages.writable_room(tx, channel, call.who, visitors=True)
         call.count_post(
             channel
@@ -115,6 +91,8 @@ async def post_message(call: Call, args: ChatPostMessage) -> Answer:
         return messages.post(tx, call.team, call.who, channel, draft, visitors=True)
 
     posted = await call.write(post)
+    if args.thread_ts is not None:
+        call.workspace.statuses.posted(posted.channel, args.thread_ts, call.who.user)
     answer = {"channel": posted.channel, "ts": posted.ts, "message": posted.body}
     return answer | warning("message_truncated") if is_long else answer
 
@@ -127,10 +105,10 @@ async def me_message(call: Call, args: ChatMeMessage) -> Answer:
     """Post a /me message."""
     if not args.text:
         raise MethodError("no_text")
-    draft = Draft(text=_checked(args.text), subtype="me_message")
+    draft = Draft(text=checked(args.text), subtype="me_message")
 
     def post(tx: Transaction) -> Posted:
-        return messages.post(tx, call.team, call.who, _find_channel(tx, call, args.channel), draft, visitors=True)
+        return messages.post(tx, call.team, call.who, find_target(tx, call, args.channel), draft, visitors=True)
 
     posted = await call.write(post)
     return {"channel": posted.channel, "ts": posted.ts}
@@ -139,13 +117,13 @@ async def me_message(call: Call, args: ChatMeMessage) -> Answer:
 @method(
     "chat.postEphemeral", ChatPostEphemeral, Tier.FOUR, WRITES,
     errors=[
-        *CONTENT_ERRORS, "channel_not_found", "is_archived", "msg_too_long", "not_in_channel", "user_not_in_channel",
+        *CONTENT_ERRORS, "channel_not_found", "is_archived", "not_in_channel", "user_not_in_channel",
     ],
 )  # fmt: skip
 async def post_ephemeral(call: Call, args: ChatPostEphemeral) -> Answer:
     """Show a message to one member of a channel."""
-    draft = _draft(call, args)
-    _checked(draft.text)
+    draft = draft_of(call, args)
+    checked(draft.text)
     ts = await call.write(
         partial(
             messages.post_ephemeral, team=call.team, who=call.who, channel=args.channel, user=args.user, draft=draft
@@ -156,12 +134,14 @@ async def post_ephemeral(call: Call, args: ChatPostEphemeral) -> Answer:
 
 @method(
     "chat.update", ChatUpdate, Tier.THREE, WRITES,
-    errors=[*CONTENT_ERRORS, "cant_update_message", "channel_not_found", "message_not_found", "msg_too_long"],
+    errors=[
+        *CONTENT_ERRORS, "cant_update_message", "channel_not_found", "message_not_found", "streaming_state_conflict",
+    ],
 )  # fmt: skip
 async def update(call: Call, args: ChatUpdate) -> Answer:
     """Edit a message of the caller."""
-    draft = _draft(call, args)
-    _checked(draft.text)
+    draft = draft_of(call, args)
+    checked(draft.text)
     posted = await call.write(partial(messages.update, who=call.who, channel=args.channel, ts=args.ts, draft=draft))
     return {"channel": posted.channel, "ts": posted.ts, "text": posted.body["text"], "message": posted.body}
 
@@ -176,59 +156,62 @@ async def delete(call: Call, args: ChatDelete) -> Answer:
     return {"channel": args.channel, "ts": args.ts}
 
 
-def _find_channel(tx: Transaction, call: Call, channel: str) -> str:
-    """Return the id of a channel given by id, ``#name``, name, ``@name`` of a user or id of a user."""
-    if channel[:1] in ("U", "W", "@"):
-        user = find_user_by_name(tx, channel[1:]) if channel.startswith("@") else find_user(tx, channel)
-        if user is None:
-            raise MethodError("channel_not_found")
-        return conversations.open_direct(tx, call.who, [user.id])[0].id
-    if channel[:1] in ("C", "G", "D"):
-        return channel
-    named = find_channel_by_name(tx, channel.removeprefix("#"))
-    if named is None:
-        raise MethodError("channel_not_found")
-    return named.id
+class ChatGetPermalink(Arguments, frozen=True, kw_only=True):
+    """Arguments of chat.getPermalink."""
+
+    REQUIRED = ("channel", "message_ts")
+
+    channel: Place = ""
+    message_ts: str = ""
 
 
-def _draft(call: Call, args: Content) -> Draft:
-    blocks = _structure(args.blocks, list, "invalid_blocks", "msg_blocks_too_long")
-    attachments = _structure(args.attachments, list, "invalid_attachments", "attachment_payload_limit_exceeded")
-    metadata = _structure(args.metadata, dict, "invalid_metadata_format", "metadata_too_large")
-    if isinstance(args.blocks, list) and len(args.blocks) > MAX_BLOCKS:
-        raise MethodError("invalid_blocks")
-    if isinstance(args.attachments, list) and len(args.attachments) > MAX_ATTACHMENTS:
-        raise MethodError("too_many_attachments")
-    if not args.text and not args.blocks and not args.attachments:
-        raise MethodError("no_text")
-    named = bool(args.username or args.icon_emoji or args.icon_url) and args.as_user is not True and call.who.is_bot
-    icons = {"emoji": args.icon_emoji} if args.icon_emoji else {"image_48": args.icon_url} if args.icon_url else None
-    return Draft(
-        text=args.text,
-        thread_ts=args.thread_ts,
-        reply_broadcast=args.reply_broadcast,
-        blocks=blocks,
-        attachments=attachments,
-        metadata=metadata,
-        username=args.username if named else None,
-        icons=icons if named else None,
-        as_bot=named,
+@method(
+    "chat.getPermalink", ChatGetPermalink, Tier.AUTH, access(user=[], bot=[]),
+    errors=["channel_not_found", "message_not_found"],
+)  # fmt: skip
+async def get_permalink(call: Call, args: ChatGetPermalink) -> Answer:
+    """Return the lasting address of a message."""
+    found = await call.read(
+        partial(find_permalink, who=call.who, base_url=call.base_url, channel=args.channel, ts=args.message_ts)
     )
+    return {"channel": args.channel, "permalink": found}
 
 
-def _checked(text: str) -> str:
-    if len(text) > MAX_TEXT:
-        raise MethodError("msg_too_long")
-    return text
+class ChatUnfurl(Arguments, frozen=True, kw_only=True):
+    """Arguments of chat.unfurl."""
+
+    REQUIRED = ("channel", "ts", "unfurls")
+
+    channel: Place = ""
+    ts: str = ""
+    unfurls: Json = None
+    source: str = ""
+    unfurl_id: str = ""
 
 
-def _structure(value: Any, shape: type, wrong: str, too_long: str) -> msgspec.Raw | None:
-    """Return a structured argument encoded: it is copied as bytes from here on."""
-    if value is None:
-        return None
-    if not isinstance(value, shape):
-        raise MethodError(wrong)
-    encoded = msgspec.json.encode(value)
-    if len(encoded) > MAX_STRUCTURE:
-        raise MethodError(too_long)
-    return msgspec.Raw(encoded)
+@method(
+    "chat.unfurl", ChatUnfurl, Tier.THREE, users_and_bots("links:write"),
+    errors=[
+        "cannot_find_channel", "cannot_find_message", "cannot_parse_attachment", "cannot_unfurl_message",
+        "cannot_unfurl_url", "invalid_source", "invalid_unfurl_id", "invalid_unfurls_format", "missing_channel",
+        "missing_ts", "missing_unfurls",
+    ],
+)  # fmt: skip
+async def unfurl(call: Call, args: ChatUnfurl) -> Answer:
+    """Show what is behind the links of a message. The message is named by ``channel`` and ``ts``."""
+    if args.source not in ("", "composer", "conversations_history"):
+        raise MethodError("invalid_source")
+    if args.source == "composer" or (args.unfurl_id and not args.ts):
+        raise MethodError("invalid_unfurl_id")  # no link_shared event of this server has one
+    needed = {"missing_channel": args.channel, "missing_ts": args.ts, "missing_unfurls": args.unfurls}
+    for error, value in needed.items():
+        if not value:
+            raise MethodError(error)
+    structure(args.unfurls, dict, "invalid_unfurls_format", "cannot_unfurl_message")
+    shown: dict[str, dict[str, Any]] = {}
+    for url, attachment in args.unfurls.items():
+        if not isinstance(attachment, dict):
+            raise MethodError("cannot_parse_attachment")
+        shown[url] = attachment
+    await call.write(partial(unfurls.show, who=call.who, channel=args.channel, ts=args.ts, shown=shown))
+    return {}

@@ -12,10 +12,11 @@ from tautwire.server.services.errors import MethodError
 from tautwire.server.services.history import history_page, news, replies_page
 from tautwire.server.services.lists import conversations_page, members_page
 from tautwire.server.services.room import Room
+from tautwire.server.services.visible import readable_channel, visible_channel
 from tautwire.server.services.wire_objects import conversation_object
-from tautwire.server.store.channels import find_channel
 from tautwire.server.store.engine import Query
 from tautwire.server.store.membership import count_members, find_membership
+from tautwire.server.store.pins import count_pins
 from tautwire.server.store.records import ChannelKind, ChannelRecord
 from tautwire.server.web_api.access import access, users_and_bots
 from tautwire.server.web_api.method import Answer, Arguments, Call, Place, Tier, method, warning
@@ -150,6 +151,7 @@ class ConversationsHistory(Arguments, frozen=True, kw_only=True):
     latest: str = ""
     oldest: str = ""
     limit: int = 100
+    include_all_metadata: bool = False
 
 
 class ConversationsReplies(ConversationsHistory, frozen=True, kw_only=True):
@@ -312,15 +314,15 @@ async def history(call: Call, args: ConversationsHistory) -> Answer:
     oldest, latest = _bound(args.oldest, "invalid_ts_oldest"), _bound(args.latest, "invalid_ts_latest")
     before = decode_cursor(args.cursor, is_ts)
 
-    def find(query: Query) -> tuple[list[dict[str, Any]], str | None]:
+    def find(query: Query) -> tuple[tuple[list[dict[str, Any]], str | None], int]:
         channel = _readable_channel(query, call, args.channel, refusal="not_in_channel")
         return history_page(
             query, channel.id, oldest=oldest, latest=latest, inclusive=args.inclusive, before=before,
-            limit=check_limit(args.limit) or 100,
-        )  # fmt: skip
+            limit=check_limit(args.limit) or 100, all_metadata=args.include_all_metadata,
+        ), count_pins(query, channel.id)  # fmt: skip
 
-    found, cursor = await call.read(find)
-    return _history_answer(found, cursor) | {"pin_count": 0, "channel_actions_ts": None, "channel_actions_count": 0}
+    (found, cursor), pins = await call.read(find)
+    return _history_answer(found, cursor) | {"pin_count": pins, "channel_actions_ts": None, "channel_actions_count": 0}
 
 
 @method(
@@ -336,7 +338,7 @@ async def replies(call: Call, args: ConversationsReplies) -> Answer:
         channel = _readable_channel(query, call, args.channel, refusal="channel_not_found")
         return replies_page(
             query, channel.id, args.ts, oldest=oldest, latest=latest, inclusive=args.inclusive, after=after,
-            limit=check_limit(args.limit) or 1_000,
+            limit=check_limit(args.limit) or 1_000, all_metadata=args.include_all_metadata,
         )  # fmt: skip
 
     found, cursor = await call.read(find)
@@ -362,20 +364,12 @@ def _bound(text: str, error: str) -> str | None:
 
 def _visible_channel(query: Query, call: Call, channel: str) -> ChannelRecord:
     """Return a channel that the caller may see."""
-    record = find_channel(query, channel)
-    if record is None or (
-        record.kind is not ChannelKind.PUBLIC and find_membership(query, channel, call.who.user) is None
-    ):
-        raise MethodError("channel_not_found")
-    return record
+    return visible_channel(query, call.who, channel)
 
 
 def _readable_channel(query: Query, call: Call, channel: str, *, refusal: str) -> ChannelRecord:
     """Return a channel whose messages the caller may read: bots only where they are members."""
-    record = _visible_channel(query, call, channel)
-    if call.who.is_bot and find_membership(query, channel, call.who.user) is None:
-        raise MethodError(refusal)
-    return record
+    return readable_channel(query, call.who, channel, refusal=refusal)
 
 
 def _read_seen(query: Query, call: Call, channel: ChannelRecord) -> dict[str, Any]:

@@ -1,0 +1,139 @@
+"""The content of a message among the arguments of a method, and where it goes: what ``chat`` methods share."""
+
+from typing import Any, Final
+
+import msgspec
+
+from tautwire.server.log.transaction import Transaction
+from tautwire.server.services import conversations
+from tautwire.server.services.errors import MethodError
+from tautwire.server.services.messages import Draft
+from tautwire.server.services.texts import Parse, from_markdown
+from tautwire.server.store.channels import find_channel_by_name
+from tautwire.server.store.users import find_user, find_user_by_name
+from tautwire.server.web_api.access import users_and_bots
+from tautwire.server.web_api.arguments import Json
+from tautwire.server.web_api.method import Arguments, Call
+
+MAX_POST: Final = 40_000
+"""Code points of a text in chat.postMessage; a longer one is cut, with a warning.
+Source: wire/web-api.md#lengths (documented)."""
+MAX_TEXT: Final = 4_000
+"""Code points of a text in the other methods; a longer one is msg_too_long.
+Source: wire/web-api.md#lengths (documented)."""
+MAX_MARKDOWN: Final = 12_000
+"""Code points of ``markdown_text``; a longer one is msg_too_long.
+Source: wire/web-api.md#lengths (documented)."""
+MAX_ATTACHMENTS: Final = 100
+MAX_BLOCKS: Final = 50
+MAX_STRUCTURE: Final = 200_000
+"""Bytes of JSON in blocks, attachments or metadata (ours)."""
+
+
+WRITES: Final = users_and_bots("chat:write")
+CONTENT_ERRORS: Final = (
+    "attachment_payload_limit_exceeded", "invalid_attachments", "invalid_blocks", "invalid_metadata_format",
+    "markdown_text_conflict", "metadata_too_large", "msg_blocks_too_long", "msg_too_long", "no_text",
+    "too_many_attachments",
+)  # fmt: skip
+"""The errors that concern the content of a message."""
+
+
+class Authored(Arguments, frozen=True, kw_only=True):
+    """The arguments for the name under which a bot posts."""
+
+    username: str | None = None
+    icon_emoji: str | None = None
+    icon_url: str | None = None
+
+
+class Content(Authored, frozen=True, kw_only=True):
+    """The arguments for the content of a message."""
+
+    ONE_OF = ("text", "markdown_text", "blocks", "attachments")
+
+    text: str = ""
+    markdown_text: str = ""
+    blocks: Json = None
+    attachments: Json = None
+    metadata: Json = None
+    thread_ts: str | None = None
+    reply_broadcast: bool = False
+    as_user: bool | None = None
+    link_names: bool = False
+    parse: str = ""
+
+
+def find_target(tx: Transaction, call: Call, channel: str) -> str:
+    """Return the id of a channel given by id, ``#name``, name, ``@name`` of a user or id of a user."""
+    if channel[:1] in ("U", "W", "@"):
+        user = find_user_by_name(tx, channel[1:]) if channel.startswith("@") else find_user(tx, channel)
+        if user is None:
+            raise MethodError("channel_not_found")
+        return conversations.open_direct(tx, call.who, [user.id])[0].id
+    if channel[:1] in ("C", "G", "D"):
+        return channel
+    named = find_channel_by_name(tx, channel.removeprefix("#"))
+    if named is None:
+        raise MethodError("channel_not_found")
+    return named.id
+
+
+def draft_of(call: Call, args: Content) -> Draft:
+    """Return the message that the arguments describe; raise ``MethodError`` if they do not fit together."""
+    blocks = structure(args.blocks, list, "invalid_blocks", "msg_blocks_too_long")
+    attachments = structure(args.attachments, list, "invalid_attachments", "attachment_payload_limit_exceeded")
+    metadata = structure(args.metadata, dict, "invalid_metadata_format", "metadata_too_large")
+    if isinstance(args.blocks, list) and len(args.blocks) > MAX_BLOCKS:
+        raise MethodError("invalid_blocks")
+    if isinstance(args.attachments, list) and len(args.attachments) > MAX_ATTACHMENTS:
+        raise MethodError("too_many_attachments")
+    if args.markdown_text and (args.text or args.blocks):
+        raise MethodError("markdown_text_conflict")
+    if len(args.markdown_text) > MAX_MARKDOWN:
+        raise MethodError("msg_too_long")
+    text = args.text or from_markdown(args.markdown_text)
+    if not text and not args.blocks and not args.attachments:
+        raise MethodError("no_text")
+    draft = Draft() if args.as_user is True else author_of(call, args)
+    draft.text = text
+    draft.thread_ts = args.thread_ts
+    draft.reply_broadcast = args.reply_broadcast
+    draft.blocks = blocks
+    draft.attachments = attachments
+    draft.metadata = metadata
+    draft.parse = parse_of(args.parse, link_names=args.link_names)
+    return draft
+
+
+def author_of(call: Call, args: Authored) -> Draft:
+    """Return an empty message under the name that a bot asks for. Source: wire/web-api.md#the-visible-author."""
+    if not call.who.is_bot or not (args.username or args.icon_emoji or args.icon_url):
+        return Draft()
+    icons = {"emoji": args.icon_emoji} if args.icon_emoji else {"image_48": args.icon_url} if args.icon_url else None
+    return Draft(username=args.username, icons=icons, as_bot=True)
+
+
+def parse_of(parse: str, *, link_names: bool) -> Parse:
+    """Return what the arguments ``parse`` and ``link_names`` ask for."""
+    links = Parse(0) if parse == "none" else Parse.URLS
+    return links | Parse.NAMES if link_names or parse == "full" else links
+
+
+def checked(text: str) -> str:
+    """Return a text for a method other than chat.postMessage; raise ``MethodError`` (msg_too_long)."""
+    if len(text) > MAX_TEXT:
+        raise MethodError("msg_too_long")
+    return text
+
+
+def structure(value: Any, shape: type, wrong: str, too_long: str) -> msgspec.Raw | None:
+    """Return a structured argument encoded: it is copied as bytes from here on."""
+    if value is None:
+        return None
+    if not isinstance(value, shape):
+        raise MethodError(wrong)
+    encoded = msgspec.json.encode(value)
+    if len(encoded) > MAX_STRUCTURE:
+        raise MethodError(too_long)
+    return msgspec.Raw(encoded)
