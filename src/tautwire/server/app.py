@@ -35,13 +35,30 @@ from tautwire.server.services.tickets import RTM_PATH
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.sockets.handover import Handover
 from tautwire.server.store.engine import StoreError
-from tautwire.server.web_api import api, auth, bots, chat, conversations, reactions, rtm, users
+from tautwire.server.web_api import (
+    api,
+    auth,
+    bots,
+    chat,
+    conversations,
+    conversations_changes,
+    emoji,
+    reactions,
+    rtm,
+    team,
+    usergroups,
+    users,
+    users_profile,
+)
 from tautwire.server.web_api.app import WebApi
 
 log = logging.getLogger("tautwire.server")
 
-FAMILIES: Final = (api, auth, bots, chat, conversations, reactions, rtm, users)
-"""Importing a family registers its methods."""
+FAMILIES: Final = (
+    api, auth, bots, chat, conversations, conversations_changes, emoji, reactions, rtm, team, usergroups,
+    users, users_profile,
+)  # fmt: skip
+"""Importing a family registers its methods; a large one has more than one module."""
 
 SWEEP_INTERVAL: Final = 1.0
 """Seconds between two sweeps of connections, presence and positions."""
