@@ -44,6 +44,7 @@ from tautwire.server.web_api import (
     conversations_changes,
     emoji,
     reactions,
+    retired,
     rtm,
     team,
     usergroups,
@@ -55,7 +56,7 @@ from tautwire.server.web_api.app import WebApi
 log = logging.getLogger("tautwire.server")
 
 FAMILIES: Final = (
-    api, auth, bots, chat, conversations, conversations_changes, emoji, reactions, rtm, team, usergroups,
+    api, auth, bots, chat, conversations, conversations_changes, emoji, reactions, retired, rtm, team, usergroups,
     users, users_profile,
 )  # fmt: skip
 """Importing a family registers its methods; a large one has more than one module."""
