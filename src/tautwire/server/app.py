@@ -44,17 +44,24 @@ from tautwire.server.web_api import (
     chat_scheduled,
     chat_streams,
     conversations,
+    conversations_changes,
+    emoji,
     pins,
     reactions,
+    retired,
     rtm,
+    team,
+    usergroups,
     users,
+    users_profile,
 )
 from tautwire.server.web_api.app import WebApi
 
 log = logging.getLogger("tautwire.server")
 
 FAMILIES: Final = (
-    api, assistant, auth, bots, chat, chat_scheduled, chat_streams, conversations, pins, reactions, rtm, users,
+    api, assistant, auth, bots, chat, chat_scheduled, chat_streams, conversations, conversations_changes, emoji, pins,
+    reactions, retired, rtm, team, usergroups, users, users_profile,
 )  # fmt: skip
 """Importing a family registers its methods; a large family has several modules."""
 
