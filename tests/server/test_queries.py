@@ -749,6 +749,29 @@ def test_an_entry_of_a_message_becomes_its_event(database: Database) -> None:
     ]
 
 
+def test_what_does_not_hold_together_in_the_log_is_found(database: Database) -> None:
+    assert database.read(log.measure_log) == (0, 0, 0)
+    grow(database)
+    assert database.read(log.measure_log) == (6, 1, 6)
+    assert database.read(log.find_hole) == 7, "the place of the next entry"
+    assert database.read(log.find_lost_reference) == 5, "the message of entry 5 is missing"
+    assert database.read(log.find_lost_entry, first=1) is None
+
+    database.write(log.set_event, 2, b"event")
+    lost = database.read(log.find_lost_entry, first=1)
+    assert lost is not None
+    assert (lost["channel"], lost["ts"]) == ("C1", stamp(1))
+    database.write(Transaction.execute, "DELETE FROM log WHERE position = 4")
+    assert database.read(log.find_hole) == 4
+
+
+def test_epochs_that_begin_beyond_the_head_are_counted(database: Database) -> None:
+    database.write(log.add_epoch, "a")
+    assert database.read(log.count_early_epochs) == 0
+    database.write(Transaction.execute, "UPDATE epoch SET start = 99")
+    assert database.read(log.count_early_epochs) == 1
+
+
 def test_the_oldest_entries_are_measured_and_deleted(database: Database) -> None:
     assert database.read(log.find_oldest) is None
     grow(database)
