@@ -163,7 +163,8 @@ async def test_when_one_cannot_be_invited_nobody_is_unless_forced(scene: Scene) 
     assert answer["errors"] == [{"user": "UNOBODY", "ok": False, "error": "user_not_found"}]
     assert len((await scene.ok("alice", "conversations.members", channel=scene.ops))["members"]) == 2
 
-    await scene.ok("alice", "conversations.invite", channel=scene.ops, users=users, force=True)
+    forced = await scene.ok("alice", "conversations.invite", channel=scene.ops, users=users, force=True)
+    assert forced["errors"] == [{"user": "UNOBODY", "ok": False, "error": "user_not_found"}]
     assert len((await scene.ok("alice", "conversations.members", channel=scene.ops))["members"]) == 3
 
 

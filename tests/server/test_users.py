@@ -75,6 +75,12 @@ async def test_a_bot_without_the_scope_sees_no_email(scene: Scene) -> None:
     assert await emails("relaybot") == [None] * 4
 
 
+async def test_a_conversation_has_a_locale_if_wanted(scene: Scene) -> None:
+    asked = await scene.ok("alice", "conversations.info", channel=scene.general, include_locale=True)
+    assert asked["channel"]["locale"] == "en-US"
+    assert "locale" not in (await scene.ok("alice", "conversations.info", channel=scene.general))["channel"]
+
+
 async def test_one_can_look_oneself_up(scene: Scene) -> None:
     """Java's client does, right after rtm.connect."""
     for who in scene.users:

@@ -58,18 +58,19 @@ def join(tx: Transaction, team: Team, who: Identity, channel: str) -> tuple[Room
     return admit(tx, team, room, who.user, inviter=None), False
 
 
-def invite(tx: Transaction, team: Team, who: Identity, channel: str, users: Sequence[str], *, force: bool) -> Room:
-    """Add other users to a channel of the caller.
+def invite(
+    tx: Transaction, team: Team, who: Identity, channel: str, users: Sequence[str], *, force: bool
+) -> tuple[Room, list[dict[str, object]]]:
+    """Add other users to a channel of the caller; return the room, and an error for each user that is not added.
 
-    If one of them cannot be added, the call fails and adds none; with ``force`` it adds the others. ``errors`` of the
-    answer names each user that cannot be added.
+    If one of them cannot be added, the call fails and adds none; with ``force`` it adds the others.
     """
     room = messages.writable_room(tx, channel, who)
     if room.channel.is_direct:
         raise MethodError("method_not_supported_for_channel_type")
     if not users:
         raise MethodError("no_user")
-    errors = [
+    errors: list[dict[str, object]] = [
         {"user": user, "ok": False, "error": code}
         for user in users
         if (code := _cannot_invite(tx, room, who, user)) is not None
@@ -80,7 +81,7 @@ def invite(tx: Transaction, team: Team, who: Identity, channel: str, users: Sequ
     for user in dict.fromkeys(users):
         if user not in refused:
             room = admit(tx, team, room, user, inviter=who.user)
-    return room
+    return room, errors
 
 
 def admit(tx: Transaction, team: Team, room: Room, user: str, *, inviter: str | None) -> Room:

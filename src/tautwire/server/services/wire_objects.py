@@ -15,6 +15,9 @@ from tautwire.server.store.records import SLACKBOT_ID, ChannelKind, ChannelRecor
 
 Wire = dict[str, Any]
 
+LOCALE: Final = "en-US"
+"""The locale of every user and conversation."""
+
 _COLORS: Final = ("9f69e7", "4bbe2e", "e7392d", "3c989f", "674b1b", "e96699", "e0a729", "684b6c", "5b89d5", "2b6836")
 
 _ICON_SIZES: Final = (34, 44, 68, 88, 102, 132, 230, "original")

@@ -13,7 +13,7 @@ from tautwire.server.services.history import history_page, news, replies_page
 from tautwire.server.services.lists import conversations_page, members_page
 from tautwire.server.services.room import Room
 from tautwire.server.services.visible import readable_channel, visible_channel
-from tautwire.server.services.wire_objects import conversation_object
+from tautwire.server.services.wire_objects import LOCALE, conversation_object
 from tautwire.server.store.engine import Query
 from tautwire.server.store.membership import count_members, find_marks
 from tautwire.server.store.pins import count_pins
@@ -73,6 +73,7 @@ class ConversationsInfo(Arguments, frozen=True, kw_only=True):
 
     channel: Place = ""
     include_num_members: bool = False
+    include_locale: bool = False
 
 
 class ConversationsList(Arguments, frozen=True, kw_only=True):
@@ -203,6 +204,8 @@ async def info(call: Call, args: ConversationsInfo) -> Answer:
         seen = _read_seen(query, call, channel)
         if args.include_num_members:
             seen["num_members"] = count_members(query, [channel.id]).get(channel.id, 0)
+        if args.include_locale:
+            seen["locale"] = LOCALE
         if channel.kind is ChannelKind.IM:
             seen |= news(query, channel.id, call.who.user, seen["last_read"])
         return seen
@@ -284,12 +287,12 @@ async def invite(call: Call, args: ConversationsInvite) -> Answer:
     if len(args.users) > MAX_INVITED:
         text = f"[ERROR] users must have at most {MAX_INVITED} ids, got {len(args.users)}"
         raise MethodError("invalid_arguments", response_metadata={"messages": [text]})
-    room = await call.write(
+    room, errors = await call.write(
         partial(
             conversations.invite, team=call.team, who=call.who, channel=args.channel, users=args.users, force=args.force
         )
     )
-    return {"channel": await seen_now(call, room)}
+    return {"channel": await seen_now(call, room)} | ({"errors": errors} if errors else {})
 
 
 @method(

@@ -31,9 +31,9 @@ MPIM: Final = frozenset({ChannelKind.MPIM})
 NO_KINDS: Final[frozenset[ChannelKind]] = frozenset()
 
 _TYPES: Final[dict[str, tuple[Any, Any]]] = {
-    "channel": (Place, ""), "channels": (tuple[str, ...], ()), "users": (tuple[str, ...], ()), "count": (int, 100),
+    "channel": (Place, ""), "include_locale": (bool, False), "users": (tuple[str, ...], ()), "count": (int, 100),
     "limit": (int, 0), "inclusive": (bool, False), "exclude_archived": (bool, False), "exclude_members": (bool, False),
-    "return_im": (bool, False), "unreads": (bool, False),
+    "return_im": (bool, False),
 }  # fmt: skip
 """The types of arguments and their defaults; the others are texts."""
 
@@ -160,7 +160,7 @@ ALIASES: Final = (
     _family("channels", "archive", Tier.TWO, PUBLIC),
     Alias("channels.create", "conversations.create", Tier.TWO, needs=("name",), gives=CHANNEL),
     _family("channels", "history", Tier.TWO, PUBLIC, **HISTORY),
-    _family("channels", "info", Tier.THREE, PUBLIC, gives=CHANNEL),
+    _family("channels", "info", Tier.THREE, PUBLIC, takes=("include_locale",), gives=CHANNEL),
     _family("channels", "invite", Tier.THREE, PUBLIC, "user", gives=CHANNEL, **INVITE),
     Alias("channels.join", "conversations.join", Tier.THREE, needs=("name",), function=_join),
     _family("channels", "kick", Tier.THREE, PUBLIC, "user"),
@@ -176,7 +176,7 @@ ALIASES: Final = (
     _family("groups", "close", Tier.THREE, MPIM, **CLOSE),
     Alias("groups.create", "conversations.create", Tier.TWO, needs=("name",), function=_create_group),
     _family("groups", "history", Tier.TWO, GROUPS, **HISTORY),
-    _family("groups", "info", Tier.THREE, GROUPS, gives=GROUP),
+    _family("groups", "info", Tier.THREE, GROUPS, takes=("include_locale",), gives=GROUP),
     _family("groups", "invite", Tier.THREE, PRIVATE, "user", function=_invite_to_group),
     _family("groups", "kick", Tier.THREE, PRIVATE, "user"),
     _family("groups", "leave", Tier.THREE, PRIVATE),

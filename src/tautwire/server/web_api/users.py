@@ -8,7 +8,7 @@ from tautwire.server.services.arrays import Page
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.lists import conversations_of_page, users_page
 from tautwire.server.services.presence import ACTIVE, AWAY, store_away
-from tautwire.server.services.wire_objects import user_object
+from tautwire.server.services.wire_objects import LOCALE, user_object
 from tautwire.server.store.engine import Query
 from tautwire.server.store.users import find_user, find_user_by_email, find_users_by_ids
 from tautwire.server.web_api.access import users_and_bots
@@ -16,8 +16,6 @@ from tautwire.server.web_api.conversations import READS, kinds_of
 from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method
 from tautwire.server.web_api.pages import PAGE_ERRORS, check_limit, decode_cursor, page_metadata
 
-LOCALE: Final = "en-US"
-"""The locale of everyone."""
 MAX_USERS: Final = 1_000
 """Users in one call of users.info (ours)."""
 _EXTRAS: Final = {
