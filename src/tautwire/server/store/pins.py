@@ -15,7 +15,8 @@ def find_pins(query: Query, channel: str) -> Sequence[Row]:
     """Return ``ts``, ``user_id``, ``created`` and ``size`` (of the message) of a channel's pins, newest first."""
     return query.all(
         "SELECT p.ts, p.user_id, p.created, length(m.body) AS size FROM pin p"
-        " JOIN message m ON m.channel = p.channel AND m.ts = p.ts WHERE p.channel = ? ORDER BY p.created DESC, p.ts DESC",
+        " JOIN message m ON m.channel = p.channel AND m.ts = p.ts WHERE p.channel = ?"
+        " ORDER BY p.created DESC, p.ts DESC",
         channel,
     )
 
