@@ -7,6 +7,32 @@ from typing import Any
 from scene import Scene
 from tautwire.server.services.identity import TokenKind
 from tautwire.server.web_api.method import METHODS
+from tautwire.server.web_api.retired import ALIASES
+
+NOT_BESIDE = {"conversations.open": ["channel"], "users.info": ["users"], "users.profile.set": ["name"]}
+"""The arguments of ``ONE_OF`` that are left out beside the other one."""
+
+
+async def place(scene: Scene, method: str) -> str:
+    """Return a conversation of alice in which a method can succeed."""
+    alias = next((alias for alias in ALIASES if alias.name == method), None)
+    called = alias.successor if alias is not None else method
+    family = method.partition(".")[0]
+    if method in ("im.open", "mpim.open"):
+        return scene.general  # it opens one itself
+    if family == "mpim" or method == "groups.close":
+        others = f"{scene.users['bob']},{scene.users['carol']}"
+        return str((await scene.ok("alice", "conversations.open", users=others))["channel"]["id"])
+    if family == "im" or called == "conversations.close":
+        return str((await scene.ok("alice", "conversations.open", users=scene.users["bob"]))["channel"]["id"])
+    if family == "groups":
+        return scene.ops
+    if called.rpartition(".")[2] in ("archive", "invite", "kick", "leave", "rename", "unarchive"):
+        town = str((await scene.ok("alice", "conversations.create", name="town"))["channel"]["id"])
+        await scene.ok("relaybot", "conversations.join", channel=town)
+        return town
+    return scene.general
+
 
 DAYS = (int(time.time()) + 3_600 + 600 * number for number in itertools.count())
 """Times in the future, each in five minutes of its own."""
@@ -37,6 +63,10 @@ async def sample(scene: Scene, who: str, method: str, channel: str) -> dict[str,
         ts = await scene.post(who, channel, "thread")
     if method == "chat.unfurl":
         ts = await scene.post(who, channel, "see https://example.test/a")
+    alias = next((alias for alias in ALIASES if alias.name == method), None)
+    called = alias.successor if alias is not None else method
+    if called == "conversations.unarchive" and channel != scene.general:
+        await scene.ok(who, "conversations.archive", channel=channel)
     if method == "reactions.remove":
         await scene.ok(who, "reactions.add", channel=channel, timestamp=ts, name="eyes")
     bot = (await scene.ok("relaybot", "auth.test"))["bot_id"]
@@ -44,14 +74,19 @@ async def sample(scene: Scene, who: str, method: str, channel: str) -> dict[str,
         "bot": bot, "channel": channel, "presence": "away", "text": "hello", "timestamp": ts, "ts": ts,
         "message_ts": ts, "post_at": next(DAYS), "scheduled_message_id": scheduled,
         "unfurls": {"https://example.test/a": {"text": "what is there"}},
-        "channel_id": channel, "thread_ts": ts, "status": "is thinking", "title": "Lunch",
+        "channel_id": channel, "status": "is thinking", "title": "Lunch",
         "prompts": [{"title": "Menu", "message": "What is there today?"}], "markdown_text": "more",
         "recipient_user_id": scene.users["alice"], "recipient_team_id": scene.directory.team["id"],
-        "user": scene.users["bob"], "users": scene.users["carol"],
-        "name": "new" if method == "conversations.create" else "eyes",
+        "user": scene.users["bob"], "users": scene.users["carol"], "thread_ts": ts, "email": "alice@example.test",
+        "name": "eyes" if called.startswith("reactions.") else "new", "profile": {"status_text": "out"},
+        "usergroup": "S1",
     }  # fmt: skip
-    if method == "conversations.open":
-        del values["channel"]
+    if called in ("conversations.kick", "conversations.invite"):
+        values["user"] = scene.users["relaybot" if called == "conversations.kick" else "carol"]
+    if method == "mpim.open":
+        values["users"] = f"{scene.users['bob']},{scene.users['carol']}"
+    for name in NOT_BESIDE.get(method, ()):
+        del values[name]
     arguments = METHODS[method].arguments
     if "text" in arguments.ONE_OF:
         del values["markdown_text"]  # one of them is enough

@@ -17,6 +17,7 @@ from tautwire.server.app import Server
 from tautwire.server.config import Settings
 from tautwire.server.health import Health
 from tautwire.server.log.transaction import Transaction
+from tautwire.server.served import ServedWorkspace
 from tautwire.server.store.engine import StoreError
 
 SEED = """
@@ -149,6 +150,36 @@ async def test_a_workspace_is_closed_and_opened_while_the_others_are_served(two:
     assert (await beta.post("y"))["ok"]
     with pytest.raises(KeyError):
         await server.host.close(acme.facts.team["id"])
+
+
+async def test_all_workspaces_are_left_at_once_at_a_stop(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    both_left = asyncio.Barrier(2)
+    leave = ServedWorkspace.close_doors
+
+    async def close_doors(served: ServedWorkspace) -> None:
+        await both_left.wait()
+        await leave(served)
+
+    monkeypatch.setattr(ServedWorkspace, "close_doors", close_doors)
+    async with asyncio.timeout(10):
+        await two[0].stop()
+
+
+async def test_a_workspace_that_cannot_be_closed_leaves_no_other_open(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, *_ = two
+    first, second = server.host
+    close = first.stop
+
+    async def fail() -> None:
+        await close()
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(first, "stop", fail)
+    with pytest.raises(OSError, match="the disk is gone"):
+        await server.stop()
+    assert not second.workspace.writer.is_alive
 
 
 async def test_figures_are_those_of_all_workspaces(two: Two) -> None:

@@ -1,11 +1,11 @@
 """The PostgreSQL adapter: its addresses, its arrays, and what it says when the database cannot be used."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +15,9 @@ from stores import rows_of
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.store.engine import DisconnectedError, Insert, StatementError, StoreError
 from tautwire.server.store.engines import open_engine
-from tautwire.server.store.postgres import Array, PostgresEngine, encode_array, read_address, statement
+from tautwire.server.store.postgres.address import read_address
+from tautwire.server.store.postgres.engine import PostgresEngine
+from tautwire.server.store.postgres.values import Array, encode_array, statement
 from tools.postgres import Cluster
 
 CLOCK = Insert("channel_clock", ("channel", "last_ts"))
@@ -97,7 +99,8 @@ def test_two_schemas_of_a_database_are_two_workspaces(cluster: Cluster, tmp_path
 def test_a_workspace_that_another_server_took_while_the_database_was_away_is_left_to_it(
     proxy: Proxy, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tautwire.server.store.postgres.LOCK_INTERVAL", 0.0)
+    monkeypatch.setattr("tautwire.server.store.postgres.engine.LOCK_INTERVAL", 0.0)
+    monkeypatch.setattr("tautwire.server.store.postgres.engine.LOCK_PATIENCE", 0.5)
     with PostgresEngine(proxy.url, tmp_path / "a") as engine:
         assert engine.problem() is None
         proxy.break_all()
@@ -111,7 +114,9 @@ def test_a_workspace_that_another_server_took_while_the_database_was_away_is_lef
             except StoreError:  # the server has not yet seen that the old connection is gone
                 continue
         with thief:
-            assert "another server uses" in (engine.problem() or "")
+            while (problem := engine.problem()) is None:
+                time.sleep(0.01)
+            assert "another server uses" in problem
         assert engine.problem() is None
 
 
@@ -207,4 +212,4 @@ def test_what_psycopg_says_of_a_statement_is_cut_to_its_first_line(cluster: Clus
         with pytest.raises(StatementError) as refused:
             session.run("INSERT INTO channel_clock VALUES ('secret text', NULL)")
     assert "secret" not in str(refused.value)
-    assert isinstance(refused.value.__cause__, psycopg.Error)
+    assert refused.value.__cause__ is None, "a log would show the rest"

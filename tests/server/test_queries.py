@@ -32,9 +32,11 @@ from tautwire.server.store import (
 from tautwire.server.store.apps import AppRecord
 from tautwire.server.store.engine import Engine
 from tautwire.server.store.messages import MESSAGE, MessageRow, Span
-from tautwire.server.store.records import ChannelKind, ChannelRecord, UserRecord
+from tautwire.server.store.records import ChannelKind, ChannelRecord, Mark, UserRecord
 from tautwire.server.store.scheduled import ScheduledRecord
 from tautwire.server.store.tokens import TokenRecord
+
+pytestmark = pytest.mark.only_on("sqlite", "postgres")
 
 T = TypeVar("T")
 MODULES = (apps, channels, log, membership, messages, pins, reactions, scheduled, streams, tokens, users, workspace)
@@ -164,6 +166,19 @@ def test_users_are_found_by_name_and_bots_by_id(database: Database) -> None:
     assert database.read(users.find_bot, "U3") is None
 
 
+def test_users_are_found_by_address_and_by_ids(database: Database) -> None:
+    assert database.read(users.find_user_by_email, "ANN@example.test") == ANN
+    assert database.read(users.find_user_by_email, "no@example.test") is None
+    assert database.read(users.find_users_by_ids, ["U3", "U1", "U9"]) == {"U1": ANN, "U3": BOT}
+    assert database.read(users.find_users_by_ids, []) == {}
+
+
+def test_a_profile_is_stored(database: Database) -> None:
+    changed = msgspec.structs.replace(ANN, real_name="Anna", email=None, profile='{"title":"owl"}', updated=9)
+    database.write(users.set_profile, changed)
+    assert database.read(users.find_user, "U1") == changed
+
+
 def test_users_come_in_pages(database: Database) -> None:
     assert database.read(users.find_users, "", 2) == [ANN, BOB]
     assert database.read(users.find_users, "U2", 2) == [BOT]
@@ -271,6 +286,34 @@ def test_channels_are_found_by_kind(database: Database) -> None:
     assert find() == []
 
 
+def test_channels_of_a_user_are_those_that_the_viewer_may_see(database: Database) -> None:
+    join(database, "C1", "U1", "U2")
+    join(database, "C3", "U1")
+
+    def found(viewer: str, after: str = "", *, archived: bool = True) -> list[str]:
+        kinds = set(ChannelKind)
+        rows = database.read(channels.find_channels_of, kinds, after, 9, user="U1", viewer=viewer, archived=archived)
+        return [row.id for row in rows]
+
+    assert found("U1") == ["C1", "C3"]
+    assert found("U2") == ["C1"], "C3 is private"
+    assert found("U1", "C1") == ["C3"]
+    database.write(channels.set_archived, "C1", archived=True, updated=9)
+    assert found("U1", archived=False) == ["C3"]
+
+
+def test_a_channel_is_changed(database: Database) -> None:
+    database.write(channels.set_name, "C1", "town", updated=2_000_000)
+    database.write(channels.set_topic, "C1", "owls", "U1", updated=3_000_000)
+    database.write(channels.set_purpose, "C1", "to talk", "U2", updated=4_000_000)
+    database.write(channels.set_archived, "C1", archived=True, updated=5_000_000)
+    found = database.read(channels.find_channel, "C1")
+    assert found is not None
+    assert (found.name, found.archived, found.updated) == ("town", True, 5_000_000)
+    assert (found.topic, found.topic_by, found.topic_set) == ("owls", "U1", 3)
+    assert (found.purpose, found.purpose_by, found.purpose_set) == ("to talk", "U2", 4)
+
+
 def test_the_last_ts_is_that_of_a_message_or_the_stored_one(database: Database) -> None:
     def last() -> str | None:
         return database.read(channels.find_last_ts, "C1")
@@ -322,7 +365,7 @@ def test_reading_marks_are_those_of_the_user(database: Database) -> None:
     join(database, "C1", "U1", "U2")
     join(database, "C3", "U2")
     database.write(membership.set_last_read, "C1", "U1", stamp(4))
-    assert database.read(membership.find_last_read, ["C1", "C3"], "U1") == {"C1": stamp(4)}
+    assert database.read(membership.find_marks, ["C1", "C3"], "U1") == {"C1": Mark(stamp(4))}
 
 
 def test_a_removed_member_is_gone(database: Database) -> None:

@@ -2,17 +2,19 @@
 
 import pytest
 
-from samples import caller_of, sample
+from samples import caller_of, place, sample
 from scene import Scene
 from tautwire.server.web_api.method import METHODS
 
+HOPELESS = {"usergroups.users.list"}
+"""Methods that never succeed: there are no user groups."""
 
-@pytest.mark.parametrize("method", sorted(METHODS))
+
+@pytest.mark.parametrize("method", sorted(METHODS.keys() - HOPELESS))
 async def test_a_call_succeeds_with_what_is_required_and_fails_without_any_of_it(scene: Scene, method: str) -> None:
-    place = scene.ops if method in ("conversations.invite", "conversations.leave") else scene.general
     entry = METHODS[method]
     who = caller_of(method)
-    arguments = await sample(scene, who, method, place)
+    arguments = await sample(scene, who, method, await place(scene, method))
 
     for name in arguments.keys() & {*entry.arguments.REQUIRED, *entry.arguments.ONE_OF}:
         rest = {other: value for other, value in arguments.items() if other != name}

@@ -44,17 +44,24 @@ from tautwire.server.web_api import (
     chat_scheduled,
     chat_streams,
     conversations,
+    conversations_changes,
+    emoji,
     pins,
     reactions,
+    retired,
     rtm,
+    team,
+    usergroups,
     users,
+    users_profile,
 )
 from tautwire.server.web_api.app import WebApi
 
 log = logging.getLogger("tautwire.server")
 
 FAMILIES: Final = (
-    api, assistant, auth, bots, chat, chat_scheduled, chat_streams, conversations, pins, reactions, rtm, users,
+    api, assistant, auth, bots, chat, chat_scheduled, chat_streams, conversations, conversations_changes, emoji, pins,
+    reactions, retired, rtm, team, usergroups, users, users_profile,
 )  # fmt: skip
 """Importing a family registers its methods; a large family has several modules."""
 
@@ -70,9 +77,13 @@ class Server:
     Args:
         clock: the source of time; tests pass one that they can move.
         sample: the content of an empty data directory if the settings name no seed file.
+        administers: whether ``tautwire user`` and the like reach it, over a socket in the data directory.
     """
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None, sample: Seed = SAMPLE) -> None:
+    def __init__(
+        self, settings: Settings, *, clock: Clock | None = None, sample: Seed = SAMPLE, administers: bool = True
+    ) -> None:
+        self._administers = administers
         self.settings = settings
         self._clock = clock or Clock()
         self._sample = sample
@@ -140,7 +151,9 @@ class Server:
         if self._parts is not None:
             raise ConfigError("the server is running: call stop() before start()")
         self._failure = asyncio.get_running_loop().create_future()
-        parts = _Parts(self.settings, self._clock, self._sample, self._observers, self._break_down)
+        parts = _Parts(
+            self.settings, self._clock, self._sample, self._observers, self._break_down, administers=self._administers
+        )
         try:
             await parts.start()
         except BaseException:
@@ -195,6 +208,8 @@ class _Parts:
         sample: Seed,
         observers: Sequence[Observer],
         broken: Callable[[StoreError], None],
+        *,
+        administers: bool,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -202,7 +217,9 @@ class _Parts:
         self._observers = observers
         self.health = Health()
         self.counts = Counts()
-        self.host = Host(settings, clock=clock, health=self.health, counts=self.counts, broken=broken)
+        self.host = Host(
+            settings, clock=clock, health=self.health, counts=self.counts, broken=broken, administers=administers
+        )
         self._exit = contextlib.AsyncExitStack()
 
     @property

@@ -4,10 +4,12 @@ A workspace has a database, a log and connections of its own. They share the por
 counters and the event loop. A store that breaks for good ends the service of its workspace alone.
 """
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import astuple
 from pathlib import Path
+from typing import Any
 
 from picows import WSListener
 
@@ -41,6 +43,7 @@ class Host:
 
     Args:
         broken: called with the reason when no workspace is left whose store can be used.
+        administers: whether the commands that administer a workspace reach those here.
     """
 
     def __init__(
@@ -51,7 +54,9 @@ class Host:
         health: Health,
         counts: Counts,
         broken: Callable[[StoreError], None],
+        administers: bool,
     ) -> None:
+        self._administers = administers
         self._settings = settings
         self._clock = clock
         self._health = health
@@ -75,7 +80,7 @@ class Host:
         health = self._health.of(str(data))
         served = ServedWorkspace(
             data, self._settings, clock=self._clock, health=health, counts=self._counts,
-            broken=lambda failure: self._lose(data, failure),
+            broken=lambda failure: self._lose(data, failure), administers=self._administers,
         )  # fmt: skip
         try:
             await served.start(content, observers)
@@ -144,13 +149,11 @@ class Host:
 
     async def close_doors(self) -> None:
         """Say goodbye to the clients of all workspaces, and close their connections."""
-        for served in self:
-            await served.close_doors()
+        await _for_all(served.close_doors() for served in self)
 
     async def stop(self) -> None:
         """Close all workspaces."""
-        for team in list(self._served):
-            await self.close(team)
+        await _for_all(self.close(team) for team in list(self._served))
 
     def _lose(self, data: Path, failure: StoreError) -> None:
         self._failed.add(data)
@@ -158,3 +161,13 @@ class Host:
             self._broken(failure)
         else:
             log.error("%s is not served any more: %s; restart the server", data, failure)
+
+
+async def _for_all(steps: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Take a step of a stop for all workspaces at once: one after the other takes longer than supervisors wait.
+
+    All of them are taken, also if one raises; then the first error is raised.
+    """
+    for failure in await asyncio.gather(*steps, return_exceptions=True):
+        if failure is not None:
+            raise failure

@@ -96,7 +96,8 @@ class Watch:
         """While no change is in progress: try a write after a fault, and look for entries of other writers."""
         if not self._writer.accepts or self._writer.waiting or "database" in self._health.faults:
             return
-        if FAULT in self._health.faults or self._engine.problem() is not None:
+        # In a thread: a database server may have to be reached first.
+        if FAULT in self._health.faults or await asyncio.to_thread(self._engine.problem) is not None:
             await self._write(_occupy)
             return
         seen = self._tail.position

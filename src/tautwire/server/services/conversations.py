@@ -1,4 +1,4 @@
-"""Channels and their members: create, join, invite, leave, open direct messages, set reading marks.
+"""Channels and their members: create, join, invite, leave, kick, open and close direct messages, set reading marks.
 
 All functions are units. Each changes rows and emits its events in the order of wire/delivery.md#what-a-call-produces.
 Membership changes also write join and leave entries to the log: the hub and ``log.catchup`` follow these, not the
@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from tautwire.protocol.ids import ChannelId
+from tautwire.protocol.ids import ChannelId, UserId
 from tautwire.server.log.entry import WORKSPACE, Topic
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services import messages
@@ -20,8 +20,8 @@ from tautwire.server.services.room import Room, enter, forget
 from tautwire.server.services.wire_objects import conversation_object
 from tautwire.server.services.workspace import Team
 from tautwire.server.store.channels import add_channel, find_channel_by_name, find_direct_channel
-from tautwire.server.store.membership import add_member, remove_member, set_last_read, set_open
-from tautwire.server.store.records import SLACKBOT_ID, ChannelKind, ChannelRecord
+from tautwire.server.store.membership import add_member, find_membership, remove_member, set_last_read, set_open
+from tautwire.server.store.records import SLACKBOT_ID, ChannelKind, ChannelRecord, Mark
 from tautwire.server.store.users import find_user
 
 MAX_NAME_LENGTH: Final = 80
@@ -32,7 +32,7 @@ _ALLOWED_NAME = re.compile(r"[\w-]+", re.UNICODE)
 
 def create(tx: Transaction, team: Team, who: Identity, name: str, *, private: bool, general: bool = False) -> Room:
     """Create a channel with its creator as first member. Names: wire/ids-and-timestamps.md#channel-names."""
-    _check_name(tx, name)
+    check_name(tx, name)
     channel = ChannelId(new_id("C"))
     kind = ChannelKind.PRIVATE if private else ChannelKind.PUBLIC
     seconds = tx.now // 1_000_000
@@ -48,9 +48,7 @@ def create(tx: Transaction, team: Team, who: Identity, name: str, *, private: bo
 
 def join(tx: Transaction, team: Team, who: Identity, channel: str) -> tuple[Room, bool]:
     """Add the caller to a public channel; return the room, and True if the caller was a member before."""
-    room = enter(tx, channel)
-    if room is None or (not room.is_public and who.user not in room.members):
-        raise MethodError("channel_not_found")
+    room = visible_room(tx, who, channel)
     if room.channel.is_direct or not room.is_public:
         raise MethodError("method_not_supported_for_channel_type")
     if room.channel.archived:
@@ -93,7 +91,7 @@ def admit(tx: Transaction, team: Team, room: Room, user: str, *, inviter: str | 
     return room
 
 
-def kick(tx: Transaction, team: Team, channel: str, user: str, *, actor: str) -> None:
+def expel(tx: Transaction, team: Team, channel: str, user: str, *, actor: str) -> None:
     """Remove another user from a channel. Source: wire/web-api-methods.md#conversationskick."""
     room = _enter(tx, channel)
     if room.channel.is_direct:
@@ -109,9 +107,7 @@ def kick(tx: Transaction, team: Team, channel: str, user: str, *, actor: str) ->
 
 def leave(tx: Transaction, team: Team, who: Identity, channel: str) -> bool:
     """Remove the caller from a channel; return False if the caller is not a member."""
-    room = enter(tx, channel)
-    if room is None or (not room.is_public and who.user not in room.members):
-        raise MethodError("channel_not_found")
+    room = visible_room(tx, who, channel)
     if room.channel.is_direct:
         raise MethodError("method_not_supported_for_channel_type")
     if room.channel.general:
@@ -126,10 +122,46 @@ def leave(tx: Transaction, team: Team, who: Identity, channel: str) -> bool:
     return True
 
 
+def kick(tx: Transaction, team: Team, who: Identity, channel: str, user: str) -> None:
+    """Remove another member from a channel of the caller."""
+    room = visible_room(tx, who, channel)
+    if room.channel.is_direct:
+        raise MethodError("method_not_supported_for_channel_type")
+    if who.user not in room.members:
+        raise MethodError("not_in_channel")
+    if user == who.user:
+        raise MethodError("cant_kick_self")
+    if find_user(tx, user) is None:
+        raise MethodError("user_not_found")
+    if user not in room.members:
+        raise MethodError("not_in_channel")
+    if room.channel.general:
+        raise MethodError("cant_kick_from_general")
+    if room.channel.archived:
+        raise MethodError("restricted_action")
+    _remove_member(tx, team, room, user, actor=who.user)
+
+
+def close_direct(tx: Transaction, who: Identity, channel: str) -> bool:
+    """Take a direct message from the caller's open ones; return False if it was not among them.
+
+    The caller stays a member and gets what is posted there. Events go to the caller's connections.
+    """
+    room = visible_room(tx, who, channel)
+    if not room.channel.is_direct:
+        raise MethodError("method_not_supported_for_channel_type")
+    membership = find_membership(tx, channel, who.user)
+    if membership is None or not membership["open"]:
+        return False
+    set_open(tx, channel, who.user, is_open=False)
+    _emit_opened(tx, room, who, "close")
+    return True
+
+
 def open_direct(
     tx: Transaction, who: Identity, users: Sequence[str], *, prevent_creation: bool = False
 ) -> tuple[Room, bool]:
-    """Find or create the direct message of the caller with others; return the room, and True if it existed."""
+    """Find or create the direct message of the caller with others; return the room, and True if it was open."""
     others = [user for user in dict.fromkeys(users) if user != who.user] or [who.user]
     if len(others) > MAX_OTHERS:
         raise MethodError("too_many_users")
@@ -142,8 +174,7 @@ def open_direct(
     people = sorted({who.user, *others})  # the key of the conversation, equal for all its members
     found = find_direct_channel(tx, ",".join(people))
     if found is not None:
-        set_open(tx, found, who.user, is_open=True)
-        return _enter(tx, found), True
+        return _enter(tx, found), not _open_again(tx, who, found)
     if prevent_creation:
         raise MethodError("channel_not_found")
     return _create_direct(tx, who, people), False
@@ -160,30 +191,56 @@ def mark(tx: Transaction, who: Identity, channel: str, ts: str) -> None:
         tx.emit(Topic(who.user), event(name, channel=channel, ts=ts, event_ts=next_event_ts(tx)))
 
 
+def visible_room(tx: Transaction, who: Identity, channel: str) -> Room:
+    """Return a room that the caller may see: a public one, or one with the caller as member."""
+    room = enter(tx, channel)
+    if room is None or (not room.is_public and who.user not in room.members):
+        raise MethodError("channel_not_found")
+    return room
+
+
+def _open_again(tx: Transaction, who: Identity, channel: str) -> bool:
+    """Put a direct message among the caller's open ones; return False if it is one of them."""
+    membership = find_membership(tx, channel, who.user)
+    if membership is None or membership["open"]:
+        return False
+    set_open(tx, channel, who.user, is_open=True)
+    _emit_opened(tx, _enter(tx, channel), who, "open")
+    return True
+
+
+def _emit_opened(tx: Transaction, room: Room, who: Identity, what: str) -> None:
+    """Emit to the caller that a direct message was opened or closed (``what``: open or close)."""
+    for family in ("im",) if room.channel.kind is ChannelKind.IM else ("mpim", "group"):
+        tx.emit(Topic(who.user), event(f"{family}_{what}", user=who.user, channel=room.id, event_ts=next_event_ts(tx)))
+
+
 def _create_direct(tx: Transaction, who: Identity, people: list[str]) -> Room:
     single = len(people) <= 2
     channel = ChannelId(new_id("D" if single else "G"))
-    names = [user.name for user in (find_user(tx, p) for p in people) if user is not None]
+    names = {user.id: user.name for user in (find_user(tx, person) for person in people) if user is not None}
     kind = ChannelKind.IM if single else ChannelKind.MPIM
-    name = None if single else f"mpdm-{'--'.join(names)}-{channel[-4:].lower()}"
+    name = None if single else f"mpdm-{'--'.join(names.values())}-{channel[-4:].lower()}"
     seconds = tx.now // 1_000_000
     add_channel(tx, ChannelRecord(channel, kind, name, who.user, seconds, tx.now, people=",".join(people)))
     for user in people:
         _add_member(tx, channel, user)
     room = _enter(tx, channel)
     for user in people:
-        seen = conversation_object(room.channel, viewer=user, is_member=True, last_read=None)
+        seen = conversation_object(room.channel, viewer=user, mark=Mark())
         if single:
+            # With the name of the other user, here alone: old bots index it, and end without it (seen with limbo 9).
+            seen["name"] = names.get(UserId(seen["user"]), "")
             tx.emit(Topic(user), event("im_created", user=user, channel=seen, event_ts=next_event_ts(tx)))
         else:
             tx.emit(Topic(user), event("mpim_joined", channel=seen, event_ts=next_event_ts(tx)))
             tx.emit(Topic(user), event("group_joined", channel=seen, event_ts=next_event_ts(tx)))
-    for name in ["im_open"] if single else ["mpim_open", "group_open"]:
-        tx.emit(Topic(who.user), event(name, user=who.user, channel=channel, event_ts=next_event_ts(tx)))
+    _emit_opened(tx, room, who, "open")
     return room
 
 
-def _check_name(tx: Transaction, name: str) -> None:
+def check_name(tx: Transaction, name: str) -> None:
+    """Raise ``MethodError`` unless a channel may get this name. Source: wire/ids-and-timestamps.md#channel-names."""
     if not name:
         raise MethodError("invalid_name_required")
     if len(name) > MAX_NAME_LENGTH:
@@ -213,7 +270,7 @@ def _add_member(tx: Transaction, channel: str, user: str) -> None:
 
 def _emit_joined(tx: Transaction, team: Team, room: Room, user: str, *, inviter: str | None) -> None:
     """Emit the channel to the new member, then the join to all members, and post the system message."""
-    seen = conversation_object(room.channel, viewer=user, is_member=True, last_read=None)
+    seen = conversation_object(room.channel, viewer=user, mark=Mark())
     seen["members"] = sorted(room.members)
     name = "channel_joined" if room.is_public else "group_joined"
     tx.emit(Topic(user), event(name, channel=seen, event_ts=next_event_ts(tx)))

@@ -11,7 +11,7 @@ import msgspec
 
 from tautwire.protocol.ids import NEVER
 from tautwire.server.services.workspace import Team
-from tautwire.server.store.records import SLACKBOT_ID, ChannelKind, ChannelRecord, UserRecord
+from tautwire.server.store.records import SLACKBOT_ID, ChannelKind, ChannelRecord, Mark, UserRecord
 
 Wire = dict[str, Any]
 
@@ -39,6 +39,7 @@ def user_object(user: UserRecord, team: Team, *, shows_email: bool) -> Wire:
         "status_text": "",
         "status_emoji": "",
         "status_expiration": 0,
+        "pronouns": "",
         "avatar_hash": "",
         "image_24": "",
         "image_32": "",
@@ -49,8 +50,10 @@ def user_object(user: UserRecord, team: Team, *, shows_email: bool) -> Wire:
         "fields": {},
         "team": team.id,
     }
+    profile |= stored_profile(user)
     if user.email is not None and shows_email:
         profile["email"] = user.email
+    profile["display_name_normalized"] = profile["display_name"]
     if user.bot_id is not None:
         profile |= {"bot_id": user.bot_id, "api_app_id": user.app_id, "always_active": user.id == SLACKBOT_ID}
     return {
@@ -75,6 +78,11 @@ def user_object(user: UserRecord, team: Team, *, shows_email: bool) -> Wire:
     }
 
 
+def stored_profile(user: UserRecord) -> Wire:
+    """Return what a user has set in the profile beside real name and address."""
+    return msgspec.json.decode(user.profile, type=Wire) if user.profile else {}
+
+
 @lru_cache(maxsize=20_000)
 def user_json(user: UserRecord, team: Team, shows_email: bool) -> bytes:
     """Return the JSON of the user object. The cache key contains the row, so a changed row is encoded again."""
@@ -94,8 +102,8 @@ def bot_object(user: UserRecord) -> Wire:
     }
 
 
-def conversation_object(channel: ChannelRecord, *, viewer: str, is_member: bool, last_read: str | None) -> Wire:
-    """Return the conversation as ``viewer`` sees it; ``last_read`` is the reading mark of a member."""
+def conversation_object(channel: ChannelRecord, *, viewer: str, mark: Mark | None) -> Wire:
+    """Return the conversation as ``viewer`` sees it; a member has a ``mark``."""
     base: Wire = {
         "id": channel.id,
         "created": channel.created,
@@ -110,9 +118,9 @@ def conversation_object(channel: ChannelRecord, *, viewer: str, is_member: bool,
         return base | {
             "user": others[0] if others else viewer,
             "is_user_deleted": False,
-            "is_open": True,
+            "is_open": mark is None or mark.is_open,
             "priority": 0,
-            "last_read": last_read or NEVER,
+            "last_read": mark.last_read if mark is not None else NEVER,
         }
     is_mpim = channel.kind is ChannelKind.MPIM
     seen = base | {
@@ -123,7 +131,7 @@ def conversation_object(channel: ChannelRecord, *, viewer: str, is_member: bool,
         "is_mpim": is_mpim,
         "is_private": channel.kind is not ChannelKind.PUBLIC,
         "is_general": channel.general,
-        "is_member": is_member,
+        "is_member": mark is not None,
         "is_shared": False,
         "is_ext_shared": False,
         "is_pending_ext_shared": False,
@@ -133,9 +141,9 @@ def conversation_object(channel: ChannelRecord, *, viewer: str, is_member: bool,
         "previous_names": [],
     }
     if is_mpim:
-        seen |= {"is_open": True, "members": channel.members_of_direct}
-    if is_member:
-        seen["last_read"] = last_read or NEVER
+        seen |= {"is_open": mark is None or mark.is_open, "members": channel.members_of_direct}
+    if mark is not None:
+        seen["last_read"] = mark.last_read
     return seen
 
 

@@ -105,6 +105,48 @@ def add_channel(tx: Statements, channel: ChannelRecord) -> None:
     tx.execute(f"INSERT INTO channel ({', '.join(_COLUMNS)}) VALUES ({marks(values)})", *values)
 
 
+def find_channels_of(
+    query: Query, kinds: Collection[ChannelKind], after: str, count: int, *, user: str, viewer: str, archived: bool
+) -> list[ChannelRecord]:
+    """Return at most ``count`` channels of a user that the viewer may see, behind the id ``after``, in their order."""
+    names = [str(kind) for kind in kinds]
+    live = "" if archived else " AND NOT c.archived"
+    rows = query.all(
+        f"SELECT {_CHANNEL} FROM membership m JOIN channel c ON c.id = m.channel"
+        f" WHERE m.user_id = ? AND m.channel > ? AND c.kind IN ({marks(names)}){live}"
+        " AND (c.kind = 'public' OR EXISTS (SELECT 1 FROM membership v WHERE v.channel = c.id AND v.user_id = ?))"
+        " ORDER BY m.channel LIMIT ?",
+        user, after, *names, viewer, count,
+    )  # fmt: skip
+    return [_read(row) for row in rows]
+
+
+def set_archived(tx: Statements, channel: str, *, archived: bool, updated: int) -> None:
+    """Store whether a channel is archived; ``updated`` is in microseconds, here and below."""
+    tx.execute("UPDATE channel SET archived = ?, updated = ? WHERE id = ?", archived, updated, channel)
+
+
+def set_name(tx: Statements, channel: str, name: str, *, updated: int) -> None:
+    """Store the name of a channel."""
+    tx.execute("UPDATE channel SET name = ?, updated = ? WHERE id = ?", name, updated, channel)
+
+
+def set_topic(tx: Statements, channel: str, topic: str, user: str, *, updated: int) -> None:
+    """Store the topic of a channel and who set it."""
+    tx.execute(
+        "UPDATE channel SET topic = ?, topic_by = ?, topic_set = ?, updated = ? WHERE id = ?",
+        topic, user, updated // 1_000_000, updated, channel,
+    )  # fmt: skip
+
+
+def set_purpose(tx: Statements, channel: str, purpose: str, user: str, *, updated: int) -> None:
+    """Store the purpose of a channel and who set it."""
+    tx.execute(
+        "UPDATE channel SET purpose = ?, purpose_by = ?, purpose_set = ?, updated = ? WHERE id = ?",
+        purpose, user, updated // 1_000_000, updated, channel,
+    )  # fmt: skip
+
+
 def find_last_ts(query: Query, channel: str) -> Ts | None:
     """Return the newest timestamp that was given in a channel, to a message or to an event without one."""
     row = query.one(

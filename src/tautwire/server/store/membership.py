@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tautwire.server.store.engine import Query, Row
+from tautwire.server.store.records import Mark
 from tautwire.server.store.statements import Statements, marks
 
 
@@ -51,13 +52,13 @@ def find_all_memberships(query: Query) -> Sequence[Row]:
     return query.all("SELECT user_id, channel FROM membership")
 
 
-def find_last_read(query: Query, channels: Sequence[str], user: str) -> dict[str, str]:
-    """Return the reading marks of a user by channel, for those of the channels with the user as member."""
+def find_marks(query: Query, channels: Sequence[str], user: str) -> dict[str, Mark]:
+    """Return the marks of a user by channel, for those of the channels with the user as member."""
     rows = query.all(
-        f"SELECT channel, last_read_ts FROM membership WHERE user_id = ? AND channel IN ({marks(channels)})",
+        f"SELECT channel, last_read_ts, open FROM membership WHERE user_id = ? AND channel IN ({marks(channels)})",
         user, *channels,
     )  # fmt: skip
-    return {row[0]: row[1] for row in rows}
+    return {channel: Mark(last_read, bool(is_open)) for channel, last_read, is_open in rows}
 
 
 def add_member(tx: Statements, channel: str, user: str, joined: int) -> None:

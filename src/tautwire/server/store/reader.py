@@ -64,6 +64,8 @@ class Reader:
             try:
                 return self._read(function)
             except DisconnectedError:
+                if self._is_closed:  # it was closed under this read
+                    raise
                 return self._read(function)
         except StoreError as error:
             if not self._is_closed:

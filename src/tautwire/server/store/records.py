@@ -1,11 +1,11 @@
 """Users and channels as the database has them: rows with names. ``services.wire_objects`` shapes them for the wire."""
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
-from tautwire.protocol.ids import ChannelId, UserId
+from tautwire.protocol.ids import NEVER, ChannelId, UserId
 
 SLACKBOT_ID: Final = UserId("USLACKBOT")
 """The user every workspace has. Source: wire/ids-and-timestamps.md#ids (documented)."""
@@ -34,6 +34,15 @@ class UserRecord(msgspec.Struct, frozen=True, gc=False):
     updated: int
     bot_id: str | None
     app_id: str | None
+    profile: str = ""
+    """What the user has set beside name and address, as JSON; empty if that is nothing. See ``services.profiles``."""
+
+
+class Mark(NamedTuple):
+    """What a conversation has of a member: how far it was read, and whether a direct message is an open one."""
+
+    last_read: str = NEVER
+    is_open: bool = True
 
 
 class ChannelRecord(msgspec.Struct, frozen=True, gc=False):

@@ -21,5 +21,8 @@ class Statements(Protocol):
 
 
 def marks(values: Sequence[object]) -> str:
-    """Return the marks of a list of values: ``?,?,?``."""
-    return ",".join("?" * len(values))
+    """Return the marks of a list of values: ``?,?,?``; of an empty one ``NULL``, which equals nothing.
+
+    PostgreSQL refuses ``IN ()``.
+    """
+    return ",".join("?" * len(values)) or "NULL"

@@ -1,5 +1,7 @@
 """The table ``users``: people and bots."""
 
+from collections.abc import Sequence
+
 from tautwire.server.store.engine import Query, Row
 from tautwire.server.store.records import SLACKBOT_ID, UserRecord
 from tautwire.server.store.statements import Statements, marks
@@ -16,6 +18,17 @@ def find_user(query: Query, user: str) -> UserRecord | None:
 def find_user_by_name(query: Query, name: str) -> UserRecord | None:
     """Return the user with this name, without ``@``."""
     return _record(query.one(f"{_USERS} WHERE name = ?", name))
+
+
+def find_user_by_email(query: Query, email: str) -> UserRecord | None:
+    """Return the user with this address who is not deactivated, in whatever case it is written."""
+    return _record(query.one(f"{_USERS} WHERE lower(email) = lower(?) AND NOT deleted ORDER BY id", email))
+
+
+def find_users_by_ids(query: Query, users: Sequence[str]) -> dict[str, UserRecord]:
+    """Return the users with these ids, by id."""
+    found = [_read(row) for row in query.all(f"{_USERS} WHERE id IN ({marks(users)})", *users)]
+    return {user.id: user for user in found}
 
 
 def find_bot(query: Query, bot: str) -> UserRecord | None:
@@ -83,6 +96,14 @@ def add_user(tx: Statements, user: UserRecord) -> None:
     """Store a new user."""
     values = [getattr(user, column) for column in _COLUMNS]
     tx.execute(f"INSERT INTO users ({', '.join(_COLUMNS)}) VALUES ({marks(values)})", *values)
+
+
+def set_profile(tx: Statements, user: UserRecord) -> None:
+    """Store the names, the address and the profile of a user, and when they were set."""
+    tx.execute(
+        "UPDATE users SET real_name = ?, email = ?, profile = ?, updated = ? WHERE id = ?",
+        user.real_name, user.email, user.profile, user.updated, user.id,
+    )  # fmt: skip
 
 
 def set_deleted(tx: Statements, user: str, *, deleted: bool, updated: int) -> None:

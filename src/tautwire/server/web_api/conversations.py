@@ -15,7 +15,7 @@ from tautwire.server.services.room import Room
 from tautwire.server.services.visible import readable_channel, visible_channel
 from tautwire.server.services.wire_objects import conversation_object
 from tautwire.server.store.engine import Query
-from tautwire.server.store.membership import count_members, find_membership
+from tautwire.server.store.membership import count_members, find_marks
 from tautwire.server.store.pins import count_pins
 from tautwire.server.store.records import ChannelKind, ChannelRecord
 from tautwire.server.web_api.access import access, users_and_bots
@@ -131,6 +131,23 @@ class ConversationsInvite(Arguments, frozen=True, kw_only=True):
     force: bool = False
 
 
+class ConversationsKick(Arguments, frozen=True, kw_only=True):
+    """Arguments of conversations.kick."""
+
+    REQUIRED = ("channel", "user")
+
+    channel: Place = ""
+    user: str = ""
+
+
+class ConversationsClose(Arguments, frozen=True, kw_only=True):
+    """Arguments of conversations.close."""
+
+    REQUIRED = ("channel",)
+
+    channel: Place = ""
+
+
 class ConversationsMark(Arguments, frozen=True, kw_only=True):
     """Arguments of conversations.mark."""
 
@@ -174,7 +191,7 @@ async def create(call: Call, args: ConversationsCreate) -> Answer:
     """Create a channel with the caller as its first member."""
     name, private = args.name.strip(), args.is_private
     room = await call.write(lambda tx: conversations.create(tx, call.team, call.who, name, private=private))
-    return {"channel": await _seen(call, room)}
+    return {"channel": await seen_now(call, room)}
 
 
 @method("conversations.info", ConversationsInfo, Tier.THREE, READS, errors=["channel_not_found"])
@@ -196,12 +213,7 @@ async def info(call: Call, args: ConversationsInfo) -> Answer:
 @method("conversations.list", ConversationsList, Tier.TWO, READS, errors=[*PAGE_ERRORS, "invalid_types"])
 async def list_(call: Call, args: ConversationsList) -> Answer:
     """List conversations: all public ones, and those of other kinds with the caller as member."""
-    kinds = set()
-    for name in args.types:
-        if name not in KINDS:
-            raise MethodError("invalid_types")
-        kinds.add(KINDS[name])
-
+    kinds = kinds_of(args.types)
     read = call.read if args.limit else call.read_long
     page = await read(
         partial(
@@ -246,7 +258,7 @@ async def open_(call: Call, args: ConversationsOpen) -> Answer:
     room, existed = await call.write(
         partial(conversations.open_direct, who=call.who, users=users, prevent_creation=args.prevent_creation)
     )
-    seen = await _seen(call, room) if args.return_im else {"id": room.id}
+    seen = await seen_now(call, room) if args.return_im else {"id": room.id}
     return {"channel": seen} | ({"no_op": True, "already_open": True} if existed else {})
 
 
@@ -257,7 +269,7 @@ async def open_(call: Call, args: ConversationsOpen) -> Answer:
 async def join(call: Call, args: ConversationsJoin) -> Answer:
     """Join a public channel."""
     room, was_in = await call.write(partial(conversations.join, team=call.team, who=call.who, channel=args.channel))
-    return {"channel": await _seen(call, room)} | (warning("already_in_channel") if was_in else {})
+    return {"channel": await seen_now(call, room)} | (warning("already_in_channel") if was_in else {})
 
 
 @method(
@@ -277,7 +289,7 @@ async def invite(call: Call, args: ConversationsInvite) -> Answer:
             conversations.invite, team=call.team, who=call.who, channel=args.channel, users=args.users, force=args.force
         )
     )
-    return {"channel": await _seen(call, room)}
+    return {"channel": await seen_now(call, room)}
 
 
 @method(
@@ -291,6 +303,30 @@ async def leave(call: Call, args: ConversationsLeave) -> Answer:
     """Leave a channel."""
     left = await call.write(partial(conversations.leave, team=call.team, who=call.who, channel=args.channel))
     return {} if left else {"not_in_channel": True}
+
+
+@method(
+    "conversations.kick", ConversationsKick, Tier.THREE,
+    access(user=["channels:write", "groups:write"], bot=["channels:manage", "groups:write"]),
+    errors=[
+        "cant_kick_from_general", "cant_kick_self", "channel_not_found", "method_not_supported_for_channel_type",
+        "not_in_channel", "restricted_action", "user_not_found",
+    ],
+)  # fmt: skip
+async def kick(call: Call, args: ConversationsKick) -> Answer:
+    """Remove another member from a channel of the caller."""
+    await call.write(partial(conversations.kick, team=call.team, who=call.who, channel=args.channel, user=args.user))
+    return {}
+
+
+@method(
+    "conversations.close", ConversationsClose, Tier.TWO, WRITES,
+    errors=["channel_not_found", "method_not_supported_for_channel_type"],
+)  # fmt: skip
+async def close(call: Call, args: ConversationsClose) -> Answer:
+    """Take a direct message from the open ones of the caller."""
+    closed = await call.write(partial(conversations.close_direct, who=call.who, channel=args.channel))
+    return {} if closed else {"no_op": True, "already_closed": True}
 
 
 @method(
@@ -345,6 +381,13 @@ async def replies(call: Call, args: ConversationsReplies) -> Answer:
     return _history_answer(found, cursor)
 
 
+def kinds_of(types: Sequence[str]) -> set[ChannelKind]:
+    """Return the kinds that ``types`` names; raise ``MethodError`` (invalid_types) for an unknown one."""
+    if not KINDS.keys() >= set(types):
+        raise MethodError("invalid_types")
+    return {KINDS[name] for name in types}
+
+
 def _history_answer(found: list[dict[str, Any]], cursor: str | None) -> dict[str, Any]:
     answer: dict[str, Any] = {"messages": found, "has_more": cursor is not None}
     if cursor is not None:
@@ -373,11 +416,10 @@ def _readable_channel(query: Query, call: Call, channel: str, *, refusal: str) -
 
 
 def _read_seen(query: Query, call: Call, channel: ChannelRecord) -> dict[str, Any]:
-    membership = find_membership(query, channel.id, call.who.user)
-    last_read = membership["last_read_ts"] if membership else None
-    return conversation_object(channel, viewer=call.who.user, is_member=membership is not None, last_read=last_read)
+    mark = find_marks(query, [channel.id], call.who.user).get(channel.id)
+    return conversation_object(channel, viewer=call.who.user, mark=mark)
 
 
-async def _seen(call: Call, room: Room) -> dict[str, Any]:
+async def seen_now(call: Call, room: Room) -> dict[str, Any]:
     """Return the conversation as the caller sees it now."""
     return await call.read(lambda query: _read_seen(query, call, room.channel))

@@ -15,7 +15,7 @@ from tautwire.server.services.wire_objects import bot_object, conversation_objec
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.channels import find_channels
 from tautwire.server.store.engine import Query
-from tautwire.server.store.membership import find_last_read, join_members
+from tautwire.server.store.membership import find_marks, join_members
 from tautwire.server.store.records import ChannelKind
 from tautwire.server.store.users import find_user, find_users
 from tautwire.server.web_api.access import users_and_bots
@@ -149,12 +149,11 @@ def _conversations(query: Query, call: Call, *, mpim_aware: bool) -> dict[str, A
     lists = ["channels", "groups", "ims", *(["mpims"] if mpim_aware else [])]
     found = {name: Array() for name in lists}
     for part in slices(partial(find_channels, query, set(ChannelKind), viewer=viewer), lambda channel: channel.id):
-        last_read = find_last_read(query, [channel.id for channel in part], viewer)
+        marks = find_marks(query, [channel.id for channel in part], viewer)
         seen: dict[str, list[bytes]] = {name: [] for name in lists}
-        members = join_members(query, [c.id for c in part if c.id in last_read and not c.is_direct])
+        members = join_members(query, [c.id for c in part if c.id in marks and not c.is_direct])
         for channel in part:
-            mark = last_read.get(channel.id)
-            described = conversation_object(channel, viewer=viewer, is_member=mark is not None, last_read=mark)
+            described = conversation_object(channel, viewer=viewer, mark=marks.get(channel.id))
             encoded = msgspec.json.encode(described)
             if channel.id in members:
                 ids = members[channel.id].replace(",", '","').encode()

@@ -7,7 +7,7 @@ import msgspec
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.administration.people import let_in
 from tautwire.server.services.administration.refusals import Refused, explained
-from tautwire.server.services.conversations import create, kick
+from tautwire.server.services.conversations import create, expel
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.identity import Identity
 from tautwire.server.services.workspace import Team
@@ -63,7 +63,7 @@ def invite(tx: Transaction, team: Team, channel: ChannelRecord, users: Sequence[
 def remove(tx: Transaction, team: Team, channel: ChannelRecord, user: UserRecord) -> None:
     """Remove a member from a channel (a unit)."""
     try:
-        kick(tx, team, channel.id, user.id, actor=SLACKBOT_ID)
+        expel(tx, team, channel.id, user.id, actor=SLACKBOT_ID)
     except MethodError as error:
         raise explained(error, f"{user.name} cannot be removed from {channel.name or channel.id}") from None
 

@@ -1,0 +1,4 @@
+-- What a user has written about themselves, and the index by which an address finds its user.
+
+ALTER TABLE users ADD COLUMN profile TEXT NOT NULL DEFAULT '';
+CREATE INDEX users_by_email ON users (lower(email));
