@@ -12,7 +12,7 @@ def find_pin(query: Query, channel: str, ts: str) -> Row | None:
 
 
 def find_pins(query: Query, channel: str) -> Sequence[Row]:
-    """Return ``ts``, ``user_id``, ``created`` and ``size`` (of the message) of a channel's pins, the newest first."""
+    """Return ``ts``, ``user_id``, ``created`` and ``size`` (of the message) of a channel's pins, newest first."""
     return query.all(
         "SELECT p.ts, p.user_id, p.created, length(m.body) AS size FROM pin p"
         " JOIN message m ON m.channel = p.channel AND m.ts = p.ts WHERE p.channel = ?"
