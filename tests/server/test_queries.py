@@ -15,7 +15,7 @@ from stores import Store
 from scene import TurnedClock
 from tautwire.protocol.ids import ChannelId, UserId
 from tautwire.server.log.transaction import Transaction
-from tautwire.server.store import apps, channels, log, membership, messages, reactions, tokens, users, workspace
+from tautwire.server.store import apps, channels, log, membership, messages, reactions, taps, tokens, users, workspace
 from tautwire.server.store.apps import AppRecord
 from tautwire.server.store.engine import Engine
 from tautwire.server.store.messages import MESSAGE, MessageRow, Span
@@ -23,7 +23,7 @@ from tautwire.server.store.records import ChannelKind, ChannelRecord, UserRecord
 from tautwire.server.store.tokens import TokenRecord
 
 T = TypeVar("T")
-MODULES = (apps, channels, log, membership, messages, reactions, tokens, users, workspace)
+MODULES = (apps, channels, log, membership, messages, reactions, taps, tokens, users, workspace)
 
 ANN = UserRecord(UserId("U1"), "ann", "Ann", "ann@example.test", deleted=False, away=False, created=5, updated=6,
                  bot_id=None, app_id=None)  # fmt: skip
@@ -429,6 +429,37 @@ def test_apps_are_found_and_a_deleted_one_by_its_id_only(database: Database) -> 
     deleted = database.read(apps.find_app, "A3")
     assert deleted is not None
     assert deleted.deleted == 9
+
+
+def test_the_subscriptions_and_the_tap_of_an_app(database: Database) -> None:
+    for app in (DESK, AIDE):
+        database.write(apps.add_app, app)
+    assert database.read(taps.find_subscriptions) == []
+    database.write(Transaction.leave, "C1", "U1")
+    database.write(taps.begin_tap, "A3")
+    database.write(taps.replace_events, "A3", {"app_mention", "message.im"})
+    database.write(taps.replace_events, "A3", {"app_mention", "team_join"})
+    database.write(taps.set_socket_mode, "A3", is_on=True)
+    (row,) = database.read(taps.find_subscriptions)
+    assert (row["app_id"], row["bot_user"], row["bot_id"], bool(row["socket_mode"])) == ("A3", "U3", "B3", True)
+    assert row["settled"] == 1, "an app gets what comes after its first subscription"
+    assert database.read(taps.find_events) == {"A3": {"app_mention", "team_join"}}
+    assert database.read(taps.find_events_of, "A3") == {"app_mention", "team_join"}
+    assert database.read(taps.find_events_of, "A1") == frozenset()
+
+    database.write(taps.set_settled, {"A3": 7, "A9": 7})
+    database.write(taps.set_settled, {"A3": 5})
+    database.write(taps.begin_tap, "A3")
+    row = database.read(taps.find_subscription, "A3")
+    assert row is not None
+    assert row["settled"] == 7, "it never goes back"
+    database.write(apps.set_app_deleted, "A3", deleted=9)
+    assert database.read(taps.find_subscription, "A3") is None
+    assert database.read(taps.find_subscriptions) == []
+
+
+def test_the_kinds_of_channels(database: Database) -> None:
+    assert database.read(channels.find_kinds, ["C1", "C3", "D1", "C9"]) == {"C1": "public", "C3": "private", "D1": "im"}
 
 
 def test_the_secrets_of_an_app_are_stored(database: Database) -> None:
