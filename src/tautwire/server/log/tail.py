@@ -62,6 +62,10 @@ class Tail:
         """Position of the oldest entry in memory; one past the end if there is none."""
         return self._entries[0].position if self._entries else self.position + 1
 
+    def at(self, position: int) -> Entry:
+        """Return an entry in memory; ``oldest`` says from which position on."""
+        return self._entries[position - self.oldest]
+
     def since(self, position: int) -> list[Entry]:
         """Return the entries in memory after ``position``, oldest first."""
         newest_first = islice(reversed(self._entries), max(0, self.position - position))
