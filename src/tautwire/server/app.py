@@ -31,16 +31,16 @@ from tautwire.server.http.server import HttpServer, listen
 from tautwire.server.metrics import CONTENT_TYPE, Metrics
 from tautwire.server.served import Content, Observer, ServedWorkspace
 from tautwire.server.services.seed import SAMPLE, Seed, read_seed
-from tautwire.server.services.tickets import RTM_PATH
+from tautwire.server.services.tickets import LINK_PATH, RTM_PATH
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.sockets.handover import Handover
 from tautwire.server.store.engine import StoreError
-from tautwire.server.web_api import api, auth, bots, chat, conversations, reactions, rtm, users
+from tautwire.server.web_api import api, apps, auth, bots, chat, conversations, reactions, rtm, users
 from tautwire.server.web_api.app import WebApi
 
 log = logging.getLogger("tautwire.server")
 
-FAMILIES: Final = (api, auth, bots, chat, conversations, reactions, rtm, users)
+FAMILIES: Final = (api, apps, auth, bots, chat, conversations, reactions, rtm, users)
 """Importing a family registers its methods."""
 
 SWEEP_INTERVAL: Final = 1.0
@@ -216,7 +216,8 @@ class _Parts:
         metrics = Metrics(self.counts, self.health, host.levels, settings.data)
         probes = Probes(self.health, metrics.render, CONTENT_TYPE, settings.metrics)
         web_api = WebApi(host.find, settings, self._clock, self.counts)
-        http = HttpServer(Entrance(connections, forwarded, web_api, Handover({RTM_PATH: host.listen})), probes)
+        handover = Handover({RTM_PATH: host.listen, LINK_PATH: host.listen_link})
+        http = HttpServer(Entrance(connections, forwarded, web_api, handover), probes)
         await http.start(self._socket)
         self._exit.push_async_callback(http.stop)
         # A stop runs these in reverse: stop listening, close RTM, finish HTTP requests, commit, close the databases.
