@@ -15,7 +15,7 @@ from tautwire.protocol.ids import UserId
 from tautwire.server.app import FAMILIES
 from tautwire.server.services.identity import CLASSIC, Identity, TokenKind
 from tautwire.server.web_api import unserved
-from tautwire.server.web_api.access import PUBLIC, access, users_and_bots
+from tautwire.server.web_api.access import access, users_and_bots
 from tautwire.server.web_api.method import COMMON_ERRORS as ERRORS_OF_THE_DOOR
 from tautwire.server.web_api.method import METHODS, Answer, Arguments, Call, Tier, method, missing_scope
 

@@ -29,7 +29,7 @@ class Ack(msgspec.Struct):
     """An acknowledgement. Source: wire/socket-mode.md#acknowledgements."""
 
     envelope_id: str
-    payload: msgspec.Raw | None = None
+    payload: msgspec.Raw = msgspec.Raw()  # not in a union: msgspec decodes that only from null
     """The answer to a command or an interaction."""
 
 
