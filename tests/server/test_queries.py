@@ -447,11 +447,12 @@ def test_the_subscriptions_and_the_tap_of_an_app(database: Database) -> None:
     assert database.read(taps.find_events_of, "A3") == {"app_mention", "team_join"}
     assert database.read(taps.find_events_of, "A1") == frozenset()
 
-    database.write(taps.set_settled, {"A3": 7, "A9": 7})
-    database.write(taps.set_settled, {"A3": 5})
+    database.write(taps.set_settled, {"A3": (7, b"\x01"), "A9": (7, b"")})
+    database.write(taps.set_settled, {"A3": (5, b"")})
     database.write(taps.begin_tap, "A3")
     row = database.read(taps.find_subscription, "A3")
     assert row is not None
+    assert bytes(row["ahead"]) == b"\x01"
     assert row["settled"] == 7, "it never goes back"
     database.write(apps.set_app_deleted, "A3", deleted=9)
     assert database.read(taps.find_subscription, "A3") is None

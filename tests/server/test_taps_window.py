@@ -13,6 +13,7 @@ from tautwire.server.taps.window import (
     MAX_FLYING_BYTES,
     MAX_OPEN,
     MAX_RETRIES,
+    MAX_STORED,
     PATIENCE,
     TIMEOUT,
     Open,
@@ -225,6 +226,14 @@ class Life(RuleBasedStateMachine):
     def resend(self, connection: int) -> None:
         resend(self.window, self.now, connection)
 
+    @rule()
+    def crash(self) -> None:
+        """What was not acknowledged is owed, and nothing else."""
+        self.window = Window.restored(self.window.progress)
+        assert {place[0] for place in self.window._open} == self.open
+        assert self.window.read == self.position
+        self.sent = set()
+
     @invariant()
     def agrees(self) -> None:
         window = self.window
@@ -242,6 +251,25 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
+
+
+def test_after_a_crash_with_few_open_events_only_these_are_owed() -> None:
+    window = Window(4)
+    for position in (6, 7, 9):
+        send(window, position)
+    window.acknowledge("7")
+    later = Window.restored(window.progress)
+    assert (later.settled, later.read) == (5, 9)
+    assert resend(later, 0.0) == [(6, 0, ""), (9, 0, "")]
+
+
+def test_after_a_crash_with_many_open_events_everything_above_is_read_again() -> None:
+    window = Window(4)
+    for position in range(5, 5 + MAX_STORED + 2):
+        send(window, position)
+    window.acknowledge("7")
+    later = Window.restored(window.progress)
+    assert (later.settled, later.read, len(later)) == (4, 4, 0)
 
 
 @given(st.lists(st.integers(1, 50), unique=True, max_size=50))

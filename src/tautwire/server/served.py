@@ -254,7 +254,7 @@ class _State:
     away: set[str]
     bots: set[str]
     has_sample_tokens: bool
-    subscriptions: list[tuple[Subscription, int]]
+    subscriptions: list[tuple[Subscription, tuple[int, bytes]]]
 
 
 def _read_state(query: Query) -> _State:

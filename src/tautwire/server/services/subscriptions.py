@@ -100,10 +100,13 @@ def read_subscription(query: Query, app: str) -> Subscription | None:
     return None if row is None else _read(row, find_events_of(query, app))
 
 
-def read_subscriptions(query: Query) -> list[tuple[Subscription, int]]:
-    """Return what each app gets, and the position up to which it is done with the log."""
+def read_subscriptions(query: Query) -> list[tuple[Subscription, tuple[int, bytes]]]:
+    """Return what each app gets, and how far it is done with the log, as ``taps.window`` wrote it."""
     events = find_events(query)
-    return [(_read(row, events.get(row["app_id"], frozenset())), row["settled"]) for row in find_subscriptions(query)]
+    return [
+        (_read(row, events.get(row["app_id"], frozenset())), (row["settled"], bytes(row["ahead"])))
+        for row in find_subscriptions(query)
+    ]
 
 
 def _check(tx: Transaction, app: str) -> None:

@@ -12,7 +12,7 @@ BOT = "bot"
 def find_subscriptions(query: Query) -> list[Row]:
     """Return the apps with a tap that are not deleted.
 
-    Each has ``app_id``, ``bot_user``, ``bot_id``, ``socket_mode`` and ``settled``.
+    Each has ``app_id``, ``bot_user``, ``bot_id``, ``socket_mode``, ``settled`` and ``ahead``.
     """
     return [*query.all(f"{_TAPS} ORDER BY t.app_id")]
 
@@ -23,7 +23,7 @@ def find_subscription(query: Query, app: str) -> Row | None:
 
 
 _TAPS = (
-    "SELECT t.app_id, a.bot_user, u.bot_id, a.socket_mode, t.settled FROM tap t JOIN app a ON a.id = t.app_id"
+    "SELECT t.app_id, a.bot_user, u.bot_id, a.socket_mode, t.settled, t.ahead FROM tap t JOIN app a ON a.id = t.app_id"
     " LEFT JOIN users u ON u.id = a.bot_user WHERE a.deleted IS NULL"
 )
 
@@ -56,12 +56,16 @@ def set_socket_mode(tx: Statements, app: str, *, is_on: bool) -> None:
 def begin_tap(tx: Statements, app: str) -> None:
     """Store that an app gets what comes from now on; no effect if it has a tap."""
     tx.execute(
-        "INSERT INTO tap (app_id, settled) SELECT ?, head FROM workspace WHERE true ON CONFLICT (app_id) DO NOTHING",
+        "INSERT INTO tap (app_id, settled, ahead) SELECT ?, head, ? FROM workspace WHERE true"
+        " ON CONFLICT (app_id) DO NOTHING",
         app,
+        b"",
     )
 
 
-def set_settled(tx: Statements, settled: Mapping[str, int]) -> None:
-    """Store how far apps are done with the log."""
-    for app, position in settled.items():
-        tx.execute("UPDATE tap SET settled = ? WHERE app_id = ? AND settled < ?", position, app, position)
+def set_settled(tx: Statements, settled: Mapping[str, tuple[int, bytes]]) -> None:
+    """Store how far apps are done with the log, and what they have done ahead of that."""
+    for app, (position, ahead) in settled.items():
+        tx.execute(
+            "UPDATE tap SET settled = ?, ahead = ? WHERE app_id = ? AND settled <= ?", position, ahead, app, position
+        )

@@ -30,7 +30,7 @@ from tautwire.server.store.reader import Reader
 from tautwire.server.taps.envelope import Envelope, Source, wrap
 from tautwire.server.taps.filter import Filter, Seen
 from tautwire.server.taps.kinds import Kinds
-from tautwire.server.taps.window import Open, Window
+from tautwire.server.taps.window import Open, Progress, Window
 
 log = logging.getLogger("tautwire.server.taps")
 
@@ -73,19 +73,19 @@ class Tap:
     """The tap of one app.
 
     Args:
-        settled: the position up to which the app is done.
+        progress: how far the app is done.
     """
 
-    def __init__(self, around: Surroundings, subscription: Subscription, settled: int) -> None:
+    def __init__(self, around: Surroundings, subscription: Subscription, progress: Progress) -> None:
         self.is_installed = True
         """Whether the bot has a token that is accepted; without one the app gets nothing."""
         self._around = around
-        self._window = Window(settled)
+        self._window = Window.restored(progress)
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._page: deque[Entry] = deque()
         self._page_kinds: dict[str, str] = {}
-        self._page_end = settled
+        self._page_end = progress[0]
         self._given_up = 0  # as it was counted last
         self._oldest_ts = NEVER
         self.change(subscription)
@@ -99,6 +99,11 @@ class Tap:
     def settled(self) -> int:
         """The position up to which the app is done with the log."""
         return self._window.settled
+
+    @property
+    def progress(self) -> Progress:
+        """How far the app is done, to be stored."""
+        return self._window.progress
 
     @property
     def is_running(self) -> bool:

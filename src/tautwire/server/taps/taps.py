@@ -22,6 +22,7 @@ from tautwire.server.store.engine import StoreError
 from tautwire.server.store.taps import set_settled
 from tautwire.server.taps.kinds import Kinds
 from tautwire.server.taps.tap import Link, Tap
+from tautwire.server.taps.window import Progress
 
 log = logging.getLogger("tautwire.server.taps")
 
@@ -38,7 +39,7 @@ class Taps:
         subscriptions: what each app gets and how far it is done, at the head of the workspace's tail.
     """
 
-    def __init__(self, workspace: Workspace, subscriptions: Sequence[tuple[Subscription, int]]) -> None:
+    def __init__(self, workspace: Workspace, subscriptions: Sequence[tuple[Subscription, Progress]]) -> None:
         self.team = workspace.team.id
         self.clock = workspace.clock
         self.reader = workspace.reader
@@ -49,8 +50,8 @@ class Taps:
         self.counts = workspace.counts.deliveries
         self._writer: Writer = workspace.writer
         self._identities: Identities = workspace.identities
-        self._taps = {each.app: Tap(self, each, settled) for each, settled in subscriptions}
-        self._stored = {each.app: settled for each, settled in subscriptions}
+        self._taps = {each.app: Tap(self, each, progress) for each, progress in subscriptions}
+        self._stored = {each.app: progress for each, progress in subscriptions}
         self._is_storing = False
         self._listeners: list[Listener] = []
         workspace.identities.on_refusal(self._check_tokens)
@@ -108,10 +109,10 @@ class Taps:
             except StoreError as error:
                 log.warning("apps get again what they acknowledged last: %s", error)
 
-    def _moved(self) -> dict[str, int]:
-        return {tap.app: tap.settled for tap in self if tap.settled > self._stored[tap.app]}
+    def _moved(self) -> dict[str, Progress]:
+        return {tap.app: tap.progress for tap in self if tap.progress != self._stored[tap.app]}
 
-    def _note_stored(self, settled: dict[str, int], _: object, error: BaseException | None) -> None:
+    def _note_stored(self, settled: dict[str, Progress], _: object, error: BaseException | None) -> None:
         self._is_storing = False
         if error is None:
             self._stored |= settled
@@ -132,8 +133,8 @@ class Taps:
             if gone is not None:
                 gone.stop()
         elif tap is None:
-            self._taps[state.app] = Tap(self, state, entry.position)
-            self._stored[state.app] = 0
+            self._taps[state.app] = Tap(self, state, (entry.position, b""))
+            self._stored[state.app] = (0, b"")
         else:
             tap.change(state)
         for listener in self._listeners:
@@ -145,6 +146,6 @@ class Taps:
                 tap.is_installed = self._identities.admits_bot(tap.subscription.bot_user)
 
 
-def _store(tx: Transaction, settled: dict[str, int]) -> None:
-    """Store positions (a unit)."""
+def _store(tx: Transaction, settled: dict[str, Progress]) -> None:
+    """Store how far apps are done (a unit)."""
     set_settled(tx, settled)

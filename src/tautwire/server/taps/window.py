@@ -1,8 +1,9 @@
 """Which events wait for an acknowledgement of an app, and how far the app is done with the log. A pure state machine.
 
 Theory. Events are opened in the order of the log and settled in any order. ``settled`` is the position below the oldest
-open one: everything up to it is done, and it is the only number that is stored. After a crash everything above it is
-sent again.
+open one: everything up to it is done. It is stored, and after a crash what is above it is sent again. An event that the
+app never acknowledges holds it back for a while. So which events are open is stored with it, if they are few: without
+that, an app would get again what it has acknowledged since, and answer people twice.
 
 Three limits keep an app from filling memory. An open event is a position and a few numbers; its bytes are read from the
 log again when they are needed. At most ``MAX_FLYING`` events and ``MAX_FLYING_BYTES`` bytes fly, that is, were sent and
@@ -18,7 +19,9 @@ Source: wire/socket-mode.md#acknowledgements and wire/events-api.md#frameworks.
 import heapq
 from collections import deque
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
+
+import msgspec
 
 ACK_TIME: Final = 3.0
 """Seconds for an acknowledgement. Source: wire/socket-mode.md#acknowledgements (documented)."""
@@ -41,8 +44,21 @@ TIMEOUT: Final = "timeout"
 LOST: Final = "connection_failed"
 """Why an event is sent again: its connection ended. The word is that of HTTP; for Socket Mode none is documented."""
 
+MAX_STORED: Final = 1_000
+"""Open events that are stored. With more, only ``settled`` is."""
+
 Place = tuple[int, int]
 """The position of an entry, and which of its events."""
+
+Progress = tuple[int, bytes]
+"""How far an app is done, as it is stored: ``settled``, and the rest in a form that only this module knows."""
+
+
+class _Ahead(msgspec.Struct, array_like=True):
+    """What is stored besides ``settled``."""
+
+    read: int
+    open: list[Place]
 
 
 @dataclass(slots=True)
@@ -88,6 +104,24 @@ class Window:
         self._flying = 0
         self._flying_bytes = 0
         self._newest_acked = -1.0  # when the event was sent that was sent last of those acknowledged
+
+    @classmethod
+    def restored(cls, progress: Progress) -> Self:
+        """Return a window with what was stored: the open events are owed, as if they had never been sent."""
+        settled, ahead = progress
+        window = cls(settled)
+        if ahead:
+            stored = msgspec.msgpack.decode(ahead, type=_Ahead)
+            window.read = stored.read
+            window._owed.extend(window.open(place) for place in stored.open)
+        return window
+
+    @property
+    def progress(self) -> Progress:
+        """How far the app is done, to be stored."""
+        if not self._open or len(self._open) > MAX_STORED:
+            return self.settled, b""
+        return self.settled, msgspec.msgpack.encode(_Ahead(self.read, [*self._open]))
 
     def __len__(self) -> int:
         return len(self._open)

@@ -11,5 +11,6 @@ CREATE TABLE app_event (
 
 CREATE TABLE tap (
     app_id  TEXT COLLATE "C" PRIMARY KEY REFERENCES app (id),
-    settled BIGINT NOT NULL
+    settled BIGINT NOT NULL,
+    ahead   BYTEA NOT NULL
 );

@@ -11,5 +11,6 @@ CREATE TABLE app_event (
 
 CREATE TABLE tap (
     app_id  TEXT PRIMARY KEY REFERENCES app (id),
-    settled INTEGER NOT NULL            -- every entry of the log up to here is done
+    settled INTEGER NOT NULL,           -- every entry of the log up to here is done
+    ahead   BLOB NOT NULL               -- which later ones are done too: a hint, empty if that is unknown
 );
