@@ -91,7 +91,7 @@ async def rounds(serve: Open, count: int) -> None:
             await asyncio.gather(*writers)
             await served.start()
         async with asyncio.timeout(60):
-            while not app.ids.keys() >= set(posted):  # noqa: ASYNC110 - nothing tells it
+            while not app.ids.keys() >= set(posted):
                 assert not running.done(), running
                 await asyncio.sleep(0.01)
         running.cancel()
