@@ -1,6 +1,7 @@
 """Kill -9 under load with an app connected: every event reaches the app, and repeats carry the first id."""
 
 import asyncio
+import contextlib
 import json
 from typing import Any
 
@@ -30,10 +31,8 @@ class App:
 
     async def run(self) -> None:
         while True:
-            try:
+            with contextlib.suppress(aiohttp.ClientError, OSError):
                 await self._serve()
-            except (aiohttp.ClientError, OSError):
-                pass
             await asyncio.sleep(0.02)  # the server is being started
 
     async def _serve(self) -> None:

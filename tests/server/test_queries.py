@@ -529,7 +529,8 @@ def test_entries_are_found_with_their_messages(database: Database) -> None:
 
 def test_moves_and_newest_events_are_found(database: Database) -> None:
     grow(database)
-    moves = database.read(log.find_moves, after=1, before=9)
+    assert database.read(log.find_moves, after=1, before=9, user="U2") == []
+    moves = database.read(log.find_moves, after=1, before=9, user="U1")
     assert [(row["position"], row["kind"], row["topic"], row["payload"]) for row in moves] == [
         (3, "join", "C1", b"U1"),
         (4, "leave", "C1", b"U1"),

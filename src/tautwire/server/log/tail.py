@@ -100,9 +100,9 @@ def _entry(row: Row) -> Entry:
     return Entry(position, "event", Topic(topic), message_event(body, topic, ts), message=ts)
 
 
-def read_moves(query: Query, *, after: int, before: int) -> list[Entry]:
-    """Return the joins and leaves among the stored entries with ``after < position < before``, oldest first."""
-    rows = find_moves(query, after=after, before=before)
+def read_moves(query: Query, *, after: int, before: int, user: str) -> list[Entry]:
+    """Return a user's joins and leaves among the stored entries with ``after < position < before``, oldest first."""
+    rows = find_moves(query, after=after, before=before, user=user)
     return [Entry(row["position"], row["kind"], Topic(row["topic"]), row["payload"]) for row in rows]
 
 
