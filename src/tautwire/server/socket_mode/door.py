@@ -160,7 +160,10 @@ class Door:
                     pool.retire(connection)
 
     async def stop(self) -> None:
-        """Ask all clients to dial anew, wait for the drain time, and close."""
+        """Send no more events, ask all clients to dial anew, wait for the drain time for acknowledgements, and close."""
+        for pool in self._pools.values():
+            for connection in pool.connections:
+                pool.retire(connection)
         await self.keeper.stop()
 
     def _check(self, subscription: Subscription) -> None:
