@@ -183,7 +183,27 @@ BOLT = Client(
         ("bin/python", "-m", "pip", "install", "--quiet", "--require-hashes", "-r", "requirements.txt"),
     ),
 )
-"""No RTM client but an app: tests/conformance/test_apps.py."""
+
+APPS = (
+    BOLT,
+    Client(
+        "node_bolt",
+        "Bolt for JavaScript in Socket Mode",
+        "Node.js",
+        ("node", "program.js"),
+        tools=(NODE, NPM),
+        build=(("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"),),
+    ),
+    Client(
+        "go_socketmode",
+        "slack-go/slack socketmode",
+        "Go",
+        ("./program",),
+        tools=(GO,),
+        build=(("go", "build", "-buildvcs=false", "-o", "program", "."),),
+    ),
+)
+"""No RTM clients but apps: tests/conformance/test_apps.py."""
 
 
 class Program:

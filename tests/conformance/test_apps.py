@@ -1,7 +1,9 @@
-"""Other people's apps, unmodified, in Socket Mode against our real server: Bolt for Python on each client of slack_sdk.
+"""Other people's apps, unmodified, in Socket Mode against our real server.
 
-Each answers a person in a public, a private and a direct channel, survives a restart of the server and its own absence,
-and answers everything, once.
+Bolt for Python runs on each WebSocket client of slack_sdk.
+
+Each app answers a person in a public, a private and a direct channel, survives a restart of the server and its own
+absence, and answers everything, once.
 """
 
 import re
@@ -9,11 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from needs import skip_for
 from stores import Store
 
 from conformance.inbox import Record, Transcript
 from conformance.person import Person, RtmSocket
-from conformance.programs import BOLT, Program
+from conformance.programs import APPS, BOLT, Client, Program
 from conformance.server import ServerProcess
 
 SEED = """\
@@ -46,24 +49,33 @@ class Conversation:
         assert answer["channel"] == channel
 
 
+CASES = [
+    pytest.param(app, {"SOCKET_MODE_CLIENT": client}, id=f"{app.name}-{client}")
+    for app in APPS
+    for client in (["builtin", "aiohttp", "websocket_client", "websockets"] if app is BOLT else ["own"])
+]
+
+
 @pytest.mark.timeout(900)  # the first build downloads packages
-@pytest.mark.parametrize("client", ["builtin", "aiohttp", "websocket_client", "websockets"])
+@pytest.mark.parametrize(("app", "variables"), CASES)
 @pytest.mark.only_on("sqlite")
-async def test_a_bolt_app_answers_everything(client: str, store: Store, tmp_path: Path) -> None:
-    BOLT.prepare()
+async def test_an_app_answers_everything(app: Client, variables: dict[str, str], store: Store, tmp_path: Path) -> None:
+    lack = app.lack()
+    skip_for(f"{app.title}: {lack}" if lack is not None else None)
+    app.prepare()
     transcript = Transcript()
     try:
         async with ServerProcess(tmp_path, transcript, ("--rate-limits", "off"), seed=SEED) as server:
-            await converse(server, transcript, client)
+            await converse(server, transcript, app, variables)
     finally:
         print(transcript)
 
 
-async def converse(server: ServerProcess, transcript: Transcript, client: str) -> None:
+async def converse(server: ServerProcess, transcript: Transcript, app: Client, variables: dict[str, str]) -> None:
     async def start() -> Program:
         program = await Program.start(
-            BOLT, api_url=server.api_url, token=server.token("desk"), transcript=transcript,
-            SLACK_APP_TOKEN=server.app_token("desk"), SOCKET_MODE_CLIENT=client,
+            app, api_url=server.api_url, token=server.token("desk"), transcript=transcript,
+            SLACK_APP_TOKEN=server.app_token("desk"), **variables,
         )  # fmt: skip
         await program.inbox.take(step="connect", ok=True, within=FIRST_WORDS)
         return program

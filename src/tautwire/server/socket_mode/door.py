@@ -160,7 +160,10 @@ class Door:
                     pool.retire(connection)
 
     async def stop(self) -> None:
-        """Send no more events, ask all clients to dial anew, wait for the drain time for acknowledgements, and close."""
+        """Send no more events, ask all clients to dial anew, wait for the drain time, and close.
+
+        Acknowledgements that come meanwhile count.
+        """
         for pool in self._pools.values():
             for connection in pool.connections:
                 pool.retire(connection)
