@@ -16,7 +16,14 @@ from tautwire.server.services import accounts, subscriptions, tokens
 from tautwire.server.services.identity import hash_token
 from tautwire.server.store.taps import find_subscription
 from tautwire.server.store.users import find_user_by_name
+from tautwire.server.taps import window
 from tautwire.server.taps.window import MAX_FLYING
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is sent again only because the machine is busy."""
+    monkeypatch.setattr(window, "ACK_TIME", 100_000.0)
 
 
 @pytest.fixture
@@ -343,9 +350,10 @@ async def test_rtm_and_tap_of_a_bot_are_told_the_same(scene: Scene, desk: AppSid
     rtm = await scene.connect("desk")
     told: dict[str, Frame] = {}
     await people_act(scene, desk, chance, told)
-    socket = await desk.connect()
     while desk.tap.settled < scene.server.workspace.tail.position:
+        socket = await desk.connect()
         await read_some(socket, told, chance)
+        await desk.leave(socket)
     frames = [frame for frame in await rtm.fence() if frame["type"] in WANTED and not frame.get("is_ephemeral")]
     events = sorted(told.values(), key=lambda each: each["order"])
     plain = [each["event"] for each in events if each["event"]["type"] != "app_mention"]

@@ -97,10 +97,12 @@ class Filter:
             kind: of the conversation that is the entry's topic; None if the topic is not a conversation.
         """
         head = _decode(entry.payload)
+        if head.is_ephemeral:
+            return []
         if head.type != "message":
             wanted = head.type in self._names
             return [Seen(0, head.type, head.event_ts, entry.payload)] if wanted else []
-        if kind is None or head.is_ephemeral:
+        if kind is None:
             return []
         found = []
         if self._messages[kind]:
