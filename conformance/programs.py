@@ -173,6 +173,39 @@ SLACKTEST = Client(
 """No client but a fake server, for our client: tests/scenarios/test_slacktest.py."""
 
 
+BOLT = Client(
+    "python_bolt",
+    "Bolt for Python in Socket Mode",
+    "Python",
+    ("bin/python", "program.py"),
+    build=(
+        (sys.executable, "-m", "venv", "."),
+        ("bin/python", "-m", "pip", "install", "--quiet", "--require-hashes", "-r", "requirements.txt"),
+    ),
+)
+
+APPS = (
+    BOLT,
+    Client(
+        "node_bolt",
+        "Bolt for JavaScript in Socket Mode",
+        "Node.js",
+        ("node", "program.js"),
+        tools=(NODE, NPM),
+        build=(("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"),),
+    ),
+    Client(
+        "go_socketmode",
+        "slack-go/slack socketmode",
+        "Go",
+        ("./program",),
+        tools=(GO,),
+        build=(("go", "build", "-buildvcs=false", "-o", "program", "."),),
+    ),
+)
+"""No RTM clients but apps: tests/conformance/test_apps.py."""
+
+
 class Program:
     """A running copy of a client's program; the steps that it reports are in ``inbox``."""
 
@@ -185,13 +218,17 @@ class Program:
         self._watcher = asyncio.create_task(self._watch())
 
     @classmethod
-    async def start(cls, client: Client, *, api_url: str, token: str, transcript: Transcript) -> "Program":
-        """Start the client's program; it has the API's URL and a token, nothing else of ours."""
+    async def start(cls, client: Client, *, api_url: str, token: str, transcript: Transcript, **more: str) -> "Program":
+        """Start the client's program; it has the API's URL and a token, nothing else of ours.
+
+        Args:
+            more: further variables of its environment.
+        """
         environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
         process = await asyncio.create_subprocess_exec(
             *client.command,
             cwd=client.directory,
-            env={**environment, "SLACK_API_URL": api_url, "SLACK_BOT_TOKEN": token},
+            env={**environment, "SLACK_API_URL": api_url, "SLACK_BOT_TOKEN": token, **more},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -27,9 +27,13 @@ class ServerProcess:
     Args:
         directory: holds the seed file, the data and the server's log.
         options: further arguments of ``tautwire serve``.
+        seed: the text of the seed file.
     """
 
-    def __init__(self, directory: Path, transcript: Transcript, options: Sequence[str] = ()) -> None:
+    def __init__(
+        self, directory: Path, transcript: Transcript, options: Sequence[str] = (), *, seed: str = SEED
+    ) -> None:
+        self._seed = seed
         self._directory = directory
         self._transcript = transcript
         self._options = options
@@ -65,6 +69,10 @@ class ServerProcess:
         """Return the token of a person or bot of the seed."""
         return str(self._about["users"][name]["token"])
 
+    def app_token(self, name: str) -> str:
+        """Return the app-level token of an app of the seed."""
+        return str(self._about["apps"][name]["app_token"])
+
     def channel(self, name: str) -> str:
         """Return the id of a channel of the seed."""
         return str(self._about["channels"][name])
@@ -76,7 +84,7 @@ class ServerProcess:
     async def start(self) -> None:
         """Start it, on the port it had before if it had one, and wait until it serves."""
         seed = self._directory / "seed.yaml"
-        seed.write_text(SEED)
+        seed.write_text(self._seed)
         port = self.address[1] if self._about else 0
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from stores import Store, change
@@ -125,3 +126,22 @@ async def test_pages_before_a_move_are_seen_as_it_was_then(
     log.write(entries, in_memory=in_memory)
     now = [CHANNEL] if move == "join" else []
     assert [position for page in await log.pages(0, *now) for position in page] == seen
+
+
+async def test_a_long_absence_is_measured_in_parts(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An app may be away for millions of entries: neither their sizes nor the moves of others are all read at once."""
+    monkeypatch.setattr(catchup, "MAX_MEASURED", 3, raising=False)
+    read: list[int] = []
+    plain = log.reader.read
+
+    async def counted(function: Any) -> Any:
+        found = await plain(function)
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(log.reader, "read", counted)
+    moves = [Entry(position, "join", CHANNEL, b"U%d" % position) for position in range(9, 20)]
+    log.write([*events(*[30] * 8), *moves], in_memory=1)
+    pages = await log.pages(0)
+    assert [position for page in pages for position in page] == list(range(1, 9))
+    assert max(read) == 3

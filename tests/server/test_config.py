@@ -1,5 +1,6 @@
 """The settings as a program gives them: their table is complete, and each value is checked."""
 
+import math
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -11,7 +12,7 @@ from tautwire.cli.logs import LogLevel, LogSettings
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.config import Settings
 from tautwire.server.table import Row, rows
-from tautwire.server.values import DatabaseUrl, Number
+from tautwire.server.values import DatabaseUrl, Number, Reach, WrongValueError
 from tautwire.server.web_api.bodies import MAX_ANONYMOUS
 
 SECRET = "hunter2"
@@ -168,3 +169,22 @@ def test_a_database_that_is_wrong_is_refused_without_its_password(wrong: str) ->
         settings(database=wrong)
     assert SECRET not in repr(refused.value)
     assert refused.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("written", "value", "shown"),
+    [("all", math.inf, "all"), ("none", 0.0, "none"), (" All ", math.inf, "all"), ("90m", 5_400.0, "90m"),
+     ("0", 0.0, "none"), ("1h", 3_600.0, "1h")],
+)  # fmt: skip
+def test_a_reach_is_a_time_or_all_or_none(written: str, value: float, shown: str) -> None:
+    kind = Reach(least=0.0)
+    assert kind.read(written) == value
+    assert kind.check(value) == value
+    assert kind.show(value) == shown
+    assert kind.read(kind.show(value)) == value
+
+
+@pytest.mark.parametrize("written", ["some", "-1s", "", "inf", "-all"])
+def test_what_is_no_reach(written: str) -> None:
+    with pytest.raises(WrongValueError, match="all, or none"):
+        Reach(least=0.0).read(written)

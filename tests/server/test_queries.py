@@ -25,6 +25,7 @@ from tautwire.server.store import (
     reactions,
     scheduled,
     streams,
+    taps,
     tokens,
     users,
     workspace,
@@ -39,7 +40,21 @@ from tautwire.server.store.tokens import TokenRecord
 pytestmark = pytest.mark.only_on("sqlite", "postgres")
 
 T = TypeVar("T")
-MODULES = (apps, channels, log, membership, messages, pins, reactions, scheduled, streams, tokens, users, workspace)
+MODULES = (
+    apps,
+    channels,
+    log,
+    membership,
+    messages,
+    pins,
+    reactions,
+    scheduled,
+    streams,
+    taps,
+    tokens,
+    users,
+    workspace,
+)
 
 ANN = UserRecord(UserId("U1"), "ann", "Ann", "ann@example.test", deleted=False, away=False, created=5, updated=6,
                  bot_id=None, app_id=None)  # fmt: skip
@@ -632,6 +647,38 @@ def test_apps_are_found_and_a_deleted_one_by_its_id_only(database: Database) -> 
     assert deleted.deleted == 9
 
 
+def test_the_subscriptions_and_the_tap_of_an_app(database: Database) -> None:
+    for app in (DESK, AIDE):
+        database.write(apps.add_app, app)
+    assert database.read(taps.find_subscriptions) == []
+    database.write(Transaction.leave, "C1", "U1")
+    database.write(taps.begin_tap, "A3")
+    database.write(taps.replace_events, "A3", {"app_mention", "message.im"})
+    database.write(taps.replace_events, "A3", {"app_mention", "team_join"})
+    database.write(taps.set_socket_mode, "A3", is_on=True)
+    (row,) = database.read(taps.find_subscriptions)
+    assert (row["app_id"], row["bot_user"], row["bot_id"], bool(row["socket_mode"])) == ("A3", "U3", "B3", True)
+    assert row["settled"] == 1, "an app gets what comes after its first subscription"
+    assert database.read(taps.find_events) == {"A3": {"app_mention", "team_join"}}
+    assert database.read(taps.find_events_of, "A3") == {"app_mention", "team_join"}
+    assert database.read(taps.find_events_of, "A1") == frozenset()
+
+    database.write(taps.set_settled, {"A3": (7, b"\x01"), "A9": (7, b"")})
+    database.write(taps.set_settled, {"A3": (5, b"")})
+    database.write(taps.begin_tap, "A3")
+    row = database.read(taps.find_subscription, "A3")
+    assert row is not None
+    assert bytes(row["ahead"]) == b"\x01"
+    assert row["settled"] == 7, "it never goes back"
+    database.write(apps.set_app_deleted, "A3", deleted=9)
+    assert database.read(taps.find_subscription, "A3") is None
+    assert database.read(taps.find_subscriptions) == []
+
+
+def test_the_kinds_of_channels(database: Database) -> None:
+    assert database.read(channels.find_kinds, ["C1", "C3", "D1", "C9"]) == {"C1": "public", "C3": "private", "D1": "im"}
+
+
 def test_the_secrets_of_an_app_are_stored(database: Database) -> None:
     database.write(apps.add_app, DESK)
     database.write(apps.set_app_secrets, "A1", client_id="1.2", client_secret_hash=b"\xff\x00", signing_secret="s")
@@ -729,7 +776,8 @@ def test_entries_are_found_with_their_messages(database: Database) -> None:
 
 def test_moves_and_newest_events_are_found(database: Database) -> None:
     grow(database)
-    moves = database.read(log.find_moves, after=1, before=9)
+    assert database.read(log.find_moves, after=1, before=9, user="U2") == []
+    moves = database.read(log.find_moves, after=1, before=9, user="U1")
     assert [(row["position"], row["kind"], row["topic"], row["payload"]) for row in moves] == [
         (3, "join", "C1", b"U1"),
         (4, "leave", "C1", b"U1"),

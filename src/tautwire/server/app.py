@@ -31,12 +31,13 @@ from tautwire.server.http.server import HttpServer, listen
 from tautwire.server.metrics import CONTENT_TYPE, Metrics
 from tautwire.server.served import Content, Observer, ServedWorkspace
 from tautwire.server.services.seed import SAMPLE, Seed, read_seed
-from tautwire.server.services.tickets import RTM_PATH
+from tautwire.server.services.tickets import LINK_PATH, RTM_PATH
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.sockets.handover import Handover
 from tautwire.server.store.engine import StoreError
 from tautwire.server.web_api import (
     api,
+    apps,
     assistant,
     auth,
     bots,
@@ -60,8 +61,8 @@ from tautwire.server.web_api.app import WebApi
 log = logging.getLogger("tautwire.server")
 
 FAMILIES: Final = (
-    api, assistant, auth, bots, chat, chat_scheduled, chat_streams, conversations, conversations_changes, emoji, pins,
-    reactions, retired, rtm, team, usergroups, users, users_profile,
+    api, apps, assistant, auth, bots, chat, chat_scheduled, chat_streams, conversations, conversations_changes, emoji,
+    pins, reactions, retired, rtm, team, usergroups, users, users_profile,
 )  # fmt: skip
 """Importing a family registers its methods; a large family has several modules."""
 
@@ -248,7 +249,8 @@ class _Parts:
         metrics = Metrics(self.counts, self.health, host.levels, settings.data)
         probes = Probes(self.health, metrics.render, CONTENT_TYPE, settings.metrics)
         web_api = WebApi(host.find, settings, self._clock, self.counts)
-        http = HttpServer(Entrance(connections, forwarded, web_api, Handover({RTM_PATH: host.listen})), probes)
+        handover = Handover({RTM_PATH: host.listen, LINK_PATH: host.listen_link})
+        http = HttpServer(Entrance(connections, forwarded, web_api, handover), probes)
         await http.start(self._socket)
         self._exit.push_async_callback(http.stop)
         # A stop runs these in reverse: stop listening, close RTM, finish HTTP requests, commit, close the databases.

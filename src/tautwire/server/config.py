@@ -22,6 +22,7 @@ from tautwire.server.values import (
     FilePath,
     Flag,
     Networks,
+    Reach,
     Size,
     Text,
     Url,
@@ -40,6 +41,7 @@ _ADDRESS: Final = "Address"
 _DATA: Final = "Data"
 _ACCESS: Final = "Access and limits"
 _RTM: Final = "RTM connections"
+_APPS: Final = "Apps"
 _PRESENCE: Final = "Presence"
 
 _A_MOMENT: Final = 0.01
@@ -220,6 +222,17 @@ class Settings:
             # A stop takes less than the ten seconds that supervisors wait before they kill.
             Duration(least=0.0, most=5.0),
             "Time between goodbye and the Close at a stop, for clients to finish their work.",
+        ),
+    )
+
+    app_keep: float = field(
+        default=HOUR,
+        metadata=row(
+            _APPS,
+            Reach(least=0.0),
+            "Age of the oldest events that an app gets when it comes back: a time, all, or none.",
+            more="All are those that log_keep has left. With none, as at Slack, an app gets what happens while it is "
+            "connected.",
         ),
     )
 

@@ -45,11 +45,28 @@ class Traffic:
 
 
 @dataclass(slots=True)
+class Deliveries:
+    """The counters of events to apps."""
+
+    sent: int = 0
+    """Events that were sent, those that were sent again included."""
+    repeated: int = 0
+    """Events that were sent again."""
+    acknowledged: int = 0
+    given_up: int = 0
+    """Events that ran out of tries."""
+
+
+@dataclass(slots=True)
 class Counts:
     """The counters of one server since its start."""
 
     rtm: Traffic = field(default_factory=Traffic)
     """The connections of the RTM door."""
+    socket_mode: Traffic = field(default_factory=Traffic)
+    """The connections of the Socket Mode door."""
+    deliveries: Deliveries = field(default_factory=Deliveries)
+    """The events to apps."""
     acks: int = 0
     """Messages that were acknowledged over RTM: each is on disk."""
     rtm_errors: Counter[int] = field(default_factory=Counter)

@@ -128,6 +128,11 @@ class Host:
         served = self._served.get(team_of(ticket)) or next(iter(self._served.values()), None)
         return served.door.listen(ticket, query) if served is not None else None
 
+    def listen_link(self, ticket: str, query: str) -> WSListener | None:
+        """Return the Socket Mode connection for a ticket, as ``listen`` does for RTM."""
+        served = self._served.get(team_of(ticket)) or next(iter(self._served.values()), None)
+        return served.link_door.listen(ticket, query) if served is not None else None
+
     def sweep(self) -> None:
         """Look after all workspaces; one for which that fails costs the others nothing."""
         for served in self:

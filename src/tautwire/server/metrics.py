@@ -42,6 +42,9 @@ class Levels:
     log_head: int
     log_tail_bytes: int
     """Bytes of the end of the log in memory."""
+    socket_mode_connections: int = 0
+    open_deliveries: int = 0
+    """Events to apps that are not settled."""
 
 
 class Metrics:
@@ -94,6 +97,7 @@ class _Figures(Collector):
         yield _counter("tautwire_rtm_received_frames", "Text frames from RTM clients.", counts.rtm.frames_in)
         yield _counter("tautwire_rtm_sent_frames", "Text frames to RTM clients.", counts.rtm.frames_out)
         yield _counter("tautwire_rtm_sent_bytes", "Bytes of the frames to RTM clients.", counts.rtm.bytes_out)
+        yield from self._apps(levels)
         yield _counter("tautwire_rtm_acks", "Messages acknowledged over RTM: each is on disk.", counts.acks)
         yield _counters("tautwire_rtm_errors", "Error replies over RTM.", "code", counts.rtm_errors)
         answers = CounterMetricFamily("tautwire_web_api_answers", "Web API answers.", labels=["status", "error"])
@@ -106,6 +110,19 @@ class _Figures(Collector):
         yield _gauge(
             "tautwire_oldest_change_seconds", "Wait of the oldest of these, in seconds.", levels.oldest_change_seconds
         )
+
+    def _apps(self, levels: Levels) -> Iterator[Metric]:
+        traffic, events = self._counts.socket_mode, self._counts.deliveries
+        yield _gauge(
+            "tautwire_socket_mode_connections", "Live Socket Mode connections.", levels.socket_mode_connections
+        )
+        yield _counter("tautwire_socket_mode_opened", "Socket Mode connections that got a hello.", traffic.opened)
+        yield _counters("tautwire_socket_mode_ended", "Socket Mode connections that ended.", "reason", traffic.endings)
+        yield _gauge("tautwire_app_events_open", "Events to apps that are not settled.", levels.open_deliveries)
+        yield _counter("tautwire_app_events_sent", "Events sent to apps, repetitions included.", events.sent)
+        yield _counter("tautwire_app_events_repeated", "Of these, repetitions.", events.repeated)
+        yield _counter("tautwire_app_events_acknowledged", "Events that apps acknowledged.", events.acknowledged)
+        yield _counter("tautwire_app_events_given_up", "Events that ran out of tries.", events.given_up)
 
     def _changes(self) -> Iterator[Metric]:
         counts = self._counts

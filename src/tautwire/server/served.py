@@ -38,7 +38,9 @@ from tautwire.server.services.due import Due
 from tautwire.server.services.identity import Identities
 from tautwire.server.services.scheduled import duty_of
 from tautwire.server.services.seed import Seed, plant
+from tautwire.server.services.subscriptions import Subscription, read_subscriptions
 from tautwire.server.services.workspace import Team, Workspace
+from tautwire.server.socket_mode.door import Door as LinkDoor
 from tautwire.server.store.engine import Query, StoreError
 from tautwire.server.store.engines import open_engine
 from tautwire.server.store.log import find_oldest
@@ -47,6 +49,7 @@ from tautwire.server.store.reader import Reader
 from tautwire.server.store.tokens import has_tokens
 from tautwire.server.store.users import find_away_users, find_bot_users
 from tautwire.server.store.workspace import find_workspace
+from tautwire.server.taps.taps import Taps
 from tautwire.server.watch import Watch
 
 log = logging.getLogger("tautwire.server")
@@ -102,6 +105,8 @@ class ServedWorkspace:
         self._stop_by = 0.0
         self.workspace: Workspace
         self.door: Door
+        self.link_door: LinkDoor
+        self.taps: Taps
 
     async def start(self, content: Content, observers: Sequence[Observer] = ()) -> None:
         """Open the data directory, seed it, and be ready for connections.
@@ -151,11 +156,17 @@ class ServedWorkspace:
             clock=self._clock, counts=self._counts,
         )  # fmt: skip
         identities.on_refusal(partial(self.door.close_where, identities.refuses))
+        self.taps = Taps(self.workspace, state.subscriptions)
+        self.link_door = LinkDoor(
+            self.taps, tickets=self.workspace.link_tickets, settings=settings, clock=self._clock, counts=self._counts
+        )
+        identities.on_refusal(partial(self.link_door.close_where, identities.refuses))
         # Identities before the hub: a connection that has to be closed gets nothing of the same commit.
-        for each in (identities.follow, self.workspace.follow, hub.deliver, *observers):
+        for each in (identities.follow, self.workspace.follow, hub.deliver, self.taps.follow, *observers):
             feed.add(each)
         writer.deliver_to(feed.deliver)
-        self._doors.push_async_callback(self.door.stop)
+        self._doors.push_async_callback(self.taps.stop)
+        self._doors.push_async_callback(self._stop_doors)
         self._doors.push_async_callback(self.workspace.schedule.stop)
         self._doors.push_async_callback(self.workspace.streams.stop)
         retention = Retention(writer, reader, tail, self._clock, settings.log_keep)
@@ -180,8 +191,10 @@ class ServedWorkspace:
         await self._exit.aclose()
 
     def sweep(self) -> None:
-        """Look after connections, presence, tokens and scheduled messages; to be called about once a second."""
+        """Look after connections, apps, presence, tokens and scheduled messages; to be called about once a second."""
         self.door.sweep()
+        self.link_door.sweep()
+        self.taps.sweep()
         self.workspace.presence.sweep()
         self.workspace.identities.sweep()
         self.workspace.schedule.sweep()
@@ -205,7 +218,13 @@ class ServedWorkspace:
             oldest_change_seconds=writer.busy_for,
             log_head=tail.position,
             log_tail_bytes=tail.size,
+            socket_mode_connections=len(self.link_door.connections),
+            open_deliveries=sum(tap.open_events for tap in self.taps),
         )
+
+    async def _stop_doors(self) -> None:
+        """Close both doors at a time: each waits for its clients."""
+        await asyncio.gather(self.door.stop(), self.link_door.stop())
 
     async def _fill(self, content: Content, reader: Reader, writer: Writer) -> None:
         """Add what the seed has and the workspace lacks."""
@@ -254,6 +273,7 @@ class _State:
     away: set[str]
     bots: set[str]
     has_sample_tokens: bool
+    subscriptions: list[tuple[Subscription, tuple[int, bytes]]]
 
 
 def _read_state(query: Query) -> _State:
@@ -273,6 +293,7 @@ def _read_state(query: Query) -> _State:
         away=find_away_users(query),
         bots=find_bot_users(query),
         has_sample_tokens=has_tokens(query, "sample"),
+        subscriptions=read_subscriptions(query),
     )
 
 

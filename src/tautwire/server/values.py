@@ -219,6 +219,29 @@ class Duration(Number):
         return repr(written) if has_unit else f"{str(written).strip()} {_UNIT_NAMES[self.unit]}"
 
 
+class Reach(Duration):
+    """A time back from now, or ``all``, or ``none``: infinity and 0 in Python."""
+
+    word = "DURATION|all|none"
+    _words: Final = {"all": math.inf, "none": 0.0}
+
+    def check(self, value: object) -> float:
+        """Return the seconds."""
+        return math.inf if value == math.inf else super().check(value)
+
+    def read(self, written: object) -> float:
+        """Return the seconds."""
+        word = written.strip().lower() if isinstance(written, str) else ""
+        try:
+            return self._words[word] if word in self._words else super().read(written)
+        except WrongValueError as wrong:
+            raise WrongValueError(f"{wrong}, or all, or none") from None
+
+    def show(self, value: Any) -> str:
+        """Return the word, or the time."""
+        return next((word for word, seconds in self._words.items() if seconds == value), None) or super().show(value)
+
+
 KIB: Final = 1_024
 MIB: Final = 1_024 * KIB
 GIB: Final = 1_024 * MIB

@@ -18,6 +18,9 @@ from tautwire.server.store.reader import Reader
 PAGE: Final = 262_144
 """Bytes of entries in one page; a longer entry is a page of its own."""
 
+MAX_MEASURED: Final = 10_000
+"""Entries whose sizes are read at once: an app may have been away for millions."""
+
 MAX_REPLAY_SIZE: Final = 8 * 1024 * 1024
 """Bytes of entries between a position and now up to which a client can resume; beyond it the answer is ``resync``."""
 
@@ -71,7 +74,9 @@ class CatchUp:
         recent, self._recent = self._recent, []
         moves = [entry for entry in recent if entry.kind in ("join", "leave")]
         if before > self.position + 1:
-            moves[:0] = await self._reader.read(partial(read_moves, after=self.position, before=before))
+            moves[:0] = await self._reader.read(
+                partial(read_moves, after=self.position, before=before, user=self._user)
+            )
         for entry in reversed(moves):
             self._move(entry, undo=True)
 
@@ -100,7 +105,8 @@ class CatchUp:
 
     async def _stored_page(self, before: int) -> Sequence[Entry]:
         if not self._pages:
-            places = await self._reader.read(partial(measure_entries, after=self.position, before=before))
+            end = min(before, self.position + 1 + MAX_MEASURED)
+            places = await self._reader.read(partial(measure_entries, after=self.position, before=end))
             if not places or places[0][0] != self.position + 1:
                 raise StoreError(f"the log has no entry {self.position + 1}")
             while places:

@@ -62,6 +62,10 @@ class Tail:
         """Position of the oldest entry in memory; one past the end if there is none."""
         return self._entries[0].position if self._entries else self.position + 1
 
+    def at(self, position: int) -> Entry:
+        """Return an entry in memory; ``oldest`` says from which position on."""
+        return self._entries[position - self.oldest]
+
     def since(self, position: int) -> list[Entry]:
         """Return the entries in memory after ``position``, oldest first."""
         newest_first = islice(reversed(self._entries), max(0, self.position - position))
@@ -96,9 +100,9 @@ def _entry(row: Row) -> Entry:
     return Entry(position, "event", Topic(topic), message_event(body, topic, ts), message=ts)
 
 
-def read_moves(query: Query, *, after: int, before: int) -> list[Entry]:
-    """Return the joins and leaves among the stored entries with ``after < position < before``, oldest first."""
-    rows = find_moves(query, after=after, before=before)
+def read_moves(query: Query, *, after: int, before: int, user: str) -> list[Entry]:
+    """Return a user's joins and leaves among the stored entries with ``after < position < before``, oldest first."""
+    rows = find_moves(query, after=after, before=before, user=user)
     return [Entry(row["position"], row["kind"], Topic(row["topic"]), row["payload"]) for row in rows]
 
 

@@ -17,6 +17,7 @@ from tautwire.server.services.accounts import announce, deactivate
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.identity import Holder, hash_token, new_id
 from tautwire.server.services.presence import NEW_BOT
+from tautwire.server.services.subscriptions import announce as announce_subscription
 from tautwire.server.services.tokens import end, holder_of
 from tautwire.server.services.workspace import Team
 from tautwire.server.store.apps import AppRecord, add_app, find_app, find_app_by_name, set_app_deleted, set_app_secrets
@@ -90,6 +91,7 @@ def delete_app(tx: Transaction, team: Team, app: str) -> None:
     """
     record = _find(tx, app)
     set_app_deleted(tx, app, deleted=tx.now // 1_000_000)
+    announce_subscription(tx, app)
     for token in find_tokens_of_app(tx, app):
         if token.revoked is None:
             user = find_user(tx, token.user_id) if token.user_id is not None else None

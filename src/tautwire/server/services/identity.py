@@ -121,6 +121,7 @@ class Identities:
         self._clock = clock
         self._tokens: dict[bytes, _Token] = {}
         self._holders: dict[str, Holder] = {}
+        self._of_bots: dict[str, set[bytes]] = {}  # the tokens of each bot
         self._expiring: list[tuple[int, bytes]] = []  # a heap; a token whose expiry changes is in it more than once
         self._listeners: list[Callable[[], None]] = []
 
@@ -158,6 +159,10 @@ class Identities:
     def find(self, digest: bytes) -> Identity | None:
         """Return the identity of the token with this hash, None if it is not accepted."""
         return self._identity(digest) if self._fault(digest) is None else None
+
+    def admits_bot(self, user: str) -> bool:
+        """Whether a bot has a token that is accepted: its app is installed."""
+        return any(self._fault(digest) is None for digest in self._of_bots.get(user, ()))
 
     def refuses(self, who: Identity) -> bool:
         """Whether the token of an identity is no longer accepted."""
@@ -207,6 +212,8 @@ class Identities:
             self._tokens[state.hash] = _Token(
                 state.kind, sys.intern(holder.id), app_id, scopes, state.expires, state.revoked
             )
+            if state.kind is TokenKind.BOT:
+                self._of_bots.setdefault(sys.intern(holder.id), set()).add(state.hash)
             if state.expires is not None and not state.revoked:
                 heapq.heappush(self._expiring, (state.expires, state.hash))
         return holder.deleted or (state is not None and state.revoked)

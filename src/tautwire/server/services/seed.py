@@ -21,6 +21,7 @@ from tautwire.server.log.transaction import Transaction
 from tautwire.server.services import apps
 from tautwire.server.services.identity import CLASSIC, TokenKind, new_id
 from tautwire.server.services.room import forget
+from tautwire.server.services.subscriptions import BOT_EVENTS, subscribe, switch_socket_mode
 from tautwire.server.services.tokens import issue, issue_for_app
 from tautwire.server.store.apps import find_app_by_name
 from tautwire.server.store.channels import add_channel, find_channel_by_name, find_general
@@ -62,13 +63,17 @@ class SeedApp(msgspec.Struct, forbid_unknown_fields=True):
 
     Attributes:
         scopes: of the bot token; those of a classic bot if there are none.
-        tokens: which tokens it has.
+        tokens: which tokens it has; without them a bot token and, for Socket Mode, an app-level one.
+        socket_mode: whether it gets its events over Socket Mode.
+        bot_events: the events to which its bot subscribes, by the names of a manifest.
     """
 
     name: Name
     real_name: str = ""
     scopes: list[Scope] = []
-    tokens: list[Literal["bot", "app"]] = msgspec.field(default_factory=lambda: ["bot"])
+    tokens: list[Literal["bot", "app"]] | None = None
+    socket_mode: bool = False
+    bot_events: list[str] = []
 
 
 class SeedChannel(msgspec.Struct, forbid_unknown_fields=True):
@@ -158,6 +163,13 @@ def _check(seed: Seed, path: Path) -> None:
         raise SeedError(f"{path}: names of users, bots and apps must differ, got {name!r} twice")
     if SLACKBOT_NAME in names:
         raise SeedError(f"{path}: a user must have another name than {SLACKBOT_NAME!r}, the bot of every workspace")
+    for app in seed.apps:
+        for name in app.bot_events:
+            if name not in BOT_EVENTS:
+                raise SeedError(
+                    f"{path}: bot_events must be events of the Events API to which bots can subscribe, such as "
+                    f"app_mention or message.channels, got {name!r} of {app.name!r}"
+                )
     for name in _repeated([channel.name for channel in seed.channels]):
         raise SeedError(f"{path}: names of channels must differ, got {name!r} twice")
     for channel in seed.channels:
@@ -193,10 +205,14 @@ def _plant_app(tx: Transaction, app: SeedApp, origin: Origin) -> dict[str, str]:
     if _is_there(tx, app.name):
         return {}
     record, bot = apps.add(tx, app.name, bot_name=app.name, real_name=app.real_name)
+    if app.socket_mode or app.bot_events:
+        subscribe(tx, record.id, app.bot_events)
+        switch_socket_mode(tx, record.id, is_on=app.socket_mode)
     tokens = {}
-    if TokenKind.BOT in app.tokens:
+    wanted = app.tokens if app.tokens is not None else ["bot", "app"] if app.socket_mode else ["bot"]
+    if TokenKind.BOT in wanted:
         tokens[app.name] = issue(tx, bot, scopes=app.scopes or CLASSIC, origin=origin).text
-    if TokenKind.APP in app.tokens:
+    if TokenKind.APP in wanted:
         tokens[app_key(app.name)] = issue_for_app(tx, record, APP_SCOPES, origin=origin).text
     return tokens
 

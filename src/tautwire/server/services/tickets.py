@@ -22,6 +22,8 @@ from tautwire.server.services.identity import Identity
 
 RTM_PATH: Final = "/rtm/"
 """The path of RTM URLs; the ticket follows."""
+LINK_PATH: Final = "/link/"
+"""The path of Socket Mode URLs; the ticket follows, then the query: clients append ``&debug_reconnects=true``."""
 
 _MAC_SIZE: Final = 16
 

@@ -82,6 +82,9 @@ class Workspace:
         self.streams = streams
         self.statuses = Statuses(hub, clock)
         self.tickets = Tickets(team.id, clock, settings.ticket_lifetime, identities.find)
+        # A key of its own: a ticket of one door is forged at the other.
+        self.link_tickets = Tickets(team.id, clock, settings.ticket_lifetime, identities.find)
+        """The tickets of Socket Mode."""
         self.presence = Presence(
             hub, clock, away=away, bots=bots, auto_away=settings.auto_away, grace=settings.presence_grace
         )

@@ -17,14 +17,17 @@ Ending = Literal[
     "server stops",
     "refused",
     "revoked",
+    "renewed",
+    "disabled",
     "failed",
     "peer",
     "lost",
 ]
 """slow: the peer did not read for too long · backlog: too many bytes waited · silent: no frame came for too long · too
 fast, too big: the peer's frames · protocol: the peer broke the rules of WebSocket · refused: the ticket in the URL was
-not valid · revoked: the token was revoked or has expired, or the user was deactivated ·
-failed: an internal error · peer: the peer sent a Close · lost: the socket ended without a Close."""
+not valid · revoked: the token was revoked or has expired, or the user was deactivated · renewed: the connection was as
+old as it may be · disabled: its app has no such connections any more · failed: an internal error · peer: the peer sent
+a Close · lost: the socket ended without a Close."""
 
 GOING_AWAY: Final = 1001
 BROKEN_RULES: Final = 1002

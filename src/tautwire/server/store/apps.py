@@ -16,6 +16,8 @@ class AppRecord(msgspec.Struct, frozen=True, gc=False):
     """None until the app gets its secrets."""
     created: int
     deleted: int | None = None
+    socket_mode: bool = False
+    """Whether it gets its events over Socket Mode."""
 
 
 _COLUMNS = AppRecord.__struct_fields__
@@ -34,7 +36,7 @@ def find_app_by_name(query: Query, name: str) -> AppRecord | None:
 
 def find_apps(query: Query) -> list[AppRecord]:
     """Return all apps that are not deleted, in the order of names."""
-    return [AppRecord(*row) for row in query.all(f"{_APPS} WHERE deleted IS NULL ORDER BY name, id")]
+    return [_read(row) for row in query.all(f"{_APPS} WHERE deleted IS NULL ORDER BY name, id")]
 
 
 def apps_called(query: Query, text: str) -> list[AppRecord]:
@@ -79,4 +81,9 @@ def set_app_deleted(tx: Statements, app: str, *, deleted: int) -> None:
 
 
 def _record(row: Row | None) -> AppRecord | None:
-    return AppRecord(*row) if row is not None else None
+    return _read(row) if row is not None else None
+
+
+def _read(row: Row) -> AppRecord:
+    id_, name, bot_user, client_id, created, deleted, socket_mode = row
+    return AppRecord(id_, name, bot_user, client_id, created, deleted, bool(socket_mode))

@@ -72,6 +72,12 @@ def find_channel_ids(query: Query, kinds: Collection[ChannelKind]) -> dict[str, 
     return {row[0]: row[1] for row in rows}
 
 
+def find_kinds(query: Query, channels: Collection[str]) -> dict[str, str]:
+    """Return the kinds of the channels with these ids."""
+    ids = list(channels)
+    return {row[0]: row[1] for row in query.all(f"SELECT id, kind FROM channel WHERE id IN ({marks(ids)})", *ids)}
+
+
 def find_channels(
     query: Query, kinds: Collection[ChannelKind], after: str, count: int, *, viewer: str, archived: bool = True
 ) -> list[ChannelRecord]:

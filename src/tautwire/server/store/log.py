@@ -42,16 +42,18 @@ def measure_entries(query: Query, *, after: int, before: int) -> list[tuple[int,
     return [(row[0], row[1]) for row in rows]
 
 
-def find_moves(query: Query, *, after: int, before: int) -> Sequence[Row]:
-    """Return the joins and leaves with ``after < position < before``, oldest first.
+def find_moves(query: Query, *, after: int, before: int, user: str) -> Sequence[Row]:
+    """Return a user's joins and leaves with ``after < position < before``, oldest first.
 
     Each has ``position``, ``kind``, ``topic`` and ``payload``.
     """
     return query.all(
         "SELECT position, kind, topic, payload FROM log"
-        " WHERE position > ? AND position < ? AND kind IN ('join', 'leave') ORDER BY position",
+        " WHERE position > ? AND position < ? AND kind IN ('join', 'leave') AND payload = ?"
+        " ORDER BY position",
         after,
         before,
+        user.encode(),
     )
 
 

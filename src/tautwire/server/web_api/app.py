@@ -52,6 +52,7 @@ class Request(NamedTuple):
     """Scheme and authority by which the caller reached the server."""
     address: str
     """The caller's address, or the one that a trusted proxy has forwarded."""
+    verb: str = "POST"
 
 
 class ReadBody(Protocol):
@@ -136,7 +137,7 @@ class WebApi:
         name = scope["path"].removeprefix(PATH).strip("/")
         headers = Headers(scope=scope)
         address = scope["client"][0] if scope["client"] else ""
-        request = Request(name, scope["query_string"], headers, _base_url(headers, scope), address)
+        request = Request(name, scope["query_string"], headers, _base_url(headers, scope), address, scope["method"])
         try:
             reply = await self.answer(request, partial(self._bodies.read, receive))
         except ClientDisconnect:
@@ -198,6 +199,8 @@ class WebApi:
         method = METHODS.get(request.method)
         if method is None:
             return await self._fall_back(request, read_body, draft)
+        if method.is_post_only and request.verb != "POST":
+            raise MethodError("insecure_request")
         caller, token = None, _header_token(request.headers)
         if method.access and token is not None:
             caller = self._admit(method, request, token, draft)
@@ -212,13 +215,13 @@ class WebApi:
         workspace, who = caller
         calls = workspace.calls if method.access and method.tier is not Tier.POST else None
         if calls is not None:
-            calls.take(method.tier.value, who.user, method.name)
+            calls.take(method.tier.value, who.user or who.app_id or "", method.name)
         call = Call(workspace, who, self._public_url or request.base_url, given)
         try:
             return await method.function(call, convert(given, method.arguments))
         except GeneratorExit:  # the front has closed this coroutine; uvicorn makes the call again
             if calls is not None:
-                calls.give_back(who.user, method.name)
+                calls.give_back(who.user or who.app_id or "", method.name)
             raise
 
     async def _fall_back(self, request: Request, read_body: ReadBody, draft: _Draft) -> Answer:

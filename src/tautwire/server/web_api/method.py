@@ -147,6 +147,8 @@ class Method:
     """The errors that it answers beside the common ones."""
     successor: str = ""
     """The method to call instead, if this one is deprecated."""
+    is_post_only: bool = False
+    """Whether a GET is answered ``insecure_request``."""
 
     @property
     def needs_token(self) -> bool:
@@ -171,6 +173,7 @@ def method(
     *,
     errors: Sequence[str] = (),
     successor: str = "",
+    is_post_only: bool = False,
 ) -> Callable[[Callable[[Call, A], Awaitable[Answer]]], Callable[[Call, A], Awaitable[Answer]]]:
     """Register the decorated function as the method ``name``.
 
@@ -178,13 +181,14 @@ def method(
         access: the kinds of tokens it serves, with their scopes; see ``access``.
         errors: what it answers beside the common errors, as its documentation names them.
         successor: the method to call instead, if this one is deprecated.
+        is_post_only: whether a GET is answered ``insecure_request``, which ``errors`` has to name.
 
     Raises:
         ValueError: the definition is not valid, or the name is taken.
     """
 
     def register(function: Callable[[Call, A], Awaitable[Answer]]) -> Callable[[Call, A], Awaitable[Answer]]:
-        made = Method(name, arguments, tier, access, cast("Function", function), tuple(errors), successor)
+        made = Method(name, arguments, tier, access, cast("Function", function), tuple(errors), successor, is_post_only)
         _check(made)
         METHODS[name] = made
         return function

@@ -1,0 +1,127 @@
+"""One Socket Mode connection, on the shell of a server WebSocket: it gets envelopes and sends acknowledgements.
+
+Everything about the socket is the shell's (``sockets.connection``). Source of the frames: wire/socket-mode.md.
+"""
+
+from typing import Final, Protocol
+
+import msgspec
+
+from tautwire.server.services.identity import Identity
+from tautwire.server.services.tickets import Ticket
+from tautwire.server.sockets.connection import Host, SocketConnection
+
+SESSION_TIME: Final = 3_600
+"""Seconds that a connection lasts; the client then dials anew.
+Source: wire/socket-mode.md#server-frames (the figure of the sample)."""
+DEBUG_TIME: Final = 360
+"""The same for a client that asks for ``debug_reconnects``. Source: wire/socket-mode.md#opening (documented)."""
+WARNING_TIME: Final = 10
+"""Seconds between the warning and the close. Source: wire/socket-mode.md#server-frames."""
+
+REFRESH: Final = "refresh_requested"
+WARNING: Final = "warning"
+DISABLED: Final = "link_disabled"
+TOO_MANY: Final = "too_many_websockets"
+
+
+class Ack(msgspec.Struct):
+    """An acknowledgement. Source: wire/socket-mode.md#acknowledgements."""
+
+    envelope_id: str
+    payload: msgspec.Raw = msgspec.Raw()  # not in a union: msgspec decodes that only from null
+    """The answer to a command or an interaction."""
+
+
+_decode: Final = msgspec.json.Decoder(Ack).decode
+
+
+class LinkHost(Host, Protocol):
+    """The Socket Mode door, as its connections see it."""
+
+    def acknowledged(self, connection: "LinkConnection", ack: Ack) -> None:
+        """Called with an acknowledgement of the client."""
+
+
+class LinkConnection(SocketConnection):
+    """One live Socket Mode connection.
+
+    Args:
+        number: unique among the connections of this process; never 0.
+        ticket: what apps.connections.open agreed; None if the ticket in the URL is not valid.
+        lifetime: seconds until the server asks the client to dial anew.
+    """
+
+    __slots__ = ("_is_warned", "lifetime", "opened_at", "ticket")
+
+    _host: LinkHost
+
+    def __init__(self, number: int, ticket: Ticket | None, lifetime: float, host: LinkHost) -> None:
+        super().__init__(number, host)
+        self.ticket = ticket
+        self.lifetime = lifetime
+        self.opened_at = 0.0
+        self._is_warned = False
+
+    @property
+    def who(self) -> Identity | None:
+        """The identity of the app's token; None without a ticket."""
+        return self.ticket.who if self.ticket is not None else None
+
+    @property
+    def user(self) -> str:
+        """The id of the app, for the log."""
+        return (self.ticket.who.app_id or "") if self.ticket is not None else ""
+
+    def warn(self, reason: str) -> None:
+        """Send ``disconnect``, once: the client dials a new connection."""
+        if not self._is_warned and self.ended is None:
+            self._is_warned = True
+            self.send(disconnect(reason))
+
+    def goodbye(self) -> bytes | None:
+        """Return the request to dial anew, None if it was sent."""
+        if self._is_warned:
+            return None
+        self._is_warned = True
+        return disconnect(REFRESH)
+
+    def receive(self, data: bytes) -> None:
+        """Take an acknowledgement; other messages mean nothing here."""
+        try:
+            ack = _decode(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return
+        self._host.acknowledged(self, ack)
+
+
+HOST_NAME: Final = "tautwire"
+"""``debug_info.host`` of frames."""
+
+
+def disconnect(reason: str, **members: object) -> bytes:
+    """Return the payload of ``disconnect``."""
+    return msgspec.json.encode({"type": "disconnect", "reason": reason, "debug_info": {"host": HOST_NAME}, **members})
+
+
+def hello(app: str, count: int, started: str, lifetime: float) -> bytes:
+    """Return the payload of ``hello``.
+
+    Args:
+        count: connections of the app, this one included.
+        started: when the server started.
+        lifetime: seconds that this connection lasts.
+    """
+    return msgspec.json.encode(
+        {
+            "type": "hello",
+            "connection_info": {"app_id": app},
+            "num_connections": count,
+            "debug_info": {
+                "host": HOST_NAME,
+                "started": started,
+                "build_number": 1,
+                "approximate_connection_time": int(lifetime),
+            },
+        }
+    )

@@ -1,0 +1,67 @@
+"""The Socket Mode connections of one app: each of its events goes to one of them, in turn.
+
+Source: wire/socket-mode.md#opening (documented: any one of at most ten).
+"""
+
+from typing import Final
+
+from tautwire.server.socket_mode.connection import LinkConnection
+from tautwire.server.sockets.flusher import Flusher
+from tautwire.server.sockets.frames import text_frame
+from tautwire.server.taps.envelope import Envelope, socket_mode_frame
+from tautwire.server.taps.tap import Tap
+
+MAX_CONNECTIONS: Final = 10
+"""Connections of an app. Source: wire/socket-mode.md#opening (documented)."""
+MAX_QUEUED: Final = 262_144
+"""Bytes that wait for a connection, beyond which it gets no event."""
+
+
+class Pool:
+    """The connections of an app; the ``Link`` of its tap."""
+
+    def __init__(self, tap: Tap, flusher: Flusher[LinkConnection]) -> None:
+        self.tap = tap
+        self._flusher = flusher
+        self._all: dict[int, LinkConnection] = {}
+        self._serving: list[LinkConnection] = []  # the next one first
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    @property
+    def connections(self) -> list[LinkConnection]:
+        """All connections, those that are about to end included."""
+        return [*self._all.values()]
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a connection reads as fast as it is written to."""
+        return any(_has_room(connection) for connection in self._serving)
+
+    def add(self, connection: LinkConnection) -> None:
+        """Send events to a connection."""
+        self._all[connection.number] = connection
+        self._serving.insert(0, connection)
+
+    def retire(self, connection: LinkConnection) -> None:
+        """Send no more events to a connection; its acknowledgements count."""
+        if connection in self._serving:
+            self._serving.remove(connection)
+
+    def remove(self, connection: LinkConnection) -> None:
+        """Forget a connection that has ended."""
+        self.retire(connection)
+        self._all.pop(connection.number, None)
+
+    def send(self, envelope: Envelope, attempt: int, reason: str) -> int:
+        """Send an event on the connection that had none for the longest time."""
+        place = next((i for i, connection in enumerate(self._serving) if _has_room(connection)), 0)
+        connection = self._serving.pop(place)
+        self._serving.append(connection)
+        self._flusher.push(connection, text_frame(socket_mode_frame(envelope, attempt, reason)))
+        return connection.number
+
+
+def _has_room(connection: LinkConnection) -> bool:
+    return not connection.is_slow and connection.queued_bytes < MAX_QUEUED

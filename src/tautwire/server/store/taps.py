@@ -1,0 +1,71 @@
+"""The tables ``app_event``, the events that apps subscribed to, and ``tap``, how far each app is done with the log."""
+
+from collections.abc import Collection, Mapping
+
+from tautwire.server.store.engine import Query, Row
+from tautwire.server.store.statements import Statements
+
+BOT = "bot"
+"""The kind of a subscription to what the bot may see. ``user`` is reserved for what people may see."""
+
+
+def find_subscriptions(query: Query) -> list[Row]:
+    """Return the apps with a tap that are not deleted.
+
+    Each has ``app_id``, ``bot_user``, ``bot_id``, ``socket_mode``, ``settled`` and ``ahead``.
+    """
+    return [*query.all(f"{_TAPS} ORDER BY t.app_id")]
+
+
+def find_subscription(query: Query, app: str) -> Row | None:
+    """Return the same of one app, None if it has no tap or is deleted."""
+    return query.one(f"{_TAPS} AND t.app_id = ?", app)
+
+
+_TAPS = (
+    "SELECT t.app_id, a.bot_user, u.bot_id, a.socket_mode, t.settled, t.ahead FROM tap t JOIN app a ON a.id = t.app_id"
+    " LEFT JOIN users u ON u.id = a.bot_user WHERE a.deleted IS NULL"
+)
+
+
+def find_events(query: Query) -> dict[str, frozenset[str]]:
+    """Return the names of the events that the bots of all apps subscribed to, by app."""
+    found: dict[str, set[str]] = {}
+    for app, event in query.all("SELECT app_id, event FROM app_event WHERE kind = ?", BOT):
+        found.setdefault(app, set()).add(event)
+    return {app: frozenset(events) for app, events in found.items()}
+
+
+def find_events_of(query: Query, app: str) -> frozenset[str]:
+    """Return the same of one app."""
+    return frozenset(row[0] for row in query.all("SELECT event FROM app_event WHERE app_id = ? AND kind = ?", app, BOT))
+
+
+def replace_events(tx: Statements, app: str, events: Collection[str]) -> None:
+    """Store the events that the bot of an app subscribes to, in place of those before."""
+    tx.execute("DELETE FROM app_event WHERE app_id = ? AND kind = ?", app, BOT)
+    for event in sorted(events):
+        tx.execute("INSERT INTO app_event (app_id, kind, event) VALUES (?, ?, ?)", app, BOT, event)
+
+
+def set_socket_mode(tx: Statements, app: str, *, is_on: bool) -> None:
+    """Store whether an app gets its events over Socket Mode."""
+    tx.execute("UPDATE app SET socket_mode = ? WHERE id = ?", is_on, app)
+
+
+def begin_tap(tx: Statements, app: str) -> None:
+    """Store that an app gets what comes from now on; no effect if it has a tap."""
+    tx.execute(
+        "INSERT INTO tap (app_id, settled, ahead) SELECT ?, head, ? FROM workspace WHERE true"
+        " ON CONFLICT (app_id) DO NOTHING",
+        app,
+        b"",
+    )
+
+
+def set_settled(tx: Statements, settled: Mapping[str, tuple[int, bytes]]) -> None:
+    """Store how far apps are done with the log, and what they have done ahead of that."""
+    for app, (position, ahead) in settled.items():
+        tx.execute(
+            "UPDATE tap SET settled = ?, ahead = ? WHERE app_id = ? AND settled <= ?", position, ahead, app, position
+        )

@@ -1,0 +1,156 @@
+"""Which events of the Events API an entry of the log is, for one app. Pure: bytes in, bytes out.
+
+This is the map from RTM to the Events API: what an RTM connection of the bot gets is what the app may get, and the
+table below says under which name. Source of all rules: wire/events-api.md#subscriptions, #app_mention and
+#differences-to-rtm. The entries are those that the bot was allowed to see at their time (``log.tail.visible``).
+"""
+
+import re
+from collections.abc import Collection
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from tautwire.protocol.ids import NEVER, Ts
+from tautwire.server.log.entry import Entry
+from tautwire.server.services.subscriptions import BOT_EVENTS, MESSAGES
+
+CHANNEL_TYPES: Final = {"public": "channel", "private": "group", "im": "im", "mpim": "mpim"}
+"""``channel_type`` of a message by the kind of its conversation. Source: wire/events-api.md#subscriptions."""
+
+_MENTIONING: Final = frozenset({None, "bot_message", "file_share", "me_message", "thread_broadcast"})
+"""The subtypes of messages that are written by someone: system messages name users too, and mention no one."""
+
+_NAMES: Final = BOT_EVENTS - {"message", "app_mention", *MESSAGES.values()}
+"""Events with the same name in RTM and the Events API."""
+
+
+class Seen(NamedTuple):
+    """An event for an app."""
+
+    ordinal: int
+    """Its place among the events that the entry is: 0, or 1 for a mention."""
+    type: str
+    event_ts: Ts
+    body: bytes
+    """The JSON of the event."""
+
+
+class _Inner(msgspec.Struct, gc=False):
+    """The message inside ``message_changed``."""
+
+    user: str = ""
+    bot_id: str = ""
+    text: str = ""
+    subtype: str | None = None
+    edited: dict[str, Any] | None = None
+
+
+class _Head(msgspec.Struct, gc=False):
+    """The members of an event that decide."""
+
+    type: str = ""
+    subtype: str | None = None
+    user: Any = ""
+    bot_id: str = ""
+    text: str = ""
+    ts: str = ""
+    event_ts: Ts = NEVER
+    is_ephemeral: bool = False
+    message: _Inner | None = None
+
+
+_decode: Final = msgspec.json.Decoder(_Head).decode
+_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_MENTION: Final = msgspec.Raw(b'"app_mention"')
+
+
+class Filter:
+    """What one app gets.
+
+    Args:
+        events: the names to which its bot subscribes.
+        bot_user: the bot's user id.
+    """
+
+    def __init__(self, events: Collection[str], bot_user: str, bot_id: str) -> None:
+        self._events = frozenset(events)
+        self._names = self._events & _NAMES
+        self._messages = {
+            kind: "message" in self._events or name in self._events for kind, name in MESSAGES.items()
+        }  # fmt: skip
+        self._wants_messages = any(self._messages.values())
+        self._wants_mentions = "app_mention" in self._events and bool(bot_user)
+        self._bot_user = bot_user
+        self._bot_id = bot_id
+        self._mark = f"<@{bot_user}".encode()
+
+    def may_want(self, entry: Entry) -> bool:
+        """Whether it is worth to look at an entry; cheap."""
+        return bool(self._names) or self._wants_messages or (self._wants_mentions and self._mark in entry.payload)
+
+    def events(self, entry: Entry, kind: str | None) -> list[Seen]:
+        """Return the events that an entry is for the app: none, one, or a message and a mention.
+
+        Args:
+            kind: of the conversation that is the entry's topic; None if the topic is not a conversation.
+        """
+        head = _decode(entry.payload)
+        if head.is_ephemeral:
+            return []
+        if head.type != "message":
+            wanted = head.type in self._names
+            return [Seen(0, head.type, head.event_ts, entry.payload)] if wanted else []
+        if kind is None:
+            return []
+        found = []
+        if self._messages[kind]:
+            found.append(Seen(0, "message", head.event_ts, _message(entry.payload, head.subtype, kind)))
+        if self._wants_mentions and kind != "im" and self._mark in entry.payload:
+            mention = self._mention(entry.payload, head)
+            if mention is not None:
+                found.append(Seen(1, "app_mention", head.event_ts, mention))
+        return found
+
+    def _mention(self, payload: bytes, head: _Head) -> bytes | None:
+        """Return the ``app_mention`` that a message or its edit is, None if it mentions the bot in no text."""
+        if head.subtype in _MENTIONING:
+            if self._is_mentioned(head.user, head.bot_id, head.text):
+                return _as_mention(_members(payload))
+            return None
+        inner = head.message
+        if (
+            head.subtype != "message_changed"
+            or inner is None
+            or inner.subtype not in _MENTIONING
+            # A message also changes without an edit, when its thread grows.
+            or (inner.edited or {}).get("ts") != head.ts
+            or not self._is_mentioned(inner.user, inner.bot_id, inner.text)
+        ):
+            return None
+        outer = _members(payload)
+        message = _members(outer["message"])
+        return _as_mention({**message, "channel": outer["channel"], "event_ts": outer["event_ts"]})
+
+    def _is_mentioned(self, user: Any, bot_id: str, text: str) -> bool:
+        own = user == self._bot_user or (bot_id and bot_id == self._bot_id)
+        return not own and _mention_of(self._bot_user).search(text) is not None
+
+
+@lru_cache(1_000)
+def _mention_of(user: str) -> re.Pattern[str]:
+    return re.compile(rf"<@{re.escape(user)}(\|[^>]*)?>")
+
+
+def _message(payload: bytes, subtype: str | None, kind: str) -> bytes:
+    """Return a message as the Events API has it. The bytes are extended, not decoded and encoded again."""
+    if subtype == "message_replied":  # a documented bug of the Events API: the subtype is missing
+        members = _members(payload)
+        del members["subtype"]
+        payload = msgspec.json.encode(members)
+    return b'%b,"channel_type":"%b"}' % (payload[:-1], CHANNEL_TYPES[kind].encode())
+
+
+def _as_mention(members: dict[str, msgspec.Raw]) -> bytes:
+    return msgspec.json.encode({**members, "type": _MENTION})

@@ -1,0 +1,287 @@
+"""The tap of one app: it reads the log from where the app is done, sends events, and notes what the app acknowledges.
+
+Guarantees. Every event that the bot may see and to which the app subscribes is sent until it is acknowledged or runs
+out of tries (``window``), also after a crash of the server, with the ids it had first. Events are sent first in the
+order of the log. While the app is away, nothing is kept but positions; when it returns it gets what it missed, as far
+back as ``keep`` says. What is held in memory is a page of the log and the window.
+
+A tap is a task of its own that lives as long as the app has a connection. New entries only wake it, so an app that is
+slow or dead delays neither other apps nor RTM. The bot's channels move by the joins and leaves at their places in the
+log (``log.catchup``): the app gets nothing from before the bot came or after it left.
+"""
+
+import asyncio
+import logging
+import math
+from collections import deque
+from functools import partial
+from typing import Final, Protocol
+
+from tautwire.protocol.ids import NEVER, ts_from_micros
+from tautwire.server.clock import Clock
+from tautwire.server.counts import Deliveries
+from tautwire.server.hub.hub import Hub
+from tautwire.server.log.catchup import CatchUp
+from tautwire.server.log.entry import Entry
+from tautwire.server.log.tail import Tail, read_entries
+from tautwire.server.services.subscriptions import Subscription
+from tautwire.server.store.log import find_marked
+from tautwire.server.store.reader import Reader
+from tautwire.server.taps.envelope import Envelope, Source, wrap
+from tautwire.server.taps.filter import Filter, Seen
+from tautwire.server.taps.kinds import Kinds
+from tautwire.server.taps.window import Open, Progress, Window
+
+log = logging.getLogger("tautwire.server.taps")
+
+STEPS_PER_TURN: Final = 25
+"""Events that are sent in one turn of the loop, about 1 ms: RTM must not wait for apps."""
+PAUSE: Final = 0.025
+"""Seconds until a link without room is looked at again."""
+RETRY_PAUSE: Final = 1.0
+"""Seconds until the log is read again after the store could not be read."""
+
+
+class Link(Protocol):
+    """The way to an app, which a door gives to its tap."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether an event can be sent now."""
+
+    def send(self, envelope: Envelope, attempt: int, reason: str) -> int:
+        """Send an event; return the number of the connection that has it now.
+
+        Called only while there is room. What becomes of it, the door reports to ``Tap.acknowledged`` and ``Tap.lost``.
+        """
+
+
+class Surroundings(Protocol):
+    """The parts of a workspace that its taps share; ``taps.Taps`` is it."""
+
+    team: str
+    clock: Clock
+    reader: Reader
+    tail: Tail
+    hub: Hub
+    kinds: Kinds
+    keep: float
+    counts: Deliveries
+
+
+class Tap:
+    """The tap of one app.
+
+    Args:
+        progress: how far the app is done.
+    """
+
+    def __init__(self, around: Surroundings, subscription: Subscription, progress: Progress) -> None:
+        self.is_installed = True
+        """Whether the bot has a token that is accepted; without one the app gets nothing."""
+        self._around = around
+        self._window = Window.restored(progress)
+        self._news = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._page: deque[Entry] = deque()
+        self._page_kinds: dict[str, str] = {}
+        self._page_end = progress[0]
+        self._given_up = 0  # as it was counted last
+        self._oldest_ts = NEVER
+        self.change(subscription)
+
+    @property
+    def app(self) -> str:
+        """The id of the app."""
+        return self.subscription.app
+
+    @property
+    def settled(self) -> int:
+        """The position up to which the app is done with the log."""
+        return self._window.settled
+
+    @property
+    def progress(self) -> Progress:
+        """How far the app is done, to be stored."""
+        return self._window.progress
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has a link."""
+        return self._task is not None
+
+    @property
+    def open_events(self) -> int:
+        """Events that wait for an acknowledgement."""
+        return len(self._window)
+
+    def change(self, subscription: Subscription) -> None:
+        """Take a new subscription, at once."""
+        self.subscription = subscription
+        self._filter = Filter(subscription.events, subscription.bot_user, subscription.bot_id)
+        self._source = Source(self._around.team, subscription.app, subscription.bot_user)
+
+    def wake(self) -> None:
+        """Called when the log has grown."""
+        self._news.set()
+
+    def sweep(self, now: float) -> None:
+        """Look whether events are late; to be called about once a second."""
+        due = self._window.next_due
+        if due is not None and due <= now:
+            self._news.set()
+        self._around.counts.given_up += self._window.given_up - self._given_up
+        self._given_up = self._window.given_up
+
+    def start(self, link: Link) -> None:
+        """Begin to send; the app has its first connection."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(link), name=f"tap of {self.app}")
+
+    def stop(self) -> "asyncio.Task[None] | None":
+        """Stop sending, and keep positions only; the app has no connection left. Return the task that ends."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+        self._page.clear()
+        self._window.lose()
+        return task
+
+    def acknowledged(self, envelope_id: str) -> bool:
+        """Settle an event; return False if it is not open, as for a second acknowledgement."""
+        is_new = self._window.acknowledge(envelope_id)
+        if is_new:
+            self._around.counts.acknowledged += 1
+            self._news.set()
+        return is_new
+
+    def lost(self, connection: int) -> None:
+        """Send again what a connection has that ended."""
+        self._window.lose(connection)
+        self._news.set()
+
+    async def _run(self, link: Link) -> None:
+        is_returning = True
+        while True:
+            try:
+                if is_returning:
+                    await self._skip_old()
+                    is_returning = False
+                await self._deliver(link, await self._cursor())
+            except Exception:
+                log.exception("the events of app %s could not be read; trying again", self.app)
+            self._page.clear()
+            await asyncio.sleep(RETRY_PAUSE)
+
+    async def _skip_old(self) -> None:
+        """Settle what is older than a returning app is served."""
+        around = self._around
+        if around.keep == 0:
+            self._window.jump(around.tail.position)
+        elif math.isfinite(around.keep):
+            begin = max(0, around.clock.seconds() - int(around.keep))
+            self._oldest_ts = ts_from_micros(begin * 1_000_000)
+            old = await around.reader.read(lambda query: find_marked(query, begin) or 0)
+            self._window.jump(old)
+
+    async def _cursor(self) -> CatchUp:
+        """Return the log from where it was read up to."""
+        around, window = self._around, self._window
+        missing = around.tail.kept_from - 1 - window.read
+        if missing > 0:
+            log.warning("app %s was away too long: %d entries of the log are deleted", self.app, missing)
+            window.jump(around.tail.kept_from - 1)
+        bot = self.subscription.bot_user
+        # In one turn: the channels are those at the end of the tail.
+        cursor = CatchUp(
+            around.tail, around.reader, user=bot, position=window.read, channels=around.hub.channels_of(bot)
+        )
+        await cursor.rewind()
+        return cursor
+
+    async def _deliver(self, link: Link, cursor: CatchUp) -> None:
+        """Send what is owed and what is new, as fast as the app acknowledges."""
+        window, clock, steps = self._window, self._around.clock, 0
+        while True:
+            window.expire(clock.monotonic())
+            if not link.has_room:
+                await asyncio.sleep(PAUSE)
+            elif window.has_owed:
+                await self._send_owed(link)
+            elif self._page and window.has_room:
+                self._send_next(link)
+            elif not self._page and not cursor.is_complete and window.has_room:
+                await self._turn_page(cursor)
+            else:
+                await self._news.wait()
+                self._news.clear()
+            steps += 1
+            if steps % STEPS_PER_TURN == 0:
+                await asyncio.sleep(0)
+
+    async def _turn_page(self, cursor: CatchUp) -> None:
+        entries = await cursor.page()
+        wanted = [entry for entry in entries if self._filter.may_want(entry)]
+        self._page_kinds = await self._around.kinds.of(entry.topic for entry in wanted)
+        self._page.extend(wanted)
+        if not self._page:
+            self._window.read = cursor.position
+        self._page_end = cursor.position
+
+    def _send_next(self, link: Link) -> None:
+        """Send the events of the next entry of the page."""
+        entry = self._page.popleft()
+        for seen in self._wanted(entry, self._page_kinds):
+            self._send(link, self._window.open((entry.position, seen.ordinal)), entry.position, seen)
+        self._window.read = entry.position if self._page else self._page_end
+
+    async def _send_owed(self, link: Link) -> None:
+        """Send the next event that is owed; its bytes are read from the log again."""
+        event = self._window.take_owed()
+        if event is None:
+            return
+        try:
+            seen = await self._read_again(event)
+        except BaseException:  # also if this task is cancelled here
+            self._window.give_back(event)
+            raise
+        if not self._window.is_open(event):  # acknowledged meanwhile
+            return
+        if seen is None:  # deleted, too old, or not subscribed to any more
+            self._window.drop(event)
+        elif link.has_room:
+            self._around.counts.repeated += event.attempt > 0
+            self._send(link, event, event.place[0], seen)
+        else:
+            self._window.give_back(event)
+
+    async def _read_again(self, event: Open) -> Seen | None:
+        position, ordinal = event.place
+        entry = await self._entry(position)
+        if entry is None:
+            return None
+        kinds = await self._around.kinds.of((entry.topic,))
+        return next((seen for seen in self._wanted(entry, kinds) if seen.ordinal == ordinal), None)
+
+    async def _entry(self, position: int) -> Entry | None:
+        """Return an entry of the log, None if it is deleted."""
+        tail = self._around.tail
+        if position >= tail.oldest:
+            return tail.at(position)
+        if position < tail.kept_from:
+            return None
+        entries = await self._around.reader.read(partial(read_entries, after=position - 1, before=position + 1))
+        return entries[0]
+
+    def _wanted(self, entry: Entry, kinds: dict[str, str]) -> list[Seen]:
+        if not self.is_installed:
+            return []
+        seen = self._filter.events(entry, kinds.get(entry.topic))
+        return [each for each in seen if each.event_ts >= self._oldest_ts]
+
+    def _send(self, link: Link, event: Open, position: int, seen: Seen) -> None:
+        envelope = wrap(self._source, position, seen)
+        connection = link.send(envelope, event.attempt, event.reason)
+        self._around.counts.sent += 1
+        now = self._around.clock.monotonic()
+        self._window.sent(event, envelope.envelope_id, len(envelope.payload), connection, now)

@@ -1,0 +1,250 @@
+"""Which events wait for an acknowledgement of an app, and how far the app is done with the log. A pure state machine.
+
+Theory. Events are opened in the order of the log and settled in any order. ``settled`` is the position below the oldest
+open one: everything up to it is done. It is stored, and after a crash what is above it is sent again. An event that the
+app never acknowledges holds it back for a while. So which events are open is stored with it, if they are few: without
+that, an app would get again what it has acknowledged since, and answer people twice.
+
+Three limits keep an app from filling memory. An open event is a position and a few numbers; its bytes are read from the
+log again when they are needed. At most ``MAX_FLYING`` events and ``MAX_FLYING_BYTES`` bytes fly, that is, were sent and
+had no time to be acknowledged yet. And at most ``MAX_OPEN`` are open: beyond, the app gets nothing new for a while.
+
+An event that is not acknowledged in ``ACK_TIME`` no longer counts as flying, so it holds up none behind it. It is sent
+``MAX_RETRIES`` times again. Then it is given up, if the app has acknowledged an event that was sent later: the app is
+well, and has no listener for this one (Bolt for Python never acknowledges such an event). An app that acknowledges
+nothing is given ``PATIENCE``, the time in which Slack tries over HTTP.
+Source: wire/socket-mode.md#acknowledgements and wire/events-api.md#frameworks.
+"""
+
+import heapq
+from collections import deque
+from dataclasses import dataclass
+from typing import Final, Self
+
+import msgspec
+
+ACK_TIME: Final = 3.0
+"""Seconds for an acknowledgement. Source: wire/socket-mode.md#acknowledgements (documented)."""
+MAX_RETRIES: Final = 3
+"""Times that an event is sent again to an app that is well. Source: wire/events-api.md#delivery-over-http."""
+SLOW_RETRY: Final = 60.0
+"""Seconds between further tries for an app that acknowledges nothing."""
+PATIENCE: Final = 366.0
+"""Seconds after which such an event is given up: after 0, 1 and 5 minutes, with a wait each.
+Source: wire/events-api.md#delivery-over-http (documented)."""
+MAX_ATTEMPTS: Final = 20
+"""Times that an event is sent again after its connection ended: one that ends the app each time must not do so for
+ever."""
+MAX_FLYING: Final = 100
+MAX_FLYING_BYTES: Final = 512 * 1024
+MAX_OPEN: Final = 10_000
+
+TIMEOUT: Final = "timeout"
+"""Why an event is sent again: no acknowledgement came in time. Source: wire/socket-mode.md#acknowledgements."""
+LOST: Final = "connection_failed"
+"""Why an event is sent again: its connection ended. The word is that of HTTP; for Socket Mode none is documented."""
+
+MAX_STORED: Final = 1_000
+"""Open events that are stored. With more, only ``settled`` is."""
+
+Place = tuple[int, int]
+"""The position of an entry, and which of its events."""
+
+Progress = tuple[int, bytes]
+"""How far an app is done, as it is stored: ``settled``, and the rest in a form that only this module knows."""
+
+
+class _Ahead(msgspec.Struct, array_like=True):
+    """What is stored besides ``settled``."""
+
+    read: int
+    open: list[Place]
+
+
+@dataclass(slots=True)
+class Open:
+    """An event that is not settled."""
+
+    place: Place
+    first_sent: float = -1.0
+    """When its present tries began; negative before."""
+    sent_at: float = -1.0
+    """When it was sent last."""
+    timeouts: int = 0
+    """How many of the present tries were not acknowledged in time."""
+    attempt: int = 0
+    """How often it was sent again."""
+    reason: str = ""
+    """Why it was sent again."""
+    envelope_id: str = ""
+    connection: int = 0
+    """The connection that has it; 0 if it waits to be sent."""
+    size: int = 0
+    """Its bytes while it flies."""
+    due: float = 0.0
+    """When it is late."""
+
+
+class Window:
+    """The open events of one app.
+
+    Args:
+        settled: the position up to which the app is done.
+    """
+
+    def __init__(self, settled: int) -> None:
+        self.read = settled
+        """Every entry up to here was looked at."""
+        self.given_up = 0
+        """Events that ran out of tries."""
+        self._open: dict[Place, Open] = {}  # in the order of the log
+        self._by_id: dict[str, Open] = {}
+        self._owed: deque[Open] = deque()
+        self._late: list[tuple[float, Place]] = []  # a heap; what is settled or sent again meanwhile is left in it
+        self._flying = 0
+        self._flying_bytes = 0
+        self._newest_acked = -1.0  # when the event was sent that was sent last of those acknowledged
+
+    @classmethod
+    def restored(cls, progress: Progress) -> Self:
+        """Return a window with what was stored: the open events are owed, as if they had never been sent."""
+        settled, ahead = progress
+        window = cls(settled)
+        if ahead:
+            stored = msgspec.msgpack.decode(ahead, type=_Ahead)
+            window.read = stored.read
+            window._owed.extend(window.open(place) for place in stored.open)
+        return window
+
+    @property
+    def progress(self) -> Progress:
+        """How far the app is done, to be stored."""
+        if not self._open or len(self._open) > MAX_STORED:
+            return self.settled, b""
+        return self.settled, msgspec.msgpack.encode(_Ahead(self.read, [*self._open]))
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    @property
+    def settled(self) -> int:
+        """The position up to which everything is done."""
+        for position, _ in self._open:
+            return position - 1
+        return self.read
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another event may fly."""
+        return self._flying < MAX_FLYING and self._flying_bytes < MAX_FLYING_BYTES and len(self._open) < MAX_OPEN
+
+    @property
+    def has_owed(self) -> bool:
+        """Whether an event has to be sent again, and may be."""
+        return bool(self._owed) and (self._owed[0].reason == TIMEOUT or self._flying < MAX_FLYING)
+
+    @property
+    def next_due(self) -> float | None:
+        """When the next event is late, at the earliest; None if none can be."""
+        return self._late[0][0] if self._late else None
+
+    def jump(self, position: int) -> None:
+        """Settle everything up to ``position``, whatever became of it."""
+        for place in [place for place in self._open if place[0] <= position]:
+            self._settle(self._open[place])
+        self.read = max(self.read, position)
+
+    def open(self, place: Place) -> Open:
+        """Add an event; places come in their order."""
+        event = self._open[place] = Open(place)
+        return event
+
+    def take_owed(self) -> Open | None:
+        """Return the next event that has to be sent again."""
+        while self._owed:
+            event = self._owed.popleft()
+            if event.place in self._open and event.connection == 0:
+                return event
+        return None
+
+    def give_back(self, event: Open) -> None:
+        """Take back an event that could not be sent: it is owed next."""
+        self._owed.appendleft(event)
+
+    def sent(self, event: Open, envelope_id: str, size: int, connection: int, now: float) -> None:
+        """Note that an open event was sent on a connection."""
+        if event.first_sent < 0:
+            event.first_sent = now
+        event.envelope_id, event.connection, event.sent_at = envelope_id, connection, now
+        if event.reason != TIMEOUT:
+            event.size = size
+            self._flying += 1
+            self._flying_bytes += size
+        self._by_id[envelope_id] = event
+        event.due = now + (ACK_TIME if event.timeouts <= MAX_RETRIES else SLOW_RETRY)
+        heapq.heappush(self._late, (event.due, event.place))
+
+    def is_open(self, event: Open) -> bool:
+        """Whether an event is not settled yet."""
+        return self._open.get(event.place) is event
+
+    def drop(self, event: Open) -> None:
+        """Settle an event without an acknowledgement, since there is nothing to send."""
+        self._settle(event)
+
+    def acknowledge(self, envelope_id: str) -> bool:
+        """Settle an event; return False if no open one has the id."""
+        event = self._by_id.get(envelope_id)
+        if event is None:
+            return False
+        self._newest_acked = max(self._newest_acked, event.sent_at)
+        self._settle(event)
+        return True
+
+    def expire(self, now: float) -> None:
+        """Owe or give up the events that are late."""
+        while self._late and self._late[0][0] <= now:
+            due, place = heapq.heappop(self._late)
+            event = self._open.get(place)
+            if event is None or event.connection == 0 or event.due != due:
+                continue
+            self._land(event)
+            event.timeouts += 1
+            is_unheard = event.timeouts > MAX_RETRIES and self._newest_acked > event.first_sent
+            if is_unheard or now - event.first_sent >= PATIENCE:
+                self.given_up += 1
+                self._settle(event)
+            else:
+                self._owe(event, TIMEOUT)
+
+    def lose(self, connection: int | None = None) -> None:
+        """Owe the events that a connection has, or with None all connections, in the order of the log."""
+        for event in [
+            each for each in self._open.values() if each.connection and connection in (None, each.connection)
+        ]:
+            self._land(event)
+            if event.attempt >= MAX_ATTEMPTS:
+                self.given_up += 1
+                self._settle(event)
+                continue
+            event.first_sent, event.timeouts = -1.0, 0
+            self._owe(event, LOST)
+        self._owed = deque(sorted(self._owed, key=lambda event: event.place))
+
+    def _owe(self, event: Open, reason: str) -> None:
+        event.connection = 0
+        event.attempt += 1
+        event.reason = reason
+        self._owed.append(event)
+
+    def _land(self, event: Open) -> None:
+        if event.size:
+            self._flying -= 1
+            self._flying_bytes -= event.size
+            event.size = 0
+
+    def _settle(self, event: Open) -> None:
+        self._land(event)
+        del self._open[event.place]
+        if event.envelope_id:
+            self._by_id.pop(event.envelope_id, None)
