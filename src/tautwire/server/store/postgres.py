@@ -68,7 +68,7 @@ LOCK_PATIENCE: Final = 3.0
 """Seconds that a start waits for the workspace: PostgreSQL sees the end of a killed server a moment later."""
 LOCK_PAUSE: Final = 0.05
 """Seconds between two tries."""
-CLOSE_PATIENCE: Final = 1.0
+CLOSE_PATIENCE: Final = 0.25
 """Seconds that PostgreSQL gets for a last word on a connection that is closed."""
 LOCK_CLASS: Final = 0x7461_7574
 """The first number of tautwire's advisory locks; the second is made from the schema."""
