@@ -43,7 +43,7 @@ mutants: .venv/.dev
 
 coverage: .venv/.dev
 	@$(BIN)/coverage erase
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --cov --cov-report= $(COVERED) $(PYTEST_ARGS)
+	@STORES=sqlite $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --cov --cov-report= $(COVERED) $(PYTEST_ARGS)
 	@$(BIN)/python -m tools.coverage_floors
 
 check: .venv/.dev

@@ -1,6 +1,7 @@
 """What all tests share: Ctrl-C works in every run, tests of one module with one server stay together, and at the end of
 a run it is said plainly what this machine could not run and what would change that."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -35,10 +36,14 @@ def cluster() -> "Iterator[Cluster]":
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test with a database on SQLite and on PostgreSQL, unless it is marked as one of their own."""
+    """Run each test with a database on SQLite and on PostgreSQL, unless it is marked with its own.
+
+    ``STORES=sqlite`` leaves PostgreSQL to those that are marked with it: enough to see which lines are run.
+    """
     if "store" in metafunc.fixturenames:
         mark = metafunc.definition.get_closest_marker("only_on")
-        metafunc.parametrize("store", ["sqlite", "postgres"] if mark is None else mark.args, indirect=True)
+        stores = os.environ.get("STORES", "sqlite postgres").split()
+        metafunc.parametrize("store", stores if mark is None else mark.args, indirect=True)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from tautwire.server.config import Settings
 from tautwire.server.log.writer import Writer
 from tautwire.server.store.engine import Engine, ReadSession
 from tautwire.server.store.engines import open_engine
-from tautwire.server.store.postgres import PostgresEngine
+from tautwire.server.store.postgres.engine import PostgresEngine
 from tautwire.server.store.sqlite import SqliteEngine, SqliteSession
 
 KINDS = ("sqlite", "postgres")

@@ -109,6 +109,11 @@ class Peer:
                     self._writer.write(frame(json.dumps(reply).encode()))
 
 
+def is_accepting(task: "asyncio.Task[Any]") -> bool:
+    """Whether a task of asyncio makes the transport of a socket that it has accepted."""
+    return getattr(task.get_coro(), "__name__", "") == "_accept_connection2"
+
+
 class FakeServer:
     """The server. Set its attributes before the client comes.
 
@@ -185,9 +190,9 @@ class FakeServer:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(PATIENCE)
 
     async def _stop(self) -> None:
-        # A socket that asyncio has accepted belongs to a task of its own until it has a transport. Cancelled before that,
-        # or with the server closed, the socket would stay open.
-        while any(getattr(each.get_coro(), "__name__", "") == "_accept_connection2" for each in asyncio.all_tasks()):
+        # A socket that asyncio has accepted belongs to a task of its own until it has a transport. If that is cancelled
+        # before, or the server is closed, the socket stays open.
+        while any(is_accepting(task) for task in asyncio.all_tasks()):  # noqa: ASYNC110 - asyncio has no event for it
             await asyncio.sleep(0)
         await asyncio.sleep(0)  # in which tasks that were made for such sockets begin
         self._server.close()

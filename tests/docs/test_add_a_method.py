@@ -15,6 +15,8 @@ TEXT = (ROOT / "docs" / "how-to" / "add-a-method.md").read_text()
 ADDED = re.compile(r"^[^\n]*(?:In|At the end of) `([^`\n]+)`:\n\n```\w+\n(.*?)^```", re.MULTILINE | re.DOTALL)
 COMMANDS = re.compile(r"^\.venv/bin/python (.*)$", re.MULTILINE)
 COPIED = ("src", "tests/server", "tests/data", "tools", "docs/reference")
+SHARED = ("needs.py", "stores.py", "pgproxy.py")
+"""Modules that the tests of several folders share."""
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +25,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("project")
     for folder in COPIED:
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", copy)
+    for file in ("pyproject.toml", "tests/conftest.py", *(f"tests/{name}" for name in SHARED)):
+        shutil.copy(ROOT / file, copy / file)
     for name, block in ADDED.findall(TEXT):
         file = copy / name
         before = file.read_text()

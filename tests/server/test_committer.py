@@ -16,7 +16,7 @@ from tautwire.server.log.entry import Entry, Topic
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.log.writer import FAULT, Writer
 from tautwire.server.store.engine import StoreError
-from tautwire.server.store.postgres import PostgresEngine
+from tautwire.server.store.postgres.engine import PostgresEngine
 from tools.postgres import Cluster, running_cluster
 
 CHANNEL = Topic("C1")

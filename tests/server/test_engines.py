@@ -10,6 +10,8 @@ from stores import Store, rows_of
 
 from tautwire.server.store.engine import Engine, Insert, Session, StatementError, StoreError
 
+pytestmark = pytest.mark.only_on("sqlite", "postgres")
+
 CLOCK = Insert("channel_clock", ("channel", "last_ts"))
 MESSAGE = Insert("message", ("channel", "ts", "user_id", "thread_ts", "in_channel", "body", "position"))
 

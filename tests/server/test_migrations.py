@@ -13,7 +13,7 @@ from tautwire.server.log.tail import read_entries
 from tautwire.server.store import migrations
 from tautwire.server.store.engine import StoreError
 from tautwire.server.store.migrations import NEWEST, scripts
-from tautwire.server.store.postgres import PostgresEngine
+from tautwire.server.store.postgres.engine import PostgresEngine
 from tautwire.server.store.sqlite import SqliteEngine
 from tools.postgres import Cluster
 

@@ -1,6 +1,7 @@
 """The PostgreSQL adapter: its addresses, its arrays, and what it says when the database cannot be used."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +15,9 @@ from stores import rows_of
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.store.engine import DisconnectedError, Insert, StatementError, StoreError
 from tautwire.server.store.engines import open_engine
-from tautwire.server.store.postgres import Array, PostgresEngine, encode_array, read_address, statement
+from tautwire.server.store.postgres.address import read_address
+from tautwire.server.store.postgres.engine import PostgresEngine
+from tautwire.server.store.postgres.values import Array, encode_array, statement
 from tools.postgres import Cluster
 
 CLOCK = Insert("channel_clock", ("channel", "last_ts"))
@@ -96,7 +99,8 @@ def test_two_schemas_of_a_database_are_two_workspaces(cluster: Cluster, tmp_path
 def test_a_workspace_that_another_server_took_while_the_database_was_away_is_left_to_it(
     proxy: Proxy, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tautwire.server.store.postgres.LOCK_INTERVAL", 0.0)
+    monkeypatch.setattr("tautwire.server.store.postgres.engine.LOCK_INTERVAL", 0.0)
+    monkeypatch.setattr("tautwire.server.store.postgres.engine.LOCK_PATIENCE", 0.5)
     with PostgresEngine(proxy.url, tmp_path / "a") as engine:
         assert engine.problem() is None
         proxy.break_all()
@@ -110,7 +114,9 @@ def test_a_workspace_that_another_server_took_while_the_database_was_away_is_lef
             except StoreError:  # the server has not yet seen that the old connection is gone
                 continue
         with thief:
-            assert "another server uses" in (engine.problem() or "")
+            while (problem := engine.problem()) is None:
+                time.sleep(0.01)
+            assert "another server uses" in problem
         assert engine.problem() is None
 
 

@@ -18,7 +18,9 @@ from needs import skip_for
 from stores import rows_of
 
 from tautwire.server.store.engine import Insert, StatementError, StoreError
-from tautwire.server.store.postgres import PostgresEngine, PostgresReadSession
+from tautwire.server.store.postgres import engine as postgres
+from tautwire.server.store.postgres.engine import PostgresEngine
+from tautwire.server.store.postgres.sessions import PostgresReadSession
 from tautwire.server.store.reader import Reader
 from tools.postgres import ADVICE, Cluster, find_programs, running_cluster
 
@@ -103,7 +105,10 @@ def test_a_committed_transaction_is_stored_also_when_another_writer_has_gone_on(
             assert engine.was_committed(transaction)
 
 
-def test_a_lost_hold_is_a_problem_until_it_is_regained(doomed: Cluster, tmp_path: Path) -> None:
+def test_a_lost_hold_is_a_problem_until_it_is_regained(
+    doomed: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "LOCK_PATIENCE", 0.0)
     url = doomed.url()
     with PostgresEngine(url, tmp_path / "first") as first:
         doomed.kill()

@@ -22,6 +22,8 @@ from tautwire.server.store.messages import MESSAGE, MessageRow, Span
 from tautwire.server.store.records import ChannelKind, ChannelRecord, UserRecord
 from tautwire.server.store.tokens import TokenRecord
 
+pytestmark = pytest.mark.only_on("sqlite", "postgres")
+
 T = TypeVar("T")
 MODULES = (apps, channels, log, membership, messages, reactions, tokens, users, workspace)
 

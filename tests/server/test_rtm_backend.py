@@ -107,7 +107,7 @@ class Gateway:
         self.upstream = Upstream(self.hub)
         self.counts = Counts()
         backend: Backend = self.upstream
-        self._tickets = Tickets("T1", clock, 30.0)
+        self._tickets = Tickets("T1", clock, 30.0, lambda _: WHO)
         self.door = Door(
             backend,
             hub=self.hub,

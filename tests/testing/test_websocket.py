@@ -25,7 +25,7 @@ from tautwire.testing.websocket import (
 KEY = bytes.fromhex("37fa213d")
 SIZES = [0, 1, 125, 126, 65_535, 65_536]
 
-# Source: RFC 6455 section 5.7, and for the frames that it does not show section 5.2.
+# Source: RFC 6455 section 5.7, and RFC 6455 section 5.2 for the frames that it does not show.
 EXAMPLES = {
     "a text": (frame_bytes(TEXT, b"Hello"), "810548656c6c6f"),
     "a masked text": (frame_bytes(TEXT, b"Hello", key=KEY), "818537fa213d7f9f4d5158"),

@@ -20,6 +20,9 @@ COMMANDS: Final = {
     "token": "token",
     "channel": "channel",
     "team": "team",
+    "backup": "backup",
+    "restore": "backup",
+    "db": "db",
 }
 """The modules of the commands; each has a ``typer.Typer`` of the command's name."""
 

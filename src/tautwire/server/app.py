@@ -55,9 +55,13 @@ class Server:
     Args:
         clock: the source of time; tests pass one that they can move.
         sample: the content of an empty data directory if the settings name no seed file.
+        administers: whether ``tautwire user`` and the like reach it, over a socket in the data directory.
     """
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None, sample: Seed = SAMPLE) -> None:
+    def __init__(
+        self, settings: Settings, *, clock: Clock | None = None, sample: Seed = SAMPLE, administers: bool = True
+    ) -> None:
+        self._administers = administers
         self.settings = settings
         self._clock = clock or Clock()
         self._sample = sample
@@ -125,7 +129,9 @@ class Server:
         if self._parts is not None:
             raise ConfigError("the server is running: call stop() before start()")
         self._failure = asyncio.get_running_loop().create_future()
-        parts = _Parts(self.settings, self._clock, self._sample, self._observers, self._break_down)
+        parts = _Parts(
+            self.settings, self._clock, self._sample, self._observers, self._break_down, administers=self._administers
+        )
         try:
             await parts.start()
         except BaseException:
@@ -180,6 +186,8 @@ class _Parts:
         sample: Seed,
         observers: Sequence[Observer],
         broken: Callable[[StoreError], None],
+        *,
+        administers: bool,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -187,7 +195,9 @@ class _Parts:
         self._observers = observers
         self.health = Health()
         self.counts = Counts()
-        self.host = Host(settings, clock=clock, health=self.health, counts=self.counts, broken=broken)
+        self.host = Host(
+            settings, clock=clock, health=self.health, counts=self.counts, broken=broken, administers=administers
+        )
         self._exit = contextlib.AsyncExitStack()
 
     @property

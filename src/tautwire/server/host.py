@@ -43,6 +43,7 @@ class Host:
 
     Args:
         broken: called with the reason when no workspace is left whose store can be used.
+        administers: whether the commands that administer a workspace reach those here.
     """
 
     def __init__(
@@ -53,7 +54,9 @@ class Host:
         health: Health,
         counts: Counts,
         broken: Callable[[StoreError], None],
+        administers: bool,
     ) -> None:
+        self._administers = administers
         self._settings = settings
         self._clock = clock
         self._health = health
@@ -77,7 +80,7 @@ class Host:
         health = self._health.of(str(data))
         served = ServedWorkspace(
             data, self._settings, clock=self._clock, health=health, counts=self._counts,
-            broken=lambda failure: self._lose(data, failure),
+            broken=lambda failure: self._lose(data, failure), administers=self._administers,
         )  # fmt: skip
         try:
             await served.start(content, observers)

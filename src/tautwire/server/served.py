@@ -73,6 +73,7 @@ class ServedWorkspace:
         data: its data directory.
         health: gets its faults.
         broken: called on the loop with the reason when its store cannot be used any more.
+        administers: whether the commands that administer a workspace reach it.
     """
 
     def __init__(
@@ -84,8 +85,10 @@ class ServedWorkspace:
         health: Health,
         counts: Counts,
         broken: Callable[[StoreError], None],
+        administers: bool,
     ) -> None:
         self.data = data
+        self._administers = administers
         self.health = health
         self._settings = settings
         self._clock = clock
@@ -153,9 +156,10 @@ class ServedWorkspace:
         watch = Watch(self.health, engine, self.data, writer, reader, tail)
         self._doors.push_async_callback(watch.stop)
         watch.start()
-        control = ControlServer(self.workspace, self.data)
-        await control.start()
-        self._doors.push_async_callback(control.stop)
+        if self._administers:
+            control = ControlServer(self.workspace, self.data)
+            await control.start()
+            self._doors.push_async_callback(control.stop)
 
     async def close_doors(self) -> None:
         """Say goodbye to the clients, and close their connections."""

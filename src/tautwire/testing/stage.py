@@ -142,7 +142,7 @@ class Stage:
         settings = Settings(
             data=self._data, port=0, rate_limits=self._rate_limits, durability="normal", drain=0.0, presence_grace=0.0
         )
-        self.server = Server(settings, clock=self.clock, sample=self._seed)
+        self.server = Server(settings, clock=self.clock, sample=self._seed, administers=False)
         self.server.observe(self.observer)
         await self.server.start()
         self.names.fill(await self.server.directory())

@@ -13,9 +13,9 @@ import secrets
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from tautwire.server.log.transaction import Transaction
 from tautwire.server.store.engine import Query
 from tautwire.server.store.log import add_epoch, delete_old_epochs, find_epochs
+from tautwire.server.store.statements import Statements
 
 MAX_EPOCHS: Final = 200
 """Epochs that are kept. A client that missed more starts of the server than that gets ``resync``."""
@@ -53,8 +53,8 @@ class Epochs:
         return number if number <= end else None
 
 
-def begin_epoch(tx: Transaction) -> None:
-    """Begin an epoch at the head of the log, and delete the oldest ones. A unit, run once at each start."""
+def begin_epoch(tx: Statements) -> None:
+    """Begin an epoch at the head of the log, and delete the oldest ones. Run at each start and by each restore."""
     add_epoch(tx, secrets.token_urlsafe(8))
     delete_old_epochs(tx, keep=MAX_EPOCHS)
 

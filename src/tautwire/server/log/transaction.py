@@ -24,7 +24,7 @@ Unit = Callable[["Transaction"], T]
 
 
 class LogCutError(StoreError):
-    """Entries of the log are gone: the database was exchanged while the server ran, or another program changed it."""
+    """Entries of the log are gone: the database was exchanged under the server, or another program changed it."""
 
 
 class Transaction:

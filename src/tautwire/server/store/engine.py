@@ -126,6 +126,9 @@ class Session(Query, Protocol):
     def release(self) -> None:
         """Forget the mark."""
 
+    def continue_numbers(self) -> None:
+        """Let generated numbers go on behind the highest: rows were inserted with numbers of their own."""
+
     def commit(self, head: int | None = None) -> None:
         """Store ``head``, if it moved, as the head of the log, and make the transaction durable.
 
@@ -146,7 +149,11 @@ class Session(Query, Protocol):
 
 
 class Engine(Protocol):
-    """A database with one workspace, opened by one server at a time, with its schema up to date."""
+    """A database with one workspace, opened by one server at a time, with its schema up to date.
+
+    One that is opened to read only is opened beside the server that holds it, with the schema that it has: it gives out
+    read sessions and changes nothing.
+    """
 
     name: str
     """Which database it is, for people and logs; without secrets."""
@@ -158,6 +165,12 @@ class Engine(Protocol):
 
     def read_session(self) -> ReadSession:
         """Connect a thread that reads."""
+
+    def schema_version(self) -> int:
+        """Return the version of the schema, 0 if the database has none."""
+
+    def examine(self) -> Sequence[str]:
+        """Return what the database's own check finds wrong, a sentence each. It may read the whole database."""
 
     def was_committed(self, transaction: str) -> bool:
         """Return whether a transaction of which ``CommitLostError`` was raised is stored.

@@ -68,6 +68,43 @@ def find_oldest(query: Query) -> int | None:
     return row[0] if row is not None else None
 
 
+def measure_log(query: Query) -> tuple[int, int, int]:
+    """Return how many entries there are and the positions of the oldest and the newest, 0 without entries."""
+    row = query.one("SELECT count(*), coalesce(min(position), 0), coalesce(max(position), 0) FROM log")
+    return (row[0], row[1], row[2]) if row is not None else (0, 0, 0)
+
+
+def find_hole(query: Query) -> int | None:
+    """Return the first position behind an entry at which there is none: a hole, or the place of the next entry."""
+    row = query.one(
+        "SELECT min(position) + 1 FROM log"
+        " WHERE NOT EXISTS (SELECT 1 FROM log AS next WHERE next.position = log.position + 1)"
+    )
+    return row[0] if row is not None else None
+
+
+def find_lost_reference(query: Query) -> int | None:
+    """Return the first entry that refers to a message that is missing."""
+    row = query.one(f"SELECT min(log.position) FROM {_WITH_MESSAGES} WHERE kind = 'message' AND message.ts IS NULL")
+    return row[0] if row is not None else None
+
+
+def find_lost_entry(query: Query, *, first: int) -> Row | None:
+    """Return ``channel`` and ``ts`` of a message whose entry, at ``first`` or later, does not refer to it."""
+    return query.one(
+        "SELECT channel, ts FROM message LEFT JOIN log ON log.position = message.position"
+        " WHERE message.position >= ?"
+        " AND (message_ts IS NULL OR message_ts <> ts OR topic <> channel) LIMIT 1",
+        first,
+    )
+
+
+def count_early_epochs(query: Query) -> int:
+    """Return how many epochs begin beyond the head of the log."""
+    row = query.one("SELECT count(*) FROM epoch WHERE start > (SELECT head FROM workspace)")
+    return row[0] if row is not None else 0
+
+
 def measure_oldest(query: Query, *, end: int, count: int) -> list[tuple[int, int]]:
     """Return position and bytes of at most ``count`` of the oldest entries up to ``end``, oldest first.
 

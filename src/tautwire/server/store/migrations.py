@@ -20,8 +20,8 @@ class Script(NamedTuple):
     text: str
 
 
-def scripts(dialect: Dialect, *, after: int) -> list[Script]:
-    """Return the steps that a database of version ``after`` needs, in their order.
+def scripts(dialect: Dialect, *, after: int, up_to: int | None = None) -> list[Script]:
+    """Return the steps that bring a database of version ``after`` to ``up_to``, or to the newest, in their order.
 
     Raises:
         StoreError: the database belongs to a newer tautwire.
@@ -32,7 +32,7 @@ def scripts(dialect: Dialect, *, after: int) -> list[Script]:
         raise StoreError(
             f"the schema of the database must be at most {newest}, got {after}: start the newer tautwire again"
         )
-    return [script for script in found if script.number > after]
+    return [script for script in found if after < script.number <= (newest if up_to is None else up_to)]
 
 
 def _read(dialect: Dialect) -> list[Script]:

@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from time import monotonic
 from typing import Final, Self, TypeVar
+from urllib.parse import quote
 
 from tautwire.server.store.directory_lock import DirectoryLock
 from tautwire.server.store.engine import DamagedError, Durability, Insert, StatementError, StoreError
@@ -33,6 +34,9 @@ CHECK_PATIENCE: Final = 5.0
 LOCK_PATIENCE: Final = 5_000
 """Milliseconds that a statement waits for a lock of another process: a backup, or a person with a shell."""
 
+MAX_FOUND: Final = 20
+"""Faults that a check reports: a damaged database can have millions."""
+
 INTERRUPT_STEPS: Final = 100_000
 """Steps of SQLite's virtual machine, a few milliseconds, between two checks whether a read has to end."""
 
@@ -48,16 +52,28 @@ _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 class SqliteEngine:
     """A data directory, locked for this process until ``close``.
 
+    Args:
+        read_only: read its database beside the server that may hold it; see ``Engine``.
+
     Raises:
         StoreError: it cannot be created, another server uses it, or its database cannot be opened.
     """
 
     keeps_to_itself = True
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, read_only: bool = False) -> None:
         self.path = directory / FILE
         self.directory = directory
         self.name = str(self.path)
+        self._lock: DirectoryLock | None = None
+        self._is_read_only = read_only
+        if read_only:
+            if not self.path.exists():
+                raise StoreError(
+                    f"there is no database {self.path}: give the data directory of a workspace with --data"
+                )
+            scripts("sqlite", after=self.schema_version())  # refuses one of a newer version
+            return
         self._lock = DirectoryLock(directory)
         try:
             self._file = _make_private(self.path)
@@ -84,7 +100,24 @@ class SqliteEngine:
 
     def read_session(self) -> "SqliteReadSession":
         """Connect a thread that reads; see ``Engine``."""
+        if self._is_read_only:
+            return open_file(self.path)
         return SqliteReadSession(_translated(lambda: self.connect(read_only=True)))
+
+    def schema_version(self) -> int:
+        """Return the version of the schema; see ``Engine``."""
+        with contextlib.closing(self.read_session()) as session:
+            row = session.one("PRAGMA user_version")
+        return row[0] if row else 0
+
+    def examine(self) -> list[str]:
+        """Check all pages, indexes and references between tables; see ``Engine``."""
+        with contextlib.closing(self.read_session()) as session:
+            found = [str(row[0]) for row in session.all(f"PRAGMA integrity_check({MAX_FOUND})")]
+            if found == ["ok"]:
+                rows = session.all("PRAGMA foreign_key_check")[:MAX_FOUND]
+                found = [f"a row of {row[0]} refers to a row of {row[2]} that is missing" for row in rows]
+        return found
 
     def was_committed(self, transaction: str) -> bool:
         """Never asked: SQLite says of each commit whether it was stored."""
@@ -104,7 +137,8 @@ class SqliteEngine:
 
     def close(self) -> None:
         """Unlock the directory."""
-        self._lock.close()
+        if self._lock is not None:
+            self._lock.close()
 
     def __enter__(self) -> Self:
         return self
@@ -201,6 +235,9 @@ class SqliteSession(_Queries):
         """Forget the mark."""
         self.run("RELEASE unit")
 
+    def continue_numbers(self) -> None:
+        """Do nothing: SQLite makes a number from the highest."""
+
     def commit(self, head: int | None = None) -> None:
         """Store the head and make the transaction durable."""
         if head is not None:
@@ -243,14 +280,46 @@ def connect(path: Path, *, durability: Durability = "full", read_only: bool = Fa
     return connection
 
 
-def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the schema up to date, each step in a transaction of its own.
+def open_file(path: Path, *, is_immutable: bool = False) -> SqliteReadSession:
+    """Open a database file to read it and never change it.
+
+    Args:
+        is_immutable: no process writes to the file, and no file beside it belongs to it.
+    """
+    uri = f"file:{quote(str(path.absolute()))}?mode=ro{'&immutable=1' if is_immutable else ''}"
+    connection = _translated(lambda: sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False))
+    connection.row_factory = Row
+    session = SqliteReadSession(connection)
+    session.all(f"PRAGMA busy_timeout = {LOCK_PATIENCE}")
+    session.all("PRAGMA trusted_schema = OFF")  # what is in a strange file does not run functions
+    return session
+
+
+def create_file(path: Path | None, version: int | None = None) -> SqliteSession:
+    """Open an empty file, or a database in memory, and give it the schema of a version, the newest without one.
+
+    It is for many rows at once: there is no journal and no flush, so after an error or a crash the file is of no use.
+    """
+
+    def create() -> SqliteSession:
+        connection = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+        connection.row_factory = Row
+        for setting in ("journal_mode = OFF", "synchronous = OFF", "foreign_keys = ON", "cache_size = -16384"):
+            connection.execute(f"PRAGMA {setting}")
+        migrate(connection, version)
+        return SqliteSession(connection)
+
+    return _translated(create)
+
+
+def migrate(connection: sqlite3.Connection, up_to: int | None = None) -> None:
+    """Bring the schema to a version, the newest without one, each step in a transaction of its own.
 
     Raises:
         StoreError: the database belongs to a newer tautwire.
     """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    for script in scripts("sqlite", after=version):
+    for script in scripts("sqlite", after=version, up_to=up_to):
         connection.executescript(f"BEGIN IMMEDIATE;\n{script.text}\nPRAGMA user_version = {script.number};\nCOMMIT;")
 
 
