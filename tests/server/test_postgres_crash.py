@@ -18,6 +18,7 @@ from needs import skip_for
 from stores import rows_of
 
 from tautwire.server.store.engine import Insert, StatementError, StoreError
+from tautwire.server.store.postgres import engine as postgres
 from tautwire.server.store.postgres.engine import PostgresEngine
 from tautwire.server.store.postgres.sessions import PostgresReadSession
 from tautwire.server.store.reader import Reader
@@ -107,7 +108,7 @@ def test_a_committed_transaction_is_stored_also_when_another_writer_has_gone_on(
 def test_a_lost_hold_is_a_problem_until_it_is_regained(
     doomed: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tautwire.server.store.postgres.engine.LOCK_PATIENCE", 0.0)
+    monkeypatch.setattr(postgres, "LOCK_PATIENCE", 0.0)
     url = doomed.url()
     with PostgresEngine(url, tmp_path / "first") as first:
         doomed.kill()

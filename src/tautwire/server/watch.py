@@ -96,8 +96,7 @@ class Watch:
         """While no change is in progress: try a write after a fault, and look for entries of other writers."""
         if not self._writer.accepts or self._writer.waiting or "database" in self._health.faults:
             return
-        # In a thread: a database server may have to be reached first.
-        if FAULT in self._health.faults or await asyncio.to_thread(self._engine.problem) is not None:
+        if FAULT in self._health.faults or await self._find_problem() is not None:
             await self._write(_occupy)
             return
         seen = self._tail.position
@@ -122,6 +121,11 @@ class Watch:
             self._health.fault(
                 "database", f"the database cannot be read ({problem}): stop the server and restore a backup"
             )
+
+    async def _find_problem(self) -> str | None:
+        if self._engine.keeps_to_itself:
+            return self._engine.problem()
+        return await asyncio.to_thread(self._engine.problem)  # a database server may have to be reached first
 
     async def _write(self, unit: Unit[None]) -> None:
         with contextlib.suppress(StoreError):  # the writer reports it

@@ -1,8 +1,8 @@
 """The PostgreSQL adapter: one workspace in a schema of a database, over psycopg 3 in pipeline mode.
 
 ``address`` where it is · ``engine`` connections, the schema, one server at a time · ``sessions`` the writer's and the
-readers' connections · ``values`` rows, arrays, text, statements · ``errors`` of psycopg as errors of the port ·
-``wire`` what a socket says without a query.
+readers' connections · ``outcome`` of a COMMIT that was not answered · ``wire`` the socket under a connection ·
+``values`` rows, arrays, text, statements · ``errors`` of psycopg as errors of the port.
 
 What differs from SQLite, and is translated here: marks of values (``?``), the way many rows are inserted (arrays and
 ``unnest``), joined text (``string_agg``), NUL, which text cannot hold in PostgreSQL, and a failed query, which ends the

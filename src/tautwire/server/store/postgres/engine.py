@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
 from time import monotonic
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import psycopg
 
@@ -16,9 +16,10 @@ from tautwire.server.store.engine import DisconnectedError, Durability, StoreErr
 from tautwire.server.store.migrations import scripts
 from tautwire.server.store.postgres.address import read_address
 from tautwire.server.store.postgres.errors import first_line, guarded
-from tautwire.server.store.postgres.sessions import PostgresReadSession, PostgresSession
+from tautwire.server.store.postgres.outcome import was_committed
+from tautwire.server.store.postgres.sessions import CLOSE_PATIENCE, PostgresReadSession, PostgresSession
 from tautwire.server.store.postgres.values import Array, ArrayDumper, Connection, TextDumper, make_rows
-from tautwire.server.store.postgres.wire import is_alive, is_readable
+from tautwire.server.store.postgres.wire import is_alive, wait
 
 log = logging.getLogger("tautwire.server.store")
 # psycopg warns about each pipeline that ends with its connection; what is lost is reported here.
@@ -41,8 +42,6 @@ LOCK_PATIENCE: Final = 3.0
 a moment later."""
 LOCK_PAUSE: Final = 0.05
 """Seconds between two tries."""
-CLOSE_PATIENCE: Final = 1.0
-"""Seconds that PostgreSQL gets for a last word on a connection that is closed."""
 LOCK_CLASS: Final = 0x7461_7574
 """The first number of tautwire's advisory locks; the second is made from the schema."""
 
@@ -104,20 +103,12 @@ class PostgresEngine:
         return ()
 
     def was_committed(self, transaction: str) -> bool:
-        """Return whether a transaction is stored; see ``Engine``.
-
-        Its number does not prove it. After a crash of PostgreSQL the numbers of transactions that left no trace on disk
-        are given again, perhaps to another application. So the row of the workspace has to show that the transaction,
-        or a later one, has locked it.
-        """
+        """Return whether a transaction is stored; see ``Engine``."""
         connection = self._connect()
         try:
-            state, *lockers = guarded(connection, lambda: _trace(connection, transaction))
+            return was_committed(connection, transaction)
         finally:
             connection.close()
-        if state not in ("committed", "aborted"):  # the old connection has not seen yet that its peer is gone
-            raise StoreError(f"transaction {transaction} is {state or 'too old'}")
-        return state == "committed" and any(_is_since(locker, int(transaction)) for locker in lockers)
 
     def problem(self) -> str | None:
         """Return a problem if another server has taken the workspace over while the database was away."""
@@ -134,10 +125,10 @@ class PostgresEngine:
         holder, self._holder = self._holder, None
         if holder is not None:
             with contextlib.suppress(psycopg.Error):
-                # Said, so that the next server need not wait for the end of this process in PostgreSQL.
+                # The next server need not wait until PostgreSQL has seen the end of this connection.
                 holder.pgconn.send_query(b"SELECT pg_advisory_unlock_all()")
                 holder.pgconn.flush()
-                is_readable(holder, CLOSE_PATIENCE)
+                wait(holder, CLOSE_PATIENCE)
             holder.close()
         lock, self._lock = self._lock, None
         if lock is not None:
@@ -211,25 +202,6 @@ class PostgresEngine:
 def _try_lock(connection: Connection, schema: str) -> bool:
     row = connection.execute("SELECT pg_try_advisory_lock(%s, hashtext(%s))", [LOCK_CLASS, schema]).fetchone()
     return bool(row and row[0])
-
-
-def _trace(connection: Connection, transaction: str) -> Sequence[Any]:
-    """Return the state of a transaction, and those that made and locked the row of the workspace.
-
-    Source: PostgreSQL's manual, "Transaction ID and Snapshot Information Functions" and "System Columns".
-    """
-    try:
-        row = connection.execute("SELECT pg_xact_status(%s::xid8)", [transaction]).fetchone()
-    except psycopg.errors.InvalidParameterValue:  # it is in the future, so a crash took all traces of it
-        return ["aborted"]
-    row_of_workspace = connection.execute("SELECT xmin::text::bigint, xmax::text::bigint FROM workspace").fetchone()
-    return [*(row or [None]), *(row_of_workspace or [])]
-
-
-def _is_since(number: int, transaction: int) -> bool:
-    """Whether the transaction that a row shows, by the lower half of its number, is this one or a later one."""
-    is_one = number != 0
-    return is_one and (number - transaction) % 2**32 < 2**31
 
 
 def _check(connection: Connection) -> None:

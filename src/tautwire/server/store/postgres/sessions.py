@@ -6,7 +6,6 @@ the log and COMMIT. A unit with statements of its own adds a round trip for each
 """
 
 import contextlib
-import select
 from collections.abc import Sequence
 from typing import Final, LiteralString, NoReturn
 
@@ -15,10 +14,10 @@ import psycopg
 from tautwire.server.store.engine import CommitLostError, Insert, StoreError
 from tautwire.server.store.postgres.errors import first_line, is_lost, translate
 from tautwire.server.store.postgres.values import Array, Connection, Row, statement
-from tautwire.server.store.postgres.wire import poll, sever
+from tautwire.server.store.postgres.wire import flush, sever
 
-CANCEL_PATIENCE: Final = 1.0
-"""Seconds that PostgreSQL gets to end a query."""
+CLOSE_PATIENCE: Final = 0.25
+"""Seconds that PostgreSQL gets for a last word on a connection that is closed: a stop must end in time."""
 
 
 class _Queries:
@@ -51,10 +50,7 @@ class _Queries:
         """Wait until everything that was sent is answered."""
         # Pipeline.sync() waits for answers after a first try to write. What the socket did not take then would never
         # be written, so it is written here first. (Read in psycopg 3.3, generators.py, pipeline_communicate.)
-        wire = self._connection.pgconn
-        while wire.flush():
-            if poll(self._connection, select.POLLIN | select.POLLOUT) & select.POLLIN:
-                wire.consume_input()
+        flush(self._connection)
         self._pipeline.sync()
 
     def _fail(self, error: Exception) -> NoReturn:
@@ -101,7 +97,7 @@ class PostgresReadSession(_Queries):
         """End the running query and refuse later transactions."""
         self._is_interrupted = True
         with contextlib.suppress(psycopg.Error):
-            self._connection.cancel_safe(timeout=CANCEL_PATIENCE)
+            self._connection.cancel_safe(timeout=CLOSE_PATIENCE)
         sever(self._connection)  # should PostgreSQL not answer at all
 
 
