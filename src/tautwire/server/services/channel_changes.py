@@ -51,7 +51,7 @@ def unarchive(tx: Transaction, team: Team, who: Identity, channel: str) -> None:
 def rename(tx: Transaction, team: Team, who: Identity, channel: str, name: str) -> Room:
     """Rename a channel that the caller has created.
 
-    Source: wire/web-api-methods.md#conversationsrename (documented; there are no admins here, who may do it too).
+    Source: wire/web-api-methods.md#conversationsrename (uncertain; there are no admins here, who may do it too).
     """
     room = _own_room(tx, who, channel)
     if room.channel.archived:

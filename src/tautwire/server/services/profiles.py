@@ -29,7 +29,7 @@ MAX_FIELDS: Final = 2_000
 _STATUS: Final = ("status_text", "status_emoji", "status_expiration")
 _RESERVED: Final = ("slackbot", "channel", "here", "everyone", "group")
 _BUBBLE: Final = ":speech_balloon:"
-"""The emoji of a status that is set without one (documented: https://docs.slack.dev/apis/web-api/user-presence-and-status)."""
+"""The emoji of a status that is set without one. Source: wire/web-api-methods.md#usersprofileset (uncertain)."""
 
 
 def set_own_profile(tx: Transaction, team: Team, who: Identity, given: Mapping[str, Any]) -> UserRecord:
