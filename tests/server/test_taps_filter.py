@@ -211,3 +211,28 @@ def test_ids_are_the_same_for_the_same_event_alone(one: tuple[Any, ...], other: 
 
     for first, second in zip(ids(*one), ids(*other), strict=True):
         assert (first == second) == (one == other)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"text": "never mind", "edited": {"user": "U1", "ts": "1790000120.000100"}}, {"edited": None}, {"reply_count": 1}],
+    ids=["the mention is gone", "no edit", "the thread grew"],
+)
+def test_a_change_without_a_new_mention_mentions_nobody(changes: dict[str, Any]) -> None:
+    before = message(text=f"<@{BOT}>")
+    body = message(subtype="message_changed", message=before | changes, previous_message=before, ts="1790000120.000100")
+    assert [event["type"] for event in told(body)] == ["message"]
+
+
+@pytest.mark.parametrize(
+    ("events", "body", "wanted"),
+    [
+        *(([name], message(), True) for name in MESSAGES.values()),
+        (["app_mention"], message(text=f"<@{BOT}>"), True),
+        (["app_mention"], message(), False),
+        (["team_join"], message(), True),
+        ([], message(text=f"<@{BOT}>"), False),
+    ],
+)
+def test_which_entries_are_looked_at(events: list[str], body: dict[str, Any], wanted: bool) -> None:
+    assert Filter(events, BOT, BOT_ID).may_want(entry(body)) is wanted

@@ -282,3 +282,13 @@ def test_events_are_settled_in_any_order(order: list[int]) -> None:
         window.acknowledge(str(position))
         left.discard(position)
         assert window.settled == (min(left) - 1 if left else window.read)
+
+
+def test_what_is_owed_is_not_late_besides() -> None:
+    window = Window(0)
+    assert window.next_due is None
+    send(window, 1)
+    assert window.next_due == ACK_TIME
+    window.lose()
+    window.expire(ACK_TIME)
+    assert resend(window, ACK_TIME) == [(1, 1, LOST)]
