@@ -319,9 +319,9 @@ async def test_a_disk_that_never_answers_does_not_keep_the_writer_from_closing(
 
     results = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), PATIENCE)
     assert [str(result) for result in results] == [
-        "the server is stopping and the disk does not answer; the change may or may not be stored"
+        "the server is stopping and the database does not answer; the change may or may not be stored"
     ] * 3
-    assert "the disk does not answer" in caplog.text
+    assert "the database does not answer" in caplog.text
     gate.set()
     await asyncio.to_thread(writer._thread.join, PATIENCE)
     writer._committer.close()

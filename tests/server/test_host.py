@@ -17,7 +17,8 @@ from tautwire.server.app import Server
 from tautwire.server.config import Settings
 from tautwire.server.health import Health
 from tautwire.server.log.transaction import Transaction
-from tautwire.server.served import ServedWorkspace
+from tautwire.server.served import Content, ServedWorkspace
+from tautwire.server.services.seed import SAMPLE
 from tautwire.server.store.engine import StoreError
 
 SEED = """
@@ -150,6 +151,30 @@ async def test_a_workspace_is_closed_and_opened_while_the_others_are_served(two:
     assert (await beta.post("y"))["ok"]
     with pytest.raises(KeyError):
         await server.host.close(acme.facts.team["id"])
+
+
+async def test_a_workspace_that_is_opened_again_after_a_failure_counts_as_served(
+    two: Two, caplog: pytest.LogCaptureFixture
+) -> None:
+    server, acme, beta = two
+    broken = asyncio.create_task(server.broken())
+    first, second = server.host
+
+    def cut(tx: Transaction) -> None:
+        tx.execute("UPDATE workspace SET head = head + 5")
+
+    await first.workspace.writer.write(cut)
+    assert (await acme.post("x"))["ok"] is False
+    await eventually(lambda: bool(server.health.faults))
+    await server.host.close(acme.facts.team["id"])
+    await server.host.open(first.data, Content(None, SAMPLE))
+
+    await second.workspace.writer.write(cut)
+    assert (await beta.post("y"))["ok"] is False
+    await eventually(lambda: bool(server.health.faults))
+    assert (await acme.post("z"))["ok"]
+    assert not broken.done(), "acme is served"
+    broken.cancel()
 
 
 async def test_all_workspaces_are_left_at_once_at_a_stop(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:

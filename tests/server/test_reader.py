@@ -4,9 +4,12 @@ import asyncio
 import threading
 from pathlib import Path
 
+import pytest
+
 from tautwire.server.store.engine import Query, StoreError
 from tautwire.server.store.reader import Reader
 from tautwire.server.store.sqlite import SqliteEngine, SqliteReadSession
+from tautwire.server.store.workspace import read_head
 
 ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 PATIENCE = 20.0
@@ -36,3 +39,13 @@ async def test_a_read_that_takes_for_ever_does_not_keep_the_reader_from_closing(
         results = await asyncio.wait_for(asyncio.gather(*reads, return_exceptions=True), PATIENCE)
         assert isinstance(results[0], StoreError)
         assert all(isinstance(result, asyncio.CancelledError) for result in results[1:])
+
+
+async def test_a_read_of_a_database_that_was_moved_away_makes_no_file_in_its_place(tmp_path: Path) -> None:
+    with SqliteEngine(tmp_path) as engine:
+        engine.path.rename(tmp_path / "away")
+        reader = Reader(engine)
+        with pytest.raises(StoreError, match="unable to open database file"):
+            await reader.read(read_head)
+        assert not engine.path.exists()
+        reader.close()

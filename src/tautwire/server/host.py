@@ -85,6 +85,7 @@ class Host:
         try:
             await served.start(content, observers)
             self._add(served)
+            self._failed.discard(data)
         except BaseException:
             await served.stop()
             self._health.drop(health)
@@ -165,7 +166,7 @@ class Host:
         if all(served.data in self._failed for served in self):
             self._broken(failure)
         else:
-            log.error("%s is not served any more: %s; restart the server", data, failure)
+            log.error("%s is not served any more: %s", data, failure)
 
 
 async def _for_all(steps: Iterable[Coroutine[Any, Any, None]]) -> None:

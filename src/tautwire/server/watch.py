@@ -77,7 +77,7 @@ class Watch:
             self._health.fault("writer", "the thread that stores changes has ended: restart the server")
         elif busy > MAX_BUSY:
             self._health.fault(
-                "writer", f"the disk has not answered for {busy:.1f} s; {self._writer.waiting} changes wait"
+                "writer", f"the database has not answered for {busy:.1f} s; {self._writer.waiting} changes wait"
             )
         else:
             self._health.clear("writer")

@@ -171,9 +171,9 @@ class Writer:
         await asyncio.sleep(0)  # the report of the last batch is queued on the loop: let it run first
         if self._thread.is_alive():
             self._given_up = True
-            log.error("the disk does not answer; %d changes are given up", self.waiting)
+            log.error("the database does not answer; %d changes are given up", self.waiting)
             failure = StoreError(
-                "the server is stopping and the disk does not answer; the change may or may not be stored"
+                "the server is stopping and the database does not answer; the change may or may not be stored"
             )
             self._report(Outcome((), [(done, None, failure) for _, done in (*self._batch, *self._take_waiting())]))
         else:

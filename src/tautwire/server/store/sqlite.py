@@ -268,7 +268,9 @@ def connect(path: Path, *, durability: Durability = "full", read_only: bool = Fa
     machine.
     """
     # Autocommit: transactions begin with an explicit BEGIN, also those that only read.
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    # A reader must not make a file: an empty one would take the place of a database that was moved away.
+    where = f"{path.absolute().as_uri()}?mode={'rw' if read_only else 'rwc'}"
+    connection = sqlite3.connect(where, uri=True, isolation_level=None, check_same_thread=False, cached_statements=256)
     connection.row_factory = Row
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL" if durability == "full" else "PRAGMA synchronous = NORMAL")
