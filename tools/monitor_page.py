@@ -32,7 +32,7 @@ FAULTS: Final[dict[FaultName, tuple[str, str]]] = {
         ),
     ),
     "writer": (
-        "The disk has not answered for more than 1.5 seconds, or the thread that writes has ended.",
+        "The database has not answered for more than 1.5 seconds, or the thread that writes has ended.",
         (
             "Look for what else uses the disk, such as a backup that locks the database. Restart the server if the "
             "reason says so."
