@@ -63,6 +63,7 @@ class BesideSqlite(SqliteEngine):
 
     def __init__(self, data: Path) -> None:
         self.path = data / "tautwire.db"
+        self._is_read_only = False
 
     def problem(self) -> str | None:
         """Return no problem: the server looks."""

@@ -403,7 +403,7 @@ def test_a_damaged_backup_is_refused_or_nothing_of_it_was_hit(tmp_path: Path) ->
             continue
         assert re.search("is damaged|is not a backup|newer tautwire", reason)
         assert not new.exists()
-    assert outcomes["refused"] > 20
+    assert outcomes["refused"] >= 10
 
 
 @pytest.mark.parametrize(
