@@ -32,10 +32,13 @@ def tautwire(
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
+    inherited = dict(os.environ)
+    if limit is not None:  # the measurement of coverage writes a file as well, and would fail with a traceback
+        inherited = {name: value for name, value in inherited.items() if not name.startswith("COV")}
     return subprocess.run(
         [sys.executable, "-m", "tautwire", *map(str, arguments)],
         capture_output=True, text=True, timeout=120, check=False, preexec_fn=set_limit, cwd=cwd,
-        env=os.environ | environment,
+        env=inherited | environment,
     )  # fmt: skip
 
 
