@@ -379,7 +379,7 @@ def test_a_backup_that_lacks_its_last_byte_is_refused(small: Path, tmp_path: Pat
 def test_a_damaged_backup_is_refused_or_nothing_of_it_was_hit(tmp_path: Path) -> None:
     file = tmp_path / "file"
     with closing(open_engine(tmp_path / "data")) as engine:
-        fill(engine)
+        fill(engine, rows=2 * ROWS)  # so that most bytes of the file are rows, not empty pages
         before = content(engine)
         back_up(engine, file)
     whole = file.read_bytes()
@@ -403,7 +403,7 @@ def test_a_damaged_backup_is_refused_or_nothing_of_it_was_hit(tmp_path: Path) ->
             continue
         assert re.search("is damaged|is not a backup|newer tautwire", reason)
         assert not new.exists()
-    assert outcomes["refused"] >= 10
+    assert outcomes["refused"] > 20
 
 
 @pytest.mark.parametrize(

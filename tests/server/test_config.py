@@ -73,6 +73,14 @@ def test_a_value_of_another_type_is_refused(row: Row, value: object) -> None:
         Settings(**given)
 
 
+@pytest.mark.parametrize(
+    "row", [row for row in TABLE if isinstance(row.kind, Number) and not isinstance(row.kind, Reach)], ids=ids
+)
+def test_a_number_without_end_is_refused(row: Row) -> None:
+    with pytest.raises(ConfigError, match=f"^{row.name} must be "):
+        settings(**{row.name: math.inf})
+
+
 @pytest.mark.parametrize("row", [row for row in TABLE if row.default is not None], ids=ids)
 def test_none_is_refused_where_the_default_is_a_value(row: Row) -> None:
     given: dict[str, Any] = {"data": "d", row.name: None}

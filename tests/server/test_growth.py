@@ -119,7 +119,7 @@ def test_the_queries_for_a_page_do_not_grow_with_it(grown: list[Counted], read: 
     _, few = large.cost(lambda query: read(query, limit=10))
     _, many = large.cost(lambda query: read(query, limit=90))
 
-    assert many == few <= 7
+    assert many == few <= 6
 
 
 def users(query: Query, limit: int, after: str = "") -> Any:

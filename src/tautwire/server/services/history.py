@@ -78,7 +78,7 @@ def replies_page(
         span = span._replace(low=after, includes_low=False)
     sizes = measure_replies(query, channel, parent, span, limit + 1)
     page = _page(sizes, limit)
-    first = find_message(query, channel, parent)
+    first = named if parent == ts else find_message(query, channel, parent)
     shown = [first] if first is not None else []
     if page:
         shown += find_replies(query, channel, parent, Span(page[0], page[-1]))
