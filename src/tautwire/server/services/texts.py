@@ -22,6 +22,9 @@ class Parse(IntFlag):
     """``@name``, ``#name`` and ``@here``."""
 
 
+_URLS: Final = int(Parse.URLS)
+_NAMES: Final = int(Parse.NAMES)
+
 MAX_NAMES: Final = 100
 """Different names that are looked up for one text (ours); further ones stay as they are."""
 
@@ -39,9 +42,10 @@ _CODE: Final = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
 
 def process(query: Query, who: Identity, text: str, parse: Parse) -> str:
     """Return the stored form of a text."""
-    if parse & Parse.URLS:
+    flags = int(parse)  # "&" of two flags makes a third, which takes a microsecond of every post
+    if flags & _URLS:
         text = link_urls(text)
-    return link_names(query, who, text) if parse & Parse.NAMES else text
+    return link_names(query, who, text) if flags & _NAMES else text
 
 
 def link_names(query: Query, who: Identity, text: str) -> str:
