@@ -100,7 +100,7 @@ async def test_each_failure_says_when_the_next_attempt_is(
 def test_an_address_that_was_not_given_is_said_to_be_slacks(
     make_client: Any, fake: FakeServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The call itself goes to the fake server: none of ours goes to Slack."""
+    """The call goes to the fake server; no call goes to Slack."""
     monkeypatch.delenv("SLACK_API_URL", raising=False)
     fake.answers.append({"ok": False, "error": "invalid_auth"})
     client = make_client(base_url=None)

@@ -39,7 +39,7 @@ def token_id(scene: Scene, who: str) -> str:
 
 
 async def revoke(scene: Scene, change: Change, who: str) -> str:
-    """Revoke somebody's token; return the error of calls."""
+    """Revoke the token of a user; return the error that calls get then."""
     await change(lambda tx: tokens.revoke(tx, token_id(scene, who)))
     return "token_revoked"
 

@@ -256,7 +256,7 @@ class ClientSession:
         return [each for each in self._pending.values() if not each.is_own]
 
     def take_unanswered(self) -> list[Sent]:
-        """Hand over the frames whose reply the owner waits for; none of them is settled here any more."""
+        """Return the frames that have no reply yet, and forget them: the owner settles them."""
         taken, self._pending = self.unanswered, {}
         return taken
 

@@ -261,7 +261,9 @@ class Connection:
                 self._do(effect)
             except Exception:  # noqa: BLE001 (a defect of ours: never silent, and the connection goes on)
                 LOG.exception("a defect: %s was not carried out", type(effect).__name__)
-                if isinstance(effect, Settled | Expired):  # the session has let go of it: its sender waits for us
+                if isinstance(
+                    effect, Settled | Expired
+                ):  # the session has dropped it, and its sender still awaits the result
                     give_up(effect.sent)
 
     def _do(self, effect: Effect) -> None:

@@ -197,7 +197,7 @@ def method(
 
 
 def missing_scope(method: Method, who: Identity) -> MethodError | None:
-    """Return the error for a caller whose token has none of the method's scopes, None if it has one.
+    """Return the error for a caller whose token lacks every scope of the method; None if it has a scope.
 
     Source: wire/web-api.md#answers (documented: ``needed`` and ``provided``).
     """
