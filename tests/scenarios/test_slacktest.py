@@ -29,15 +29,17 @@ TIMEOUTS = Timeouts(hello=5.0, idle=0.2, silence=1.0, reply=0.5)
 class SlackTest:
     """The running fake server."""
 
-    def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            SLACKTEST.command,
-            cwd=SLACKTEST.directory,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        with log.open("w") as errors:
+            self.process = subprocess.Popen(
+                SLACKTEST.command,
+                cwd=SLACKTEST.directory,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
         self.seen: list[dict[str, Any]] = []
         """The frames that it got, without pings."""
         assert self.process.stdout is not None
@@ -47,8 +49,11 @@ class SlackTest:
 
     def tell(self, line: str) -> None:
         assert self.process.stdin is not None
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write(line + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pytest.fail(f"slacktest has ended: {self._log.read_text()[:2_000]}")
 
     def saw(self, kind: str) -> list[dict[str, Any]]:
         return [frame for frame in self.seen if frame["type"] == kind]
@@ -65,11 +70,11 @@ class SlackTest:
 
 
 @pytest.fixture
-def slacktest() -> Iterator[SlackTest]:
+def slacktest(tmp_path: Path) -> Iterator[SlackTest]:
     lack = SLACKTEST.lack()
     skip_for(f"{SLACKTEST.title}: {lack}" if lack is not None else None)
     SLACKTEST.prepare()
-    server = SlackTest()
+    server = SlackTest(tmp_path / "slacktest.log")
     try:
         yield server
     finally:

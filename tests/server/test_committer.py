@@ -1,7 +1,7 @@
 """Batches on a connection that breaks: each is stored once or not at all, and its callers learn which."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -74,7 +74,7 @@ async def writer(engine: PostgresEngine, log: Log, health: Health) -> AsyncItera
     await asyncio.wait_for(writer.close(), PATIENCE)
 
 
-def say(text: bytes) -> "object":
+def say(text: bytes) -> Callable[[Transaction], int]:
     def unit(tx: Transaction) -> int:
         tx.one("SELECT 1")  # a round trip of its own
         return tx.emit(CHANNEL, text)
