@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tautwire.server.services.identity import hash_token
-from tautwire.server.store.messages import MESSAGE
+from tautwire.server.services.access.identity import hash_token
+from tautwire.server.store.queries.messages import MESSAGE
 from tautwire.server.store.sqlite import SqliteEngine, insert_statement
 
 BEGAN = 1_700_000_000

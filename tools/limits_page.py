@@ -18,7 +18,9 @@ from tautwire.server.config import Settings
 from tautwire.server.http import connections, protocol
 from tautwire.server.hub import frames
 from tautwire.server.log import catchup, tail
-from tautwire.server.services import conversations, history, pins, presence, reactions, scheduled, texts
+from tautwire.server.services.channels import conversations
+from tautwire.server.services.messaging import history, pins, reactions, scheduled, texts
+from tautwire.server.services.people import presence
 from tautwire.server.values import DAY
 from tautwire.server.web_api import arguments, bodies, content, logins, pages
 from tautwire.server.web_api.method import Tier

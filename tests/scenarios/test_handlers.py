@@ -135,7 +135,9 @@ def test_a_client_that_is_cut_off_because_it_does_not_read_loses_nothing(
     make_subject: MakeSubject, blocking_workspace: BlockingWorkspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server ends a connection that is not read; the client resumes where it was."""
-    monkeypatch.setattr("tautwire.server.web_api.rtm.MAX_REPLAY_SIZE", 2**30)  # the kernel alone holds megabytes
+    monkeypatch.setattr(
+        "tautwire.server.web_api.methods.rtm.MAX_REPLAY_SIZE", 2**30
+    )  # the kernel alone holds megabytes
     address = f"http://127.0.0.1:{blocking_workspace._stage.server.port}/api/"  # no front, which would read for it
     subject = make_subject(base_url=address, timeouts=Timeouts(idle=0.4, silence=5.0))
     release = threading.Event()

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # for the modules that the tests
 from stores import Store
 
 from scene import OpenScene, Scene, TurnedClock
-from tautwire.server.services.presence import Presence
+from tautwire.server.services.people.presence import Presence
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -5,9 +5,9 @@ import time
 from typing import Any
 
 from scene import Scene
-from tautwire.server.services.identity import TokenKind
+from tautwire.server.services.access.identity import TokenKind
 from tautwire.server.web_api.method import METHODS
-from tautwire.server.web_api.retired import ALIASES
+from tautwire.server.web_api.methods.retired import ALIASES
 
 NOT_BESIDE = {"conversations.open": ["channel"], "users.info": ["users"], "users.profile.set": ["name"]}
 """The arguments of ``ONE_OF`` that are left out beside the other one."""

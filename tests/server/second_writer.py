@@ -7,8 +7,8 @@ from stores import engine_beside
 from scene import Scene
 from tautwire.server.clock import Clock
 from tautwire.server.log.writer import Writer
-from tautwire.server.services import messages
-from tautwire.server.services.identity import Identity
+from tautwire.server.services.access.identity import Identity
+from tautwire.server.services.messaging import messages
 
 
 class Other:

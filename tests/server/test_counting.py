@@ -227,10 +227,10 @@ async def test_a_connection_that_the_server_fails_is_counted_so(
     await scene.post("bob", scene.general, "x")
     tail._entries.clear()  # so that it has to be read
 
-    async def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise OSError("disk I/O error")
 
-    monkeypatch.setattr(type(scene.server.workspace.reader), "read", broken)
+    monkeypatch.setattr("tautwire.server.log.catchup.read_moves", broken)  # other readers of the database go on
     async with RawSocket.dialled(grant["url"], hello=False) as alice:
         assert await alice.closed() is None
     await eventually(lambda: dict(scene.server._running.counts.rtm.endings) == {"failed": 1})

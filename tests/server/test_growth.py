@@ -13,8 +13,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the bench package is not installed
 
 from bench.grown import IN_THREAD, Size, channel, grow, ts, user
-from tautwire.server.services.history import history_page, replies_page
 from tautwire.server.services.lists import conversations_page, members_page, users_page
+from tautwire.server.services.messaging.history import history_page, replies_page
 from tautwire.server.services.workspace import Team
 from tautwire.server.store.engine import Query, Row
 from tautwire.server.store.records import ChannelKind

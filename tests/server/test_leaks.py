@@ -11,8 +11,8 @@ from scene import Scene, eventually
 from tautwire.protocol.ids import UserId
 from tautwire.server.clock import Clock
 from tautwire.server.log.writer import Writer
-from tautwire.server.services.identity import Identity
-from tautwire.server.services.tickets import Tickets
+from tautwire.server.services.access.identity import Identity
+from tautwire.server.services.access.tickets import Tickets
 from tautwire.server.store import migrations
 from tautwire.server.store.sqlite import SqliteEngine, migrate
 

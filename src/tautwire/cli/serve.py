@@ -121,8 +121,8 @@ async def _serve(settings: Settings, *, as_json: bool) -> StoreError | None:
 def _tune_collector() -> None:
     """Run the garbage collector less often, and not over the objects of the start.
 
-    A connection leaves no cyclic garbage (tests/server/test_front.py). With the default the collector would walk over
-    all live connections again and again while new ones arrive, and find nothing.
+    A connection leaves no cyclic garbage (tests/server/http/test_front.py). With the default the collector would walk
+    over all live connections again and again while new ones arrive, and find nothing.
     """
     gc.collect()
     gc.freeze()

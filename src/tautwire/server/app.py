@@ -30,12 +30,13 @@ from tautwire.server.http.probes import Probes
 from tautwire.server.http.server import HttpServer, listen
 from tautwire.server.metrics import CONTENT_TYPE, Metrics
 from tautwire.server.served import Content, Observer, ServedWorkspace
+from tautwire.server.services.access.tickets import LINK_PATH, RTM_PATH
 from tautwire.server.services.seed import SAMPLE, Seed, read_seed
-from tautwire.server.services.tickets import LINK_PATH, RTM_PATH
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.sockets.handover import Handover
 from tautwire.server.store.engine import StoreError
-from tautwire.server.web_api import (
+from tautwire.server.web_api.app import WebApi
+from tautwire.server.web_api.methods import (
     api,
     apps,
     assistant,
@@ -56,7 +57,6 @@ from tautwire.server.web_api import (
     users,
     users_profile,
 )
-from tautwire.server.web_api.app import WebApi
 
 log = logging.getLogger("tautwire.server")
 

@@ -11,12 +11,12 @@ import msgspec
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.private_file import replace_private
 from tautwire.server.services.seed import app_key
-from tautwire.server.store.apps import find_apps
-from tautwire.server.store.channels import find_channel_ids
 from tautwire.server.store.engine import Query
+from tautwire.server.store.queries.apps import find_apps
+from tautwire.server.store.queries.channels import find_channel_ids
+from tautwire.server.store.queries.users import find_user_ids
+from tautwire.server.store.queries.workspace import find_workspace
 from tautwire.server.store.records import SLACKBOT_ID, ChannelKind
-from tautwire.server.store.users import find_user_ids
-from tautwire.server.store.workspace import find_workspace
 
 
 class TokenFile:

@@ -20,7 +20,7 @@ from tautwire.server.counts import Counts
 from tautwire.server.health import Health
 from tautwire.server.metrics import Levels
 from tautwire.server.served import Content, Observer, ServedWorkspace
-from tautwire.server.services.tickets import team_of
+from tautwire.server.services.access.tickets import team_of
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.engine import StoreError
 from tautwire.server.store.sqlite import FILE

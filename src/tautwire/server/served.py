@@ -32,23 +32,23 @@ from tautwire.server.log.writer import Writer
 from tautwire.server.metrics import Levels
 from tautwire.server.rtm.backend_workspace import WorkspaceBackend
 from tautwire.server.rtm.door import Door
-from tautwire.server.services import streams
+from tautwire.server.services.access.identity import Identities
+from tautwire.server.services.access.subscriptions import Subscription, read_subscriptions
 from tautwire.server.services.administration.team import read_team
 from tautwire.server.services.due import Due
-from tautwire.server.services.identity import Identities
-from tautwire.server.services.scheduled import duty_of
+from tautwire.server.services.messaging import streams
+from tautwire.server.services.messaging.scheduled import duty_of
 from tautwire.server.services.seed import Seed, plant
-from tautwire.server.services.subscriptions import Subscription, read_subscriptions
 from tautwire.server.services.workspace import Team, Workspace
 from tautwire.server.socket_mode.door import Door as LinkDoor
 from tautwire.server.store.engine import Query, StoreError
 from tautwire.server.store.engines import open_engine
-from tautwire.server.store.log import find_oldest
-from tautwire.server.store.membership import find_all_memberships
+from tautwire.server.store.queries.log import find_oldest
+from tautwire.server.store.queries.membership import find_all_memberships
+from tautwire.server.store.queries.tokens import has_tokens
+from tautwire.server.store.queries.users import find_away_users, find_bot_users
+from tautwire.server.store.queries.workspace import find_workspace
 from tautwire.server.store.reader import Reader
-from tautwire.server.store.tokens import has_tokens
-from tautwire.server.store.users import find_away_users, find_bot_users
-from tautwire.server.store.workspace import find_workspace
 from tautwire.server.taps.taps import Taps
 from tautwire.server.watch import Watch
 

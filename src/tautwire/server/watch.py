@@ -17,10 +17,10 @@ from tautwire.server.health import Health
 from tautwire.server.log.tail import Tail
 from tautwire.server.log.transaction import Transaction, Unit
 from tautwire.server.log.writer import FAULT, Writer
-from tautwire.server.store.channels import delete_last_ts, set_last_ts
 from tautwire.server.store.engine import Engine, StoreError
+from tautwire.server.store.queries.channels import delete_last_ts, set_last_ts
+from tautwire.server.store.queries.workspace import read_head
 from tautwire.server.store.reader import Reader
-from tautwire.server.store.workspace import read_head
 
 log = logging.getLogger("tautwire.server.watch")
 

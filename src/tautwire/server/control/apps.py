@@ -5,14 +5,14 @@ from functools import partial
 import msgspec
 
 from tautwire.server.control.operation import Page, Result, operation, page
+from tautwire.server.services.access.apps import delete_app
 from tautwire.server.services.administration import apps, people, tokens
 from tautwire.server.services.administration.apps import NewApp
 from tautwire.server.services.administration.lookup import find_app
-from tautwire.server.services.apps import delete_app
 from tautwire.server.services.workspace import Workspace
-from tautwire.server.store.apps import list_apps
 from tautwire.server.store.engine import Query
-from tautwire.server.store.users import find_user
+from tautwire.server.store.queries.apps import list_apps
+from tautwire.server.store.queries.users import find_user
 
 MAX_TOKENS = 100
 """Tokens that are shown with an app; ``token.list`` has all."""

@@ -8,7 +8,7 @@ from tautwire.server.control.operation import Page, Result, operation, page
 from tautwire.server.services.administration import channels, people
 from tautwire.server.services.administration.lookup import find_channel, find_user, find_users
 from tautwire.server.services.workspace import Workspace
-from tautwire.server.store.users import list_members
+from tautwire.server.store.queries.users import list_members
 
 
 class NewChannel(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -2,7 +2,7 @@
 
 Uvicorn's own protocol accepts a head of any length for any time, and appends to it in quadratic time. This subclass
 feeds the parser in small steps and counts after each. It depends on attributes of the base class (``parser``,
-``cycle``, ``pipeline``) that are not documented; tests/server/test_http_limits.py fails if an update changes them.
+``cycle``, ``pipeline``) that are not documented; tests/server/http/test_http_limits.py fails if an update changes them.
 """
 
 import asyncio

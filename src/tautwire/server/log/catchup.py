@@ -12,7 +12,7 @@ from typing import Final
 from tautwire.server.log.entry import Entry, Topic
 from tautwire.server.log.tail import Tail, read_entries, read_moves, visible
 from tautwire.server.store.engine import StoreError
-from tautwire.server.store.log import measure_entries
+from tautwire.server.store.queries.log import measure_entries
 from tautwire.server.store.reader import Reader
 
 PAGE: Final = 262_144

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from tautwire.server.store.engine import Query
-from tautwire.server.store.log import add_epoch, delete_old_epochs, find_epochs
+from tautwire.server.store.queries.log import add_epoch, delete_old_epochs, find_epochs
 from tautwire.server.store.statements import Statements
 
 MAX_EPOCHS: Final = 200

@@ -18,7 +18,7 @@ from tautwire.server.log.tail import MAX_REPLAY, Tail
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.log.writer import Writer
 from tautwire.server.store.engine import Query, StoreError
-from tautwire.server.store.log import (
+from tautwire.server.store.queries.log import (
     delete_entries,
     delete_marks,
     find_marked,
@@ -26,8 +26,8 @@ from tautwire.server.store.log import (
     measure_oldest,
     set_back_marks,
 )
+from tautwire.server.store.queries.workspace import read_head
 from tautwire.server.store.reader import Reader
-from tautwire.server.store.workspace import read_head
 
 log = logging.getLogger("tautwire.server.log")
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from tautwire.server.log.entry import WORKSPACE, Entry, Topic, message_event
 from tautwire.server.store.engine import Query, Row, StoreError
-from tautwire.server.store.log import find_entries, find_moves
+from tautwire.server.store.queries.log import find_entries, find_moves
 
 MAX_TAIL: Final = 20_000
 """Entries in memory: 30 s from rtm.connect to the dial, at about 600 entries a second. Older ones are on disk."""

@@ -17,7 +17,7 @@ from tautwire.server.clock import Clock
 from tautwire.server.log.entry import WORKSPACE, Entry, Kind, Topic
 from tautwire.server.log.tail import EntriesMissingError, read_page
 from tautwire.server.store.engine import Insert, Row, Session, StoreError
-from tautwire.server.store.log import ENTRY
+from tautwire.server.store.queries.log import ENTRY
 
 T = TypeVar("T")
 Unit = Callable[["Transaction"], T]

@@ -14,8 +14,8 @@ from tautwire.protocol.errors import RtmErrorCode
 from tautwire.protocol.frames import Message, Typing
 from tautwire.protocol.ids import Ts
 from tautwire.server.log.entry import Entry
-from tautwire.server.services.identity import Identity
-from tautwire.server.services.presence import Watcher
+from tautwire.server.services.access.identity import Identity
+from tautwire.server.services.people.presence import Watcher
 
 
 class Peer(Watcher, Protocol):

@@ -14,7 +14,7 @@ from tautwire.protocol.ids import is_ts
 from tautwire.server.log.catchup import CatchUp
 from tautwire.server.log.entry import Topic
 from tautwire.server.rtm.backend import Answer, Peer
-from tautwire.server.services import messages
+from tautwire.server.services.messaging import messages
 from tautwire.server.services.workspace import Workspace
 
 

@@ -10,8 +10,8 @@ from tautwire.server.counts import Counts
 from tautwire.server.hub.hub import Hub
 from tautwire.server.hub.positions import Progress
 from tautwire.server.rtm.replays import Sent
-from tautwire.server.services.identity import Identity
-from tautwire.server.services.tickets import Ticket
+from tautwire.server.services.access.identity import Identity
+from tautwire.server.services.access.tickets import Ticket
 from tautwire.server.sockets.connection import Host, SocketConnection
 from tautwire.server.sockets.endings import TOO_BIG
 from tautwire.server.sockets.frames import text_frame

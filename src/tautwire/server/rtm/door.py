@@ -25,8 +25,8 @@ from tautwire.server.rtm.backend import Backend, Missed
 from tautwire.server.rtm.commands import Commands
 from tautwire.server.rtm.connection import RtmConnection
 from tautwire.server.rtm.replays import Replays
-from tautwire.server.services.identity import Identity
-from tautwire.server.services.tickets import Tickets
+from tautwire.server.services.access.identity import Identity
+from tautwire.server.services.access.tickets import Tickets
 from tautwire.server.sockets.connection import PAUSE
 from tautwire.server.sockets.frames import text_frame
 from tautwire.server.sockets.keeper import Keeper, Policy

@@ -1,4 +1,4 @@
-"""Runs what a workspace has to do at a stored time. What that is, the rules say (``services.scheduled``).
+"""Runs what a workspace has to do at a stored time. What that is, the rules say (``services.messaging.scheduled``).
 
 A thing to do is a row with a time, in seconds. The unit that does it deletes the row, so it is done once, whenever the
 process is killed; what became due while the server was down is done after the start.

@@ -11,7 +11,7 @@ import msgspec
 from tautwire.protocol.ids import NEVER, Ts, ts_from_micros, ts_to_micros
 from tautwire.server.log.entry import WORKSPACE
 from tautwire.server.log.transaction import Transaction
-from tautwire.server.store.log import find_newest_events
+from tautwire.server.store.queries.log import find_newest_events
 
 _LOOK_BACK: Final = 100
 """Entries searched for the newest ``event_ts``: the last entry may be a message, whose ``event_ts`` is its ts."""

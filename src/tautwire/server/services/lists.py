@@ -12,11 +12,11 @@ import msgspec
 from tautwire.server.services.arrays import Page, read_page
 from tautwire.server.services.wire_objects import conversation_object, user_json
 from tautwire.server.services.workspace import Team
-from tautwire.server.store.channels import find_channels, find_channels_of
 from tautwire.server.store.engine import Query
-from tautwire.server.store.membership import count_members, find_marks, find_members, join_members
+from tautwire.server.store.queries.channels import find_channels, find_channels_of
+from tautwire.server.store.queries.membership import count_members, find_marks, find_members, join_members
+from tautwire.server.store.queries.users import find_users
 from tautwire.server.store.records import ChannelKind, ChannelRecord, UserRecord
-from tautwire.server.store.users import find_users
 
 
 def users_page(

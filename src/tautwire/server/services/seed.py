@@ -18,17 +18,17 @@ from tautwire.protocol.errors import TautwireError
 from tautwire.protocol.ids import ChannelId, UserId
 from tautwire.server.log.entry import Topic
 from tautwire.server.log.transaction import Transaction
-from tautwire.server.services import apps
-from tautwire.server.services.identity import CLASSIC, TokenKind, new_id
-from tautwire.server.services.room import forget
-from tautwire.server.services.subscriptions import BOT_EVENTS, subscribe, switch_socket_mode
-from tautwire.server.services.tokens import issue, issue_for_app
-from tautwire.server.store.apps import find_app_by_name
-from tautwire.server.store.channels import add_channel, find_channel_by_name, find_general
-from tautwire.server.store.membership import add_member
+from tautwire.server.services.access import apps
+from tautwire.server.services.access.identity import CLASSIC, TokenKind, new_id
+from tautwire.server.services.access.subscriptions import BOT_EVENTS, subscribe, switch_socket_mode
+from tautwire.server.services.access.tokens import issue, issue_for_app
+from tautwire.server.services.channels.room import forget
+from tautwire.server.store.queries.apps import find_app_by_name
+from tautwire.server.store.queries.channels import add_channel, find_channel_by_name, find_general
+from tautwire.server.store.queries.membership import add_member
+from tautwire.server.store.queries.users import add_user, find_user_by_name
+from tautwire.server.store.queries.workspace import add_workspace, find_workspace
 from tautwire.server.store.records import SLACKBOT_ID, SLACKBOT_NAME, ChannelKind, ChannelRecord, UserRecord
-from tautwire.server.store.users import add_user, find_user_by_name
-from tautwire.server.store.workspace import add_workspace, find_workspace
 
 APP_SCOPES: Final = ("connections:write", "authorizations:read")
 """The scopes of an app-level token. Source: wire/socket-mode.md#opening (documented)."""

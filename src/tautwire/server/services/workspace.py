@@ -18,12 +18,12 @@ from tautwire.server.log.entry import WORKSPACE, Entry
 from tautwire.server.log.epochs import Epochs
 from tautwire.server.log.tail import Tail
 from tautwire.server.log.writer import Writer
+from tautwire.server.services.access.identity import Identities
+from tautwire.server.services.access.limits import Limits
+from tautwire.server.services.access.tickets import Tickets
 from tautwire.server.services.due import Due
-from tautwire.server.services.identity import Identities
-from tautwire.server.services.limits import Limits
-from tautwire.server.services.presence import Presence
-from tautwire.server.services.statuses import Statuses
-from tautwire.server.services.tickets import Tickets
+from tautwire.server.services.messaging.statuses import Statuses
+from tautwire.server.services.people.presence import Presence
 from tautwire.server.store.reader import Reader
 
 

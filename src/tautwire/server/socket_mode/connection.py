@@ -7,8 +7,8 @@ from typing import Final, Protocol
 
 import msgspec
 
-from tautwire.server.services.identity import Identity
-from tautwire.server.services.tickets import Ticket
+from tautwire.server.services.access.identity import Identity
+from tautwire.server.services.access.tickets import Ticket
 from tautwire.server.sockets.connection import Host, SocketConnection
 
 SESSION_TIME: Final = 3_600

@@ -15,9 +15,9 @@ from picows import WSListener
 from tautwire.server.clock import Clock
 from tautwire.server.config import Settings
 from tautwire.server.counts import Counts
-from tautwire.server.services.identity import Identity
-from tautwire.server.services.subscriptions import Subscription
-from tautwire.server.services.tickets import Tickets
+from tautwire.server.services.access.identity import Identity
+from tautwire.server.services.access.subscriptions import Subscription
+from tautwire.server.services.access.tickets import Tickets
 from tautwire.server.socket_mode.connection import (
     DEBUG_TIME,
     DISABLED,

@@ -14,11 +14,11 @@ from typing import Any, Final
 import msgspec
 
 from tautwire.server.store.engine import Query, Session, StatementError, StoreError
-from tautwire.server.store.log import find_epochs
 from tautwire.server.store.migrations import NEWEST
+from tautwire.server.store.queries.log import find_epochs
+from tautwire.server.store.queries.workspace import read_head
 from tautwire.server.store.sqlite import SqliteReadSession, create_file, open_file
 from tautwire.server.store.tables import Digest, Table, pages, tables_of
-from tautwire.server.store.workspace import read_head
 
 FORMAT: Final = 1
 """The version of what this page says: it changes if an older tautwire could not read the file."""

@@ -7,16 +7,16 @@ from typing import Final
 import msgspec
 
 from tautwire.server.store.engine import Engine, Query, StatementError, StoreError
-from tautwire.server.store.log import (
+from tautwire.server.store.migrations import NEWEST
+from tautwire.server.store.queries.log import (
     count_early_epochs,
     find_hole,
     find_lost_entry,
     find_lost_reference,
     measure_log,
 )
-from tautwire.server.store.migrations import NEWEST
+from tautwire.server.store.queries.workspace import find_workspace
 from tautwire.server.store.tables import pages, tables_of
-from tautwire.server.store.workspace import find_workspace
 
 _NO_WORKSPACE: Final = "there is no workspace in the database: give another --data or --database, or start the server"
 

@@ -35,7 +35,8 @@ class UserRecord(msgspec.Struct, frozen=True, gc=False):
     bot_id: str | None
     app_id: str | None
     profile: str = ""
-    """What the user has set beside name and address, as JSON; empty if that is nothing. See ``services.profiles``."""
+    """What the user has set beside name and address, as JSON; empty if that is nothing. See
+    ``services.people.profiles``."""
 
 
 class Mark(NamedTuple):

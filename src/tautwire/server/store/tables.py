@@ -1,7 +1,7 @@
 """The tables of a schema as the schema itself describes them, so that code which handles all tables forgets none.
 
 The steps of SQLite are run in memory and asked for tables, columns, keys and references. PostgreSQL has the same tables
-(tests/server/test_migrations.py).
+(tests/server/store/test_migrations.py).
 """
 
 import hashlib

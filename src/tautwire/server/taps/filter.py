@@ -14,7 +14,7 @@ import msgspec
 
 from tautwire.protocol.ids import NEVER, Ts
 from tautwire.server.log.entry import Entry
-from tautwire.server.services.subscriptions import BOT_EVENTS, MESSAGES
+from tautwire.server.services.access.subscriptions import BOT_EVENTS, MESSAGES
 
 CHANNEL_TYPES: Final = {"public": "channel", "private": "group", "im": "im", "mpim": "mpim"}
 """``channel_type`` of a message by the kind of its conversation. Source: wire/events-api.md#subscriptions."""

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 from tautwire.server.log.entry import Entry
-from tautwire.server.store.channels import find_kinds
+from tautwire.server.store.queries.channels import find_kinds
 from tautwire.server.store.reader import Reader
 
 MAX_KINDS: Final = 50_000

@@ -24,8 +24,8 @@ from tautwire.server.hub.hub import Hub
 from tautwire.server.log.catchup import CatchUp
 from tautwire.server.log.entry import Entry
 from tautwire.server.log.tail import Tail, read_entries
-from tautwire.server.services.subscriptions import Subscription
-from tautwire.server.store.log import find_marked
+from tautwire.server.services.access.subscriptions import Subscription
+from tautwire.server.store.queries.log import find_marked
 from tautwire.server.store.reader import Reader
 from tautwire.server.taps.envelope import Envelope, Source, wrap
 from tautwire.server.taps.filter import Filter, Seen

@@ -15,11 +15,11 @@ import msgspec
 from tautwire.server.log.entry import Entry
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.log.writer import Writer
-from tautwire.server.services.identity import Identities
-from tautwire.server.services.subscriptions import Subscription
+from tautwire.server.services.access.identity import Identities
+from tautwire.server.services.access.subscriptions import Subscription
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.engine import StoreError
-from tautwire.server.store.taps import set_settled
+from tautwire.server.store.queries.taps import set_settled
 from tautwire.server.taps.kinds import Kinds
 from tautwire.server.taps.tap import Link, Tap
 from tautwire.server.taps.window import Progress

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from tautwire.server.services.identity import TokenKind
+from tautwire.server.services.access.identity import TokenKind
 
 Access = Mapping[TokenKind, tuple[str, ...]]
 """The kinds of tokens that a method serves, each with its scopes: a token needs one of them, none if there are none.

@@ -21,9 +21,9 @@ from tautwire.protocol.ids import UserId
 from tautwire.server.clock import Clock
 from tautwire.server.config import Settings
 from tautwire.server.counts import Counts
+from tautwire.server.services.access.identity import Identity
+from tautwire.server.services.access.limits import RateLimited
 from tautwire.server.services.errors import MethodError
-from tautwire.server.services.identity import Identity
-from tautwire.server.services.limits import RateLimited
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.web_api.answers import encode_answer
 from tautwire.server.web_api.arguments import Given, convert, read_arguments

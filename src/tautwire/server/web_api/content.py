@@ -5,12 +5,12 @@ from typing import Any, Final
 import msgspec
 
 from tautwire.server.log.transaction import Transaction
-from tautwire.server.services import conversations
+from tautwire.server.services.channels import conversations
 from tautwire.server.services.errors import MethodError
-from tautwire.server.services.messages import Draft
-from tautwire.server.services.texts import Parse, from_markdown
-from tautwire.server.store.channels import find_channel_by_name
-from tautwire.server.store.users import find_user, find_user_by_name
+from tautwire.server.services.messaging.messages import Draft
+from tautwire.server.services.messaging.texts import Parse, from_markdown
+from tautwire.server.store.queries.channels import find_channel_by_name
+from tautwire.server.store.queries.users import find_user, find_user_by_name
 from tautwire.server.web_api.access import users_and_bots
 from tautwire.server.web_api.arguments import Json
 from tautwire.server.web_api.method import Arguments, Call

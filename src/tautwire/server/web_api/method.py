@@ -28,8 +28,8 @@ from typing import Annotated, Any, ClassVar, Final, TypeVar, cast
 import msgspec
 
 from tautwire.server.log.transaction import Unit
+from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.errors import MethodError
-from tautwire.server.services.identity import Identity
 from tautwire.server.services.workspace import Team, Workspace
 from tautwire.server.store.engine import Query
 from tautwire.server.web_api.access import Access

@@ -3,16 +3,16 @@
 import msgspec
 
 from tautwire.server.log.transaction import Transaction
-from tautwire.server.services import apps
+from tautwire.server.services.access import apps
+from tautwire.server.services.access.apps import Secrets
+from tautwire.server.services.access.identity import CLASSIC
+from tautwire.server.services.access.tokens import issue, issue_for_app
 from tautwire.server.services.administration.people import checked_line, checked_name
 from tautwire.server.services.administration.refusals import explained
-from tautwire.server.services.apps import Secrets
 from tautwire.server.services.errors import MethodError
-from tautwire.server.services.identity import CLASSIC
 from tautwire.server.services.seed import APP_SCOPES, Scope
-from tautwire.server.services.tokens import issue, issue_for_app
 from tautwire.server.services.workspace import Team
-from tautwire.server.store.apps import AppRecord
+from tautwire.server.store.queries.apps import AppRecord
 
 
 class App(msgspec.Struct, kw_only=True):

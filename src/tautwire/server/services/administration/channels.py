@@ -5,15 +5,15 @@ from collections.abc import Sequence
 import msgspec
 
 from tautwire.server.log.transaction import Transaction
+from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.administration.people import let_in
 from tautwire.server.services.administration.refusals import Refused, explained
-from tautwire.server.services.conversations import create, expel
+from tautwire.server.services.channels.conversations import create, expel
 from tautwire.server.services.errors import MethodError
-from tautwire.server.services.identity import Identity
 from tautwire.server.services.workspace import Team
-from tautwire.server.store.channels import find_channel, find_general, list_channels
 from tautwire.server.store.engine import Query
-from tautwire.server.store.membership import count_members
+from tautwire.server.store.queries.channels import find_channel, find_general, list_channels
+from tautwire.server.store.queries.membership import count_members
 from tautwire.server.store.records import SLACKBOT_ID, ChannelKind, ChannelRecord, UserRecord
 
 

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 from tautwire.server.services.administration.refusals import NotFound
-from tautwire.server.store.apps import AppRecord, app_names_like, apps_called
-from tautwire.server.store.channels import channel_names_like, channels_called
 from tautwire.server.store.engine import Query
+from tautwire.server.store.queries.apps import AppRecord, app_names_like, apps_called
+from tautwire.server.store.queries.channels import channel_names_like, channels_called
+from tautwire.server.store.queries.users import user_names_like, users_called
 from tautwire.server.store.records import ChannelRecord, UserRecord
-from tautwire.server.store.users import user_names_like, users_called
 
 Kind = Literal["user", "person", "bot"]
 """What is wanted: any user, one who is not a bot, or a bot."""

@@ -7,17 +7,17 @@ import msgspec
 
 from tautwire.protocol.tokens import Token
 from tautwire.server.log.transaction import Transaction
-from tautwire.server.services.accounts import announce, deactivate, reactivate
 from tautwire.server.services.administration.refusals import Refused, explained
-from tautwire.server.services.conversations import admit
+from tautwire.server.services.channels.conversations import admit
+from tautwire.server.services.channels.room import enter
 from tautwire.server.services.errors import MethodError
-from tautwire.server.services.room import enter
+from tautwire.server.services.people.accounts import announce, deactivate, reactivate
 from tautwire.server.services.seed import Name, SeedUser, plant_user
 from tautwire.server.services.workspace import Team
-from tautwire.server.store.channels import channels_of, find_general
 from tautwire.server.store.engine import Query
+from tautwire.server.store.queries.channels import channels_of, find_general
+from tautwire.server.store.queries.users import find_user, find_user_by_name, list_users
 from tautwire.server.store.records import ChannelRecord, UserRecord
-from tautwire.server.store.users import find_user, find_user_by_name, list_users
 
 MAX_LINE: Final = 250
 """Characters of a full name or an e-mail address."""

@@ -13,7 +13,7 @@ from tautwire.server.services.administration.refusals import Refused
 from tautwire.server.services.events import event, next_event_ts
 from tautwire.server.services.workspace import Team
 from tautwire.server.store.engine import Query, StoreError
-from tautwire.server.store.workspace import find_workspace, set_workspace
+from tautwire.server.store.queries.workspace import find_workspace, set_workspace
 
 _DOMAIN: Final = re.compile(r"[a-z0-9-]{1,60}")
 

@@ -7,15 +7,15 @@ from typing import Annotated, Final
 import msgspec
 
 from tautwire.server.log.transaction import Transaction
-from tautwire.server.services import tokens
+from tautwire.server.services.access import tokens
+from tautwire.server.services.access.identity import CLASSIC, hash_token
+from tautwire.server.services.access.tokens import Issued
 from tautwire.server.services.administration.refusals import NotFound, explained
 from tautwire.server.services.errors import MethodError
-from tautwire.server.services.identity import CLASSIC, hash_token
-from tautwire.server.services.tokens import Issued
-from tautwire.server.store.apps import AppRecord
 from tautwire.server.store.engine import Query
+from tautwire.server.store.queries.apps import AppRecord
+from tautwire.server.store.queries.tokens import TokenRow, list_tokens
 from tautwire.server.store.records import UserRecord
-from tautwire.server.store.tokens import TokenRow, list_tokens
 
 MAX_LIFETIME: Final = 10 * 366 * 86_400
 """Seconds until a token with an expiry expires, at most; without one it never does."""

@@ -1,0 +1,121 @@
+"""What apps subscribe to: events of the Events API, and whether they come over Socket Mode. The functions are units.
+
+Each change leaves an entry of kind ``room`` on the app's topic with the new state, which the taps of every node apply.
+A subscription begins at its place in the log: an app gets no event from before it.
+"""
+
+from collections.abc import Collection
+from typing import Final
+
+import msgspec
+
+from tautwire.server.log.entry import Topic
+from tautwire.server.log.transaction import Transaction
+from tautwire.server.services.errors import MethodError
+from tautwire.server.store.engine import Query, Row
+from tautwire.server.store.queries.apps import find_app
+from tautwire.server.store.queries.taps import (
+    begin_tap,
+    find_events,
+    find_events_of,
+    find_subscription,
+    find_subscriptions,
+    replace_events,
+    set_socket_mode,
+)
+
+MESSAGES: Final = {
+    "public": "message.channels", "private": "message.groups", "im": "message.im", "mpim": "message.mpim",
+}  # fmt: skip
+"""The name of a message event by the kind of its conversation. Source: wire/events-api.md#subscriptions."""
+
+BOT_EVENTS: Final = frozenset(
+    {"app_home_opened", "app_mention", "app_uninstalled", "assistant_thread_context_changed"}
+    | {"assistant_thread_started", "channel_archive", "channel_created", "channel_deleted", "channel_history_changed"}
+    | {"channel_id_changed", "channel_left", "channel_rename", "channel_shared", "channel_unarchive"}
+    | {"channel_unshared", "dnd_updated_user", "email_domain_changed", "emoji_changed", "file_change"}
+    | {"file_created", "file_deleted", "file_public", "file_shared", "file_unshared", "function_executed"}
+    | {"group_archive", "group_deleted", "group_history_changed", "group_left", "group_rename", "group_unarchive"}
+    | {"im_history_changed", "link_shared", "member_joined_channel", "member_left_channel", "message"}
+    | {"message.app_home", "message.channels", "message.groups", "message.im", "message.mpim"}
+    | {"message_metadata_deleted", "message_metadata_posted", "message_metadata_updated", "pin_added", "pin_removed"}
+    | {"reaction_added", "reaction_removed", "shared_channel_invite_accepted", "shared_channel_invite_approved"}
+    | {"shared_channel_invite_declined", "shared_channel_invite_received", "star_added", "star_removed"}
+    | {"subteam_created", "subteam_members_changed", "subteam_updated", "team_domain_change", "team_join"}
+    | {"team_rename", "tokens_revoked", "user_change", "user_huddle_changed", "user_profile_changed"}
+    | {"user_status_changed"}
+)
+"""The events to which a bot can subscribe, those included that this server never sends.
+Source: wire/events-api.md#event-by-event."""
+
+
+class Subscription(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an app gets, and as whom. Its payload of an entry of the log is this as JSON."""
+
+    app: str
+    bot_user: str = ""
+    bot_id: str = ""
+    socket_mode: bool = False
+    events: frozenset[str] = frozenset()
+    deleted: bool = False
+
+
+def subscribe(tx: Transaction, app: str, events: Collection[str]) -> None:
+    """Replace the events to which the bot of an app subscribes.
+
+    Raises:
+        MethodError: app_not_found; invalid_event (ours) with ``event``, if there is no such event for bots.
+    """
+    _check(tx, app)
+    for event in events:
+        if event not in BOT_EVENTS:
+            raise MethodError("invalid_event", event=event)
+    begin_tap(tx, app)
+    replace_events(tx, app, set(events))
+    announce(tx, app)
+
+
+def switch_socket_mode(tx: Transaction, app: str, *, is_on: bool) -> None:
+    """Have an app get its events over Socket Mode, or no longer: its connections are then closed.
+
+    Raises:
+        MethodError: app_not_found.
+    """
+    _check(tx, app)
+    begin_tap(tx, app)
+    set_socket_mode(tx, app, is_on=is_on)
+    announce(tx, app)
+
+
+def announce(tx: Transaction, app: str) -> None:
+    """Leave the entry by which the taps of every node learn the present subscription, or that the app is deleted."""
+    row = find_subscription(tx, app)
+    state = Subscription(app, deleted=True) if row is None else _read(row, find_events_of(tx, app))
+    tx.note("room", Topic(app), msgspec.json.encode(state))
+
+
+def read_subscription(query: Query, app: str) -> Subscription | None:
+    """Return what an app gets, None if that is nothing."""
+    row = find_subscription(query, app)
+    return None if row is None else _read(row, find_events_of(query, app))
+
+
+def read_subscriptions(query: Query) -> list[tuple[Subscription, tuple[int, bytes]]]:
+    """Return what each app gets, and how far it is done with the log, as ``taps.window`` wrote it."""
+    events = find_events(query)
+    return [
+        (_read(row, events.get(row["app_id"], frozenset())), (row["settled"], bytes(row["ahead"])))
+        for row in find_subscriptions(query)
+    ]
+
+
+def _check(tx: Transaction, app: str) -> None:
+    record = find_app(tx, app)
+    if record is None or record.deleted is not None:
+        raise MethodError("app_not_found")
+
+
+def _read(row: Row, events: frozenset[str]) -> Subscription:
+    return Subscription(
+        row["app_id"], row["bot_user"] or "", row["bot_id"] or "", bool(row["socket_mode"]), events,
+    )  # fmt: skip

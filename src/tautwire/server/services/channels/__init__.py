@@ -1,0 +1,1 @@
+"""The rules of channels and their members."""
