@@ -111,6 +111,24 @@ async def test_a_store_that_cannot_be_read_now_is_read_later(caplog: pytest.LogC
     assert caplog.text.count("cannot be read from entry 1 on") == 3
 
 
+async def test_what_is_held_back_behind_a_hole_is_bounded_in_bytes_and_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(feed_module, "MAX_HELD", 20)  # ten entries of two bytes
+    stored, seen = Stored(), Seen()
+    feed = Feed(Tail(10), stored.read)
+    feed.add(seen)
+    stored.gate.clear()
+    for position in range(20, 99):
+        feed.deliver([entry(position)])
+        assert len(feed._held) <= 10
+    stored.gate.set()
+    await eventually(lambda: feed.position == 98)
+
+    assert seen.positions == list(range(11, 99))
+    assert (len(feed._held), feed._held_bytes) == (0, 0)
+
+
 async def test_a_reader_that_raises_costs_the_others_nothing(caplog: pytest.LogCaptureFixture) -> None:
     def broken(_: Sequence[Entry]) -> None:
         raise RuntimeError("a defect")
@@ -138,9 +156,9 @@ async def test_a_feed_that_stops_reads_no_more() -> None:
     assert feed.position == 0
 
 
-@given(st.integers(0, 30), st.integers(1, 40), st.randoms())
+@given(st.integers(0, 30), st.integers(1, 40), st.sampled_from([5, 4 * 2**20]), st.randoms())
 def test_whatever_comes_in_whatever_order_each_entry_is_handed_out_once_in_order(
-    start: int, count: int, chance: random.Random
+    start: int, count: int, held: int, chance: random.Random
 ) -> None:
     """Batches are lost, repeated, overlap and come late, as hints of other nodes do."""
 
@@ -160,5 +178,8 @@ def test_whatever_comes_in_whatever_order_each_entry_is_handed_out_once_in_order
         while feed.position < end:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0)
         assert seen.positions == list(range(start + 1, end + 1))
+        assert feed._held_bytes == sum(len(each.payload) for each in feed._held)
 
-    asyncio.run(run())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(feed_module, "MAX_HELD", held)
+        asyncio.run(run())

@@ -27,6 +27,8 @@ ReadMissing = Callable[[int, int], Awaitable[Sequence[Entry]]]
 """``read(after, before)`` returns the entries between two positions, or the first of them. It raises if there are
 none."""
 
+MAX_HELD: Final = 4 * 2**20
+"""Bytes of entries that are held back behind a hole. More are dropped: they are stored, and are read like the hole."""
 RETRY_PAUSE: Final = 1.0
 """Seconds until missing entries are read again after the store could not be read."""
 
@@ -44,7 +46,10 @@ class Feed:
         self._read_missing = read_missing
         self._readers: list[Reader] = []
         self._held: deque[Entry] = deque()
-        """What came behind a hole; bounded by what commits while the hole is read."""
+        """What came behind a hole, in order; at most ``MAX_HELD`` bytes."""
+        self._held_bytes = 0
+        self._target = 0
+        """The last position that is known to be committed while a hole is read."""
         self._filling: asyncio.Task[None] | None = None
 
     @property
@@ -68,7 +73,7 @@ class Feed:
         if self._filling is None and fresh[0].position == position + 1:
             self._hand_out(fresh)
             return
-        self._held.extend(fresh)
+        self._hold(fresh)
         if self._filling is None:
             log.warning("entries %d to %d of the log are read from the store", position + 1, fresh[0].position - 1)
             self._filling = asyncio.get_running_loop().create_task(self._fill())
@@ -91,22 +96,36 @@ class Feed:
                     entries[-1].position,
                 )
 
+    def _hold(self, entries: Sequence[Entry]) -> None:
+        self._held.extend(entries)
+        self._held_bytes += sum(len(entry.payload) for entry in entries)
+        self._target = max(self._target, entries[-1].position)
+        if self._held_bytes > MAX_HELD:
+            self._forget_held()
+
+    def _forget_held(self) -> None:
+        self._held.clear()
+        self._held_bytes = 0
+
     async def _fill(self) -> None:
-        """Read what is missing, page by page, until all that was held back is handed out."""
+        """Read what is missing, page by page, until all entries that are known to be committed are handed out."""
         held = self._held
-        while held:
+        while self._tail.position < self._target:
             position = self._tail.position
             run: list[Entry] = []
             while held and held[0].position <= position + len(run) + 1:
                 entry = held.popleft()
+                self._held_bytes -= len(entry.payload)
                 if entry.position == position + len(run) + 1:  # else it is here already
                     run.append(entry)
             if run:
                 self._hand_out(run)
                 continue
+            before = held[0].position if held else self._target + 1
             try:
-                self._hand_out(await self._read_missing(position, held[0].position))
+                self._hand_out(await self._read_missing(position, before))
             except Exception:
                 log.exception("the log cannot be read from entry %d on; trying again", position + 1)
                 await asyncio.sleep(RETRY_PAUSE)
+        self._forget_held()  # copies of what was handed out may be left
         self._filling = None
