@@ -221,6 +221,42 @@ async def test_figures_are_those_of_all_workspaces(two: Two) -> None:
         await socket.close()
 
 
+async def test_a_workspace_that_cannot_be_opened_leaves_the_others_served(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = tmp_path / "data"
+    for name in ("acme", "zeta"):
+        await fill(data / name, name)
+    database = data / "acme" / "tautwire.db"
+    whole = database.read_bytes()
+    database.write_bytes(b"no database" * 1_000)
+
+    async with Server(Settings(data=data, port=0, drain=0)) as server, aiohttp.ClientSession() as http:
+        assert [served.data for served in server.host] == [data / "zeta"]
+        url = server.api_url.replace("/api/", "/readyz")
+        async with http.get(url) as answer:
+            faults = (await answer.json())["faults"]
+            assert answer.status == 503
+        assert f"{data / 'acme'}: not served: " in faults["store"]
+        assert "restart the server" in faults["store"]
+
+        database.write_bytes(whole)
+        await server.host.open(data / "acme", Content(None, SAMPLE))
+        async with http.get(url) as answer:
+            assert answer.status == 200
+    assert "not ready: store: not served" in caplog.text
+
+
+async def test_a_start_without_any_workspace_that_can_be_opened_is_refused(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for name in ("acme", "zeta"):
+        await fill(data / name, name)
+        (data / name / "tautwire.db").write_bytes(b"no database" * 1_000)
+
+    with pytest.raises(StoreError, match="zeta"):
+        await Server(Settings(data=data, port=0, drain=0)).start()
+
+
 async def test_a_copy_of_a_workspace_beside_it_is_refused_with_both_names(tmp_path: Path) -> None:
     await fill(tmp_path / "data" / "acme", "acme")
     shutil.copytree(tmp_path / "data" / "acme", tmp_path / "data" / "copy")

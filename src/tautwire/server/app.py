@@ -237,8 +237,7 @@ class _Parts:
                 "name the directory of one of them with --data"
             )
         self._exit.push_async_callback(host.stop)
-        for data in found:
-            await host.open(data, Content(seed, self._sample), self._observers)
+        await host.open_all(found, Content(seed, self._sample), self._observers)
 
         self._socket = listen(settings.host, settings.port)
         self._exit.callback(self._socket.close)

@@ -64,12 +64,33 @@ class Host:
         self._broken = broken
         self._served: dict[str, ServedWorkspace] = {}  # by the id of the team, in the order of opening
         self._failed: set[Path] = set()
+        self._unopened: dict[Path, Health] = {}
+        """The faults of directories that could not be opened at the start."""
 
     def __iter__(self) -> Iterator[ServedWorkspace]:
         return iter(list(self._served.values()))
 
     def __len__(self) -> int:
         return len(self._served)
+
+    async def open_all(self, found: Sequence[Path], content: Content, observers: Sequence[Observer] = ()) -> None:
+        """Open the workspaces of data directories. One that cannot be opened is a fault, and costs the others nothing.
+
+        Raises:
+            StoreError: no directory can be opened.
+            ConfigError: two directories have the same workspace.
+        """
+        failure: StoreError | None = None
+        for data in found:
+            try:
+                await self.open(data, content, observers)
+            except StoreError as error:
+                failure = error
+                if len(found) > 1:
+                    self._unopened[data] = health = self._health.of(str(data))
+                    health.fault("store", f"not served: {error}; mend that, then restart the server")
+        if failure is not None and not self._served:
+            raise failure
 
     async def open(self, data: Path, content: Content, observers: Sequence[Observer] = ()) -> ServedWorkspace:
         """Open the workspace of a data directory, and serve it.
@@ -86,6 +107,8 @@ class Host:
             await served.start(content, observers)
             self._add(served)
             self._failed.discard(data)
+            if data in self._unopened:
+                self._health.drop(self._unopened.pop(data))
         except BaseException:
             await served.stop()
             self._health.drop(health)
