@@ -63,6 +63,8 @@ class Client:
         command: what starts it, in that copy.
         dies_after_send: a known defect of the client: the error with which the reconnect or disconnect after a
             send ends its process. None if there is none.
+        acks_last: an app that acknowledges an event when its handler has ended, so one that is killed after its answer
+            may get the event again.
         home: the folder in which the program's directory is.
     """
 
@@ -73,6 +75,7 @@ class Client:
     tools: tuple[Tool, ...] = ()
     build: tuple[tuple[str, ...], ...] = ()
     dies_after_send: str | None = None
+    acks_last: bool = False
     home: Path = HERE
 
     @property
@@ -193,6 +196,23 @@ APPS = (
         ("node", "program.js"),
         tools=(NODE, NPM),
         build=(("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"),),
+    ),
+    Client(
+        "node_socket_mode",
+        "@slack/socket-mode",
+        "Node.js",
+        ("node", "program.js"),
+        tools=(NODE, NPM),
+        build=(("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"),),
+    ),
+    Client(
+        "java_bolt",
+        "Bolt for Java in Socket Mode",
+        "Java",
+        ("java", "-cp", "target/program.jar:target/lib/*", "conformance.Program"),
+        tools=(JAVA, MAVEN),
+        build=(("mvn", "--quiet", "--batch-mode", f"-Dmaven.repo.local={BUILD / 'm2'}", "package"),),
+        acks_last=True,
     ),
     Client(
         "go_socketmode",

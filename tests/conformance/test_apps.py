@@ -104,8 +104,11 @@ async def converse(server: ServerProcess, transcript: Transcript, app: Client, v
             for number in range(20):
                 await talk.hear(f"answer to missed {number}", FIRST_WORDS)
             await talk.ask(general, "the last")
-            more = talk.socket.inbox.drop(type="message", user=desk)
-            assert more == [], "each was answered once"
+            more = [record["text"] for record in talk.socket.inbox.drop(type="message", user=desk)]
+            # The app was killed at once after this answer, perhaps before it could acknowledge the event.
+            unacked = {"answer to after the restart"} if app.acks_last else set()
+            assert len(more) == len(set(more))
+            assert set(more) <= unacked, "all others were answered once"
     finally:
         await program.stop()
 
