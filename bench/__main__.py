@@ -3,7 +3,19 @@
 import sys
 from importlib import import_module
 
-NAMES = ("decode", "dispatch", "client", "positions", "fanout", "sends", "memory", "crowd", "growth", "workspace")
+NAMES = (
+    "decode",
+    "dispatch",
+    "client",
+    "positions",
+    "fanout",
+    "sends",
+    "taps",
+    "memory",
+    "crowd",
+    "growth",
+    "workspace",
+)
 
 
 def main() -> int:

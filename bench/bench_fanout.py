@@ -67,9 +67,9 @@ def event_size(receiver: socket, sender: socket, frame: bytes) -> int:
     return int.from_bytes(received[2:4])
 
 
-def members(subject: Subject, frame: bytes) -> tuple[list[socket], int]:
-    """Connect everybody and post once, so that all is loaded; return the sockets and the size of the event."""
-    sockets = [subject.connect(person) for person in range(CONNECTIONS)]
+def members(subject: Subject, frame: bytes, count: int) -> tuple[list[socket], int]:
+    """Connect ``count`` people and post once, so that all is loaded; return the sockets and the size of the event."""
+    sockets = [subject.connect(person) for person in range(count)]
     size = event_size(sockets[1], sockets[0], frame)
     time.sleep(0.5)
     for sock in (sockets[0], *sockets[2:]):
@@ -83,7 +83,7 @@ def main() -> None:
         for peer in (None, *ready_peers("fanout")):
             subject = stack.enter_context(Subject(CONNECTIONS, CONNECTIONS, peer=peer))
             frame = loops.client_frame(message(subject.channel(0), TEXT))
-            sockets, size = members(subject, frame)
+            sockets, size = members(subject, frame, CONNECTIONS)
             stack.callback(close, sockets)
             servers.append(Candidate(peer.title if peer else "tautwire", subject.pid, sockets, frame))
             if peer is None:

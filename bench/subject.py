@@ -8,7 +8,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -26,6 +26,7 @@ class Subject:
     Args:
         peer: somebody's server of the same job instead of ours.
         channels: further channels, and who is in them.
+        apps: apps as a seed file has them; they are members of all channels but the further ones.
         database: the URL of a PostgreSQL instead of SQLite.
     """
 
@@ -36,6 +37,7 @@ class Subject:
         *,
         peer: Peer | None = None,
         channels: Mapping[str, range] | None = None,
+        apps: Sequence[Mapping[str, Any]] = (),
         database: str | None = None,
     ) -> None:
         self._data = tempfile.TemporaryDirectory(prefix="tautwire-bench-")
@@ -45,8 +47,15 @@ class Subject:
             f"c{n}": range(n * channel_size, min(people, (n + 1) * channel_size))
             for n in range(-(-people // channel_size))
         } | dict(channels or {})
-        members = [{"name": name, "members": [names[n] for n in who]} for name, who in rooms.items()]
-        seed.write_text(json.dumps({"users": [{"name": name} for name in names], "channels": members}))
+        members = [
+            {
+                "name": name,
+                "members": [names[n] for n in who] + [app["name"] for app in apps if name not in (channels or {})],
+            }
+            for name, who in rooms.items()
+        ]
+        content = {"users": [{"name": name} for name in names], "channels": members}
+        seed.write_text(json.dumps(content | ({"apps": apps} if apps else {})))
         if peer is None:
             command = [
                 sys.executable, "-m", "tautwire", "serve", "--port", "0", "--data", self._data.name,
@@ -83,7 +92,10 @@ class Subject:
 
     def call(self, person: int, method: str, **arguments: str) -> dict[str, Any]:
         """Call a Web API method as a person, on a connection that is kept; return the answer."""
-        token = self.directory["users"][f"u{person}"]["token"]
+        return self.call_with(self.directory["users"][f"u{person}"]["token"], method, **arguments)
+
+    def call_with(self, token: str, method: str, **arguments: str) -> dict[str, Any]:
+        """Call a Web API method with a token, as ``call`` does."""
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/x-www-form-urlencoded"}
         self._api.request("POST", f"/api/{method}", urlencode(arguments), headers)
         answer: dict[str, Any] = json.loads(self._api.getresponse().read())

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the bench packag
 
 from needs import skip_for
 
-from bench import bench_crowd, loops, report
+from bench import bench_crowd, bench_taps, loops, report
 from bench.peers import PEERS, Peer
 from bench.subject import Subject, message
 
@@ -69,3 +69,13 @@ def test_the_crowd_is_measured_plain_and_resumable(results: Path) -> None:
     assert [row["connections"] for row in crowd["rows"]] == ["plain", "resumable"]
     assert min(row["neighbour's ack p50 ms"] for row in crowd["rows"]) > 0
     assert storm["rows"][0]["seconds until all have all"] > 0
+
+
+def test_apps_are_measured(results: Path) -> None:
+    bench_taps.main(posts=20, singles=3, connections=4, rounds=1)
+
+    (one, ten) = json.loads((results / "taps.json").read_text())["rows"]
+    assert (one["apps"], one["posts"], ten["apps"], ten["posts"]) == (1, 20, 10, 20)
+    assert one["envelopes/s"] > 0
+    assert len(json.loads((results / "taps_latency.json").read_text())["rows"]) == 2
+    assert [row["burst"] for row in json.loads((results / "taps_fanout.json").read_text())["rows"]] == [1, 1, 16, 16]
