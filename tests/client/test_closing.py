@@ -74,6 +74,14 @@ async def test_without_grace_handlers_end_at_once_but_stop_handlers_get_a_second
     assert parts.graces == {"stop": [1.0], "handlers": [0.0]}
 
 
+async def test_a_grace_below_that_of_stop_handlers_is_given_to_the_others_too() -> None:
+    parts = Parts()
+    await parts.closing.close(0.5)
+    assert parts.graces["stop"] == [1.0]
+    (left,) = parts.graces["handlers"]
+    assert 0 < left <= 0.5
+
+
 async def test_after_a_signal_events_finish_before_connections_end(caplog: pytest.LogCaptureFixture) -> None:
     parts = Parts()
     with caplog.at_level(logging.INFO, "tautwire.client"):

@@ -78,7 +78,7 @@ class Step:
             raised: BaseException | None = None
             try:
                 await function()
-            except asyncio.CancelledError as cancelled:
+            except asyncio.CancelledError as cancelled:  # raised on: it may be the worker that is to end
                 raised = cancelled
                 _settle(done, cancelled if self._raises else None)
                 raise

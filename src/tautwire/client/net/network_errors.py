@@ -69,7 +69,7 @@ def is_unreachable(error: BaseException) -> bool:
 
 def _unreached(error: OSError) -> str:
     """Return what the system says, without the address; each thing once if the host has several."""
-    if isinstance(error, socket.gaierror):  # its errno is none of the system's
+    if isinstance(error, socket.gaierror):  # its errno is the resolver's, not the system's
         return error.strerror or _text_of(error)
     codes = [error.errno] if error.errno and error.errno > 0 else [int(each) for each in _ERRNO.findall(str(error))]
     reasons = dict.fromkeys(os.strerror(each).lower() for each in codes)
