@@ -25,7 +25,6 @@ from tautwire import (
     RTMClient,
     Run,
 )
-from tautwire.client.handlers.jobs import next_due
 
 
 def noting(notes: list[Any], what: Any, *, is_async: bool) -> Callable[[], Any]:
@@ -519,14 +518,6 @@ def test_a_job_never_runs_twice_at_once(client: Any, fake: FakeServer, is_async:
     client.connect()
     eventually(lambda: runs > 5)
     assert most == 1
-
-
-@pytest.mark.parametrize(
-    ("due", "now", "then"),
-    [(10.0, 10.0, 15.0), (10.0, 10.1, 15.0), (10.0, 14.9, 15.0), (10.0, 15.1, 20.0), (10.0, 33.0, 35.0)],
-)
-def test_jobs_do_not_drift_or_pile_up(due: float, now: float, then: float) -> None:
-    assert next_due(due, 5.0, now) == then
 
 
 def test_a_job_may_close_the_client(client: Any, fake: FakeServer) -> None:

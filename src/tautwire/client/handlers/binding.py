@@ -160,6 +160,7 @@ class Binding(Generic[T]):
             measured = _measured_async if self._is_async else _measured
             self._call = measured(self._call, self.name, metrics)
             key_of = self._key_of
+            # Items carry the time they came from here on, so what looks at them is wrapped, and the queue made anew.
             self._key_of = lambda stamped: key_of(stamped.item)
             self.queue = self._make_queue(self._options)
             take = self._call if self.queue is None else self.queue.put
@@ -238,6 +239,7 @@ def is_async(call: Callable[..., object]) -> bool:
 
 def _limited(call: Callable[[T], Any], seconds: float) -> Callable[[T], Any]:
     async def run(item: T) -> None:
+        # Around the measured call: a run that is cut off is measured with the CancelledError the function met.
         async with asyncio.timeout(seconds):
             await call(item)
 

@@ -73,7 +73,7 @@ class HandlerList(Generic[T]):
         with self._lock:
             gone = [each for each in self.bindings if each is handler or each.handler == handler]
             self.bindings = tuple(each for each in self.bindings if each not in gone)
-        for binding in gone:
+        for binding in gone:  # outside of the lock: it wakes other threads
             binding.abort()
         return bool(gone)
 
@@ -145,7 +145,7 @@ class Callbacks:
             LOG.error("%s", error)
         else:
             LOG.error("handler %s failed", binding.name, exc_info=error)
-        if binding in self.errors.bindings or not self.errors:
+        if binding in self.errors.bindings or not self.errors:  # its own failure would come back to it for ever
             return
         report = (error, item if isinstance(item, Event) else None)
         if threading.get_ident() == self._thread:

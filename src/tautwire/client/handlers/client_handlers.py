@@ -40,7 +40,7 @@ class ClientHandlers(AnyClient, HookDecorators):
 
     async def close_handlers(self, grace: float, callers: Callers) -> None:
         """Let handlers finish for ``grace`` seconds, then end them; not for users."""
-        bindings = self._bindings
+        bindings = self._bindings  # kept: a handler that is taken out meanwhile is waited for all the same
         ended = await asyncio.gather(*(binding.close(grace, callers) for binding in bindings))
         for binding, is_ended in zip(bindings, ended, strict=True):
             if not is_ended:

@@ -26,7 +26,7 @@ def is_from_bot(event: Event) -> bool:
 
 def message_of(event: Event) -> str | None:
     """Return the ts of the message an event is about: the message itself, the one edited, the one reacted to."""
-    if isinstance(event, MessageDeletedEvent):
+    if isinstance(event, MessageDeletedEvent):  # its ts is that of the deletion, and the message is gone
         return None
     if isinstance(event, AnyMessage):
         return getattr(_inner(event), "ts", None) or getattr(event, "ts", None)

@@ -114,7 +114,7 @@ def _by_class(event: object) -> Target:
 
 
 def _no_such_type(name: str) -> str:
-    last = name.replace("::", ".").split(".")[-1]
+    last = name.replace("::", ".").split(".")[-1]  # other libraries write message.bot_message or message::bot_message
     guess = next(iter(difflib.get_close_matches(name, _SUBTYPES, 1)), None)
     homes = [type_ for type_, subtypes in _SUBTYPES.items() if last in subtypes]
     if homes:
@@ -145,7 +145,7 @@ def wanted_by(handler: object, call: Any) -> object:
     Raises:
         TypeError: it says nothing.
     """
-    if not inspect.isroutine(handler):
+    if not inspect.isroutine(handler):  # attributes of a function are whatever a decorator left there
         event_class: type[Event] | None = getattr(handler, "event_class", None)
         if event_class is not None:
             return event_class

@@ -36,7 +36,7 @@ class Job:
     def retire(self) -> "asyncio.Task[None] | None":
         """Begin no other run and let the one that is under way finish; return the task that ends, if there is one."""
         if self._task is not None:
-            self._task.cancel()
+            self._task.cancel()  # ends the wait for a run, not the run: that belongs to the worker of the step
         return self._task
 
     async def _keep(self) -> None:

@@ -4,14 +4,13 @@ A coroutine function runs on the loop, a plain one in a thread. ``client/lifecyc
 """
 
 import asyncio
-import inspect
 import threading
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
 from tautwire.client.backpressure import Backpressure
-from tautwire.client.handlers.binding import Binding, Report, refuse_coroutine
+from tautwire.client.handlers.binding import Binding, Report, is_async, refuse_coroutine
 from tautwire.client.handlers.callbacks import HandlerList
 from tautwire.client.metrics import Metrics, Run
 
@@ -37,7 +36,7 @@ class Step:
         self._runner: object = None
         self._report = report
         self._handlers: HandlerList[asyncio.Future[None]] = HandlerList(self._failed, flow)
-        call = self._async_call() if _is_async(function) else self._plain_call()
+        call = self._async_call() if is_async(function) else self._plain_call()
         call.__qualname__ = self.name
         self._handlers.add(call)
 
@@ -79,7 +78,7 @@ class Step:
             raised: BaseException | None = None
             try:
                 await function()
-            except asyncio.CancelledError as cancelled:
+            except asyncio.CancelledError as cancelled:  # raised on: it may be the worker that is to end
                 raised = cancelled
                 _settle(done, cancelled if self._raises else None)
                 raise
@@ -123,10 +122,6 @@ class Step:
         """Report what the function raised, and only then end the wait: a client that closes would miss the report."""
         self._report(error, None, binding)
         _settle_from_thread(done, None)
-
-
-def _is_async(function: object) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
 
 
 def _settle_from_thread(done: "asyncio.Future[None]", error: BaseException | None) -> None:

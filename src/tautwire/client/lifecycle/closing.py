@@ -75,11 +75,11 @@ class Closing:
 
     async def close(self, grace: float) -> None:
         """Close, and return when nothing is left, also if this is cancelled: then the grace is over at once."""
-        if self._task is not None and grace <= 0:
+        if self._task is not None and grace <= 0:  # the first close may have given more; who wants it now gets it
             self._hurry.set()
         task = self.begin(grace, asyncio.current_task())
         try:
-            await asyncio.shield(task)
+            await asyncio.shield(task)  # others wait for it too
         except asyncio.CancelledError:
             self._hurry.set()
             await finished(task)
@@ -103,5 +103,6 @@ class Closing:
         try:
             await self._end_connections()
         finally:
+            # The second time for what the first one, cut off, left at work.
             if left <= 0 or not await unless_hurried(self._end_handlers(left, self.callers), self._hurry):
                 await self._end_handlers(0.0, self.callers)

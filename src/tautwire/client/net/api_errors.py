@@ -26,6 +26,7 @@ class Refusal(NamedTuple):
 def read_refusal(error: SlackApiError) -> Refusal:
     """Read what slack_sdk makes of a refusal; its text holds the whole answer and is not for logs."""
     response: Any = error.response
+    # slack_sdk's own answer has status_code; aiohttp's, which is there when the body was no JSON, has status.
     status = getattr(response, "status_code", None) or getattr(response, "status", None) or 0
     data = getattr(response, "data", None)
     answer: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
@@ -46,5 +47,6 @@ def header(response: object, name: str) -> str | None:
     """Return a header of an answer, None if it is missing."""
     headers: Mapping[str, Any] = getattr(response, "headers", None) or {}
     found = {str(key).lower(): value for key, value in headers.items()}.get(name)
+    # slack_sdk's own types for answers allow a list of values for each header.
     value = found[0] if isinstance(found, list) and found else found
     return None if value is None else str(value)

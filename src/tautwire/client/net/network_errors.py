@@ -19,8 +19,15 @@ WANTS_CREDENTIALS: Final = frozenset({401, 407})
 _UNKNOWN_ISSUER: Final = frozenset({18, 19, 20, 21})
 """OpenSSL's codes for a chain that ends in no CA we know."""
 
+_NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"})
+"""OpenSSL's reasons, before and since its version 3.4, where a server answers in plain text."""
+
 _REFUSED_TUNNEL: Final = re.compile(r"HTTP proxy rejected connection with status (\d+)")
 """What picows says; it keeps the status nowhere else."""
+
+_ERRNO: Final = re.compile(r"\[Errno (\d{1,4})\]")
+"""One of several errors in the text of an OSError without errno: so asyncio and aiohttp tell of a host whose addresses
+failed in different ways, as where this machine has no IPv6."""
 
 
 def explain(error: BaseException) -> str:
@@ -30,6 +37,10 @@ def explain(error: BaseException) -> str:
             each = each.certificate_error  # noqa: PLW2901
         if isinstance(each, ssl_module.SSLCertVerificationError):
             return _bad_certificate(each)
+        if isinstance(each, aiohttp.ClientConnectorSSLError):
+            each = each.os_error  # noqa: PLW2901
+        if isinstance(each, ssl_module.SSLError):  # before what has an errno: its own are OpenSSL's, 1 for any failure
+            return _failed_tls(each)
         if isinstance(each, aiohttp.ClientHttpProxyError):
             return refused_by_proxy(each.status)
         if isinstance(each, aiohttp.ClientProxyConnectionError):
@@ -44,7 +55,7 @@ def explain(error: BaseException) -> str:
             return _unreached(each)
         if found := _REFUSED_TUNNEL.search(str(each)):
             return refused_by_proxy(int(found[1]))
-    return str(error) or type(error).__name__
+    return _text_of(error)
 
 
 def is_unreachable(error: BaseException) -> bool:
@@ -57,10 +68,12 @@ def is_unreachable(error: BaseException) -> bool:
 
 
 def _unreached(error: OSError) -> str:
-    """Return what the system says, without the address."""
-    if isinstance(error, socket.gaierror) or not error.errno or error.errno < 0:
-        return error.strerror or str(error)
-    return os.strerror(error.errno).lower()
+    """Return what the system says, without the address; each thing once if the host has several."""
+    if isinstance(error, socket.gaierror):  # its errno is the resolver's, not the system's
+        return error.strerror or _text_of(error)
+    codes = [error.errno] if error.errno and error.errno > 0 else [int(each) for each in _ERRNO.findall(str(error))]
+    reasons = dict.fromkeys(os.strerror(each).lower() for each in codes)
+    return " and ".join(reasons) or _text_of(error)
 
 
 def refused_by_proxy(status: int) -> str:
@@ -72,7 +85,7 @@ def refused_by_proxy(status: int) -> str:
 
 def away_proxy(error: OSError) -> str:
     """Say that the proxy cannot be reached."""
-    return f"the proxy cannot be reached: {str(error) or type(error).__name__}"
+    return f"the proxy cannot be reached: {_text_of(error)}"
 
 
 def _bad_certificate(error: ssl_module.SSLCertVerificationError) -> str:
@@ -81,9 +94,22 @@ def _bad_certificate(error: ssl_module.SSLCertVerificationError) -> str:
     return f"the certificate is not accepted: {reason}{advice}"
 
 
+def _failed_tls(error: ssl_module.SSLError) -> str:
+    reason: str | None = getattr(error, "reason", None)  # set by OpenSSL's errors, not by those Python makes itself
+    if not reason:
+        return f"TLS failed: {_text_of(error)}"
+    advice = "; the port may be one without TLS" if reason in _NO_TLS else ""
+    return f"TLS failed: {reason.replace('_', ' ').lower()}{advice}"
+
+
+def _text_of(error: BaseException) -> str:
+    """Return the error's own text, or its name: TimeoutError, for one, has no text."""
+    return str(error) or type(error).__name__
+
+
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     """Yield an error and what it came from."""
-    seen: list[BaseException] = []
+    seen: list[BaseException] = []  # a library that raises a kept error again may close a circle
     while error is not None and error not in seen:
         seen.append(error)
         yield error
