@@ -3,13 +3,14 @@
 from typing import Any, ClassVar, Final
 
 from tautwire.server.log.transaction import Transaction
+from tautwire.server.services.blockkit.blocks import MAX_BLOCKS
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.messaging import streams
 from tautwire.server.services.messaging.chunks import Mode, Parts
 from tautwire.server.services.messaging.messages import Posted
 from tautwire.server.web_api.access import access
 from tautwire.server.web_api.arguments import Json
-from tautwire.server.web_api.content import MAX_MARKDOWN, Authored, author_of, structure
+from tautwire.server.web_api.content import MAX_MARKDOWN, Authored, author_of, check_blocks, structure
 from tautwire.server.web_api.method import Answer, Arguments, Call, Place, Tier, method
 
 STREAMS: Final = access(bot=["chat:write"])
@@ -97,18 +98,21 @@ async def append_stream(call: Call, args: ChatAppendStream) -> Answer:
 @method(
     "chat.stopStream", ChatStopStream, Tier.TWO, STREAMS,
     errors=[
-        *STREAM_ERRORS, "invalid_blocks", "invalid_metadata_format", "message_not_found",
+        *STREAM_ERRORS, "invalid_attachments", "invalid_blocks", "invalid_blocks_format", "invalid_metadata_format",
+        "message_not_found",
         "message_not_in_streaming_state", "message_not_owned_by_app", "metadata_too_large",
     ],
 )  # fmt: skip
 async def stop_stream(call: Call, args: ChatStopStream) -> Answer:
     """Add the rest of a message; ``blocks`` stand below what it has."""
     chunks = _chunks(args.markdown_text, args.chunks)
-    structure(args.blocks, list, "invalid_blocks", "msg_blocks_too_long")
+    structure(args.blocks, list, "invalid_blocks_format", "msg_blocks_too_long")
     structure(args.metadata, dict, "invalid_metadata_format", "metadata_too_large")
     blocks: list[Any] = args.blocks or []
-    if not all(isinstance(block, dict) for block in blocks):
-        raise MethodError("invalid_blocks")
+    if len(blocks) > MAX_BLOCKS["message"]:
+        raise MethodError("msg_blocks_too_many")
+    if blocks:
+        check_blocks(blocks)
 
     def stop(tx: Transaction) -> Posted:
         return streams.stop(tx, call.who, args.channel, args.ts, chunks, blocks=blocks, metadata=args.metadata)
