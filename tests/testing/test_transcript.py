@@ -4,6 +4,9 @@ import pytest
 from slack_sdk import WebClient
 
 from tautwire.testing import BlockingWorkspace
+from tautwire.testing.names import Names
+from tautwire.testing.observer import Happening
+from tautwire.testing.transcript import records
 
 pytestmark = pytest.mark.filterwarnings("ignore:The top-level `text`", "ignore:Additionally, the attachment-level")
 """slack_sdk's advice for messages without a text, which are what is tested here."""
@@ -142,3 +145,10 @@ def test_blocks_of_any_shape_are_shown(blocking_workspace: BlockingWorkspace) ->
     ]
     assert blocking_workspace.transcript_json[1]["blocks"] == ["rich_text: rich", "attachment", "attachment"]
     assert blocking_workspace.transcript.splitlines()[1] == "  #general bot: both"
+
+
+def test_blocks_that_are_none_are_shown_too() -> None:
+    """Messages of a workspace that has them from elsewhere."""
+    event = {"text": "", "blocks": [5, {}, {"type": "dance"}]}
+    (record,) = records([Happening("message", "C1", "U1", "1.1", "", event)], Names())
+    assert record["blocks"] == ["block", "block", "dance"]
