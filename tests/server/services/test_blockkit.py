@@ -9,6 +9,7 @@ from slack_sdk.models.blocks import basic_components, block_elements
 from slack_sdk.models.views import View
 
 from tautwire.server.services.blockkit.check import MAX_FAULTS, MAX_VALUES
+from tautwire.server.services.blockkit.rules import has_two_tables
 from tautwire.server.services.blockkit.validation import are_objects, as_messages, validate_blocks, validate_view
 
 Block = dict[str, Any]
@@ -105,6 +106,10 @@ def test_the_limits_are_those_of_the_documentation(at: Block, beyond: Block) -> 
             "/elements/0/initial_date",
         ),
         ({"type": "alert", "text": PLAIN}, "unsupported type: alert", "/type"),
+        ({"type": "header", "text": PLAIN, "level": "1"}, "must provide an integer", "/level"),
+        ({"type": "header", "text": PLAIN, "level": True}, "must provide an integer", "/level"),
+        (table(1, 0) | {"rows": [[{"type": "raw_number", "value": "1"}]]}, "must provide a number", "/rows/0/0/value"),
+        ({"type": "image", "alt_text": "x", "slack_file": 5}, "must provide an object", "/slack_file"),
     ],
 )  # fmt: skip
 def test_a_fault_is_named_with_its_place(block: Any, fault: str, place: str) -> None:
@@ -141,6 +146,11 @@ def test_the_sums_over_a_message_are_limited() -> None:
     assert validate_blocks([chart] * 3, "message") == [
         "no more than 2 blocks of the type data_visualization allowed [json-pointer:/blocks]"
     ]
+
+
+def test_two_tables_are_found_among_anything() -> None:
+    assert has_two_tables([table(1, 1), 5, {"type": []}, table(1, 1)])
+    assert not has_two_tables([table(1, 1), 5, {"type": "divider"}])
 
 
 def test_a_file_input_stands_in_modals_only() -> None:

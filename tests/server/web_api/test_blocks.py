@@ -58,6 +58,16 @@ async def test_a_message_has_one_table(scene: Scene) -> None:
     assert (answer["error"], answer["errors"]) == ("invalid_attachments", ["only_one_table_allowed"])
 
 
+@pytest.mark.parametrize("method", ["chat.appendStream", "chat.stopStream"])
+async def test_blocks_in_the_chunks_of_a_stream_are_checked_too(scene: Scene, method: str) -> None:
+    given = await arguments_of(scene, "chat.stopStream") | {"channel": scene.general}
+    chunks = [{"type": "markdown_text", "text": "x"}, {"type": "blocks", "blocks": [SECTION, LONG]}]
+    answer = await scene.call("relaybot", method, **given, chunks=chunks)
+    fault = "must be less than 3001 characters [json-pointer:/chunks/1/blocks/1/text/text]"
+    assert (answer["error"], answer["errors"]) == ("invalid_blocks", [fault])
+    await scene.ok("relaybot", method, **given, chunks=[{"type": "blocks", "blocks": [SECTION]}])
+
+
 async def test_a_stream_that_would_have_too_many_blocks_is_refused(scene: Scene) -> None:
     given = await arguments_of(scene, "chat.stopStream") | {"channel": scene.general}
     error = await scene.error("relaybot", "chat.stopStream", **given, blocks=[{"type": "divider"}] * 51)

@@ -6,7 +6,7 @@ whatever the value is, and no more faults are returned than ``check.MAX_FAULTS``
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from tautwire.server.services.blockkit.blocks import BLOCKS, MAX_BLOCKS, Surface
 from tautwire.server.services.blockkit.check import Check, Stop
@@ -62,7 +62,7 @@ def validate_view(view: Any) -> list[str]:
     return check.faults
 
 
-def are_objects(blocks: Any) -> bool:
+def are_objects(blocks: Any) -> TypeGuard[list[Any]]:
     """Return whether a value is an array of objects; otherwise it is ``invalid_blocks_format`` (documented)."""
     return isinstance(blocks, list) and all(isinstance(block, dict) for block in blocks)
 

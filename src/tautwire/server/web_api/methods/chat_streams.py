@@ -4,6 +4,7 @@ from typing import Any, ClassVar, Final
 
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.blockkit.blocks import MAX_BLOCKS
+from tautwire.server.services.blockkit.validation import are_objects
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.messaging import streams
 from tautwire.server.services.messaging.chunks import Mode, Parts
@@ -15,8 +16,8 @@ from tautwire.server.web_api.method import Answer, Arguments, Call, Place, Tier,
 
 STREAMS: Final = access(bot=["chat:write"])
 STREAM_ERRORS: Final = (
-    "channel_not_found", "invalid_chunks", "is_archived", "msg_blocks_too_long", "msg_blocks_too_many",
-    "not_in_channel",
+    "channel_not_found", "invalid_attachments", "invalid_blocks", "invalid_chunks", "is_archived",
+    "msg_blocks_too_long", "msg_blocks_too_many", "not_in_channel",
 )  # fmt: skip
 """The errors of all three methods."""
 
@@ -98,8 +99,7 @@ async def append_stream(call: Call, args: ChatAppendStream) -> Answer:
 @method(
     "chat.stopStream", ChatStopStream, Tier.TWO, STREAMS,
     errors=[
-        *STREAM_ERRORS, "invalid_attachments", "invalid_blocks", "invalid_blocks_format", "invalid_metadata_format",
-        "message_not_found",
+        *STREAM_ERRORS, "invalid_blocks_format", "invalid_metadata_format", "message_not_found",
         "message_not_in_streaming_state", "message_not_owned_by_app", "metadata_too_large",
     ],
 )  # fmt: skip
@@ -126,5 +126,9 @@ def _chunks(markdown_text: str, chunks: Any) -> list[Any]:
     structure(chunks, list, "invalid_chunks", "msg_blocks_too_long")
     if len(markdown_text) > MAX_MARKDOWN:
         raise MethodError("msg_blocks_too_long")
+    for index, chunk in enumerate(chunks or ()):
+        blocks = chunk.get("blocks") if isinstance(chunk, dict) and chunk.get("type") == "blocks" else None
+        if are_objects(blocks) and len(blocks) <= MAX_BLOCKS["message"]:  # others are refused where chunks are added
+            check_blocks(blocks, "chunks", index, "blocks")
     text = [{"type": "markdown_text", "text": markdown_text}] if markdown_text else []
     return [*text, *(chunks or [])]
