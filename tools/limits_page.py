@@ -18,6 +18,7 @@ from tautwire.server.config import Settings
 from tautwire.server.http import connections, protocol
 from tautwire.server.hub import frames
 from tautwire.server.log import catchup, tail
+from tautwire.server.services.blockkit.blocks import MAX_BLOCKS
 from tautwire.server.services.channels import conversations
 from tautwire.server.services.messaging import history, pins, reactions, scheduled, texts
 from tautwire.server.services.people import presence
@@ -79,7 +80,7 @@ MESSAGES: Final[tuple[Row, ...]] = (
     ("names that `link_names` looks up for a text", f"{texts.MAX_NAMES}", "further ones stay words"),
     ("pins of a channel", f"{pins.MAX_PINS}", "`too_many_pins`"),
     ("scheduled messages of a channel in five minutes", f"{scheduled.MAX_IN_WINDOW}", "`restricted_too_many`"),
-    ("blocks of a message", f"{content.MAX_BLOCKS}", "`invalid_blocks`"),
+    ("blocks of a message", f"{MAX_BLOCKS['message']}", "`invalid_blocks`"),
     ("attachments of a message", f"{content.MAX_ATTACHMENTS}", "`too_many_attachments`"),
     (
         "JSON of blocks, attachments or metadata",

@@ -4,6 +4,9 @@ import pytest
 from slack_sdk import WebClient
 
 from tautwire.testing import BlockingWorkspace
+from tautwire.testing.names import Names
+from tautwire.testing.observer import Happening
+from tautwire.testing.transcript import records
 
 pytestmark = pytest.mark.filterwarnings("ignore:The top-level `text`", "ignore:Additionally, the attachment-level")
 """slack_sdk's advice for messages without a text, which are what is tested here."""
@@ -123,19 +126,29 @@ def test_blocks_of_any_shape_are_shown(blocking_workspace: BlockingWorkspace) ->
     user, channel = blocking_workspace.person("alice").id, blocking_workspace.channel("general").id
     rich = {
         "type": "rich_text",
-        "elements": [{"type": "rich_text_section", "elements": [{"type": "text", "text": "rich"}, {"type": "user"}]}],
+        "elements": [
+            {
+                "type": "rich_text_section",
+                "elements": [{"type": "text", "text": "rich"}, {"type": "user", "user_id": user}],
+            }
+        ],
     }
     text = {"type": "mrkdwn", "text": f"<@{user}> in <#{channel}> or <#{channel}|named>"}
     image = {"type": "image", "image_url": "https://x.test/i.png", "alt_text": "a picture"}
-    web.chat_postMessage(channel="#general", blocks=[rich, {"type": "section", "fields": [text]}, image, 5, {}])
+    web.chat_postMessage(channel="#general", blocks=[rich, {"type": "section", "fields": [text]}, image])
     web.chat_postMessage(channel="#general", text="both", blocks=[rich], attachments=[{}, 5])
 
     assert blocking_workspace.transcript_json[0]["blocks"] == [
         "rich_text: rich",
         "section: @alice in #general or #named",
         "image: a picture",
-        "block",
-        "block",
     ]
     assert blocking_workspace.transcript_json[1]["blocks"] == ["rich_text: rich", "attachment", "attachment"]
     assert blocking_workspace.transcript.splitlines()[1] == "  #general bot: both"
+
+
+def test_blocks_that_are_none_are_shown_too() -> None:
+    """Messages of a workspace that has them from elsewhere."""
+    event = {"text": "", "blocks": [5, {}, {"type": "dance"}]}
+    (record,) = records([Happening("message", "C1", "U1", "1.1", "", event)], Names())
+    assert record["blocks"] == ["block", "block", "dance"]

@@ -8,6 +8,7 @@ import json
 import struct
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,12 @@ from tautwire.server.sockets.connection import HIGH_WATER
 from tautwire.server.sockets.keeper import Keeper
 
 BULKY = "x" * 10_000
+
+
+def long_blocks(length: int) -> list[dict[str, Any]]:
+    """Return blocks with a text of that many characters."""
+    section = {"type": "rich_text_section", "elements": [{"type": "text", "text": "y" * length}]}
+    return [{"type": "rich_text", "elements": [section]}]
 
 
 async def read_all(socket: RawSocket) -> tuple[list[str], list[str], int | None]:
@@ -83,7 +90,7 @@ async def test_an_event_beyond_the_limit_does_not_cut_a_peer_for_the_next_one(op
     scene = await open_scene(backlog_limit=200_000)
     async with RawSocket.dialled((await scene.grant("alice"))["url"], buffer=1_000) as alice:
         (connection,) = scene.server.workspace.hub.connections_of(scene.users["alice"])
-        structure = [{"type": "section", "text": "y" * 190_000}]
+        structure = long_blocks(190_000)
         for number in range(3):
             await scene.post("bob", scene.general, str(number), blocks=structure, attachments=structure)
             if connection.is_slow:
@@ -103,7 +110,7 @@ async def test_a_burst_is_bounded_for_a_peer_that_reads_too(
     monkeypatch.setattr("tautwire.server.sockets.connection.MAX_BURST", 100_000)
     scene = await open_scene(backlog_limit=50_000)
     bob = await scene.connect("bob")
-    structure = [{"type": "section", "text": "y" * 60_000}]
+    structure = long_blocks(60_000)
     held = threading.Event()
     scene.server.workspace.writer.post(lambda _: held.wait(10), lambda _result, _error: None)
     posts = [asyncio.create_task(scene.post("relaybot", scene.general, "x", blocks=structure)) for _ in range(3)]

@@ -435,8 +435,9 @@ async def test_an_edited_parent_keeps_its_thread(scene: Scene) -> None:
 
 
 async def test_blocks_go_through_unchanged(scene: Scene) -> None:
-    """Numbers, unknown members and their order are the sender's business."""
-    blocks = '[{"type":"section","z":1.50,"a":{"deep":[1,null,{"x":"\\u00e4\\/"}]},"big":12345678901234567890}]'
+    """Numbers, members that are not checked and their order are the sender's business."""
+    chart = '{"z":1.50,"a":{"deep":[1,null,{"x":"\\u00e4\\/"}]},"big":12345678901234567890}'
+    blocks = '[{"title":"x","type":"data_visualization","chart":' + chart + "}]"
     (bob,) = await connected(scene, "bob")
     await scene.ok("alice", "chat.postMessage", channel=scene.general, blocks=blocks)
 

@@ -291,9 +291,10 @@ async def test_structures_are_text_in_forms(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("argument", "value", "error"),
     [
-        ("blocks", "[{", "invalid_blocks"),
-        ("blocks", "{}", "invalid_blocks"),
-        ("blocks", "7", "invalid_blocks"),
+        ("blocks", "[{", "invalid_blocks_format"),
+        ("blocks", "{}", "invalid_blocks_format"),
+        ("blocks", "7", "invalid_blocks_format"),
+        ("blocks", "[[]]", "invalid_blocks_format"),
         ("attachments", "[{", "invalid_attachments"),
         ("attachments", "true", "invalid_attachments"),
         ("metadata", "[{", "invalid_metadata_format"),
@@ -309,13 +310,13 @@ async def test_structures_that_are_nested_too_deeply_are_refused(scene: Scene) -
     def nested(depth: int) -> str:
         return "[" * depth + "]" * depth
 
-    await scene.ok("alice", "chat.postMessage", channel=scene.general, text="x", blocks=nested(50))
+    await scene.ok("alice", "chat.postMessage", channel=scene.general, text="x", attachments=nested(50))
     for depth in (101, 900, 100_000):
-        arguments = {"channel": scene.general, "text": "x", "blocks": nested(depth)}
-        assert await scene.error("alice", "chat.postMessage", **arguments) == "invalid_blocks"
+        arguments = {"channel": scene.general, "text": "x", "attachments": nested(depth)}
+        assert await scene.error("alice", "chat.postMessage", **arguments) == "invalid_attachments"
         body = '{"a":' + nested(depth) + "}"
         assert await refused(scene, data=body, headers={"Content-Type": JSON}) == "invalid_json"
-    assert (await scene.history("bob", scene.general))[0]["blocks"] == json.loads(nested(50))
+    assert (await scene.history("bob", scene.general))[0]["attachments"] == json.loads(nested(50))
 
 
 async def test_numbers_are_decimal_text_or_numbers(scene: Scene) -> None:

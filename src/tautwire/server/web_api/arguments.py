@@ -32,7 +32,7 @@ Json = Annotated[Any, "json"]
 
 _ERRORS_OF_JSON: Final = {
     "attachments": "invalid_attachments",
-    "blocks": "invalid_blocks",
+    "blocks": "invalid_blocks_format",
     "metadata": "invalid_metadata_format",
 }
 """The errors of arguments that are not valid JSON; for others it is invalid_arguments."""

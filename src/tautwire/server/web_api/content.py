@@ -5,6 +5,8 @@ from typing import Any, Final
 import msgspec
 
 from tautwire.server.log.transaction import Transaction
+from tautwire.server.services.blockkit.rules import has_two_tables
+from tautwire.server.services.blockkit.validation import are_objects, as_messages, validate_blocks
 from tautwire.server.services.channels import conversations
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.messaging.messages import Draft
@@ -25,16 +27,15 @@ MAX_MARKDOWN: Final = 12_000
 """Code points of ``markdown_text``; a longer one is msg_too_long.
 Source: wire/web-api.md#lengths (documented)."""
 MAX_ATTACHMENTS: Final = 100
-MAX_BLOCKS: Final = 50
 MAX_STRUCTURE: Final = 200_000
 """Bytes of JSON in blocks, attachments or metadata (ours)."""
 
 
 WRITES: Final = users_and_bots("chat:write")
 CONTENT_ERRORS: Final = (
-    "attachment_payload_limit_exceeded", "invalid_attachments", "invalid_blocks", "invalid_metadata_format",
-    "markdown_text_conflict", "metadata_too_large", "msg_blocks_too_long", "msg_too_long", "no_text",
-    "too_many_attachments",
+    "attachment_payload_limit_exceeded", "invalid_attachments", "invalid_blocks", "invalid_blocks_format",
+    "invalid_metadata_format", "markdown_text_conflict", "metadata_too_large", "msg_blocks_too_long", "msg_too_long",
+    "no_text", "too_many_attachments",
 )  # fmt: skip
 """The errors that concern the content of a message."""
 
@@ -81,11 +82,11 @@ def find_target(tx: Transaction, call: Call, channel: str) -> str:
 
 def draft_of(call: Call, args: Content) -> Draft:
     """Return the message that the arguments describe; raise ``MethodError`` if they do not fit together."""
-    blocks = structure(args.blocks, list, "invalid_blocks", "msg_blocks_too_long")
+    blocks = structure(args.blocks, list, "invalid_blocks_format", "msg_blocks_too_long")
     attachments = structure(args.attachments, list, "invalid_attachments", "attachment_payload_limit_exceeded")
     metadata = structure(args.metadata, dict, "invalid_metadata_format", "metadata_too_large")
-    if isinstance(args.blocks, list) and len(args.blocks) > MAX_BLOCKS:
-        raise MethodError("invalid_blocks")
+    if args.blocks:
+        check_blocks(args.blocks)
     if isinstance(args.attachments, list) and len(args.attachments) > MAX_ATTACHMENTS:
         raise MethodError("too_many_attachments")
     if args.markdown_text and (args.text or args.blocks):
@@ -104,6 +105,23 @@ def draft_of(call: Call, args: Content) -> Draft:
     draft.metadata = metadata
     draft.parse = parse_of(args.parse, link_names=args.link_names)
     return draft
+
+
+def check_blocks(blocks: list[Any], *place: str | int) -> None:
+    """Raise ``MethodError`` with every fault if the blocks of a message are not valid.
+
+    Source: wire/block-kit.md#validation-errors (captured).
+
+    Args:
+        place: where they stand, if not in the argument ``blocks``.
+    """
+    if not are_objects(blocks):
+        raise MethodError("invalid_blocks_format")
+    code, faults = "invalid_blocks", validate_blocks(blocks, "message", *place)
+    if not faults and has_two_tables(blocks):
+        code, faults = "invalid_attachments", ["only_one_table_allowed"]
+    if faults:
+        raise MethodError(code, errors=faults, response_metadata={"messages": as_messages(faults)})
 
 
 def author_of(call: Call, args: Authored) -> Draft:

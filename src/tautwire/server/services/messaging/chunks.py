@@ -8,12 +8,12 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from tautwire.server.services.blockkit.blocks import MAX_BLOCKS
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.messaging.texts import from_markdown
 
 MAX_FIELD: Final = 256
 """Characters in a field of a task or plan. Source: wire/assistants.md#streaming-messages (documented)."""
-MAX_BLOCKS: Final = 50
 MAX_CHUNKS: Final = 100
 """Chunks of one call (ours)."""
 MAX_BYTES: Final = 200_000
@@ -55,7 +55,7 @@ class Parts(msgspec.Struct):
                     self.parts.append({"type": "blocks", "blocks": chunk["blocks"]})
                 case _:
                     raise MethodError("invalid_chunks")
-        if len(self.blocks()) > MAX_BLOCKS:
+        if len(self.blocks()) > MAX_BLOCKS["message"]:
             raise MethodError("msg_blocks_too_many")
         if len(msgspec.json.encode(self)) > MAX_BYTES:
             raise MethodError("msg_blocks_too_long")

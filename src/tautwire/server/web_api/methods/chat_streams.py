@@ -3,19 +3,21 @@
 from typing import Any, ClassVar, Final
 
 from tautwire.server.log.transaction import Transaction
+from tautwire.server.services.blockkit.blocks import MAX_BLOCKS
+from tautwire.server.services.blockkit.validation import are_objects
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.messaging import streams
 from tautwire.server.services.messaging.chunks import Mode, Parts
 from tautwire.server.services.messaging.messages import Posted
 from tautwire.server.web_api.access import access
 from tautwire.server.web_api.arguments import Json
-from tautwire.server.web_api.content import MAX_MARKDOWN, Authored, author_of, structure
+from tautwire.server.web_api.content import MAX_MARKDOWN, Authored, author_of, check_blocks, structure
 from tautwire.server.web_api.method import Answer, Arguments, Call, Place, Tier, method
 
 STREAMS: Final = access(bot=["chat:write"])
 STREAM_ERRORS: Final = (
-    "channel_not_found", "invalid_chunks", "is_archived", "msg_blocks_too_long", "msg_blocks_too_many",
-    "not_in_channel",
+    "channel_not_found", "invalid_attachments", "invalid_blocks", "invalid_chunks", "is_archived",
+    "msg_blocks_too_long", "msg_blocks_too_many", "not_in_channel",
 )  # fmt: skip
 """The errors of all three methods."""
 
@@ -97,18 +99,20 @@ async def append_stream(call: Call, args: ChatAppendStream) -> Answer:
 @method(
     "chat.stopStream", ChatStopStream, Tier.TWO, STREAMS,
     errors=[
-        *STREAM_ERRORS, "invalid_blocks", "invalid_metadata_format", "message_not_found",
+        *STREAM_ERRORS, "invalid_blocks_format", "invalid_metadata_format", "message_not_found",
         "message_not_in_streaming_state", "message_not_owned_by_app", "metadata_too_large",
     ],
 )  # fmt: skip
 async def stop_stream(call: Call, args: ChatStopStream) -> Answer:
     """Add the rest of a message; ``blocks`` stand below what it has."""
     chunks = _chunks(args.markdown_text, args.chunks)
-    structure(args.blocks, list, "invalid_blocks", "msg_blocks_too_long")
+    structure(args.blocks, list, "invalid_blocks_format", "msg_blocks_too_long")
     structure(args.metadata, dict, "invalid_metadata_format", "metadata_too_large")
     blocks: list[Any] = args.blocks or []
-    if not all(isinstance(block, dict) for block in blocks):
-        raise MethodError("invalid_blocks")
+    if len(blocks) > MAX_BLOCKS["message"]:
+        raise MethodError("msg_blocks_too_many")
+    if blocks:
+        check_blocks(blocks)
 
     def stop(tx: Transaction) -> Posted:
         return streams.stop(tx, call.who, args.channel, args.ts, chunks, blocks=blocks, metadata=args.metadata)
@@ -122,5 +126,9 @@ def _chunks(markdown_text: str, chunks: Any) -> list[Any]:
     structure(chunks, list, "invalid_chunks", "msg_blocks_too_long")
     if len(markdown_text) > MAX_MARKDOWN:
         raise MethodError("msg_blocks_too_long")
+    for index, chunk in enumerate(chunks or ()):
+        blocks = chunk.get("blocks") if isinstance(chunk, dict) and chunk.get("type") == "blocks" else None
+        if are_objects(blocks) and len(blocks) <= MAX_BLOCKS["message"]:  # others are refused where chunks are added
+            check_blocks(blocks, "chunks", index, "blocks")
     text = [{"type": "markdown_text", "text": markdown_text}] if markdown_text else []
     return [*text, *(chunks or [])]
