@@ -18,11 +18,12 @@ from tautwire.server.config import Settings
 from tautwire.server.http import connections, protocol
 from tautwire.server.hub import frames
 from tautwire.server.log import catchup, tail
+from tautwire.server.services.access import logins
 from tautwire.server.services.channels import conversations
 from tautwire.server.services.messaging import history, pins, reactions, scheduled, texts
 from tautwire.server.services.people import presence
 from tautwire.server.values import DAY
-from tautwire.server.web_api import arguments, bodies, content, logins, pages
+from tautwire.server.web_api import arguments, bodies, content, pages
 from tautwire.server.web_api.method import Tier
 from tautwire.session import client, outgoing, server
 from tautwire.session.governor import Backoff
@@ -73,8 +74,8 @@ DEFAULTS: Final = Settings(data=Path())
 MESSAGES: Final[tuple[Row, ...]] = (
     ("text of a message over RTM", f"{server.MAX_TEXT_LENGTH:,} characters", "client: `FrameError`; server: error 3"),
     ("a frame to the server", size(outgoing.MAX_FRAME_SIZE), "client: `FrameError`; server: closes with 1009"),
-    ("text of `chat.postMessage`", f"{content.MAX_POST:,} characters", "cut off, with a warning"),
-    ("text of `chat.update` and others", f"{content.MAX_TEXT:,} characters", "`msg_too_long`"),
+    ("text of `chat.postMessage`", f"{texts.MAX_POST:,} characters", "cut off, with a warning"),
+    ("text of `chat.update` and others", f"{texts.MAX_TEXT:,} characters", "`msg_too_long`"),
     ("`markdown_text`", f"{content.MAX_MARKDOWN:,} characters", "`msg_too_long`"),
     ("names that `link_names` looks up for a text", f"{texts.MAX_NAMES}", "further ones stay words"),
     ("pins of a channel", f"{pins.MAX_PINS}", "`too_many_pins`"),
