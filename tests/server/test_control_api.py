@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -201,10 +202,12 @@ LIKELY = st.sampled_from(["alice", "bob", "@carol", "general", "#ops", "1.1", "1
 
 def bodies(operation: Operation) -> st.SearchStrategy[bytes]:
     """Objects with the arguments of an operation, right and wrong ones, and garbage."""
+    fields = [field for field in operation.arguments.__struct_fields__ if field != "timeout"]
+    at_once = {"timeout": st.just(0)} if "timeout" in operation.arguments.__struct_fields__ else {}
     value = LIKELY | LIKELY | st.lists(LIKELY, max_size=3) | JSON
-    named = st.fixed_dictionaries({}, optional=dict.fromkeys(operation.arguments.__struct_fields__, value))
-    full = st.fixed_dictionaries(dict.fromkeys(operation.arguments.__struct_fields__, LIKELY))
-    return (named | full).map(json.dumps).map(str.encode) | st.binary(max_size=50)
+    named = st.fixed_dictionaries(dict[str, Any](at_once), optional=dict.fromkeys(fields, value))
+    full = st.fixed_dictionaries(dict.fromkeys(fields, LIKELY) | at_once)
+    return (named | full).map(json.dumps).map(str.encode) | st.binary(min_size=1, max_size=50)
 
 
 REQUESTS = st.sampled_from(sorted(OPERATIONS)).flatmap(lambda name: st.tuples(st.just(name), bodies(OPERATIONS[name])))

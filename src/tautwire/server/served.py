@@ -186,6 +186,7 @@ class ServedWorkspace:
             control = ControlServer(self.workspace, self.data, self._secret)
             await control.start()
             self._doors.push_async_callback(control.stop)
+        self._doors.callback(self.workspace.news.close)  # first of all: the doors finish the requests in progress
 
     async def close_doors(self) -> None:
         """Say goodbye to the clients, and close their connections."""
