@@ -37,7 +37,8 @@ curl -H "Authorization: Bearer $SECRET" -d '{{"user": "alice", "channel": "gener
 - **Answers** are JSON objects with status 200. An error is `{{"error": {{"code", "message"}}}}`; the message says what
   to do. A body has at most {size(MAX_BODY)}.
 - **Rules** are those of the Web API: a user posts where that user may post. Rate limits do not apply.
-- **Position.** Acts answer the place in the log before the act.
+- **Position.** Acts answer the place in the log before the act: a [`wait`](#wait) from there misses nothing that the
+  act causes. [`examples/control_api.test.mjs`](../../examples/control_api.test.mjs) is a test of a bot in Node.js.
 - **OpenAPI.** `GET {PATH}{NAME}`, with the secret, describes all operations for programs that make clients.
 
 ## Statuses

@@ -1,4 +1,4 @@
-"""The operation that waits for a message, whoever posts it and by whichever door: it reads the log."""
+"""The operation that waits for a message, of any user and through any door: it reads the log."""
 
 import asyncio
 from collections import deque
@@ -81,6 +81,7 @@ async def wait(workspace: Workspace, args: Awaited) -> Result:
                 return await _answer(workspace, position, event, others)
             others.append(event)
         if position < workspace.tail.position:
+            await asyncio.sleep(0)  # a long way to catch up must not be gone in one turn of the loop
             continue
         left = deadline - loop.time()
         if left <= 0:
