@@ -15,15 +15,17 @@ from tautwire.client.net import bounded
 from tautwire.client.sending import pacer
 from tautwire.client.settings import MESSAGE_RATE
 from tautwire.server.config import Settings
+from tautwire.server.control import door, waits
 from tautwire.server.http import connections, protocol
 from tautwire.server.hub import frames
 from tautwire.server.log import catchup, tail
+from tautwire.server.services.access import logins
 from tautwire.server.services.blockkit.blocks import MAX_BLOCKS
 from tautwire.server.services.channels import conversations
 from tautwire.server.services.messaging import history, pins, reactions, scheduled, texts
 from tautwire.server.services.people import presence
 from tautwire.server.values import DAY
-from tautwire.server.web_api import arguments, bodies, content, logins, pages
+from tautwire.server.web_api import arguments, bodies, content, pages
 from tautwire.server.web_api.method import Tier
 from tautwire.session import client, outgoing, server
 from tautwire.session.governor import Backoff
@@ -74,8 +76,8 @@ DEFAULTS: Final = Settings(data=Path())
 MESSAGES: Final[tuple[Row, ...]] = (
     ("text of a message over RTM", f"{server.MAX_TEXT_LENGTH:,} characters", "client: `FrameError`; server: error 3"),
     ("a frame to the server", size(outgoing.MAX_FRAME_SIZE), "client: `FrameError`; server: closes with 1009"),
-    ("text of `chat.postMessage`", f"{content.MAX_POST:,} characters", "cut off, with a warning"),
-    ("text of `chat.update` and others", f"{content.MAX_TEXT:,} characters", "`msg_too_long`"),
+    ("text of `chat.postMessage`", f"{texts.MAX_POST:,} characters", "cut off, with a warning"),
+    ("text of `chat.update` and others", f"{texts.MAX_TEXT:,} characters", "`msg_too_long`"),
     ("`markdown_text`", f"{content.MAX_MARKDOWN:,} characters", "`msg_too_long`"),
     ("names that `link_names` looks up for a text", f"{texts.MAX_NAMES}", "further ones stay words"),
     ("pins of a channel", f"{pins.MAX_PINS}", "`too_many_pins`"),
@@ -134,6 +136,9 @@ SERVER: Final[tuple[Row, ...]] = (
     ("incomplete heads of all connections", size(connections.MAX_HELD), "the oldest is ended"),
     ("bodies of callers without a token", size(bodies.MAX_ANONYMOUS), "429"),
     ("wrong tokens of an address", rate(logins.RATE), "429; good tokens go on"),
+    ("a body of the control API", f"{size(door.MAX_BODY)}, {seconds(door.PATIENCE)}", "413, 408"),
+    ("a `wait` of the control API", seconds(waits.MAX_TIMEOUT), "400"),
+    ("its transcript", f"{waits.MAX_TRANSCRIPT} events", "the last ones are shown"),
     ("life of an RTM URL", seconds(DEFAULTS.ticket_lifetime), "the upgrade is refused"),
     ("silence of an RTM connection", seconds(DEFAULTS.silence_limit), "closed"),
     ("a connection that is not read", seconds(DEFAULTS.slow_deadline), "closed; the client can resume"),

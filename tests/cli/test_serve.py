@@ -1,5 +1,6 @@
 """What ``tautwire serve`` prints for a person."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -28,3 +29,11 @@ def test_the_file_of_tokens_is_named_while_it_is_there(tmp_path: Path) -> None:
     assert tokens.exists()
     tokens.unlink()
     assert str(tokens) not in first_lines(tmp_path)
+
+
+def test_the_control_api_of_the_sample_is_named_and_its_secret_stays_in_its_file(tmp_path: Path) -> None:
+    printed = first_lines(tmp_path)  # the server was killed, so its file is still there
+    secret = json.loads((tmp_path / "control.json").read_bytes())["secret"]
+
+    assert "/_control/v1/, secret in " + str(tmp_path / "control.json") in printed
+    assert secret not in printed

@@ -147,7 +147,8 @@ def test_links_lead_somewhere() -> None:
 
 
 @pytest.mark.parametrize(
-    "tool", ["methods_table", "events_page", "conformance_table", "monitor_page", "demo_svg", "cli_page"]
+    "tool",
+    ["methods_table", "events_page", "conformance_table", "monitor_page", "demo_svg", "cli_page", "control_page"],
 )
 def test_generated_pages_are_current(tool: str) -> None:
     finished = run("-m", f"tools.{tool}", "--check")

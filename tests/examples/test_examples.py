@@ -1,5 +1,6 @@
 """The examples run, against our server, as their readers would start them."""
 
+import json
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from needs import need
 
 from tautwire.testing import BlockingWorkspace
 
@@ -116,3 +118,26 @@ def test_a_bot_of_forty_lines_does_its_work_and_ends_in_order(blocking_workspace
     assert bot.returncode == 0, printed
     assert "stopped with 0 to do" in printed
     assert "Traceback" not in printed, printed
+
+
+def test_a_test_in_node_speaks_as_a_user_and_waits_for_the_answer(tmp_path: Path) -> None:
+    node = need("node", "Node.js 20 or newer")
+    command = [sys.executable, "-m", "tautwire", "serve", "--json", "--port", "0", "--data", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        try:
+            assert server.stdout is not None
+            printed = json.loads(server.stdout.readline())
+            environment = os.environ | {
+                "CONTROL_URL": printed["control"]["url"],
+                "CONTROL_SECRET": printed["control"]["secret"],
+                "SLACK_API_URL": printed["api_url"],
+            }
+            finished = subprocess.run(
+                [str(node), "--test", str(HERE / "control_api.test.mjs")],
+                env=environment, capture_output=True, text=True, timeout=60, check=False,
+            )  # fmt: skip
+        finally:
+            server.kill()
+
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert "pass 3" in finished.stdout

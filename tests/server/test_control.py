@@ -153,7 +153,7 @@ async def test_the_socket_of_another_server_is_left_alone(tmp_path: Path) -> Non
         other.listen()
 
         with pytest.raises(ConfigError, match="another server answers at"):
-            rendezvous.Rendezvous(tmp_path).open()
+            rendezvous.Rendezvous(tmp_path, "secret").open()
 
         assert (tmp_path / "control.sock").exists()
 
@@ -188,7 +188,7 @@ async def test_a_directory_that_can_have_no_socket_is_refused_with_advice(
     monkeypatch.setattr(tempfile, "tempdir", str(deep))
 
     with pytest.raises(ConfigError, match="TMPDIR"):
-        rendezvous.Rendezvous(deep).open()
+        rendezvous.Rendezvous(deep, "secret").open()
 
     assert names(deep) == set()
 

@@ -10,12 +10,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tautwire.cli.logs import LogSettings
-from tautwire.cli.options import as_text, literal
+from tautwire.cli.options import as_json, as_text, literal, toml
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.config import Settings
 from tautwire.server.sources import Configuration, read_settings
 from tautwire.server.table import Row, rows
-from tautwire.server.values import Choice, DatabaseUrl, Duration, FilePath, Flag, Kind, Networks, Size, Text, Url, Whole
+from tautwire.server.values import (
+    Choice,
+    DatabaseUrl,
+    Duration,
+    FilePath,
+    Flag,
+    Kind,
+    Networks,
+    Secret,
+    Size,
+    Text,
+    Url,
+    Whole,
+)
 
 TABLE = [*rows(Settings), *rows(LogSettings)]
 LASTING = [row for row in TABLE if not row.is_one_time]
@@ -44,6 +57,8 @@ def values(kind: Kind) -> st.SearchStrategy[Any]:
             return st.sampled_from(["*", "10.0.0.0/8", "10.0.0.5, ::1"])
         case DatabaseUrl():
             return st.sampled_from(["postgresql://db/chat", "postgres:///chat?host=/run/postgresql"])
+        case Secret():
+            return st.sampled_from(["0123456789abcdef", "a-secret/of+enough=letters"])
     raise AssertionError(f"no values for {kind}")
 
 
@@ -53,6 +68,8 @@ SETTINGS = st.fixed_dictionaries({}, optional={row.name: values(row.kind) for ro
 def written(name: str, value: Any) -> str | int | bool:
     """A value as TOML has it."""
     row = next(row for row in TABLE if row.name == name)
+    if isinstance(row.kind, Secret):
+        return str(value)  # it is never shown
     shown = row.show(value)
     assert shown is not None
     return shown
@@ -148,6 +165,7 @@ def example(row: Row) -> Any:
     examples: dict[type[Kind], Any] = {
         Flag: not row.default, Size: 65_536, Whole: 42, FilePath: Path("x"), Text: "::1", Url: "https://x.example",
         Networks: "10.0.0.0/8", DatabaseUrl: "postgresql://db/chat",
+            Secret: "0123456789abcdef",
     }  # fmt: skip
     if isinstance(row.kind, Choice):
         return row.kind.options[-1]
@@ -360,3 +378,12 @@ def test_what_kubernetes_says_about_a_service_of_the_same_name_is_no_setting() -
 
 def test_what_is_for_one_start_is_given_by_an_option() -> None:
     assert read({"new": True}).make(Settings).new is True
+
+
+def test_a_secret_is_shown_nowhere() -> None:
+    found = read({}, {"TAUTWIRE_CONTROL_SECRET": "0123456789abcdef"})
+
+    assert 'control_secret = "…"  # TAUTWIRE_CONTROL_SECRET' in toml(found)
+    assert "0123456789abcdef" not in as_json(found)
+    with pytest.raises(ConfigError, match=r"TAUTWIRE_CONTROL_SECRET must be .*, got …$"):
+        read({}, {"TAUTWIRE_CONTROL_SECRET": "0123456789abcde"})

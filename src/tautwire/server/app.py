@@ -18,6 +18,7 @@ from typing import Final, Self, cast
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.clock import Clock
 from tautwire.server.config import Settings
+from tautwire.server.control.door import ControlDoor
 from tautwire.server.counts import Counts
 from tautwire.server.directory import Directory
 from tautwire.server.health import Health
@@ -30,6 +31,7 @@ from tautwire.server.http.probes import Probes
 from tautwire.server.http.server import HttpServer, listen
 from tautwire.server.metrics import CONTENT_TYPE, Metrics
 from tautwire.server.served import Content, Observer, ServedWorkspace
+from tautwire.server.services.access.logins import FailedLogins
 from tautwire.server.services.access.tickets import LINK_PATH, RTM_PATH
 from tautwire.server.services.seed import SAMPLE, Seed, read_seed
 from tautwire.server.services.workspace import Workspace
@@ -249,7 +251,11 @@ class _Parts:
         probes = Probes(self.health, metrics.render, CONTENT_TYPE, settings.metrics)
         web_api = WebApi(host.find, settings, self._clock, self.counts)
         handover = Handover({RTM_PATH: host.listen, LINK_PATH: host.listen_link})
-        http = HttpServer(Entrance(connections, forwarded, web_api, handover), probes)
+        control = None
+        if host.is_controlled:
+            logins = FailedLogins(self._clock)
+            control = ControlDoor(host.find_controlled, logins=logins, has_limits=settings.rate_limits)
+        http = HttpServer(Entrance(connections, forwarded, web_api, handover), probes, control)
         await http.start(self._socket)
         self._exit.push_async_callback(http.stop)
         # A stop runs these in reverse: stop listening, close RTM, finish HTTP requests, commit, close the databases.

@@ -23,6 +23,7 @@ from tautwire.server.values import (
     Flag,
     Networks,
     Reach,
+    Secret,
     Size,
     Text,
     Url,
@@ -150,6 +151,29 @@ class Settings:
             _ACCESS,
             Choice(get_args(MetricsAccess)),
             "The callers that may read /metrics: on the same machine, all, none.",
+        ),
+    )
+    control: bool | None = field(
+        default=None,
+        metadata=row(
+            _ACCESS,
+            Flag(),
+            "Whether the control API is served at /_control/v1/ to those who have its secret.",
+            more="The secret is in `control.json` in the data directory, and in the line of `--json`. Who has it can "
+            "do all that an operator and any user can. See [Control API](control-api.md).",
+            unset="on for the sample workspace, else off",
+        ),
+    )
+    control_secret: str | None = field(
+        default=None,
+        repr=False,
+        metadata=row(
+            _ACCESS,
+            Secret(),
+            "Secret of the control API.",
+            more="Other users of the machine can read the options of a process: give it in the environment, or in a "
+            "file with mode 600. It is never printed among the settings. It is for one workspace only.",
+            unset="a random one at each start",
         ),
     )
     max_connections: int | None = field(

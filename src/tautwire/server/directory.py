@@ -61,7 +61,14 @@ class TokenFile:
             raise ConfigError(f"the tokens cannot be written to {self._path}: {error}") from error
 
 
-class Directory(msgspec.Struct, frozen=True):
+class Control(msgspec.Struct, frozen=True):
+    """The control API of a workspace: its base URL, with a slash at the end, and its secret."""
+
+    url: str
+    secret: str
+
+
+class Directory(msgspec.Struct, frozen=True, omit_defaults=True):
     """The address of a workspace, its users and its channels."""
 
     api_url: str
@@ -72,9 +79,11 @@ class Directory(msgspec.Struct, frozen=True):
     """Ids by name, without direct messages."""
     apps: dict[str, dict[str, str | None]]
     """``id``, ``bot_token`` and ``app_token`` by name; a token is None if it was not seeded."""
+    control: Control | None = None
+    """None if the control API is not served."""
 
 
-def read_directory(query: Query, api_url: str, tokens: dict[str, str]) -> Directory:
+def read_directory(query: Query, api_url: str, tokens: dict[str, str], control: Control | None = None) -> Directory:
     """Return the present directory."""
     team = find_workspace(query)
     users = find_user_ids(query, without=SLACKBOT_ID)
@@ -92,6 +101,7 @@ def read_directory(query: Query, api_url: str, tokens: dict[str, str]) -> Direct
             }
             for app in find_apps(query)
         },
+        control=control,
     )
 
 

@@ -123,6 +123,11 @@ class Host:
                 f"{other.data} and {served.data} have the same workspace {team}: one is a copy of the other; move it "
                 "away"
             )
+        secret = self._settings.control_secret
+        if secret is not None and served.is_controlled and any(each.is_controlled for each in self):
+            raise ConfigError(
+                "control_secret opens one workspace, and there are several: leave it out, and each gets its own"
+            )
         self._served[team] = served
 
     async def close(self, team: str) -> None:
@@ -146,6 +151,16 @@ class Host:
                 if each.workspace.identities.knows(token):
                     return each.workspace
         return first.workspace
+
+    @property
+    def is_controlled(self) -> bool:
+        """Whether the control API on the port of the server reaches any workspace."""
+        return any(served.is_controlled for served in self)
+
+    def find_controlled(self, secret: bytes) -> Workspace | None:
+        """Return the workspace that a secret of the control API opens; all are compared, so time tells nothing."""
+        admitting = [served.workspace for served in self if served.admits(secret)]
+        return admitting[0] if admitting else None
 
     def listen(self, ticket: str, query: str) -> WSListener | None:
         """Return the RTM connection for a ticket; a wrong one gets its error from the first workspace."""

@@ -6,7 +6,9 @@
 
 import asyncio
 import contextlib
+import hmac
 import logging
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,9 +19,10 @@ from typing import Final
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.clock import Clock
 from tautwire.server.config import Settings
+from tautwire.server.control.openapi import PATH as CONTROL_PATH
 from tautwire.server.control.server import ControlServer
 from tautwire.server.counts import Counts
-from tautwire.server.directory import Directory, TokenFile, is_loopback, read_directory
+from tautwire.server.directory import Control, Directory, TokenFile, is_loopback, read_directory
 from tautwire.server.health import Health
 from tautwire.server.hub.hub import Hub
 from tautwire.server.log.entry import Entry, Topic
@@ -103,6 +106,10 @@ class ServedWorkspace:
         self._exit = contextlib.AsyncExitStack()
         self._doors = contextlib.AsyncExitStack()
         self._stop_by = 0.0
+        # Made here, not with the socket: a server without a socket can serve the port.
+        self._secret = settings.control_secret or secrets.token_urlsafe(32)
+        self.is_controlled = False
+        """Whether the control API on the port of the server reaches this workspace."""
         self.workspace: Workspace
         self.door: Door
         self.link_door: LinkDoor
@@ -140,6 +147,7 @@ class ServedWorkspace:
                 f"this is the sample workspace, and {settings.host} can be reached from outside: "
                 "bind to 127.0.0.1, or describe your own workspace in a file and start with --seed FILE --data NEWDIR"
             )
+        self.is_controlled = state.has_sample_tokens if settings.control is None else settings.control
         tail = Tail(state.head, state.kept_from)
         hub = Hub(state.channels, state.epochs)
         # From here on every entry of the log reaches its readers; the state above has those before.
@@ -175,9 +183,10 @@ class ServedWorkspace:
         self._doors.push_async_callback(watch.stop)
         watch.start()
         if self._administers:
-            control = ControlServer(self.workspace, self.data)
+            control = ControlServer(self.workspace, self.data, self._secret)
             await control.start()
             self._doors.push_async_callback(control.stop)
+        self._doors.callback(self.workspace.news.close)  # first of all: the doors finish the requests in progress
 
     async def close_doors(self) -> None:
         """Say goodbye to the clients, and close their connections."""
@@ -201,10 +210,15 @@ class ServedWorkspace:
         self.workspace.streams.sweep()
         self.workspace.statuses.sweep()
 
+    def admits(self, secret: bytes) -> bool:
+        """Whether a secret opens the control API of this workspace on the port of the server."""
+        return hmac.compare_digest(secret, self._secret.encode()) and self.is_controlled
+
     async def directory(self, api_url: str) -> Directory:
         """Return users and channels, with the tokens of seeded users."""
         tokens = TokenFile(self.data).read()
-        return await self.workspace.reader.read(lambda query: read_directory(query, api_url, tokens))
+        control = Control(api_url.removesuffix("/api/") + CONTROL_PATH, self._secret) if self.is_controlled else None
+        return await self.workspace.reader.read(lambda query: read_directory(query, api_url, tokens, control))
 
     def levels(self) -> Levels:
         """Return the levels of this moment for the metrics."""

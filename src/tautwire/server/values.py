@@ -348,6 +348,28 @@ where they are not, programs disagree about where the password ends."""
 _SECRET_PARAMETER: Final = re.compile(r"(?:password|secret|token|_key)$", re.IGNORECASE)
 
 
+class Secret(Kind):
+    """A secret of a header, which is never shown."""
+
+    word = "SECRET"
+    is_secret = True
+    _pattern: Final = re.compile(r"[!-~]{16,200}")
+
+    def check(self, value: object) -> str:
+        """Return the secret."""
+        if not isinstance(value, str) or not self._pattern.fullmatch(value):
+            raise WrongValueError("must be 16 to 200 letters, digits or signs of ASCII, without blanks")
+        return value
+
+    def show(self, value: Any) -> str:
+        """Return ``…``."""
+        return "…"
+
+    def quote(self, written: object) -> str:
+        """Return ``…``: a wrong secret may differ from a right one by little."""
+        return "…"
+
+
 class DatabaseUrl(Kind):
     """The URL of a PostgreSQL database. It may hold a password, which is never shown."""
 

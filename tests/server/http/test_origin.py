@@ -13,8 +13,8 @@ from scene import OpenScene, Scene, TurnedClock
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.config import Settings
 from tautwire.server.http.forwarded import Forwarded
-from tautwire.server.web_api import logins
-from tautwire.server.web_api.logins import FailedLogins
+from tautwire.server.services.access import logins
+from tautwire.server.services.access.logins import FailedLogins
 
 # --- proxies ---
 

@@ -1,8 +1,10 @@
-"""The control door: administration of a running server, for the operator's commands on the same machine.
+"""The control door: administration of a running server, and acts of its users, for operators and tests.
 
-HTTP with JSON on a unix socket in the data directory: ``POST /_control/v1/OPERATION`` with an object of arguments. The
-rules are in ``services.administration``; here are the routes to them, and the checks of a request.
+HTTP with JSON on a unix socket in the data directory and, if asked for, on the port of the server:
+``POST /_control/v1/OPERATION`` with an object of arguments. The rules are in ``services``; here are the routes to them,
+and the checks of a request.
 
 ``door`` requests and answers · ``operation`` the definition of an operation · ``people``, ``apps``, ``tokens``,
-``channels``, ``team`` the operations · ``rendezvous`` where the socket is, and the secret · ``server`` all together.
+``channels``, ``team``, ``acts``, ``waits`` the operations · ``openapi`` the document that describes them ·
+``rendezvous`` where the socket is, and the secret · ``server`` the door on its socket.
 """

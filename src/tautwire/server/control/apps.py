@@ -18,7 +18,7 @@ MAX_TOKENS = 100
 """Tokens that are shown with an app; ``token.list`` has all."""
 
 
-class One(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class OneApp(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """An app, by id or name."""
 
     app: str
@@ -31,8 +31,8 @@ async def list_all(workspace: Workspace, args: Page) -> Result:
     return page("apps", [apps.app(record) for record in found], args)
 
 
-@operation("app.show", One)
-async def show(workspace: Workspace, args: One) -> Result:
+@operation("app.show", OneApp)
+async def show(workspace: Workspace, args: OneApp) -> Result:
     """Return an app with its bot and its tokens that were not revoked."""
 
     def read(query: Query) -> Result:
@@ -54,8 +54,8 @@ async def add(workspace: Workspace, args: NewApp) -> Result:
     return {name: getattr(added, name) for name in added.__struct_fields__}
 
 
-@operation("app.delete", One)
-async def delete(workspace: Workspace, args: One) -> Result:
+@operation("app.delete", OneApp)
+async def delete(workspace: Workspace, args: OneApp) -> Result:
     """Delete an app: its tokens are revoked, and its bot is deactivated."""
     record = await workspace.reader.read(partial(find_app, text=args.app))
     await workspace.writer.write(lambda tx: delete_app(tx, workspace.team, record.id))

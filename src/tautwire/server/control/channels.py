@@ -19,7 +19,7 @@ class NewChannel(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     members: list[str] = []
 
 
-class One(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class OneChannel(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A channel, by id or name."""
 
     channel: str
@@ -31,13 +31,13 @@ class Members(Page, kw_only=True, forbid_unknown_fields=True):
     channel: str
 
 
-class Invitation(One, kw_only=True, forbid_unknown_fields=True):
+class Invitation(OneChannel, kw_only=True, forbid_unknown_fields=True):
     """Users to add to a channel."""
 
     users: list[str]
 
 
-class Removal(One, kw_only=True, forbid_unknown_fields=True):
+class Removal(OneChannel, kw_only=True, forbid_unknown_fields=True):
     """A member to remove from a channel."""
 
     user: str
@@ -50,8 +50,8 @@ async def list_channels(workspace: Workspace, args: Page) -> Result:
     return page("channels", await workspace.reader.read(read), args)
 
 
-@operation("channel.show", One)
-async def show(workspace: Workspace, args: One) -> Result:
+@operation("channel.show", OneChannel)
+async def show(workspace: Workspace, args: OneChannel) -> Result:
     """Return a channel."""
     return {
         "channel": await workspace.reader.read(lambda query: channels.show(query, find_channel(query, args.channel)))
@@ -74,7 +74,7 @@ async def add(workspace: Workspace, args: NewChannel) -> Result:
     record = await workspace.writer.write(
         lambda tx: channels.add(tx, workspace.team, args.name, users, private=args.private)
     )
-    return await show(workspace, One(channel=record.id))
+    return await show(workspace, OneChannel(channel=record.id))
 
 
 @operation("channel.invite", Invitation)
@@ -84,7 +84,7 @@ async def invite(workspace: Workspace, args: Invitation) -> Result:
         lambda query: (find_channel(query, args.channel), find_users(query, args.users))
     )
     await workspace.writer.write(lambda tx: channels.invite(tx, workspace.team, channel, users))
-    return await show(workspace, One(channel=channel.id))
+    return await show(workspace, OneChannel(channel=channel.id))
 
 
 @operation("channel.remove", Removal)
@@ -94,4 +94,4 @@ async def remove(workspace: Workspace, args: Removal) -> Result:
         lambda query: (find_channel(query, args.channel), find_user(query, args.user))
     )
     await workspace.writer.write(lambda tx: channels.remove(tx, workspace.team, channel, user))
-    return await show(workspace, One(channel=channel.id))
+    return await show(workspace, OneChannel(channel=channel.id))

@@ -1,20 +1,23 @@
 """The requests of the control door: each is checked, decoded, passed to its operation, and answered with JSON.
 
-Deny by default: without the secret every request gets the same answer, whatever its path. An error is
+The same application is served on the unix socket of a data directory and, if the setting ``control`` is on, on the port
+of the server. Deny by default: without the secret every request gets the same answer, whatever its path. An error is
 ``{"error": {"code", "message"}}``; the message says what to do.
 """
 
-import hmac
+import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
-from tautwire.server.control import apps, channels, people, team, tokens
+from tautwire.server.control import acts, apps, channels, openapi, people, team, tokens, waits
+from tautwire.server.control.openapi import PATH
 from tautwire.server.control.operation import OPERATIONS, Operation
+from tautwire.server.services.access.logins import FailedLogins
 from tautwire.server.services.administration.refusals import NotFound, Refused, explained
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.workspace import Workspace
@@ -22,62 +25,92 @@ from tautwire.server.store.engine import StoreError
 
 log = logging.getLogger("tautwire.server.control")
 
-FAMILIES: Final = (apps, channels, people, team, tokens)
+FAMILIES: Final = (acts, apps, channels, people, team, tokens, waits)
 """Importing a family registers its operations."""
 
-PATH: Final = "/_control/v1/"
 MAX_BODY: Final = 262_144
 """Bytes of a request's body: some thousand names."""
+PATIENCE: Final = 30.0
+"""Seconds for a body to arrive."""
 
 
 class Failure(Exception):  # noqa: N818 - an answer
     """The answer to a request that is not carried out."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] = {}) -> None:
         super().__init__(message)
         self.status = status
+        self.headers = headers
         self.body = {"error": {"code": code, "message": message}}
 
 
 class ControlDoor:
-    """The ASGI application of the control door."""
+    """The ASGI application of the control door.
 
-    def __init__(self, workspace: Workspace, secret: str) -> None:
-        self._workspace = workspace
-        self._expected = f"Bearer {secret}".encode()
+    Args:
+        find: returns the workspace of a secret, None if there is none; it compares in constant time.
+        logins: counts wrong secrets by address; None where only the owner of the data directory can connect.
+        has_limits: whether an address with too many wrong secrets has to wait.
+    """
+
+    def __init__(
+        self,
+        find: Callable[[bytes], Workspace | None],
+        *,
+        logins: FailedLogins | None = None,
+        has_limits: bool = False,
+    ) -> None:
+        self._find = find
+        self._logins = logins
+        self._has_limits = has_limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         try:
             answer = await self._answer(Request(scope, receive))
         except Failure as failure:
-            await _send(send, failure.status, failure.body)
+            await _send(send, failure.status, failure.body, failure.headers)
         except ClientDisconnect:
             return  # the request was not complete, so nothing was done
         else:
             await _send(send, 200, answer)
 
     async def _answer(self, request: Request) -> Mapping[str, Any]:
-        self._check_secret(request)
+        if "origin" in request.headers:
+            raise Failure(403, "origin_refused", "web pages are refused: call without the header Origin")
+        workspace = self._admit(request)
+        if request.scope["path"] == PATH + openapi.NAME and request.method == "GET":
+            return openapi.document()
         wanted = _find(request)
         arguments = _decode(await _read(request), wanted)
-        answer = await self._carry_out(wanted, arguments)
+        answer = await self._carry_out(workspace, wanted, arguments)
         log.info("an operator's %s is done", wanted.name)
         return answer
 
-    def _check_secret(self, request: Request) -> None:
-        given = request.headers.get("authorization", "").encode("latin-1")
-        if not hmac.compare_digest(given, self._expected):
+    def _admit(self, request: Request) -> Workspace:
+        """Return the workspace of the secret in the header; a wrong secret is counted by the caller's address."""
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        secret = given.strip().encode("latin-1") if scheme.lower() == "bearer" else b""
+        workspace = self._find(secret) if secret else None
+        if workspace is None:
+            if secret and self._logins is not None:
+                address = request.client.host if request.client else ""
+                wait = self._logins.count(address, "the control API", "not_authorized")
+                if wait and self._has_limits:
+                    raise Failure(
+                        429, "ratelimited", f"too many wrong secrets: wait {wait} s", {"Retry-After": str(wait)}
+                    )
             raise Failure(
                 401,
                 "not_authorized",
                 "the header Authorization must be Bearer and the secret of control.json in the data directory, "
                 "which changes at each start of the server",
             )
+        return workspace
 
-    async def _carry_out(self, wanted: Operation, arguments: msgspec.Struct) -> Mapping[str, Any]:
+    async def _carry_out(self, workspace: Workspace, wanted: Operation, arguments: msgspec.Struct) -> Mapping[str, Any]:
         try:
-            return await wanted.function(self._workspace, arguments)
+            return await wanted.function(workspace, arguments)
         except Refused as refusal:
             raise Failure(404 if isinstance(refusal, NotFound) else 400, refusal.code, refusal.message) from None
         except MethodError as error:
@@ -100,18 +133,25 @@ def _find(request: Request) -> Operation:
             404, "unknown_operation", f"the server has no {path[:200]!r}: is it of another version than the caller?"
         )
     if request.method != "POST":
-        raise Failure(405, "method_not_allowed", f"the method must be POST, got {request.method[:20]!r}")
+        raise Failure(
+            405, "method_not_allowed", f"the method must be POST, got {request.method[:20]!r}", {"Allow": "POST"}
+        )
     return found
 
 
 async def _read(request: Request) -> bytes:
     parts: list[bytes] = []
     size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MAX_BODY:
-            raise Failure(413, "body_too_large", f"a body must be at most {MAX_BODY} bytes: send fewer names at once")
-        parts.append(part)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            async for part in request.stream():
+                size += len(part)
+                if size > MAX_BODY:
+                    text = f"a body must be at most {MAX_BODY} bytes: send fewer names at once"
+                    raise Failure(413, "body_too_large", text)
+                parts.append(part)
+    except TimeoutError:
+        raise Failure(408, "request_timeout", f"the body did not arrive in {PATIENCE:.0f} seconds") from None
     return b"".join(parts)
 
 
@@ -122,11 +162,10 @@ def _decode(body: bytes, wanted: Operation) -> msgspec.Struct:
         raise Failure(400, "invalid_arguments", f"the body must be an object of arguments: {error}") from None
 
 
-async def _send(send: Send, status: int, body: Mapping[str, Any]) -> None:
+async def _send(send: Send, status: int, body: Mapping[str, Any], more: Mapping[str, str] = {}) -> None:
     data = msgspec.json.encode(body)
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(data)).encode()),
                (b"cache-control", b"no-store")]  # fmt: skip
-    if status == 405:
-        headers.append((b"allow", b"POST"))
+    headers += [(name.lower().encode(), value.encode()) for name, value in more.items()]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": data})

@@ -7,7 +7,9 @@ An operation reads what its arguments name, and runs a unit::
         return {"team": await workspace.writer.write(...)}
 """
 
+import inspect
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Annotated, Any, Final, NamedTuple, TypeVar, cast
 
 import msgspec
@@ -40,6 +42,14 @@ class Operation(NamedTuple):
     name: str
     arguments: type[msgspec.Struct]
     function: Function
+    answer: type[msgspec.Struct] | None = None
+    """The members of its answer; None if they are described in words only."""
+
+    @property
+    def summary(self) -> str:
+        """The effect, in a sentence or two."""
+        function = self.function.func if isinstance(self.function, partial) else self.function
+        return inspect.cleandoc(function.__doc__ or "").replace("\n", " ")
 
 
 OPERATIONS: Final[dict[str, Operation]] = {}
@@ -47,14 +57,14 @@ OPERATIONS: Final[dict[str, Operation]] = {}
 
 
 def operation(
-    name: str, arguments: type[A]
+    name: str, arguments: type[A], answer: type[msgspec.Struct] | None = None
 ) -> Callable[[Callable[[Workspace, A], Awaitable[Result]]], Callable[[Workspace, A], Awaitable[Result]]]:
     """Register the decorated function as the operation ``name``."""
 
     def register(function: Callable[[Workspace, A], Awaitable[Result]]) -> Callable[[Workspace, A], Awaitable[Result]]:
         if name in OPERATIONS:
             raise ValueError(f"names of operations must differ, got {name} twice")
-        OPERATIONS[name] = Operation(name, arguments, cast("Function", function))
+        OPERATIONS[name] = Operation(name, arguments, cast("Function", function), answer)
         return function
 
     return register

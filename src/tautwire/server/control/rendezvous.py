@@ -1,8 +1,8 @@
 """Where the commands of an operator find the server of a data directory: ``control.sock`` and ``control.json``.
 
 The socket has mode 0600 in a directory of mode 0700. ``control.json``, readable by its owner only, has the path of the
-socket and a secret, made anew at each start: so a caller proves that it can read the directory, on every system and
-without the credentials of the peer, and the same check can serve a TCP port.
+socket and a secret, made anew at each start unless a setting gives it: so a caller proves that it can read the
+directory, on every system and without the credentials of the peer. The same secret opens the door on the TCP port.
 
 The path of a unix socket is limited to about a hundred bytes, and some file systems have no sockets. Then the socket is
 in a private directory of its own among the temporary files.
@@ -10,7 +10,6 @@ in a private directory of its own among the temporary files.
 
 import contextlib
 import os
-import secrets
 import socket
 import stat
 import tempfile
@@ -41,11 +40,11 @@ class Place(msgspec.Struct, frozen=True):
 class Rendezvous:
     """The socket and the file of one run of a server."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, secret: str) -> None:
         self._file = data.resolve() / FILE
         self._socket = data.resolve() / SOCKET
         self._own_directory: Path | None = None
-        self.secret = secrets.token_urlsafe(32)
+        self.secret = secret
 
     def open(self) -> socket.socket:
         """Listen, and write where; what a killed server left is replaced.

@@ -1,5 +1,6 @@
 """The control door on its unix socket, from the start of a server to its stop."""
 
+import hmac
 from pathlib import Path
 from typing import Final
 
@@ -17,11 +18,16 @@ MAX_AT_ONCE: Final = 64
 class ControlServer:
     """Serves the control door of a data directory."""
 
-    def __init__(self, workspace: Workspace, data: Path) -> None:
-        self._rendezvous = Rendezvous(data)
+    def __init__(self, workspace: Workspace, data: Path, secret: str) -> None:
+        self._rendezvous = Rendezvous(data, secret)
+        expected = secret.encode()
+
+        def find(given: bytes) -> Workspace | None:
+            return workspace if hmac.compare_digest(given, expected) else None
+
         self._server = AsgiServer(
             uvicorn.Config(
-                ControlDoor(workspace, self._rendezvous.secret),
+                ControlDoor(find),
                 http="h11",  # unlike uvicorn's other protocol it limits the head of a request, to 64 KiB
                 ws="none",
                 lifespan="off",

@@ -32,13 +32,13 @@ class NewToken(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     lifetime: Lifetime | None = None
 
 
-class One(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class OneToken(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A token, by its id or its text."""
 
     token: str
 
 
-class Rotation(One, kw_only=True, forbid_unknown_fields=True):
+class Rotation(OneToken, kw_only=True, forbid_unknown_fields=True):
     """A token to replace; the old one is accepted for ``grace`` seconds more."""
 
     grace: Grace = 0
@@ -83,8 +83,8 @@ async def rotate(workspace: Workspace, args: Rotation) -> Result:
     return await _new(workspace, issued.record.id, issued.text)
 
 
-@operation("token.revoke", One)
-async def revoke_token(workspace: Workspace, args: One) -> Result:
+@operation("token.revoke", OneToken)
+async def revoke_token(workspace: Workspace, args: OneToken) -> Result:
     """Revoke a token: calls with it fail, and its connections are closed."""
     found = await workspace.reader.read(partial(tokens.find, text=args.token))
     await workspace.writer.write(lambda tx: revoke(tx, found.id))

@@ -1,4 +1,7 @@
-"""Routes requests: paths below ``/api/`` to the Web API, the root to a short text, the others to the probes."""
+"""Routes requests: paths below ``/api/`` to the Web API, below ``/_control/v1/`` to the control API if it is served.
+
+The root gets a short text, the others go to the probes.
+"""
 
 from importlib.metadata import version
 from typing import Final
@@ -9,6 +12,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tautwire.server.control.door import ControlDoor
+from tautwire.server.control.openapi import PATH as CONTROL_PATH
 from tautwire.server.http.forwarded import Forwarded
 from tautwire.server.http.probes import Probes
 from tautwire.server.web_api.app import PATH, WebApi
@@ -24,9 +29,12 @@ Point a bot here:  SLACK_API_URL={base_url}/api/ SLACK_BOT_TOKEN=<token>
 class Application:
     """The ASGI application that uvicorn serves."""
 
-    def __init__(self, web_api: WebApi, forwarded: Forwarded, probes: Probes) -> None:
+    def __init__(
+        self, web_api: WebApi, forwarded: Forwarded, probes: Probes, control: ControlDoor | None = None
+    ) -> None:
         self._web_api = web_api
         self._forwarded = forwarded
+        self._control = control
         self._others: ASGIApp = Starlette(routes=[Route("/", self._welcome), *probes.routes(), Mount("/api", web_api)])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -36,7 +44,11 @@ class Application:
         if origin != host:
             scope["client"] = origin, 0
         # Not through Starlette's router, which takes a third of the time of a small call.
-        serve = self._web_api if scope["path"].startswith(PATH) else self._others
+        serve: ASGIApp = self._others
+        if scope["path"].startswith(PATH):
+            serve = self._web_api
+        elif self._control is not None and scope["path"].startswith(CONTROL_PATH):
+            serve = self._control
         await serve(scope, receive, send)
 
     async def _welcome(self, request: Request) -> Response:

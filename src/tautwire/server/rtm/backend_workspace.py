@@ -6,15 +6,12 @@ Source of what the commands do: wire/frames.md#client-frames.
 from collections.abc import Sequence
 from functools import partial
 
-import msgspec
-
 from tautwire.protocol.errors import RtmErrorCode
 from tautwire.protocol.frames import Message, Typing
-from tautwire.protocol.ids import is_ts
 from tautwire.server.log.catchup import CatchUp
-from tautwire.server.log.entry import Topic
 from tautwire.server.rtm.backend import Answer, Peer
 from tautwire.server.services.messaging import messages
+from tautwire.server.services.people.typing import whisper_typing
 from tautwire.server.services.workspace import Workspace
 
 
@@ -61,15 +58,9 @@ class WorkspaceBackend:
 
     def type(self, peer: Peer, typing: Typing) -> RtmErrorCode | None:
         """Whisper to the other members; a channel without the user is unknown to the user."""
-        user, channel = peer.user, Topic(typing.channel)
-        self._presence.touch(user)
-        if channel not in self._hub.channels_of(user):
-            return RtmErrorCode.INVALID_CHANNEL
-        payload = {"type": "user_typing", "channel": channel, "user": user}
-        if typing.thread_ts is not None and is_ts(typing.thread_ts):
-            payload["thread_ts"] = typing.thread_ts
-        self._hub.whisper(channel, msgspec.json.encode(payload), but=user)
-        return None
+        self._presence.touch(peer.user)
+        is_seen = whisper_typing(self._hub, peer.user, typing.channel, typing.thread_ts)
+        return None if is_seen else RtmErrorCode.INVALID_CHANNEL
 
     def subscribe_presence(self, peer: Peer, users: Sequence[str]) -> RtmErrorCode | None:
         """Subscribe, unless all subscriptions of the server would take too much memory."""

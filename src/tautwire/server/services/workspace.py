@@ -23,6 +23,7 @@ from tautwire.server.services.access.limits import Limits
 from tautwire.server.services.access.tickets import Tickets
 from tautwire.server.services.due import Due
 from tautwire.server.services.messaging.statuses import Statuses
+from tautwire.server.services.news import News
 from tautwire.server.services.people.presence import Presence
 from tautwire.server.store.reader import Reader
 
@@ -81,6 +82,7 @@ class Workspace:
         self.schedule = schedule
         self.streams = streams
         self.statuses = Statuses(hub, clock)
+        self.news = News()
         self.tickets = Tickets(team.id, clock, settings.ticket_lifetime, identities.find)
         # A key of its own: a ticket of one door is forged at the other.
         self.link_tickets = Tickets(team.id, clock, settings.ticket_lifetime, identities.find)
@@ -104,6 +106,7 @@ class Workspace:
         An entry of kind ``room`` on the topic of the workspace has the new JSON of the team.
         """
         self.presence.follow(entries)
+        self.news.follow(entries)
         for entry in entries:
             if entry.kind == "room" and entry.topic == WORKSPACE:
                 self.team = msgspec.json.decode(entry.payload, type=Team)

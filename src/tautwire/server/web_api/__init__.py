@@ -2,7 +2,7 @@
 
 ``app`` the ASGI application: from a request to a method and back · ``method`` what a method is, and the registry ·
 ``access`` who may call it · ``bodies`` reading a body within limits · ``arguments`` from bodies to typed arguments ·
-``answers`` from answers to JSON · ``pages`` cursors of long lists · ``logins`` wrong tokens per address · ``unserved``
+``answers`` from answers to JSON · ``pages`` cursors of long lists · ``unserved``
 errors for methods that exist elsewhere.
 
 The methods themselves are in a module for each family: ``api``, ``assistant``, ``auth``, ``bots``, ``chat`` (with

@@ -23,12 +23,12 @@ from tautwire.server.config import Settings
 from tautwire.server.counts import Counts
 from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.access.limits import RateLimited
+from tautwire.server.services.access.logins import FailedLogins
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.web_api.answers import encode_answer
 from tautwire.server.web_api.arguments import Given, convert, read_arguments
 from tautwire.server.web_api.bodies import Bodies, TooBig, TooMany
-from tautwire.server.web_api.logins import FailedLogins
 from tautwire.server.web_api.method import COMMON_ERRORS, METHODS, Answer, Call, Method, Tier, missing_scope
 from tautwire.server.web_api.unserved import fault_of_unserved
 

@@ -10,19 +10,13 @@ from tautwire.server.services.blockkit.validation import are_objects, as_message
 from tautwire.server.services.channels import conversations
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.messaging.messages import Draft
-from tautwire.server.services.messaging.texts import Parse, from_markdown
+from tautwire.server.services.messaging.texts import MAX_TEXT, Parse, from_markdown
 from tautwire.server.store.queries.channels import find_channel_by_name
 from tautwire.server.store.queries.users import find_user, find_user_by_name
 from tautwire.server.web_api.access import users_and_bots
 from tautwire.server.web_api.arguments import Json
 from tautwire.server.web_api.method import Arguments, Call
 
-MAX_POST: Final = 40_000
-"""Code points of a text in chat.postMessage; a longer one is cut, with a warning.
-Source: wire/web-api.md#lengths (documented)."""
-MAX_TEXT: Final = 4_000
-"""Code points of a text in the other methods; a longer one is msg_too_long.
-Source: wire/web-api.md#lengths (documented)."""
 MAX_MARKDOWN: Final = 12_000
 """Code points of ``markdown_text``; a longer one is msg_too_long.
 Source: wire/web-api.md#lengths (documented)."""

@@ -24,6 +24,7 @@ from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.errors import MethodError
 from tautwire.server.store.engine import Query
 from tautwire.server.store.queries.tokens import TokenRecord, find_holders
+from tautwire.server.store.records import UserRecord
 
 log = logging.getLogger("tautwire.server")
 
@@ -238,6 +239,12 @@ class Identities:
         holder = self._holders[token.holder]
         user = UserId("" if token.kind is TokenKind.APP else holder.id)
         return Identity(user, holder.name, holder.bot_id, token.app_id, token.kind, token.scopes, digest)
+
+
+def identity_of(user: UserRecord) -> Identity:
+    """Return the identity of a user whom the server lets act without a token."""
+    kind = TokenKind.USER if user.bot_id is None else TokenKind.BOT
+    return Identity(user.id, user.name, user.bot_id, user.app_id, kind)
 
 
 def note_token(tx: Transaction, holder: Holder, token: TokenRecord) -> None:

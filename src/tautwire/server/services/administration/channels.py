@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from tautwire.server.log.transaction import Transaction
-from tautwire.server.services.access.identity import Identity
+from tautwire.server.services.access.identity import identity_of
 from tautwire.server.services.administration.people import let_in
 from tautwire.server.services.administration.refusals import Refused, explained
 from tautwire.server.services.channels.conversations import create, expel
@@ -40,7 +40,7 @@ def add(tx: Transaction, team: Team, name: str, members: Sequence[UserRecord], *
         if member.deleted:
             raise Refused("user_deactivated", f"{member.name} is deactivated: reactivate the user first")
     first, *others = members
-    creator = Identity(first.id, first.name, first.bot_id, first.app_id)
+    creator = identity_of(first)
     general = not private and find_general(tx) is None
     try:
         room = create(tx, team, creator, name, private=private, general=general)

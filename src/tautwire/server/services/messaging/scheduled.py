@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from tautwire.server.log.transaction import Transaction
-from tautwire.server.services.access.identity import Identity, TokenKind, new_id
+from tautwire.server.services.access.identity import Identity, identity_of, new_id
 from tautwire.server.services.due import Duty
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.messaging import messages
@@ -32,7 +32,6 @@ from tautwire.server.store.queries.scheduled import (
     find_scheduled_of,
 )
 from tautwire.server.store.queries.users import find_user
-from tautwire.server.store.records import UserRecord
 
 log = logging.getLogger("tautwire.server")
 
@@ -109,7 +108,7 @@ def post_due(tx: Transaction, team: Team, scheduled: str) -> None:
         log.info("the scheduled message %s is dropped: its author is gone", scheduled)
         return
     try:
-        messages.post(tx, team, _identity(author), record.channel, _read_draft(record.draft), visitors=True)
+        messages.post(tx, team, identity_of(author), record.channel, _read_draft(record.draft), visitors=True)
     except MethodError as error:  # raised before anything is changed
         log.info("the scheduled message %s is dropped: %s", scheduled, error.code)
 
@@ -117,11 +116,6 @@ def post_due(tx: Transaction, team: Team, scheduled: str) -> None:
 def drop_due(tx: Transaction, scheduled: str) -> None:
     """Delete a scheduled message that fails for no reason of its author (a unit): it would fail for ever."""
     delete_scheduled(tx, scheduled)
-
-
-def _identity(author: UserRecord) -> Identity:
-    kind = TokenKind.USER if author.bot_id is None else TokenKind.BOT
-    return Identity(author.id, author.name, author.bot_id, author.app_id, kind)
 
 
 def _read_draft(encoded: bytes) -> Draft:

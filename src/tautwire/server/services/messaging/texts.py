@@ -25,6 +25,12 @@ class Parse(IntFlag):
 _URLS: Final = int(Parse.URLS)
 _NAMES: Final = int(Parse.NAMES)
 
+MAX_POST: Final = 40_000
+"""Code points of a text in chat.postMessage; a longer one is cut, with a warning.
+Source: wire/web-api.md#lengths (documented)."""
+MAX_TEXT: Final = 4_000
+"""Code points of a text in the other methods; a longer one is msg_too_long.
+Source: wire/web-api.md#lengths (documented)."""
 MAX_NAMES: Final = 100
 """Different names that are looked up for one text (ours); further ones stay as they are."""
 

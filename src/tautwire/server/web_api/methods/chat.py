@@ -8,11 +8,11 @@ from tautwire.server.services.errors import MethodError
 from tautwire.server.services.messaging import messages, unfurls
 from tautwire.server.services.messaging.messages import Draft, Posted
 from tautwire.server.services.messaging.permalinks import find_permalink
+from tautwire.server.services.messaging.texts import MAX_POST
 from tautwire.server.web_api.access import access, users_and_bots
 from tautwire.server.web_api.arguments import Json
 from tautwire.server.web_api.content import (
     CONTENT_ERRORS,
-    MAX_POST,
     WRITES,
     Content,
     checked,

@@ -6,10 +6,11 @@ from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.channels.visible import visible_channel
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.messaging import scheduled
+from tautwire.server.services.messaging.texts import MAX_POST
 from tautwire.server.store.engine import Query
 from tautwire.server.store.queries.scheduled import ScheduledRecord
 from tautwire.server.web_api.access import access
-from tautwire.server.web_api.content import CONTENT_ERRORS, MAX_POST, WRITES, Content, draft_of, find_target
+from tautwire.server.web_api.content import CONTENT_ERRORS, WRITES, Content, draft_of, find_target
 from tautwire.server.web_api.method import Answer, Arguments, Call, Place, Tier, method, warning
 from tautwire.server.web_api.pages import PAGE_ERRORS, check_limit, decode_cursor, encode_cursor
 
