@@ -20,6 +20,7 @@ pauses of ``PAUSES``, and then gives it up.
 """
 
 import heapq
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import Final, Self
@@ -194,6 +195,7 @@ class Window:
             self._flying_bytes += size
         self._by_id[envelope_id] = event
         if is_reported:
+            event.due = math.inf  # also if it was sent before in another way, which left a time to be late
             return
         event.due = now + (ACK_TIME if event.timeouts <= MAX_RETRIES else SLOW_RETRY)
         heapq.heappush(self._late, (event.due, event.place))
