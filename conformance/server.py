@@ -73,6 +73,10 @@ class ServerProcess:
         """Return the app-level token of an app of the seed."""
         return str(self._about["apps"][name]["app_token"])
 
+    def signing_secret(self, name: str) -> str:
+        """Return the secret with which requests to an app of the seed are signed."""
+        return str(self._about["apps"][name]["signing_secret"])
+
     def channel(self, name: str) -> str:
         """Return the id of a channel of the seed."""
         return str(self._about["channels"][name])

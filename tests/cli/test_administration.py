@@ -309,6 +309,12 @@ async def test_an_app_is_added_shown_and_deleted(server: Running) -> None:
     assert server.json("app", "show", "other")["bot"]["name"] == "other"
     assert [app["name"] for app in server.json("app", "list")["apps"]] == ["deploy", "other", "relaybot"]
     assert "deploy" in server.ok("app", "list")
+    text = server.ok("app", "request-url", "deploy", "http://10.0.0.1/events")
+    assert "http://10.0.0.1/events" in text
+    directed = server.json("app", "request-url", "other", "http://10.0.0.1/")
+    assert directed["signing_secret"] == other["signing_secret"]
+    assert "http://10.0.0.1/events (unverified)" in server.ok("app", "show", "deploy")
+    assert "none" in server.ok("app", "request-url", "deploy")
     await (await connects(server, other["bot_token"])).close()
     assert "is deleted" in server.ok("app", "delete", "other")
     assert server.json("app", "delete", "deploy")["app"]["name"] == "deploy"

@@ -117,6 +117,13 @@ def test_what_is_no_network_is_refused_with_the_reason(networks: str, reason: st
         settings(forwarded_allow_ips=networks)
 
 
+@pytest.mark.parametrize("networks", ["*", "*, 10.1.0.0/16", "127.0.0.1,::1"])
+def test_events_may_go_to_the_public_internet_and_to_networks(networks: str) -> None:
+    assert settings(request_addresses=networks).request_addresses == networks
+    with pytest.raises(ConfigError, match="forwarded_allow_ips"):
+        settings(forwarded_allow_ips="*, 10.1.0.0/16")
+
+
 def test_the_log_of_a_command_is_set_by_words() -> None:
     assert LogSettings(log_level="debug").log_level is LogLevel.DEBUG  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="log_level must be debug, info, warning or error, got 'loud'"):

@@ -722,6 +722,23 @@ async def test_a_new_app_has_a_bot_tokens_and_secrets(scene: Scene) -> None:
     assert added["client_secret"] not in json.dumps(shown)
 
 
+async def test_an_app_is_given_a_request_url_and_loses_it(scene: Scene) -> None:
+    added = await operate(scene, "app.add", name="deploy")
+
+    directed = await operate(scene, "app.request_url", app="deploy", url="http://10.0.0.1/events")
+    shown = await operate(scene, "app.show", app="deploy")
+    ended = await operate(scene, "app.request_url", app="deploy")
+
+    assert (directed["request_url"], directed["signing_secret"]) == ("http://10.0.0.1/events", added["signing_secret"])
+    assert (shown["request_url"], shown["request_state"]) == ("http://10.0.0.1/events", "unverified")
+    assert ended["request_url"] is None
+    assert (await operate(scene, "app.show", app="deploy"))["request_url"] is None
+    refused = await refusal(scene, "app.request_url", app="deploy", url="ftp://10.0.0.1/")
+    assert refused.code == "invalid_request_url"
+    await operate(scene, "bot.add", name="helper")
+    assert len((await operate(scene, "app.request_url", app="helper", url="http://[::1]/"))["signing_secret"]) == 32
+
+
 async def test_an_app_that_cannot_be_added_leaves_nothing_behind(scene: Scene) -> None:
     cases = {
         "name_taken": {"name": "deploy", "bot": "alice"},

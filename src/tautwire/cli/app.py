@@ -8,7 +8,7 @@ import typer
 from tautwire.cli.operator import DATA, AsJson, Data, Operator, day, facts, group, table
 from tautwire.cli.token import Scopes, tokens_table
 
-app_commands = group("The apps of a running server, each with its bot: list, show, add, delete.")
+app_commands = group("The apps of a running server, each with its bot: list, show, add, request-url, delete.")
 
 One = Annotated[str, typer.Argument(help="Id or name of the app.", metavar="APP")]
 
@@ -48,6 +48,22 @@ def add(
     operator.show(answer, lambda: _added(answer))
 
 
+@app_commands.command("request-url")
+def request_url(
+    app: One,
+    url: Annotated[str | None, typer.Argument(help="URL; without it, none.", metavar="URL")] = None,
+    data: Data = DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Send the events of an app to a URL over HTTP, once it has answered a challenge there.
+
+    The URL that it has may be set again, if it was switched off. Prints the secret with which requests are signed.
+    """
+    operator = Operator(data, as_json=as_json)
+    answer = operator.change("app.request_url", check=f"tautwire app show {app}", app=app, url=url)
+    operator.show(answer, lambda: _directed(answer))
+
+
 @app_commands.command("delete")
 def delete(app: One, data: Data = DATA, as_json: AsJson = False) -> None:
     """Delete an app: its tokens are revoked, and its bot is deactivated. This cannot be undone."""
@@ -59,6 +75,10 @@ def delete(app: One, data: Data = DATA, as_json: AsJson = False) -> None:
 def _table(apps: list[dict[str, Any]]) -> Iterator[str]:
     rows = [(each["name"], each["id"], each["bot_user"] or "", day(each["created"])) for each in apps]
     return table(("name", "id", "bot user", "since"), rows)
+
+
+def _directed(answer: dict[str, Any]) -> Iterator[str]:
+    return facts([("request URL", answer["request_url"] or "none"), ("signing secret", answer["signing_secret"] or "")])
 
 
 def _facts(app: dict[str, Any], bot: str | None) -> Iterator[str]:
@@ -76,6 +96,8 @@ def _facts(app: dict[str, Any], bot: str | None) -> Iterator[str]:
 def _shown(answer: dict[str, Any]) -> Iterator[str]:
     bot = answer["bot"]
     yield from _facts(answer["app"], f"{bot['name']} ({bot['id']})" if bot is not None else None)
+    if answer["request_url"] is not None:
+        yield from facts([("request URL", f"{answer['request_url']} ({answer['request_state']})")])
     if answer["tokens"]:
         yield ""
         yield from tokens_table(answer["tokens"])

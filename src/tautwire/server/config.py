@@ -259,6 +259,17 @@ class Settings:
             "connected.",
         ),
     )
+    request_addresses: str | None = field(
+        default=None,
+        metadata=row(
+            _APPS,
+            Networks(may_mix=True),
+            "Addresses to which events are sent over HTTP: addresses, networks, or * for the public internet.",
+            more="What a name resolves to counts, and the server connects to nothing else. With `*`, private networks "
+            "and this machine are refused unless they are named too: `*,10.1.0.0/16`.",
+            unset="loopback",
+        ),
+    )
 
     # The default is documented: wire/presence-and-typing.md#states
     auto_away: float = field(

@@ -12,7 +12,7 @@ from tautwire.protocol.errors import ConfigError
 from tautwire.server.private_file import replace_private
 from tautwire.server.services.seed import app_key
 from tautwire.server.store.engine import Query
-from tautwire.server.store.queries.apps import find_apps
+from tautwire.server.store.queries.apps import find_apps, find_signing_secrets
 from tautwire.server.store.queries.channels import find_channel_ids
 from tautwire.server.store.queries.users import find_user_ids
 from tautwire.server.store.queries.workspace import find_workspace
@@ -78,7 +78,10 @@ class Directory(msgspec.Struct, frozen=True, omit_defaults=True):
     channels: dict[str, str]
     """Ids by name, without direct messages."""
     apps: dict[str, dict[str, str | None]]
-    """``id``, ``bot_token`` and ``app_token`` by name; a token is None if it was not seeded."""
+    """``id``, ``bot_token``, ``app_token`` and ``signing_secret`` by name.
+
+    A token is None if it was not seeded, a signing secret if the app has none.
+    """
     control: Control | None = None
     """None if the control API is not served."""
 
@@ -87,6 +90,7 @@ def read_directory(query: Query, api_url: str, tokens: dict[str, str], control: 
     """Return the present directory."""
     team = find_workspace(query)
     users = find_user_ids(query, without=SLACKBOT_ID)
+    secrets = find_signing_secrets(query)
     names = {user: name for name, user in users.items()}
     return Directory(
         api_url=api_url,
@@ -98,6 +102,7 @@ def read_directory(query: Query, api_url: str, tokens: dict[str, str], control: 
                 "id": app.id,
                 "bot_token": tokens.get(names.get(app.bot_user or "", "")),
                 "app_token": tokens.get(app_key(app.name)),
+                "signing_secret": secrets.get(app.id),
             }
             for app in find_apps(query)
         },

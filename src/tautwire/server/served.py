@@ -23,6 +23,7 @@ from tautwire.server.control.openapi import PATH as CONTROL_PATH
 from tautwire.server.control.server import ControlServer
 from tautwire.server.counts import Counts
 from tautwire.server.directory import Control, Directory, TokenFile, is_loopback, read_directory
+from tautwire.server.events_api.delivery import Delivery
 from tautwire.server.health import Health
 from tautwire.server.hub.hub import Hub
 from tautwire.server.log.entry import Entry, Topic
@@ -113,6 +114,7 @@ class ServedWorkspace:
         self.workspace: Workspace
         self.door: Door
         self.link_door: LinkDoor
+        self.event_door: Delivery
         self.taps: Taps
 
     async def start(self, content: Content, observers: Sequence[Observer] = ()) -> None:
@@ -169,6 +171,7 @@ class ServedWorkspace:
             self.taps, tickets=self.workspace.link_tickets, settings=settings, clock=self._clock, counts=self._counts
         )
         identities.on_refusal(partial(self.link_door.close_where, identities.refuses))
+        self.event_door = Delivery(self.taps, writer=writer, reader=reader, settings=settings, clock=self._clock)
         # Identities before the hub: a connection that has to be closed gets nothing of the same commit.
         for each in (identities.follow, self.workspace.follow, hub.deliver, self.taps.follow, *observers):
             feed.add(each)
@@ -203,6 +206,7 @@ class ServedWorkspace:
         """Look after connections, apps, presence, tokens and scheduled messages; to be called about once a second."""
         self.door.sweep()
         self.link_door.sweep()
+        self.event_door.sweep()
         self.taps.sweep()
         self.workspace.presence.sweep()
         self.workspace.identities.sweep()
@@ -237,8 +241,8 @@ class ServedWorkspace:
         )
 
     async def _stop_doors(self) -> None:
-        """Close both doors at a time: each waits for its clients."""
-        await asyncio.gather(self.door.stop(), self.link_door.stop())
+        """Close the doors at a time: each waits for its clients."""
+        await asyncio.gather(self.door.stop(), self.link_door.stop(), self.event_door.stop())
 
     async def _fill(self, content: Content, reader: Reader, writer: Writer) -> None:
         """Add what the seed has and the workspace lacks."""

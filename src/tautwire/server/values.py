@@ -309,9 +309,16 @@ class Url(Kind):
 
 
 class Networks(Kind):
-    """Addresses and networks separated by commas, or ``*``; in TOML an array will do."""
+    """Addresses and networks separated by commas, or ``*``; in TOML an array will do.
+
+    Args:
+        may_mix: whether ``*`` may stand beside others, since it is not everything.
+    """
 
     word = "ADDRESSES"
+
+    def __init__(self, *, may_mix: bool = False) -> None:
+        self._may_mix = may_mix
 
     def check(self, value: object) -> str:
         """Return the text. uvicorn, which uses it, would ignore what is not an address without a word."""
@@ -319,7 +326,7 @@ class Networks(Kind):
         if not isinstance(value, str):
             raise WrongValueError(wanted)
         for host in value.split(","):
-            if value == "*" or not host.strip():
+            if value == "*" or not host.strip() or (self._may_mix and host.strip() == "*"):
                 continue
             try:
                 ip_network(host.strip())

@@ -150,7 +150,12 @@ async def test_apps_of_a_seed_file_have_bots_scopes_and_tokens(open_scene: OpenS
     assert (await scene.ok("app", "auth.test"))["app_name"] == "deploybot"
     assert app_key("watcher") not in kept
     shown = scene.directory.apps
-    assert shown["deploybot"] == {"id": app_token.split("-")[2], "bot_token": kept["deploybot"], "app_token": app_token}
+    assert shown["deploybot"] == {
+        "id": app_token.split("-")[2],
+        "bot_token": kept["deploybot"],
+        "app_token": app_token,
+        "signing_secret": None,
+    }
     assert (shown["watcher"]["bot_token"], shown["watcher"]["app_token"]) == (kept["watcher"], None)
     with beside(scene.server.settings) as query:
         found = {app.name: app for app in find_apps(query)}

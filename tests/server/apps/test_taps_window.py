@@ -15,6 +15,7 @@ from tautwire.server.taps.window import (
     MAX_RETRIES,
     MAX_STORED,
     PATIENCE,
+    PAUSES,
     TIMEOUT,
     Open,
     Window,
@@ -292,3 +293,65 @@ def test_what_is_owed_is_not_late_besides() -> None:
     window.lose()
     window.expire(ACK_TIME)
     assert resend(window, ACK_TIME) == [(1, 1, LOST)]
+
+
+# A door that reports
+
+
+def report(window: Window, position: int, now: float = 0.0) -> None:
+    event = window.open((position, 0))
+    window.sent(event, str(position), 1, 1, now, is_reported=True)
+    window.read = position
+
+
+def test_a_reported_failure_is_tried_again_after_the_pauses_and_then_given_up() -> None:
+    window, now = Window(0), 0.0
+    report(window, 1)
+    for attempt, pause in enumerate(PAUSES, start=1):
+        window.fail("1", "http_error", now, may_retry=True)
+        if pause:
+            assert window.next_due == now + pause
+            window.expire(now + pause - 0.01)
+            assert not window.has_owed
+        now += pause
+        window.expire(now)
+        event = window.take_owed()
+        assert event is not None
+        assert (event.attempt, event.reason) == (attempt, "http_error")
+        window.sent(event, "1", 1, 1, now, is_reported=True)
+    window.fail("1", "http_error", now, may_retry=True)
+    assert (len(window), window.settled, window.given_up) == (0, 1, 1)
+
+
+def test_a_reported_failure_that_may_not_be_tried_again_is_given_up() -> None:
+    window = Window(0)
+    report(window, 1)
+    window.fail("1", "http_error", 0.0, may_retry=False)
+    window.fail("1", "http_error", 0.0, may_retry=True)
+    assert (len(window), window.given_up, window.next_due) == (0, 1, None)
+
+
+def test_what_waits_to_be_tried_again_makes_room() -> None:
+    window = Window(0)
+    for position in range(1, MAX_FLYING + 1):
+        report(window, position)
+    assert not window.has_room
+    for _ in range(2):  # at once, then in a minute
+        for position in range(1, MAX_FLYING + 1):
+            window.fail(str(position), "http_error", 0.0, may_retry=True)
+        while (event := window.take_owed()) is not None:
+            window.sent(event, event.envelope_id, 1, 1, 0.0, is_reported=True)
+    assert window.has_room
+    assert not window.has_owed
+
+
+def test_an_event_whose_way_has_changed_is_not_late_by_the_clock_of_the_old_one() -> None:
+    window = Window(0)
+    send(window, 1)
+    window.lose()
+    event = window.take_owed()
+    assert event is not None
+    window.sent(event, "1", 1, 1, 1.0, is_reported=True)
+    window.expire(ACK_TIME)
+    assert not window.has_owed
+    assert window.acknowledge("1")

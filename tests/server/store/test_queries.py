@@ -659,6 +659,12 @@ def test_the_subscriptions_and_the_tap_of_an_app(database: Database) -> None:
     (row,) = database.read(taps.find_subscriptions)
     assert (row["app_id"], row["bot_user"], row["bot_id"], bool(row["socket_mode"])) == ("A3", "U3", "B3", True)
     assert row["settled"] == 1, "an app gets what comes after its first subscription"
+    assert (row["request_url"], row["request_state"]) == (None, "unverified")
+    database.write(taps.set_request_url, "A3", "http://a/", "unverified")
+    database.write(taps.set_request_state, "A3", "http://other/", "disabled")
+    database.write(taps.set_request_state, "A3", "http://a/", "verified")
+    (row,) = database.read(taps.find_subscriptions)
+    assert (row["request_url"], row["request_state"]) == ("http://a/", "verified")
     assert database.read(taps.find_events) == {"A3": {"app_mention", "team_join"}}
     assert database.read(taps.find_events_of, "A3") == {"app_mention", "team_join"}
     assert database.read(taps.find_events_of, "A1") == frozenset()
@@ -681,7 +687,12 @@ def test_the_kinds_of_channels(database: Database) -> None:
 
 def test_the_secrets_of_an_app_are_stored(database: Database) -> None:
     database.write(apps.add_app, DESK)
+    assert (database.read(apps.find_signing_secret, "A1"), database.read(apps.find_signing_secrets)) == (None, {})
+    database.write(apps.set_signing_secret, "A1", "first")
+    assert database.read(apps.find_signing_secret, "A1") == "first"
     database.write(apps.set_app_secrets, "A1", client_id="1.2", client_secret_hash=b"\xff\x00", signing_secret="s")
+    assert database.read(apps.find_signing_secrets) == {"A1": "s"}
+    assert database.read(apps.find_signing_secret, "A9") is None
     found = database.read(apps.find_app, "A1")
     assert found is not None
     assert found.client_id == "1.2"

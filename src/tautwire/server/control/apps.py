@@ -6,6 +6,7 @@ import msgspec
 
 from tautwire.server.control.operation import Page, Result, operation, page
 from tautwire.server.services.access.apps import delete_app
+from tautwire.server.services.access.subscriptions import read_subscription
 from tautwire.server.services.administration import apps, people, tokens
 from tautwire.server.services.administration.apps import NewApp
 from tautwire.server.services.administration.lookup import find_app
@@ -24,6 +25,14 @@ class OneApp(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     app: str
 
 
+class Direction(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Where an app is to get its events over HTTP."""
+
+    app: str
+    url: str | None = None
+    """None ends it."""
+
+
 @operation("app.list", Page)
 async def list_all(workspace: Workspace, args: Page) -> Result:
     """Return the apps, in the order of names."""
@@ -33,13 +42,17 @@ async def list_all(workspace: Workspace, args: Page) -> Result:
 
 @operation("app.show", OneApp)
 async def show(workspace: Workspace, args: OneApp) -> Result:
-    """Return an app with its bot and its tokens that were not revoked."""
+    """Return an app with its bot, its way to get events over HTTP, and its tokens that were not revoked."""
 
     def read(query: Query) -> Result:
         record = find_app(query, args.app)
         bot = find_user(query, record.bot_user) if record.bot_user is not None else None
+        subscription = read_subscription(query, record.id)
+        directed = subscription if subscription is not None and subscription.request_url else None
         return {
             "app": apps.app(record),
+            "request_url": directed.request_url if directed is not None else None,
+            "request_state": directed.request_state if directed is not None else None,
             "bot": people.person(bot) if bot is not None else None,
             "tokens": tokens.list_all(query, user=None, app=record, revoked=False, after="", count=MAX_TOKENS),
         }
@@ -52,6 +65,14 @@ async def add(workspace: Workspace, args: NewApp) -> Result:
     """Add an app with its bot; its secrets are in this answer only."""
     added = await workspace.writer.write(lambda tx: apps.add(tx, workspace.team, args))
     return {name: getattr(added, name) for name in added.__struct_fields__}
+
+
+@operation("app.request_url", Direction)
+async def request_url(workspace: Workspace, args: Direction) -> Result:
+    """Have an app get its events at a URL, which it has to verify first."""
+    record = await workspace.reader.read(partial(find_app, text=args.app))
+    directed = await workspace.writer.write(lambda tx: apps.direct(tx, record, args.url))
+    return {name: getattr(directed, name) for name in directed.__struct_fields__}
 
 
 @operation("app.delete", OneApp)

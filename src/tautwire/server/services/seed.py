@@ -20,7 +20,13 @@ from tautwire.server.log.entry import Topic
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.access import apps
 from tautwire.server.services.access.identity import CLASSIC, TokenKind, new_id
-from tautwire.server.services.access.subscriptions import BOT_EVENTS, subscribe, switch_socket_mode
+from tautwire.server.services.access.subscriptions import (
+    BOT_EVENTS,
+    direct,
+    is_request_url,
+    subscribe,
+    switch_socket_mode,
+)
 from tautwire.server.services.access.tokens import issue, issue_for_app
 from tautwire.server.services.channels.room import forget
 from tautwire.server.store.queries.apps import find_app_by_name
@@ -65,6 +71,7 @@ class SeedApp(msgspec.Struct, forbid_unknown_fields=True):
         scopes: of the bot token; those of a classic bot if there are none.
         tokens: which tokens it has; without them a bot token and, for Socket Mode, an app-level one.
         socket_mode: whether it gets its events over Socket Mode.
+        request_url: where it gets its events over HTTP, if not over Socket Mode.
         bot_events: the events to which its bot subscribes, by the names of a manifest.
     """
 
@@ -74,6 +81,7 @@ class SeedApp(msgspec.Struct, forbid_unknown_fields=True):
     tokens: list[Literal["bot", "app"]] | None = None
     socket_mode: bool = False
     bot_events: list[str] = []
+    request_url: str | None = None
 
 
 class SeedChannel(msgspec.Struct, forbid_unknown_fields=True):
@@ -164,6 +172,11 @@ def _check(seed: Seed, path: Path) -> None:
     if SLACKBOT_NAME in names:
         raise SeedError(f"{path}: a user must have another name than {SLACKBOT_NAME!r}, the bot of every workspace")
     for app in seed.apps:
+        if app.request_url is not None and not is_request_url(app.request_url):
+            raise SeedError(
+                f"{path}: request_url must be an http or https URL without user and fragment, such as "
+                f"http://127.0.0.1:3000/slack/events, got another one of {app.name!r}"
+            )
         for name in app.bot_events:
             if name not in BOT_EVENTS:
                 raise SeedError(
@@ -205,6 +218,8 @@ def _plant_app(tx: Transaction, app: SeedApp, origin: Origin) -> dict[str, str]:
     if _is_there(tx, app.name):
         return {}
     record, bot = apps.add(tx, app.name, bot_name=app.name, real_name=app.real_name)
+    if app.request_url is not None:
+        direct(tx, record.id, app.request_url)
     if app.socket_mode or app.bot_events:
         subscribe(tx, record.id, app.bot_events)
         switch_socket_mode(tx, record.id, is_on=app.socket_mode)

@@ -20,6 +20,8 @@ MAX_QUEUED: Final = 262_144
 class Pool:
     """The connections of an app; the ``Link`` of its tap."""
 
+    reports = False
+
     def __init__(self, tap: Tap, flusher: Flusher[LinkConnection]) -> None:
         self.tap = tap
         self._flusher = flusher

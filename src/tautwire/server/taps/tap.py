@@ -46,13 +46,18 @@ class Link(Protocol):
     """The way to an app, which a door gives to its tap."""
 
     @property
+    def reports(self) -> bool:
+        """Whether the door says what becomes of each event; else it is late when no acknowledgement comes."""
+
+    @property
     def has_room(self) -> bool:
         """Whether an event can be sent now."""
 
     def send(self, envelope: Envelope, attempt: int, reason: str) -> int:
         """Send an event; return the number of the connection that has it now.
 
-        Called only while there is room. What becomes of it, the door reports to ``Tap.acknowledged`` and ``Tap.lost``.
+        Called only while there is room. What becomes of it, the door reports to ``Tap.acknowledged``, ``Tap.lost`` and
+        ``Tap.failed``.
         """
 
 
@@ -158,6 +163,11 @@ class Tap:
     def lost(self, connection: int) -> None:
         """Send again what a connection has that ended."""
         self._window.lose(connection)
+        self._news.set()
+
+    def failed(self, envelope_id: str, reason: str, *, may_retry: bool) -> None:
+        """Send an event again later, or give it up; for a door that reports."""
+        self._window.fail(envelope_id, reason, self._around.clock.monotonic(), may_retry=may_retry)
         self._news.set()
 
     async def _run(self, link: Link) -> None:
@@ -284,4 +294,6 @@ class Tap:
         connection = link.send(envelope, event.attempt, event.reason)
         self._around.counts.sent += 1
         now = self._around.clock.monotonic()
-        self._window.sent(event, envelope.envelope_id, len(envelope.payload), connection, now)
+        self._window.sent(
+            event, envelope.envelope_id, len(envelope.payload), connection, now, is_reported=link.reports
+        )  # fmt: skip

@@ -14,9 +14,13 @@ An event that is not acknowledged in ``ACK_TIME`` no longer counts as flying, so
 well, and has no listener for this one (Bolt for Python never acknowledges such an event). An app that acknowledges
 nothing is given ``PATIENCE``, the time in which Slack tries over HTTP.
 Source: wire/socket-mode.md#acknowledgements and wire/events-api.md#frameworks.
+
+Over HTTP the door knows what became of each event. It is not late by a clock here; ``fail`` has it sent again after the
+pauses of ``PAUSES``, and then gives it up.
 """
 
 import heapq
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import Final, Self
@@ -35,6 +39,8 @@ Source: wire/events-api.md#delivery-over-http (documented)."""
 MAX_ATTEMPTS: Final = 20
 """Times that an event is sent again after its connection ended: one that ends the app each time must not do so for
 ever."""
+PAUSES: Final = (0.0, 60.0, 300.0)
+"""Seconds before each further try over HTTP. Source: wire/events-api.md#delivery-over-http (documented)."""
 MAX_FLYING: Final = 100
 MAX_FLYING_BYTES: Final = 512 * 1024
 MAX_OPEN: Final = 10_000
@@ -101,6 +107,7 @@ class Window:
         self._by_id: dict[str, Open] = {}
         self._owed: deque[Open] = deque()
         self._late: list[tuple[float, Place]] = []  # a heap; what is settled or sent again meanwhile is left in it
+        self._waiting: list[tuple[float, Place]] = []  # a heap: what failed, and when it is owed
         self._flying = 0
         self._flying_bytes = 0
         self._newest_acked = -1.0  # when the event was sent that was sent last of those acknowledged
@@ -146,7 +153,7 @@ class Window:
     @property
     def next_due(self) -> float | None:
         """When the next event is late, at the earliest; None if none can be."""
-        return self._late[0][0] if self._late else None
+        return min((heap[0][0] for heap in (self._late, self._waiting) if heap), default=None)
 
     def jump(self, position: int) -> None:
         """Settle everything up to ``position``, whatever became of it."""
@@ -171,8 +178,14 @@ class Window:
         """Take back an event that could not be sent: it is owed next."""
         self._owed.appendleft(event)
 
-    def sent(self, event: Open, envelope_id: str, size: int, connection: int, now: float) -> None:
-        """Note that an open event was sent on a connection."""
+    def sent(
+        self, event: Open, envelope_id: str, size: int, connection: int, now: float, *, is_reported: bool = False
+    ) -> None:
+        """Note that an open event was sent on a connection.
+
+        Args:
+            is_reported: whether its sender will say what became of it; then it cannot be late.
+        """
         if event.first_sent < 0:
             event.first_sent = now
         event.envelope_id, event.connection, event.sent_at = envelope_id, connection, now
@@ -181,6 +194,9 @@ class Window:
             self._flying += 1
             self._flying_bytes += size
         self._by_id[envelope_id] = event
+        if is_reported:
+            event.due = math.inf  # also if it was sent before in another way, which left a time to be late
+            return
         event.due = now + (ACK_TIME if event.timeouts <= MAX_RETRIES else SLOW_RETRY)
         heapq.heappush(self._late, (event.due, event.place))
 
@@ -201,8 +217,29 @@ class Window:
         self._settle(event)
         return True
 
+    def fail(self, envelope_id: str, reason: str, now: float, *, may_retry: bool) -> None:
+        """Have an event sent again that its sender could not deliver, or give it up."""
+        event = self._by_id.get(envelope_id)
+        if event is None or not event.connection:  # settled, or lost with its connection
+            return
+        if not may_retry or event.attempt >= len(PAUSES):
+            self.given_up += 1
+            self._settle(event)
+            return
+        self._land(event)
+        event.connection = 0
+        event.reason = reason
+        heapq.heappush(self._waiting, (now + PAUSES[event.attempt], event.place))
+        event.attempt += 1
+        self.expire(now)
+
     def expire(self, now: float) -> None:
-        """Owe or give up the events that are late."""
+        """Have events sent again whose pause is over or that are late, or give them up."""
+        while self._waiting and self._waiting[0][0] <= now:
+            _, place = heapq.heappop(self._waiting)
+            waiting = self._open.get(place)
+            if waiting is not None:
+                self._owed.append(waiting)
         while self._late and self._late[0][0] <= now:
             due, place = heapq.heappop(self._late)
             event = self._open.get(place)

@@ -3,7 +3,7 @@
 import msgspec
 
 from tautwire.server.log.transaction import Transaction
-from tautwire.server.services.access import apps
+from tautwire.server.services.access import apps, subscriptions
 from tautwire.server.services.access.apps import Secrets
 from tautwire.server.services.access.identity import CLASSIC
 from tautwire.server.services.access.tokens import issue, issue_for_app
@@ -12,7 +12,7 @@ from tautwire.server.services.administration.refusals import explained
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.seed import APP_SCOPES, Scope
 from tautwire.server.services.workspace import Team
-from tautwire.server.store.queries.apps import AppRecord
+from tautwire.server.store.queries.apps import AppRecord, find_signing_secret
 
 
 class App(msgspec.Struct, kw_only=True):
@@ -69,6 +69,26 @@ def add(tx: Transaction, team: Team, wanted: NewApp) -> Added:
         app_token=app_token, client_id=secrets.client_id, client_secret=secrets.client_secret,
         signing_secret=secrets.signing_secret,
     )  # fmt: skip
+
+
+class Directed(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Where an app gets its events over HTTP. ``signing_secret`` is what the requests are signed with."""
+
+    app: App
+    request_url: str | None
+    signing_secret: str | None
+
+    def __repr__(self) -> str:
+        return f"Directed(app={self.app!r}, …)"
+
+
+def direct(tx: Transaction, record: AppRecord, url: str | None) -> Directed:
+    """Have an app get its events at a URL, or with None no longer over HTTP (a unit)."""
+    try:
+        subscriptions.direct(tx, record.id, url)
+    except MethodError as error:
+        raise explained(error, f"the request URL of {record.name!r} cannot be set") from None
+    return Directed(app=app(record), request_url=url, signing_secret=find_signing_secret(tx, record.id))
 
 
 def app(record: AppRecord) -> App:

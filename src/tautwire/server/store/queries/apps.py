@@ -75,6 +75,22 @@ def set_app_secrets(
     )  # fmt: skip
 
 
+def set_signing_secret(tx: Statements, app: str, secret: str) -> None:
+    """Store the secret with which requests to an app are signed."""
+    tx.execute("UPDATE app SET signing_secret = ? WHERE id = ?", secret, app)
+
+
+def find_signing_secret(query: Query, app: str) -> str | None:
+    """Return the secret with which requests to an app are signed, None if it has none."""
+    row = query.one("SELECT signing_secret FROM app WHERE id = ?", app)
+    return row["signing_secret"] if row is not None else None
+
+
+def find_signing_secrets(query: Query) -> dict[str, str]:
+    """Return the same of all apps that have one, by app."""
+    return {row[0]: row[1] for row in query.all("SELECT id, signing_secret FROM app WHERE signing_secret IS NOT NULL")}
+
+
 def set_app_deleted(tx: Statements, app: str, *, deleted: int) -> None:
     """Store when an app was deleted."""
     tx.execute("UPDATE app SET deleted = ? WHERE id = ?", deleted, app)

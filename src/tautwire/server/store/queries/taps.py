@@ -12,7 +12,8 @@ BOT = "bot"
 def find_subscriptions(query: Query) -> list[Row]:
     """Return the apps with a tap that are not deleted.
 
-    Each has ``app_id``, ``bot_user``, ``bot_id``, ``socket_mode``, ``settled`` and ``ahead``.
+    Each has ``app_id``, ``bot_user``, ``bot_id``, ``socket_mode``, ``request_url``, ``request_state``, ``settled`` and
+    ``ahead``.
     """
     return [*query.all(f"{_TAPS} ORDER BY t.app_id")]
 
@@ -23,8 +24,8 @@ def find_subscription(query: Query, app: str) -> Row | None:
 
 
 _TAPS = (
-    "SELECT t.app_id, a.bot_user, u.bot_id, a.socket_mode, t.settled, t.ahead FROM tap t JOIN app a ON a.id = t.app_id"
-    " LEFT JOIN users u ON u.id = a.bot_user WHERE a.deleted IS NULL"
+    "SELECT t.app_id, a.bot_user, u.bot_id, a.socket_mode, a.request_url, a.request_state, t.settled, t.ahead"
+    " FROM tap t JOIN app a ON a.id = t.app_id LEFT JOIN users u ON u.id = a.bot_user WHERE a.deleted IS NULL"
 )
 
 
@@ -51,6 +52,16 @@ def replace_events(tx: Statements, app: str, events: Collection[str]) -> None:
 def set_socket_mode(tx: Statements, app: str, *, is_on: bool) -> None:
     """Store whether an app gets its events over Socket Mode."""
     tx.execute("UPDATE app SET socket_mode = ? WHERE id = ?", is_on, app)
+
+
+def set_request_url(tx: Statements, app: str, url: str | None, state: str) -> None:
+    """Store where an app gets its events over HTTP, None for nowhere, and in which state that is."""
+    tx.execute("UPDATE app SET request_url = ?, request_state = ? WHERE id = ?", url, state, app)
+
+
+def set_request_state(tx: Statements, app: str, url: str, state: str) -> None:
+    """Store the state of a request URL; no effect if the app has another one now."""
+    tx.execute("UPDATE app SET request_state = ? WHERE id = ? AND request_url = ?", state, app, url)
 
 
 def begin_tap(tx: Statements, app: str) -> None:

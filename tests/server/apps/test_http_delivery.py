@@ -1,0 +1,355 @@
+"""Events over HTTP, from a running server to a web server of the test."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+from slack_sdk.signature import Clock as ReceiverClock
+from slack_sdk.signature import SignatureVerifier
+
+from scene import SEED, Frame, OpenScene, Scene, TurnedClock, eventually
+from tautwire.server.events_api import delivery, failures, receiver
+from tautwire.server.services.access import subscriptions
+from tautwire.server.services.access.apps import delete_app
+
+Answer = Callable[[Frame], Awaitable[web.StreamResponse]]
+
+
+class Taken:
+    """A request that came."""
+
+    def __init__(self, request: web.Request, body: bytes) -> None:
+        self.headers = request.headers
+        self.body = body
+        self.payload: Frame = json.loads(body)
+
+    @property
+    def text(self) -> str:
+        return str(self.payload["event"].get("text"))
+
+    @property
+    def retry(self) -> tuple[str | None, str | None]:
+        return self.headers.get("X-Slack-Retry-Num"), self.headers.get("X-Slack-Retry-Reason")
+
+
+async def ok(_: Frame) -> web.StreamResponse:
+    return web.Response()
+
+
+async def failing(_: Frame) -> web.StreamResponse:
+    return web.Response(status=500)
+
+
+class Site:
+    """The web server of an app; ``answer`` is what it does with events."""
+
+    def __init__(self) -> None:
+        self.answer: Answer = ok
+        self.is_verifying = True
+        self.challenges = 0
+        self.taken: list[Taken] = []
+        self.url = ""
+        self._seen = 0
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        taken = Taken(request, await request.read())
+        if taken.payload["type"] == "url_verification":
+            self.challenges += 1
+            return web.json_response({"challenge": taken.payload["challenge"]} if self.is_verifying else {})
+        self.taken.append(taken)
+        return await self.answer(taken.payload)
+
+    async def take(self) -> Taken:
+        """Return the next event that came."""
+        await eventually(lambda: len(self.taken) > self._seen)
+        self._seen += 1
+        return self.taken[self._seen - 1]
+
+
+@pytest.fixture
+async def open_site() -> AsyncIterator[Callable[[], Awaitable[Site]]]:
+    runners = []
+
+    async def open_site() -> Site:
+        site = Site()
+        app = web.Application()
+        app.router.add_post("/events", site.handle)
+        runner = web.AppRunner(app, shutdown_timeout=0.01)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        runners.append(runner)
+        site.url = f"http://127.0.0.1:{runner.addresses[0][1]}/events"
+        return site
+
+    yield open_site
+    for runner in runners:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def site(open_site: Callable[[], Awaitable[Site]]) -> Site:
+    return await open_site()
+
+
+def seed(**urls: str) -> str:
+    apps = "\n".join(
+        f"  - {{name: {name}, request_url: '{url}', bot_events: [message.channels, app_mention]}}"
+        for name, url in urls.items()
+    )
+    members = f"[alice, bob, relaybot, {', '.join(urls)}]"
+    return f"{SEED}apps:\n{apps}\n".replace("[alice, bob, relaybot]", members)
+
+
+def tap(scene: Scene, name: str = "desk") -> Any:
+    (served,) = scene.server.host
+    return served.taps.find(scene.directory.apps[name]["id"])
+
+
+async def settled(scene: Scene, name: str = "desk") -> None:
+    """Wait until an app is done with the log."""
+    await eventually(lambda: tap(scene, name).settled == scene.server.workspace.tail.position)
+
+
+@pytest.fixture
+async def scene(open_scene: OpenScene, site: Site) -> Scene:
+    scene = await open_scene(seed=seed(desk=site.url))
+    await eventually(lambda: tap(scene).is_running)
+    return scene
+
+
+async def test_an_event_is_a_signed_post_of_the_envelope(scene: Scene, site: Site) -> None:
+    ts = await scene.post("alice", scene.general, "hello")
+    taken = await site.take()
+    payload = taken.payload
+    assert (payload["type"], payload["event"]["text"], payload["event"]["ts"]) == ("event_callback", "hello", ts)
+    assert payload["api_app_id"] == scene.directory.apps["desk"]["id"]
+    assert taken.headers["Content-Type"] == "application/json"
+    assert taken.retry == (None, None)
+    verifier = SignatureVerifier(scene.directory.apps["desk"]["signing_secret"] or "", ReceiverClock())
+    assert verifier.is_valid_request(taken.body, dict(taken.headers))
+    await settled(scene)
+    assert site.challenges == 1
+
+
+async def test_a_mention_and_its_message_are_two_events(scene: Scene, site: Site) -> None:
+    await scene.post("alice", scene.general, f"<@{scene.users['desk']}> hi")
+    both = [await site.take(), await site.take()]
+    assert {each.payload["event"]["type"] for each in both} == {"message", "app_mention"}
+    assert len({each.payload["event_id"] for each in both}) == 2
+
+
+async def test_nothing_is_sent_before_the_challenge_is_answered(open_scene: OpenScene, site: Site) -> None:
+    site.is_verifying = False
+    scene = await open_scene(seed=seed(desk=site.url))
+    await eventually(lambda: site.challenges == 1)
+    await scene.post("alice", scene.general, "early")
+    await scene.server_swept()
+    assert (site.taken, site.challenges) == ([], 1)
+    site.is_verifying = True
+    scene.clock.offset += delivery.FIRST_PAUSE
+    assert (await site.take()).text == "early"
+    assert site.challenges == 2
+
+
+async def test_an_event_is_tried_again_at_once_after_a_minute_and_after_five(scene: Scene, site: Site) -> None:
+    site.answer = failing
+    await scene.post("alice", scene.general, "hello")
+    tries = [await site.take(), await site.take()]
+    for pause in (60, 300):
+        scene.clock.offset += pause - 10
+        await scene.server_swept()
+        assert len(site.taken) == len(tries)
+        scene.clock.offset += 10
+        tries.append(await site.take())
+    assert [each.retry for each in tries] == [(None, None), *((str(each), "http_error") for each in (1, 2, 3))]
+    assert len({each.body for each in tries}) == 1
+    assert len({each.headers["X-Slack-Signature"] for each in tries}) >= 3
+    await settled(scene)
+    scene.clock.offset += 1_000
+    await scene.server_swept()
+    assert len(site.taken) == 4
+    assert scene.server.workspace.counts.deliveries.given_up == 1
+
+
+async def test_an_app_can_decline_further_attempts(scene: Scene, site: Site) -> None:
+    async def declining(_: Frame) -> web.StreamResponse:
+        return web.Response(status=500, headers={"X-Slack-No-Retry": "1"})
+
+    site.answer = declining
+    await scene.post("alice", scene.general, "hello")
+    await settled(scene)
+    assert len(site.taken) == 1
+
+
+async def test_an_event_without_a_listener_holds_up_none_behind_it(scene: Scene, site: Site) -> None:
+    async def only_messages(payload: Frame) -> web.StreamResponse:
+        return web.Response(status=404 if payload["event"]["type"] == "app_mention" else 200)
+
+    site.answer = only_messages
+    await scene.post("alice", scene.general, f"<@{scene.users['desk']}> hi")
+    for number in range(50):
+        await scene.post("alice", scene.general, str(number))
+    await eventually(lambda: any(each.text == "49" for each in site.taken))
+    await eventually(lambda: tap(scene).open_events == 1)
+
+
+async def test_an_app_that_does_not_answer_delays_no_other(
+    open_scene: OpenScene, open_site: Callable[[], Awaitable[Site]]
+) -> None:
+    desk, dead = await open_site(), await open_site()
+    blocked = asyncio.Event()
+
+    async def never(_: Frame) -> web.StreamResponse:
+        await blocked.wait()
+        return web.Response()
+
+    dead.answer = never
+    scene = await open_scene(seed=seed(desk=desk.url, dead=dead.url))
+    await eventually(lambda: tap(scene).is_running and tap(scene, "dead").is_running)
+    for number in range(60):
+        await scene.post("alice", scene.general, str(number))
+    await settled(scene)
+    assert Counter(each.text for each in desk.taken) == Counter(map(str, range(60)))
+    assert len(dead.taken) <= receiver.CONCURRENCY
+    blocked.set()
+    await settled(scene, "dead")
+    assert {each.text for each in dead.taken} == set(map(str, range(60)))
+
+
+async def test_what_was_not_acknowledged_is_sent_after_a_restart_with_its_ids(
+    open_scene: OpenScene, site: Site, clock: TurnedClock
+) -> None:
+    site.answer = failing
+    scene = await open_scene(seed=seed(desk=site.url))
+    await eventually(lambda: tap(scene).is_running)
+    await scene.post("alice", scene.general, "hello")
+    first = await site.take()
+    await eventually(lambda: len(site.taken) == 2)
+    await scene.server.stop()
+    site.answer = ok
+    await scene.server.start()
+    await eventually(lambda: len(site.taken) == 3)
+    assert site.taken[2].body == first.body
+    await settled(scene)
+    await scene.post("alice", scene.general, "again")
+    await eventually(lambda: site.taken[-1].text == "again")
+    assert (len(site.taken), site.challenges) == (4, 1)
+
+
+async def test_what_happens_while_the_server_is_down_to_an_app_is_delivered(open_scene: OpenScene, site: Site) -> None:
+    site.is_verifying = False
+    scene = await open_scene(seed=seed(desk=site.url))
+    for number in range(40):
+        await scene.post("alice", scene.general, str(number))
+    await scene.server.stop()
+    site.is_verifying = True
+    await scene.server.start()
+    await settled(scene)
+    assert Counter(each.text for each in site.taken) == Counter(map(str, range(40)))
+
+
+async def test_a_url_outside_the_allowed_addresses_gets_nothing(open_scene: OpenScene, site: Site) -> None:
+    scene = await open_scene(seed=seed(desk=site.url), request_addresses="10.0.0.0/8")
+    await scene.post("alice", scene.general, "hello")
+    for _ in range(3):
+        scene.clock.offset += delivery.MAX_PAUSE
+        await scene.server_swept()
+    assert (site.challenges, site.taken, tap(scene).is_running) == (0, [], False)
+
+
+async def test_a_new_url_is_verified_and_gets_what_comes_then(
+    scene: Scene, site: Site, open_site: Callable[[], Awaitable[Site]]
+) -> None:
+    other = await open_site()
+    app = tap(scene).app
+    await scene.server.workspace.writer.write(lambda tx: subscriptions.direct(tx, app, other.url))
+    await eventually(lambda: tap(scene).is_running)
+    await scene.post("alice", scene.general, "hello")
+    assert (await other.take()).text == "hello"
+    assert (other.challenges, site.taken) == (1, [])
+
+
+@pytest.mark.parametrize("end", ["no url", "socket mode", "deleted"])
+async def test_nothing_is_sent_to_an_app_that_is_not_served_any_more(scene: Scene, site: Site, end: str) -> None:
+    workspace, it = scene.server.workspace, tap(scene)
+    if end == "no url":
+        await workspace.writer.write(lambda tx: subscriptions.direct(tx, it.app, None))
+    elif end == "socket mode":
+        await workspace.writer.write(lambda tx: subscriptions.switch_socket_mode(tx, it.app, is_on=True))
+    else:
+        await workspace.writer.write(lambda tx: delete_app(tx, workspace.team, it.app))
+    await eventually(lambda: not it.is_running)
+    await scene.post("alice", scene.general, "hello")
+    await scene.server_swept()
+    assert site.taken == []
+
+
+async def test_an_app_that_nearly_always_fails_is_switched_off_until_its_url_is_set_again(
+    scene: Scene, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failures, "MIN_EVENTS", 20)
+    site.answer = failing
+    for number in range(20):
+        await scene.post("alice", scene.general, str(number))
+    await eventually(lambda: tap(scene).subscription.request_state == subscriptions.DISABLED)
+    assert not tap(scene).is_running
+    await scene.server_swept()
+    came = len(site.taken)
+    await scene.post("alice", scene.general, "while it is off")
+    await scene.server_swept()
+    assert len(site.taken) == came
+    site.answer = ok
+    await scene.server.workspace.writer.write(lambda tx: subscriptions.direct(tx, tap(scene).app, site.url))
+    await eventually(lambda: "while it is off" in {each.text for each in site.taken[came:]})
+
+
+async def test_secrets_are_not_logged(open_scene: OpenScene, site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    site.answer, site.is_verifying = failing, False
+    scene = await open_scene(seed=seed(desk=f"{site.url}?key=hush-hush"))
+    secret = scene.directory.apps["desk"]["signing_secret"] or ""
+    await eventually(lambda: site.challenges == 1)
+    site.is_verifying = True
+    scene.clock.offset += delivery.FIRST_PAUSE
+    await scene.post("alice", scene.general, "hello")
+    await eventually(lambda: len(site.taken) == 2)
+    said = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("tautwire"))
+    assert "did not answer the challenge" in said
+    assert len(secret) == 32
+    assert secret not in said
+    assert "hush-hush" not in said
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "ftp://localhost/",
+            "http://",
+            "/events",
+            "http://a@b/",
+            "http://host:0/",
+            "http://host:70000/",
+            "http://[::1",
+        ),
+        *(
+            "http://host/#part",
+            "http://h\\@b/",
+            "http://h%41/",
+            "http://höst/",
+            "http://host/ x",
+            "http://h/" + "x" * 2_000,
+        ),
+    ],
+)
+def test_what_is_not_a_request_url(url: str) -> None:
+    assert not subscriptions.is_request_url(url)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:3000/slack/events", "https://[::1]/", "http://my_app:80?a=b"])
+def test_what_is_a_request_url(url: str) -> None:
+    assert subscriptions.is_request_url(url)
