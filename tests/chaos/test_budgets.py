@@ -209,7 +209,8 @@ async def test_resumes_that_do_not_read(serve: Open) -> None:
     """24 MiB of messages wait for each of 8 connections of one user, who reads nothing."""
     async with attack(serve, memory=100) as it:
         position = str((await it.call("mallory", "rtm.connect", resume=""))["position"])
-        block = json.dumps([{"type": "section", "text": {"type": "plain_text", "text": "x" * 190_000}}])
+        section = {"type": "rich_text_section", "elements": [{"type": "text", "text": "x" * 190_000}]}
+        block = json.dumps([{"type": "rich_text", "elements": [section]}])
         attachment = json.dumps([{"text": "x" * 190_000}])
         for number in range(60):
             answer = await it.call(

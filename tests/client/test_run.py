@@ -66,7 +66,9 @@ class Bot:
 
     def end(self) -> tuple[int, str, str]:
         """Wait for its end."""
-        out, err = self.process.communicate(timeout=2 * PATIENCE)
+        assert self.process.stdout is not None
+        out = self.process.stdout.read()  # ``communicate`` does not see what ``expect`` has read ahead
+        _, err = self.process.communicate(timeout=2 * PATIENCE)
         return self.process.returncode, out, err
 
 

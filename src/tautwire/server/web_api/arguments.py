@@ -30,13 +30,6 @@ JSON: Final = "application/json"
 Json = Annotated[Any, "json"]
 """Marks an argument that is an object or array: JSON text in forms, native in JSON bodies."""
 
-_ERRORS_OF_JSON: Final = {
-    "attachments": "invalid_attachments",
-    "blocks": "invalid_blocks_format",
-    "metadata": "invalid_metadata_format",
-}
-"""The errors of arguments that are not valid JSON; for others it is invalid_arguments."""
-
 _CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?([\w.-]+)", re.IGNORECASE)
 _CHARSETS: Final = ("utf-8", "utf8", "us-ascii")
 _NAME: Final = re.compile(r"[\w.:-]{0,100}", re.ASCII)
@@ -77,7 +70,9 @@ async def read_arguments(
 def convert(given: Mapping[str, Any], arguments: type[Arguments]) -> Arguments:
     """Return the typed arguments; raise ``MethodError`` (invalid_arguments) with the reason."""
     shapes = _shapes(arguments)
-    known = {name: _shape(name, value, shapes[name]) for name, value in given.items() if name in shapes}
+    known = {
+        name: _shape(name, value, shapes[name], arguments.MALFORMED) for name, value in given.items() if name in shapes
+    }
     known = {name: value for name, value in known.items() if value is not None}
     try:
         return msgspec.convert(known, arguments, strict=False)
@@ -152,14 +147,14 @@ async def _multipart(content_type: str, body: bytes) -> Given:
         await form.close()
 
 
-def _shape(name: str, value: Any, shape: str) -> Any:
+def _shape(name: str, value: Any, shape: str, malformed: Mapping[str, str]) -> Any:
     """Convert a value that its encoding could not express, text mostly, to the shape that the method declares."""
     if isinstance(value, str) and shape == "list":
         if value.startswith("["):  # Node's client writes arrays into forms this way
-            return _json_value(name, value)
+            return _json_value(name, value, malformed)
         return [part.strip() for part in value.split(",") if part.strip()]
     if isinstance(value, str) and shape == "json":
-        return _json_value(name, value) if value.strip() else None
+        return _json_value(name, value, malformed) if value.strip() else None
     if isinstance(value, str) and shape == "bool":
         return {"1": True, "true": True, "0": False, "false": False, "": None}.get(value.strip().lower(), value)
     if shape == "number" and value == "":
@@ -169,11 +164,11 @@ def _shape(name: str, value: Any, shape: str) -> Any:
     return value
 
 
-def _json_value(name: str, text: str) -> Any:
+def _json_value(name: str, text: str, malformed: Mapping[str, str]) -> Any:
     try:
         return _decode(text)
     except ValueError:
-        raise MethodError(_ERRORS_OF_JSON.get(name, "invalid_arguments")) from None
+        raise MethodError(malformed.get(name, "invalid_arguments")) from None
 
 
 @cache

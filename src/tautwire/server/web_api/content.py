@@ -101,16 +101,17 @@ def draft_of(call: Call, args: Content) -> Draft:
     return draft
 
 
-def check_blocks(blocks: list[Any], *place: str | int) -> None:
+def check_blocks(blocks: list[Any], *place: str | int, malformed: str = "invalid_blocks_format") -> None:
     """Raise ``MethodError`` with every fault if the blocks of a message are not valid.
 
     Source: wire/block-kit.md#validation-errors (captured).
 
     Args:
         place: where they stand, if not in the argument ``blocks``.
+        malformed: the error if they are not objects.
     """
     if not are_objects(blocks):
-        raise MethodError("invalid_blocks_format")
+        raise MethodError(malformed)
     code, faults = "invalid_blocks", validate_blocks(blocks, "message", *place)
     if not faults and has_two_tables(blocks):
         code, faults = "invalid_attachments", ["only_one_table_allowed"]

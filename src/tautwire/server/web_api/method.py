@@ -57,6 +57,12 @@ class Arguments(msgspec.Struct, frozen=True, kw_only=True):
     """The arguments without which a call fails; shown in docs/reference/methods.md."""
     ONE_OF: ClassVar[tuple[str, ...]] = ()
     """The arguments of which a call needs at least one."""
+    MALFORMED: ClassVar[Mapping[str, str]] = {
+        "attachments": "invalid_attachments",
+        "blocks": "invalid_blocks_format",
+        "metadata": "invalid_metadata_format",
+    }
+    """The errors of arguments that are not valid JSON; for others it is invalid_arguments."""
 
 
 class Tier(Enum):

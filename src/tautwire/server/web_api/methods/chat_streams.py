@@ -1,5 +1,6 @@
 """Messages of the ``chat`` family that grow while they are written."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from tautwire.server.log.transaction import Transaction
@@ -52,6 +53,7 @@ class ChatStopStream(ChatAppendStream, frozen=True, kw_only=True):
     """Arguments of chat.stopStream."""
 
     ONE_OF = ()
+    MALFORMED: ClassVar[Mapping[str, str]] = {**Arguments.MALFORMED, "blocks": "invalid_blocks"}
 
     blocks: Json = None
     metadata: Json = None
@@ -99,20 +101,20 @@ async def append_stream(call: Call, args: ChatAppendStream) -> Answer:
 @method(
     "chat.stopStream", ChatStopStream, Tier.TWO, STREAMS,
     errors=[
-        *STREAM_ERRORS, "invalid_blocks_format", "invalid_metadata_format", "message_not_found",
+        *STREAM_ERRORS, "invalid_metadata_format", "message_not_found",
         "message_not_in_streaming_state", "message_not_owned_by_app", "metadata_too_large",
     ],
 )  # fmt: skip
 async def stop_stream(call: Call, args: ChatStopStream) -> Answer:
     """Add the rest of a message; ``blocks`` stand below what it has."""
     chunks = _chunks(args.markdown_text, args.chunks)
-    structure(args.blocks, list, "invalid_blocks_format", "msg_blocks_too_long")
+    structure(args.blocks, list, args.MALFORMED["blocks"], "msg_blocks_too_long")
     structure(args.metadata, dict, "invalid_metadata_format", "metadata_too_large")
     blocks: list[Any] = args.blocks or []
     if len(blocks) > MAX_BLOCKS["message"]:
         raise MethodError("msg_blocks_too_many")
     if blocks:
-        check_blocks(blocks)
+        check_blocks(blocks, malformed=args.MALFORMED["blocks"])
 
     def stop(tx: Transaction) -> Posted:
         return streams.stop(tx, call.who, args.channel, args.ts, chunks, blocks=blocks, metadata=args.metadata)
