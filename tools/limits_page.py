@@ -16,6 +16,7 @@ from tautwire.client.sending import pacer
 from tautwire.client.settings import MESSAGE_RATE
 from tautwire.server.config import Settings
 from tautwire.server.control import door, waits
+from tautwire.server.events_api import delivery, receiver, verification
 from tautwire.server.http import connections, protocol
 from tautwire.server.hub import frames
 from tautwire.server.log import catchup, tail
@@ -139,6 +140,10 @@ SERVER: Final[tuple[Row, ...]] = (
     ("a body of the control API", f"{size(door.MAX_BODY)}, {seconds(door.PATIENCE)}", "413, 408"),
     ("a `wait` of the control API", seconds(waits.MAX_TIMEOUT), "400"),
     ("its transcript", f"{waits.MAX_TRANSCRIPT} events", "the last ones are shown"),
+    ("answer of an app to an event", seconds(receiver.TIME_LIMIT), "the event is sent again"),
+    ("events on their way to an app over HTTP", f"{receiver.CONCURRENCY}", "others wait in the log"),
+    ("answer of an app to the challenge", size(verification.MAX_ANSWER), "the URL is not verified"),
+    ("pause until the challenge is repeated", seconds(delivery.MAX_PAUSE), "after shorter ones"),
     ("life of an RTM URL", seconds(DEFAULTS.ticket_lifetime), "the upgrade is refused"),
     ("silence of an RTM connection", seconds(DEFAULTS.silence_limit), "closed"),
     ("a connection that is not read", seconds(DEFAULTS.slow_deadline), "closed; the client can resume"),
