@@ -10,14 +10,15 @@ class News:
     """Wakes waiting tasks at each commit, until it is closed."""
 
     def __init__(self) -> None:
-        self._came = asyncio.Event()
+        self._came: asyncio.Event | None = None  # made by the first task that waits, so a commit costs nothing without
         self.is_closed = False
         """Whether nothing more is awaited: the server stops."""
 
     def follow(self, entries: Sequence[Entry]) -> None:
         """Wake all that wait; a reader of the feed."""
-        self._came.set()
-        self._came = asyncio.Event()
+        if self._came is not None:
+            self._came.set()
+            self._came = None
 
     async def wait(self, within: float) -> None:
         """Return at the next commit, at the close, or after ``within`` seconds.
@@ -26,6 +27,8 @@ class News:
         """
         if self.is_closed:
             return
+        if self._came is None:
+            self._came = asyncio.Event()
         try:
             async with asyncio.timeout(within):
                 await self._came.wait()
@@ -35,4 +38,4 @@ class News:
     def close(self) -> None:
         """Wake all that wait for the last time."""
         self.is_closed = True
-        self._came.set()
+        self.follow(())
