@@ -74,7 +74,7 @@ async def test_every_event_reaches_an_app_behind_a_url_across_kill_9(serve: Open
             await asyncio.gather(*writers)
             await served.start()
         async with asyncio.timeout(60):
-            while not app.ids.keys() >= set(posted):  # noqa: ASYNC110 - nobody sets an event
+            while not app.ids.keys() >= set(posted):  # noqa: ASYNC110 - nothing sets an event
                 await asyncio.sleep(0.01)
     repeats = sum(len(ids) - 1 for ids in app.ids.values())
     print(f"{len(posted)} posts, {repeats} events came more than once")

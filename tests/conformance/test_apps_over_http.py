@@ -46,7 +46,7 @@ async def test_the_app_of_the_how_to_answers_everything_once(store: Store, tmp_p
                     SLACK_SIGNING_SECRET=server.signing_secret("desk"), PORT=str(port),
                 )  # fmt: skip
                 async with asyncio.timeout(WITHIN):
-                    while not await listens(port):  # noqa: ASYNC110 - nobody sets an event
+                    while not await listens(port):  # noqa: ASYNC110 - nothing sets an event
                         await asyncio.sleep(0.1)
                 return program
 

@@ -265,5 +265,5 @@ def form(arguments: dict[str, Any]) -> dict[str, str]:
 async def eventually(condition: Callable[[], bool]) -> None:
     """Wait for something that happens on its own and tells nobody."""
     async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110 - nobody sets an event
+        while not condition():  # noqa: ASYNC110 - nothing sets an event
             await asyncio.sleep(0.002)

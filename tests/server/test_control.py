@@ -9,12 +9,13 @@ import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import aiohttp
 import pytest
 from stores import engine_beside
 
+from controlled import Reply
 from scene import Scene
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.app import Server
@@ -29,20 +30,6 @@ from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.engine import StoreError
 
 PATIENCE = 10.0
-
-
-class Reply(NamedTuple):
-    status: int
-    headers: Any
-    body: dict[str, Any]
-
-    @property
-    def code(self) -> str:
-        return str(self.body["error"]["code"])
-
-    @property
-    def message(self) -> str:
-        return str(self.body["error"]["message"])
 
 
 def place(data: Path) -> rendezvous.Place:

@@ -81,7 +81,7 @@ async def test_a_full_database_is_reported_and_health_returns_without_traffic(
     assert "full" in faults["store"]
     failures = scene.server._running.counts.commit_failures
     async with asyncio.timeout(PATIENCE):
-        while scene.server._running.counts.commit_failures < failures + 3:  # noqa: ASYNC110 - it tells nobody
+        while scene.server._running.counts.commit_failures < failures + 3:  # noqa: ASYNC110 - nothing reports it
             await asyncio.sleep(0.01)
     assert (await probe(scene))[0] == 503, "an attempt that stores nothing is no proof"
     assert await probe(scene, "healthz") == (200, {"ok": True})
@@ -207,7 +207,7 @@ async def test_a_look_that_raises_is_logged_once_and_costs_only_itself(
         patch.setattr(watch, "MAX_BUSY", -1.0)
         await wait_for_faults(scene, "writer")
         async with asyncio.timeout(PATIENCE):
-            while looks < 3:  # noqa: ASYNC110 - it tells nobody
+            while looks < 3:  # noqa: ASYNC110 - nothing reports it
                 await asyncio.sleep(0.01)
     assert caplog.text.count("a check of the server failed") == 1
     await wait_for_faults(scene)

@@ -163,14 +163,14 @@ async def test_a_postgres_that_is_killed_and_started_again_keeps_every_acked_cha
             for _ in range(3):
                 target = len(acked) + 200
                 async with asyncio.timeout(60):
-                    while len(acked) < target:  # noqa: ASYNC110 - it tells nobody
+                    while len(acked) < target:  # noqa: ASYNC110 - nothing reports it
                         await asyncio.sleep(0.01)
                 await asyncio.to_thread(cluster.kill)
                 await asyncio.sleep(0.05)
                 await asyncio.to_thread(cluster.start)
             target = len(acked) + 200
             async with asyncio.timeout(60):
-                while len(acked) < target:  # noqa: ASYNC110 - it tells nobody
+                while len(acked) < target:  # noqa: ASYNC110 - nothing reports it
                     await asyncio.sleep(0.01)
             for task in posting:
                 task.cancel()

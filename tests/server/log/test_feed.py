@@ -175,7 +175,7 @@ def test_whatever_comes_in_whatever_order_each_entry_is_handed_out_once_in_order
             end = max(end, batch[-1].position)
             if chance.random() < 0.5:
                 await asyncio.sleep(0)
-        while feed.position < end:  # noqa: ASYNC110 - it tells nobody
+        while feed.position < end:  # noqa: ASYNC110 - nothing reports it
             await asyncio.sleep(0)
         assert seen.positions == list(range(start + 1, end + 1))
         assert feed._held_bytes == sum(len(each.payload) for each in feed._held)

@@ -252,7 +252,7 @@ async def test_the_server_prunes_by_itself(open_scene: OpenScene, monkeypatch: p
         return await reader.read(lambda query: query.one("SELECT 1 FROM log_mark WHERE position = ?", head) is not None)
 
     async with asyncio.timeout(10):
-        while not await is_marked():  # noqa: ASYNC110 - it tells nobody
+        while not await is_marked():  # noqa: ASYNC110 - nothing reports it
             await asyncio.sleep(0.01)
     scene.clock.step += 1.1 * HOUR
     await eventually(lambda: scene.server.workspace.tail.kept_from == head - REPLAY + 1)

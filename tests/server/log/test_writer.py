@@ -225,7 +225,7 @@ async def test_a_caller_that_was_cancelled_costs_no_other_its_answer_and_its_cha
     stored = asyncio.create_task(writer.write(lambda tx: tx.emit(CHANNEL, b"1")))
     failed = asyncio.create_task(writer.write(refuse))
     other = asyncio.create_task(writer.write(lambda tx: tx.emit(CHANNEL, b"2")))
-    while writer.waiting < 4:  # noqa: ASYNC110 - it tells nobody
+    while writer.waiting < 4:  # noqa: ASYNC110 - nothing reports it
         await asyncio.sleep(0)
     stored.cancel()
     failed.cancel()
@@ -309,7 +309,7 @@ async def test_a_batch_gathers_until_the_one_before_it_was_delivered(writer: Wri
     await settled(writer)
     writer._delivered.clear()
     first = asyncio.create_task(writer.write(lambda tx: tx.emit(CHANNEL, b"{}")))
-    while not writer._jobs.empty():  # noqa: ASYNC110 - the thread takes it and tells nobody
+    while not writer._jobs.empty():  # noqa: ASYNC110 - the thread takes it without a report
         await asyncio.sleep(0.002)
     await asyncio.sleep(0.02)  # for a writer that would not wait
     rest = [asyncio.create_task(writer.write(lambda tx: tx.emit(CHANNEL, b"{}"))) for _ in range(5)]
@@ -321,7 +321,7 @@ async def test_a_batch_gathers_until_the_one_before_it_was_delivered(writer: Wri
 
 async def settled(writer: Writer) -> None:
     """Wait until the thread may begin with the next batch."""
-    while not writer._delivered.is_set():  # noqa: ASYNC110 - the loop sets it and tells nobody
+    while not writer._delivered.is_set():  # noqa: ASYNC110 - the loop sets it without a report
         await asyncio.sleep(0.002)
 
 

@@ -28,7 +28,7 @@ async def test_a_read_that_takes_for_ever_does_not_keep_the_reader_from_closing(
         assert await asyncio.to_thread(begun.wait, PATIENCE)
         (session,) = reader._sessions
         assert isinstance(session, SqliteReadSession)
-        while not session.connection.in_transaction:  # noqa: ASYNC110 - it tells nobody
+        while not session.connection.in_transaction:  # noqa: ASYNC110 - nothing reports it
             await asyncio.sleep(0)
 
         closing = threading.Thread(target=reader.close, daemon=True)
