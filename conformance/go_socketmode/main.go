@@ -26,6 +26,59 @@ func report(step string, facts map[string]any) {
 	fmt.Println(string(text))
 }
 
+func text(kind, words string) *slack.TextBlockObject {
+	return slack.NewTextBlockObject(kind, words, false, false)
+}
+
+func button() slack.MsgOption {
+	take := slack.NewButtonBlockElement("take", "7", text("plain_text", "Take"))
+	return slack.MsgOptionBlocks(
+		slack.NewSectionBlock(text("mrkdwn", "A ticket"), nil, nil), slack.NewActionBlock("", take))
+}
+
+func modal(channel string) slack.ModalViewRequest {
+	title := slack.NewPlainTextInputBlockElement(nil, "text")
+	return slack.ModalViewRequest{
+		Type:            slack.VTModal,
+		CallbackID:      "ticket",
+		PrivateMetadata: channel,
+		Title:           text("plain_text", "Ticket"),
+		Submit:          text("plain_text", "File"),
+		Blocks: slack.Blocks{BlockSet: []slack.Block{
+			slack.NewInputBlock("title", text("plain_text", "Title"), nil, title),
+		}},
+	}
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// interact answers a click on the button, and the modal that it opens.
+func interact(api *slack.Client, client *socketmode.Client, event socketmode.Event) {
+	asked := event.Data.(slack.InteractionCallback)
+	switch asked.Type {
+	case slack.InteractionTypeBlockActions:
+		client.Ack(*event.Request)
+		_, err := api.OpenView(asked.TriggerID, modal(asked.Channel.ID))
+		must(err)
+		answer := &slack.WebhookMessage{
+			Text: "taken " + asked.ActionCallback.BlockActions[0].Value, ReplaceOriginal: true}
+		must(slack.PostWebhook(asked.ResponseURL, answer))
+	case slack.InteractionTypeViewSubmission:
+		title := asked.View.State.Values["title"]["text"].Value
+		if title == "no" {
+			client.Ack(*event.Request, slack.NewErrorsViewSubmissionResponse(map[string]string{"title": "too short"}))
+			return
+		}
+		client.Ack(*event.Request)
+		_, _, err := api.PostMessage(asked.View.PrivateMetadata, slack.MsgOptionText("filed "+title, false))
+		must(err)
+	}
+}
+
 func main() {
 	api := slack.New(
 		os.Getenv("SLACK_BOT_TOKEN"),
@@ -33,20 +86,26 @@ func main() {
 		slack.OptionAppLevelToken(os.Getenv("SLACK_APP_TOKEN")),
 	)
 	me, err := api.AuthTest()
-	if err != nil {
-		panic(err)
-	}
+	must(err)
 	client := socketmode.New(api)
-	say := func(channel, text string) {
-		if _, _, err := api.PostMessage(channel, slack.MsgOptionText(text, false)); err != nil {
-			panic(err)
-		}
+	say := func(channel, words string) {
+		_, _, err := api.PostMessage(channel, slack.MsgOptionText(words, false))
+		must(err)
 	}
 	go func() {
 		for event := range client.Events {
 			switch event.Type {
 			case socketmode.EventTypeHello:
 				report("connect", map[string]any{"ok": true})
+			case socketmode.EventTypeSlashCommand:
+				command := event.Data.(slack.SlashCommand)
+				client.Ack(*event.Request, map[string]string{"text": "got " + command.Text})
+				if command.Text == "button" {
+					_, _, err := api.PostMessage(command.ChannelID, slack.MsgOptionText("A ticket", false), button())
+					must(err)
+				}
+			case socketmode.EventTypeInteractive:
+				interact(api, client, event)
 			case socketmode.EventTypeEventsAPI:
 				client.Ack(*event.Request)
 				outer := event.Data.(slackevents.EventsAPIEvent)
@@ -65,7 +124,5 @@ func main() {
 		}
 	}()
 	report("start", map[string]any{"version": "slack-go"})
-	if err := client.Run(); err != nil {
-		panic(err)
-	}
+	must(client.Run())
 }

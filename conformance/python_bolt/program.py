@@ -23,6 +23,39 @@ CLIENT = os.environ["SOCKET_MODE_CLIENT"]
 TOKEN, URL, APP_TOKEN = (os.environ[name] for name in ("SLACK_BOT_TOKEN", "SLACK_API_URL", "SLACK_APP_TOKEN"))
 
 
+BUTTON = [
+    {"type": "section", "text": {"type": "mrkdwn", "text": "A ticket"}},
+    {
+        "type": "actions",
+        "elements": [
+            {"type": "button", "action_id": "take", "text": {"type": "plain_text", "text": "Take"}, "value": "7"}
+        ],
+    },
+]
+
+
+def modal(channel: str) -> dict[str, Any]:
+    return {
+        "type": "modal",
+        "callback_id": "ticket",
+        "private_metadata": channel,
+        "title": {"type": "plain_text", "text": "Ticket"},
+        "submit": {"type": "plain_text", "text": "File"},
+        "blocks": [
+            {
+                "type": "input",
+                "block_id": "title",
+                "label": {"type": "plain_text", "text": "Title"},
+                "element": {"type": "plain_text_input", "action_id": "text"},
+            }
+        ],
+    }
+
+
+def title_of(view: dict[str, Any]) -> str:
+    return str(view["state"]["values"]["title"]["text"]["value"])
+
+
 def report(step: str, **facts: Any) -> None:
     print(json.dumps({"step": step, **facts}), flush=True)
 
@@ -38,6 +71,26 @@ def plain() -> None:
     def asked(message: dict[str, Any], say: Any) -> None:
         report("message", text=message["text"], channel_type=message["channel_type"])
         say(f"answer to {message['text'].removeprefix('ask ')}")
+
+    @app.command("/ticket")
+    def ticket(command: dict[str, Any], ack: Any, say: Any) -> None:
+        ack(f"got {command['text']}")
+        if command["text"] == "button":
+            say(text="A ticket", blocks=BUTTON)
+
+    @app.action("take")
+    def take(body: dict[str, Any], ack: Any, client: Any, respond: Any) -> None:
+        ack()
+        client.views_open(trigger_id=body["trigger_id"], view=modal(body["channel"]["id"]))
+        respond(text=f"taken {body['actions'][0]['value']}", replace_original=True)
+
+    @app.view("ticket")
+    def file(view: dict[str, Any], ack: Any, client: Any) -> None:
+        if title_of(view) == "no":
+            ack(response_action="errors", errors={"title": "too short"})
+            return
+        ack()
+        client.chat_postMessage(channel=view["private_metadata"], text=f"filed {title_of(view)}")
 
     module = "slack_bolt.adapter.socket_mode" + (".websocket_client" if CLIENT == "websocket_client" else "")
     handler = importlib.import_module(module).SocketModeHandler(app, APP_TOKEN)
@@ -57,6 +110,26 @@ async def with_asyncio() -> None:
     async def asked(message: dict[str, Any], say: Any) -> None:
         report("message", text=message["text"], channel_type=message["channel_type"])
         await say(f"answer to {message['text'].removeprefix('ask ')}")
+
+    @app.command("/ticket")
+    async def ticket(command: dict[str, Any], ack: Any, say: Any) -> None:
+        await ack(f"got {command['text']}")
+        if command["text"] == "button":
+            await say(text="A ticket", blocks=BUTTON)
+
+    @app.action("take")
+    async def take(body: dict[str, Any], ack: Any, client: Any, respond: Any) -> None:
+        await ack()
+        await client.views_open(trigger_id=body["trigger_id"], view=modal(body["channel"]["id"]))
+        await respond(text=f"taken {body['actions'][0]['value']}", replace_original=True)
+
+    @app.view("ticket")
+    async def file(view: dict[str, Any], ack: Any, client: Any) -> None:
+        if title_of(view) == "no":
+            await ack(response_action="errors", errors={"title": "too short"})
+            return
+        await ack()
+        await client.chat_postMessage(channel=view["private_metadata"], text=f"filed {title_of(view)}")
 
     module = importlib.import_module(f"slack_bolt.adapter.socket_mode.{CLIENT}")
     handler = module.AsyncSocketModeHandler(app, APP_TOKEN)
