@@ -22,6 +22,8 @@ from tautwire.server.services.access.identity import Identities
 from tautwire.server.services.access.limits import Limits
 from tautwire.server.services.access.tickets import Tickets
 from tautwire.server.services.due import Due
+from tautwire.server.services.interactivity.requests import Requests
+from tautwire.server.services.interactivity.triggers import Triggers
 from tautwire.server.services.messaging.statuses import Statuses
 from tautwire.server.services.news import News
 from tautwire.server.services.people.presence import Presence
@@ -99,6 +101,9 @@ class Workspace:
         """Held by a read of a long list."""
         self.enforces_scopes = settings.enforce_scopes
         """Whether a call without the scope of its method is refused."""
+        self.requests = Requests(reader)
+        """What apps are asked when people act."""
+        self.triggers = Triggers(team.id, clock)
 
     def follow(self, entries: Sequence[Entry]) -> None:
         """Apply the entries of the log; a reader of the feed.
