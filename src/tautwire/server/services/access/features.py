@@ -141,10 +141,12 @@ def check(features: Features) -> None:
         is_long = len(callback_id) > MAX_CALLBACK_ID or len(ids) > MAX_SHORTCUTS
         if not callback_id or is_long or ids.count((kind, callback_id)) > 1:
             raise MethodError("invalid_shortcut", value=callback_id[:MAX_CALLBACK_ID])
-    for each in (*features.commands, *features.shortcuts):
-        words = (each.description, each.name, each.usage_hint if isinstance(each, Command) else "")
-        if any(len(text) > MAX_WORDS for text in words):
-            raise MethodError("invalid_command" if isinstance(each, Command) else "invalid_shortcut", value="too long")
+    for command in features.commands:
+        if len(command.description) > MAX_WORDS or len(command.usage_hint) > MAX_WORDS:
+            raise MethodError("invalid_command", value=command.name)
+    for shortcut in features.shortcuts:
+        if len(shortcut.description) > MAX_WORDS or len(shortcut.name) > MAX_WORDS:
+            raise MethodError("invalid_shortcut", value=shortcut.callback_id)
     for url in _urls(features):
         if not is_request_url(url):
             raise MethodError("invalid_request_url", value=url[:MAX_CALLBACK_ID])
