@@ -58,13 +58,14 @@ from tautwire.server.web_api.methods import (
     usergroups,
     users,
     users_profile,
+    views,
 )
 
 log = logging.getLogger("tautwire.server")
 
 FAMILIES: Final = (
     api, apps, assistant, auth, bots, chat, chat_scheduled, chat_streams, conversations, conversations_changes, emoji,
-    pins, reactions, retired, rtm, team, usergroups, users, users_profile,
+    pins, reactions, retired, rtm, team, usergroups, users, users_profile, views,
 )  # fmt: skip
 """Importing a family registers its methods; a large family has several modules."""
 

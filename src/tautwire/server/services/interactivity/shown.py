@@ -1,0 +1,138 @@
+"""The views that a person sees, and what the person puts into them. Reads and units; nothing here asks an app.
+
+Of a stack a person sees the view on top; those below it wait. What a person cannot do on the screen is refused in words
+for the one who acts for the person. Source: wire/views.md.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from tautwire.server.log.transaction import Transaction
+from tautwire.server.services.administration.refusals import NotFound, Refused
+from tautwire.server.services.interactivity.elements import (
+    VALUES,
+    Found,
+    ImpossibleChoice,
+    choose,
+    elements_of,
+    find_element,
+)
+from tautwire.server.services.interactivity.inputs import Inputs, with_input
+from tautwire.server.services.interactivity.views import View, read_view
+from tautwire.server.store.engine import Query
+from tautwire.server.store.queries.apps import find_app
+from tautwire.server.store.queries.channels import find_channel
+from tautwire.server.store.queries.membership import find_membership
+from tautwire.server.store.queries.users import find_user
+from tautwire.server.store.queries.views import ViewRecord, find_top, find_view, set_inputs
+from tautwire.server.store.records import ChannelKind
+
+MAX_INPUTS: Final = 250_000
+"""Bytes of JSON of what a person puts into a view (ours)."""
+
+Offered = Mapping[tuple[str, str], Sequence[Any]]
+"""The options that an app gave for its own menus, by ``block_id`` and ``action_id``."""
+
+
+class Shown(NamedTuple):
+    """A view that a person sees, and the bot of its app."""
+
+    view: View
+    bot_id: str
+
+
+def find_shown(query: Query, user: str, view_id: str) -> Shown:
+    """Return a view that a user sees.
+
+    Raises:
+        Refused: the user has no such view open, or another one lies on top of it.
+    """
+    record = find_view(query, view_id)
+    if record is None or record.user_id != user:
+        raise NotFound("unknown_view", f"the user has no open view {view_id!r:.80}: `views.list` shows those open")
+    top = find_top(query, record.root_id)
+    if top is not None and top.id != record.id:
+        raise Refused("view_covered", f"the view {record.id} lies under {top.id}: act in that one")
+    return Shown(read_view(record), bot_of(query, record))
+
+
+def bot_of(query: Query, record: ViewRecord) -> str:
+    """Return the id of the bot, ``B…``, of the app that has a view."""
+    app = find_app(query, record.app_id)
+    bot = find_user(query, app.bot_user) if app is not None and app.bot_user is not None else None
+    return (bot.bot_id if bot is not None else None) or ""
+
+
+def element_of(view: View, action_id: str, block_id: str = "") -> Found:
+    """Return an element of a view; raise ``NotFound`` if there is no such element."""
+    found = find_element(view.body.blocks, action_id, block_id)
+    if found is None:
+        known = ", ".join(f"{each.block_id}/{each.action_id}" for each in elements_of(view.body.blocks))
+        raise NotFound(
+            "unknown_element",
+            f"the view {view.record.id} has no element {action_id!r:.80}"
+            + (f" in the block {block_id!r:.80}" if block_id else "")
+            + f": it has {known[:500] or 'none'}",
+        )
+    return found
+
+
+def put(tx: Transaction, view: View, values: Mapping[str, Mapping[str, Any]], offered: Offered) -> View:
+    """Store what a person puts into elements, by ``block_id`` and ``action_id``; return the view as it is then.
+
+    Raises:
+        Refused: there is no such element, or it cannot hold the value.
+    """
+    inputs = view.inputs
+    for block_id, each in values.items():
+        for action_id, choice in each.items():
+            found = element_of(view, action_id, block_id)
+            if found.element["type"] not in VALUES:
+                raise Refused("no_value", f"{block_id}/{action_id} is a {found.element['type']}, which holds no value")
+            try:
+                value = choose(found.element, choice, offered.get((block_id, action_id), ()))
+            except ImpossibleChoice as error:
+                raise Refused("impossible_choice", f"{block_id}/{action_id}: {error}") from None
+            inputs = _stored(tx, view, inputs, found, value)
+    return _with_inputs(tx, view, inputs)
+
+
+def put_one(tx: Transaction, view: View, found: Found, value: Any) -> View:
+    """Store the value of one element, which ``elements`` made; return the view as it is then."""
+    return _with_inputs(tx, view, _stored(tx, view, view.inputs, found, value))
+
+
+def _with_inputs(tx: Transaction, view: View, inputs: Inputs) -> View:
+    encoded = msgspec.json.encode(inputs)
+    if len(encoded) > MAX_INPUTS:
+        raise Refused(
+            "inputs_too_large", f"the values of a view must have at most {MAX_INPUTS} bytes: give shorter ones"
+        )
+    if inputs != view.inputs:
+        set_inputs(tx, view.record.id, encoded)
+    return View(view.record, view.body, inputs)
+
+
+def _stored(query: Query, view: View, inputs: Inputs, found: Found, value: Any) -> Inputs:
+    if VALUES[found.element["type"]].kind == "id" and value:
+        for each in value if isinstance(value, list) else [value]:
+            _check_id(query, view.record.user_id, found.element["type"], each)
+    return with_input(inputs, found, value)
+
+
+def _check_id(query: Query, user: str, kind: str, value: str) -> None:
+    """Raise ``Refused`` unless a picker offers this user or conversation."""
+    if "users" in kind:
+        person = find_user(query, value)
+        if person is None or person.deleted:
+            raise Refused("impossible_choice", f"a {kind} needs the id of a user, got {value!r:.80}")
+        return
+    channel = find_channel(query, value)
+    if (
+        channel is None
+        or (channel.kind is not ChannelKind.PUBLIC and find_membership(query, value, user) is None)
+        or ("channels" in kind and channel.is_direct)
+    ):
+        raise Refused("impossible_choice", f"a {kind} needs the id of a conversation of the user, got {value!r:.80}")
