@@ -1,6 +1,6 @@
 """views.open, push, update and publish: their answers, their errors, and what a failure leaves as it was.
 
-The rows are those of wire/interactivity-vectors.md#stimuli.
+The rows are those of wire/interactivity-vectors.md#what-a-server-has-to-get-right.
 """
 
 import asyncio

@@ -6,7 +6,7 @@ CREATE TABLE opened_view (
     user_id     TEXT COLLATE "C" NOT NULL REFERENCES users (id),
     kind        TEXT COLLATE "C" NOT NULL,
     root_id     TEXT COLLATE "C" NOT NULL,
-    depth       INTEGER NOT NULL,
+    depth       BIGINT NOT NULL,
     previous_id TEXT COLLATE "C",
     external_id TEXT COLLATE "C",
     hash        TEXT COLLATE "C" NOT NULL,
