@@ -35,7 +35,9 @@ def new_id() -> str:
 
 def fill_blocks(blocks: list[Any], make_id: Callable[[], str] = new_id) -> list[Any]:
     """Return valid blocks with ids and defaults; those given stay as they are."""
-    taken = {block.get("block_id") for block in blocks if isinstance(block, dict)}
+    taken = {
+        block.get("block_id") for block in blocks if isinstance(block, dict) and isinstance(block.get("block_id"), str)
+    }
 
     def unique() -> str:
         while (made := make_id()) in taken:
@@ -43,7 +45,7 @@ def fill_blocks(blocks: list[Any], make_id: Callable[[], str] = new_id) -> list[
         taken.add(made)
         return made
 
-    return [_block(block, unique) if isinstance(block, dict) else block for block in blocks]
+    return [_block(block, unique, MAX_DEPTH) if isinstance(block, dict) else block for block in blocks]
 
 
 def fill_attachments(attachments: list[Any], make_id: Callable[[], str] = new_id) -> list[Any]:
@@ -69,8 +71,8 @@ def _attachment(attachment: dict[str, Any], number: int, make_id: Callable[[], s
     return filled
 
 
-def _block(block: dict[str, Any], make_id: Callable[[], str]) -> dict[str, Any]:
-    filled = block if block.get("type") in _UNTOUCHED else _filled(block, make_id, MAX_DEPTH)
+def _block(block: dict[str, Any], make_id: Callable[[], str], depth: int) -> dict[str, Any]:
+    filled: dict[str, Any] = _filled(block, make_id, depth)
     if filled.get("block_id"):
         return filled
     kind = {"type": filled["type"]} if "type" in filled else {}
@@ -85,20 +87,20 @@ def _filled(value: Any, make_id: Callable[[], str], depth: int) -> Any:
     if not isinstance(value, dict):
         return value
     kind = value.get("type")
-    if kind in _UNTOUCHED:
+    if isinstance(kind, str) and kind in _UNTOUCHED:
         return value
-    filled = {
-        name: [_block(each, make_id) for each in member]
+    filled: dict[str, Any] = {
+        name: [_block(each, make_id, depth - 1) if isinstance(each, dict) else each for each in member]
         if name == _INNER and isinstance(member, list)
         else _filled(member, make_id, depth - 1)
         for name, member in value.items()
     }
-    if not isinstance(kind, str):
+    if not isinstance(kind, str):  # blocks in attachments are not checked before
         return filled
     if kind in _ELEMENTS and not filled.get("action_id"):
         filled["action_id"] = make_id()
     if kind == "plain_text_input" and filled.get("dispatch_action_config") is None:
         filled["dispatch_action_config"] = _TYPES_ON
     if kind in _DEFAULTS:
-        filled = {**filled, **{k: v for k, v in _DEFAULTS[kind].items() if filled.get(k) is None}}
+        filled = {**filled, **{name: each for name, each in _DEFAULTS[kind].items() if filled.get(name) is None}}
     return filled
