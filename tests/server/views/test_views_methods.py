@@ -7,30 +7,15 @@ import asyncio
 from typing import Any
 
 import pytest
+from desk import Desk, home, modal, plain
 from slack_sdk import WebClient
 from slack_sdk.web.async_client import AsyncWebClient
 
-from appside import APP_SEED, AppSide
+from appside import APP_SEED
 from scene import OpenScene, Scene
 from tautwire.server.services.interactivity import triggers, views
 from tautwire.server.services.interactivity.views import MAX_BYTES, MAX_STACKS
 from tautwire.server.services.people.accounts import deactivate
-from tautwire.server.store.queries.views import find_views_of
-
-
-def plain(text: str) -> dict[str, str]:
-    return {"type": "plain_text", "text": text}
-
-
-def modal(**members: Any) -> dict[str, Any]:
-    title = {"type": "input", "block_id": "b_title", "label": plain("Title"),
-             "element": {"type": "plain_text_input", "action_id": "a_title"}}  # fmt: skip
-    return {"type": "modal", "title": plain("New ticket"), "submit": plain("File"), "blocks": [title], **members}
-
-
-def home(**members: Any) -> dict[str, Any]:
-    return {"type": "home", "blocks": [{"type": "section", "text": plain("Welcome")}], **members}
-
 
 MEMBERS = [
     "id", "team_id", "type", "blocks", "private_metadata", "callback_id", "state", "hash", "title", "clear_on_close",
@@ -43,27 +28,6 @@ MEMBERS = [
 @pytest.fixture
 async def scene(open_scene: OpenScene) -> Scene:
     return await open_scene(seed=APP_SEED)
-
-
-class Desk(AppSide):
-    """The app that shows views."""
-
-    def trigger(self, view: str = "", who: str = "alice") -> str:
-        """Return what the app gets when somebody acts, in a view or elsewhere."""
-        return self.scene.server.workspace.triggers.issue(self.id, self.scene.users[who], view)
-
-    async def open(self, view: dict[str, Any] | None = None, who: str = "alice") -> dict[str, Any]:
-        answer = await self.scene.ok(self.name, "views.open", trigger_id=self.trigger(who=who), view=view or modal())
-        return dict(answer["view"])
-
-    async def push(self, on: str, view: dict[str, Any] | None = None) -> dict[str, Any]:
-        return await self.scene.call(self.name, "views.push", trigger_id=self.trigger(on), view=view or modal())
-
-    async def stored(self, who: str = "alice") -> list[str]:
-        """Return the ids of the views of a user."""
-        user = self.scene.users[who]
-        found = await self.scene.server.workspace.reader.read(lambda query: find_views_of(query, user, count=1_000))
-        return [record.id for record in found]
 
 
 @pytest.fixture
@@ -87,7 +51,7 @@ async def test_an_opened_modal_has_all_members(scene: Scene, desk: Desk) -> None
     }  # fmt: skip
     assert view["blocks"] == [
         {
-            "type": "input", "block_id": "b_title", "label": {**plain("Title"), "emoji": True}, "optional": False,
+            "type": "input", "block_id": "title", "label": {**plain("Label"), "emoji": True}, "optional": False,
             "dispatch_action": False, "element": {
                 "type": "plain_text_input", "action_id": "a_title",
                 "dispatch_action_config": {"trigger_actions_on": ["on_enter_pressed"]},

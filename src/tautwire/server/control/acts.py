@@ -108,7 +108,7 @@ class Position(msgspec.Struct, kw_only=True):
 @operation("position", Nothing, Position)
 async def position(workspace: Workspace, args: Nothing) -> Result:
     """Return the present end of the log, from which ``wait`` can go on."""
-    return {"position": _mark(workspace)}
+    return {"position": mark(workspace)}
 
 
 @operation("say", Saying, Said)
@@ -138,7 +138,7 @@ async def reply(workspace: Workspace, args: Answering) -> Result:
 async def dm(workspace: Workspace, args: Writing) -> Result:
     """Post a direct message; the conversation is opened first."""
     user, others = await workspace.reader.read(
-        lambda query: (_actor(query, args.user), [each.id for each in find_users(query, args.to)])
+        lambda query: (actor(query, args.user), [each.id for each in find_users(query, args.to)])
     )
     return await _post(
         workspace, user, lambda tx: conversations.open_direct(tx, user, others)[0].id, Draft(text=args.text)
@@ -149,7 +149,7 @@ async def dm(workspace: Workspace, args: Writing) -> Result:
 async def edit(workspace: Workspace, args: Editing) -> Result:
     """Replace the text of a message of the user."""
     who, channel = await _find(workspace, args)
-    before = _mark(workspace)
+    before = mark(workspace)
     unit = partial(messages.update, who=who, channel=channel, ts=args.ts, draft=Draft(text=args.text))
     return _said(before, await workspace.writer.write(unit))
 
@@ -190,20 +190,20 @@ async def type_(workspace: Workspace, args: Typed) -> Result:
     who, channel = await _find(workspace, args)
     if not whisper_typing(workspace.hub, who.user, channel, args.ts):
         raise MethodError("not_in_channel")
-    return {"position": _mark(workspace), "channel": channel}
+    return {"position": mark(workspace), "channel": channel}
 
 
 @operation("presence", Availability, Position)
 async def presence(workspace: Workspace, args: Availability) -> Result:
     """Set a user away by hand, or end that with ``auto``."""
-    who = await workspace.reader.read(partial(_actor, text=args.user))
-    before, away = _mark(workspace), args.presence == "away"
+    who = await workspace.reader.read(partial(actor, text=args.user))
+    before, away = mark(workspace), args.presence == "away"
     await workspace.writer.write(partial(store_away, user=who.user, away=away))
     workspace.presence.set_away(who.user, away=away)
     return {"position": before}
 
 
-def _actor(query: Query, text: str) -> Identity:
+def actor(query: Query, text: str) -> Identity:
     """Return the user who acts; raise ``Refused`` for one who is deactivated."""
     user = find_user(query, text)
     if user.deleted:
@@ -213,19 +213,19 @@ def _actor(query: Query, text: str) -> Identity:
 
 async def _find(workspace: Workspace, args: Deed) -> tuple[Identity, str]:
     return await workspace.reader.read(
-        lambda query: (_actor(query, args.user), str(find_channel(query, args.channel).id))
+        lambda query: (actor(query, args.user), str(find_channel(query, args.channel).id))
     )
 
 
 async def _act(workspace: Workspace, args: Deed, act: Callable[[Transaction, Identity, str], object]) -> Result:
     who, channel = await _find(workspace, args)
-    before = _mark(workspace)
+    before = mark(workspace)
     await workspace.writer.write(lambda tx: act(tx, who, channel))
     return {"position": before, "channel": channel}
 
 
 async def _post(workspace: Workspace, who: Identity, place: Callable[[Transaction], str], draft: Draft) -> Result:
-    before = _mark(workspace)
+    before = mark(workspace)
     posted = await workspace.writer.write(
         lambda tx: messages.post(tx, workspace.team, who, place(tx), draft, visitors=True)
     )
@@ -236,5 +236,6 @@ def _said(before: str, posted: Posted) -> Result:
     return {"position": before, "channel": posted.channel, "ts": posted.ts, "message": posted.body}
 
 
-def _mark(workspace: Workspace) -> str:
+def mark(workspace: Workspace) -> str:
+    """Return the present end of the log: what an act causes comes behind it."""
     return workspace.epochs.mark(workspace.tail.position)

@@ -26,9 +26,11 @@ from tautwire.server.store.queries.apps import find_app
 from tautwire.server.store.queries.channels import find_channel
 from tautwire.server.store.queries.membership import find_membership
 from tautwire.server.store.queries.users import find_user
-from tautwire.server.store.queries.views import ViewRecord, find_top, find_view, set_inputs
+from tautwire.server.store.queries.views import ViewRecord, find_top, find_view, find_views_of, set_inputs
 from tautwire.server.store.records import ChannelKind
 
+MAX_VIEWS: Final = 100
+"""Views of a user that are looked at: those opened last (ours)."""
 MAX_INPUTS: Final = 250_000
 """Bytes of JSON of what a person puts into a view (ours)."""
 
@@ -56,6 +58,21 @@ def find_shown(query: Query, user: str, view_id: str) -> Shown:
     if top is not None and top.id != record.id:
         raise Refused("view_covered", f"the view {record.id} lies under {top.id}: act in that one")
     return Shown(read_view(record), bot_of(query, record))
+
+
+def views_of(query: Query, user: str, *, only_on_top: bool = False) -> list[Shown]:
+    """Return the views that a user has open, those opened last at the end."""
+    records = find_views_of(query, user, count=MAX_VIEWS)
+    tops = {record.root_id: record.id for record in sorted(records, key=lambda record: record.depth)}
+    bots: dict[str, str] = {}
+    for record in records:
+        if record.app_id not in bots:
+            bots[record.app_id] = bot_of(query, record)
+    return [
+        Shown(read_view(record), bots[record.app_id])
+        for record in records
+        if not only_on_top or tops[record.root_id] == record.id
+    ]
 
 
 def bot_of(query: Query, record: ViewRecord) -> str:

@@ -19,9 +19,9 @@ from tautwire.server.services.interactivity.inputs import faults, values_of
 from tautwire.server.services.interactivity.payloads import Person, interaction
 from tautwire.server.services.interactivity.requests import Answer, NotAnswered, Request
 from tautwire.server.services.interactivity.shown import Offered, Shown, bot_of, find_shown, put
-from tautwire.server.services.interactivity.views import Given, View, check_view, read_view, view_object
+from tautwire.server.services.interactivity.views import Given, View, check_view, close_views, read_view, view_object
 from tautwire.server.services.workspace import Workspace
-from tautwire.server.store.queries.views import delete_views, find_top, find_view
+from tautwire.server.store.queries.views import find_top, find_view
 
 What = Literal["closed", "cleared", "updated", "pushed", "errors"]
 _ACTIONS: Final[Mapping[str, What]] = {"clear": "cleared", "update": "updated", "push": "pushed", "errors": "errors"}
@@ -128,10 +128,10 @@ def _close(tx: Transaction, user: str, view_id: str, *, whole_stack: bool) -> tu
     view, bot_id = _modal(find_shown(tx, user, view_id))
     record = view.record
     if not whole_stack and not view.body.clear_on_close:
-        delete_views(tx, record.root_id, above=record.depth - 1)
+        close_views(tx, record.root_id, above=record.depth - 1)
         return Shown(view, bot_id), False, _top(tx, record.root_id)
     root = find_view(tx, record.root_id)
-    delete_views(tx, record.root_id, above=0)
+    close_views(tx, record.root_id, above=0)
     return Shown(view if root is None else read_view(root), bot_id), True, None
 
 
@@ -181,9 +181,9 @@ def _apply(
         case "pushed" if given is not None:
             views.push_modal(tx, record.app_id, record.id, given)
         case "closed":
-            delete_views(tx, root, above=record.depth - 1)
+            close_views(tx, root, above=record.depth - 1)
         case "cleared":
-            delete_views(tx, root, above=0)
+            close_views(tx, root, above=0)
     return Outcome(what, errors, _top(tx, root))
 
 

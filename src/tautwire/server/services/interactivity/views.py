@@ -2,7 +2,8 @@
 
 A view is stored while it is open, so it survives a restart; closing deletes it. Only a person, or the answer of an app
 to a submission, closes a modal; no method does. What an app gives is checked before anything changes, and a call that
-fails changes nothing. Source: wire/views.md.
+fails changes nothing. Each change leaves an entry of kind ``room`` on the topic of the lowest view of the stack, so
+that those who wait for a view look again. Source: wire/views.md.
 """
 
 import secrets
@@ -10,6 +11,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from tautwire.server.log.entry import Topic
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.access.identity import new_id
 from tautwire.server.services.blockkit.filling import fill_blocks
@@ -102,7 +104,7 @@ def open_modal(tx: Transaction, app: str, user: str, given: Given) -> View:
         MethodError: duplicate_external_id.
     """
     for oldest in find_stacks(tx, app, user)[MAX_STACKS - 1 :]:
-        delete_views(tx, oldest, above=0)
+        close_views(tx, oldest, above=0)
     return _add(tx, app, user, "modal", given, below=None)
 
 
@@ -175,7 +177,14 @@ def replace(tx: Transaction, record: ViewRecord, given: Given, *, seen: str | No
         inputs=msgspec.json.encode(inputs),
     )  # fmt: skip
     change_view(tx, changed)
+    tx.note("room", Topic(record.root_id))
     return View(changed, given.body, inputs)
+
+
+def close_views(tx: Transaction, root: str, *, above: int) -> None:
+    """Close the views of a stack that are higher than ``above``; all with 0."""
+    delete_views(tx, root, above=above)
+    tx.note("room", Topic(root))
 
 
 def read_view(record: ViewRecord) -> View:
@@ -229,6 +238,7 @@ def _add(tx: Transaction, app: str, user: str, kind: Kind, given: Given, below: 
         inputs=b"{}",
     )  # fmt: skip
     add_view(tx, record)
+    tx.note("room", Topic(record.root_id))
     return View(record, given.body, {})
 
 

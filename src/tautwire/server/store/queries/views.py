@@ -57,9 +57,9 @@ def find_home(query: Query, app: str, user: str) -> ViewRecord | None:
 
 
 def find_views_of(query: Query, user: str, *, count: int) -> list[ViewRecord]:
-    """Return the views of a user, the newest stack last and each from its lowest view up."""
-    rows = query.all(f"{_VIEWS} WHERE user_id = ? ORDER BY opened, root_id, depth LIMIT ?", user, count)
-    return [_read(row) for row in rows]
+    """Return the views of a user that were opened last, in the order of their opening."""
+    rows = query.all(f"{_VIEWS} WHERE user_id = ? ORDER BY opened DESC, root_id, depth DESC LIMIT ?", user, count)
+    return [_read(row) for row in reversed(rows)]
 
 
 def find_stacks(query: Query, app: str, user: str) -> list[str]:
