@@ -64,10 +64,14 @@ class Desk(AppSide):
         found = await self.scene.server.workspace.reader.read(lambda query: find_views_of(query, user, count=1_000))
         return [record.id for record in found]
 
-    async def interactive(self) -> "Listener":
-        """Take part in interactions, over Socket Mode."""
+    async def take_part(self) -> None:
+        """Have the app be asked when people act."""
         features = Features(interactivity=Interactivity(is_enabled=True))
         await self.scene.server.workspace.writer.write(lambda tx: configure(tx, self.id, features))
+
+    async def interactive(self) -> "Listener":
+        """Take part in interactions, over Socket Mode."""
+        await self.take_part()
         return Listener(await self.connect())
 
 
