@@ -85,7 +85,7 @@ class OneView(msgspec.Struct, kw_only=True):
 
 
 class Submitted(msgspec.Struct, kw_only=True):
-    """What the app made of a modal, and the view that the user sees then, null if that is none.
+    """What the app made of a modal, and the view that the user sees then (or null).
 
     ``errors`` has a text for each input block that the app refuses, by ``block_id``.
     """
@@ -161,7 +161,7 @@ async def submit(workspace: Workspace, args: Submitting) -> Result:
 
 @operation("close", Closing, Left)
 async def close(workspace: Workspace, args: Closing) -> Result:
-    """Close a modal; an app that asked for it is told."""
+    """Close a modal; an app that asked for it gets view_closed."""
     who = await workspace.reader.read(partial(actor, text=args.user))
     before = mark(workspace)
     closed = await submissions.close(workspace, who, args.view_id, whole_stack=args.whole_stack)
