@@ -114,14 +114,14 @@ async def position(workspace: Workspace, args: Nothing) -> Result:
 @operation("say", Saying, Said)
 async def say(workspace: Workspace, args: Saying) -> Result:
     """Post a message."""
-    who, channel = await _find(workspace, args)
+    who, channel = await find_deed(workspace, args)
     return await _post(workspace, who, lambda tx: channel, Draft(text=args.text))
 
 
 @operation("reply", Answering, Said)
 async def reply(workspace: Workspace, args: Answering) -> Result:
     """Post a reply in the thread of a message."""
-    who, channel = await _find(workspace, args)
+    who, channel = await find_deed(workspace, args)
     draft = Draft(text=args.text, thread_ts=args.ts, reply_broadcast=args.broadcast)
 
     def place(tx: Transaction) -> str:
@@ -148,7 +148,7 @@ async def dm(workspace: Workspace, args: Writing) -> Result:
 @operation("edit", Editing, Said)
 async def edit(workspace: Workspace, args: Editing) -> Result:
     """Replace the text of a message of the user."""
-    who, channel = await _find(workspace, args)
+    who, channel = await find_deed(workspace, args)
     before = mark(workspace)
     unit = partial(messages.update, who=who, channel=channel, ts=args.ts, draft=Draft(text=args.text))
     return _said(before, await workspace.writer.write(unit))
@@ -187,7 +187,7 @@ async def leave(workspace: Workspace, args: Deed) -> Result:
 @operation("type", Typed, Done)
 async def type_(workspace: Workspace, args: Typed) -> Result:
     """Show the other members that the user is typing; as every such event it may be lost."""
-    who, channel = await _find(workspace, args)
+    who, channel = await find_deed(workspace, args)
     if not whisper_typing(workspace.hub, who.user, channel, args.ts):
         raise MethodError("not_in_channel")
     return {"position": mark(workspace), "channel": channel}
@@ -211,14 +211,15 @@ def actor(query: Query, text: str) -> Identity:
     return identity_of(user)
 
 
-async def _find(workspace: Workspace, args: Deed) -> tuple[Identity, str]:
+async def find_deed(workspace: Workspace, args: Deed) -> tuple[Identity, str]:
+    """Return the user who acts, and the id of the channel."""
     return await workspace.reader.read(
         lambda query: (actor(query, args.user), str(find_channel(query, args.channel).id))
     )
 
 
 async def _act(workspace: Workspace, args: Deed, act: Callable[[Transaction, Identity, str], object]) -> Result:
-    who, channel = await _find(workspace, args)
+    who, channel = await find_deed(workspace, args)
     before = mark(workspace)
     await workspace.writer.write(lambda tx: act(tx, who, channel))
     return {"position": before, "channel": channel}
@@ -237,5 +238,5 @@ def _said(before: str, posted: Posted) -> Result:
 
 
 def mark(workspace: Workspace) -> str:
-    """Return the present end of the log: what an act causes comes behind it."""
+    """Return the present end of the log."""
     return workspace.epochs.mark(workspace.tail.position)
