@@ -91,7 +91,12 @@ class Listener:
     async def answer(self, act: Awaitable[T], ack: View | None = None) -> tuple[T, Frame]:
         """Carry out an act that asks the app, and answer; return the result of the act, and what was asked."""
         task = asyncio.ensure_future(act)
-        envelope, payload = await self.asked()
+        asked = asyncio.ensure_future(self.asked())
+        await asyncio.wait([task, asked], return_when=asyncio.FIRST_COMPLETED)
+        if not asked.done():
+            asked.cancel()
+            raise AssertionError(f"the app was not asked: {await task}")
+        envelope, payload = await asked
         await self.socket.ack(envelope, **({} if ack is None else {"payload": ack}))
         return await task, payload
 

@@ -15,7 +15,6 @@ from tautwire.server.services.administration.refusals import Refused
 from tautwire.server.services.interactivity import submissions
 from tautwire.server.services.interactivity.requests import Request, Requests
 from tautwire.server.services.interactivity.shown import views_of
-from tautwire.server.services.interactivity.submissions import UselessAnswer
 from tautwire.server.services.interactivity.views import MAX_DEPTH, MAX_STACKS
 from tautwire.server.store.queries.users import find_user
 
@@ -84,18 +83,13 @@ class World:
         action = self.doors.ack.get("response_action")
         is_too_much = action == "push" and len(stack) == MAX_DEPTH
         values = {"title": {"a_title": "x"}}
-        try:
-            done = await submissions.submit(self.workspace, self.people[who], stack[-1], values, {})
-        except UselessAnswer:
-            assert action == "?" or is_too_much
-            return
-        assert action != "?"
-        assert not is_too_much
+        done = await submissions.submit(self.workspace, self.people[who], stack[-1], values)
+        assert (done.what == "failed") is (action == "?" or is_too_much)
         if action is None:
             stack.pop()
         elif action == "clear":
             stack.clear()
-        elif action == "push":
+        elif done.what == "pushed":
             assert done.seen is not None
             stack.append(done.seen.view.record.id)
         seen = done.seen.view.record.id if done.seen is not None else None
@@ -120,8 +114,8 @@ class World:
         assert error == "not_found"
         for act in (
             submissions.close(self.workspace, stranger, stack[-1], whole_stack=True),
-            submissions.submit(self.workspace, stranger, stack[-1], {}, {}),
-            *([submissions.submit(self.workspace, self.people[who], stack[0], {}, {})] if len(stack) > 1 else []),
+            submissions.submit(self.workspace, stranger, stack[-1], {}),
+            *([submissions.submit(self.workspace, self.people[who], stack[0], {})] if len(stack) > 1 else []),
         ):
             with pytest.raises(Refused):
                 await act

@@ -4,6 +4,7 @@ The rows and vectors are those of wire/interactivity-vectors.md.
 """
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -39,8 +40,6 @@ async def submit(scene: Scene, view: dict[str, Any], values: Any = FILLED, user:
 
 async def refused(scene: Scene, view: dict[str, Any], values: Any = FILLED) -> tuple[str, str]:
     """Submit what has to be refused; return the code and what is said."""
-    import json
-
     body = json.dumps({"user": "alice", "view_id": view["id"], "values": values}).encode()
     reply = await ask(scene, PATH + "submit", body)
     assert reply.status in (400, 404), reply
@@ -88,6 +87,26 @@ async def test_the_state_has_every_element_that_can_hold_a_value(scene: Scene, d
             "boxes": {"type": "checkboxes", "selected_options": []},
         },
     }
+
+
+async def test_a_chosen_conversation_gets_a_response_url(scene: Scene, desk: Desk, app: Listener) -> None:
+    """V3."""
+    room = field("room", {"type": "conversations_select", "response_url_enabled": True}, optional=True)
+    other = field("other", {"type": "channels_select", "response_url_enabled": True}, optional=True)
+    plain_menu = field("plain", {"type": "conversations_select"})
+    view = await desk.open(modal(blocks=[room, other, plain_menu]))
+    values = {"room": {"a_room": "general"}, "plain": {"a_plain": "#general"}}
+
+    _, payload = await app.answer(submit(scene, view, values))
+
+    (url,) = payload["response_urls"]
+    assert url | {"response_url": ""} == {
+        "block_id": "room", "action_id": "a_room", "channel_id": scene.general, "response_url": "",
+    }  # fmt: skip
+    answer = {"text": "Ticket 7 opened", "response_type": "in_channel"}
+    async with scene.http.post(url["response_url"], json=answer) as response:
+        assert response.status == 200
+    assert (await scene.history("alice", scene.general))[0]["text"] == "Ticket 7 opened"
 
 
 # What the answer makes of the modal
@@ -185,9 +204,11 @@ async def test_an_answer_that_is_not_valid_leaves_the_modal(
     await desk.open(modal(external_id="taken"))
     view = await desk.open(modal(blocks=[*modal()["blocks"], {"type": "divider", "block_id": "line"}]))
 
-    code, _ = await app.answer(refusal(scene, "submit", user="alice", view_id=view["id"], values=FILLED), ack)
+    done, _ = await app.answer(submit(scene, view), ack)
 
-    assert code == "invalid_answer"
+    assert (done["outcome"], done["error"]) == ("failed", "invalid_answer")
+    assert done["notice"]
+    assert done["view"]["id"] == view["id"]
     shown = (await operate(scene, "views.get", user="alice", view_id=view["id"]))["view"]
     assert shown["hash"] == view["hash"]
     assert shown["state"]["values"]["title"]["a_title"]["value"] == "Printer on fire"
@@ -198,12 +219,10 @@ async def test_a_fourth_view_is_not_pushed_by_an_answer(scene: Scene, desk: Desk
     second = (await desk.push(root["id"]))["view"]
     third = (await desk.push(second["id"]))["view"]
 
-    code, _ = await app.answer(
-        refusal(scene, "submit", user="alice", view_id=third["id"], values=FILLED),
-        {"response_action": "push", "view": modal()},
-    )
+    done, _ = await app.answer(submit(scene, third), {"response_action": "push", "view": modal()})
 
-    assert code == "invalid_answer"
+    assert (done["error"], done["view"]["id"]) == ("invalid_answer", third["id"])
+    assert "push_limit_reached" in done["notice"]
     assert len(await desk.stored()) == 3
 
 
@@ -213,11 +232,12 @@ async def test_a_modal_stays_when_the_app_does_not_answer(
     monkeypatch.setattr(requests, "TIME_LIMIT", 0.05)
     view = await desk.open()
 
-    code = await refusal(scene, "submit", user="alice", view_id=view["id"], values=FILLED)
+    done = await submit(scene, view)
     envelope, _ = await app.asked()
     await app.socket.ack(envelope, payload={"response_action": "clear"})  # too late
 
-    assert code == "operation_timeout"
+    assert (done["outcome"], done["error"]) == ("failed", "operation_timeout")
+    assert done["view"]["state"]["values"]["title"]["a_title"]["value"] == "Printer on fire"
     assert await app.is_not_asked(scene)
     assert await desk.stored() == [view["id"]]
 
@@ -225,7 +245,7 @@ async def test_a_modal_stays_when_the_app_does_not_answer(
 async def test_without_interactivity_the_app_is_not_asked(scene: Scene, desk: Desk) -> None:
     view = await desk.open()
 
-    assert await refusal(scene, "submit", user="alice", view_id=view["id"], values=FILLED) == "dispatch_failed"
+    assert (await submit(scene, view))["error"] == "dispatch_failed"
     assert await desk.stored() == [view["id"]]
 
 
@@ -319,13 +339,13 @@ async def test_values_that_keep_the_rules_are_submitted(
     [
         ({"nothing": {"a_title": "x"}}, "unknown_element"),
         ({"title": {"nothing": "x"}}, "unknown_element"),
-        ({"title": {"a_title": 7}}, "impossible_choice"),
-        ({"title": {"a_title": ["x"]}}, "impossible_choice"),
-        ({"title": {"a_title": {"value": "x"}}}, "impossible_choice"),
-        ({"title": {"a_title": "x" * 3_001}}, "impossible_choice"),
-        ({"choice": {"a_choice": "c"}}, "impossible_choice"),
-        ({"people": {"a_people": ["UNOBODY"]}}, "impossible_choice"),
-        ({"room": {"a_room": "CNOTHING"}}, "impossible_choice"),
+        ({"title": {"a_title": 7}}, "invalid_choice"),
+        ({"title": {"a_title": ["x"]}}, "invalid_choice"),
+        ({"title": {"a_title": {"value": "x"}}}, "invalid_choice"),
+        ({"title": {"a_title": "x" * 3_001}}, "invalid_choice"),
+        ({"choice": {"a_choice": "c"}}, "invalid_choice"),
+        ({"people": {"a_people": ["UNOBODY"]}}, "unknown_user"),
+        ({"room": {"a_room": "CNOTHING"}}, "unknown_channel"),
         ({"more": {"press": "x"}}, "no_value"),
         ({"rich": {"a_rich": {"type": "rich_text", "elements": ["x" * 251_000]}}}, "inputs_too_large"),
         ({"title": "x"}, "invalid_arguments"),
@@ -360,7 +380,7 @@ async def test_a_conversation_that_the_person_does_not_see_is_not_chosen(scene: 
 
     code = await refusal(scene, "submit", user="bob", view_id=view["id"], values={"room": {"a_room": scene.ops}})
 
-    assert code == "impossible_choice"
+    assert code == "invalid_choice"
 
 
 async def test_what_a_person_does_not_see_is_not_submitted(scene: Scene, desk: Desk) -> None:
@@ -370,8 +390,8 @@ async def test_what_a_person_does_not_see_is_not_submitted(scene: Scene, desk: D
     shown = await desk.publish()
 
     assert (await refused(scene, root))[0] == "view_covered"
-    assert (await refused(scene, bare))[0] == "not_submittable"
-    assert (await refused(scene, shown))[0] == "not_a_modal"
+    assert (await refused(scene, bare, {}))[0] == "not_submittable"
+    assert (await refused(scene, shown, {}))[0] == "not_a_modal"
     assert (await refused(scene, {"id": "V0NOTHING1"}))[0] == "unknown_view"
     assert await refusal(scene, "submit", user="bob", view_id=root["id"]) == "unknown_view"
     assert await refusal(scene, "close", user="bob", view_id=root["id"]) == "unknown_view"

@@ -9,12 +9,14 @@ from typing import Annotated, Any
 
 import msgspec
 
-from tautwire.server.control.acts import Deed, Pointing, mark
+from tautwire.server.control.acts import Deed, mark
 from tautwire.server.control.acts import actor as find_actor
 from tautwire.server.control.acts import find_deed as find
 from tautwire.server.control.operation import Result, operation
+from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.administration.lookup import find_app
-from tautwire.server.services.interactivity import actions, people
+from tautwire.server.services.administration.refusals import Refused
+from tautwire.server.services.interactivity import actions, people, view_actions
 from tautwire.server.services.interactivity.people import Outcome
 from tautwire.server.services.messaging.texts import MAX_POST
 from tautwire.server.services.workspace import Workspace
@@ -29,8 +31,17 @@ class Commanding(Deed, kw_only=True, forbid_unknown_fields=True):
     text: Line
 
 
-class Clicking(Pointing, kw_only=True, forbid_unknown_fields=True):
-    """A button of the message ``ts``."""
+class Somewhere(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Who acts where: in the message ``ts`` of a channel, or in a view that the user has open."""
+
+    user: str
+    channel: str = ""
+    ts: str = ""
+    view_id: str = ""
+
+
+class Clicking(Somewhere, kw_only=True, forbid_unknown_fields=True):
+    """A button of a message or a view."""
 
     action_id: str
     """Of a button in a legacy attachment its ``name``."""
@@ -40,8 +51,8 @@ class Clicking(Pointing, kw_only=True, forbid_unknown_fields=True):
     """``positive`` or ``negative`` of feedback buttons; of legacy buttons with one name the value of the wanted one."""
 
 
-class Choosing(Pointing, kw_only=True, forbid_unknown_fields=True):
-    """A choice in an element of the message ``ts``."""
+class Choosing(Somewhere, kw_only=True, forbid_unknown_fields=True):
+    """A choice in an element of a message or a view."""
 
     action_id: str
     block_id: str = ""
@@ -50,7 +61,7 @@ class Choosing(Pointing, kw_only=True, forbid_unknown_fields=True):
     can be chosen; null for nothing."""
 
 
-class Looking(Pointing, kw_only=True, forbid_unknown_fields=True):
+class Looking(Somewhere, kw_only=True, forbid_unknown_fields=True):
     """What a person types in a menu whose options the app gives."""
 
     action_id: str
@@ -99,34 +110,26 @@ async def command(workspace: Workspace, args: Commanding) -> Result:
 
 @operation("click", Clicking, Reaction)
 async def click(workspace: Workspace, args: Clicking) -> Result:
-    """Press a button of a message."""
-    who, channel = await find(workspace, args)
-    before = mark(workspace)
-    outcome = await actions.act_in_message(
-        workspace, who, channel, args.ts, args.action_id, args.block_id, args.value
-    )  # fmt: skip
-    return _result(before, outcome)
+    """Press a button of a message or a view."""
+    return await _act(workspace, args)
 
 
 @operation("choose", Choosing, Reaction)
 async def choose(workspace: Workspace, args: Choosing) -> Result:
-    """Choose or type in an element of a message; in an input block that may not be sent to the app yet."""
-    who, channel = await find(workspace, args)
-    before = mark(workspace)
-    outcome = await actions.act_in_message(
-        workspace, who, channel, args.ts, args.action_id, args.block_id, args.value
-    )  # fmt: skip
-    return _result(before, outcome)
+    """Choose or type in an element of a message or a view; in an input block that may not be sent to the app yet."""
+    return await _act(workspace, args)
 
 
 @operation("options", Looking, Offer)
 async def options(workspace: Workspace, args: Looking) -> Result:
-    """Ask an app for the options of its menu in a message; they can be chosen then."""
-    who, channel = await find(workspace, args)
+    """Ask an app for the options of its menu in a message or a view; they can be chosen then."""
+    who, channel = await _find_place(workspace, args)
     before = mark(workspace)
-    outcome, found = await actions.find_options(
-        workspace, who, channel, args.ts, args.action_id, args.block_id, args.text
-    )  # fmt: skip
+    element = args.action_id, args.block_id, args.text
+    if channel is None:
+        outcome, found = await view_actions.find_options_in_view(workspace, who, args.view_id, *element)
+    else:
+        outcome, found = await actions.find_options(workspace, who, channel, args.ts, *element)
     return {**_result(before, outcome), "options": found}
 
 
@@ -144,6 +147,26 @@ async def shortcut(workspace: Workspace, args: Shortcutting) -> Result:
         before = mark(workspace)
         outcome = await people.use_global_shortcut(workspace, who, args.callback_id, app)
     return _result(before, outcome)
+
+
+async def _act(workspace: Workspace, args: Clicking | Choosing) -> Result:
+    who, channel = await _find_place(workspace, args)
+    before = mark(workspace)
+    element = args.action_id, args.block_id, args.value
+    if channel is None:
+        outcome = await view_actions.act_in_view(workspace, who, args.view_id, *element)
+    else:
+        outcome = await actions.act_in_message(workspace, who, channel, args.ts, *element)
+    return _result(before, outcome)
+
+
+async def _find_place(workspace: Workspace, args: Somewhere) -> tuple[Identity, str | None]:
+    """Return who acts, and the channel of the message; None if it is a view."""
+    if bool(args.view_id) is bool(args.channel and args.ts) or (args.view_id and (args.channel or args.ts)):
+        raise Refused("ambiguous_place", "give channel and ts for a message, or view_id for a view, and not both")
+    if not args.view_id:
+        return await find(workspace, Deed(user=args.user, channel=args.channel))
+    return await workspace.reader.read(partial(find_actor, text=args.user)), None
 
 
 def _result(before: str, outcome: Outcome) -> dict[str, Any]:

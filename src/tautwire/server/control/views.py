@@ -15,9 +15,7 @@ from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.administration.lookup import find_app
 from tautwire.server.services.administration.refusals import NotFound, Refused
 from tautwire.server.services.interactivity import home, submissions
-from tautwire.server.services.interactivity.requests import NotAnswered
 from tautwire.server.services.interactivity.shown import Shown, views_of
-from tautwire.server.services.interactivity.submissions import UselessAnswer
 from tautwire.server.services.interactivity.views import view_object
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.queries.apps import AppRecord
@@ -28,13 +26,13 @@ MAX_TIMEOUT: Final = 60
 Values = dict[str, dict[str, Any]]
 
 
-class Looking(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ViewsOf(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Whose views; by id or name."""
 
     user: str
 
 
-class AwaitedView(Looking, kw_only=True, forbid_unknown_fields=True):
+class AwaitedView(ViewsOf, kw_only=True, forbid_unknown_fields=True):
     """A view that the user sees: the one opened last that fits what is given, within ``timeout`` seconds.
 
     With ``other_than``, a ``hash``, it has to be in another state than that.
@@ -48,7 +46,7 @@ class AwaitedView(Looking, kw_only=True, forbid_unknown_fields=True):
     timeout: Annotated[float, msgspec.Meta(ge=0, le=MAX_TIMEOUT)] = 10
 
 
-class Submitting(Looking, kw_only=True, forbid_unknown_fields=True):
+class Submitting(ViewsOf, kw_only=True, forbid_unknown_fields=True):
     """A modal to submit, and what is put in before that, by ``block_id`` and ``action_id``.
 
     A value is the text typed, the ``value`` of an option, an id, a date, a time, or a list of them; null empties it.
@@ -58,14 +56,14 @@ class Submitting(Looking, kw_only=True, forbid_unknown_fields=True):
     values: Values = {}
 
 
-class Closing(Looking, kw_only=True, forbid_unknown_fields=True):
+class Closing(ViewsOf, kw_only=True, forbid_unknown_fields=True):
     """A modal to close; with ``whole_stack`` the ones below it are closed too, as the x does."""
 
     view_id: str
     whole_stack: bool = False
 
 
-class Opening(Looking, kw_only=True, forbid_unknown_fields=True):
+class Opening(ViewsOf, kw_only=True, forbid_unknown_fields=True):
     """An app, by id or name, and the tab of it that the user opens."""
 
     app: str
@@ -87,11 +85,14 @@ class OneView(msgspec.Struct, kw_only=True):
 class Submitted(msgspec.Struct, kw_only=True):
     """What the app made of a modal, and the view that the user sees then (or null).
 
-    ``errors`` has a text for each input block that the app refuses, by ``block_id``.
+    ``errors`` has a text for each input block that the app refuses, by ``block_id``. If the outcome is ``failed``,
+    ``error`` and ``notice`` say why, and the modal stays: the app did not answer, or its answer is not valid.
     """
 
     position: str
     outcome: submissions.What
+    error: str | None
+    notice: str
     errors: dict[str, str]
     view: dict[str, Any] | None
 
@@ -112,8 +113,8 @@ class AtHome(msgspec.Struct, kw_only=True):
     view: dict[str, Any] | None
 
 
-@operation("views.list", Looking, Views)
-async def list_all(workspace: Workspace, args: Looking) -> Result:
+@operation("views.list", ViewsOf, Views)
+async def list_all(workspace: Workspace, args: ViewsOf) -> Result:
     """Return the modals and Homes that a user has open; of a stack also those that are covered."""
     who = await workspace.reader.read(partial(actor, text=args.user))
     found = await workspace.reader.read(partial(views_of, user=who.user))
@@ -147,14 +148,9 @@ async def submit(workspace: Workspace, args: Submitting) -> Result:
     """Submit a modal, as its button does: what a client would refuse is refused, else the app is asked."""
     who = await workspace.reader.read(partial(actor, text=args.user))
     before = mark(workspace)
-    try:
-        done = await submissions.submit(workspace, who, args.view_id, args.values, {})
-    except NotAnswered as failure:
-        raise unanswered(failure) from None
-    except UselessAnswer as failure:
-        raise Refused("invalid_answer", f"the answer of the app is not valid, and the modal stays: {failure}") from None
+    done = await submissions.submit(workspace, who, args.view_id, args.values)
     return {
-        "position": before, "outcome": done.what, "errors": done.errors,
+        "position": before, "outcome": done.what, "error": done.error, "notice": done.notice, "errors": done.errors,
         "view": _view(workspace, done.seen) if done.seen is not None else None,
     }  # fmt: skip
 
@@ -166,7 +162,7 @@ async def close(workspace: Workspace, args: Closing) -> Result:
     before = mark(workspace)
     closed = await submissions.close(workspace, who, args.view_id, whole_stack=args.whole_stack)
     seen = _view(workspace, closed.seen) if closed.seen is not None else None
-    return {"position": before, "acknowledged": closed.is_notified, "view": seen}
+    return {"position": before, "acknowledged": closed.is_acknowledged, "view": seen}
 
 
 @operation("home", Opening, AtHome)
@@ -177,16 +173,6 @@ async def open_home(workspace: Workspace, args: Opening) -> Result:
     opened = await workspace.writer.write(partial(home.open_home, team=workspace.team, who=who, app=app, tab=args.tab))
     seen = _view(workspace, opened.home) if opened.home is not None else None
     return {"position": before, "channel": opened.channel, "view": seen}
-
-
-def unanswered(failure: NotAnswered) -> Refused:
-    """Return the refusal for an app that did not answer."""
-    if failure.reason == "operation_timeout":
-        return Refused(failure.reason, "the app did not answer within three seconds: look for a listener that acks")
-    return Refused(
-        failure.reason,
-        "the app could not be asked: it needs interactivity, and a connection of Socket Mode or a request URL",
-    )
 
 
 async def _find(workspace: Workspace, who: Identity, app: AppRecord | None, args: AwaitedView) -> Shown | None:

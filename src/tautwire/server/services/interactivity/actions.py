@@ -4,6 +4,7 @@ What the person has chosen in a message is remembered for a while, as a client d
 of all elements of the message.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from tautwire.server.services.access.identity import Identity
@@ -66,7 +67,7 @@ async def act_in_message(
         target = find_target(query, who, channel, ts, ephemeral)
         place = find_place(target, action_id, block_id)
         if place is not None:
-            return target, place, _by_id(query, place.found.element["type"], choice)
+            return target, place, by_id(query, place.found.element["type"], choice)
         legacy = find_legacy(target, action_id, choice)
         if legacy is None:
             raise no_element(target, action_id)
@@ -92,12 +93,7 @@ async def find_options(
     place = find_place(target, action_id, block_id)
     if place is None:
         raise no_element(target, action_id)
-    element = place.found.element
-    if element["type"] not in EXTERNAL:
-        raise Refused("not_external", f"the options of a {element['type']} are in the message: choose one of them")
-    least = element.get("min_query_length", MIN_QUERY)
-    if len(typed) < least:
-        raise Refused("query_too_short", f"the app is asked from {least} characters on, got {len(typed)}")
+    check_query(place.found.element, typed)
     payload = payloads.block_suggestion(
         payloads.interaction("block_suggestion", workspace.team, target.app, _person(who)), _container(target, place),
         block_id=place.found.block_id, action_id=action_id, value=typed,
@@ -163,6 +159,17 @@ async def _act_legacy(workspace: Workspace, who: Identity, target: Target, place
     return await show_answer(workspace, who, source, await ask(workspace, interactive(app, payload), SUBJECT))
 
 
+def check_query(element: Mapping[str, Any], typed: str) -> None:
+    """Raise ``Refused`` unless a client asks the app for options when this is typed in a menu."""
+    if element["type"] not in EXTERNAL:
+        raise Refused(
+            "not_external", f"the app is not asked for the options of a {element['type']}: choose one of them"
+        )
+    least = element.get("min_query_length", MIN_QUERY)
+    if len(typed) < least:
+        raise Refused("query_too_short", f"the app is asked from {least} characters on, got {len(typed)}")
+
+
 def _container(target: Target, place: Place) -> Payload:
     return payloads.message_container(
         target.channel.id, target.ts, is_ephemeral=target.is_ephemeral, thread_ts=target.message.get("thread_ts"),
@@ -170,7 +177,7 @@ def _container(target: Target, place: Place) -> Payload:
     )  # fmt: skip
 
 
-def _by_id(query: Query, kind: str, choice: Any) -> Any:
+def by_id(query: Query, kind: str, choice: Any) -> Any:
     """Return a choice with ids in place of names of users and channels."""
     if kind not in VALUES or VALUES[kind].kind != "id" or choice is None:
         return choice

@@ -11,6 +11,7 @@ import msgspec
 
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.administration.refusals import NotFound, Refused
+from tautwire.server.services.interactivity.actions import by_id
 from tautwire.server.services.interactivity.elements import (
     VALUES,
     Found,
@@ -34,6 +35,8 @@ MAX_VIEWS: Final = 100
 MAX_INPUTS: Final = 250_000
 """Bytes of JSON of what a person puts into a view (ours)."""
 
+Values = Mapping[str, Mapping[str, Any]]
+"""Choices, as ``elements.choose`` takes them, by ``block_id`` and ``action_id``."""
 Offered = Mapping[tuple[str, str], Sequence[Any]]
 """The options that an app gave for its own menus, by ``block_id`` and ``action_id``."""
 
@@ -96,7 +99,24 @@ def element_of(view: View, action_id: str, block_id: str = "") -> Found:
     return found
 
 
-def put(tx: Transaction, view: View, values: Mapping[str, Mapping[str, Any]], offered: Offered) -> View:
+def with_ids(query: Query, view: View, values: Values) -> Values:
+    """Return what a person puts in with ids in place of names of users and conversations.
+
+    A read, run before the unit: to search for similar names takes too long for the writer's thread.
+
+    Raises:
+        NotFound: there is no such element, user or conversation.
+    """
+    return {
+        block_id: {
+            action_id: by_id(query, element_of(view, action_id, block_id).element["type"], choice)
+            for action_id, choice in each.items()
+        }
+        for block_id, each in values.items()
+    }
+
+
+def put(tx: Transaction, view: View, values: Values, offered: Offered) -> View:
     """Store what a person puts into elements, by ``block_id`` and ``action_id``; return the view as it is then.
 
     Raises:
@@ -111,7 +131,7 @@ def put(tx: Transaction, view: View, values: Mapping[str, Mapping[str, Any]], of
             try:
                 value = choose(found.element, choice, offered.get((block_id, action_id), ()))
             except ImpossibleChoice as error:
-                raise Refused("impossible_choice", f"{block_id}/{action_id}: {error}") from None
+                raise Refused("invalid_choice", f"{block_id}/{action_id}: {error}") from None
             inputs = _stored(tx, view, inputs, found, value)
     return _with_inputs(tx, view, inputs)
 
@@ -140,16 +160,15 @@ def _stored(query: Query, view: View, inputs: Inputs, found: Found, value: Any) 
 
 
 def _check_id(query: Query, user: str, kind: str, value: str) -> None:
-    """Raise ``Refused`` unless a picker offers this user or conversation."""
+    """Raise ``Refused`` unless a picker of this user offers the user or conversation."""
     if "users" in kind:
-        person = find_user(query, value)
-        if person is None or person.deleted:
-            raise Refused("impossible_choice", f"a {kind} needs the id of a user, got {value!r:.80}")
-        return
-    channel = find_channel(query, value)
-    if (
-        channel is None
-        or (channel.kind is not ChannelKind.PUBLIC and find_membership(query, value, user) is None)
-        or ("channels" in kind and channel.is_direct)
-    ):
-        raise Refused("impossible_choice", f"a {kind} needs the id of a conversation of the user, got {value!r:.80}")
+        is_offered = find_user(query, value) is not None
+    else:
+        channel = find_channel(query, value)
+        is_offered = (
+            channel is not None
+            and (channel.kind is ChannelKind.PUBLIC or find_membership(query, value, user) is not None)
+            and not ("channels" in kind and channel.is_direct)
+        )
+    if not is_offered:
+        raise Refused("invalid_choice", f"a {kind} does not offer {value!r:.80} to the user")

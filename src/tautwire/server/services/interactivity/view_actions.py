@@ -5,16 +5,14 @@ What is put in is stored at once, and stays over a restart. Source: wire/interac
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
-import msgspec
-
-from tautwire.protocol.ids import ts_from_micros
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.administration.refusals import Refused
+from tautwire.server.services.interactivity import payloads
+from tautwire.server.services.interactivity.actions import SUBJECT, by_id, check_query
 from tautwire.server.services.interactivity.elements import (
-    EXTERNAL,
     VALUES,
     Found,
     ImpossibleChoice,
@@ -22,20 +20,12 @@ from tautwire.server.services.interactivity.elements import (
     read_options,
     sends_actions,
 )
-from tautwire.server.services.interactivity.payloads import (
-    Person,
-    block_actions,
-    block_suggestion,
-    interaction,
-    view_container,
-)
-from tautwire.server.services.interactivity.requests import Request
+from tautwire.server.services.interactivity.payloads import Person
+from tautwire.server.services.interactivity.people import Outcome, ask, interactive, now_ts
 from tautwire.server.services.interactivity.shown import Shown, element_of, find_shown, put_one
 from tautwire.server.services.interactivity.views import view_object
 from tautwire.server.services.workspace import Workspace
-
-MIN_QUERY: Final = 3
-"""Characters after which options are asked for. Source: wire/interactivity.md#block_suggestion (documented)."""
+from tautwire.server.store.engine import Query
 
 
 class Act(NamedTuple):
@@ -47,87 +37,79 @@ class Act(NamedTuple):
     """Whether the app is asked."""
 
 
-class Acted(msgspec.Struct, frozen=True):
-    """What became of it."""
-
-    shown: Shown
-    """The view with the new value, as it was when the app was asked."""
-    is_sent: bool
-    """Whether the app was asked: an element of an input block only stores its value, without ``dispatch_action``."""
-
-
 async def act_in_view(
-    workspace: Workspace, who: Identity, view_id: str, *, action_id: str, block_id: str = "", choice: Any = None,
-    offered: Sequence[Any] = (),
-) -> Acted:  # fmt: skip
-    """Press a button, choose in a menu or type into an input of a view.
+    workspace: Workspace, who: Identity, view_id: str, action_id: str, block_id: str = "", choice: Any = None
+) -> Outcome:
+    """Press, choose or type in an element of a view, and send that to the app.
+
+    Without ``dispatch_action``, an element of an input block only keeps its value until the view is submitted.
 
     Args:
-        choice: as ``elements.act`` takes it.
-        offered: the options that the app gave for a menu of its own.
+        choice: see ``elements``; users and channels may be given by name.
 
     Raises:
         Refused: the person sees no such view or element, or it has no such choice.
-        NotAnswered: the app did not answer. The value is kept.
     """
+
+    def read(query: Query) -> tuple[Found, Any]:
+        found = element_of(find_shown(query, who.user, view_id).view, action_id, block_id)
+        return found, by_id(query, found.element["type"], choice)
+
+    found, chosen = await workspace.reader.read(read)
+    offered = workspace.offered.find(who.user, view_id, found.block_id, action_id) or []
     done = await workspace.writer.write(
         partial(
-            _act, user=who.user, view_id=view_id, action_id=action_id, block_id=block_id, choice=choice, offered=offered
+            _act, user=who.user, view_id=view_id, action_id=action_id, block_id=found.block_id, choice=chosen,
+            offered=offered, action_ts=now_ts(workspace),
         )
-    )
+    )  # fmt: skip
     view, bot_id = done.shown
-    if done.is_sent:
-        team, app = workspace.team, view.record.app_id
-        payload = block_actions(
-            interaction("block_actions", team, app, Person(who.user, who.name)),
-            view_container(view.record.id),
-            done.action,
-            trigger_id=workspace.triggers.issue(app, who.user, view.record.id),
-        ) | {"view": view_object(view, team.id, bot_id, has_values=True)}
-        await workspace.requests.ask(Request(app=app, kind="interactive", payload=msgspec.json.encode(payload)))
-    return Acted(done.shown, done.is_sent)
+    team, app = workspace.team, view.record.app_id
+    if not done.is_sent:
+        return Outcome(app=app, is_sent=False)
+    payload = payloads.block_actions(
+        payloads.interaction("block_actions", team, app, Person(who.user, who.name)),
+        payloads.view_container(view.record.id), done.action,
+        trigger_id=workspace.triggers.issue(app, who.user, view.record.id),
+    )  # fmt: skip
+    payload |= {"view": view_object(view, team.id, bot_id, has_values=True)}
+    return await ask(workspace, interactive(app, payload), SUBJECT)
 
 
-async def options_in_view(
-    workspace: Workspace, who: Identity, view_id: str, *, action_id: str, block_id: str = "", text: str = ""
-) -> tuple[Found, list[dict[str, Any]]]:
-    """Return a menu of a view whose options the app gives, and the options for a text that the person types.
+async def find_options_in_view(
+    workspace: Workspace, who: Identity, view_id: str, action_id: str, block_id: str, typed: str
+) -> tuple[Outcome, list[dict[str, Any]]]:
+    """Ask the app for the options of one of its menus; they can then be chosen.
 
     Raises:
-        Refused: the person sees no such view or menu.
-        NotAnswered: the app did not answer.
+        Refused: the person sees no such view or menu, or the text is too short to be sent.
     """
-    shown = await workspace.reader.read(partial(find_shown, user=who.user, view_id=view_id))
-    view, bot_id = shown
+    view, bot_id = await workspace.reader.read(partial(find_shown, user=who.user, view_id=view_id))
     found = element_of(view, action_id, block_id)
-    if found.element["type"] not in EXTERNAL:
-        raise Refused("no_external_menu", f"{action_id} is a {found.element['type']}: its options are in the view")
-    if len(text) < found.element.get("min_query_length", MIN_QUERY):
-        return found, []
+    check_query(found.element, typed)
     team, app = workspace.team, view.record.app_id
-    payload = block_suggestion(
-        interaction("block_suggestion", team, app, Person(who.user, who.name)),
-        view_container(view.record.id),
-        block_id=found.block_id,
-        action_id=found.action_id,
-        value=text,
-    ) | {"view": view_object(view, team.id, bot_id, has_values=True)}
-    answer = await workspace.requests.ask(
-        Request(app=app, kind="interactive", payload=msgspec.json.encode(payload), wants_options=True)
-    )
-    return found, read_options(answer.body)
+    payload = payloads.block_suggestion(
+        payloads.interaction("block_suggestion", team, app, Person(who.user, who.name)),
+        payloads.view_container(view.record.id), block_id=found.block_id, action_id=action_id, value=typed,
+    )  # fmt: skip
+    payload |= {"view": view_object(view, team.id, bot_id, has_values=True)}
+    outcome = await ask(workspace, interactive(app, payload, wants_options=True), SUBJECT)
+    options = read_options(outcome.answer)
+    workspace.offered.keep(options, who.user, view_id, found.block_id, action_id)
+    return outcome, options
 
 
 def _act(
-    tx: Transaction, user: str, view_id: str, *, action_id: str, block_id: str, choice: Any, offered: Sequence[Any]
-) -> Act:
+    tx: Transaction, user: str, view_id: str, *, action_id: str, block_id: str, choice: Any, offered: Sequence[Any],
+    action_ts: str,
+) -> Act:  # fmt: skip
     """Store what a person does to an element (a unit)."""
     view, bot_id = find_shown(tx, user, view_id)
     found = element_of(view, action_id, block_id)
     try:
-        action = act(found, choice, action_ts=ts_from_micros(tx.now), offered=offered)
+        action = act(found, choice, action_ts=action_ts, offered=offered)
     except ImpossibleChoice as error:
-        raise Refused("impossible_choice", f"{found.block_id}/{action_id}: {error}") from None
+        raise Refused("invalid_choice", f"{found.block_id}/{action_id}: {error}") from None
     value = VALUES.get(found.element["type"])
     if value is not None:
         view = put_one(tx, view, found, action[value.member])
