@@ -14,7 +14,7 @@ from scene import OpenScene, Scene, TurnedClock
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.access.identity import identity_of
 from tautwire.server.services.access.subscriptions import subscribe
-from tautwire.server.services.interactivity.home import open_home
+from tautwire.server.services.views.home import open_home
 from tautwire.server.store.queries.apps import find_app
 from tautwire.server.store.queries.users import find_user
 from tautwire.server.taps import window

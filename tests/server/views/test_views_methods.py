@@ -13,9 +13,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from appside import APP_SEED
 from scene import OpenScene, Scene
-from tautwire.server.services.interactivity import triggers, views
-from tautwire.server.services.interactivity.views import MAX_BYTES, MAX_STACKS
+from tautwire.server.services.interactivity import triggers
 from tautwire.server.services.people.accounts import deactivate
+from tautwire.server.services.views import views
+from tautwire.server.services.views.views import MAX_BYTES, MAX_STACKS
 
 MEMBERS = [
     "id", "team_id", "type", "blocks", "private_metadata", "callback_id", "state", "hash", "title", "clear_on_close",

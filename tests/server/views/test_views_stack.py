@@ -12,10 +12,10 @@ from appside import APP_SEED
 from scene import OpenScene, Scene
 from tautwire.server.services.access.identity import Identity, identity_of
 from tautwire.server.services.administration.refusals import Refused
-from tautwire.server.services.interactivity import submissions
 from tautwire.server.services.interactivity.requests import Request, Requests
-from tautwire.server.services.interactivity.shown import views_of
-from tautwire.server.services.interactivity.views import MAX_DEPTH, MAX_STACKS
+from tautwire.server.services.views import submissions
+from tautwire.server.services.views.shown import views_of
+from tautwire.server.services.views.views import MAX_DEPTH, MAX_STACKS
 from tautwire.server.store.queries.users import find_user
 
 STEPS = 120

@@ -16,9 +16,10 @@ from tautwire.server.control.operation import Result, operation
 from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.administration.lookup import find_app
 from tautwire.server.services.administration.refusals import Refused
-from tautwire.server.services.interactivity import actions, people, view_actions
+from tautwire.server.services.interactivity import actions, people
 from tautwire.server.services.interactivity.people import Outcome
 from tautwire.server.services.messaging.texts import MAX_POST
+from tautwire.server.services.views import actions as view_actions
 from tautwire.server.services.workspace import Workspace
 
 Line = Annotated[str, msgspec.Meta(min_length=2, max_length=MAX_POST, pattern="^/")]

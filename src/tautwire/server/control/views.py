@@ -14,9 +14,9 @@ from tautwire.server.control.operation import Result, operation
 from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.administration.lookup import find_app
 from tautwire.server.services.administration.refusals import NotFound, Refused
-from tautwire.server.services.interactivity import home, submissions
-from tautwire.server.services.interactivity.shown import Shown, views_of
-from tautwire.server.services.interactivity.views import view_object
+from tautwire.server.services.views import home, submissions
+from tautwire.server.services.views.shown import Shown, views_of
+from tautwire.server.services.views.views import view_object
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.queries.apps import AppRecord
 

@@ -107,5 +107,7 @@ def _record(row: Row | None) -> ViewRecord | None:
 
 
 def _read(row: Row) -> ViewRecord:
-    *members, body, inputs = row
-    return ViewRecord(*members, bytes(body), bytes(inputs))
+    id_, app, user, kind, root, depth, previous, external_id, hash_, opened, body, inputs = row
+    return ViewRecord(
+        id_, app, user, kind, root, depth, previous, external_id, hash_, opened, bytes(body), bytes(inputs)
+    )

@@ -7,9 +7,10 @@ from typing import Any
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.blockkit.validation import as_messages
 from tautwire.server.services.errors import MethodError
-from tautwire.server.services.interactivity import triggers, views
+from tautwire.server.services.interactivity import triggers
 from tautwire.server.services.interactivity.triggers import Trigger
-from tautwire.server.services.interactivity.views import Given, View
+from tautwire.server.services.views import views
+from tautwire.server.services.views.views import Given, View
 from tautwire.server.web_api.access import access
 from tautwire.server.web_api.arguments import Json
 from tautwire.server.web_api.method import Answer, Arguments, Call, Tier, method

@@ -11,8 +11,8 @@ from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.channels.conversations import open_direct
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.events import event, next_event_ts
-from tautwire.server.services.interactivity.shown import Shown, bot_of
-from tautwire.server.services.interactivity.views import read_view, view_object
+from tautwire.server.services.views.shown import Shown, bot_of
+from tautwire.server.services.views.views import read_view, view_object
 from tautwire.server.services.workspace import Team
 from tautwire.server.store.queries.apps import AppRecord
 from tautwire.server.store.queries.views import find_home

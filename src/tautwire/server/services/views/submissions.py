@@ -14,16 +14,16 @@ from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.administration.refusals import Refused
 from tautwire.server.services.errors import MethodError
-from tautwire.server.services.interactivity import views
 from tautwire.server.services.interactivity.actions import SUBJECT
 from tautwire.server.services.interactivity.elements import VALUES, elements_of
-from tautwire.server.services.interactivity.inputs import faults, values_of
 from tautwire.server.services.interactivity.payloads import Person, interaction
 from tautwire.server.services.interactivity.people import ask, interactive
 from tautwire.server.services.interactivity.requests import Answer
 from tautwire.server.services.interactivity.response_urls import Source, issue
-from tautwire.server.services.interactivity.shown import Offered, Shown, Values, bot_of, find_shown, put, with_ids
-from tautwire.server.services.interactivity.views import Given, View, check_view, close_views, read_view, view_object
+from tautwire.server.services.views import views
+from tautwire.server.services.views.inputs import faults, values_of
+from tautwire.server.services.views.shown import Offered, Shown, Values, bot_of, find_shown, put, with_ids
+from tautwire.server.services.views.views import Given, View, check_view, close_views, read_view, view_object
 from tautwire.server.services.workspace import Team, Workspace
 from tautwire.server.store.queries.views import ViewRecord, find_top, find_view
 

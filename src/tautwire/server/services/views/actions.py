@@ -22,8 +22,8 @@ from tautwire.server.services.interactivity.elements import (
 )
 from tautwire.server.services.interactivity.payloads import Person
 from tautwire.server.services.interactivity.people import Outcome, ask, interactive, now_ts
-from tautwire.server.services.interactivity.shown import Shown, element_of, find_shown, put_one
-from tautwire.server.services.interactivity.views import view_object
+from tautwire.server.services.views.shown import Shown, element_of, find_shown, put_one
+from tautwire.server.services.views.views import view_object
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.engine import Query
 

@@ -20,8 +20,8 @@ from tautwire.server.services.interactivity.elements import (
     elements_of,
     find_element,
 )
-from tautwire.server.services.interactivity.inputs import Inputs, with_input
-from tautwire.server.services.interactivity.views import View, read_view
+from tautwire.server.services.views.inputs import Inputs, with_input
+from tautwire.server.services.views.views import View, read_view
 from tautwire.server.store.engine import Query
 from tautwire.server.store.queries.apps import find_app
 from tautwire.server.store.queries.channels import find_channel

@@ -17,7 +17,7 @@ from tautwire.server.services.access.identity import new_id
 from tautwire.server.services.blockkit.filling import fill_blocks
 from tautwire.server.services.blockkit.validation import as_messages, validate_view
 from tautwire.server.services.errors import MethodError
-from tautwire.server.services.interactivity.inputs import Inputs, kept_inputs, values_of
+from tautwire.server.services.views.inputs import Inputs, kept_inputs, values_of
 from tautwire.server.store.queries.users import find_user
 from tautwire.server.store.queries.views import (
     ViewRecord,
