@@ -47,6 +47,8 @@ def caller_of(method: str) -> str:
 async def sample(scene: Scene, who: str, method: str, channel: str) -> dict[str, Any]:
     """Return what a call of a method needs: the required arguments, and those of which it needs one."""
     ts = await scene.post(who, channel, "hello")
+    if method.startswith("views."):
+        return await view_sample(scene, who, method)
     if method == "auth.revoke":
         return {"test": True}  # or the caller could call nothing more
     if method == "pins.remove":
@@ -94,6 +96,24 @@ async def sample(scene: Scene, who: str, method: str, channel: str) -> dict[str,
     unknown = sorted(wanted - set(values))
     assert not unknown, f"tests/server/samples.py has no value for {', '.join(unknown)} of {method}: add one"
     return {name: values[name] for name in wanted}
+
+
+VIEW = {"type": "modal", "title": {"type": "plain_text", "text": "A modal"}, "blocks": [{"type": "divider"}]}
+
+
+async def view_sample(scene: Scene, who: str, method: str) -> dict[str, Any]:
+    """Return what a call of a method of views needs; for some of them a modal is opened."""
+    workspace = scene.server.workspace
+    app = (await scene.ok(who, "bots.info", bot=(await scene.ok(who, "auth.test"))["bot_id"]))["bot"]["app_id"]
+    if method == "views.publish":
+        return {"user_id": scene.users["alice"], "view": {"type": "home", "blocks": []}}
+    trigger = workspace.triggers.issue(app, scene.users["alice"])
+    if method == "views.open":
+        return {"trigger_id": trigger, "view": VIEW}
+    opened = (await scene.ok(who, "views.open", trigger_id=trigger, view=VIEW))["view"]["id"]
+    if method == "views.push":
+        return {"trigger_id": workspace.triggers.issue(app, scene.users["alice"], opened), "view": VIEW}
+    return {"view_id": opened, "view": VIEW}
 
 
 async def stream(scene: Scene, who: str, channel: str) -> str:

@@ -8,7 +8,7 @@ import typer
 from tautwire.cli.operator import DATA, AsJson, Data, Operator, day, facts, group, table
 from tautwire.cli.token import Scopes, tokens_table
 
-app_commands = group("The apps of a running server, each with its bot: list, show, add, request-url, delete.")
+app_commands = group("The apps of a running server, each with its bot: list, show, add, request-url, webhook, delete.")
 
 One = Annotated[str, typer.Argument(help="Id or name of the app.", metavar="APP")]
 
@@ -62,6 +62,19 @@ def request_url(
     operator = Operator(data, as_json=as_json)
     answer = operator.change("app.request_url", check=f"tautwire app show {app}", app=app, url=url)
     operator.show(answer, lambda: _directed(answer))
+
+
+@app_commands.command("webhook")
+def webhook(
+    app: One,
+    channel: Annotated[str, typer.Argument(help="Id or name of the channel.", metavar="CHANNEL")],
+    data: Data = DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Make an incoming webhook of an app, and print its URL, which cannot be shown again."""
+    operator = Operator(data, as_json=as_json)
+    answer = operator.change("webhooks.create", check=f"tautwire app show {app}", app=app, channel=channel)
+    operator.show(answer, lambda: facts([("id", answer["webhook"]["id"]), ("URL", answer["url"])]))
 
 
 @app_commands.command("delete")

@@ -22,6 +22,7 @@ from tautwire.server.control.door import ControlDoor
 from tautwire.server.counts import Counts
 from tautwire.server.directory import Directory
 from tautwire.server.health import Health
+from tautwire.server.hooks.door import HooksDoor
 from tautwire.server.host import Host, find_data
 from tautwire.server.http.connections import Connections
 from tautwire.server.http.descriptors import connection_limit
@@ -58,13 +59,14 @@ from tautwire.server.web_api.methods import (
     usergroups,
     users,
     users_profile,
+    views,
 )
 
 log = logging.getLogger("tautwire.server")
 
 FAMILIES: Final = (
     api, apps, assistant, auth, bots, chat, chat_scheduled, chat_streams, conversations, conversations_changes, emoji,
-    pins, reactions, retired, rtm, team, usergroups, users, users_profile,
+    pins, reactions, retired, rtm, team, usergroups, users, users_profile, views,
 )  # fmt: skip
 """Importing a family registers its methods; a large family has several modules."""
 
@@ -109,8 +111,7 @@ class Server:
     @property
     def api_url(self) -> str:
         """The base URL of the Web API, with a slash at the end, as SDKs expect."""
-        host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
-        return f"http://{host}:{self.port}/api/"
+        return f"{_origin(self.settings, self.port)}/api/"
 
     @property
     def health(self) -> Health:
@@ -242,6 +243,7 @@ class _Parts:
         await host.open_all(found, Content(seed, self._sample), self._observers)
 
         self._socket = listen(settings.host, settings.port)
+        host.listens_at(settings.public_url or _origin(settings, self.port))
         self._exit.callback(self._socket.close)
         limit = connection_limit(settings.max_connections)
         per_address = settings.max_connections_per_address or max(1, limit // 2)
@@ -250,12 +252,13 @@ class _Parts:
         metrics = Metrics(self.counts, self.health, host.levels, settings.data)
         probes = Probes(self.health, metrics.render, CONTENT_TYPE, settings.metrics)
         web_api = WebApi(host.find, settings, self._clock, self.counts)
+        hooks = HooksDoor(host.find_team, settings, self._clock)
         handover = Handover({RTM_PATH: host.listen, LINK_PATH: host.listen_link})
         control = None
         if host.is_controlled:
             logins = FailedLogins(self._clock)
             control = ControlDoor(host.find_controlled, logins=logins, has_limits=settings.rate_limits)
-        http = HttpServer(Entrance(connections, forwarded, web_api, handover), probes, control)
+        http = HttpServer(Entrance(connections, forwarded, web_api, hooks, handover), probes, control)
         await http.start(self._socket)
         self._exit.push_async_callback(http.stop)
         # A stop runs these in reverse: stop listening, close RTM, finish HTTP requests, commit, close the databases.
@@ -265,6 +268,12 @@ class _Parts:
 
     async def stop(self) -> None:
         await self._exit.aclose()
+
+
+def _origin(settings: Settings, port: int) -> str:
+    """Return the URL of the server without a path."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{port}"
 
 
 async def _sweep(*sweeps: Callable[[], None]) -> None:

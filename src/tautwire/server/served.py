@@ -23,7 +23,9 @@ from tautwire.server.control.openapi import PATH as CONTROL_PATH
 from tautwire.server.control.server import ControlServer
 from tautwire.server.counts import Counts
 from tautwire.server.directory import Control, Directory, TokenFile, is_loopback, read_directory
+from tautwire.server.events_api.addresses import Addresses
 from tautwire.server.events_api.delivery import Delivery
+from tautwire.server.events_api.requests import RequestDoor
 from tautwire.server.health import Health
 from tautwire.server.hub.hub import Hub
 from tautwire.server.log.entry import Entry, Topic
@@ -168,10 +170,18 @@ class ServedWorkspace:
         identities.on_refusal(partial(self.door.close_where, identities.refuses))
         self.taps = Taps(self.workspace, state.subscriptions)
         self.link_door = LinkDoor(
-            self.taps, tickets=self.workspace.link_tickets, settings=settings, clock=self._clock, counts=self._counts
+            self.taps,
+            self.workspace.requests,
+            tickets=self.workspace.link_tickets,
+            settings=settings,
+            clock=self._clock,
+            counts=self._counts,
         )
         identities.on_refusal(partial(self.link_door.close_where, identities.refuses))
         self.event_door = Delivery(self.taps, writer=writer, reader=reader, settings=settings, clock=self._clock)
+        request_door = RequestDoor(Addresses(settings.request_addresses), self._clock)
+        self._exit.push_async_callback(request_door.close)
+        self.workspace.requests.send_by(self.link_door, request_door)
         # Identities before the hub: a connection that has to be closed gets nothing of the same commit.
         for each in (identities.follow, self.workspace.follow, hub.deliver, self.taps.follow, *observers):
             feed.add(each)
@@ -189,7 +199,9 @@ class ServedWorkspace:
             control = ControlServer(self.workspace, self.data, self._secret)
             await control.start()
             self._doors.push_async_callback(control.stop)
-        self._doors.callback(self.workspace.news.close)  # first of all: the doors finish the requests in progress
+        # First of all: the doors finish the requests in progress.
+        self._doors.callback(self.workspace.requests.close)
+        self._doors.callback(self.workspace.news.close)
 
     async def close_doors(self) -> None:
         """Say goodbye to the clients, and close their connections."""

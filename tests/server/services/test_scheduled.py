@@ -68,7 +68,7 @@ async def test_a_scheduled_message_is_answered_and_listed(scene: Scene) -> None:
 async def test_it_is_posted_when_it_is_due_by_its_author_with_all_it_has(scene: Scene) -> None:
     parent = await scene.post("alice", scene.general, "parent")
     bob = await scene.connect("bob")
-    blocks, metadata = [{"type": "divider"}], {"event_type": "e", "event_payload": {"a": 1}}
+    blocks, metadata = [{"type": "divider", "block_id": "d"}], {"event_type": "e", "event_payload": {"a": 1}}
     given = {"blocks": blocks, "metadata": metadata, "thread_ts": parent}
     await schedule(scene, "relaybot", "see https://x.test", **given)
     await scene.server_swept()

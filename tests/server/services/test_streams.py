@@ -71,7 +71,8 @@ async def test_tasks_and_blocks_stand_between_the_texts(scene: Scene) -> None:
     assert (card["type"], card["task_id"], card["title"]) == ("task_card", "t1", "Look")
     assert card["details"]["elements"][0]["elements"] == [{"type": "text", "text": "one two"}]
     assert card["output"]["elements"][0]["elements"] == [{"type": "text", "text": "done"}]
-    assert divider == {"type": "divider"}
+    assert divider["type"] == "divider"
+    assert divider["block_id"]
     assert answer["message"]["text"] == "so farafter"
 
 

@@ -12,7 +12,7 @@ PLAIN = "https://tickets.test/7?a=1&b=2"
 
 
 async def test_a_link_is_shown_to_all_members_and_the_message_is_not_edited(scene: Scene) -> None:
-    own = [{"text": "own"}]
+    own = [{"text": "own", "id": 1}]
     ts = await scene.post("alice", scene.general, f"see {URL} and <https://b.test|b>", attachments=own)
     bob = await scene.connect("bob")
     unfurled = {PLAIN: {"text": "Ticket 7"}, "https://b.test": {"text": "B"}}

@@ -76,7 +76,10 @@ async def test_a_stream_that_would_have_too_many_blocks_is_refused(scene: Scene)
     assert error == "msg_blocks_too_many"
 
 
-async def test_blocks_without_faults_are_answered_as_they_were_given(scene: Scene) -> None:
+async def test_blocks_without_faults_are_answered_with_ids_and_defaults(scene: Scene) -> None:
     blocks = [SECTION, {"type": "divider", "block_id": "d"}]
     answer = await scene.ok("relaybot", "chat.postMessage", channel=scene.general, blocks=blocks)
-    assert answer["message"]["blocks"] == blocks
+    section, divider = answer["message"]["blocks"]
+    assert divider == blocks[1]
+    assert section["block_id"]
+    assert section["text"] == {"type": "mrkdwn", "text": "x", "verbatim": False}

@@ -110,7 +110,7 @@ async def test_attachments_or_blocks_will_do_without_a_text(scene: Scene) -> Non
     attachments = [{"text": "x", "fallback": "y"}]
     answer = await scene.ok("alice", "chat.postMessage", channel=scene.general, attachments=attachments)
     assert answer["message"]["text"] == ""
-    assert (await scene.history("bob", scene.general))[0]["attachments"] == attachments
+    assert (await scene.history("bob", scene.general))[0]["attachments"] == [{**attachments[0], "id": 1}]
 
 
 async def test_too_much_of_something(scene: Scene) -> None:
@@ -234,7 +234,7 @@ async def test_an_edit_changes_the_message_and_everybody_hears_of_it(scene: Scen
 
 
 async def test_an_edit_leaves_what_was_not_given(scene: Scene) -> None:
-    attachments, blocks = [{"text": "x"}], [{"type": "divider"}]
+    attachments, blocks = [{"text": "x", "id": 1}], [{"type": "divider", "block_id": "d"}]
     ts = await scene.post("alice", scene.general, "text", attachments=attachments, blocks=blocks)
     await scene.ok("alice", "chat.update", channel=scene.general, ts=ts, text="new")
     (kept,) = await scene.history("bob", scene.general)
@@ -242,7 +242,7 @@ async def test_an_edit_leaves_what_was_not_given(scene: Scene) -> None:
 
     await scene.ok("alice", "chat.update", channel=scene.general, ts=ts, attachments=[{"text": "y"}])
     (kept,) = await scene.history("bob", scene.general)
-    assert (kept["text"], kept["attachments"], kept["blocks"]) == ("new", [{"text": "y"}], blocks)
+    assert (kept["text"], kept["attachments"], kept["blocks"]) == ("new", [{"text": "y", "id": 1}], blocks)
 
 
 async def test_an_empty_list_of_attachments_takes_them_away(scene: Scene) -> None:
@@ -434,10 +434,10 @@ async def test_an_edited_parent_keeps_its_thread(scene: Scene) -> None:
     assert (event["message"]["text"], event["message"]["reply_count"]) == ("better question", 1)
 
 
-async def test_blocks_go_through_unchanged(scene: Scene) -> None:
+async def test_what_is_given_in_blocks_goes_through_unchanged(scene: Scene) -> None:
     """Numbers, members that are not checked and their order are the sender's business."""
     chart = '{"z":1.50,"a":{"deep":[1,null,{"x":"\\u00e4\\/"}]},"big":12345678901234567890}'
-    blocks = '[{"title":"x","type":"data_visualization","chart":' + chart + "}]"
+    blocks = '[{"title":"x","block_id":"b","type":"data_visualization","chart":' + chart + "}]"
     (bob,) = await connected(scene, "bob")
     await scene.ok("alice", "chat.postMessage", channel=scene.general, blocks=blocks)
 

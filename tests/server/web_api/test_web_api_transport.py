@@ -267,7 +267,7 @@ async def test_an_array_may_be_json_text(scene: Scene) -> None:
     assert [channel["name"] for channel in answer["channels"]] == ["ops"]
 
 
-BLOCKS = [{"type": "section", "text": {"type": "mrkdwn", "text": "hi <@U1>"}}]
+BLOCKS = [{"type": "section", "block_id": "b", "text": {"type": "mrkdwn", "text": "hi <@U1>", "verbatim": False}}]
 
 
 @pytest.mark.parametrize("as_text", [True, False])

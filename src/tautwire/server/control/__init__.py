@@ -5,6 +5,6 @@ HTTP with JSON on a unix socket in the data directory and, if asked for, on the 
 and the checks of a request.
 
 ``door`` requests and answers · ``operation`` the definition of an operation · ``people``, ``apps``, ``tokens``,
-``channels``, ``team``, ``acts``, ``waits`` the operations · ``openapi`` the document that describes them ·
+``channels``, ``team``, ``acts``, ``views``, ``waits`` the operations · ``openapi`` the document that describes them ·
 ``rendezvous`` where the socket is, and the secret · ``server`` the door on its socket.
 """

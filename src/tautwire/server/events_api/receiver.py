@@ -1,4 +1,4 @@
-"""One request to an app: within three seconds, to an allowed address, without following a redirect.
+"""Requests to apps over HTTP: within three seconds, to an allowed address, without following a redirect.
 
 A receiver may be hostile. Its answer is not read, except to a challenge, and of that a few kilobytes; nothing is
 unpacked; what it says is not logged. Source: wire/events-api.md#delivery-over-http.
@@ -6,6 +6,7 @@ unpacked; what it says is not logged. Source: wire/events-api.md#delivery-over-h
 
 import asyncio
 import ssl
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
@@ -20,12 +21,13 @@ from tautwire.server.services.access.subscriptions import is_request_url
 
 TIME_LIMIT: Final = 3.0
 """Seconds for an answer. Source: wire/events-api.md#delivery-over-http (documented)."""
+JSON: Final = "application/json"
 USER_AGENT: Final = "Slackbot 1.0 (tautwire)"
 CONCURRENCY: Final = 16
 """Requests to one app at a time."""
 
 # The documented words of X-Slack-Retry-Reason.
-_TIMEOUT: Final = "http_timeout"
+TIMEOUT: Final = "http_timeout"
 _REDIRECT: Final = "too_many_redirects"
 _CONNECTION: Final = "connection_failed"
 _SSL: Final = "ssl_error"
@@ -45,19 +47,22 @@ class Outcome(NamedTuple):
     """Whether the answer is that of a framework without a listener for the event."""
     body: bytes = b""
     """The begin of the answer, if it was asked for."""
+    status: int = 0
+    """That of the answer; 0 without one."""
+    content_type: str = ""
 
 
-class Receiver:
-    """The way to the request URL of one app."""
+class Poster:
+    """Posts signed bodies to apps.
 
-    def __init__(self, url: str, secret: str, addresses: Addresses, clock: Clock) -> None:
-        self.url = url
-        self._secret = secret
+    Args:
+        limit: requests at a time; 0 if the caller bounds them.
+    """
+
+    def __init__(self, addresses: Addresses, clock: Clock, *, limit: int) -> None:
         self._addresses = addresses
         self._clock = clock
-        # The host is plain ASCII (``is_request_url``), so no other parser sees another host in the URL.
-        self._host = (urlsplit(url).hostname or "") if is_request_url(url) else ""
-        connector = aiohttp.TCPConnector(limit=CONCURRENCY, resolver=CheckedResolver(addresses), use_dns_cache=False)
+        connector = aiohttp.TCPConnector(limit=limit, resolver=CheckedResolver(addresses), use_dns_cache=False)
         self._session = aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False,
             timeout=aiohttp.ClientTimeout(total=None), headers={"User-Agent": USER_AGENT},
@@ -67,6 +72,52 @@ class Receiver:
         """Close the connections."""
         await self._session.close()
 
+    async def post(
+        self, url: str, secret: str, body: bytes, *, content_type: str = JSON, more: Mapping[str, str] = {}, wanted: int
+    ) -> Outcome:
+        """Post a body.
+
+        Args:
+            secret: signs it.
+            more: further headers.
+            wanted: how many bytes of the answer are read.
+        """
+        # The host is plain ASCII (``is_request_url``), so no other parser sees another host in the URL.
+        host = (urlsplit(url).hostname or "") if is_request_url(url) else ""
+        if not host or not self._addresses.allow_host(host):
+            return Outcome(_CONNECTION)
+        headers = {"Content-Type": content_type, **signed(secret, body, self._clock.seconds()), **more}
+        try:
+            async with (
+                asyncio.timeout(TIME_LIMIT),
+                self._session.post(url, data=body, headers=headers, allow_redirects=False) as response,
+            ):
+                # What is not read closes the connection, so an endless body ends here.
+                if response.status in _SUCCESSES:
+                    begin = await _begin(response.content, wanted)
+                    return Outcome(body=begin, status=response.status, content_type=response.content_type)
+                return Outcome(
+                    _REDIRECT if response.status in _REDIRECTS else _HTTP,
+                    may_retry=response.headers.get("X-Slack-No-Retry") != "1",
+                    has_no_listener=response.status == HTTPStatus.NOT_FOUND,
+                    status=response.status,
+                )
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return Outcome(_reason(error))
+
+
+class Receiver:
+    """The way to the request URL of one app, for events."""
+
+    def __init__(self, url: str, secret: str, addresses: Addresses, clock: Clock) -> None:
+        self.url = url
+        self._secret = secret
+        self._poster = Poster(addresses, clock, limit=CONCURRENCY)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._poster.close()
+
     async def deliver(self, body: bytes, attempt: int, reason: str) -> Outcome:
         """Post an event.
 
@@ -75,35 +126,15 @@ class Receiver:
             reason: why.
         """
         retry = {"X-Slack-Retry-Num": str(attempt), "X-Slack-Retry-Reason": reason} if attempt else {}
-        return await self._post(body, retry, wanted=0)
+        return await self._poster.post(self.url, self._secret, body, more=retry, wanted=0)
 
     async def verify(self) -> Outcome:
         """Ask whether the URL is the app's own; without the challenge in its answer the request fails."""
         challenge = new_challenge()
-        outcome = await self._post(request(challenge), {}, wanted=MAX_ANSWER)
+        outcome = await self._poster.post(self.url, self._secret, request(challenge), wanted=MAX_ANSWER)
         if outcome.reason or is_answer(outcome.body, challenge):
             return outcome
         return Outcome("no_challenge")
-
-    async def _post(self, body: bytes, more: dict[str, str], *, wanted: int) -> Outcome:
-        if not self._host or not self._addresses.allow_host(self._host):
-            return Outcome(_CONNECTION)
-        headers = {"Content-Type": "application/json", **signed(self._secret, body, self._clock.seconds()), **more}
-        try:
-            async with (
-                asyncio.timeout(TIME_LIMIT),
-                self._session.post(self.url, data=body, headers=headers, allow_redirects=False) as response,
-            ):
-                # What is not read closes the connection, so an endless body ends here.
-                if response.status in _SUCCESSES:
-                    return Outcome(body=await _begin(response.content, wanted))
-                return Outcome(
-                    _REDIRECT if response.status in _REDIRECTS else _HTTP,
-                    may_retry=response.headers.get("X-Slack-No-Retry") != "1",
-                    has_no_listener=response.status == HTTPStatus.NOT_FOUND,
-                )
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Outcome(_reason(error))
 
 
 async def _begin(stream: aiohttp.StreamReader, wanted: int) -> bytes:
@@ -116,7 +147,7 @@ async def _begin(stream: aiohttp.StreamReader, wanted: int) -> bytes:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
-        return _TIMEOUT
+        return TIMEOUT
     if isinstance(error, (aiohttp.ClientSSLError, ssl.SSLError)):
         return _SSL
     if isinstance(error, (aiohttp.ClientConnectionError, AddressRefusedError, OSError)):

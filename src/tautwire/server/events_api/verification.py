@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from tautwire.server.taps.envelope import VERIFICATION_TOKEN
+from tautwire.server.services.interactivity.payloads import VERIFICATION_TOKEN
 
 MAX_ANSWER: Final = 4_096
 """Bytes that are read of an answer."""

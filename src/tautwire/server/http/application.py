@@ -1,4 +1,5 @@
-"""Routes requests: paths below ``/api/`` to the Web API, below ``/_control/v1/`` to the control API if it is served.
+"""Routes requests: paths below ``/api/`` to the Web API, below ``/_control/v1/`` to the control API if it is served,
+below ``/hooks/`` to response URLs and webhooks.
 
 The root gets a short text, the others go to the probes.
 """
@@ -14,8 +15,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tautwire.server.control.door import ControlDoor
 from tautwire.server.control.openapi import PATH as CONTROL_PATH
+from tautwire.server.hooks.door import HooksDoor
 from tautwire.server.http.forwarded import Forwarded
 from tautwire.server.http.probes import Probes
+from tautwire.server.services.interactivity.response_urls import PATH as HOOKS_PATH
 from tautwire.server.web_api.app import PATH, WebApi
 
 WELCOME: Final = """\
@@ -30,9 +33,15 @@ class Application:
     """The ASGI application that uvicorn serves."""
 
     def __init__(
-        self, web_api: WebApi, forwarded: Forwarded, probes: Probes, control: ControlDoor | None = None
+        self,
+        web_api: WebApi,
+        hooks: HooksDoor,
+        forwarded: Forwarded,
+        probes: Probes,
+        control: ControlDoor | None = None,
     ) -> None:
         self._web_api = web_api
+        self._hooks = hooks
         self._forwarded = forwarded
         self._control = control
         self._others: ASGIApp = Starlette(routes=[Route("/", self._welcome), *probes.routes(), Mount("/api", web_api)])
@@ -49,6 +58,8 @@ class Application:
             serve = self._web_api
         elif self._control is not None and scope["path"].startswith(CONTROL_PATH):
             serve = self._control
+        elif scope["path"].startswith(HOOKS_PATH):
+            serve = self._hooks
         await serve(scope, receive, send)
 
     async def _welcome(self, request: Request) -> Response:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
+from tautwire.server.hooks.door import HooksDoor
 from tautwire.server.http.connections import Connections, Phase
 from tautwire.server.http.forwarded import Forwarded
 from tautwire.server.http.protocol import HttpProtocol, peer_address, say_farewell
@@ -32,6 +33,7 @@ class Entrance:
     connections: Connections
     forwarded: Forwarded
     web_api: WebApi
+    hooks: HooksDoor
     handover: Handover
 
 

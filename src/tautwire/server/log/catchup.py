@@ -39,14 +39,18 @@ class CatchUp:
 
     Args:
         channels: the user's channels at the present position of the tail.
+        app: the app whose bot the user is, if the events for the app alone are wanted too.
     """
 
-    def __init__(self, tail: Tail, reader: Reader, *, user: str, position: int, channels: Collection[Topic]) -> None:
+    def __init__(
+        self, tail: Tail, reader: Reader, *, user: str, position: int, channels: Collection[Topic], app: str = ""
+    ) -> None:
         self.position = position
         """All events up to here were returned."""
         self._tail = tail
         self._reader = reader
         self._user = user
+        self._app = app
         self._channels = set(channels)
         self._pages: list[int] = []  # where the next pages on disk end, the nearest last
 
@@ -66,7 +70,7 @@ class CatchUp:
         if self._oldest > self.position + 1 or sum(len(entry.payload) for entry in self._recent) > PAGE:
             return None
         self.position = self._tail.position
-        return visible(self._recent, self._user, self._channels)
+        return visible(self._recent, self._user, self._channels, self._app)
 
     async def rewind(self) -> None:
         """Compute the user's channels at the position; to be awaited before the first page."""
@@ -101,7 +105,7 @@ class CatchUp:
         for entry in entries:
             self._move(entry)
         self.position = entries[-1].position
-        return visible(entries, self._user, self._channels)
+        return visible(entries, self._user, self._channels, self._app)
 
     async def _stored_page(self, before: int) -> Sequence[Entry]:
         if not self._pages:

@@ -5,16 +5,17 @@ from typing import Final, Literal, NewType
 import msgspec
 
 Topic = NewType("Topic", str)
-"""The routing key of an entry: ``WORKSPACE``, a channel id or a user id."""
+"""The routing key of an entry: ``WORKSPACE``, a channel id, a user id or the id of an app."""
 
 WORKSPACE: Final = Topic("*")
 """The topic of events for every connection."""
 
 
-Kind = Literal["event", "join", "leave", "room", "auth"]
+Kind = Literal["event", "join", "leave", "room", "auth", "app"]
 """The kinds of entries. An event is delivered to its topic. A join makes the channel (the topic) visible to a user (the
 payload) from its place on, a leave ends that. ``room`` and ``auth`` are sent to no connection: what is remembered of
 the topic has changed, and tokens or users can do less or more than before (``services.access.identity``).
+``app`` is an event for the app (the topic) alone: its tap delivers it, and no connection of RTM gets it.
 
 Plain text and not an enum: the kind is stored and compared with every event, and SQLite stores text twice as fast."""
 

@@ -106,11 +106,12 @@ def read_moves(query: Query, *, after: int, before: int, user: str) -> list[Entr
     return [Entry(row["position"], row["kind"], Topic(row["topic"]), row["payload"]) for row in rows]
 
 
-def visible(entries: Sequence[Entry], user: str, channels: Collection[Topic]) -> list[Entry]:
+def visible(entries: Sequence[Entry], user: str, channels: Collection[Topic], app: str = "") -> list[Entry]:
     """Return the events among ``entries`` that the user was allowed to see at their time, oldest first.
 
     ``channels`` are the user's channels after the last entry. The walk goes backwards from there and undoes each join
-    and leave, so the membership is right at every entry, though only the present one is stored.
+    and leave, so the membership is right at every entry, though only the present one is stored. With ``app``, the
+    events for that app alone are among them.
     """
     seen = {WORKSPACE, Topic(user), *channels}
     me = user.encode()
@@ -118,6 +119,9 @@ def visible(entries: Sequence[Entry], user: str, channels: Collection[Topic]) ->
     for entry in reversed(entries):
         if entry.kind == "event":
             if entry.topic in seen:
+                events.append(entry)
+        elif entry.kind == "app":
+            if entry.topic == app:
                 events.append(entry)
         elif entry.kind == "join" and entry.payload == me:
             seen.discard(entry.topic)

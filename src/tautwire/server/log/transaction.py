@@ -89,6 +89,10 @@ class Transaction:
         """
         return self._append("event", topic, payload, skip, message)
 
+    def emit_to_app(self, app: str, payload: bytes) -> None:
+        """Append an event for an app alone; what the app gets depends on its subscription, as for every event."""
+        self._append("app", Topic(app), payload)
+
     def join(self, channel: Topic, user: str) -> None:
         """Make the channel visible to the user from this place of the log on."""
         self._append("join", channel, user.encode())

@@ -19,6 +19,14 @@ from tautwire.protocol.ids import ChannelId, UserId
 from tautwire.server.log.entry import Topic
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.access import apps
+from tautwire.server.services.access.features import (
+    Command,
+    Features,
+    Interactivity,
+    Shortcut,
+    check,
+    configure,
+)
 from tautwire.server.services.access.identity import CLASSIC, TokenKind, new_id
 from tautwire.server.services.access.subscriptions import (
     BOT_EVENTS,
@@ -29,6 +37,7 @@ from tautwire.server.services.access.subscriptions import (
 )
 from tautwire.server.services.access.tokens import issue, issue_for_app
 from tautwire.server.services.channels.room import forget
+from tautwire.server.services.errors import MethodError
 from tautwire.server.store.queries.apps import find_app_by_name
 from tautwire.server.store.queries.channels import add_channel, find_channel_by_name, find_general
 from tautwire.server.store.queries.membership import add_member
@@ -64,6 +73,13 @@ class SeedUser(msgspec.Struct, forbid_unknown_fields=True):
     email: str | None = None
 
 
+class SeedInteractivity(msgspec.Struct, forbid_unknown_fields=True):
+    """Where an app is asked over HTTP when people act; ``options_url`` for the options of its menus."""
+
+    request_url: str | None = None
+    options_url: str | None = None
+
+
 class SeedApp(msgspec.Struct, forbid_unknown_fields=True):
     """An app with a bot user of the same name.
 
@@ -73,6 +89,9 @@ class SeedApp(msgspec.Struct, forbid_unknown_fields=True):
         socket_mode: whether it gets its events over Socket Mode.
         request_url: where it gets its events over HTTP, if not over Socket Mode.
         bot_events: the events to which its bot subscribes, by the names of a manifest.
+        commands: its slash commands, by name or with all they have.
+        interactivity: whether it takes part in interactions; with URLs if not over Socket Mode.
+        shortcuts: its shortcuts.
     """
 
     name: Name
@@ -82,6 +101,20 @@ class SeedApp(msgspec.Struct, forbid_unknown_fields=True):
     socket_mode: bool = False
     bot_events: list[str] = []
     request_url: str | None = None
+    commands: list[str | Command] = []
+    interactivity: bool | SeedInteractivity = False
+    shortcuts: list[Shortcut] = []
+
+    @property
+    def features(self) -> Features:
+        """What people can ask the app for."""
+        given = self.interactivity
+        urls = (given.request_url, given.options_url) if isinstance(given, SeedInteractivity) else (None, None)
+        return Features(
+            commands=tuple(each if isinstance(each, Command) else Command(name=each) for each in self.commands),
+            shortcuts=tuple(self.shortcuts),
+            interactivity=Interactivity(is_enabled=given is not False, request_url=urls[0], options_url=urls[1]),
+        )
 
 
 class SeedChannel(msgspec.Struct, forbid_unknown_fields=True):
@@ -177,6 +210,13 @@ def _check(seed: Seed, path: Path) -> None:
                 f"{path}: request_url must be an http or https URL without user and fragment, such as "
                 f"http://127.0.0.1:3000/slack/events, got another one of {app.name!r}"
             )
+        try:
+            check(app.features)
+        except MethodError as error:
+            raise SeedError(
+                f"{path}: commands, shortcuts and interactivity of {app.name!r} are refused: {error.code} "
+                f"({error.members.get('value', '')!r}); see docs/reference/seed.md"
+            ) from None
         for name in app.bot_events:
             if name not in BOT_EVENTS:
                 raise SeedError(
@@ -223,6 +263,8 @@ def _plant_app(tx: Transaction, app: SeedApp, origin: Origin) -> dict[str, str]:
     if app.socket_mode or app.bot_events:
         subscribe(tx, record.id, app.bot_events)
         switch_socket_mode(tx, record.id, is_on=app.socket_mode)
+    if app.features != Features():
+        configure(tx, record.id, app.features)
     tokens = {}
     wanted = app.tokens if app.tokens is not None else ["bot", "app"] if app.socket_mode else ["bot"]
     if TokenKind.BOT in wanted:

@@ -22,6 +22,9 @@ from tautwire.server.services.access.identity import Identities
 from tautwire.server.services.access.limits import Limits
 from tautwire.server.services.access.tickets import Tickets
 from tautwire.server.services.due import Due
+from tautwire.server.services.interactivity.recent import Ephemerals, Recent
+from tautwire.server.services.interactivity.requests import Requests
+from tautwire.server.services.interactivity.triggers import Triggers
 from tautwire.server.services.messaging.statuses import Statuses
 from tautwire.server.services.news import News
 from tautwire.server.services.people.presence import Presence
@@ -99,6 +102,16 @@ class Workspace:
         """Held by a read of a long list."""
         self.enforces_scopes = settings.enforce_scopes
         """Whether a call without the scope of its method is refused."""
+        self.requests = Requests(reader)
+        """What apps are asked when people act."""
+        self.triggers = Triggers(team.id, clock)
+        self.ephemerals = Ephemerals()
+        self.chosen = Recent()
+        """What people have chosen in messages, by user, channel and ts."""
+        self.offered = Recent()
+        """The options that apps gave for their menus, by user, place and element."""
+        self.base_url = settings.public_url or ""
+        """The URL of the server without a path, for the URLs that apps get; set when it listens."""
 
     def follow(self, entries: Sequence[Entry]) -> None:
         """Apply the entries of the log; a reader of the feed.
@@ -107,6 +120,7 @@ class Workspace:
         """
         self.presence.follow(entries)
         self.news.follow(entries)
+        self.ephemerals.follow(entries)
         for entry in entries:
             if entry.kind == "room" and entry.topic == WORKSPACE:
                 self.team = msgspec.json.decode(entry.payload, type=Team)

@@ -18,6 +18,7 @@ from tautwire.server.counts import Counts
 from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.access.subscriptions import Subscription
 from tautwire.server.services.access.tickets import Tickets
+from tautwire.server.services.interactivity.requests import Request, Requests
 from tautwire.server.socket_mode.connection import (
     DEBUG_TIME,
     DISABLED,
@@ -35,6 +36,7 @@ from tautwire.server.sockets.endings import GOING_AWAY
 from tautwire.server.sockets.flusher import Flusher
 from tautwire.server.sockets.frames import text_frame
 from tautwire.server.sockets.keeper import Keeper, Policy
+from tautwire.server.taps.envelope import request_frame
 from tautwire.server.taps.taps import Taps
 
 log = logging.getLogger("tautwire.server.socket_mode")
@@ -49,10 +51,13 @@ class Door:
 
     Args:
         taps: decide what apps get.
+        requests: get the answers to requests.
         tickets: the tickets that apps.connections.open issues.
     """
 
-    def __init__(self, taps: Taps, *, tickets: Tickets, settings: Settings, clock: Clock, counts: Counts) -> None:
+    def __init__(
+        self, taps: Taps, requests: Requests, *, tickets: Tickets, settings: Settings, clock: Clock, counts: Counts
+    ) -> None:
         self.flusher = Flusher[LinkConnection]()
         self.clock = clock
         self.traffic = counts.socket_mode
@@ -65,6 +70,7 @@ class Door:
             policy, clock=clock, traffic=counts.socket_mode, give_up=self.flusher.give_up
         )
         self._taps = taps
+        self._requests = requests
         self._tickets = tickets
         self._pools: dict[str, Pool] = {}
         self._started = datetime.fromtimestamp(clock.seconds(), UTC).strftime("%Y-%m-%d %H:%M:%S.000")
@@ -113,10 +119,16 @@ class Door:
         log.info("connection %d of app %s opened", connection.number, tap.app)
 
     def acknowledged(self, connection: LinkConnection, ack: Ack) -> None:
-        """Settle an event. A payload answers a command or an interaction: those are not sent yet, so it is ignored."""
+        """Settle an event, or answer a request: their ids differ."""
         pool = self._pools.get(connection.user)
         if pool is not None:
             pool.tap.acknowledged(ack.envelope_id)
+            self._requests.answered(connection.user, ack.envelope_id, bytes(ack.payload))
+
+    def ask(self, app: str, envelope_id: str, request: Request) -> bool:
+        """Send a request on one of an app's connections; return False if none can take it."""
+        pool = self._pools.get(app)
+        return pool is not None and pool.ask(request_frame(envelope_id, request))
 
     def ended(self, connection: LinkConnection) -> None:
         """Give the events of the connection to another one, or stop the tap."""

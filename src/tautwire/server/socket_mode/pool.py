@@ -64,6 +64,16 @@ class Pool:
         self._flusher.push(connection, text_frame(socket_mode_frame(envelope, attempt, reason)))
         return connection.number
 
+    def ask(self, frame: bytes) -> bool:
+        """Send a request on a connection that reads as fast as it is written to; return False if there is none."""
+        connection = next((each for each in self._serving if _has_room(each)), None)
+        if connection is None:
+            return False
+        self._serving.remove(connection)
+        self._serving.append(connection)
+        self._flusher.push(connection, text_frame(frame))
+        return True
+
 
 def _has_room(connection: LinkConnection) -> bool:
     return not connection.is_slow and connection.queued_bytes < MAX_QUEUED

@@ -7,16 +7,15 @@ position alone can be given twice, after a backup was restored. Source: wire/eve
 
 import hashlib
 from base64 import b32encode, urlsafe_b64encode
-from typing import Final, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
 
 from tautwire.protocol.ids import Ts
+from tautwire.server.services.interactivity.payloads import VERIFICATION_TOKEN
+from tautwire.server.services.interactivity.requests import Request
 from tautwire.server.taps.filter import Seen
-
-VERIFICATION_TOKEN: Final = "retired"  # noqa: S105 - a public constant
-"""``token`` of every envelope. It is deprecated: receivers check signatures, and in Socket Mode nothing."""
 
 
 class Source(NamedTuple):
@@ -61,6 +60,13 @@ def socket_mode_frame(envelope: Envelope, attempt: int, reason: str) -> bytes:
         b'{"envelope_id":"%b","type":"events_api","payload":%b,"accepts_response_payload":false,'
         b'"retry_attempt":%d,"retry_reason":"%b"}'
     ) % (envelope.envelope_id.encode(), envelope.payload, attempt, reason.encode())
+
+
+def request_frame(envelope_id: str, request: Request) -> bytes:
+    """Return the payload of a frame with a request. Source: wire/socket-mode.md#server-frames."""
+    return b'{"envelope_id":"%b","type":"%b","payload":%b,"accepts_response_payload":true}' % (
+        envelope_id.encode(), request.kind.encode(), request.payload,
+    )  # fmt: skip
 
 
 def _digest(source: Source, position: int, seen: Seen) -> bytes:

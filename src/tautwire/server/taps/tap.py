@@ -204,8 +204,9 @@ class Tap:
         bot = self.subscription.bot_user
         # In one turn: the channels are those at the end of the tail.
         cursor = CatchUp(
-            around.tail, around.reader, user=bot, position=window.read, channels=around.hub.channels_of(bot)
-        )
+            around.tail, around.reader, user=bot, position=window.read, channels=around.hub.channels_of(bot),
+            app=self.app,
+        )  # fmt: skip
         await cursor.rewind()
         return cursor
 

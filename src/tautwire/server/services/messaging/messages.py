@@ -99,15 +99,33 @@ def post(
     tx: Transaction, team: Team, who: Identity, channel: str, draft: Draft, *, skip: int = 0, visitors: bool = False
 ) -> Posted:
     """Store a message and emit its event to the channel; connection ``skip`` gets the ack instead."""
-    room = writable_room(tx, channel, who, visitors=visitors)
-    parent = _parent(tx, channel, draft.thread_ts) if draft.thread_ts else None
+    return post_in(tx, team, who, writable_room(tx, channel, who, visitors=visitors), draft, skip=skip)
+
+
+def open_room(tx: Transaction, channel: str) -> Room:
+    """Return a room in which an app answers a person, whether or not its bot is a member.
+
+    Raises:
+        MethodError: channel_not_found or is_archived.
+    """
+    room = enter(tx, channel)
+    if room is None:
+        raise MethodError("channel_not_found")
+    if room.channel.archived:
+        raise MethodError("is_archived")
+    return room
+
+
+def post_in(tx: Transaction, team: Team, who: Identity, room: Room, draft: Draft, *, skip: int = 0) -> Posted:
+    """Do what ``post`` does, in a room whose rules are checked."""
+    parent = _parent(tx, room.id, draft.thread_ts) if draft.thread_ts else None
     body = _body(tx, team, who, draft)
     body["ts"] = ts = room.next_ts(tx)
     if parent is None:
         _store(tx, room, who.user, body, skip=skip)
     else:
         _reply(tx, room, who, body, parent, broadcast=draft.reply_broadcast, skip=skip)
-    return Posted(channel, ts, body)
+    return Posted(room.id, ts, body)
 
 
 def announce(tx: Transaction, team: Team, room: Room, user: str, subtype: str, text: str, **members: object) -> None:
@@ -133,17 +151,37 @@ def update(tx: Transaction, who: Identity, channel: str, ts: str, draft: Draft) 
         raise MethodError("streaming_state_conflict")
     body = dict(before)
     body["text"] = process(tx, who, draft.text, draft.parse) if draft.text else before["text"]
-    structures = {"blocks": draft.blocks, "attachments": draft.attachments, "metadata": draft.metadata}
-    for name, value in structures.items():
+    for name, value in _structures(draft):
         if value is not None:
             body[name] = value
         if value in _EMPTY:
             del body[name]
+    return _edit(tx, who, room, row, before, body)
+
+
+def replace(tx: Transaction, who: Identity, room: Room, ts: str, draft: Draft) -> Posted:
+    """Replace the whole content of a message of an app, which answers so to an interaction in it.
+
+    Raises:
+        MethodError: message_not_found.
+    """
+    row, before = find_live(tx, room.id, ts)
+    body = {name: value for name, value in before.items() if name not in ("blocks", "attachments", "metadata")}
+    body["text"] = process(tx, who, draft.text, draft.parse)
+    body |= {name: value for name, value in _structures(draft) if value is not None}
+    return _edit(tx, who, room, row, before, body)
+
+
+def _structures(draft: Draft) -> list[tuple[str, Any]]:
+    return [("blocks", draft.blocks), ("attachments", draft.attachments), ("metadata", draft.metadata)]
+
+
+def _edit(tx: Transaction, who: Identity, room: Room, row: Row, before: Body, body: Body) -> Posted:
     # The event has a ts of its own, unique in the channel, though no message of that ts exists.
     hidden = room.next_hidden_ts(tx)
     body["edited"] = {"user": who.user, "ts": hidden}
     rewrite(tx, room, row, before, body, hidden)
-    return Posted(channel, Ts(ts), body)
+    return Posted(room.id, Ts(row["ts"]), body)
 
 
 def delete(tx: Transaction, who: Identity, channel: str, ts: str) -> None:
@@ -155,6 +193,12 @@ def delete(tx: Transaction, who: Identity, channel: str, ts: str) -> None:
     row, before = find_live(tx, channel, ts)
     if row["user_id"] != who.user:
         raise MethodError("cant_delete_message")
+    remove(tx, room, row, before)
+
+
+def remove(tx: Transaction, room: Room, row: Row, before: Body) -> None:
+    """Do what ``delete`` does, with a message that may be deleted."""
+    channel, ts = room.id, row["ts"]
     # Also for a tombstone: a deleted message shows no reactions, and is not pinned.
     remove_reactions(tx, channel, ts)
     remove_pin(tx, channel, ts)
@@ -183,12 +227,41 @@ def post_ephemeral(tx: Transaction, team: Team, who: Identity, channel: str, use
     room = writable_room(tx, channel, who)
     if user not in room.members:
         raise MethodError("user_not_in_channel")
-    draft.as_bot = who.is_bot
-    body = _body(tx, team, who, draft)
+    return show(tx, team, who, room, user, draft).ts
+
+
+def show(tx: Transaction, team: Team, who: Identity, room: Room, user: str, draft: Draft) -> Posted:
+    """Emit a message to one user, in a room whose rules are checked."""
+    body = _ephemeral(tx, team, who, room, draft)
     body["ts"] = ts = room.next_hidden_ts(tx)
-    body |= {"channel": channel, "is_ephemeral": True, "event_ts": next_event_ts(tx)}
+    body["event_ts"] = next_event_ts(tx)
     tx.emit(Topic(user), msgspec.json.encode(body))
-    return ts
+    return Posted(room.id, ts, body)
+
+
+def show_instead(tx: Transaction, team: Team, who: Identity, room: Room, user: str, ts: str, draft: Draft) -> Posted:
+    """Emit the replacement of a message that was emitted to one user."""
+    body = _ephemeral(tx, team, who, room, draft) | {"ts": ts}
+    change = event(
+        "message", subtype="message_changed", hidden=True, is_ephemeral=True, channel=room.id,
+        ts=room.next_hidden_ts(tx), event_ts=next_event_ts(tx), message=body,
+    )  # fmt: skip
+    tx.emit(Topic(user), change)
+    return Posted(room.id, Ts(ts), body)
+
+
+def hide(tx: Transaction, room: Room, user: str, ts: str) -> None:
+    """Emit the deletion of a message that was emitted to one user."""
+    change = event(
+        "message", subtype="message_deleted", hidden=True, is_ephemeral=True, channel=room.id,
+        ts=room.next_hidden_ts(tx), deleted_ts=ts, event_ts=next_event_ts(tx),
+    )  # fmt: skip
+    tx.emit(Topic(user), change)
+
+
+def _ephemeral(tx: Transaction, team: Team, who: Identity, room: Room, draft: Draft) -> Body:
+    draft.as_bot = who.is_bot
+    return _body(tx, team, who, draft) | {"channel": room.id, "is_ephemeral": True}
 
 
 def load(row: Row) -> Body:

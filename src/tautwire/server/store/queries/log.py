@@ -60,7 +60,8 @@ def find_moves(query: Query, *, after: int, before: int, user: str) -> Sequence[
 def find_newest_events(query: Query, count: int) -> Sequence[Row]:
     """Return ``message_ts`` and ``payload`` of the newest ``count`` events and messages, newest first."""
     return query.all(
-        "SELECT message_ts, payload FROM log WHERE kind IN ('event', 'message') ORDER BY position DESC LIMIT ?", count
+        "SELECT message_ts, payload FROM log WHERE kind IN ('event', 'message', 'app') ORDER BY position DESC LIMIT ?",
+        count,
     )
 
 

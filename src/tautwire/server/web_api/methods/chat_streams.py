@@ -5,14 +5,16 @@ from typing import Any, ClassVar, Final
 
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.blockkit.blocks import MAX_BLOCKS
+from tautwire.server.services.blockkit.filling import fill_blocks
 from tautwire.server.services.blockkit.validation import are_objects
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.messaging import streams
 from tautwire.server.services.messaging.chunks import Mode, Parts
+from tautwire.server.services.messaging.contents import MAX_MARKDOWN, check_blocks, structure
 from tautwire.server.services.messaging.messages import Posted
 from tautwire.server.web_api.access import access
 from tautwire.server.web_api.arguments import Json
-from tautwire.server.web_api.content import MAX_MARKDOWN, Authored, author_of, check_blocks, structure
+from tautwire.server.web_api.content import Authored, author_of
 from tautwire.server.web_api.method import Answer, Arguments, Call, Place, Tier, method
 
 STREAMS: Final = access(bot=["chat:write"])
@@ -115,6 +117,7 @@ async def stop_stream(call: Call, args: ChatStopStream) -> Answer:
         raise MethodError("msg_blocks_too_many")
     if blocks:
         check_blocks(blocks, malformed=args.MALFORMED["blocks"])
+        blocks = fill_blocks(blocks)
 
     def stop(tx: Transaction) -> Posted:
         return streams.stop(tx, call.who, args.channel, args.ts, chunks, blocks=blocks, metadata=args.metadata)
@@ -128,9 +131,11 @@ def _chunks(markdown_text: str, chunks: Any) -> list[Any]:
     structure(chunks, list, "invalid_chunks", "msg_blocks_too_long")
     if len(markdown_text) > MAX_MARKDOWN:
         raise MethodError("msg_blocks_too_long")
-    for index, chunk in enumerate(chunks or ()):
+    filled = [*(chunks or ())]
+    for index, chunk in enumerate(filled):
         blocks = chunk.get("blocks") if isinstance(chunk, dict) and chunk.get("type") == "blocks" else None
         if are_objects(blocks) and len(blocks) <= MAX_BLOCKS["message"]:  # others are refused where chunks are added
             check_blocks(blocks, "chunks", index, "blocks")
+            filled[index] = {**chunk, "blocks": fill_blocks(blocks)}
     text = [{"type": "markdown_text", "text": markdown_text}] if markdown_text else []
-    return [*text, *(chunks or [])]
+    return [*text, *filled]

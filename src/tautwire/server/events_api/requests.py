@@ -1,0 +1,70 @@
+"""Requests to apps over HTTP: a form, signed as events are, and the answer to it.
+
+Source: wire/interactivity.md#requests.
+
+They go to the same addresses as events and by the same code. Nothing is sent again. How many are open at a time, and
+how large they are, ``services.interactivity.requests`` bounds for each app.
+"""
+
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import urlencode
+
+import msgspec
+
+from tautwire.server.clock import Clock
+from tautwire.server.events_api.addresses import Addresses
+from tautwire.server.events_api.receiver import JSON, TIMEOUT, Poster
+from tautwire.server.services.interactivity.requests import (
+    MAX_ANSWER,
+    Answer,
+    NotAnswered,
+    Request,
+    read_answer,
+)
+
+FORM: Final = "application/x-www-form-urlencoded"
+
+
+class RequestDoor:
+    """Asks the apps of a workspace that have no Socket Mode."""
+
+    def __init__(self, addresses: Addresses, clock: Clock) -> None:
+        self._addresses = addresses
+        self._clock = clock
+        self._poster: Poster | None = None
+
+    async def ask(self, url: str, secret: str, request: Request) -> Answer:
+        """Post a request and return the answer.
+
+        Raises:
+            NotAnswered: operation_timeout, or dispatch_failed for every other failure.
+        """
+        if self._poster is None:
+            self._poster = Poster(self._addresses, self._clock, limit=0)
+        outcome = await self._poster.post(url, secret, form_of(request), content_type=FORM, wanted=MAX_ANSWER + 1)
+        if outcome.reason == TIMEOUT:
+            raise NotAnswered("operation_timeout")
+        if outcome.status != HTTPStatus.OK:
+            raise NotAnswered("dispatch_failed")
+        if outcome.content_type == JSON:
+            return read_answer(outcome.body)
+        try:
+            text = outcome.body.decode()
+        except UnicodeDecodeError:
+            raise NotAnswered("dispatch_failed") from None
+        if len(outcome.body) > MAX_ANSWER:
+            raise NotAnswered("dispatch_failed")
+        return Answer(text=text.strip())
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._poster is not None:
+            await self._poster.close()
+
+
+def form_of(request: Request) -> bytes:
+    """Return the body: the fields of a command, or the field ``payload``."""
+    if request.kind == "slash_commands":
+        return urlencode(msgspec.json.decode(request.payload, type=dict[str, str])).encode()
+    return urlencode({"payload": request.payload.decode()}).encode()
