@@ -178,7 +178,7 @@ SLACKTEST = Client(
 
 BOLT = Client(
     "python_bolt",
-    "Bolt for Python in Socket Mode",
+    "Bolt for Python",
     "Python",
     ("bin/python", "program.py"),
     build=(
@@ -187,16 +187,18 @@ BOLT = Client(
     ),
 )
 
+NODE_BOLT = Client(
+    "node_bolt",
+    "Bolt for JavaScript",
+    "Node.js",
+    ("node", "program.js"),
+    tools=(NODE, NPM),
+    build=(("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"),),
+)
+
 APPS = (
     BOLT,
-    Client(
-        "node_bolt",
-        "Bolt for JavaScript in Socket Mode",
-        "Node.js",
-        ("node", "program.js"),
-        tools=(NODE, NPM),
-        build=(("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"),),
-    ),
+    NODE_BOLT,
     Client(
         "node_socket_mode",
         "@slack/socket-mode",

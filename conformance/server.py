@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import aiohttp
+
 from conformance.inbox import Transcript
 
 SEED = """\
@@ -76,6 +78,18 @@ class ServerProcess:
     def signing_secret(self, name: str) -> str:
         """Return the secret with which requests to an app of the seed are signed."""
         return str(self._about["apps"][name]["signing_secret"])
+
+    async def control(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        """Carry out an operation of the control API, which needs ``--control on``."""
+        door = self._about["control"]
+        headers = {"Authorization": f"Bearer {door['secret']}"}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(door["url"] + operation, headers=headers, json=arguments) as response,
+        ):
+            answer: dict[str, Any] = await response.json()
+            assert response.status == 200, answer
+            return answer
 
     def channel(self, name: str) -> str:
         """Return the id of a channel of the seed."""

@@ -1,6 +1,7 @@
-"""A bot on Bolt for Python in Socket Mode, written the way its guide shows; what it is asked to do: ../README.md.
+"""A bot on Bolt for Python written the way its guide shows; what it is asked to do: ../README.md.
 
-``SOCKET_MODE_CLIENT`` names the client of slack_sdk on which Bolt runs: builtin, aiohttp, websocket_client, websockets.
+``SOCKET_MODE_CLIENT`` names the client of slack_sdk on which Bolt runs: builtin, aiohttp, websocket_client, websockets;
+``http`` the server of Bolt on ``PORT``.
 """
 
 import asyncio
@@ -20,7 +21,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 logging.basicConfig(level=logging.INFO)
 
 CLIENT = os.environ["SOCKET_MODE_CLIENT"]
-TOKEN, URL, APP_TOKEN = (os.environ[name] for name in ("SLACK_BOT_TOKEN", "SLACK_API_URL", "SLACK_APP_TOKEN"))
+TOKEN, URL = os.environ["SLACK_BOT_TOKEN"], os.environ["SLACK_API_URL"]
+APP_TOKEN = os.environ.get("SLACK_APP_TOKEN")
 
 
 BUTTON = [
@@ -61,7 +63,8 @@ def report(step: str, **facts: Any) -> None:
 
 
 def plain() -> None:
-    app = App(token=TOKEN, client=WebClient(token=TOKEN, base_url=URL))
+    secret = os.environ.get("SLACK_SIGNING_SECRET")
+    app = App(token=TOKEN, signing_secret=secret, client=WebClient(token=TOKEN, base_url=URL))
 
     @app.event("app_mention")
     def mentioned(event: dict[str, Any], say: Any) -> None:
@@ -92,6 +95,9 @@ def plain() -> None:
         ack()
         client.chat_postMessage(channel=view["private_metadata"], text=f"filed {title_of(view)}")
 
+    if CLIENT == "http":
+        app.start(port=int(os.environ["PORT"]))
+        return
     module = "slack_bolt.adapter.socket_mode" + (".websocket_client" if CLIENT == "websocket_client" else "")
     handler = importlib.import_module(module).SocketModeHandler(app, APP_TOKEN)
     handler.connect()

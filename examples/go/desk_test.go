@@ -36,7 +36,7 @@ func serve(t *testing.T) workspace {
 	if name == "" {
 		name = "tautwire"
 	}
-	server := exec.Command(name, "serve", "--json", "--control", "--port", "0",
+	server := exec.Command(name, "serve", "--json", "--control", "on", "--port", "0",
 		"--data", t.TempDir(), "--seed", "seed.yaml")
 	server.Stderr = os.Stderr
 	output, err := server.StdoutPipe()
@@ -141,7 +141,7 @@ func TestTheAppFilesATicket(t *testing.T) {
 
 	var shown json.RawMessage
 	served.control(t, "command", arguments{
-		"user": "alice", "channel": "general", "command": "/ticket", "text": "printer"}, &shown)
+		"user": "alice", "channel": "general", "text": "/ticket printer"}, &shown)
 
 	if !strings.Contains(string(shown), "Ticket: printer") {
 		t.Error(fmt.Sprintf("alice saw %s", shown))

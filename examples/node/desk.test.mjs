@@ -30,7 +30,7 @@ async function control(operation, args = {}) {
 
 before(async () => {
   data = await mkdtemp(join(tmpdir(), 'desk-'));
-  const options = ['--json', '--control', '--port', '0', '--data', data, '--seed', 'seed.yaml'];
+  const options = ['--json', '--control', 'on', '--port', '0', '--data', data, '--seed', 'seed.yaml'];
   server = spawn(process.env.TAUTWIRE ?? 'tautwire', ['serve', ...options], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -61,7 +61,7 @@ test('the app answers a question', async () => {
 
 test('the app files a ticket', async () => {
   const shown = await control('command', {
-    user: 'alice', channel: 'general', command: '/ticket', text: 'printer',
+    user: 'alice', channel: 'general', text: '/ticket printer',
   });
 
   assert.match(JSON.stringify(shown), /Ticket: printer/);

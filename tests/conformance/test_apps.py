@@ -2,8 +2,8 @@
 
 Bolt for Python runs on each WebSocket client of slack_sdk.
 
-Each app answers a person in a public, a private and a direct channel, survives a restart of the server and its own
-absence, and answers everything, once.
+Each app answers a person in a public, a private and a direct channel, a command, a button and a modal; it survives a
+restart of the server and its own absence, and answers everything, once.
 """
 
 import re
@@ -14,8 +14,9 @@ import pytest
 from needs import skip_for
 from stores import Store
 
-from conformance.inbox import Record, Transcript
-from conformance.person import Person, RtmSocket
+from conformance.conversation import FIRST_WORDS, Conversation, interact
+from conformance.inbox import Transcript
+from conformance.person import Person
 from conformance.programs import APPS, BOLT, Client, Program
 from conformance.server import ServerProcess
 
@@ -23,30 +24,13 @@ SEED = """\
 team: {name: Acme, domain: acme}
 users: [{name: alice}]
 apps:
-  - {name: desk, socket_mode: true, bot_events: [app_mention, message.channels, message.groups, message.im]}
+  - {name: desk, socket_mode: true, bot_events: [app_mention, message.channels, message.groups, message.im],
+     commands: [/ticket], interactivity: true}
 channels: [{name: general, members: [alice, desk]}, {name: ops, private: true, members: [alice, desk]}]
 """
 
-FIRST_WORDS = 60.0
 RETURN = 120.0
 """Seconds for a client to come back after a restart of the server: slack_sdk looks every 10 s and sleeps in between."""
-
-
-class Conversation:
-    """Alice and the app."""
-
-    def __init__(self, alice: Person, socket: RtmSocket, desk: str) -> None:
-        self._alice = alice
-        self._desk = desk
-        self.socket = socket
-
-    async def hear(self, text: str, within: float) -> Record:
-        return await self.socket.inbox.take(type="message", user=self._desk, text=text, within=within)
-
-    async def ask(self, channel: str, text: str, *, within: float = FIRST_WORDS) -> None:
-        await self._alice.post(channel, f"ask {text}")
-        answer = await self.hear(f"answer to {text}", within)
-        assert answer["channel"] == channel
 
 
 CASES = [
@@ -65,7 +49,9 @@ async def test_an_app_answers_everything(app: Client, variables: dict[str, str],
     app.prepare()
     transcript = Transcript()
     try:
-        async with ServerProcess(tmp_path, transcript, ("--rate-limits", "off"), seed=SEED) as server:
+        async with ServerProcess(
+            tmp_path, transcript, ("--rate-limits", "off", "--control", "on"), seed=SEED
+        ) as server:
             await converse(server, transcript, app, variables)
     finally:
         print(transcript)
@@ -91,6 +77,8 @@ async def converse(server: ServerProcess, transcript: Transcript, app: Client, v
                 await program.inbox.take(step="message", channel_type=kind)
             await alice.post(general, f"<@{desk}> are you there?")
             await talk.hear("you called: are you there?", FIRST_WORDS)
+
+            await interact(server, talk, general)
 
             await server.stop()
             await server.start()

@@ -1,4 +1,7 @@
-"""Bolt for Python, unmodified, with a request URL at our real server: the app of the how-to page."""
+"""Bolt for Python and for JavaScript, unmodified, with request URLs at our real server.
+
+The app of the how-to page answers everything once; those of the programs answer commands, buttons and modals too.
+"""
 
 import asyncio
 import re
@@ -10,9 +13,10 @@ import pytest
 from needs import skip_for
 from stores import Store
 
+from conformance.conversation import Conversation, interact
 from conformance.inbox import Transcript
 from conformance.person import Person
-from conformance.programs import BOLT, Program
+from conformance.programs import BOLT, NODE_BOLT, Client, Program
 from conformance.server import ServerProcess
 
 WITHIN = 90.0
@@ -99,3 +103,64 @@ async def listens(port: int) -> bool:
         return False
     writer.close()
     return True
+
+
+SEED = """\
+team: {{name: Acme, domain: acme}}
+users: [{{name: alice}}]
+apps:
+  - name: desk
+    bot_events: [app_mention, message.channels, message.groups, message.im]
+    request_url: {url}
+    commands: [{{name: /ticket, url: "{url}"}}]
+    interactivity: {{request_url: "{url}"}}
+channels: [{{name: general, members: [alice, desk]}}, {{name: ops, private: true, members: [alice, desk]}}]
+"""
+
+
+@pytest.mark.timeout(900)  # the first build downloads packages
+@pytest.mark.parametrize("app", [BOLT, NODE_BOLT], ids=lambda app: app.name)
+@pytest.mark.only_on("sqlite")
+async def test_an_app_answers_a_command_a_button_and_a_modal(app: Client, store: Store, tmp_path: Path) -> None:
+    lack = app.lack()
+    skip_for(f"{app.title}: {lack}" if lack is not None else None)
+    app.prepare()
+    port = free_port()
+    seed = SEED.format(url=f"http://127.0.0.1:{port}/slack/events")
+    transcript = Transcript()
+    try:
+        async with ServerProcess(tmp_path, transcript, ("--control", "on"), seed=seed) as server:
+
+            async def start() -> Program:
+                program = await Program.start(
+                    app, api_url=server.api_url, token=server.token("desk"), transcript=transcript,
+                    SLACK_SIGNING_SECRET=server.signing_secret("desk"), PORT=str(port), SOCKET_MODE_CLIENT="http",
+                )  # fmt: skip
+                async with asyncio.timeout(WITHIN):
+                    while not await listens(port):  # noqa: ASYNC110 - nothing sets an event
+                        await asyncio.sleep(0.1)
+                return program
+
+            general, desk = server.channel("general"), server.user("desk")
+            program = await start()
+            try:
+                async with Person("alice", server.token("alice"), server.api_url, transcript) as alice:
+                    talk = Conversation(alice, await alice.connect(), desk)
+                    direct = (await alice.web.conversations_open(users=desk))["channel"]["id"]
+                    for channel in (general, server.channel("ops"), direct):
+                        await talk.ask(channel, f"one of {channel}", within=WITHIN)
+                    await interact(server, talk, general)
+
+                    await program.stop()
+                    gone = await server.control("command", user="alice", channel=general, text="/ticket away")
+                    assert gone["error"] == "dispatch_failed"
+                    await server.stop()
+                    await server.start()
+                    program = await start()
+                    talk.socket = await alice.connect()
+                    await talk.ask(general, "after the restart", within=WITHIN)
+                    await interact(server, talk, general)
+            finally:
+                await program.stop()
+    finally:
+        print(transcript)

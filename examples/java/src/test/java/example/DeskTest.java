@@ -51,7 +51,7 @@ final class DeskTest {
         workspace.control("wait", "{'for': 'connection', 'app': 'desk', 'timeout': 20}");
 
         JsonObject shown = workspace.control(
-                "command", "{'user': 'alice', 'channel': 'general', 'command': '/ticket', 'text': 'printer'}");
+                "command", "{'user': 'alice', 'channel': 'general', 'text': '/ticket printer'}");
 
         assertTrue(shown.toString().contains("Ticket: printer"), shown::toString);
     }

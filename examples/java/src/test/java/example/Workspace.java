@@ -22,7 +22,7 @@ final class Workspace implements AutoCloseable {
     Workspace(Path data) throws IOException {
         String name = System.getenv().getOrDefault("TAUTWIRE", "tautwire");
         server = new ProcessBuilder(
-                        name, "serve", "--json", "--control", "--port", "0",
+                        name, "serve", "--json", "--control", "on", "--port", "0",
                         "--data", data.toString(), "--seed", "seed.yaml")
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();
