@@ -3,6 +3,10 @@
 The vectors and rows are those of wire/interactivity-vectors.md.
 """
 
+import asyncio
+import os
+import re
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -165,3 +169,51 @@ async def test_modals_and_the_home_outlive_the_server(world: World) -> None:
 
     assert await world.act("views.list") == before
     assert len(before["views"]) == 2
+
+
+async def test_the_guide_is_true(tmp_path: Path) -> None:
+    """Its app runs on Bolt, and its test passes."""
+    BOLT.prepare()
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "fill-in-a-modal.md").read_text()
+    (seed,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    app, test = re.findall(r"```py\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "app.py").write_text(app)
+    (tmp_path / "test_guide.py").write_text(test)
+    transcript = Transcript()
+    try:
+        async with ServerProcess(tmp_path, transcript, ("--control", "on"), seed=seed) as server:
+            program = await Program.start(
+                replace(BOLT, command=("bin/python", str(tmp_path / "app.py"))), api_url=server.api_url,
+                token=server.token("desk"), transcript=transcript, SLACK_APP_TOKEN=server.app_token("desk"),
+            )  # fmt: skip
+            try:
+                await _connected(server)
+                process = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path / "test_guide.py")),
+                    cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+                    env=os.environ | {"CONTROL_URL": server.control["url"], "CONTROL_SECRET": server.control["secret"]},
+                )  # fmt: skip
+                out, _ = await asyncio.wait_for(process.communicate(), 60)
+                assert process.returncode == 0, out.decode()
+                assert b"2 passed" in out
+            finally:
+                await program.stop()
+    finally:
+        print(transcript)
+
+
+async def _connected(server: ServerProcess) -> None:
+    """Wait until the app can be asked: it does not report that."""
+    headers = {"Authorization": f"Bearer {server.control['secret']}"}
+    body = {"user": "alice", "callback_id": "new_ticket"}
+    async with aiohttp.ClientSession(headers=headers) as http, asyncio.timeout(60):
+        while True:
+            async with http.post(server.control["url"] + "shortcut", json=body) as response:
+                if (await response.json())["error"] is None:
+                    break
+            await asyncio.sleep(0.1)  # nothing tells when an app of somebody else has connected
+        async with http.post(server.control["url"] + "views.get", json={"user": "alice"}) as response:
+            view = (await response.json())["view"]
+        place = {"user": "alice", "view_id": view["id"]}
+        async with http.post(server.control["url"] + "close", json=place) as response:
+            assert response.status == 200
