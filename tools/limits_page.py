@@ -26,6 +26,7 @@ from tautwire.server.services.channels import conversations
 from tautwire.server.services.interactivity import recent, requests, response_urls, triggers, webhooks
 from tautwire.server.services.messaging import contents, history, pins, reactions, scheduled, texts
 from tautwire.server.services.people import presence
+from tautwire.server.services.views import views
 from tautwire.server.values import DAY
 from tautwire.server.web_api import arguments, bodies, pages
 from tautwire.server.web_api.method import Tier
@@ -85,6 +86,10 @@ MESSAGES: Final[tuple[Row, ...]] = (
     ("pins of a channel", f"{pins.MAX_PINS}", "`too_many_pins`"),
     ("scheduled messages of a channel in five minutes", f"{scheduled.MAX_IN_WINDOW}", "`restricted_too_many`"),
     ("blocks of a message", f"{MAX_BLOCKS['message']}", "`invalid_blocks`"),
+    ("blocks of a view", f"{MAX_BLOCKS['modal']}", "`invalid_arguments`"),
+    ("JSON of a view", f"{views.MAX_BYTES:,} bytes", "`view_too_large`"),
+    ("modals on top of each other", f"{views.MAX_DEPTH}", "`push_limit_reached`"),
+    ("stacks of modals of an app at a user", f"{views.MAX_STACKS}", "the oldest one is closed"),
     ("attachments of a message", f"{contents.MAX_ATTACHMENTS}", "`too_many_attachments`"),
     (
         "JSON of blocks, attachments or metadata",
