@@ -75,6 +75,11 @@ class ServerProcess:
         """Return the app-level token of an app of the seed."""
         return str(self._about["apps"][name]["app_token"])
 
+    @property
+    def control(self) -> dict[str, str]:
+        """URL and secret of the control API, which the option ``--control on`` serves."""
+        return dict(self._about["control"])
+
     def signing_secret(self, name: str) -> str:
         """Return the secret with which requests to an app of the seed are signed."""
         return str(self._about["apps"][name]["signing_secret"])

@@ -20,13 +20,15 @@ from tautwire.server.events_api import delivery, receiver, verification
 from tautwire.server.http import connections, protocol
 from tautwire.server.hub import frames
 from tautwire.server.log import catchup, tail
-from tautwire.server.services.access import logins
+from tautwire.server.services.access import features, logins
 from tautwire.server.services.blockkit.blocks import MAX_BLOCKS
 from tautwire.server.services.channels import conversations
-from tautwire.server.services.messaging import history, pins, reactions, scheduled, texts
+from tautwire.server.services.interactivity import recent, requests, response_urls, triggers, webhooks
+from tautwire.server.services.messaging import contents, history, pins, reactions, scheduled, texts
 from tautwire.server.services.people import presence
+from tautwire.server.services.views import views
 from tautwire.server.values import DAY
-from tautwire.server.web_api import arguments, bodies, content, pages
+from tautwire.server.web_api import arguments, bodies, pages
 from tautwire.server.web_api.method import Tier
 from tautwire.session import client, outgoing, server
 from tautwire.session.governor import Backoff
@@ -79,15 +81,19 @@ MESSAGES: Final[tuple[Row, ...]] = (
     ("a frame to the server", size(outgoing.MAX_FRAME_SIZE), "client: `FrameError`; server: closes with 1009"),
     ("text of `chat.postMessage`", f"{texts.MAX_POST:,} characters", "cut off, with a warning"),
     ("text of `chat.update` and others", f"{texts.MAX_TEXT:,} characters", "`msg_too_long`"),
-    ("`markdown_text`", f"{content.MAX_MARKDOWN:,} characters", "`msg_too_long`"),
+    ("`markdown_text`", f"{contents.MAX_MARKDOWN:,} characters", "`msg_too_long`"),
     ("names that `link_names` looks up for a text", f"{texts.MAX_NAMES}", "further ones stay words"),
     ("pins of a channel", f"{pins.MAX_PINS}", "`too_many_pins`"),
     ("scheduled messages of a channel in five minutes", f"{scheduled.MAX_IN_WINDOW}", "`restricted_too_many`"),
     ("blocks of a message", f"{MAX_BLOCKS['message']}", "`invalid_blocks`"),
-    ("attachments of a message", f"{content.MAX_ATTACHMENTS}", "`too_many_attachments`"),
+    ("blocks of a view", f"{MAX_BLOCKS['modal']}", "`invalid_arguments`"),
+    ("JSON of a view", f"{views.MAX_BYTES:,} bytes", "`view_too_large`"),
+    ("modals on top of each other", f"{views.MAX_DEPTH}", "`push_limit_reached`"),
+    ("stacks of modals of an app at a user", f"{views.MAX_STACKS}", "the oldest one is closed"),
+    ("attachments of a message", f"{contents.MAX_ATTACHMENTS}", "`too_many_attachments`"),
     (
         "JSON of blocks, attachments or metadata",
-        f"{content.MAX_STRUCTURE:,} bytes",
+        f"{contents.MAX_STRUCTURE:,} bytes",
         "`msg_blocks_too_long` and the like",
     ),
     ("different reactions to a message", f"{reactions.MAX_REACTIONS}", "`too_many_emoji`"),
@@ -142,6 +148,24 @@ SERVER: Final[tuple[Row, ...]] = (
     ("its transcript", f"{waits.MAX_TRANSCRIPT} events", "the last ones are shown"),
     ("answer of an app to an event", seconds(receiver.TIME_LIMIT), "the event is sent again"),
     ("events on their way to an app over HTTP", f"{receiver.CONCURRENCY}", "others wait in the log"),
+    ("answer of an app to a command or an interaction", seconds(requests.TIME_LIMIT), "`operation_timeout`"),
+    ("its size", size(requests.MAX_ANSWER), "`dispatch_failed`"),
+    ("commands and interactions of an app at a time", f"{requests.MAX_OPEN}", "`dispatch_failed`"),
+    ("slash commands of an app", f"{features.MAX_COMMANDS}", "`invalid_command`"),
+    ("shortcuts of an app", f"{features.MAX_SHORTCUTS}", "`invalid_shortcut`"),
+    ("a trigger_id", f"{seconds(triggers.LIFETIME)}, once", "`expired_trigger_id`, `exchanged_trigger_id`"),
+    (
+        "a response_url",
+        f"{response_urls.LIFETIME // 60} min, {response_urls.MAX_USES} uses",
+        "404 `expired_url`, `used_url`",
+    ),
+    ("incoming webhooks of an app", f"{webhooks.MAX_WEBHOOKS}", "`too_many_webhooks`"),
+    ("posts at an incoming webhook", rate(Tier.POST.value), "429 with `Retry-After`"),
+    (
+        "remembered ephemeral messages, choices and options of menus",
+        f"{size(recent.MAX_BYTES)} each",
+        "the oldest are forgotten: nothing can be chosen in such a message",
+    ),
     ("answer of an app to the challenge", size(verification.MAX_ANSWER), "the URL is not verified"),
     ("pause until the challenge is repeated", seconds(delivery.MAX_PAUSE), "after shorter ones"),
     ("life of an RTM URL", seconds(DEFAULTS.ticket_lifetime), "the upgrade is refused"),

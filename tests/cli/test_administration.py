@@ -43,6 +43,7 @@ COMMANDS = {
     "app show": ["relaybot"],
     "app add": ["deploy"],
     "app delete": ["relaybot"],
+    "app webhook": ["relaybot", "ops"],
     "token list": [],
     "token issue": ["bob"],
     "token rotate": ["0123456789abcdef"],
@@ -320,6 +321,13 @@ async def test_an_app_is_added_shown_and_deleted(server: Running) -> None:
     assert server.json("app", "delete", "deploy")["app"]["name"] == "deploy"
     assert [app["name"] for app in server.json("app", "list")["apps"]] == ["relaybot"]
     await refuses(server, other["bot_token"])
+
+
+def test_a_webhook_is_made_and_its_url_printed_once(server: Running) -> None:
+    made = server.json("app", "webhook", "relaybot", "ops")
+    assert "/hooks/services/" in made["url"]
+    assert made["url"].rpartition("/")[2] not in server.ok("app", "show", "relaybot")
+    assert "/hooks/services/" in server.ok("app", "webhook", "relaybot", "general")
 
 
 def test_an_app_level_token_is_that_of_an_app(server: Running) -> None:

@@ -95,7 +95,7 @@ async def test_an_app_that_takes_too_long_is_asked_once(
     assert (await command(scene, "/deploy"))["answer"] == {"text": "in time"}
     assert len(app.asked) == 2
     assert scene.server.workspace.requests.open_requests == 0
-    assert await use(scene, app.asked[0]["payload"]["response_url"], {"text": "late"}) == (200, "ok")
+    assert await use(app.asked[0]["payload"]["response_url"], {"text": "late"}) == (200, "ok")
 
 
 async def test_an_app_without_a_connection_is_not_waited_for(scene: Scene) -> None:
@@ -150,5 +150,5 @@ async def test_a_message_shortcut_has_the_message(scene: Scene, app: SocketApp) 
     payload = app.payload
     assert (payload["type"], payload["message_ts"]) == ("message_action", ts)
     assert (payload["message"]["text"], payload["channel"]["name"]) == ("the printer smokes", "general")
-    assert await use(scene, payload["response_url"], {"text": "kept", "replace_original": True}) == (200, "ok")
+    assert await use(payload["response_url"], {"text": "kept", "replace_original": True}) == (200, "ok")
     assert [message["text"] for message in await scene.history("bob", scene.general)] == ["the printer smokes"]

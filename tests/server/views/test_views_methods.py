@@ -7,12 +7,13 @@ import asyncio
 from typing import Any
 
 import pytest
-from desk import Desk, home, modal, plain
 from slack_sdk import WebClient
 from slack_sdk.web.async_client import AsyncWebClient
 
 from appside import APP_SEED
+from desk import Desk, home, modal, plain
 from scene import OpenScene, Scene
+from tautwire.server.services.access.apps import delete_app
 from tautwire.server.services.interactivity import triggers
 from tautwire.server.services.people.accounts import deactivate
 from tautwire.server.services.views import views
@@ -372,3 +373,13 @@ async def test_a_failing_write_leaves_the_trigger(
     caplog.clear()
 
     await scene.ok("desk", "views.open", trigger_id=trigger, view=modal())
+
+
+async def test_the_views_of_a_deleted_app_are_gone(scene: Scene, desk: Desk) -> None:
+    await desk.open()
+    theirs = await Desk(scene, "quiet").open()
+    workspace = scene.server.workspace
+
+    await workspace.writer.write(lambda tx: delete_app(tx, workspace.team, desk.id))
+
+    assert await desk.stored() == [theirs["id"]]

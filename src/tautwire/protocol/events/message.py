@@ -107,7 +107,7 @@ class MessageChangedEvent(AnyMessage, frozen=True, kw_only=True, tag="message"):
     """A message is different now: edited, its links shown, its files or attachments changed.
 
     ``message`` replaces the one with the same ``message.ts``; ``ts`` is that of the change. Only when a person edited
-    it is there ``message.edited``.
+    it is there ``message.edited``. One that only one user can see is ``is_ephemeral``.
 
     To: the members of the conversation. Source: documented, captured.
     """
@@ -117,12 +117,14 @@ class MessageChangedEvent(AnyMessage, frozen=True, kw_only=True, tag="message"):
     hidden: bool = const(True)
     message: Message
     previous_message: Message | None = None
+    is_ephemeral: bool | None = None
 
 
 class MessageDeletedEvent(AnyMessage, frozen=True, kw_only=True, tag="message"):
     """A message is gone: the one with ``deleted_ts``.
 
-    The parent of a thread becomes a tombstone instead, by ``MessageChangedEvent``.
+    The parent of a thread becomes a tombstone instead, by ``MessageChangedEvent``. One that only one user could see
+    is ``is_ephemeral``.
 
     To: the members of the conversation. Source: documented.
     """
@@ -132,6 +134,7 @@ class MessageDeletedEvent(AnyMessage, frozen=True, kw_only=True, tag="message"):
     hidden: bool = const(True)
     deleted_ts: Ts
     previous_message: Message | None = None
+    is_ephemeral: bool | None = None
 
 
 class MessageRepliedEvent(AnyMessage, frozen=True, kw_only=True, tag="message"):

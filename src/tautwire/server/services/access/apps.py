@@ -30,6 +30,7 @@ from tautwire.server.store.queries.apps import (
 )
 from tautwire.server.store.queries.tokens import find_tokens_of_app
 from tautwire.server.store.queries.users import add_user, find_user, find_user_by_name
+from tautwire.server.store.queries.views import delete_views_of_app
 from tautwire.server.store.records import UserRecord
 
 
@@ -99,6 +100,7 @@ def delete_app(tx: Transaction, team: Team, app: str) -> None:
     record = _find(tx, app)
     set_app_deleted(tx, app, deleted=tx.now // 1_000_000)
     announce_subscription(tx, app)
+    delete_views_of_app(tx, app)
     for token in find_tokens_of_app(tx, app):
         if token.revoked is None:
             user = find_user(tx, token.user_id) if token.user_id is not None else None

@@ -34,6 +34,7 @@ _SENTENCES: Final = {
     "already_reacted": "the user has reacted so already",
     "already_in_channel": "the user is a member already",
     "app_not_found": "the app is deleted; add another",
+    "bot_not_found": "the app has no bot, with which people could talk; add another app",
     "cant_invite": "Slackbot cannot be a member",
     "cant_delete_message": "the message is of another user; name its author",
     "cant_leave_general": "members of the general channel stay in it; deactivate the user instead",
