@@ -77,6 +77,10 @@ class ServerProcess:
         """Return the secret with which requests to an app of the seed are signed."""
         return str(self._about["apps"][name]["signing_secret"])
 
+    def app(self, name: str) -> dict[str, str]:
+        """Return the ids, tokens and secrets of an app of the seed."""
+        return dict(self._about["apps"][name])
+
     def channel(self, name: str) -> str:
         """Return the id of a channel of the seed."""
         return str(self._about["channels"][name])
