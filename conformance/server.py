@@ -96,6 +96,10 @@ class ServerProcess:
             assert response.status == 200, answer
             return answer
 
+    def app(self, name: str) -> dict[str, str]:
+        """Return the ids, tokens and secrets of an app of the seed."""
+        return dict(self._about["apps"][name])
+
     def channel(self, name: str) -> str:
         """Return the id of a channel of the seed."""
         return str(self._about["channels"][name])

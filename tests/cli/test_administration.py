@@ -42,6 +42,10 @@ COMMANDS = {
     "app list": [],
     "app show": ["relaybot"],
     "app add": ["deploy"],
+    "app change": ["relaybot", "--event", "app_mention"],
+    "app export": ["relaybot"],
+    "app consent": ["relaybot", "alice"],
+    "app uninstall": ["relaybot"],
     "app delete": ["relaybot"],
     "app webhook": ["relaybot", "ops"],
     "token list": [],
@@ -323,6 +327,54 @@ async def test_an_app_is_added_shown_and_deleted(server: Running) -> None:
     await refuses(server, other["bot_token"])
 
 
+MANIFEST = """
+display_information: {name: Ticket Desk}
+features: {bot_user: {display_name: Ticket Desk}}
+oauth_config: {redirect_urls: ["https://desk.example.test/"], scopes: {bot: ["chat:write", "app_mentions:read"]}}
+settings: {socket_mode_enabled: true, event_subscriptions: {bot_events: [app_mention]}, token_rotation_enabled: true}
+"""
+
+
+async def test_an_app_comes_from_its_manifest_and_goes_back(server: Running, tmp_path: Path) -> None:
+    path = tmp_path / "desk.yaml"
+    path.write_text(MANIFEST)
+
+    added = server.run("app", "add", "--manifest", str(path), "--json")
+    assert added.stderr == "tautwire: /settings/token_rotation_enabled has no effect: tokens do not expire\n"
+    answer = json.loads(added.stdout)
+    assert answer["app_token"].startswith("xapp-")
+    exported = json.loads(server.ok("app", "export", "Ticket Desk"))
+    assert exported["settings"]["token_rotation_enabled"] is True
+    shown = server.ok("app", "show", "Ticket Desk")
+    assert "app_mention" in shown
+    assert "Socket Mode  on" in shown
+    assert "is changed" in server.ok("app", "change", "Ticket Desk", "--no-socket-mode", "--user-event", "team_join")
+    shown = server.ok("app", "show", "Ticket Desk")
+    assert "team_join" in shown
+    assert "Socket Mode" not in shown
+    path.write_text(MANIFEST.replace('"chat:write", ', ""))
+    assert "install it again" in server.ok("app", "change", "Ticket Desk", "--manifest", str(path))
+    assert server.json("app", "change", "Ticket Desk", "--event", "")["permissions_updated"] is False
+    assert server.json("app", "show", "Ticket Desk")["events"] == []
+    location = server.ok("app", "consent", "Ticket Desk", "alice", "--state", "x")
+    assert location.startswith("https://desk.example.test/?code=")
+    assert location.strip().endswith("&state=x")
+    assert "is uninstalled" in server.ok("app", "uninstall", "Ticket Desk")
+    await refuses(server, answer["bot_token"])
+    path.write_text("display_information: {}")
+    refused = server.run("app", "add", "--manifest", str(path))
+    assert (refused.returncode, "/display_information" in refused.stderr) == (1, True)
+
+
+def test_a_configuration_token_is_that_of_a_person(server: Running) -> None:
+    answer = server.json("token", "issue", "alice", "--configuration")
+
+    assert answer["token"].startswith("xoxe.xoxp-1-")
+    assert (answer["details"]["kind"], answer["details"]["holder"]) == ("configuration", "alice")
+    assert server.run("token", "issue", "relaybot", "--configuration").returncode == 1
+    assert server.run("token", "issue", "--app", "relaybot", "--configuration").returncode == 1
+
+
 def test_a_webhook_is_made_and_its_url_printed_once(server: Running) -> None:
     made = server.json("app", "webhook", "relaybot", "ops")
     assert "/hooks/services/" in made["url"]
@@ -361,6 +413,8 @@ def test_a_refusal_says_what_to_do_and_ends_with_status_1(shared: Running) -> No
 
 def test_wrong_usage_ends_with_status_2() -> None:
     for arguments in (
+        ("app", "add"),
+        ("app", "add", "--manifest", "/nothing"),
         ("user", "show"),
         ("user", "nothing"),
         ("team", "change"),

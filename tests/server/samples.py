@@ -81,7 +81,8 @@ async def sample(scene: Scene, who: str, method: str, channel: str) -> dict[str,
         "recipient_user_id": scene.users["alice"], "recipient_team_id": scene.directory.team["id"],
         "user": scene.users["bob"], "users": scene.users["carol"], "thread_ts": ts, "email": "alice@example.test",
         "name": "eyes" if called.startswith("reactions.") else "new", "profile": {"status_text": "out"},
-        "usergroup": "S1",
+        "usergroup": "S1", "app_id": "A0NOPE", "client_id": "1.2", "client_secret": "wrong", "code": "wrong",
+        "event_context": "4-e30", "manifest": {"display_information": {"name": "Desk"}},
     }  # fmt: skip
     if called in ("conversations.kick", "conversations.invite"):
         values["user"] = scene.users["relaybot" if called == "conversations.kick" else "carol"]

@@ -39,6 +39,9 @@ def issue(
     ] = None,
     app: Annotated[str | None, typer.Option(help="Issue an app-level token of this app, for Socket Mode.")] = None,
     scope: Scopes = None,
+    configuration: Annotated[
+        bool, typer.Option("--configuration", help="A configuration token, with which the person makes apps.")
+    ] = False,
     lifetime: Annotated[int | None, typer.Option(min=1, help="Seconds until it expires; default: never.")] = None,
     quiet: Quiet = False,
     data: Data = DATA,
@@ -49,7 +52,10 @@ def issue(
         raise typer.BadParameter("give a user or bot, or an app with --app")
     operator = Operator(data, as_json=as_json)
     check = f"tautwire token list --app {app}" if app is not None else f"tautwire token list --user {holder}"
-    answer = operator.change("token.issue", check=check, user=holder, app=app, scopes=scope or [], lifetime=lifetime)
+    answer = operator.change(
+        "token.issue", check=check, user=holder, app=app, scopes=scope or [], configuration=configuration,
+        lifetime=lifetime,
+    )  # fmt: skip
     operator.show(answer, lambda: _new(answer, quiet=quiet))
 
 

@@ -42,6 +42,7 @@ from tautwire.server.web_api.app import WebApi
 from tautwire.server.web_api.methods import (
     api,
     apps,
+    apps_manifest,
     assistant,
     auth,
     bots,
@@ -51,6 +52,7 @@ from tautwire.server.web_api.methods import (
     conversations,
     conversations_changes,
     emoji,
+    oauth,
     pins,
     reactions,
     retired,
@@ -65,8 +67,8 @@ from tautwire.server.web_api.methods import (
 log = logging.getLogger("tautwire.server")
 
 FAMILIES: Final = (
-    api, apps, assistant, auth, bots, chat, chat_scheduled, chat_streams, conversations, conversations_changes, emoji,
-    pins, reactions, retired, rtm, team, usergroups, users, users_profile, views,
+    api, apps, apps_manifest, assistant, auth, bots, chat, chat_scheduled, chat_streams, conversations,
+    conversations_changes, emoji, oauth, pins, reactions, retired, rtm, team, usergroups, users, users_profile, views,
 )  # fmt: skip
 """Importing a family registers its methods; a large family has several modules."""
 
@@ -251,7 +253,7 @@ class _Parts:
         forwarded = Forwarded(settings.forwarded_allow_ips)
         metrics = Metrics(self.counts, self.health, host.levels, settings.data)
         probes = Probes(self.health, metrics.render, CONTENT_TYPE, settings.metrics)
-        web_api = WebApi(host.find, settings, self._clock, self.counts)
+        web_api = WebApi(host.find, settings, self._clock, self.counts, find_client=host.find_client)
         hooks = HooksDoor(host.find_team, settings, self._clock)
         handover = Handover({RTM_PATH: host.listen, LINK_PATH: host.listen_link})
         control = None

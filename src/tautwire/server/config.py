@@ -35,6 +35,9 @@ LOOPBACK: Final = "127.0.0.1"
 MetricsAccess = Literal["local", "public", "off"]
 """The callers that may read ``/metrics``: those on the same machine, all, or none."""
 
+RtmTokens = Literal["all", "classic"]
+"""The tokens that may use RTM: all, or only those of classic apps."""
+
 PROXIES_VARIABLE: Final = "FORWARDED_ALLOW_IPS"
 """The variable with the trusted proxies that uvicorn reads too."""
 
@@ -142,8 +145,21 @@ class Settings:
         metadata=row(_ACCESS, Flag(), "Whether calls and frames that come too fast are refused."),
     )
     enforce_scopes: bool = field(
-        default=False,
-        metadata=row(_ACCESS, Flag(), "Whether a call needs a token with the scopes of its method."),
+        default=True,
+        metadata=row(
+            _ACCESS,
+            Flag(),
+            "Whether a call needs a token with the scopes of its method, and an app the scopes of its events. A token "
+            "that was made without a list of scopes has all.",
+        ),
+    )
+    rtm_tokens: RtmTokens = field(
+        default="all",
+        metadata=row(
+            _ACCESS,
+            Choice(get_args(RtmTokens)),
+            "The tokens that may use RTM: all, or as at Slack only those of classic apps, without a list of scopes.",
+        ),
     )
     metrics: MetricsAccess = field(
         default="local",

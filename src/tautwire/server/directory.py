@@ -10,7 +10,7 @@ import msgspec
 
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.private_file import replace_private
-from tautwire.server.services.seed import app_key
+from tautwire.server.services.seed import app_key, secret_key
 from tautwire.server.store.engine import Query
 from tautwire.server.store.queries.apps import find_apps, find_signing_secrets
 from tautwire.server.store.queries.channels import find_channel_ids
@@ -78,9 +78,9 @@ class Directory(msgspec.Struct, frozen=True, omit_defaults=True):
     channels: dict[str, str]
     """Ids by name, without direct messages."""
     apps: dict[str, dict[str, str | None]]
-    """``id``, ``bot_token``, ``app_token`` and ``signing_secret`` by name.
+    """``id``, ``bot_token``, ``app_token``, ``signing_secret``, ``client_id`` and ``client_secret`` by name.
 
-    A token is None if it was not seeded, a signing secret if the app has none.
+    A token or a client secret is None if it was not seeded, the others if the app has none.
     """
     control: Control | None = None
     """None if the control API is not served."""
@@ -103,6 +103,8 @@ def read_directory(query: Query, api_url: str, tokens: dict[str, str], control: 
                 "bot_token": tokens.get(names.get(app.bot_user or "", "")),
                 "app_token": tokens.get(app_key(app.name)),
                 "signing_secret": secrets.get(app.id),
+                "client_id": app.client_id,
+                "client_secret": tokens.get(secret_key(app.name)),
             }
             for app in find_apps(query)
         },

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import astuple
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from tautwire.server.served import Content, Observer, ServedWorkspace
 from tautwire.server.services.access.tickets import team_of
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.engine import StoreError
+from tautwire.server.store.queries.consents import find_client
 from tautwire.server.store.sqlite import FILE
 
 log = logging.getLogger("tautwire.server")
@@ -159,6 +161,16 @@ class Host:
                 if each.workspace.identities.knows(token):
                     return each.workspace
         return first.workspace
+
+    async def find_client(self, client_id: str) -> Workspace:
+        """Return the workspace of the app with this client id; for an unknown one the first, which then refuses it."""
+        workspaces = [served.workspace for served in self]
+        for workspace in workspaces[1:]:
+            if await workspace.reader.read(partial(find_client, client_id=client_id)) is not None:
+                return workspace
+        if not workspaces:
+            raise StoreError("no workspace is served")
+        return workspaces[0]
 
     def find_team(self, team: str) -> Workspace | None:
         """Return the workspace with an id, None if it is not served."""

@@ -40,6 +40,7 @@ from tautwire.server.rtm.backend_workspace import WorkspaceBackend
 from tautwire.server.rtm.door import Door
 from tautwire.server.services.access.identity import Identities
 from tautwire.server.services.access.subscriptions import Subscription, read_subscriptions
+from tautwire.server.services.access.tokens import forget_ended
 from tautwire.server.services.administration.team import read_team
 from tautwire.server.services.due import Due
 from tautwire.server.services.messaging import streams
@@ -117,6 +118,7 @@ class ServedWorkspace:
         self.door: Door
         self.link_door: LinkDoor
         self.event_door: Delivery
+        self._old_tokens: Due
         self.taps: Taps
 
     async def start(self, content: Content, observers: Sequence[Observer] = ()) -> None:
@@ -168,6 +170,7 @@ class ServedWorkspace:
             clock=self._clock, counts=self._counts,
         )  # fmt: skip
         identities.on_refusal(partial(self.door.close_where, identities.refuses))
+        self._old_tokens = Due(forget_ended(), self._clock, writer, reader)
         self.taps = Taps(self.workspace, state.subscriptions)
         self.link_door = LinkDoor(
             self.taps,
@@ -190,6 +193,7 @@ class ServedWorkspace:
         self._doors.push_async_callback(self._stop_doors)
         self._doors.push_async_callback(self.workspace.schedule.stop)
         self._doors.push_async_callback(self.workspace.streams.stop)
+        self._doors.push_async_callback(self._old_tokens.stop)
         retention = Retention(writer, reader, tail, self._clock, settings.log_keep)
         self._doors.push_async_callback(_cancel, asyncio.create_task(retention.run()))
         watch = Watch(self.health, engine, self.data, writer, reader, tail)
@@ -225,6 +229,7 @@ class ServedWorkspace:
         self.workspace.schedule.sweep()
         self.workspace.streams.sweep()
         self.workspace.statuses.sweep()
+        self._old_tokens.sweep()
 
     def admits(self, secret: bytes) -> bool:
         """Whether a secret opens the control API of this workspace on the port of the server."""

@@ -12,7 +12,7 @@ from scene import SEED, OpenScene, Scene
 from tautwire.server.services.access import apps, tokens
 from tautwire.server.services.access.identity import hash_token
 from tautwire.server.services.errors import MethodError
-from tautwire.server.services.seed import APP_SCOPES, SeedError, app_key, read_seed
+from tautwire.server.services.seed import APP_SCOPES, SeedError, app_key, read_seed, secret_key
 from tautwire.server.store.queries.apps import find_app, find_apps
 from tautwire.server.store.queries.tokens import find_tokens_of_app
 from tautwire.server.store.queries.users import find_user_by_name
@@ -150,11 +150,13 @@ async def test_apps_of_a_seed_file_have_bots_scopes_and_tokens(open_scene: OpenS
     assert (await scene.ok("app", "auth.test"))["app_name"] == "deploybot"
     assert app_key("watcher") not in kept
     shown = scene.directory.apps
+    secrets = {name: shown["deploybot"].pop(name) for name in ("client_id", "signing_secret")}
+    assert all(secrets.values())
     assert shown["deploybot"] == {
         "id": app_token.split("-")[2],
         "bot_token": kept["deploybot"],
         "app_token": app_token,
-        "signing_secret": None,
+        "client_secret": kept[secret_key("deploybot")],
     }
     assert (shown["watcher"]["bot_token"], shown["watcher"]["app_token"]) == (kept["watcher"], None)
     with beside(scene.server.settings) as query:
@@ -176,7 +178,8 @@ async def test_a_seed_file_that_is_read_again_adds_only_what_is_new(open_scene: 
     await scene.server.start()
     kept = json.loads((scene.server.settings.data / "tokens.json").read_text())
     assert {name: kept[name] for name in bob} == bob
-    assert set(kept) == {*bob, "deploybot", app_key("deploybot"), "watcher"}
+    secrets = {secret_key("deploybot"), secret_key("watcher")}
+    assert set(kept) == {*bob, "deploybot", app_key("deploybot"), "watcher", *secrets}
 
 
 async def test_without_tokens_json_the_server_starts_and_tokens_are_issued_anew(open_scene: OpenScene) -> None:

@@ -19,7 +19,9 @@ from tautwire.server.store.engine import Engine
 from tautwire.server.store.queries import (
     apps,
     channels,
+    consents,
     log,
+    manifests,
     membership,
     messages,
     pins,
@@ -43,7 +45,9 @@ T = TypeVar("T")
 MODULES = (
     apps,
     channels,
+    consents,
     log,
+    manifests,
     membership,
     messages,
     pins,
@@ -653,8 +657,9 @@ def test_the_subscriptions_and_the_tap_of_an_app(database: Database) -> None:
     assert database.read(taps.find_subscriptions) == []
     database.write(Transaction.leave, "C1", "U1")
     database.write(taps.begin_tap, "A3")
-    database.write(taps.replace_events, "A3", {"app_mention", "message.im"})
-    database.write(taps.replace_events, "A3", {"app_mention", "team_join"})
+    database.write(taps.replace_events, "A3", {"app_mention", "message.im"}, "bot")
+    database.write(taps.replace_events, "A3", {"app_mention", "team_join"}, "bot")
+    database.write(taps.replace_events, "A3", {"im_open"}, "user")
     database.write(taps.set_socket_mode, "A3", is_on=True)
     (row,) = database.read(taps.find_subscriptions)
     assert (row["app_id"], row["bot_user"], row["bot_id"], bool(row["socket_mode"])) == ("A3", "U3", "B3", True)
@@ -665,9 +670,11 @@ def test_the_subscriptions_and_the_tap_of_an_app(database: Database) -> None:
     database.write(taps.set_request_state, "A3", "http://a/", "verified")
     (row,) = database.read(taps.find_subscriptions)
     assert (row["request_url"], row["request_state"]) == ("http://a/", "verified")
-    assert database.read(taps.find_events) == {"A3": {"app_mention", "team_join"}}
-    assert database.read(taps.find_events_of, "A3") == {"app_mention", "team_join"}
-    assert database.read(taps.find_events_of, "A1") == frozenset()
+    assert database.read(taps.find_events, "bot") == {"A3": {"app_mention", "team_join"}}
+    assert database.read(taps.find_events, "user") == {"A3": {"im_open"}}
+    assert database.read(taps.find_events_of, "A3", "bot") == {"app_mention", "team_join"}
+    assert database.read(taps.find_events_of, "A3", "user") == {"im_open"}
+    assert database.read(taps.find_events_of, "A1", "bot") == frozenset()
 
     database.write(taps.set_settled, {"A3": (7, b"\x01"), "A9": (7, b"")})
     database.write(taps.set_settled, {"A3": (5, b"")})
@@ -730,6 +737,59 @@ def test_tokens_are_found_with_their_holders(database: Database) -> None:
         bot.hash: ("bot", "A3", "identify", 70, None, "U3", "aide", "B3", True, "A3", "aide"),
         level.hash: ("app", "A3", "", None, None, None, None, None, None, "A3", "aide"),
     }
+
+
+def test_tokens_that_ended_are_found_the_earliest_first_and_deleted(database: Database) -> None:
+    assert database.read(tokens.find_first_end) is None
+    revoked, expired, late = token(3, revoked=9, expires=70), token(1, expires=8), token(2, expires=50)
+    for each in (revoked, expired, late, token(4)):
+        database.write(tokens.add_token, each)
+    assert database.read(tokens.find_first_end) == 8
+    assert database.read(tokens.find_ended, 9, 5) == [expired.id, revoked.id]
+    assert database.read(tokens.find_ended, 9, 1) == [expired.id]
+    assert database.read(tokens.find_ended, 7, 5) == []
+    database.write(tokens.delete_token, expired.id)
+    assert database.read(tokens.find_token, expired.id) is None
+    assert database.read(tokens.find_first_end) == 9
+
+
+def test_where_an_app_comes_from(database: Database) -> None:
+    for app in (DESK, AIDE):
+        database.write(apps.add_app, app)
+    assert database.read(manifests.find_origin, "A1") == database.read(manifests.find_origin, "A9") == (None, None)
+    database.write(manifests.set_manifest, "A1", "Desk Two", "{}")
+    database.write(manifests.set_owner, "A1", "U1")
+    assert database.read(manifests.find_origin, "A1") == ("{}", "U1")
+    assert database.read(apps.find_app_by_name, "Desk Two") is not None
+    assert database.read(manifests.count_owned, "U1") == 1
+    database.write(apps.set_app_deleted, "A1", deleted=9)
+    assert database.read(manifests.count_owned, "U1") == 0
+
+
+def test_consents_are_found_by_the_hash_of_their_code(database: Database) -> None:
+    database.write(apps.add_app, DESK)
+    records = [
+        consents.ConsentRecord(bytes([number]) * 32, "A1", "U1", "a,b", "", "https://x/", number)
+        for number in (1, 2, 3)
+    ]
+    for record in records:
+        database.write(consents.add_consent, record)
+    assert database.read(consents.find_consent, records[2].hash) == records[2]
+    database.write(consents.delete_old_consents, 1)
+    assert database.read(consents.find_consent, records[0].hash) is None
+    database.write(consents.delete_consent, records[1].hash)
+    assert database.read(consents.find_consent, records[1].hash) is None
+    database.write(consents.delete_consents_of, "A1")
+    assert database.read(consents.find_consent, records[2].hash) is None
+
+
+def test_a_client_is_found_until_its_app_is_deleted(database: Database) -> None:
+    database.write(apps.add_app, DESK)
+    assert database.read(consents.find_client, "1.2") is None
+    database.write(apps.set_app_secrets, "A1", client_id="1.2", client_secret_hash=b"\xff", signing_secret="s")
+    assert database.read(consents.find_client, "1.2") == ("A1", b"\xff")
+    database.write(apps.set_app_deleted, "A1", deleted=9)
+    assert database.read(consents.find_client, "1.2") is None
 
 
 def test_apps_are_found_by_what_an_operator_types(database: Database) -> None:

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from desk import Desk, home, modal
 from stores import Store
 
 from appside import APP_SEED, EVENTS
 from controlled import SECRET, operate, refusal
+from desk import Desk, home, modal
 from elsewhere import Change
 from scene import OpenScene, Scene, TurnedClock
 from tautwire.server.log.transaction import Transaction

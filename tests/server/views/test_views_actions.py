@@ -6,10 +6,10 @@ The rows and vectors are those of wire/interactivity-vectors.md.
 from typing import Any
 
 import pytest
-from desk import Desk, Listener, field, home, modal, options, plain
 
 from appside import APP_SEED
 from controlled import SECRET, operate, refusal
+from desk import Desk, Listener, field, home, modal, options, plain
 from scene import OpenScene, Scene
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from desk import Desk, home, modal
 
 from appside import APP_SEED
+from desk import Desk, home, modal
 from scene import OpenScene, Scene
 from tautwire.server.services.access.identity import Identity, identity_of
 from tautwire.server.services.administration.refusals import Refused

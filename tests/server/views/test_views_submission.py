@@ -8,10 +8,10 @@ import json
 from typing import Any
 
 import pytest
-from desk import Desk, Listener, field, home, modal, options, plain
 
 from appside import APP_SEED
 from controlled import PATH, SECRET, ask, operate, refusal
+from desk import Desk, Listener, field, home, modal, options, plain
 from scene import OpenScene, Scene, eventually
 from tautwire.server.services.interactivity import requests
 

@@ -158,9 +158,9 @@ async def test_a_fallback_learns_who_calls_and_never_the_token(scene: Scene, in_
 
 async def test_a_call_without_a_token_reaches_the_fallback_as_one(scene: Scene) -> None:
     elsewhere = Elsewhere({})
-    await ask(scene, elsewhere, "oauth.v2.access", code="x")
+    await ask(scene, elsewhere, "oauth.v2.exchange", code="x")
 
-    assert elsewhere.asked == [("oauth.v2.access", None, {"code": "x"})]
+    assert elsewhere.asked == [("oauth.v2.exchange", None, {"code": "x"})]
 
 
 @pytest.mark.parametrize("place", ["bearer", "token"])

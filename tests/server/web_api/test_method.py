@@ -285,11 +285,15 @@ async def test_the_kind_of_a_token_is_that_of_its_user(scene: Scene) -> None:
     assert authenticate(scene.tokens["relaybot"]).scopes == CLASSIC
 
 
-async def test_scopes_are_not_enforced_unless_the_workspace_does(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_scopes_are_enforced_unless_the_operator_is_lenient(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     as_if(scene, monkeypatch, TokenKind.BOT, frozenset({"users:read"}))
+    scene.server.workspace.enforces_scopes = False
     answer = await scene.request("POST", "conversations.list", headers=scene.bearer("relaybot"))
     assert answer.body["ok"]
     assert answer.headers["X-OAuth-Scopes"] == "users:read"
+    assert answer.headers["X-Accepted-OAuth-Scopes"] == "channels:read,groups:read,im:read,mpim:read"
 
     scene.server.workspace.enforces_scopes = True
     answer = await scene.request("POST", "conversations.list", headers=scene.bearer("relaybot"))

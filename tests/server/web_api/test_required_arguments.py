@@ -9,8 +9,12 @@ from tautwire.server.web_api.method import METHODS
 
 HOPELESS = {"usergroups.users.list"}
 """Methods that never succeed: there are no user groups."""
-OF_APPS = {name for name, entry in METHODS.items() if set(entry.access or ()) == {TokenKind.APP}}
-"""Methods that only app-level tokens may call: test_socket_mode.py calls them."""
+OF_APPS = {
+    name
+    for name, entry in METHODS.items()
+    if set(entry.access) in ({TokenKind.APP}, {TokenKind.CONFIGURATION}) or "client_secret" in entry.arguments.REQUIRED
+}
+"""Methods that need an app-level or configuration token, or the secret of an app: the tests of apps call them."""
 
 
 @pytest.mark.parametrize("method", sorted(METHODS.keys() - HOPELESS - OF_APPS))

@@ -5,15 +5,17 @@ from functools import partial
 import msgspec
 
 from tautwire.server.control.operation import Page, Result, operation, page
-from tautwire.server.services.access.apps import delete_app
+from tautwire.server.services.access.apps import delete_app, uninstall_app
 from tautwire.server.services.access.subscriptions import read_subscription
 from tautwire.server.services.administration import apps, people, tokens
-from tautwire.server.services.administration.apps import NewApp
-from tautwire.server.services.administration.lookup import find_app
+from tautwire.server.services.administration.apps import AppChange, Consented, NewApp, Wanted
+from tautwire.server.services.administration.lookup import find_app, find_user
+from tautwire.server.services.manifests import installing
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.engine import Query
-from tautwire.server.store.queries.apps import list_apps
-from tautwire.server.store.queries.users import find_user
+from tautwire.server.store.queries.apps import AppRecord, list_apps
+from tautwire.server.store.queries.users import find_user as find_user_by_id
+from tautwire.server.store.records import UserRecord
 
 MAX_TOKENS = 100
 """Tokens that are shown with an app; ``token.list`` has all."""
@@ -42,17 +44,20 @@ async def list_all(workspace: Workspace, args: Page) -> Result:
 
 @operation("app.show", OneApp)
 async def show(workspace: Workspace, args: OneApp) -> Result:
-    """Return an app with its bot, its way to get events over HTTP, and its tokens that were not revoked."""
+    """Return an app with its bot, its events and the way to get them, and its tokens that were not revoked."""
 
     def read(query: Query) -> Result:
         record = find_app(query, args.app)
-        bot = find_user(query, record.bot_user) if record.bot_user is not None else None
+        bot = find_user_by_id(query, record.bot_user) if record.bot_user is not None else None
         subscription = read_subscription(query, record.id)
         directed = subscription if subscription is not None and subscription.request_url else None
         return {
             "app": apps.app(record),
             "request_url": directed.request_url if directed is not None else None,
             "request_state": directed.request_state if directed is not None else None,
+            "socket_mode": record.socket_mode,
+            "events": sorted(subscription.events) if subscription is not None else [],
+            "user_events": sorted(subscription.user_events) if subscription is not None else [],
             "bot": people.person(bot) if bot is not None else None,
             "tokens": tokens.list_all(query, user=None, app=record, revoked=False, after="", count=MAX_TOKENS),
         }
@@ -73,6 +78,41 @@ async def request_url(workspace: Workspace, args: Direction) -> Result:
     record = await workspace.reader.read(partial(find_app, text=args.app))
     directed = await workspace.writer.write(lambda tx: apps.direct(tx, record, args.url))
     return {name: getattr(directed, name) for name in directed.__struct_fields__}
+
+
+@operation("app.change", AppChange)
+async def change(workspace: Workspace, args: AppChange) -> Result:
+    """Change what an app subscribes to, its door, or its whole manifest."""
+    record = await workspace.reader.read(partial(find_app, text=args.app))
+    is_other = await workspace.writer.write(lambda tx: apps.change(tx, record, args))
+    found = await workspace.reader.read(partial(find_app, text=record.id))
+    return {"app": apps.app(found), "permissions_updated": is_other}
+
+
+@operation("app.export", OneApp)
+async def export(workspace: Workspace, args: OneApp) -> Result:
+    """Return the manifest of an app as the app is now."""
+    return {"manifest": await workspace.reader.read(lambda query: installing.export(query, find_app(query, args.app)))}
+
+
+@operation("app.consent", Wanted, Consented)
+async def consent(workspace: Workspace, args: Wanted) -> Result:
+    """Let a person install an app: return the code that the app exchanges for its tokens."""
+
+    def read(query: Query) -> tuple[AppRecord, UserRecord]:
+        return find_app(query, args.app), find_user(query, args.user, "person")
+
+    record, person = await workspace.reader.read(read)
+    given = await workspace.writer.write(lambda tx: apps.consent(tx, record, person, args))
+    return {name: getattr(given, name) for name in given.__struct_fields__}
+
+
+@operation("app.uninstall", OneApp)
+async def uninstall(workspace: Workspace, args: OneApp) -> Result:
+    """Uninstall an app: its tokens of its bot and of people are revoked. It can be installed again."""
+    record = await workspace.reader.read(partial(find_app, text=args.app))
+    await workspace.writer.write(lambda tx: uninstall_app(tx, record.id))
+    return {"app": apps.app(record)}
 
 
 @operation("app.delete", OneApp)

@@ -27,6 +27,7 @@ from tautwire.server.control import (
     waits,
     webhooks,
 )
+from tautwire.server.control.consent_page import ConsentPage
 from tautwire.server.control.openapi import PATH
 from tautwire.server.control.operation import OPERATIONS, Operation
 from tautwire.server.services.access.logins import FailedLogins
@@ -72,6 +73,8 @@ class ControlDoor:
         logins: FailedLogins | None = None,
         has_limits: bool = False,
     ) -> None:
+        self.consent_page = ConsentPage(find, logins, has_limits=has_limits)
+        """The page on which a browser installs an app, for the port of the server."""
         self._find = find
         self._logins = logins
         self._has_limits = has_limits

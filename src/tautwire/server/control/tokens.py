@@ -26,6 +26,9 @@ class Tokens(Page, kw_only=True, forbid_unknown_fields=True):
 class NewToken(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A token to issue, of a user or bot, or of an app itself."""
 
+    configuration: bool = False
+    """Whether it is a configuration token of a person, for ``apps.manifest.*``; its scopes are given."""
+
     user: str | None = None
     app: str | None = None
     scopes: list[Scope] = []
@@ -64,14 +67,21 @@ async def list_tokens(workspace: Workspace, args: Tokens) -> Result:
 @operation("token.issue", NewToken)
 async def issue(workspace: Workspace, args: NewToken) -> Result:
     """Issue a token; its text is in this answer only."""
-    if (args.user is None) == (args.app is None):
+    if (args.user is None) == (args.app is None) or (args.app is not None and args.configuration):
         raise Refused("one_holder", "a token is of a user or bot, or of an app: name one of them")
     if args.app is not None:
         app = await workspace.reader.read(partial(find_app, text=args.app))
         issued = await workspace.writer.write(lambda tx: issue_for_app(tx, app, args.scopes or APP_SCOPES))
     else:
         user = await workspace.reader.read(partial(find_user, text=args.user or ""))
-        issued = await workspace.writer.write(lambda tx: tokens.issue(tx, user, args.scopes, args.lifetime))
+        if args.configuration and args.scopes:
+            raise Refused("invalid_arguments", "the scopes of a configuration token are given: leave scopes out")
+        make = (
+            partial(tokens.issue_for_configuration, user=user, lifetime=args.lifetime)
+            if args.configuration
+            else partial(tokens.issue, user=user, scopes=args.scopes, lifetime=args.lifetime)
+        )
+        issued = await workspace.writer.write(make)
     return await _new(workspace, issued.record.id, issued.text)
 
 

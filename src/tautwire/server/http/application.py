@@ -1,6 +1,8 @@
 """Routes requests: paths below ``/api/`` to the Web API, below ``/_control/v1/`` to the control API if it is served,
 below ``/hooks/`` to response URLs and webhooks.
 
+With the control API there is also the page on which apps are installed.
+
 The root gets a short text, the others go to the probes.
 """
 
@@ -13,6 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tautwire.server.control.consent_page import PATHS as CONSENT_PATHS
 from tautwire.server.control.door import ControlDoor
 from tautwire.server.control.openapi import PATH as CONTROL_PATH
 from tautwire.server.hooks.door import HooksDoor
@@ -58,6 +61,8 @@ class Application:
             serve = self._web_api
         elif self._control is not None and scope["path"].startswith(CONTROL_PATH):
             serve = self._control
+        elif self._control is not None and scope["path"] in CONSENT_PATHS:
+            serve = self._control.consent_page
         elif scope["path"].startswith(HOOKS_PATH):
             serve = self._hooks
         await serve(scope, receive, send)

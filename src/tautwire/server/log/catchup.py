@@ -2,15 +2,15 @@
 
 A page comes from the tail in memory or, if that does not reach back far enough, from disk. Pages are bounded in bytes,
 so a slow peer keeps one page in memory and no more. The user's memberships are wound back to the position once and move
-forward with the pages; ``tail.visible`` stays the only rule of what a user may see.
+forward with the pages; ``tail`` has the rule of what a user may see.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
 from tautwire.server.log.entry import Entry, Topic
-from tautwire.server.log.tail import Tail, read_entries, read_moves, visible
+from tautwire.server.log.tail import Audience, Tail, read_entries, read_moves, visible
 from tautwire.server.store.engine import StoreError
 from tautwire.server.store.queries.log import measure_entries
 from tautwire.server.store.reader import Reader
@@ -34,24 +34,14 @@ async def size_since(position: int, tail: Tail, reader: Reader) -> int:
     return size
 
 
-class CatchUp:
-    """The events that one user missed since a position.
+class _Pages:
+    """The entries since a position, in pages."""
 
-    Args:
-        channels: the user's channels at the present position of the tail.
-        app: the app whose bot the user is, if the events for the app alone are wanted too.
-    """
-
-    def __init__(
-        self, tail: Tail, reader: Reader, *, user: str, position: int, channels: Collection[Topic], app: str = ""
-    ) -> None:
+    def __init__(self, tail: Tail, reader: Reader, *, position: int) -> None:
         self.position = position
         """All events up to here were returned."""
         self._tail = tail
         self._reader = reader
-        self._user = user
-        self._app = app
-        self._channels = set(channels)
         self._pages: list[int] = []  # where the next pages on disk end, the nearest last
 
         self._recent = tail.since(position)
@@ -62,50 +52,34 @@ class CatchUp:
         """Whether nothing is missing up to this turn of the loop."""
         return self.position == self._tail.position
 
-    def everything(self) -> list[Entry] | None:
-        """Return all missed events if they are in memory and fit on a page, else None; to be called first, if at all.
-
-        ``position`` is then the tail's.
-        """
-        if self._oldest > self.position + 1 or sum(len(entry.payload) for entry in self._recent) > PAGE:
-            return None
-        self.position = self._tail.position
-        return visible(self._recent, self._user, self._channels, self._app)
-
-    async def rewind(self) -> None:
-        """Compute the user's channels at the position; to be awaited before the first page."""
-        before = self._oldest
-        recent, self._recent = self._recent, []
-        moves = [entry for entry in recent if entry.kind in ("join", "leave")]
-        if before > self.position + 1:
-            moves[:0] = await self._reader.read(
-                partial(read_moves, after=self.position, before=before, user=self._user)
-            )
-        for entry in reversed(moves):
-            self._move(entry, undo=True)
-
-    async def page(self) -> list[Entry]:
-        """Return the next events that the user may see, perhaps none, and move ``position`` to the end of the page.
-
-        Afterwards ``is_complete`` says whether it was the last. A page from memory is returned without a pause, so the
-        caller can attach the connection in the same turn of the loop and no entry slips between.
+    async def _entries(self) -> Sequence[Entry]:
+        """Return the entries of the next page, and move ``position`` to their end.
 
         Raises:
             StoreError: an entry is neither in memory nor on disk.
         """
         tail = self._tail
+        entries: Sequence[Entry]
         if tail.oldest > self.position + 1:
             entries = await self._stored_page(tail.oldest)
         else:
             self._pages.clear()
-            entries = tail.since(self.position)
-            del entries[_fitting(len(entry.payload) for entry in entries) :]
-        if not entries:
-            return []
-        for entry in entries:
-            self._move(entry)
-        self.position = entries[-1].position
-        return visible(entries, self._user, self._channels, self._app)
+            recent = tail.since(self.position)
+            del recent[_fitting(len(entry.payload) for entry in recent) :]
+            entries = recent
+        if entries:
+            self.position = entries[-1].position
+        return entries
+
+    async def _moves(self, users: Collection[str]) -> list[Entry]:
+        """Return the joins and leaves of users between the position and the present, the newest first."""
+        before = self._oldest
+        recent, self._recent = self._recent, []
+        moves = [entry for entry in recent if entry.kind in ("join", "leave")]
+        if before > self.position + 1:
+            for user in users:
+                moves += await self._reader.read(partial(read_moves, after=self.position, before=before, user=user))
+        return sorted(moves, key=lambda entry: entry.position, reverse=True)
 
     async def _stored_page(self, before: int) -> Sequence[Entry]:
         if not self._pages:
@@ -121,10 +95,98 @@ class CatchUp:
         end = self._pages.pop()
         return await self._reader.read(partial(read_entries, after=self.position, before=end + 1))
 
+
+class CatchUp(_Pages):
+    """The events that one user missed since a position.
+
+    Args:
+        channels: the user's channels at the present position of the tail.
+    """
+
+    def __init__(self, tail: Tail, reader: Reader, *, user: str, position: int, channels: Collection[Topic]) -> None:
+        super().__init__(tail, reader, position=position)
+        self._user = user
+        self._channels = set(channels)
+
+    def everything(self) -> list[Entry] | None:
+        """Return all missed events if they are in memory and fit on a page, else None; to be called first, if at all.
+
+        ``position`` is then the tail's.
+        """
+        if self._oldest > self.position + 1 or sum(len(entry.payload) for entry in self._recent) > PAGE:
+            return None
+        self.position = self._tail.position
+        return visible(self._recent, self._user, self._channels)
+
+    async def rewind(self) -> None:
+        """Compute the user's channels at the position; to be awaited before the first page."""
+        for entry in await self._moves((self._user,)):
+            self._move(entry, undo=True)
+
+    async def page(self) -> list[Entry]:
+        """Return the next events that the user may see, perhaps none, and move ``position`` to the end of the page.
+
+        Afterwards ``is_complete`` says whether it was the last. A page from memory is returned without a pause, so the
+        caller can attach the connection in the same turn of the loop and no entry slips between.
+
+        Raises:
+            StoreError: an entry is neither in memory nor on disk.
+        """
+        entries = await self._entries()
+        for entry in entries:
+            self._move(entry)
+        return visible(entries, self._user, self._channels)
+
     def _move(self, entry: Entry, *, undo: bool = False) -> None:
         if entry.kind in ("join", "leave") and entry.payload.decode() == self._user:
             enters = (entry.kind == "join") is not undo
             (self._channels.add if enters else self._channels.discard)(entry.topic)
+
+
+class SharedCatchUp(_Pages):
+    """The events that any of several users missed since a position, with those who may see each.
+
+    Args:
+        channels: the channels of each user at the present position of the tail.
+        app: the app whose own events are returned too.
+    """
+
+    def __init__(
+        self,
+        tail: Tail,
+        reader: Reader,
+        *,
+        position: int,
+        channels: Mapping[str, Collection[Topic]],
+        app: str = "",
+    ) -> None:
+        super().__init__(tail, reader, position=position)
+        self._audience = Audience(channels)
+        self._app = app
+
+    async def rewind(self) -> None:
+        """Compute the users' channels at the position; to be awaited before the first page."""
+        for entry in await self._moves(self._audience.users):
+            self._audience.move(entry, undo=True)
+
+    async def page(self) -> list[tuple[Entry, Collection[str]]]:
+        """Return the next events with the users who may see them, and move ``position`` to the end of the page.
+
+        Raises:
+            StoreError: an entry is neither in memory nor on disk.
+        """
+        found: list[tuple[Entry, Collection[str]]] = []
+        for entry in await self._entries():
+            if entry.kind == "event":
+                seers = self._audience.of(entry.topic)
+                if seers:
+                    found.append((entry, seers))
+            elif entry.kind == "app":
+                if entry.topic == self._app:
+                    found.append((entry, ()))
+            else:
+                self._audience.move(entry)
+        return found
 
 
 def _fitting(sizes: Iterable[int]) -> int:

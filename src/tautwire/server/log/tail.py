@@ -6,7 +6,7 @@ slip between.
 """
 
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
@@ -106,7 +106,42 @@ def read_moves(query: Query, *, after: int, before: int, user: str) -> list[Entr
     return [Entry(row["position"], row["kind"], Topic(row["topic"]), row["payload"]) for row in rows]
 
 
-def visible(entries: Sequence[Entry], user: str, channels: Collection[Topic], app: str = "") -> list[Entry]:
+class Audience:
+    """Which of several users see a topic, at a place of the log that moves: ``visible`` for many, entry by entry.
+
+    Args:
+        channels: the channels of each user.
+    """
+
+    def __init__(self, channels: Mapping[str, Collection[Topic]]) -> None:
+        self.users: Collection[str] = tuple(channels)
+        self._users = frozenset(channels)
+        self._members: dict[Topic, set[str]] = {}
+        for user, topics in channels.items():
+            for topic in topics:
+                self._members.setdefault(topic, set()).add(user)
+
+    def of(self, topic: Topic) -> Collection[str]:
+        """Return the users who see the events of a topic; the set is that of this place."""
+        if topic == WORKSPACE:
+            return self._users
+        if topic in self._users:
+            return (topic,)
+        return frozenset(self._members.get(topic, ()))
+
+    def move(self, entry: Entry, *, undo: bool = False) -> None:
+        """Go past an entry, forward or with ``undo`` backward."""
+        if entry.kind not in ("join", "leave"):
+            return
+        user = entry.payload.decode()
+        if user in self._users:
+            if (entry.kind == "join") is not undo:
+                self._members.setdefault(entry.topic, set()).add(user)
+            else:
+                self._members.get(entry.topic, set()).discard(user)
+
+
+def visible(entries: Sequence[Entry], user: str, channels: Collection[Topic]) -> list[Entry]:
     """Return the events among ``entries`` that the user was allowed to see at their time, oldest first.
 
     ``channels`` are the user's channels after the last entry. The walk goes backwards from there and undoes each join

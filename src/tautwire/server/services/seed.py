@@ -7,8 +7,10 @@ users and apps are returned to the caller, once: the database stores only their 
 A bot belongs to an app. ``bots`` is the short form of an app with the scopes of a classic bot and one token.
 """
 
+import logging
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -30,6 +32,7 @@ from tautwire.server.services.access.features import (
 from tautwire.server.services.access.identity import CLASSIC, TokenKind, new_id
 from tautwire.server.services.access.subscriptions import (
     BOT_EVENTS,
+    USER_EVENTS,
     direct,
     is_request_url,
     subscribe,
@@ -38,12 +41,24 @@ from tautwire.server.services.access.subscriptions import (
 from tautwire.server.services.access.tokens import issue, issue_for_app
 from tautwire.server.services.channels.room import forget
 from tautwire.server.services.errors import MethodError
+from tautwire.server.services.manifests.installing import create
+from tautwire.server.services.manifests.reading import (
+    MAX_SIZE,
+    Described,
+    ManifestError,
+    Tree,
+    describe,
+    read_yaml,
+)
 from tautwire.server.store.queries.apps import find_app_by_name
 from tautwire.server.store.queries.channels import add_channel, find_channel_by_name, find_general
 from tautwire.server.store.queries.membership import add_member
+from tautwire.server.store.queries.taps import USER
 from tautwire.server.store.queries.users import add_user, find_user_by_name
 from tautwire.server.store.queries.workspace import add_workspace, find_workspace
 from tautwire.server.store.records import SLACKBOT_ID, SLACKBOT_NAME, ChannelKind, ChannelRecord, UserRecord
+
+log = logging.getLogger("tautwire.server")
 
 APP_SCOPES: Final = ("connections:write", "authorizations:read")
 """The scopes of an app-level token. Source: wire/socket-mode.md#opening (documented)."""
@@ -89,21 +104,37 @@ class SeedApp(msgspec.Struct, forbid_unknown_fields=True):
         socket_mode: whether it gets its events over Socket Mode.
         request_url: where it gets its events over HTTP, if not over Socket Mode.
         bot_events: the events to which its bot subscribes, by the names of a manifest.
+        user_events: the events to which it subscribes for the people who authorise it.
         commands: its slash commands, by name or with all they have.
         interactivity: whether it takes part in interactions; with URLs if not over Socket Mode.
         shortcuts: its shortcuts.
+        manifest: the file of its manifest, relative to the seed file; then only ``tokens`` may stand beside it. Once
+            the seed is read, the manifest itself.
     """
 
-    name: Name
+    name: Name = ""
     real_name: str = ""
     scopes: list[Scope] = []
     tokens: list[Literal["bot", "app"]] | None = None
     socket_mode: bool = False
     bot_events: list[str] = []
     request_url: str | None = None
+    user_events: list[str] = []
     commands: list[str | Command] = []
     interactivity: bool | SeedInteractivity = False
     shortcuts: list[Shortcut] = []
+    manifest: str | Tree | None = None
+
+    @property
+    def described(self) -> Described | None:
+        """Its manifest, None without one."""
+        return describe(self.manifest) if isinstance(self.manifest, dict) else None
+
+    @property
+    def bot(self) -> str:
+        """The name of its bot."""
+        described = self.described
+        return described.manifest.bot_name if described is not None else self.name
 
     @property
     def features(self) -> Features:
@@ -162,15 +193,55 @@ def read_seed(path: Path) -> Seed:
         raise SeedError(f"{path}: {error}") from error
     except Exception as error:
         raise SeedError(f"{path} must be YAML: {error}") from error
+    seed = msgspec.structs.replace(seed, apps=[_with_manifest(app, path) for app in seed.apps])
     _check(seed, path)
     return seed
+
+
+def _with_manifest(app: SeedApp, path: Path) -> SeedApp:
+    """Return an app with its manifest read, and with the name that stands there."""
+    if app.manifest is None:
+        if not app.name:
+            raise SeedError(f"{path}: an app must have a name or a manifest, got neither")
+        return app
+    if app != SeedApp(manifest=app.manifest, tokens=app.tokens):
+        raise SeedError(f"{path}: beside manifest an app must have tokens only, got more of {app.manifest!r:.200}")
+    if isinstance(app.manifest, dict):
+        described = describe_or_refuse(partial(describe, app.manifest), path)
+    else:
+        described = read_manifest(path.parent / app.manifest)
+    return msgspec.structs.replace(app, name=described.manifest.name, manifest=described.tree)
+
+
+def read_manifest(path: Path) -> Described:
+    """Return the manifest in a file; raise ``SeedError`` if it cannot be read or is not valid. Warnings are logged."""
+    try:
+        if not path.is_file():  # a pipe or a device would have no end
+            raise SeedError(f"{path} must be the file of a manifest, and is none")
+        with path.open("rb") as file:
+            text = file.read(MAX_SIZE + 1)
+    except (OSError, ValueError) as error:
+        raise SeedError(f"the manifest cannot be read: {error}") from error
+    return describe_or_refuse(partial(read_yaml, text), path)
+
+
+def describe_or_refuse(read: Callable[[], Described], path: Path) -> Described:
+    """Return what ``read`` returns; raise ``SeedError`` with the file if the manifest is not valid."""
+    try:
+        described = read()
+    except ManifestError as error:
+        raise SeedError(f"{path}: {error}") from None
+    for warning in described.warnings:
+        log.warning("%s: %s has no effect: %s", path, warning.pointer, warning.message)
+    return described
 
 
 def plant(tx: Transaction, seed: Seed, origin: Origin) -> dict[str, str]:
     """Add missing users, apps and channels (a unit).
 
     Returns:
-        The tokens of new users and bots by name, and app-level tokens by ``app_key`` of the app's name.
+        The tokens of new users and bots by name, app-level tokens by ``app_key`` of the app's name, and client secrets
+        by its ``secret_key``.
     """
     if find_workspace(tx) is None:
         add_workspace(tx, new_id("T"), seed.team.name, seed.team.domain, tx.now // 1_000_000)
@@ -194,8 +265,13 @@ def app_key(name: str) -> str:
     return f"{name}:app"
 
 
+def secret_key(name: str) -> str:
+    """Return the name of an app's client secret in ``tokens.json``."""
+    return f"{name}:client_secret"
+
+
 def _names(seed: Seed) -> list[str]:
-    return [user.name for user in (*seed.users, *seed.bots)] + [app.name for app in seed.apps]
+    return [user.name for user in (*seed.users, *seed.bots)] + [app.bot for app in seed.apps]
 
 
 def _check(seed: Seed, path: Path) -> None:
@@ -222,6 +298,12 @@ def _check(seed: Seed, path: Path) -> None:
                 raise SeedError(
                     f"{path}: bot_events must be events of the Events API to which bots can subscribe, such as "
                     f"app_mention or message.channels, got {name!r} of {app.name!r}"
+                )
+        for name in app.user_events:
+            if name not in USER_EVENTS:
+                raise SeedError(
+                    f"{path}: user_events must be events of the Events API to which apps can subscribe for people, "
+                    f"such as message.im or reaction_added, got {name!r} of {app.name!r}"
                 )
     for name in _repeated([channel.name for channel in seed.channels]):
         raise SeedError(f"{path}: names of channels must differ, got {name!r} twice")
@@ -255,23 +337,36 @@ def _is_there(tx: Transaction, name: str) -> bool:
 
 def _plant_app(tx: Transaction, app: SeedApp, origin: Origin) -> dict[str, str]:
     """Add a missing app; return its tokens."""
-    if _is_there(tx, app.name):
+    if _is_there(tx, app.name) or find_user_by_name(tx, app.bot) is not None:
         return {}
-    record, bot = apps.add(tx, app.name, bot_name=app.name, real_name=app.real_name)
-    if app.request_url is not None:
-        direct(tx, record.id, app.request_url)
-    if app.socket_mode or app.bot_events:
-        subscribe(tx, record.id, app.bot_events)
-        switch_socket_mode(tx, record.id, is_on=app.socket_mode)
-    if app.features != Features():
-        configure(tx, record.id, app.features)
-    tokens = {}
-    wanted = app.tokens if app.tokens is not None else ["bot", "app"] if app.socket_mode else ["bot"]
+    described = app.described
+    if described is not None:
+        (record, bot), secrets = create(tx, None, described)
+        is_socket_mode, scopes = described.manifest.settings.socket_mode_enabled, [*described.manifest.bot_scopes]
+    else:
+        record, bot = apps.add(tx, app.name, bot_name=app.name, real_name=app.real_name)
+        is_socket_mode, scopes = app.socket_mode, app.scopes or [*CLASSIC]
+        _configure(tx, record.id, app)
+        secrets = apps.renew_secrets(tx, record.id)
+    tokens = {secret_key(record.name): secrets.client_secret}
+    wanted = app.tokens if app.tokens is not None else ["bot", "app"] if is_socket_mode else ["bot"]
     if TokenKind.BOT in wanted:
-        tokens[app.name] = issue(tx, bot, scopes=app.scopes or CLASSIC, origin=origin).text
+        tokens[bot.name] = issue(tx, bot, scopes=scopes, origin=origin).text
     if TokenKind.APP in wanted:
         tokens[app_key(app.name)] = issue_for_app(tx, record, APP_SCOPES, origin=origin).text
     return tokens
+
+
+def _configure(tx: Transaction, record: str, app: SeedApp) -> None:
+    """Give an app what its entry in the file says."""
+    if app.request_url is not None:
+        direct(tx, record, app.request_url)
+    if app.socket_mode or app.bot_events or app.user_events:
+        subscribe(tx, record, app.bot_events)
+        subscribe(tx, record, app.user_events, kind=USER)
+        switch_socket_mode(tx, record, is_on=app.socket_mode)
+    if app.features != Features():
+        configure(tx, record, app.features)
 
 
 def _add_user(

@@ -1,8 +1,8 @@
 """Which events of the Events API an entry of the log is, for one app. Pure: bytes in, bytes out.
 
-This is the map from RTM to the Events API: what an RTM connection of the bot gets is what the app may get, and the
+This is the map from RTM to the Events API: what an RTM connection of a viewer gets is what the app may get, and the
 table below says under which name. Source of all rules: wire/events-api.md#subscriptions, #app_mention and
-#differences-to-rtm. The entries are those that the bot was allowed to see at their time (``log.tail.visible``).
+#differences-to-rtm. The entries are those that a viewer was allowed to see at their time (``taps.viewers``).
 """
 
 import re
@@ -14,7 +14,7 @@ import msgspec
 
 from tautwire.protocol.ids import NEVER, Ts
 from tautwire.server.log.entry import Entry
-from tautwire.server.services.access.subscriptions import BOT_EVENTS, MESSAGES
+from tautwire.server.services.access.subscriptions import BOT_EVENTS, MESSAGES, USER_EVENTS
 
 CHANNEL_TYPES: Final = {"public": "channel", "private": "group", "im": "im", "mpim": "mpim"}
 """``channel_type`` of a message by the kind of its conversation. Source: wire/events-api.md#subscriptions."""
@@ -22,8 +22,8 @@ CHANNEL_TYPES: Final = {"public": "channel", "private": "group", "im": "im", "mp
 _MENTIONING: Final = frozenset({None, "bot_message", "file_share", "me_message", "thread_broadcast"})
 """The subtypes of messages that are written by someone: system messages name users too, and mention no one."""
 
-_NAMES: Final = BOT_EVENTS - {"message", "app_mention", *MESSAGES.values()}
-"""Events with the same name in RTM and the Events API."""
+_OTHER: Final = frozenset({"message", "app_mention", *MESSAGES.values()})
+"""Events with another name in RTM than in the Events API."""
 
 
 class Seen(NamedTuple):
@@ -67,16 +67,16 @@ _MENTION: Final = msgspec.Raw(b'"app_mention"')
 
 
 class Filter:
-    """What one app gets.
+    """What one app gets as one viewer.
 
     Args:
-        events: the names to which its bot subscribes.
-        bot_user: the bot's user id.
+        events: the names to which it subscribes for this viewer.
+        bot_user: the bot's user id; empty for a person: mentions are the bot's.
     """
 
     def __init__(self, events: Collection[str], bot_user: str, bot_id: str) -> None:
         self._events = frozenset(events)
-        self._names = self._events & _NAMES
+        self._names = (self._events & (BOT_EVENTS if bot_user else USER_EVENTS)) - _OTHER
         self._messages = {
             kind: "message" in self._events or name in self._events for kind, name in MESSAGES.items()
         }  # fmt: skip

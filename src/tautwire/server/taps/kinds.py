@@ -10,7 +10,7 @@ from tautwire.server.store.reader import Reader
 
 MAX_KINDS: Final = 50_000
 """Conversations whose kind is remembered."""
-_LETTERS: Final = ("C", "D", "G")
+CONVERSATIONS: Final = ("C", "D", "G")
 """The first letters of the ids of conversations. Source: wire/ids-and-timestamps.md#ids."""
 
 
@@ -23,7 +23,7 @@ class Kinds:
 
     async def of(self, topics: Iterable[str]) -> dict[str, str]:
         """Return the kinds of those of the topics that are conversations."""
-        wanted = {topic for topic in topics if topic.startswith(_LETTERS)}
+        wanted = {topic for topic in topics if topic.startswith(CONVERSATIONS)}
         unknown = wanted - self._kinds.keys()
         if unknown:
             found = await self._reader.read(partial(find_kinds, channels=unknown))

@@ -1,19 +1,20 @@
 """The tap of one app: it reads the log from where the app is done, sends events, and notes what the app acknowledges.
 
-Guarantees. Every event that the bot may see and to which the app subscribes is sent until it is acknowledged or runs
-out of tries (``window``), also after a crash of the server, with the ids it had first. Events are sent first in the
-order of the log. While the app is away, nothing is kept but positions; when it returns it gets what it missed, as far
-back as ``keep`` says. What is held in memory is a page of the log and the window.
+Guarantees. Every event that a viewer (``viewers``) may see and to which the app subscribes is sent until it is
+acknowledged or runs out of tries (``window``), also after a crash of the server, with the ids it had first. Events are
+sent first in the order of the log. While the app is away, nothing is kept but positions; when it returns it gets what
+it missed, as far back as ``keep`` says. What is held in memory is a page of the log and the window.
 
 A tap is a task of its own that lives as long as the app has a connection. New entries only wake it, so an app that is
-slow or dead delays neither other apps nor RTM. The bot's channels move by the joins and leaves at their places in the
-log (``log.catchup``): the app gets nothing from before the bot came or after it left.
+slow or dead delays neither other apps nor RTM. The viewers' channels move by the joins and leaves at their places in
+the log (``log.catchup``): the app gets nothing from before a viewer came or after it left.
 """
 
 import asyncio
 import logging
 import math
 from collections import deque
+from collections.abc import Collection, Iterator
 from functools import partial
 from typing import Final, Protocol
 
@@ -21,15 +22,15 @@ from tautwire.protocol.ids import NEVER, ts_from_micros
 from tautwire.server.clock import Clock
 from tautwire.server.counts import Deliveries
 from tautwire.server.hub.hub import Hub
-from tautwire.server.log.catchup import CatchUp
+from tautwire.server.log.catchup import SharedCatchUp
 from tautwire.server.log.entry import Entry
-from tautwire.server.log.tail import Tail, read_entries
+from tautwire.server.log.tail import Audience, Tail, read_entries
 from tautwire.server.services.access.subscriptions import Subscription
 from tautwire.server.store.queries.log import find_marked
 from tautwire.server.store.reader import Reader
 from tautwire.server.taps.envelope import Envelope, Source, wrap
-from tautwire.server.taps.filter import Filter, Seen
-from tautwire.server.taps.kinds import Kinds
+from tautwire.server.taps.kinds import CONVERSATIONS, Kinds
+from tautwire.server.taps.viewers import Installation, Told, Viewers
 from tautwire.server.taps.window import Open, Progress, Window
 
 log = logging.getLogger("tautwire.server.taps")
@@ -71,6 +72,7 @@ class Surroundings(Protocol):
     hub: Hub
     kinds: Kinds
     keep: float
+    enforces_scopes: bool
     counts: Deliveries
 
 
@@ -82,13 +84,12 @@ class Tap:
     """
 
     def __init__(self, around: Surroundings, subscription: Subscription, progress: Progress) -> None:
-        self.is_installed = True
-        """Whether the bot has a token that is accepted; without one the app gets nothing."""
         self._around = around
+        self._installation: Installation = {}
         self._window = Window.restored(progress)
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._page: deque[Entry] = deque()
+        self._page: deque[tuple[Entry, Collection[str]]] = deque()  # with those who see each
         self._page_kinds: dict[str, str] = {}
         self._page_end = progress[0]
         self._given_up = 0  # as it was counted last
@@ -123,8 +124,19 @@ class Tap:
     def change(self, subscription: Subscription) -> None:
         """Take a new subscription, at once."""
         self.subscription = subscription
-        self._filter = Filter(subscription.events, subscription.bot_user, subscription.bot_id)
-        self._source = Source(self._around.team, subscription.app, subscription.bot_user)
+        self._look()
+
+    def install(self, installation: Installation) -> None:
+        """Take the tokens that the app has now, at once: without any it gets nothing but that it has lost them."""
+        if installation != self._installation:
+            self._installation = installation
+            self._look()
+
+    def _look(self) -> None:
+        self._viewers = Viewers(
+            self.subscription, self._installation, enforces_scopes=self._around.enforces_scopes
+        )  # fmt: skip
+        self._news.set()
 
     def wake(self) -> None:
         """Called when the log has grown."""
@@ -177,11 +189,12 @@ class Tap:
                 if is_returning:
                     await self._skip_old()
                     is_returning = False
-                await self._deliver(link, await self._cursor())
+                users = self._viewers.users
+                await self._deliver(link, await self._cursor(users), users)
             except Exception:
                 log.exception("the events of app %s could not be read; trying again", self.app)
+                await asyncio.sleep(RETRY_PAUSE)
             self._page.clear()
-            await asyncio.sleep(RETRY_PAUSE)
 
     async def _skip_old(self) -> None:
         """Settle what is older than a returning app is served."""
@@ -194,26 +207,25 @@ class Tap:
             old = await around.reader.read(lambda query: find_marked(query, begin) or 0)
             self._window.jump(old)
 
-    async def _cursor(self) -> CatchUp:
-        """Return the log from where it was read up to."""
+    async def _cursor(self, users: Collection[str]) -> SharedCatchUp:
+        """Return the log from where it was read up to, as these users see it."""
         around, window = self._around, self._window
         missing = around.tail.kept_from - 1 - window.read
         if missing > 0:
             log.warning("app %s was away too long: %d entries of the log are deleted", self.app, missing)
             window.jump(around.tail.kept_from - 1)
-        bot = self.subscription.bot_user
         # In one turn: the channels are those at the end of the tail.
-        cursor = CatchUp(
-            around.tail, around.reader, user=bot, position=window.read, channels=around.hub.channels_of(bot),
-            app=self.app,
+        cursor = SharedCatchUp(
+            around.tail, around.reader, position=window.read, app=self.app,
+            channels={user: around.hub.channels_of(user) for user in users},
         )  # fmt: skip
         await cursor.rewind()
         return cursor
 
-    async def _deliver(self, link: Link, cursor: CatchUp) -> None:
-        """Send what is owed and what is new, as fast as the app acknowledges."""
+    async def _deliver(self, link: Link, cursor: SharedCatchUp, users: Collection[str]) -> None:
+        """Send what is owed and what is new, as fast as the app acknowledges, until there are other viewers."""
         window, clock, steps = self._window, self._around.clock, 0
-        while True:
+        while not set(self._viewers.users).difference(users):
             window.expire(clock.monotonic())
             if not link.has_room:
                 await asyncio.sleep(PAUSE)
@@ -230,10 +242,10 @@ class Tap:
             if steps % STEPS_PER_TURN == 0:
                 await asyncio.sleep(0)
 
-    async def _turn_page(self, cursor: CatchUp) -> None:
+    async def _turn_page(self, cursor: SharedCatchUp) -> None:
         entries = await cursor.page()
-        wanted = [entry for entry in entries if self._filter.may_want(entry)]
-        self._page_kinds = await self._around.kinds.of(entry.topic for entry in wanted)
+        wanted = [(entry, seers) for entry, seers in entries if self._viewers.may_want(entry)]
+        self._page_kinds = await self._around.kinds.of(entry.topic for entry, _ in wanted)
         self._page.extend(wanted)
         if not self._page:
             self._window.read = cursor.position
@@ -241,9 +253,10 @@ class Tap:
 
     def _send_next(self, link: Link) -> None:
         """Send the events of the next entry of the page."""
-        entry = self._page.popleft()
-        for seen in self._wanted(entry, self._page_kinds):
-            self._send(link, self._window.open((entry.position, seen.ordinal)), entry.position, seen)
+        entry, seers = self._page.popleft()
+        for told in self._wanted(entry, self._page_kinds, seers):
+            event = self._window.open((entry.position, told.seen.ordinal))
+            self._send(link, event, entry, told)
         self._window.read = entry.position if self._page else self._page_end
 
     async def _send_owed(self, link: Link) -> None:
@@ -252,27 +265,42 @@ class Tap:
         if event is None:
             return
         try:
-            seen = await self._read_again(event)
+            found = await self._read_again(event)
         except BaseException:  # also if this task is cancelled here
             self._window.give_back(event)
             raise
         if not self._window.is_open(event):  # acknowledged meanwhile
             return
-        if seen is None:  # deleted, too old, or not subscribed to any more
+        if found is None:  # deleted, too old, or not subscribed to any more
             self._window.drop(event)
         elif link.has_room:
             self._around.counts.repeated += event.attempt > 0
-            self._send(link, event, event.place[0], seen)
+            self._send(link, event, *found)
         else:
             self._window.give_back(event)
 
-    async def _read_again(self, event: Open) -> Seen | None:
+    async def _read_again(self, event: Open) -> tuple[Entry, Told] | None:
         position, ordinal = event.place
         entry = await self._entry(position)
         if entry is None:
             return None
         kinds = await self._around.kinds.of((entry.topic,))
-        return next((seen for seen in self._wanted(entry, kinds) if seen.ordinal == ordinal), None)
+        for seers in self._seers(entry, event):
+            for told in self._wanted(entry, kinds, seers):
+                if told.seen.ordinal == ordinal:
+                    return entry, told
+        return None
+
+    def _seers(self, entry: Entry, event: Open) -> Iterator[Collection[str]]:
+        """Yield who may have seen an event that was sent: whom it named, who sees it now, and after a restart anyone.
+
+        Memberships of the past are known while the log is read in its order, and not here.
+        """
+        users = self._viewers.users
+        yield (event.viewer,)
+        yield Audience({user: self._around.hub.channels_of(user) for user in users}).of(entry.topic)
+        if not event.viewer:
+            yield users[:1]
 
     async def _entry(self, position: int) -> Entry | None:
         """Return an entry of the log, None if it is deleted."""
@@ -284,14 +312,16 @@ class Tap:
         entries = await self._around.reader.read(partial(read_entries, after=position - 1, before=position + 1))
         return entries[0]
 
-    def _wanted(self, entry: Entry, kinds: dict[str, str]) -> list[Seen]:
-        if not self.is_installed:
-            return []
-        seen = self._filter.events(entry, kinds.get(entry.topic))
-        return [each for each in seen if each.event_ts >= self._oldest_ts]
+    def _wanted(self, entry: Entry, kinds: dict[str, str], seers: Collection[str]) -> list[Told]:
+        told = self._viewers.events(entry, kinds.get(entry.topic), seers)
+        return [each for each in told if each.seen.event_ts >= self._oldest_ts]
 
-    def _send(self, link: Link, event: Open, position: int, seen: Seen) -> None:
-        envelope = wrap(self._source, position, seen)
+    def _send(self, link: Link, event: Open, entry: Entry, told: Told) -> None:
+        event.viewer = told.viewer
+        bot = self.subscription.bot_user
+        place = entry.topic if entry.topic.startswith(CONVERSATIONS) else ""
+        source = Source(self._around.team, self.app, told.viewer, told.viewer == bot, place)
+        envelope = wrap(source, entry.position, told.seen)
         connection = link.send(envelope, event.attempt, event.reason)
         self._around.counts.sent += 1
         now = self._around.clock.monotonic()

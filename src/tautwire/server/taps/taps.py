@@ -47,6 +47,7 @@ class Taps:
         self.hub = workspace.hub
         self.kinds = Kinds(workspace.reader)
         self.keep = workspace.settings.app_keep
+        self.enforces_scopes = workspace.enforces_scopes
         self.counts = workspace.counts.deliveries
         self._writer: Writer = workspace.writer
         self._identities: Identities = workspace.identities
@@ -69,7 +70,7 @@ class Taps:
 
     def start(self, tap: Tap, link: Link) -> None:
         """Begin to send to an app."""
-        tap.is_installed = self._identities.admits_bot(tap.subscription.bot_user)
+        tap.install(self._identities.installation(tap.app))
         tap.start(link)
 
     def follow(self, entries: Sequence[Entry]) -> None:
@@ -143,7 +144,7 @@ class Taps:
     def _check_tokens(self) -> None:
         for tap in self._taps.values():
             if tap.is_running:
-                tap.is_installed = self._identities.admits_bot(tap.subscription.bot_user)
+                tap.install(self._identities.installation(tap.app))
 
 
 def _store(tx: Transaction, settled: dict[str, Progress]) -> None:

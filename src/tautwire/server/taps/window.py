@@ -83,6 +83,8 @@ class Open:
     reason: str = ""
     """Why it was sent again."""
     envelope_id: str = ""
+    viewer: str = ""
+    """The user as whom it was sent last."""
     connection: int = 0
     """The connection that has it; 0 if it waits to be sent."""
     size: int = 0

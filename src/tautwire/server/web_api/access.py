@@ -19,7 +19,11 @@ _SCOPE: Final = re.compile(r"[a-z_]+([.:][a-z_]+)*")
 
 
 def access(
-    *, user: Sequence[str] | None = None, bot: Sequence[str] | None = None, app: Sequence[str] | None = None
+    *,
+    user: Sequence[str] | None = None,
+    bot: Sequence[str] | None = None,
+    app: Sequence[str] | None = None,
+    configuration: Sequence[str] | None = None,
 ) -> Access:
     """Return who may call a method.
 
@@ -27,14 +31,19 @@ def access(
         user: the scopes of user tokens; None if the method refuses user tokens.
         bot: the same for bot tokens.
         app: the same for app-level tokens.
+        configuration: the same for configuration tokens.
 
     Raises:
         ValueError: a scope is not valid, or no kind of token is named.
     """
-    kinds = ((TokenKind.USER, user), (TokenKind.BOT, bot), (TokenKind.APP, app))
+    kinds = (
+        (TokenKind.USER, user), (TokenKind.BOT, bot), (TokenKind.APP, app), (TokenKind.CONFIGURATION, configuration)
+    )  # fmt: skip
     found = {kind: tuple(scopes) for kind, scopes in kinds if scopes is not None}
     if not found:
-        raise ValueError("access must name a kind of token (user, bot or app); a method without a token has PUBLIC")
+        raise ValueError(
+            "access must name a kind of token (user, bot, app or configuration); a method without a token has PUBLIC"
+        )
     for scope in (scope for scopes in found.values() for scope in scopes):
         if not _SCOPE.fullmatch(scope):
             raise ValueError(f"a scope must look like 'channels:read', got {scope!r}")

@@ -7,6 +7,7 @@ server and raise. Exceptions are rate limits (429), which SDKs wait for, and bod
 import asyncio
 import logging
 import re
+from base64 import b64decode
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -112,6 +113,8 @@ class WebApi:
 
     Args:
         find: returns the workspace of a token; for an unknown or missing one, a workspace that refuses it.
+        find_client: returns the workspace of an app by its client id, or one that refuses it; None if there is only
+            one.
         fallback: answers calls of methods that the registry does not have.
     """
 
@@ -122,9 +125,11 @@ class WebApi:
         clock: Clock,
         counts: Counts,
         *,
+        find_client: Callable[[str], Awaitable[Workspace]] | None = None,
         fallback: Fallback | None = None,
     ) -> None:
         self._find = find
+        self._find_client = find_client
         self._counts = counts
         self._fallback = fallback
         self._failed_logins = FailedLogins(clock)
@@ -208,10 +213,16 @@ class WebApi:
             request.query, request.headers, partial(read_body, is_known=caller is not None)
         )
         token = _take_token(given)
-        if caller is None:
-            caller = (
-                self._admit(method, request, token, draft) if method.access else Caller(self._find(None), _STRANGER)
-            )
+        if "client_id" in method.arguments.__struct_fields__:
+            given |= _header_client(request.headers)
+        if caller is None and method.access:
+            caller = self._admit(method, request, token, draft)
+        elif caller is None:
+            client = given.get("client_id")
+            workspace = self._find(None)
+            if self._find_client is not None and isinstance(client, str):
+                workspace = await self._find_client(client)
+            caller = Caller(workspace, _STRANGER)
         workspace, who = caller
         calls = workspace.calls if method.access and method.tier is not Tier.POST else None
         if calls is not None:
@@ -250,6 +261,8 @@ class WebApi:
         draft.headers["X-OAuth-Scopes"] = who.scope_list
         if who.kind not in method.access:
             raise MethodError("not_allowed_token_type")
+        if method.access[who.kind]:
+            draft.headers["X-Accepted-OAuth-Scopes"] = ",".join(method.access[who.kind])
         refusal = missing_scope(method, who) if workspace.enforces_scopes else None
         if refusal is not None:
             raise refusal
@@ -273,6 +286,18 @@ def _header_token(headers: Mapping[str, str]) -> str | None:
     """Return the token of the header, which comes before the arguments. Source: wire/web-api.md#where-the-token-is."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def _header_client(headers: Mapping[str, str]) -> Given:
+    """Return the client id and secret of the header, which come before the arguments. Source: wire/apps.md#oauth."""
+    scheme, _, encoded = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return {}
+    try:
+        client, separator, secret = b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except ValueError:
+        return {}
+    return {"client_id": client, "client_secret": secret} if separator else {}
 
 
 def _take_token(given: Given) -> str | None:

@@ -213,7 +213,7 @@ def missing_scope(method: Method, who: Identity) -> MethodError | None:
     return MethodError("missing_scope", needed=",".join(scopes), provided=who.scope_list)
 
 
-_NAME: Final = re.compile(r"[a-zA-Z]+(\.[a-zA-Z]+)+")
+_NAME: Final = re.compile(r"[a-zA-Z]+(\.[a-zA-Z0-9]+)+")
 _ERROR: Final = re.compile(r"[a-z][a-z0-9_]*")
 
 

@@ -1,11 +1,12 @@
 """Apps: what owns a bot and tokens. All functions that take a transaction are units.
 
 Creating an app with a bot and deleting one changes the bot's user too, so everybody gets the events of a new and of a
-changed user (``services.people.accounts``). ``app_uninstalled`` goes to the app alone, over the Events API
-(wire/events-api.md#event-by-event).
+changed user (``services.people.accounts``). ``app_uninstalled`` is an event for the app alone, which only its tap
+reads (wire/events-api.md#event-by-event).
 """
 
 import secrets
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -15,8 +16,9 @@ from tautwire.server.log.entry import Topic
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.access.identity import Holder, hash_token, new_id
 from tautwire.server.services.access.subscriptions import announce as announce_subscription
-from tautwire.server.services.access.tokens import end, holder_of
+from tautwire.server.services.access.tokens import end_quietly, holder_of, tell_revoked
 from tautwire.server.services.errors import MethodError
+from tautwire.server.services.events import event, next_event_ts
 from tautwire.server.services.people.accounts import announce, deactivate
 from tautwire.server.services.people.presence import NEW_BOT
 from tautwire.server.services.workspace import Team
@@ -28,7 +30,8 @@ from tautwire.server.store.queries.apps import (
     set_app_deleted,
     set_app_secrets,
 )
-from tautwire.server.store.queries.tokens import find_tokens_of_app
+from tautwire.server.store.queries.consents import delete_consents_of
+from tautwire.server.store.queries.tokens import TokenRecord, find_tokens_of_app
 from tautwire.server.store.queries.users import add_user, find_user, find_user_by_name
 from tautwire.server.store.queries.views import delete_views_of_app
 from tautwire.server.store.records import UserRecord
@@ -101,12 +104,32 @@ def delete_app(tx: Transaction, team: Team, app: str) -> None:
     set_app_deleted(tx, app, deleted=tx.now // 1_000_000)
     announce_subscription(tx, app)
     delete_views_of_app(tx, app)
-    for token in find_tokens_of_app(tx, app):
-        if token.revoked is None:
-            user = find_user(tx, token.user_id) if token.user_id is not None else None
-            end(tx, holder_of(user) if user is not None else Holder(app, record.name), token)
+    _revoke(tx, record, [token for token in find_tokens_of_app(tx, app) if token.revoked is None])
+    delete_consents_of(tx, app)
     if record.bot_user is not None:
         deactivate(tx, team, record.bot_user)
+
+
+def uninstall_app(tx: Transaction, app: str) -> None:
+    """Revoke the tokens that an app has of its bot and of people, and tell the app. It can be installed again.
+
+    Its app-level tokens stay, so that it gets the events that tell it, over the doors that it had.
+
+    Raises:
+        MethodError: app_not_found.
+    """
+    record = _find(tx, app)
+    lost = [token for token in find_tokens_of_app(tx, app) if token.revoked is None and token.user_id is not None]
+    _revoke(tx, record, lost)
+    delete_consents_of(tx, app)
+    tell_revoked(tx, lost)
+    tx.emit_to_app(app, event("app_uninstalled", event_ts=next_event_ts(tx)))
+
+
+def _revoke(tx: Transaction, record: AppRecord, tokens: Iterable[TokenRecord]) -> None:
+    for token in tokens:
+        user = find_user(tx, token.user_id) if token.user_id is not None else None
+        end_quietly(tx, holder_of(user) if user is not None else Holder(record.id, record.name), token)
 
 
 def _find(tx: Transaction, app: str) -> AppRecord:

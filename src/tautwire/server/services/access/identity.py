@@ -19,7 +19,7 @@ import msgspec
 
 from tautwire.protocol.ids import UserId
 from tautwire.server.clock import Clock
-from tautwire.server.log.entry import Entry, Topic
+from tautwire.server.log.entry import WORKSPACE, Entry, Topic
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.errors import MethodError
 from tautwire.server.store.engine import Query
@@ -42,6 +42,8 @@ class TokenKind(StrEnum):
     BOT = "bot"
     APP = "app"
     """The app itself (``xapp-``), for Socket Mode."""
+    CONFIGURATION = "configuration"
+    """A person who makes apps (``xoxe.xoxp-``): it calls ``apps.manifest.*`` and nothing else."""
 
 
 class Identity(msgspec.Struct, frozen=True, array_like=True):
@@ -97,8 +99,10 @@ class _State(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 class _Change(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The payload of an entry of kind ``auth``: the new state of a holder and, if it concerns a token, of the token."""
 
-    holder: Holder
+    holder: Holder | None = None
     token: _State | None = None
+    forgotten: bytes = b""
+    """The hash of a token that was deleted; then there is nothing else."""
 
 
 class _Token(msgspec.Struct, frozen=True, gc=False):
@@ -122,7 +126,7 @@ class Identities:
         self._clock = clock
         self._tokens: dict[bytes, _Token] = {}
         self._holders: dict[str, Holder] = {}
-        self._of_bots: dict[str, set[bytes]] = {}  # the tokens of each bot
+        self._of_apps: dict[str, set[bytes]] = {}  # the tokens of users that each app has
         self._expiring: list[tuple[int, bytes]] = []  # a heap; a token whose expiry changes is in it more than once
         self._listeners: list[Callable[[], None]] = []
 
@@ -161,9 +165,17 @@ class Identities:
         """Return the identity of the token with this hash, None if it is not accepted."""
         return self._identity(digest) if self._fault(digest) is None else None
 
-    def admits_bot(self, user: str) -> bool:
-        """Whether a bot has a token that is accepted: its app is installed."""
-        return any(self._fault(digest) is None for digest in self._of_bots.get(user, ()))
+    def installation(self, app: str) -> "dict[str, frozenset[str]]":
+        """Return the users of whom an app has tokens that are accepted, with the scopes of these: its bot, and people.
+
+        Without its bot among them, the app is not installed for the bot.
+        """
+        found: dict[str, frozenset[str]] = {}
+        for digest in self._of_apps.get(app, ()):
+            if self._fault(digest) is None:
+                token = self._tokens[digest]
+                found[token.holder] = found.get(token.holder, frozenset()) | token.scopes
+        return found
 
     def refuses(self, who: Identity) -> bool:
         """Whether the token of an identity is no longer accepted."""
@@ -179,7 +191,10 @@ class Identities:
                 except msgspec.MsgspecError:
                     log.exception("entry %d of the log (auth) cannot be read: restart the server", entry.position)
                     continue
-                is_less |= self._put(change.holder, change.token)
+                if change.holder is not None:
+                    is_less |= self._put(change.holder, change.token)
+                elif change.forgotten:
+                    self._forget(change.forgotten)
         if is_less:
             self._tell()
 
@@ -213,11 +228,16 @@ class Identities:
             self._tokens[state.hash] = _Token(
                 state.kind, sys.intern(holder.id), app_id, scopes, state.expires, state.revoked
             )
-            if state.kind is TokenKind.BOT:
-                self._of_bots.setdefault(sys.intern(holder.id), set()).add(state.hash)
+            if app_id is not None and state.kind in (TokenKind.BOT, TokenKind.USER):
+                self._of_apps.setdefault(app_id, set()).add(state.hash)
             if state.expires is not None and not state.revoked:
                 heapq.heappush(self._expiring, (state.expires, state.hash))
         return holder.deleted or (state is not None and state.revoked)
+
+    def _forget(self, digest: bytes) -> None:
+        token = self._tokens.pop(digest, None)
+        if token is not None and token.app_id is not None:
+            self._of_apps.get(token.app_id, set()).discard(digest)
 
     def _fault(self, digest: bytes) -> str | None:
         """Return the error of a token, None if it is accepted."""
@@ -253,6 +273,11 @@ def note_token(tx: Transaction, holder: Holder, token: TokenRecord) -> None:
         token.hash, TokenKind(token.kind), token.scopes, token.app_id, token.expires, token.revoked is not None
     )
     tx.note("auth", Topic(holder.id), msgspec.json.encode(_Change(holder, state)))
+
+
+def note_forgotten(tx: Transaction, digest: bytes) -> None:
+    """Leave the entry by which every node learns that a token was deleted (in a unit)."""
+    tx.note("auth", WORKSPACE, msgspec.json.encode(_Change(forgotten=digest)))
 
 
 def note_holder(tx: Transaction, holder: Holder) -> None:

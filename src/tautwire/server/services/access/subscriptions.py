@@ -21,6 +21,8 @@ from tautwire.server.services.errors import MethodError
 from tautwire.server.store.engine import Query, Row
 from tautwire.server.store.queries.apps import find_app, find_signing_secret, set_signing_secret
 from tautwire.server.store.queries.taps import (
+    BOT,
+    USER,
     begin_tap,
     find_events,
     find_events_of,
@@ -56,6 +58,16 @@ BOT_EVENTS: Final = frozenset(
 """The events to which a bot can subscribe, those included that this server never sends.
 Source: wire/events-api.md#event-by-event."""
 
+USER_EVENTS: Final = (
+    (
+        BOT_EVENTS
+        - {"app_home_opened", "app_mention", "assistant_thread_context_changed", "assistant_thread_started"}
+        - {"function_executed", "message.app_home"}
+    )
+    | {"dnd_updated", "group_close", "group_open", "im_close", "im_created", "im_open", "subteam_self_added"}
+    | {"subteam_self_removed"}
+)
+"""The events to which an app can subscribe for the people who authorised it. Source: wire/events-api.md#envelope."""
 
 UNVERIFIED: Final = "unverified"
 """State of a request URL: the app has not answered the challenge yet, and gets nothing."""
@@ -76,24 +88,28 @@ class Subscription(msgspec.Struct, frozen=True, omit_defaults=True):
     bot_id: str = ""
     socket_mode: bool = False
     events: frozenset[str] = frozenset()
+    """The events of its bot."""
     deleted: bool = False
     request_url: str = ""
     """Where it gets its events over HTTP; empty if nowhere."""
     request_state: str = UNVERIFIED
+    user_events: frozenset[str] = frozenset()
+    """The events of the people who authorised it."""
 
 
-def subscribe(tx: Transaction, app: str, events: Collection[str]) -> None:
-    """Replace the events to which the bot of an app subscribes.
+def subscribe(tx: Transaction, app: str, events: Collection[str], *, kind: str = BOT) -> None:
+    """Replace the events to which an app subscribes, for its bot or for the people who authorised it.
 
     Raises:
-        MethodError: app_not_found; invalid_event (ours) with ``event``, if there is no such event for bots.
+        MethodError: app_not_found; invalid_event (ours) with ``event``, if there is no such event for that kind.
     """
     _check(tx, app)
+    known = BOT_EVENTS if kind == BOT else USER_EVENTS
     for event in events:
-        if event not in BOT_EVENTS:
+        if event not in known:
             raise MethodError("invalid_event", event=event)
     begin_tap(tx, app)
-    replace_events(tx, app, set(events))
+    replace_events(tx, app, set(events), kind)
     announce(tx, app)
 
 
@@ -148,21 +164,24 @@ def is_request_url(url: str) -> bool:
 def announce(tx: Transaction, app: str) -> None:
     """Leave the entry by which the taps of every node learn the present subscription, or that the app is deleted."""
     row = find_subscription(tx, app)
-    state = Subscription(app, deleted=True) if row is None else _read(row, find_events_of(tx, app))
+    state = Subscription(app, deleted=True) if row is None else _of(tx, row)
     tx.note("room", Topic(app), msgspec.json.encode(state))
 
 
 def read_subscription(query: Query, app: str) -> Subscription | None:
     """Return what an app gets, None if that is nothing."""
     row = find_subscription(query, app)
-    return None if row is None else _read(row, find_events_of(query, app))
+    return None if row is None else _of(query, row)
 
 
 def read_subscriptions(query: Query) -> list[tuple[Subscription, tuple[int, bytes]]]:
     """Return what each app gets, and how far it is done with the log, as ``taps.window`` wrote it."""
-    events = find_events(query)
+    events = {kind: find_events(query, kind) for kind in (BOT, USER)}
     return [
-        (_read(row, events.get(row["app_id"], frozenset())), (row["settled"], bytes(row["ahead"])))
+        (
+            _read(row, *(events[kind].get(row["app_id"], frozenset()) for kind in (BOT, USER))),
+            (row["settled"], bytes(row["ahead"])),
+        )
         for row in find_subscriptions(query)
     ]
 
@@ -173,8 +192,12 @@ def _check(tx: Transaction, app: str) -> None:
         raise MethodError("app_not_found")
 
 
-def _read(row: Row, events: frozenset[str]) -> Subscription:
+def _of(query: Query, row: Row) -> Subscription:
+    return _read(row, *(find_events_of(query, row["app_id"], kind) for kind in (BOT, USER)))
+
+
+def _read(row: Row, events: frozenset[str], user_events: frozenset[str]) -> Subscription:
     return Subscription(
         row["app_id"], row["bot_user"] or "", row["bot_id"] or "", bool(row["socket_mode"]), events,
-        request_url=row["request_url"] or "", request_state=row["request_state"],
+        request_url=row["request_url"] or "", request_state=row["request_state"], user_events=user_events,
     )  # fmt: skip

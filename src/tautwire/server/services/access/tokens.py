@@ -1,13 +1,16 @@
 """Tokens: issue, revoke, rotate. All functions are units.
 
 Each leaves an entry of kind ``auth`` with the new state of the token, and ``services.access.identity`` applies it on
-every node. No connection gets an event. ``tokens_revoked`` goes to the app that had the token, over the Events API, and
-can be made from the entry (wire/events-api.md#event-by-event).
+every node. No RTM connection gets an event. ``tokens_revoked`` is an event for the app alone that had the token,
+which only the tap of the app reads (wire/events-api.md#event-by-event).
+
+A token that no longer works stays for ``KEEP``, so that its holder gets the reason, then it is deleted.
 """
 
 import secrets
 import string
 from collections.abc import Collection
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -20,16 +23,35 @@ from tautwire.server.services.access.identity import (
     TokenKind,
     hash_token,
     join_scopes,
+    note_forgotten,
     note_token,
 )
+from tautwire.server.services.due import Duty
 from tautwire.server.services.errors import MethodError
+from tautwire.server.services.events import event, next_event_ts
+from tautwire.server.store.engine import Query
 from tautwire.server.store.queries.apps import AppRecord, find_app
-from tautwire.server.store.queries.tokens import TokenRecord, add_token, change_token, find_token
+from tautwire.server.store.queries.tokens import (
+    TokenRecord,
+    add_token,
+    change_token,
+    delete_token,
+    find_ended,
+    find_first_end,
+    find_token,
+)
 from tautwire.server.store.queries.users import find_user
 from tautwire.server.store.records import SLACKBOT_ID, UserRecord
 
 ISSUED: Final = "issued"
 """The origin of tokens that an operator or an app asked for."""
+
+
+CONFIGURATION_SCOPES: Final = frozenset({"app_configurations:read", "app_configurations:write"})
+"""The scopes of configuration tokens. Source: wire/apps.md#manifest-methods (documented)."""
+
+KEEP: Final = 30 * 86_400
+"""Seconds that a revoked or expired token is kept; after them a call with it is ``invalid_auth``."""
 
 
 class Issued(msgspec.Struct, frozen=True):
@@ -89,6 +111,20 @@ def issue_for_app(tx: Transaction, app: AppRecord, scopes: Collection[str], *, o
     return _add(tx, holder, TokenKind.APP, app.id, join_scopes(frozenset(scopes)), None, origin)
 
 
+def issue_for_configuration(tx: Transaction, user: UserRecord, lifetime: int | None) -> Issued:
+    """Issue a configuration token, with which a person makes and changes apps of their own.
+
+    Raises:
+        MethodError: as ``issue``; user_not_found for a bot too.
+    """
+    if user.id == SLACKBOT_ID or user.bot_id is not None:
+        raise MethodError("user_not_found")
+    if user.deleted:
+        raise MethodError("user_disabled")
+    scopes = join_scopes(CONFIGURATION_SCOPES)
+    return _add(tx, holder_of(user), TokenKind.CONFIGURATION, None, scopes, lifetime, ISSUED)
+
+
 def revoke(tx: Transaction, token: str) -> None:
     """Revoke a token by its id: calls with it fail and its connections are closed. No effect if it is revoked.
 
@@ -129,8 +165,50 @@ def rotate(tx: Transaction, token: str, *, grace: int = 0) -> Issued:
 
 
 def end(tx: Transaction, holder: Holder, token: TokenRecord) -> None:
-    """Revoke a token of a known holder."""
+    """Revoke a token of a known holder, and tell its app."""
+    end_quietly(tx, holder, token)
+    tell_revoked(tx, [token])
+
+
+def end_quietly(tx: Transaction, holder: Holder, token: TokenRecord) -> None:
+    """Revoke a token of a known holder; the caller tells the app, or there is none to tell."""
     _change(tx, holder, msgspec.structs.replace(token, revoked=tx.now // 1_000_000))
+
+
+def tell_revoked(tx: Transaction, tokens: Collection[TokenRecord]) -> None:
+    """Emit ``tokens_revoked`` to the app that had these tokens of users and bots, if it has a tap.
+
+    Source: wire/events-api.md#event-by-event (documented).
+    """
+    lost = [token for token in tokens if token.app_id is not None and token.kind in (TokenKind.USER, TokenKind.BOT)]
+    for app in {token.app_id: None for token in lost}:
+        users = {
+            name: sorted({token.user_id or "" for token in lost if token.app_id == app and token.kind == kind})
+            for name, kind in (("oauth", TokenKind.USER), ("bot", TokenKind.BOT))
+        }
+        tx.emit_to_app(app or "", event("tokens_revoked", tokens=users, event_ts=next_event_ts(tx)))
+
+
+def forget_ended() -> Duty:
+    """Return the duty to delete tokens that stopped working ``KEEP`` ago."""
+    return Duty(
+        find=lambda query, now, count: find_ended(query, now - KEEP, count),
+        find_next=_next_forgotten,
+        do=lambda token: partial(_forget, token=token),
+        drop=lambda token: partial(_forget, token=token),
+    )
+
+
+def _next_forgotten(query: Query) -> int | None:
+    first = find_first_end(query)
+    return first + KEEP if first is not None else None
+
+
+def _forget(tx: Transaction, token: str) -> None:
+    record = find_token(tx, token)
+    if record is not None:
+        delete_token(tx, token)
+        note_forgotten(tx, record.hash)
 
 
 def _add(
@@ -177,4 +255,5 @@ def _new_text(kind: TokenKind, app: str | None) -> str:
     if kind is TokenKind.APP:
         return f"xapp-1-{app}-{number}-{secrets.token_hex(32)}"
     letters = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(24))
-    return f"{'xoxb' if kind is TokenKind.BOT else 'xoxp'}-{number}-{secrets.randbelow(10**12):012}-{letters}"
+    prefix = {TokenKind.BOT: "xoxb", TokenKind.CONFIGURATION: "xoxe.xoxp-1"}.get(kind, "xoxp")
+    return f"{prefix}-{number}-{secrets.randbelow(10**12):012}-{letters}"

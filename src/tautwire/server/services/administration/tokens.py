@@ -76,6 +76,14 @@ def issue(tx: Transaction, user: UserRecord, scopes: Collection[str], lifetime: 
         raise explained(error, f"{user.name} gets no token") from None
 
 
+def issue_for_configuration(tx: Transaction, user: UserRecord, lifetime: int | None) -> Issued:
+    """Issue a configuration token of a person (a unit)."""
+    try:
+        return tokens.issue_for_configuration(tx, user, lifetime)
+    except MethodError as error:
+        raise explained(error, f"{user.name} gets no configuration token") from None
+
+
 def rotate(tx: Transaction, token: str, grace: int) -> Issued:
     """Replace a token by a new one (a unit)."""
     try:

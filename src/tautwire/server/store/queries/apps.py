@@ -42,7 +42,7 @@ def find_apps(query: Query) -> list[AppRecord]:
 def apps_called(query: Query, text: str) -> list[AppRecord]:
     """Return the apps with this id or name that are not deleted."""
     rows = query.all(f"{_APPS} WHERE (id = ? OR name = ?) AND deleted IS NULL ORDER BY id", text, text)
-    return [AppRecord(*row) for row in rows]
+    return [_read(row) for row in rows]
 
 
 def app_names_like(query: Query, text: str, count: int) -> list[str]:
@@ -56,7 +56,7 @@ def app_names_like(query: Query, text: str, count: int) -> list[str]:
 def list_apps(query: Query, *, after: str, count: int) -> list[AppRecord]:
     """Return apps behind a name that are not deleted, in the order of names."""
     rows = query.all(f"{_APPS} WHERE deleted IS NULL AND name > ? ORDER BY name LIMIT ?", after, count)
-    return [AppRecord(*row) for row in rows]
+    return [_read(row) for row in rows]
 
 
 def add_app(tx: Statements, app: AppRecord) -> None:

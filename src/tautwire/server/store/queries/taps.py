@@ -6,7 +6,9 @@ from tautwire.server.store.engine import Query, Row
 from tautwire.server.store.statements import Statements
 
 BOT = "bot"
-"""The kind of a subscription to what the bot may see. ``user`` is reserved for what people may see."""
+"""The kind of a subscription to what the bot may see."""
+USER = "user"
+"""The kind of a subscription to what the people may see who authorised the app."""
 
 
 def find_subscriptions(query: Query) -> list[Row]:
@@ -29,24 +31,25 @@ _TAPS = (
 )
 
 
-def find_events(query: Query) -> dict[str, frozenset[str]]:
-    """Return the names of the events that the bots of all apps subscribed to, by app."""
+def find_events(query: Query, kind: str) -> dict[str, frozenset[str]]:
+    """Return the names of the events of a kind of subscription of all apps, by app."""
     found: dict[str, set[str]] = {}
-    for app, event in query.all("SELECT app_id, event FROM app_event WHERE kind = ?", BOT):
+    for app, event in query.all("SELECT app_id, event FROM app_event WHERE kind = ?", kind):
         found.setdefault(app, set()).add(event)
     return {app: frozenset(events) for app, events in found.items()}
 
 
-def find_events_of(query: Query, app: str) -> frozenset[str]:
+def find_events_of(query: Query, app: str, kind: str) -> frozenset[str]:
     """Return the same of one app."""
-    return frozenset(row[0] for row in query.all("SELECT event FROM app_event WHERE app_id = ? AND kind = ?", app, BOT))
+    rows = query.all("SELECT event FROM app_event WHERE app_id = ? AND kind = ?", app, kind)
+    return frozenset(row[0] for row in rows)
 
 
-def replace_events(tx: Statements, app: str, events: Collection[str]) -> None:
-    """Store the events that the bot of an app subscribes to, in place of those before."""
-    tx.execute("DELETE FROM app_event WHERE app_id = ? AND kind = ?", app, BOT)
+def replace_events(tx: Statements, app: str, events: Collection[str], kind: str) -> None:
+    """Store the events of a kind of subscription of an app, in place of those before."""
+    tx.execute("DELETE FROM app_event WHERE app_id = ? AND kind = ?", app, kind)
     for event in sorted(events):
-        tx.execute("INSERT INTO app_event (app_id, kind, event) VALUES (?, ?, ?)", app, BOT, event)
+        tx.execute("INSERT INTO app_event (app_id, kind, event) VALUES (?, ?, ?)", app, kind, event)
 
 
 def set_socket_mode(tx: Statements, app: str, *, is_on: bool) -> None:

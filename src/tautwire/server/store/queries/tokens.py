@@ -100,3 +100,23 @@ def add_token(tx: Statements, token: TokenRecord) -> None:
 def change_token(tx: Statements, token: TokenRecord) -> None:
     """Store when a token expires and when it was revoked."""
     tx.execute("UPDATE token SET expires = ?, revoked = ? WHERE hash = ?", token.expires, token.revoked, token.hash)
+
+
+def find_ended(query: Query, before: int, count: int) -> list[str]:
+    """Return the ids of tokens that were revoked or expired by a time, at most ``count``, the earliest first."""
+    rows = query.all(
+        "SELECT id FROM token WHERE coalesce(revoked, expires) <= ? ORDER BY coalesce(revoked, expires), id LIMIT ?",
+        before, count,
+    )  # fmt: skip
+    return [row[0] for row in rows]
+
+
+def find_first_end(query: Query) -> int | None:
+    """Return when the first token was revoked or expires, None if each works for ever."""
+    row = query.one("SELECT min(coalesce(revoked, expires)) FROM token")
+    return row[0] if row is not None else None
+
+
+def delete_token(tx: Statements, token: str) -> None:
+    """Delete the token with this id."""
+    tx.execute("DELETE FROM token WHERE id = ?", token)

@@ -8,8 +8,10 @@ import msgspec
 from tautwire.protocol.ids import LAST_MICROS, ts_from_micros
 from tautwire.server.log.catchup import MAX_REPLAY_SIZE, size_since
 from tautwire.server.log.tail import MAX_REPLAY
+from tautwire.server.services.access.scopes import RTM_SCOPES
 from tautwire.server.services.access.tickets import RTM_PATH
 from tautwire.server.services.arrays import Array, slices
+from tautwire.server.services.errors import MethodError
 from tautwire.server.services.people.presence import ACTIVE, AWAY
 from tautwire.server.services.wire_objects import bot_object, conversation_object, team_object, user_json
 from tautwire.server.services.workspace import Workspace
@@ -57,6 +59,8 @@ async def start(call: Call, args: RtmStart) -> Answer:
 
 
 async def _reserve(call: Call, args: RtmConnect) -> dict[str, Any]:
+    if call.workspace.settings.rtm_tokens == "classic" and call.who.scopes.isdisjoint(RTM_SCOPES):
+        raise MethodError("not_allowed_token_type")  # Source: wire/apps.md#granular-scopes-and-rtm (documented)
     if args.resume is None:
         position, outcome = call.workspace.tail.position, None
     else:
