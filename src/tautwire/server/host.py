@@ -63,6 +63,7 @@ class Host:
         self._counts = counts
         self._broken = broken
         self._served: dict[str, ServedWorkspace] = {}  # by the id of the team, in the order of opening
+        self._base_url = ""
         self._failed: set[Path] = set()
         self._unopened: dict[Path, Health] = {}
         """The faults of directories that could not be opened at the start."""
@@ -129,6 +130,13 @@ class Host:
                 "control_secret opens one workspace, and there are several: leave it out, and each gets its own"
             )
         self._served[team] = served
+        served.workspace.base_url = self._base_url
+
+    def reach(self, base_url: str) -> None:
+        """Have the workspaces know the scheme and authority by which they are reached."""
+        self._base_url = base_url
+        for served in self:
+            served.workspace.base_url = base_url
 
     async def close(self, team: str) -> None:
         """Close the connections and the database of one workspace.
@@ -151,6 +159,11 @@ class Host:
                 if each.workspace.identities.knows(token):
                     return each.workspace
         return first.workspace
+
+    def find_team(self, team: str) -> Workspace | None:
+        """Return the workspace with the id of a team, None if it is not served."""
+        served = self._served.get(team)
+        return served.workspace if served is not None else None
 
     @property
     def is_controlled(self) -> bool:

@@ -22,6 +22,7 @@ from tautwire.server.services.access.identity import Identities
 from tautwire.server.services.access.limits import Limits
 from tautwire.server.services.access.tickets import Tickets
 from tautwire.server.services.due import Due
+from tautwire.server.services.files.intake import Files
 from tautwire.server.services.messaging.statuses import Statuses
 from tautwire.server.services.news import News
 from tautwire.server.services.people.presence import Presence
@@ -46,6 +47,7 @@ class Workspace:
         identities: the tokens of the workspace, as they are at the head of ``tail``.
         schedule: posts the scheduled messages.
         streams: ends messages that grow no more.
+        files: takes the bytes of files, and clears away what is not needed any more.
         away: users with a stored manual away.
         bots: users to whom auto-away does not apply.
     """
@@ -65,6 +67,7 @@ class Workspace:
         counts: Counts,
         schedule: Due,
         streams: Due,
+        files: Files,
         away: set[str],
         bots: set[str],
     ) -> None:
@@ -81,6 +84,7 @@ class Workspace:
         self.identities = identities
         self.schedule = schedule
         self.streams = streams
+        self.files = files
         self.statuses = Statuses(hub, clock)
         self.news = News()
         self.tickets = Tickets(team.id, clock, settings.ticket_lifetime, identities.find)
@@ -97,6 +101,8 @@ class Workspace:
         # One: there are two reader threads, and one of them stays free for short reads.
         self.long_reads = asyncio.Semaphore(1)
         """Held by a read of a long list."""
+        self.base_url = ""
+        """Scheme and authority of the server, for what is made without a request; empty until it listens."""
         self.enforces_scopes = settings.enforce_scopes
         """Whether a call without the scope of its method is refused."""
 
