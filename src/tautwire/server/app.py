@@ -21,6 +21,7 @@ from tautwire.server.config import Settings
 from tautwire.server.control.door import ControlDoor
 from tautwire.server.counts import Counts
 from tautwire.server.directory import Directory
+from tautwire.server.files.door import FilesDoor
 from tautwire.server.health import Health
 from tautwire.server.host import Host, find_data
 from tautwire.server.http.connections import Connections
@@ -50,6 +51,7 @@ from tautwire.server.web_api.methods import (
     conversations,
     conversations_changes,
     emoji,
+    files,
     pins,
     reactions,
     retired,
@@ -64,7 +66,7 @@ log = logging.getLogger("tautwire.server")
 
 FAMILIES: Final = (
     api, apps, assistant, auth, bots, chat, chat_scheduled, chat_streams, conversations, conversations_changes, emoji,
-    pins, reactions, retired, rtm, team, usergroups, users, users_profile,
+    files, pins, reactions, retired, rtm, team, usergroups, users, users_profile,
 )  # fmt: skip
 """Importing a family registers its methods; a large family has several modules."""
 
@@ -163,6 +165,7 @@ class Server:
             await parts.stop()
             raise
         self._parts = parts
+        parts.host.reach(self.settings.public_url or self.api_url.removesuffix("/api/"))
         log.info("tautwire %s serves %s on %s", version("tautwire"), self.settings.data.resolve(), self.api_url)
 
     async def stop(self) -> None:
@@ -255,7 +258,8 @@ class _Parts:
         if host.is_controlled:
             logins = FailedLogins(self._clock)
             control = ControlDoor(host.find_controlled, logins=logins, has_limits=settings.rate_limits)
-        http = HttpServer(Entrance(connections, forwarded, web_api, handover), probes, control)
+        files_door = FilesDoor(host.find_team, self._clock, has_limits=settings.rate_limits)
+        http = HttpServer(Entrance(connections, forwarded, web_api, handover), probes, control, files_door)
         await http.start(self._socket)
         self._exit.push_async_callback(http.stop)
         # A stop runs these in reverse: stop listening, close RTM, finish HTTP requests, commit, close the databases.

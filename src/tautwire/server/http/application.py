@@ -1,6 +1,6 @@
 """Routes requests: paths below ``/api/`` to the Web API, below ``/_control/v1/`` to the control API if it is served.
 
-The root gets a short text, the others go to the probes.
+Those of files go to their door, the root gets a short text, the others go to the probes.
 """
 
 from importlib.metadata import version
@@ -14,6 +14,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tautwire.server.control.door import ControlDoor
 from tautwire.server.control.openapi import PATH as CONTROL_PATH
+from tautwire.server.files.door import PATHS as FILE_PATHS
+from tautwire.server.files.door import FilesDoor
 from tautwire.server.http.forwarded import Forwarded
 from tautwire.server.http.probes import Probes
 from tautwire.server.web_api.app import PATH, WebApi
@@ -30,11 +32,17 @@ class Application:
     """The ASGI application that uvicorn serves."""
 
     def __init__(
-        self, web_api: WebApi, forwarded: Forwarded, probes: Probes, control: ControlDoor | None = None
+        self,
+        web_api: WebApi,
+        forwarded: Forwarded,
+        probes: Probes,
+        control: ControlDoor | None = None,
+        files: FilesDoor | None = None,
     ) -> None:
         self._web_api = web_api
         self._forwarded = forwarded
         self._control = control
+        self._files = files
         self._others: ASGIApp = Starlette(routes=[Route("/", self._welcome), *probes.routes(), Mount("/api", web_api)])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,6 +57,8 @@ class Application:
             serve = self._web_api
         elif self._control is not None and scope["path"].startswith(CONTROL_PATH):
             serve = self._control
+        elif self._files is not None and scope["path"].startswith(FILE_PATHS):
+            serve = self._files
         await serve(scope, receive, send)
 
     async def _welcome(self, request: Request) -> Response:

@@ -8,6 +8,7 @@ import uvicorn
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.asgi import AsgiServer
 from tautwire.server.control.door import ControlDoor
+from tautwire.server.files.door import FilesDoor
 from tautwire.server.http.application import Application
 from tautwire.server.http.connections import PATIENCE, Connections, Phase
 from tautwire.server.http.front import Entrance, front_factory
@@ -21,8 +22,10 @@ BACKLOG: Final = 4_096
 class HttpServer:
     """The HTTP server of a workspace. It installs no signal handlers."""
 
-    def __init__(self, entrance: Entrance, probes: Probes, control: ControlDoor | None = None) -> None:
-        application = Application(entrance.web_api, entrance.forwarded, probes, control)
+    def __init__(
+        self, entrance: Entrance, probes: Probes, control: ControlDoor | None = None, files: FilesDoor | None = None
+    ) -> None:
+        application = Application(entrance.web_api, entrance.forwarded, probes, control, files)
         self.connections: Connections = entrance.connections
         self._uvicorn = AsgiServer(_config(application, entrance))
 
