@@ -108,20 +108,20 @@ class Position(msgspec.Struct, kw_only=True):
 @operation("position", Nothing, Position)
 async def position(workspace: Workspace, args: Nothing) -> Result:
     """Return the present end of the log, from which ``wait`` can go on."""
-    return {"position": _mark(workspace)}
+    return {"position": mark(workspace)}
 
 
 @operation("say", Saying, Said)
 async def say(workspace: Workspace, args: Saying) -> Result:
     """Post a message."""
-    who, channel = await _find(workspace, args)
+    who, channel = await find_place(workspace, args)
     return await _post(workspace, who, lambda tx: channel, Draft(text=args.text))
 
 
 @operation("reply", Answering, Said)
 async def reply(workspace: Workspace, args: Answering) -> Result:
     """Post a reply in the thread of a message."""
-    who, channel = await _find(workspace, args)
+    who, channel = await find_place(workspace, args)
     draft = Draft(text=args.text, thread_ts=args.ts, reply_broadcast=args.broadcast)
 
     def place(tx: Transaction) -> str:
@@ -138,7 +138,7 @@ async def reply(workspace: Workspace, args: Answering) -> Result:
 async def dm(workspace: Workspace, args: Writing) -> Result:
     """Post a direct message; the conversation is opened first."""
     user, others = await workspace.reader.read(
-        lambda query: (_actor(query, args.user), [each.id for each in find_users(query, args.to)])
+        lambda query: (actor(query, args.user), [each.id for each in find_users(query, args.to)])
     )
     return await _post(
         workspace, user, lambda tx: conversations.open_direct(tx, user, others)[0].id, Draft(text=args.text)
@@ -148,8 +148,8 @@ async def dm(workspace: Workspace, args: Writing) -> Result:
 @operation("edit", Editing, Said)
 async def edit(workspace: Workspace, args: Editing) -> Result:
     """Replace the text of a message of the user."""
-    who, channel = await _find(workspace, args)
-    before = _mark(workspace)
+    who, channel = await find_place(workspace, args)
+    before = mark(workspace)
     unit = partial(messages.update, who=who, channel=channel, ts=args.ts, draft=Draft(text=args.text))
     return _said(before, await workspace.writer.write(unit))
 
@@ -187,23 +187,23 @@ async def leave(workspace: Workspace, args: Deed) -> Result:
 @operation("type", Typed, Done)
 async def type_(workspace: Workspace, args: Typed) -> Result:
     """Show the other members that the user is typing; as every such event it may be lost."""
-    who, channel = await _find(workspace, args)
+    who, channel = await find_place(workspace, args)
     if not whisper_typing(workspace.hub, who.user, channel, args.ts):
         raise MethodError("not_in_channel")
-    return {"position": _mark(workspace), "channel": channel}
+    return {"position": mark(workspace), "channel": channel}
 
 
 @operation("presence", Availability, Position)
 async def presence(workspace: Workspace, args: Availability) -> Result:
     """Set a user away by hand, or end that with ``auto``."""
-    who = await workspace.reader.read(partial(_actor, text=args.user))
-    before, away = _mark(workspace), args.presence == "away"
+    who = await workspace.reader.read(partial(actor, text=args.user))
+    before, away = mark(workspace), args.presence == "away"
     await workspace.writer.write(partial(store_away, user=who.user, away=away))
     workspace.presence.set_away(who.user, away=away)
     return {"position": before}
 
 
-def _actor(query: Query, text: str) -> Identity:
+def actor(query: Query, text: str) -> Identity:
     """Return the user who acts; raise ``Refused`` for one who is deactivated."""
     user = find_user(query, text)
     if user.deleted:
@@ -211,21 +211,22 @@ def _actor(query: Query, text: str) -> Identity:
     return identity_of(user)
 
 
-async def _find(workspace: Workspace, args: Deed) -> tuple[Identity, str]:
+async def find_place(workspace: Workspace, args: Deed) -> tuple[Identity, str]:
+    """Return the user who acts, and the id of the channel."""
     return await workspace.reader.read(
-        lambda query: (_actor(query, args.user), str(find_channel(query, args.channel).id))
+        lambda query: (actor(query, args.user), str(find_channel(query, args.channel).id))
     )
 
 
 async def _act(workspace: Workspace, args: Deed, act: Callable[[Transaction, Identity, str], object]) -> Result:
-    who, channel = await _find(workspace, args)
-    before = _mark(workspace)
+    who, channel = await find_place(workspace, args)
+    before = mark(workspace)
     await workspace.writer.write(lambda tx: act(tx, who, channel))
     return {"position": before, "channel": channel}
 
 
 async def _post(workspace: Workspace, who: Identity, place: Callable[[Transaction], str], draft: Draft) -> Result:
-    before = _mark(workspace)
+    before = mark(workspace)
     posted = await workspace.writer.write(
         lambda tx: messages.post(tx, workspace.team, who, place(tx), draft, visitors=True)
     )
@@ -236,5 +237,6 @@ def _said(before: str, posted: Posted) -> Result:
     return {"position": before, "channel": posted.channel, "ts": posted.ts, "message": posted.body}
 
 
-def _mark(workspace: Workspace) -> str:
+def mark(workspace: Workspace) -> str:
+    """Return the present end of the log."""
     return workspace.epochs.mark(workspace.tail.position)

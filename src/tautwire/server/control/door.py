@@ -14,7 +14,7 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
-from tautwire.server.control import acts, apps, channels, openapi, people, team, tokens, waits
+from tautwire.server.control import acts, apps, channels, files, openapi, people, team, tokens, waits
 from tautwire.server.control.openapi import PATH
 from tautwire.server.control.operation import OPERATIONS, Operation
 from tautwire.server.services.access.logins import FailedLogins
@@ -25,7 +25,7 @@ from tautwire.server.store.engine import StoreError
 
 log = logging.getLogger("tautwire.server.control")
 
-FAMILIES: Final = (acts, apps, channels, people, team, tokens, waits)
+FAMILIES: Final = (acts, apps, channels, files, people, team, tokens, waits)
 """Importing a family registers its operations."""
 
 MAX_BODY: Final = 262_144
