@@ -8,7 +8,7 @@ name, whatever the part is called, and what follows the closing boundary is igno
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Final, NamedTuple
 
 from python_multipart.exceptions import FormParserError
@@ -30,22 +30,22 @@ class SlowError(Exception):
     """The body does not come in time."""
 
 
-async def stream(receive: Receive, size: int) -> AsyncGenerator[bytes, None]:
+async def stream(receive: Receive, expected: Callable[[], int]) -> AsyncGenerator[bytes, None]:
     """Yield the bytes of a body as they come.
 
     Args:
-        size: bytes that are expected.
+        expected: returns the bytes that may come, asked again with each piece: what is known of a caller may change.
 
     Raises:
         SlowError: it does not come in time.
         ClientDisconnect: the caller has closed the connection.
     """
     loop = asyncio.get_running_loop()
-    end = loop.time() + GRACE + size / SLOWEST
+    start = loop.time()
     more = True
     while more:
         try:
-            async with asyncio.timeout_at(min(end, loop.time() + SILENCE)):
+            async with asyncio.timeout_at(min(start + GRACE + expected() / SLOWEST, loop.time() + SILENCE)):
                 message = await receive()
         except TimeoutError:
             raise SlowError from None

@@ -344,6 +344,20 @@ async def test_a_stranger_stores_nothing(scene: Scene) -> None:
     assert (await scene.ok("alice", "files.list"))["files"] == []
 
 
+async def test_a_stranger_cannot_keep_a_body_open(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever length is announced: what comes slowly is given the time of any body."""
+    monkeypatch.setattr(incoming, "GRACE", 0.2)
+    monkeypatch.setattr(incoming, "SLOWEST", 2**40)
+    parts = urlsplit(scene.server.api_url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    head = "POST /api/files.upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=xx\r\n"
+    writer.write(f"{head}Content-Length: {2**50}\r\n\r\n--xx\r\n".encode())
+    answer = await asyncio.wait_for(reader.readuntil(b"}"), PATIENCE)
+    writer.close()
+
+    assert b"request_timeout" in answer
+
+
 @pytest.mark.parametrize("fields", [{}, {"content": ""}, {"title": "no file"}])
 async def test_an_upload_without_data_is_refused(scene: Scene, fields: dict[str, str]) -> None:
     assert await scene.error("alice", "files.upload", **fields) == "no_file_data"

@@ -166,7 +166,10 @@ def _no_file() -> Refusal:
 
 
 async def _store(intake: Intake, receive: Receive, content_type: str) -> int:
-    async with aclosing(stream(receive, intake.size)) as source, aclosing(content(source, content_type)) as data:
+    async with (
+        aclosing(stream(receive, lambda: intake.size)) as source,
+        aclosing(content(source, content_type)) as data,
+    ):
         async for piece in data:
             await intake.feed(piece)
     await intake.end()

@@ -87,7 +87,7 @@ class FileBody:
         form = Multipart(self._headers["content-type"])
         field: str | None = None
         takes = False
-        async with aclosing(stream(self._receive, self._announced())) as source:
+        async with aclosing(stream(self._receive, self._expected)) as source:
             async for data in source:
                 for found in form.feed(data):
                     if isinstance(found, Part):
@@ -143,6 +143,11 @@ class FileBody:
         announced = Announced(self._name or "", min(size, workspace.files.room.file))
         self._intake = await self._exit.enter_async_context(await workspace.files.receive(who.user, announced))
         return self._intake
+
+    def _expected(self) -> int:
+        """Return the bytes that may come: of a caller who is not known, no more than of any body."""
+        limit = self._bodies.limit if self._intake is None else self._intake.size + MARGIN
+        return min(self._announced() or limit, limit)
 
     def _announced(self) -> int:
         """Return the length of the body; 0 if the header does not say."""

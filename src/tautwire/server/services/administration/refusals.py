@@ -48,6 +48,7 @@ _SENTENCES: Final = {
     "invalid_name_punctuation": "the name of a channel must have a letter or digit; choose another",
     "invalid_name_required": "the name of a channel must not be empty; give one",
     "invalid_name_specials": "the name of a channel must be of lower case letters, digits, - and _; choose another",
+    "invalid_thread_ts": "the channel has no such message; ts is that of the answer to its post",
     "is_archived": "the channel is archived; choose another",
     "invalid_request_url": "it must be an http or https URL without user and #, such as http://127.0.0.1:3000/slack/events",
     "last_member": "a private channel keeps its last member; archive it instead",
