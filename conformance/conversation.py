@@ -28,17 +28,17 @@ class Conversation:
 async def interact(server: ServerProcess, talk: Conversation, channel: str) -> None:
     """Use the app's command, the button that it posts, and the modal that a click on that opens."""
     there = {"user": "alice", "channel": channel}
-    used = await server.control("command", **there, text="/ticket button")
+    used = await server.act("command", **there, text="/ticket button")
     assert used["error"] is None, used
     assert [message["text"] for message in used["shown"]] == ["got button"], used
     posted = await talk.hear("A ticket", FIRST_WORDS)
-    clicked = await server.control("click", **there, ts=posted["ts"], action_id="take")
+    clicked = await server.act("click", **there, ts=posted["ts"], action_id="take")
     assert clicked["error"] is None, clicked
-    view = (await server.control("views.get", user="alice", callback_id="ticket"))["view"]
+    view = (await server.act("views.get", user="alice", callback_id="ticket"))["view"]
     await talk.socket.inbox.take(subtype="message_changed", within=FIRST_WORDS)
     filled = {"user": "alice", "view_id": view["id"]}
-    refused = await server.control("submit", **filled, values={"title": {"text": "no"}})
+    refused = await server.act("submit", **filled, values={"title": {"text": "no"}})
     assert (refused["outcome"], refused["errors"]) == ("errors", {"title": "too short"}), refused
-    filed = await server.control("submit", **filled, values={"title": {"text": "printer"}})
+    filed = await server.act("submit", **filled, values={"title": {"text": "printer"}})
     assert (filed["error"], filed["view"]) == (None, None), filed
     await talk.hear("filed printer", FIRST_WORDS)

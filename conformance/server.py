@@ -84,9 +84,9 @@ class ServerProcess:
         """Return the secret with which requests to an app of the seed are signed."""
         return str(self._about["apps"][name]["signing_secret"])
 
-    async def control(self, operation: str, **arguments: Any) -> dict[str, Any]:
+    async def act(self, operation: str, **arguments: Any) -> dict[str, Any]:
         """Carry out an operation of the control API, which needs ``--control on``."""
-        door = self._about["control"]
+        door = self.control
         headers = {"Authorization": f"Bearer {door['secret']}"}
         async with (
             aiohttp.ClientSession() as session,

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from tautwire.client import rtm_client
-from tautwire.client.connection import intake, transport
+from tautwire.client.connection import intake as client_intake
+from tautwire.client.connection import transport
 from tautwire.client.delivery import duplicates
 from tautwire.client.handlers import binding
 from tautwire.client.net import bounded
 from tautwire.client.sending import pacer
 from tautwire.client.settings import MESSAGE_RATE
+from tautwire.server import incoming
 from tautwire.server.config import Settings
 from tautwire.server.control import door, waits
 from tautwire.server.events_api import delivery, receiver, verification
@@ -23,6 +25,7 @@ from tautwire.server.log import catchup, tail
 from tautwire.server.services.access import features, logins
 from tautwire.server.services.blockkit.blocks import MAX_BLOCKS
 from tautwire.server.services.channels import conversations
+from tautwire.server.services.files import intake, sharing, uploads
 from tautwire.server.services.interactivity import recent, requests, response_urls, triggers, webhooks
 from tautwire.server.services.messaging import contents, history, pins, reactions, scheduled, texts
 from tautwire.server.services.people import presence
@@ -30,6 +33,7 @@ from tautwire.server.services.views import views
 from tautwire.server.values import DAY
 from tautwire.server.web_api import arguments, bodies, pages
 from tautwire.server.web_api.method import Tier
+from tautwire.server.web_api.methods import files
 from tautwire.session import client, outgoing, server
 from tautwire.session.governor import Backoff
 from tautwire.session.ratelimit import Rate
@@ -110,7 +114,7 @@ CLIENT: Final[tuple[Row, ...]] = (
     ("conversations at once, plain handler", f"{binding.THREADS}", "others wait (`concurrency=`)"),
     ("an incoming frame", size(transport.MAX_MESSAGE_SIZE), "the connection ends and is replaced"),
     ("events before the hello", size(client.MAX_EARLY_SIZE), "the connection ends and is replaced"),
-    ("frames held during a handover", size(intake.MAX_HELD), "reading stops, but for replies"),
+    ("frames held during a handover", size(client_intake.MAX_HELD), "reading stops, but for replies"),
     ("an answer of `rtm.connect`", size(bounded.MAX_CONNECT_ANSWER), "`ConnectError`"),
     ("a page of a list or history", size(bounded.MAX_PAGE), "`ConnectError`"),
     ("redirects of a call", f"{bounded.MAX_REDIRECTS}", "`ConnectError`"),
@@ -143,6 +147,14 @@ SERVER: Final[tuple[Row, ...]] = (
     ("incomplete heads of all connections", size(connections.MAX_HELD), "the oldest is ended"),
     ("bodies of callers without a token", size(bodies.MAX_ANONYMOUS), "429"),
     ("wrong tokens of an address", rate(logins.RATE), "429; good tokens go on"),
+    ("a file", size(DEFAULTS.file_limit), "`file_upload_size_restricted` (`file_limit`)"),
+    ("all files of a workspace", size(DEFAULTS.files_limit), "`storage_limit_reached` (`files_limit`)"),
+    ("a snippet", size(files.MAX_SNIPPET), "`snippet_too_large`, `post_contents_too_large`"),
+    ("files, and conversations, of one share", f"{sharing.MAX_FILES}, {sharing.MAX_CHANNELS}", "an error"),
+    ("incomplete uploads of a user", f"{uploads.MAX_UNFINISHED}, {seconds(uploads.LIFETIME)}", "the oldest is dropped"),
+    ("files that arrive at a time", f"{intake.MAX_ARRIVING}", "503 with `Retry-After`"),
+    ("the bytes of a file", f"silence of {seconds(incoming.SILENCE)}, {size(incoming.SLOWEST)} a second", "408"),
+    ("free disk that files leave", size(intake.FREE), "`storage_limit_reached`, 507"),
     ("a body of the control API", f"{size(door.MAX_BODY)}, {seconds(door.PATIENCE)}", "413, 408"),
     ("a `wait` of the control API", seconds(waits.MAX_TIMEOUT), "400"),
     ("its transcript", f"{waits.MAX_TRANSCRIPT} events", "the last ones are shown"),

@@ -152,7 +152,7 @@ async def test_an_app_answers_a_command_a_button_and_a_modal(app: Client, store:
                     await interact(server, talk, general)
 
                     await program.stop()
-                    gone = await server.control("command", user="alice", channel=general, text="/ticket away")
+                    gone = await server.act("command", user="alice", channel=general, text="/ticket away")
                     assert gone["error"] == "dispatch_failed"
                     await server.stop()
                     await server.start()

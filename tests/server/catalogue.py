@@ -29,6 +29,9 @@ for _subtype in (None, "bot_message", "thread_broadcast"):
     # (wire/assistants.md#streaming-messages).
     EVENTS["message", _subtype] |= {"mrkdwn": "boolean?", "streaming_state": "string?"}
 
+# A bot shares files too. Source: wire/files.md#events-of-an-upload
+EVENTS["message", "file_share"] |= {"bot_id": "string?", "app_id": "string?", "bot_profile": "object?"}
+
 OTHER_ERRORS: Final = {
     "invalid_attachments",  # of chat.scheduleMessage
     "invalid_cursor",  # of all methods with cursors
@@ -39,6 +42,18 @@ OTHER_ERRORS: Final = {
     "msg_blocks_too_long",
     "msg_too_long",  # of markdown_text
     "no_text",
+    # Of files.*: the errors of one step of an upload are those of the others. Source: wire/files.md#limits
+    "channel_not_found",
+    "channels_limit_exceeded",
+    "file_deleted",
+    "file_not_found",
+    "file_upload_size_restricted",
+    "invalid_blocks_format",
+    "invalid_thread_ts",
+    "missing_argument",
+    "no_file_data",
+    "over_pagination_limit",
+    "storage_limit_reached",
     "is_archived",  # of reactions.remove: documented for reactions.add
     "not_in_channel",  # of reactions.*: not documented, observed by users of the clients
     "user_not_found",  # of users.getPresence, for which the tables name none

@@ -8,8 +8,14 @@ from scene import Scene
 from tautwire.server.services.access.identity import TokenKind
 from tautwire.server.web_api.method import METHODS
 from tautwire.server.web_api.methods.retired import ALIASES
+from uploader import store
 
-NOT_BESIDE = {"conversations.open": ["channel"], "users.info": ["users"], "users.profile.set": ["name"]}
+NOT_BESIDE = {
+    "conversations.open": ["channel"],
+    "users.info": ["users"],
+    "users.profile.set": ["name"],
+    "files.upload": ["file"],
+}
 """The arguments of ``ONE_OF`` that are left out beside the other one."""
 
 
@@ -71,6 +77,11 @@ async def sample(scene: Scene, who: str, method: str, channel: str) -> dict[str,
         await scene.ok(who, "conversations.archive", channel=channel)
     if method == "reactions.remove":
         await scene.ok(who, "reactions.add", channel=channel, timestamp=ts, name="eyes")
+    file = ""
+    if method.startswith("files.") and method not in ("files.getUploadURLExternal", "files.upload", "files.list"):
+        file = await store(scene, who, b"hello")
+        if method != "files.completeUploadExternal":
+            await scene.ok(who, "files.completeUploadExternal", files=[{"id": file}], channel_id=channel)
     bot = (await scene.ok("relaybot", "auth.test"))["bot_id"]
     values: dict[str, Any] = {
         "bot": bot, "channel": channel, "presence": "away", "text": "hello", "timestamp": ts, "ts": ts,
@@ -83,6 +94,8 @@ async def sample(scene: Scene, who: str, method: str, channel: str) -> dict[str,
         "name": "eyes" if called.startswith("reactions.") else "new", "profile": {"status_text": "out"},
         "usergroup": "S1", "app_id": "A0NOPE", "client_id": "1.2", "client_secret": "wrong", "code": "wrong",
         "event_context": "4-e30", "manifest": {"display_information": {"name": "Desk"}},
+        "file": file, "files": [{"id": file}], "content": "hello", "filename": "notes.txt",
+        "length": 5,
     }  # fmt: skip
     if called in ("conversations.kick", "conversations.invite"):
         values["user"] = scene.users["relaybot" if called == "conversations.kick" else "carol"]

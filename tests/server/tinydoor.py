@@ -145,9 +145,11 @@ async def served(doors: Mapping[str, Opener]) -> AsyncIterator[str]:
     """Serve doors on a port, by the HTTP entrance of a server without a Web API; return the beginning of their URLs."""
     health = Health()
     connections = Connections(Clock(), health, limit=1_000, per_address=1_000)
-    no_web_api = no_hooks = cast("Any", Starlette())  # answers 404
+    no_web_api = no_hooks = no_files = cast("Any", Starlette())  # answers 404
     probes = Probes(health, lambda: b"", "text/plain", "off")
-    http = HttpServer(Entrance(connections, Forwarded("127.0.0.1"), no_web_api, no_hooks, Handover(doors)), probes)
+    http = HttpServer(
+        Entrance(connections, Forwarded("127.0.0.1"), no_web_api, no_hooks, no_files, Handover(doors)), probes
+    )
     listener = listen("127.0.0.1", 0)
     await http.start(listener)
     try:

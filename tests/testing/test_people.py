@@ -182,3 +182,17 @@ def test_people_wait_where_the_server_says_that_they_are_too_fast(blocking_works
         alice.say("general", str(number))
 
     assert [line.text for line in blocking_workspace.channel("general").lines] == [str(number) for number in range(22)]
+
+
+def test_a_person_uploads_a_file_and_a_bot_sends_one_back(
+    blocking_workspace: BlockingWorkspace, web: WebClient
+) -> None:
+    alice = blocking_workspace.person("alice")
+    line = alice.upload("general", "the menu", "menu.txt", comment="look, @bob", title="Menu")
+
+    (message,) = history(web, line)
+    assert message["text"] == f"look, <@{blocking_workspace.person('bob').id}>"
+    assert [file["title"] for file in message["files"]] == ["Menu"]
+    answer = web.files_upload_v2(channel=line.channel, content="thanks", filename="thanks.txt", thread_ts=line.ts)
+    assert answer["file"]["name"] == "thanks.txt"
+    assert alice.reply(line, "bye").event["thread_ts"] == line.ts

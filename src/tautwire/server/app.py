@@ -21,6 +21,7 @@ from tautwire.server.config import Settings
 from tautwire.server.control.door import ControlDoor
 from tautwire.server.counts import Counts
 from tautwire.server.directory import Directory
+from tautwire.server.files.door import FilesDoor
 from tautwire.server.health import Health
 from tautwire.server.hooks.door import HooksDoor
 from tautwire.server.host import Host, find_data
@@ -52,6 +53,7 @@ from tautwire.server.web_api.methods import (
     conversations,
     conversations_changes,
     emoji,
+    files,
     oauth,
     pins,
     reactions,
@@ -68,7 +70,8 @@ log = logging.getLogger("tautwire.server")
 
 FAMILIES: Final = (
     api, apps, apps_manifest, assistant, auth, bots, chat, chat_scheduled, chat_streams, conversations,
-    conversations_changes, emoji, oauth, pins, reactions, retired, rtm, team, usergroups, users, users_profile, views,
+    conversations_changes, emoji, files, oauth, pins, reactions, retired, rtm, team, usergroups, users, users_profile,
+    views,
 )  # fmt: skip
 """Importing a family registers its methods; a large family has several modules."""
 
@@ -260,7 +263,9 @@ class _Parts:
         if host.is_controlled:
             logins = FailedLogins(self._clock)
             control = ControlDoor(host.find_controlled, logins=logins, has_limits=settings.rate_limits)
-        http = HttpServer(Entrance(connections, forwarded, web_api, hooks, handover), probes, control)
+        files_door = FilesDoor(host.find_team, self._clock, has_limits=settings.rate_limits)
+        entrance = Entrance(connections, forwarded, web_api, hooks, files_door, handover)
+        http = HttpServer(entrance, probes, control)
         await http.start(self._socket)
         self._exit.push_async_callback(http.stop)
         # A stop runs these in reverse: stop listening, close RTM, finish HTTP requests, commit, close the databases.

@@ -44,6 +44,7 @@ PROXIES_VARIABLE: Final = "FORWARDED_ALLOW_IPS"
 _ADDRESS: Final = "Address"
 _DATA: Final = "Data"
 _ACCESS: Final = "Access and limits"
+_FILES: Final = "Files"
 _RTM: Final = "RTM connections"
 _APPS: Final = "Apps"
 _PRESENCE: Final = "Presence"
@@ -214,6 +215,20 @@ class Settings:
     )
     body_limit: int = field(
         default=MIB, metadata=row(_ACCESS, Size(least=KIB, most=_MAX_BODY), "The longest body of a request.")
+    )
+
+    file_limit: int = field(
+        default=100 * MIB,
+        metadata=row(_FILES, Size(least=KIB, most=16 * 1024 * MIB), "The largest file that can be uploaded."),
+    )
+    files_limit: int = field(
+        default=1024 * MIB,
+        metadata=row(
+            _FILES,
+            Size(least=KIB, most=1024 * 1024 * 1024 * MIB),
+            "Bytes of all files of the workspace together; beyond, uploads are refused.",
+            more="Files are in the database, so that its backups have them.",
+        ),
     )
 
     # The default is documented: wire/connecting.md#the-url

@@ -43,6 +43,9 @@ from tautwire.server.services.access.subscriptions import Subscription, read_sub
 from tautwire.server.services.access.tokens import forget_ended
 from tautwire.server.services.administration.team import read_team
 from tautwire.server.services.due import Due
+from tautwire.server.services.files import removal
+from tautwire.server.services.files.intake import Files
+from tautwire.server.services.files.uploads import Room
 from tautwire.server.services.messaging import streams
 from tautwire.server.services.messaging.scheduled import duty_of
 from tautwire.server.services.seed import Seed, plant
@@ -164,6 +167,10 @@ class ServedWorkspace:
             epochs=state.epochs, hub=hub, counts=self._counts, away=state.away, bots=state.bots,
             schedule=Due(duty_of(state.team), self._clock, writer, reader),
             streams=Due(streams.duty(), self._clock, writer, reader),
+            files=Files(
+                writer, Due(removal.duty(), self._clock, writer, reader),
+                Room(settings.file_limit, settings.files_limit), None if settings.database else self.data,
+            ),
         )  # fmt: skip
         self.door = Door(
             WorkspaceBackend(self.workspace), hub=hub, tickets=self.workspace.tickets, settings=settings,
@@ -194,6 +201,7 @@ class ServedWorkspace:
         self._doors.push_async_callback(self.workspace.schedule.stop)
         self._doors.push_async_callback(self.workspace.streams.stop)
         self._doors.push_async_callback(self._old_tokens.stop)
+        self._doors.push_async_callback(self.workspace.files.removals.stop)
         retention = Retention(writer, reader, tail, self._clock, settings.log_keep)
         self._doors.push_async_callback(_cancel, asyncio.create_task(retention.run()))
         watch = Watch(self.health, engine, self.data, writer, reader, tail)
@@ -228,6 +236,7 @@ class ServedWorkspace:
         self.workspace.identities.sweep()
         self.workspace.schedule.sweep()
         self.workspace.streams.sweep()
+        self.workspace.files.removals.sweep()
         self.workspace.statuses.sweep()
         self._old_tokens.sweep()
 

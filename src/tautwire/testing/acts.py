@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+import msgspec
+
 from tautwire.protocol.ids import ChannelId
 from tautwire.testing.doors import Doors
 from tautwire.testing.names import Names
@@ -42,6 +44,23 @@ class Acts:
     async def delete(self, name: str, line: Line) -> None:
         """Delete one's own message."""
         await self._doors.call(name, "chat.delete", channel=line.channel, ts=line.ts)
+
+    async def upload(
+        self, name: str, channel: str, content: str | bytes, filename: str, comment: str, title: str
+    ) -> Line:
+        """Upload a file; it is stored and shared when this returns."""
+        data = content.encode() if isinstance(content, str) else content
+        place, text = self._names.channel_id(channel), self._names.typed(comment)
+        reserved = await self._doors.call(name, "files.getUploadURLExternal", filename=filename, length=str(len(data)))
+        await self._doors.send(reserved["upload_url"], data)
+        listed = msgspec.json.encode([{"id": reserved["file_id"], "title": title}]).decode()
+        answer = await self._doors.call(
+            name, "files.completeUploadExternal", files=listed, channel_id=place, initial_comment=text
+        )
+        (file,) = answer["files"]
+        ((ts,),) = [[share["ts"] for share in shares[place]] for shares in file["shares"].values()]
+        event = {"type": "message", "subtype": "file_share", "channel": place, "ts": ts, "text": text, "files": [file]}
+        return Line(place, file["user"], text, ts, event | {"user": file["user"]})
 
     async def react(self, name: str, line: Line, emoji: str) -> None:
         """Add a reaction."""

@@ -4,6 +4,7 @@ People reach the server beside the front, so faults hit bots only, and the recor
 """
 
 import asyncio
+import io
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -66,6 +67,16 @@ class Doors:
         if not answer["ok"]:
             raise CallRefused(who, method, answer["error"])
         return answer
+
+    async def send(self, url: str, data: bytes) -> None:
+        """Send the bytes of a file to an upload URL of the server."""
+        connector = aiohttp.TCPConnector(force_close=True)
+        async with (
+            asyncio.timeout(PATIENCE),
+            aiohttp.ClientSession(connector=connector, raise_for_status=True) as session,
+            session.post(url, data=io.BytesIO(data)),
+        ):
+            pass
 
     async def stay_online(self, who: str) -> None:
         """Open an RTM connection as a person, which stays open."""

@@ -68,6 +68,14 @@ class Person(Member):
         """Remove their reaction."""
         await self._thread.wait(self._stage.acts.unreact(self.name, line, name))
 
+    async def upload(
+        self, channel: Where, content: str | bytes, name: str = "file.txt", *, comment: str = "", title: str = ""
+    ) -> Line:
+        """Upload a file into a channel; return the message that shares it, whose ``event`` has ``files``."""
+        return await self._thread.wait(
+            self._stage.acts.upload(self.name, place(channel), content, name, comment, title)
+        )
+
     async def dm(self, other: str | Member, text: str) -> Line:
         """Say something to one person or bot directly; the direct message is opened if it was not yet."""
         return await self._thread.wait(self._stage.acts.dm(self.name, named(other), text))
@@ -115,6 +123,12 @@ class BlockingPerson(Member):
     def unreact(self, line: Line, name: str) -> None:
         """See ``Person.unreact``."""
         self._thread.block(self._stage.acts.unreact(self.name, line, name))
+
+    def upload(
+        self, channel: Where, content: str | bytes, name: str = "file.txt", *, comment: str = "", title: str = ""
+    ) -> Line:
+        """See ``Person.upload``."""
+        return self._thread.block(self._stage.acts.upload(self.name, place(channel), content, name, comment, title))
 
     def dm(self, other: str | Member, text: str) -> Line:
         """See ``Person.dm``."""

@@ -205,7 +205,7 @@ async def test_a_wrong_token_in_the_header_is_answered_before_the_body_is_read(s
 
 async def test_a_method_that_is_not_served_is_answered_before_the_body_is_read(scene: Scene) -> None:
     async with peer(scene) as caller:
-        await caller.write(f"POST /api/files.upload HTTP/1.1\r\nHost: x\r\n{FORM}Content-Length: 1000000\r\n\r\na=")
+        await caller.write(f"POST /api/calls.add HTTP/1.1\r\nHost: x\r\n{FORM}Content-Length: 1000000\r\n\r\na=")
         assert (await caller.answer())[1]["error"] == "unknown_method"
 
 

@@ -18,6 +18,7 @@ from tautwire.server.control import (
     acts,
     apps,
     channels,
+    files,
     interactions,
     openapi,
     people,
@@ -38,7 +39,7 @@ from tautwire.server.store.engine import StoreError
 
 log = logging.getLogger("tautwire.server.control")
 
-FAMILIES: Final = (acts, apps, channels, interactions, people, team, tokens, views, waits, webhooks)
+FAMILIES: Final = (acts, apps, channels, files, interactions, people, team, tokens, views, waits, webhooks)
 """Importing a family registers its operations."""
 
 MAX_BODY: Final = 262_144

@@ -3,7 +3,7 @@ below ``/hooks/`` to response URLs and webhooks.
 
 With the control API there is also the page on which apps are installed.
 
-The root gets a short text, the others go to the probes.
+Those of files go to their door, the root gets a short text, the others go to the probes.
 """
 
 from importlib.metadata import version
@@ -18,6 +18,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tautwire.server.control.consent_page import PATHS as CONSENT_PATHS
 from tautwire.server.control.door import ControlDoor
 from tautwire.server.control.openapi import PATH as CONTROL_PATH
+from tautwire.server.files.door import PATHS as FILE_PATHS
+from tautwire.server.files.door import FilesDoor
 from tautwire.server.hooks.door import HooksDoor
 from tautwire.server.http.forwarded import Forwarded
 from tautwire.server.http.probes import Probes
@@ -39,6 +41,7 @@ class Application:
         self,
         web_api: WebApi,
         hooks: HooksDoor,
+        files: FilesDoor,
         forwarded: Forwarded,
         probes: Probes,
         control: ControlDoor | None = None,
@@ -47,6 +50,7 @@ class Application:
         self._hooks = hooks
         self._forwarded = forwarded
         self._control = control
+        self._files = files
         self._others: ASGIApp = Starlette(routes=[Route("/", self._welcome), *probes.routes(), Mount("/api", web_api)])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,6 +69,8 @@ class Application:
             serve = self._control.consent_page
         elif scope["path"].startswith(HOOKS_PATH):
             serve = self._hooks
+        elif scope["path"].startswith(FILE_PATHS):
+            serve = self._files
         await serve(scope, receive, send)
 
     async def _welcome(self, request: Request) -> Response:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
+from tautwire.server.files.door import FilesDoor
 from tautwire.server.hooks.door import HooksDoor
 from tautwire.server.http.connections import Connections, Phase
 from tautwire.server.http.forwarded import Forwarded
@@ -34,6 +35,7 @@ class Entrance:
     forwarded: Forwarded
     web_api: WebApi
     hooks: HooksDoor
+    files: FilesDoor
     handover: Handover
 
 

@@ -145,8 +145,7 @@ def visible(entries: Sequence[Entry], user: str, channels: Collection[Topic]) ->
     """Return the events among ``entries`` that the user was allowed to see at their time, oldest first.
 
     ``channels`` are the user's channels after the last entry. The walk goes backwards from there and undoes each join
-    and leave, so the membership is right at every entry, though only the present one is stored. With ``app``, the
-    events for that app alone are among them.
+    and leave, so the membership is right at every entry, though only the present one is stored.
     """
     seen = {WORKSPACE, Topic(user), *channels}
     me = user.encode()
@@ -154,9 +153,6 @@ def visible(entries: Sequence[Entry], user: str, channels: Collection[Topic]) ->
     for entry in reversed(entries):
         if entry.kind == "event":
             if entry.topic in seen:
-                events.append(entry)
-        elif entry.kind == "app":
-            if entry.topic == app:
                 events.append(entry)
         elif entry.kind == "join" and entry.payload == me:
             seen.discard(entry.topic)

@@ -22,6 +22,7 @@ from tautwire.server.services.access.identity import Identities
 from tautwire.server.services.access.limits import Limits
 from tautwire.server.services.access.tickets import Tickets
 from tautwire.server.services.due import Due
+from tautwire.server.services.files.intake import Files
 from tautwire.server.services.interactivity.recent import Ephemerals, Recent
 from tautwire.server.services.interactivity.requests import Requests
 from tautwire.server.services.interactivity.triggers import Triggers
@@ -49,6 +50,7 @@ class Workspace:
         identities: the tokens of the workspace, as they are at the head of ``tail``.
         schedule: posts the scheduled messages.
         streams: ends messages that grow no more.
+        files: takes the bytes of files, and clears away what is not needed any more.
         away: users with a stored manual away.
         bots: users to whom auto-away does not apply.
     """
@@ -68,6 +70,7 @@ class Workspace:
         counts: Counts,
         schedule: Due,
         streams: Due,
+        files: Files,
         away: set[str],
         bots: set[str],
     ) -> None:
@@ -84,6 +87,7 @@ class Workspace:
         self.identities = identities
         self.schedule = schedule
         self.streams = streams
+        self.files = files
         self.statuses = Statuses(hub, clock)
         self.news = News()
         self.tickets = Tickets(team.id, clock, settings.ticket_lifetime, identities.find)

@@ -69,10 +69,10 @@ class Viewers:
             seers: those of ``users`` who may see the entry.
         """
         if entry.topic == self._app:
-            found = [Told(seen, "") for seen in self._own.events(entry, None)]
-            if not found and self._bot_filter is not None:
-                found = [Told(seen, self._bot) for seen in self._bot_filter.events(entry, None)]
-            return found
+            about = [Told(seen, "") for seen in self._own.events(entry, None)]
+            if about or self._bot_filter is None:
+                return about
+            return [Told(seen, self._bot) for seen in self._bot_filter.events(entry, None)]
         found: list[Told] = []
         if self._bot_filter is not None and self._bot in seers:
             found = [Told(seen, self._bot) for seen in self._bot_filter.events(entry, kind)]

@@ -30,7 +30,8 @@ from tautwire.server.services.workspace import Workspace
 from tautwire.server.web_api.answers import encode_answer
 from tautwire.server.web_api.arguments import Given, convert, read_arguments
 from tautwire.server.web_api.bodies import Bodies, TooBig, TooMany
-from tautwire.server.web_api.method import COMMON_ERRORS, METHODS, Answer, Call, Method, Tier, missing_scope
+from tautwire.server.web_api.file_bodies import FileBody, is_multipart
+from tautwire.server.web_api.method import COMMON_ERRORS, METHODS, Answer, Call, Caller, Method, Tier, missing_scope
 from tautwire.server.web_api.unserved import fault_of_unserved
 
 log = logging.getLogger("tautwire.server.web_api")
@@ -54,6 +55,8 @@ class Request(NamedTuple):
     address: str
     """The caller's address, or the one that a trusted proxy has forwarded."""
     verb: str = "POST"
+    receive: Receive | None = None
+    """The body as it comes, for methods that take a file."""
 
 
 class ReadBody(Protocol):
@@ -101,13 +104,6 @@ class _Draft:
     warnings: list[str] = field(default_factory=list)
 
 
-class Caller(NamedTuple):
-    """The caller of a method, and the workspace of the caller's token."""
-
-    workspace: Workspace
-    who: Identity
-
-
 class WebApi:
     """Serves the Web API of all workspaces of this process.
 
@@ -142,7 +138,9 @@ class WebApi:
         name = scope["path"].removeprefix(PATH).strip("/")
         headers = Headers(scope=scope)
         address = scope["client"][0] if scope["client"] else ""
-        request = Request(name, scope["query_string"], headers, _base_url(headers, scope), address, scope["method"])
+        request = Request(
+            name, scope["query_string"], headers, _base_url(headers, scope), address, scope["method"], receive
+        )
         try:
             reply = await self.answer(request, partial(self._bodies.read, receive))
         except ClientDisconnect:
@@ -209,6 +207,8 @@ class WebApi:
         caller, token = None, _header_token(request.headers)
         if method.access and token is not None:
             caller = self._admit(method, request, token, draft)
+        if method.takes_file and request.receive is not None and is_multipart(request.headers):
+            return await self._answer_file(method, request, request.receive, caller, draft)
         given, draft.warnings = await read_arguments(
             request.query, request.headers, partial(read_body, is_known=caller is not None)
         )
@@ -223,16 +223,40 @@ class WebApi:
             if self._find_client is not None and isinstance(client, str):
                 workspace = await self._find_client(client)
             caller = Caller(workspace, _STRANGER)
-        workspace, who = caller
-        calls = workspace.calls if method.access and method.tier is not Tier.POST else None
+        self._count(method, caller)
+        return await self._run(method, request, caller, given)
+
+    async def _answer_file(
+        self, method: Method, request: Request, receive: Receive, caller: Caller | None, draft: _Draft
+    ) -> Answer:
+        """Run a method with a file in its body. The token may come behind the file: see ``file_bodies``."""
+
+        def admit(token: str | None) -> Caller:
+            admitted = caller or self._admit(method, request, token, draft)
+            self._count(method, admitted)
+            return admitted
+
+        async with FileBody(request.headers, receive, self._bodies) as body:
+            given = await body.read(request.query, admit, is_known=caller is not None)
+            return await self._run(method, request, body.caller, given, body.file)
+
+    def _count(self, method: Method, caller: Caller) -> None:
+        """Count a call; raise ``RateLimited`` if it comes too early."""
+        calls = caller.workspace.calls if method.access and method.tier is not Tier.POST else None
         if calls is not None:
-            calls.take(method.tier.value, who.user or who.app_id or "", method.name)
-        call = Call(workspace, who, self._public_url or request.base_url, given)
+            calls.take(method.tier.value, caller.who.user or caller.who.app_id or "", method.name)
+
+    async def _run(
+        self, method: Method, request: Request, caller: Caller, given: Given, file: str | None = None
+    ) -> Answer:
+        """Call the function of a method."""
+        workspace, who = caller
+        call = Call(workspace, who, self._public_url or request.base_url, given, file)
         try:
             return await method.function(call, convert(given, method.arguments))
         except GeneratorExit:  # the front has closed this coroutine; uvicorn makes the call again
-            if calls is not None:
-                calls.give_back(who.user or who.app_id or "", method.name)
+            if workspace.calls is not None:
+                workspace.calls.give_back(who.user or who.app_id or "", method.name)
             raise
 
     async def _fall_back(self, request: Request, read_body: ReadBody, draft: _Draft) -> Answer:

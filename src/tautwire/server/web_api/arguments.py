@@ -44,7 +44,7 @@ async def read_arguments(
         headers: by name in lower case.
         read_body: called when the query is valid.
     """
-    given = _pairs(query)
+    given = read_pairs(query)
     body = await read_body()
     if not body:
         return given, []  # also with a JSON content type: slack_sdk sends that
@@ -56,14 +56,14 @@ async def read_arguments(
     if kind == JSON:
         given |= _json_object(body)
     elif kind == FORM:
-        given |= _pairs(body)
+        given |= read_pairs(body)
     elif kind == MULTIPART:
         given |= await _multipart(headers["content-type"], body)
     elif not kind:
         raise MethodError("missing_post_type")
     else:
         raise MethodError("invalid_post_type")
-    _check_names(given)
+    check_names(given)
     return given, ["missing_charset"] if kind == JSON and charset is None else []
 
 
@@ -80,17 +80,19 @@ def convert(given: Mapping[str, Any], arguments: type[Arguments]) -> Arguments:
         raise MethodError("invalid_arguments", response_metadata={"messages": [f"[ERROR] {error}"]}) from None
 
 
-def _pairs(data: bytes) -> Given:
+def read_pairs(data: bytes) -> Given:
+    """Return the arguments in a query or a form."""
     try:
         pairs = parse_qsl(data.decode(), keep_blank_values=True, max_num_fields=MAX_ARGUMENTS)
     except ValueError:
         raise MethodError("invalid_form_data") from None
     given = dict(pairs)
-    _check_names(given)
+    check_names(given)
     return given
 
 
-def _check_names(names: Iterable[str]) -> None:
+def check_names(names: Iterable[str]) -> None:
+    """Raise ``MethodError`` if a name cannot be that of an argument."""
     for name in names:
         if "[" in name:
             raise MethodError("invalid_array_arg")

@@ -39,6 +39,21 @@ class Bodies:
         self._limit = limit
         self._anonymous = 0
 
+    @property
+    def limit(self) -> int:
+        """Bytes of one body."""
+        return self._limit
+
+    def hold(self, size: int) -> None:
+        """Count bytes that are held for an unknown caller; raise ``TooMany`` if all reach their limit."""
+        if self._anonymous + size > MAX_ANONYMOUS:
+            raise TooMany
+        self._anonymous += size
+
+    def release(self, size: int) -> None:
+        """Stop counting bytes."""
+        self._anonymous -= size
+
     async def read(self, receive: Receive, *, is_known: bool) -> bytes:
         """Return the body of an ASGI request.
 

@@ -23,7 +23,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Any, ClassVar, Final, TypeVar, cast
+from typing import Annotated, Any, ClassVar, Final, NamedTuple, TypeVar, cast
 
 import msgspec
 
@@ -91,6 +91,13 @@ COMMON_ERRORS: Final = frozenset(
 body over the limit is ours."""
 
 
+class Caller(NamedTuple):
+    """The caller of a method, and the workspace of the caller's token."""
+
+    workspace: Workspace
+    who: Identity
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call: its workspace, its caller and its arguments."""
@@ -101,6 +108,8 @@ class Call:
     """Scheme and authority by which the caller reached the server, without a slash at the end."""
     given: Mapping[str, Any]
     """The arguments before conversion, for api.test."""
+    file: str | None = None
+    """The id of the stored file that came in the body, if the method takes one."""
 
     @property
     def team(self) -> Team:
@@ -155,6 +164,8 @@ class Method:
     """The method to call instead, if this one is deprecated."""
     is_post_only: bool = False
     """Whether a GET is answered ``insecure_request``."""
+    takes_file: bool = False
+    """Whether a file in a multipart body is stored as it comes, and given to the function."""
 
     @property
     def needs_token(self) -> bool:
@@ -180,6 +191,7 @@ def method(
     errors: Sequence[str] = (),
     successor: str = "",
     is_post_only: bool = False,
+    takes_file: bool = False,
 ) -> Callable[[Callable[[Call, A], Awaitable[Answer]]], Callable[[Call, A], Awaitable[Answer]]]:
     """Register the decorated function as the method ``name``.
 
@@ -188,13 +200,24 @@ def method(
         errors: what it answers beside the common errors, as its documentation names them.
         successor: the method to call instead, if this one is deprecated.
         is_post_only: whether a GET is answered ``insecure_request``, which ``errors`` has to name.
+        takes_file: whether a file in a multipart body is stored as it comes; see ``Call.file``.
 
     Raises:
         ValueError: the definition is not valid, or the name is taken.
     """
 
     def register(function: Callable[[Call, A], Awaitable[Answer]]) -> Callable[[Call, A], Awaitable[Answer]]:
-        made = Method(name, arguments, tier, access, cast("Function", function), tuple(errors), successor, is_post_only)
+        made = Method(
+            name,
+            arguments,
+            tier,
+            access,
+            cast("Function", function),
+            tuple(errors),
+            successor,
+            is_post_only,
+            takes_file,
+        )
         _check(made)
         METHODS[name] = made
         return function

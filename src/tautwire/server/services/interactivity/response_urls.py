@@ -119,7 +119,7 @@ def respond(
             messages.hide(tx, room, user, source.ts)
         else:
             row, before = messages.find_live(tx, room.id, source.ts)
-            messages.remove(tx, room, row, before)
+            messages.erase(tx, room, row, before)
     elif draft is not None and _replaces(source, reply):
         if source.is_ephemeral:
             return [messages.show_instead(tx, team, who, room, user, source.ts, draft)]

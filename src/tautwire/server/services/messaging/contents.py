@@ -30,12 +30,9 @@ def set_content(
     Args:
         blocks: decoded JSON, as the next two; None if it is not given.
     """
-    draft.blocks = structure(blocks, list, "invalid_blocks_format", "msg_blocks_too_long")
+    draft.blocks = message_blocks(blocks)
     draft.attachments = structure(attachments, list, "invalid_attachments", "attachment_payload_limit_exceeded")
     draft.metadata = structure(metadata, dict, "invalid_metadata_format", "metadata_too_large")
-    if blocks:
-        check_blocks(blocks)
-        draft.blocks = msgspec.Raw(msgspec.json.encode(fill_blocks(blocks)))
     if isinstance(attachments, list):
         if len(attachments) > MAX_ATTACHMENTS:
             raise MethodError("too_many_attachments")
@@ -47,6 +44,15 @@ def set_content(
     draft.text = text or from_markdown(markdown_text)
     if not draft.text and not blocks and not attachments:
         raise MethodError("no_text")
+
+
+def message_blocks(blocks: Any) -> msgspec.Raw | None:
+    """Return the blocks of a message checked and filled; raise ``MethodError`` if they are not valid."""
+    encoded = structure(blocks, list, "invalid_blocks_format", "msg_blocks_too_long")
+    if not blocks:
+        return encoded
+    check_blocks(blocks)
+    return msgspec.Raw(msgspec.json.encode(fill_blocks(blocks)))
 
 
 def check_blocks(blocks: list[Any], *place: str | int, malformed: str = "invalid_blocks_format") -> None:

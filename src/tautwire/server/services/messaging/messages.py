@@ -18,6 +18,7 @@ from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.channels.room import Room, enter
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.events import event, next_event_ts
+from tautwire.server.services.files.shares import withdraw
 from tautwire.server.services.messaging.texts import Parse, process
 from tautwire.server.services.messaging.threads import thread_facts
 from tautwire.server.services.workspace import Team
@@ -65,6 +66,8 @@ class Draft(msgspec.Struct, kw_only=True):
     """Whether programs show the text with its formatting."""
     parse: Parse = Parse.URLS
     streaming_state: str | None = None
+    files: list[dict[str, Any]] | None = None
+    """File objects that it shares, uploaded for it."""
 
 
 class Posted(msgspec.Struct, frozen=True):
@@ -145,6 +148,7 @@ def update(tx: Transaction, who: Identity, channel: str, ts: str, draft: Draft) 
         "bot_message",
         "me_message",
         "thread_broadcast",
+        "file_share",
     ):
         raise MethodError("cant_update_message")
     if before.get("streaming_state") == "in_progress":
@@ -193,15 +197,17 @@ def delete(tx: Transaction, who: Identity, channel: str, ts: str) -> None:
     row, before = find_live(tx, channel, ts)
     if row["user_id"] != who.user:
         raise MethodError("cant_delete_message")
-    remove(tx, room, row, before)
+    erase(tx, room, row, before)
 
 
-def remove(tx: Transaction, room: Room, row: Row, before: Body) -> None:
-    """Do what ``delete`` does, with a message that may be deleted."""
+def erase(tx: Transaction, room: Room, row: Row, before: Body) -> None:
+    """Delete a message with all that belongs to it; who may do so is checked before."""
     channel, ts = room.id, row["ts"]
     # Also for a tombstone: a deleted message shows no reactions, and is not pinned.
     remove_reactions(tx, channel, ts)
     remove_pin(tx, channel, ts)
+    if "files" in before:
+        withdraw(tx, channel, ts, row["user_id"])
     if has_replies(tx, channel, ts):
         tombstone = {
             "type": "message",
@@ -283,6 +289,8 @@ def _body(tx: Transaction, team: Team, who: Identity, draft: Draft) -> Body:
         body["bot_id"] = who.bot_id
         body["app_id"] = who.app_id
         body["bot_profile"] = _bot_profile(tx, team, who)
+    if draft.files is not None:
+        body |= {"files": draft.files, "upload": True, "display_as_bot": False}
     for name in ("blocks", "attachments", "metadata", "username", "icons", "streaming_state"):
         value = getattr(draft, name)
         if value is not None:
