@@ -6,10 +6,10 @@
 
 import asyncio
 import contextlib
-import hmac
 import logging
 import secrets
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -84,6 +84,7 @@ class ServedWorkspace:
         health: gets its faults.
         broken: called on the loop with the reason when its store cannot be used any more.
         administers: whether the commands that administer a workspace reach it.
+        readers: threads that read for many workspaces; without them it has its own.
     """
 
     def __init__(
@@ -96,8 +97,10 @@ class ServedWorkspace:
         counts: Counts,
         broken: Callable[[StoreError], None],
         administers: bool,
+        readers: ThreadPoolExecutor | None = None,
     ) -> None:
         self.data = data
+        self._readers = readers
         self._administers = administers
         self.health = health
         self._settings = settings
@@ -108,7 +111,8 @@ class ServedWorkspace:
         self._doors = contextlib.AsyncExitStack()
         self._stop_by = 0.0
         # Made here, not with the socket: a server without a socket can serve the port.
-        self._secret = settings.control_secret or secrets.token_urlsafe(32)
+        self.secret = settings.control_secret or secrets.token_urlsafe(32)
+        """The secret of its control API."""
         self.is_controlled = False
         """Whether the control API on the port of the server reaches this workspace."""
         self.workspace: Workspace
@@ -125,10 +129,11 @@ class ServedWorkspace:
             ConfigError: the directory has no workspace, or one that may not be served so.
         """
         settings = self._settings
-        engine = open_engine(self.data, settings.database)
+        # In a thread, as the close below: files are flushed, and the other workspaces are served meanwhile.
+        engine = await asyncio.to_thread(open_engine, self.data, settings.database)
         self._exit.callback(engine.close)
-        reader = Reader(engine)
-        self._exit.callback(reader.close)
+        reader = Reader(engine, pool=self._readers)
+        self._exit.push_async_callback(asyncio.to_thread, reader.close)
         writer = Writer(
             engine, clock=self._clock, durability=settings.durability, health=self.health, counts=self._counts,
             broken=self._broken,
@@ -186,7 +191,7 @@ class ServedWorkspace:
         self._doors.push_async_callback(watch.stop)
         watch.start()
         if self._administers:
-            control = ControlServer(self.workspace, self.data, self._secret)
+            control = ControlServer(self.workspace, self.data, self.secret)
             await control.start()
             self._doors.push_async_callback(control.stop)
         self._doors.callback(self.workspace.news.close)  # first of all: the doors finish the requests in progress
@@ -214,14 +219,10 @@ class ServedWorkspace:
         self.workspace.streams.sweep()
         self.workspace.statuses.sweep()
 
-    def admits(self, secret: bytes) -> bool:
-        """Whether a secret opens the control API of this workspace on the port of the server."""
-        return hmac.compare_digest(secret, self._secret.encode()) and self.is_controlled
-
     async def directory(self, api_url: str) -> Directory:
         """Return users and channels, with the tokens of seeded users."""
         tokens = TokenFile(self.data).read()
-        control = Control(api_url.removesuffix("/api/") + CONTROL_PATH, self._secret) if self.is_controlled else None
+        control = Control(api_url.removesuffix("/api/") + CONTROL_PATH, self.secret) if self.is_controlled else None
         return await self.workspace.reader.read(lambda query: read_directory(query, api_url, tokens, control))
 
     def levels(self) -> Levels:
