@@ -4,6 +4,7 @@ A read sees every commit before its beginning. So a client that got an ack can r
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -112,13 +113,12 @@ class Reader:
             self._give_back(session)
 
     def _take(self) -> ReadSession:
-        """Return a session for one read. One at a time uses it: a database serializes the statements of a connection."""
-        try:
+        """Return a session for one read alone: a database serializes the statements of a connection."""
+        with contextlib.suppress(IndexError):
             return self._idle.pop()
-        except IndexError:
-            session = self._engine.read_session()
-            self._sessions.add(session)
-            return session
+        session = self._engine.read_session()
+        self._sessions.add(session)
+        return session
 
     def _give_back(self, session: ReadSession) -> None:
         """Keep a session for the next read, unless it is dropped already or there are enough."""
