@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from tautwire.server.control.door import MAX_BODY  # it imports all operations
+import tautwire.server.control.door  # noqa: F401 - it imports all operations
 from tautwire.server.control.openapi import NAME, PATH, STATUSES, document, required
-from tautwire.server.control.operation import OPERATIONS, Operation
+from tautwire.server.control.operation import MAX_BODY, OPERATIONS, Operation
 from tools.docstrings import inline, write_or_check
 from tools.limits_page import size
 

@@ -15,7 +15,7 @@ from tautwire.client.net import bounded
 from tautwire.client.sending import pacer
 from tautwire.client.settings import MESSAGE_RATE
 from tautwire.server.config import Settings
-from tautwire.server.control import door, waits
+from tautwire.server.control import door, operation, waits
 from tautwire.server.events_api import delivery, receiver, verification
 from tautwire.server.http import connections, protocol
 from tautwire.server.hub import frames
@@ -137,7 +137,7 @@ SERVER: Final[tuple[Row, ...]] = (
     ("incomplete heads of all connections", size(connections.MAX_HELD), "the oldest is ended"),
     ("bodies of callers without a token", size(bodies.MAX_ANONYMOUS), "429"),
     ("wrong tokens of an address", rate(logins.RATE), "429; good tokens go on"),
-    ("a body of the control API", f"{size(door.MAX_BODY)}, {seconds(door.PATIENCE)}", "413, 408"),
+    ("a body of the control API", f"{size(operation.MAX_BODY)}, {seconds(door.PATIENCE)}", "413, 408"),
     ("a `wait` of the control API", seconds(waits.MAX_TIMEOUT), "400"),
     ("its transcript", f"{waits.MAX_TRANSCRIPT} events", "the last ones are shown"),
     ("answer of an app to an event", seconds(receiver.TIME_LIMIT), "the event is sent again"),

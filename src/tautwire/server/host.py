@@ -148,7 +148,7 @@ class Host:
         return served
 
     async def discard(self, served: ServedWorkspace) -> None:
-        """Close a workspace that is not served, or no longer."""
+        """Close a workspace that is not served, or soon no longer; no effect the second time."""
         await served.stop()
         self._health.drop(served.health)
 
@@ -250,6 +250,8 @@ class Host:
     def sweep(self) -> None:
         """Look after all workspaces; one for which that fails costs the others nothing."""
         for served in self:
+            if served.is_closing:
+                continue
             try:
                 served.sweep()
             except Exception:

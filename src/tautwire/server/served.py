@@ -115,6 +115,8 @@ class ServedWorkspace:
         """The secret of its control API."""
         self.is_controlled = False
         """Whether the control API on the port of the server reaches this workspace."""
+        self.is_closing = False
+        """Whether it is or will be closed."""
         self.workspace: Workspace
         self.door: Door
         self.link_door: LinkDoor
@@ -198,11 +200,13 @@ class ServedWorkspace:
 
     async def close_doors(self) -> None:
         """Say goodbye to the clients, and close their connections."""
+        self.is_closing = True
         self._stop_by = monotonic() + STOP_PATIENCE
         await self._doors.aclose()
 
     async def stop(self) -> None:
         """Commit what waits, and close the database; after ``close_doors`` and the end of requests in progress."""
+        self.is_closing = True
         self._stop_by = self._stop_by or monotonic() + STOP_PATIENCE
         await self._doors.aclose()
         await self._exit.aclose()
@@ -222,8 +226,12 @@ class ServedWorkspace:
     async def directory(self, api_url: str) -> Directory:
         """Return users and channels, with the tokens of seeded users."""
         tokens = TokenFile(self.data).read()
-        control = Control(api_url.removesuffix("/api/") + CONTROL_PATH, self.secret) if self.is_controlled else None
+        control = self.control(api_url)
         return await self.workspace.reader.read(lambda query: read_directory(query, api_url, tokens, control))
+
+    def control(self, api_url: str) -> Control | None:
+        """Return how the control API of this workspace is reached, None if it is not served."""
+        return Control(api_url.removesuffix("/api/") + CONTROL_PATH, self.secret) if self.is_controlled else None
 
     def levels(self) -> Levels:
         """Return the levels of this moment for the metrics."""

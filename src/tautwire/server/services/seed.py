@@ -129,7 +129,7 @@ def read_seed(path: Path) -> Seed:
         raise SeedError(f"{path}: {error}") from error
     except Exception as error:
         raise SeedError(f"{path} must be YAML: {error}") from error
-    _check(seed, path)
+    check(seed, str(path))
     return seed
 
 
@@ -165,7 +165,8 @@ def _names(seed: Seed) -> list[str]:
     return [user.name for user in (*seed.users, *seed.bots)] + [app.name for app in seed.apps]
 
 
-def _check(seed: Seed, path: Path) -> None:
+def check(seed: Seed, path: str) -> None:
+    """Raise ``SeedError``, with the place of the seed in its text, if its parts do not fit together."""
     names = _names(seed)
     for name in _repeated(names):
         raise SeedError(f"{path}: names of users, bots and apps must differ, got {name!r} twice")

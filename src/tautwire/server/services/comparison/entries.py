@@ -4,7 +4,7 @@ The log tells what happened, not what was there before. So a change of a channel
 messages that are scheduled are not among the changes. What was made and undone between the two positions is no change.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -28,6 +28,21 @@ class Recorder:
     def __init__(self) -> None:
         self._changes: dict[Key, Change] = {}
         self._size = 0
+        self._readers: dict[str, Callable[[str, dict[str, Any]], None]] = {
+            "message": self._message,
+            "reaction_added": self._reaction_added,
+            "reaction_removed": self._reaction_removed,
+            "pin_added": self._pin_added,
+            "pin_removed": self._pin_removed,
+            "channel_created": self._channel_seen,
+            "group_joined": self._channel_seen,
+            "im_created": self._channel_seen,
+            "channel_rename": self._channel_rename,
+            "channel_archive": self._channel_archive,
+            "channel_unarchive": self._channel_archive,
+            "team_join": self._team_join,
+            "user_change": self._user_change,
+        }
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Take the next entries of the log.
@@ -49,14 +64,14 @@ class Recorder:
                 self._tell("team", ("",), _team(msgspec.json.decode(entry.payload)))
             elif entry.kind == "event":
                 event = msgspec.json.decode(entry.payload)
-                read = _READERS.get(event.get("type", ""))
+                read = self._readers.get(event.get("type", ""))
                 if read is not None:
-                    read(self, entry.topic, event)
+                    read(entry.topic, event)
 
-    def changes(self) -> Iterator[Change]:
-        """Yield the changes."""
+    def changes(self, directs: Collection[str]) -> Iterator[Change]:
+        """Yield the changes; the members of the direct messages ``directs`` never come and go."""
         for change in self._changes.values():
-            if change.before != change.after:
+            if change.before != change.after and not (change.kind == "member" and change.key[0] in directs):
                 yield change
 
     def _note(self, kind: Kind, key: tuple[str, ...], before: Facts | None, after: Facts | None) -> None:
@@ -119,7 +134,8 @@ class Recorder:
         made = int(channel.get("created", 0))
         if ("channel", (channel["id"],)) in self._changes or made < int(event["event_ts"].partition(".")[0]) - 1:
             return
-        self._note("channel", (channel["id"],), None, {"name": channel.get("name"), "creator": channel.get("creator")})
+        facts = {name: channel[name] for name in ("name", "creator") if name in channel and not channel.get("is_im")}
+        self._note("channel", (channel["id"],), None, facts)
 
     def _channel_rename(self, topic: str, event: dict[str, Any]) -> None:
         self._tell("channel", (event["channel"]["id"],), {"name": event["channel"]["name"]})
@@ -132,23 +148,6 @@ class Recorder:
 
     def _user_change(self, topic: str, event: dict[str, Any]) -> None:
         self._tell("person", (event["user"]["id"],), _person(event["user"]))
-
-
-_READERS: Final[dict[str, Callable[[Recorder, str, dict[str, Any]], None]]] = {
-    "message": Recorder._message,
-    "reaction_added": Recorder._reaction_added,
-    "reaction_removed": Recorder._reaction_removed,
-    "pin_added": Recorder._pin_added,
-    "pin_removed": Recorder._pin_removed,
-    "channel_created": Recorder._channel_seen,
-    "group_joined": Recorder._channel_seen,
-    "im_created": Recorder._channel_seen,
-    "channel_rename": Recorder._channel_rename,
-    "channel_archive": Recorder._channel_archive,
-    "channel_unarchive": Recorder._channel_archive,
-    "team_join": Recorder._team_join,
-    "user_change": Recorder._user_change,
-}
 
 
 def _either(is_there: bool) -> tuple[Facts | None, Facts | None]:
