@@ -32,7 +32,7 @@ class MessageChange(Place, kw_only=True):
     previous: dict[str, Any] | None = None
 
 
-class Messages(msgspec.Struct, kw_only=True):
+class MessageChanges(msgspec.Struct, kw_only=True):
     """Messages and replies, in the order of their ts."""
 
     posted: list[MessageChange]
@@ -49,7 +49,7 @@ class ReactionChange(Place, kw_only=True):
     user_name: str
 
 
-class Reactions(msgspec.Struct, kw_only=True):
+class ReactionChanges(msgspec.Struct, kw_only=True):
     """Reactions."""
 
     added: list[ReactionChange]
@@ -64,7 +64,7 @@ class PinChange(Place, kw_only=True):
     user_name: str
 
 
-class Pins(msgspec.Struct, kw_only=True):
+class PinChanges(msgspec.Struct, kw_only=True):
     """Pins."""
 
     added: list[PinChange]
@@ -78,7 +78,7 @@ class MemberChange(Place, kw_only=True):
     user_name: str
 
 
-class Members(msgspec.Struct, kw_only=True):
+class MemberChanges(msgspec.Struct, kw_only=True):
     """Members who came and went; those of direct messages never do."""
 
     joined: list[MemberChange]
@@ -92,7 +92,7 @@ class ChannelChange(Place, kw_only=True):
     changes: dict[str, Changed]
 
 
-class Channels(msgspec.Struct, kw_only=True):
+class ChannelChanges(msgspec.Struct, kw_only=True):
     """Conversations of all kinds. A changed one is renamed, archived, or has another topic or purpose."""
 
     created: list[ChannelChange]
@@ -108,7 +108,7 @@ class PersonChange(msgspec.Struct, kw_only=True):
     changes: dict[str, Changed]
 
 
-class People(msgspec.Struct, kw_only=True):
+class PersonChanges(msgspec.Struct, kw_only=True):
     """People and bots."""
 
     added: list[PersonChange]
@@ -125,7 +125,7 @@ class ScheduledChange(Place, kw_only=True):
     text: str
 
 
-class Scheduled(msgspec.Struct, kw_only=True):
+class ScheduledChanges(msgspec.Struct, kw_only=True):
     """Messages to be posted later. One that was posted or cancelled is removed."""
 
     added: list[ScheduledChange]
@@ -136,11 +136,11 @@ class Difference(msgspec.Struct, kw_only=True):
     """All changes, and how many there are; ``team`` has the changed facts of the workspace itself."""
 
     count: int
-    messages: Messages
-    reactions: Reactions
-    pins: Pins
-    members: Members
-    channels: Channels
-    people: People
-    scheduled: Scheduled
+    messages: MessageChanges
+    reactions: ReactionChanges
+    pins: PinChanges
+    members: MemberChanges
+    channels: ChannelChanges
+    people: PersonChanges
+    scheduled: ScheduledChanges
     team: dict[str, Changed]

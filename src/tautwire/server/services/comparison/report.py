@@ -11,20 +11,20 @@ from tautwire.server.services.comparison.changes import Change, Facts, bounded
 from tautwire.server.services.comparison.difference import (
     Changed,
     ChannelChange,
-    Channels,
+    ChannelChanges,
     Difference,
     MemberChange,
-    Members,
+    MemberChanges,
     MessageChange,
-    Messages,
-    People,
+    MessageChanges,
     PersonChange,
+    PersonChanges,
     PinChange,
-    Pins,
+    PinChanges,
     ReactionChange,
-    Reactions,
-    Scheduled,
+    ReactionChanges,
     ScheduledChange,
+    ScheduledChanges,
 )
 from tautwire.server.store.engine import Query
 from tautwire.server.store.queries.channels import find_channel
@@ -65,16 +65,16 @@ def report(changes: Iterable[Change], *states: Query) -> Difference:
     team = of.get("team", [])
     return Difference(
         count=len(found),
-        messages=Messages(posted=_by_ts(posted), edited=_by_ts(edited), deleted=_by_ts(deleted)),
-        reactions=Reactions(added=_by_ts(reacted), removed=_by_ts(unreacted)),
-        pins=Pins(
+        messages=MessageChanges(posted=_by_ts(posted), edited=_by_ts(edited), deleted=_by_ts(deleted)),
+        reactions=ReactionChanges(added=_by_ts(reacted), removed=_by_ts(unreacted)),
+        pins=PinChanges(
             added=_by_ts([names.pin(each, each.after) for each in pinned + repinned]),
             removed=_by_ts([names.pin(each, each.before) for each in unpinned + repinned]),
         ),
-        members=Members(joined=_by_name(joined), left=_by_name(left)),
-        channels=Channels(created=_by_name(created), changed=_by_name(altered)),
-        people=People(added=_by_name(new), changed=_by_name(other)),
-        scheduled=Scheduled(
+        members=MemberChanges(joined=_by_name(joined), left=_by_name(left)),
+        channels=ChannelChanges(created=_by_name(created), changed=_by_name(altered)),
+        people=PersonChanges(added=_by_name(new), changed=_by_name(other)),
+        scheduled=ScheduledChanges(
             added=_by_time([names.scheduled(each, each.after) for each in planned + moved]),
             removed=_by_time([names.scheduled(each, each.before) for each in cancelled + moved]),
         ),
