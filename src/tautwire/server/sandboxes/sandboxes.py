@@ -74,7 +74,8 @@ class Sandboxes:
         """The secret of the host."""
         self._digest = sha256(self.secret.encode()).digest()
         self._folder = settings.data / FOLDER
-        self._lock: DirectoryLock | None = None
+        self._lock: DirectoryLock | None = None  # made with the first sandbox: most servers have none
+        self._locking = asyncio.Lock()
         self._sandboxes: dict[str, _Sandbox] = {}  # by the id of the team
         self._turns: dict[str, asyncio.Lock] = {}  # of the other workspaces
         self._making = 0
@@ -209,8 +210,9 @@ class Sandboxes:
             )
 
     async def _make(self, seed: Seed, name: str, *, ephemeral: bool) -> ServedWorkspace:
-        if self._lock is None:
-            self._lock = await asyncio.to_thread(DirectoryLock, self._folder)
+        async with self._locking:
+            if self._lock is None:
+                self._lock = await asyncio.to_thread(DirectoryLock, self._folder)
         new = await asyncio.to_thread(New, seed, self._clock)
         manifest = Manifest(name, secrets.token_urlsafe(32), self._clock.seconds(), ephemeral)
         place = Place(self._folder / new.team, manifest)
