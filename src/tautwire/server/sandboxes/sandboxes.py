@@ -187,6 +187,8 @@ class Sandboxes:
 
     async def compare(self, team: str, ends: Ends) -> Compared:
         """Return what changed between two moments of a workspace; see ``Hosting``."""
+        if ends.from_snapshot is not None or ends.to_snapshot is not None:
+            self._refuse_database()
         async with self._turn(team) as served:
             return await compare(served.workspace, ends, lambda name: _find_state(served.data, name))
 
