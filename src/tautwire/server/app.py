@@ -270,7 +270,8 @@ class _Parts:
 
         self._socket = listen(settings.host, settings.port)
         self._exit.callback(self._socket.close)
-        limit = connection_limit(settings.max_connections)
+        made_limit = settings.max_workspaces if host.is_controlled else 0
+        limit = connection_limit(settings.max_connections, workspaces=made_limit)
         per_address = settings.max_connections_per_address or max(1, limit // 2)
         connections = Connections(self._clock, self.health, limit=limit, per_address=per_address, counts=self.counts)
         forwarded = Forwarded(settings.forwarded_allow_ips)

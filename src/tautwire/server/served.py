@@ -62,6 +62,8 @@ Observer = Callable[[Sequence[Entry]], None]
 
 STOP_PATIENCE: Final = 7.0
 """Seconds of a stop if the disk does not answer: supervisors kill a process after ten."""
+SHARED_PACE: Final = 10.0
+"""By how much the checks of a workspace that shares its readers are rarer."""
 MIN_WRITER_PATIENCE: Final = 1.0
 """Seconds of these that the writer gets at least, however long the connections took to close."""
 
@@ -189,7 +191,9 @@ class ServedWorkspace:
         self._doors.push_async_callback(self.workspace.streams.stop)
         retention = Retention(writer, reader, tail, self._clock, settings.log_keep)
         self._doors.push_async_callback(_cancel, asyncio.create_task(retention.run()))
-        watch = Watch(self.health, engine, self.data, writer, reader, tail)
+        # Many workspaces share the readers: checks of each twice a second would be most of what an idle server does.
+        pace = SHARED_PACE if self._readers is not None else 1.0
+        watch = Watch(self.health, engine, self.data, writer, reader, tail, pace=pace)
         self._doors.push_async_callback(watch.stop)
         watch.start()
         if self._administers:

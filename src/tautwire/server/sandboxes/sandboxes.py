@@ -20,6 +20,7 @@ from tautwire.server.clock import Clock
 from tautwire.server.config import Settings
 from tautwire.server.health import Health
 from tautwire.server.host import Host
+from tautwire.server.http.descriptors import OF_WORKSPACE, free_descriptors
 from tautwire.server.log.epochs import read_epochs
 from tautwire.server.sandboxes.comparing import compare
 from tautwire.server.sandboxes.making import New
@@ -215,6 +216,12 @@ class Sandboxes:
         async with self._locking:
             if self._lock is None:
                 self._lock = await asyncio.to_thread(DirectoryLock, self._folder)
+        if await asyncio.to_thread(free_descriptors) < OF_WORKSPACE * AT_ONCE:
+            raise Refused(
+                "too_many_files",
+                f"a workspace has up to {OF_WORKSPACE} open files, and the process may open too few more: delete some, "
+                "or raise the limit (ulimit -n, LimitNOFILE= in a systemd unit)",
+            )
         new = await asyncio.to_thread(New, seed, self._clock)
         manifest = Manifest(name, secrets.token_urlsafe(32), self._clock.seconds(), ephemeral)
         place = Place(self._folder / new.team, manifest)
