@@ -6,6 +6,7 @@ A read sees every commit before its beginning. So a client that got an ack can r
 import asyncio
 import contextlib
 import logging
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from time import monotonic
@@ -43,6 +44,8 @@ class Reader:
         # Connections cost descriptors and caches: readers that share their threads keep one each.
         self._max_idle = threads if pool is None else 1
         self._running: set[Future[Any]] = set()
+        # ``close`` may run in a thread: it must know every read, or it would close a connection that one uses.
+        self._lock = threading.Lock()
         self._is_closed = False
         self._logged_at = -LOG_INTERVAL
         self.damage: str | None = None
@@ -55,26 +58,30 @@ class Reader:
         Raises:
             StoreError: the database cannot be read, or it is closed.
         """
-        if self._is_closed:
-            raise StoreError(_CLOSED)
-        try:
+        with self._lock:
+            if self._is_closed:
+                raise StoreError(_CLOSED)
             future = self._pool.submit(self._run, function)
-        except RuntimeError:  # the threads ended at this moment
-            raise StoreError(_CLOSED) from None
-        self._running.add(future)
-        future.add_done_callback(self._running.discard)
+            self._running.add(future)
+        future.add_done_callback(self._forget)
         return await asyncio.wrap_future(future)
 
     def close(self) -> None:
         """Interrupt running reads, refuse waiting ones, and close the connections."""
-        self._is_closed = True
+        with self._lock:
+            self._is_closed = True
+            running = list(self._running)
         for session in list(self._sessions):
             session.interrupt()
-        wait(list(self._running))  # those that wait for a thread end as soon as they begin
+        wait(running)  # those that wait for a thread end as soon as they begin
         if self._owns_pool:
             self._pool.shutdown()
         for session in list(self._sessions):
             self._drop(session)
+
+    def _forget(self, future: Future[Any]) -> None:
+        with self._lock:
+            self._running.discard(future)
 
     def _run(self, function: Callable[[Query], T]) -> T:
         if self._is_closed:
