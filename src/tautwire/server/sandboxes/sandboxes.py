@@ -325,6 +325,6 @@ def _take(directory: Path, name: str, now: int) -> Snapshot:
 
 
 def _find_state(directory: Path, name: str) -> Path:
-    """Return the file of a snapshot; raise ``NotFound`` if there is none of this name."""
+    """Return the file of a snapshot; raise ``NotFound`` for an unknown name."""
     path = directory / SEED
     return path if name == SEED_NAME and path.exists() else Snapshots(directory).find(name)[1]

@@ -129,7 +129,7 @@ class Recorder:
         self._note("pin", _pin(event), {"user": event["pinned_info"]["pinned_by"]}, None)
 
     def _channel_seen(self, topic: str, event: dict[str, Any]) -> None:
-        """Take a channel of which users were told: it is new if it was made at this moment."""
+        """Take a channel that users were sent: it is new if it was made at this moment."""
         channel = event["channel"]
         made = int(channel.get("created", 0))
         if ("channel", (channel["id"],)) in self._changes or made < int(event["event_ts"].partition(".")[0]) - 1:
