@@ -282,7 +282,8 @@ class _Parts:
         control = None
         if host.is_controlled:
             logins = FailedLogins(self._clock)
-            made = Sandboxes(host, settings, self._clock, self.health, lambda: self.api_url)
+            url = f"{settings.public_url}/api/" if settings.public_url else self.api_url
+            made = Sandboxes(host, settings, self._clock, self.health, url)
             self._exit.push_async_callback(made.stop)
             self._exit.push_async_callback(host.stop)  # before: no thread of theirs may be in use
             await made.start()

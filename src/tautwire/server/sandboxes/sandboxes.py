@@ -8,7 +8,7 @@ import asyncio
 import hmac
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
@@ -59,13 +59,11 @@ class Sandboxes:
     """All workspaces of a server, and those among them that callers made; see ``Hosting``.
 
     Args:
-        api_url: returns the base URL of the Web API.
+        api_url: the base URL of the Web API, as callers reach it.
         health: gets the faults of sandboxes that cannot be opened.
     """
 
-    def __init__(
-        self, host: Host, settings: Settings, clock: Clock, health: Health, api_url: Callable[[], str]
-    ) -> None:
+    def __init__(self, host: Host, settings: Settings, clock: Clock, health: Health, api_url: str) -> None:
         self._host = host
         self._settings = settings
         self._clock = clock
@@ -292,7 +290,7 @@ class Sandboxes:
         team = served.workspace.team
         sandbox = self._sandboxes.get(team.id)
         manifest = sandbox.place.manifest if sandbox is not None else None
-        control = served.control(self._api_url())
+        control = served.control(self._api_url)
         return Hosted(
             id=team.id, domain=team.domain, name=manifest.name if manifest is not None else team.name,
             is_sandbox=manifest is not None, ephemeral=manifest is not None and manifest.ephemeral,
@@ -301,7 +299,7 @@ class Sandboxes:
         )  # fmt: skip
 
     async def _created(self, served: ServedWorkspace) -> Created:
-        directory = await served.directory(self._api_url())
+        directory = await served.directory(self._api_url)
         hosted = self._hosted(served)
         if hosted.control is None:
             raise StoreError("the new workspace has no control API")  # its settings ask for it
