@@ -15,14 +15,16 @@ from tautwire.client.net import bounded
 from tautwire.client.sending import pacer
 from tautwire.client.settings import MESSAGE_RATE
 from tautwire.server.config import Settings
-from tautwire.server.control import door, operation, waits
+from tautwire.server.control import door, operation, waits, workspaces
 from tautwire.server.events_api import delivery, receiver, verification
 from tautwire.server.http import connections, protocol
 from tautwire.server.hub import frames
 from tautwire.server.log import catchup, tail
+from tautwire.server.sandboxes import snapshots
 from tautwire.server.services.access import logins
 from tautwire.server.services.blockkit.blocks import MAX_BLOCKS
 from tautwire.server.services.channels import conversations
+from tautwire.server.services.comparison import changes, entries
 from tautwire.server.services.messaging import history, pins, reactions, scheduled, texts
 from tautwire.server.services.people import presence
 from tautwire.server.values import DAY
@@ -138,6 +140,18 @@ SERVER: Final[tuple[Row, ...]] = (
     ("bodies of callers without a token", size(bodies.MAX_ANONYMOUS), "429"),
     ("wrong tokens of an address", rate(logins.RATE), "429; good tokens go on"),
     ("a body of the control API", f"{size(operation.MAX_BODY)}, {seconds(door.PATIENCE)}", "413, 408"),
+    ("the body of `workspaces.create`", size(workspaces.MAX_SEED), "413"),
+    ("workspaces that callers create", f"{DEFAULTS.max_workspaces}", "`too_many_workspaces`"),
+    (
+        "snapshots of a workspace",
+        f"{snapshots.MAX_SNAPSHOTS}, {size(snapshots.MAX_BYTES)}",
+        "`too_many_snapshots`, `snapshots_too_large`",
+    ),
+    (
+        "changes of a comparison",
+        f"{changes.MAX_CHANGES:,}, {size(changes.MAX_BYTES)}, from {size(entries.MAX_LOG)} of the log",
+        "`too_many_changes`",
+    ),
     ("a `wait` of the control API", seconds(waits.MAX_TIMEOUT), "400"),
     ("its transcript", f"{waits.MAX_TRANSCRIPT} events", "the last ones are shown"),
     ("answer of an app to an event", seconds(receiver.TIME_LIMIT), "the event is sent again"),
