@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -425,6 +426,21 @@ async def test_one_that_cannot_be_opened_is_a_fault_and_the_others_are_served(
         kept.farm = farm
         kept.made["api_url"] = farm.server.api_url
         assert (await kept.call("ann", "auth.test"))["ok"]
+
+
+async def test_a_copy_and_a_damaged_manifest_are_faults_too(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with opened(tmp_path / "data") as farm:
+        kept, torn = await farm.create(name="kept"), await farm.create(name="torn")
+    place = tmp_path / "data" / "sandboxes"
+    shutil.copytree(place / kept.id, place / "copy")
+    (place / torn.id / "sandbox.json").write_bytes(b"\xff{")
+
+    async with opened(tmp_path / "data") as farm:
+        assert await farm.names() == ["Sample", "kept"]
+        faults = farm.server.health.faults["store"]
+        assert "a copy of another directory" in faults
+        assert f"{torn.id}: not served: sandbox.json cannot be read" in faults
+    assert names_in(place) == sorted([kept.id, torn.id, "copy", "lock"]), "what may be mended is not removed"
 
 
 async def test_two_servers_do_not_share_the_folder(tmp_path: Path, farm: Farm, box: Sandbox) -> None:

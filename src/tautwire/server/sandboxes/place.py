@@ -113,18 +113,25 @@ class Place:
             raise StoreError(f"{self.path} cannot be written: {error.strerror or error}") from error
 
 
-def find_places(folder: Path) -> list[Place]:
-    """Return the sandboxes that are kept in a folder, the oldest first, and remove what is left of others."""
-    found = []
+def find_places(folder: Path) -> tuple[list[Place], dict[Path, str]]:
+    """Find the sandboxes that are kept in a folder, and remove what is left of others.
+
+    Returns:
+        The sandboxes, the oldest first, and the directories whose manifest cannot be read, with the reasons.
+    """
+    found: list[Place] = []
+    damaged: dict[Path, str] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.is_dir() and not path.is_symlink():
             try:
                 manifest = msgspec.json.decode((path / MANIFEST).read_bytes(), type=Manifest)
             except FileNotFoundError:
                 shutil.rmtree(path, ignore_errors=True)
+            except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+                damaged[path] = f"{MANIFEST} cannot be read: {error}"
             else:
                 found.append(Place(path, manifest))
-    return sorted(found, key=lambda place: (place.manifest.created, place.path))
+    return sorted(found, key=lambda place: (place.manifest.created, place.path)), damaged
 
 
 def _write(path: Path, data: bytes, *, flushed: bool) -> None:

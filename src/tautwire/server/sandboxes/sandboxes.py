@@ -16,6 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from tautwire.protocol.errors import TautwireError
 from tautwire.server.clock import Clock
 from tautwire.server.config import Settings
 from tautwire.server.health import Health
@@ -99,7 +100,9 @@ class Sandboxes:
             return
         if self._folder.is_dir():
             self._lock = DirectoryLock(self._folder)
-        places = await asyncio.to_thread(find_places, self._folder)
+        places, damaged = await asyncio.to_thread(find_places, self._folder)
+        for path, reason in damaged.items():
+            self._report(path, reason)
         await asyncio.gather(*(self._reopen(place) for place in places))
 
     async def stop(self) -> None:
@@ -253,10 +256,21 @@ class Sandboxes:
         try:
             async with self._opening:
                 served = await self._open(place)
-            self._host.serve(served)
-            self._sandboxes[served.workspace.team.id] = _Sandbox(place)
-        except StoreError as error:
-            self._health.of(str(place.path)).fault("store", f"not served: {error}; mend that, then restart the server")
+        except TautwireError as error:
+            self._report(place.path, str(error))
+            return
+        team = served.workspace.team.id
+        if team != place.path.name:
+            await self._host.discard(served)
+            self._report(place.path, f"it has the workspace {team}, so it is a copy of another directory")
+            return
+        self._host.serve(served)
+        self._sandboxes[team] = _Sandbox(place)
+
+    def _report(self, path: Path, reason: str) -> None:
+        """Report that a sandbox is not served."""
+        text = f"not served: {reason}; mend that or remove the directory, then restart the server"
+        self._health.of(str(path)).fault("store", text)
 
     @asynccontextmanager
     async def _turn_of_sandbox(self, team: str) -> AsyncIterator[_Sandbox]:
