@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import threading
+import weakref
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -10,7 +11,6 @@ from sandboxed import Farm, Sandbox, opened
 from scene import eventually
 from tautwire.server.http.descriptors import OF_WORKSPACE
 from tautwire.server.sandboxes.sandboxes import READERS
-from tautwire.server.served import ServedWorkspace
 
 MANY = 30
 
@@ -69,6 +69,7 @@ async def test_many_live_and_end_at_once(tmp_path: Path) -> None:
         await in_parallel(live)
 
         assert len(farm.server.host) == MANY + 1
+        served = [weakref.ref(each) for each in farm.server.host]
         assert len(threads_of_sandboxes(before)) <= MANY + READERS
         assert len(open_files()) <= MANY * OF_WORKSPACE
 
@@ -93,8 +94,7 @@ async def test_many_live_and_end_at_once(tmp_path: Path) -> None:
         left = [name for name in threads_of_sandboxes(before) if "reader" not in name]
         assert not left
         gc.collect()
-        served = [each for each in gc.get_objects() if isinstance(each, ServedWorkspace)]
-        assert len(served) == 1, "nothing holds one that is deleted"
+        assert sum(ref() is not None for ref in served) == 1, "nothing holds one that is deleted"
         assert not [path for path in (tmp_path / "data" / "sandboxes").iterdir() if path.is_dir()]
 
 
