@@ -14,6 +14,7 @@ NAMES = (
     "memory",
     "crowd",
     "growth",
+    "sandboxes",
     "workspace",
 )
 

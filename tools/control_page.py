@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from tautwire.server.control.door import MAX_BODY  # it imports all operations
+import tautwire.server.control.door  # noqa: F401 - it imports all operations
 from tautwire.server.control.openapi import NAME, PATH, STATUSES, document, required
-from tautwire.server.control.operation import OPERATIONS, Operation
+from tautwire.server.control.operation import MAX_BODY, OPERATIONS, Operation
+from tautwire.server.control.workspaces import MAX_SEED
 from tools.docstrings import inline, write_or_check
 from tools.limits_page import size
 
@@ -32,6 +33,10 @@ curl -H "Authorization: Bearer $SECRET" -d '{{"user": "alice", "channel": "gener
   directory, which is always there.
 - **Secret.** `control.json` in the data directory has it, mode 0600, and so has the line of `tautwire serve --json`
   (`control.url`, `control.secret`). It is new at each start unless `control_secret` gives it. It opens one workspace.
+- **Workspaces.** The operations `workspaces.*` create, reset, compare and delete whole workspaces:
+  [Sandboxes](../how-to/sandboxes.md). They need the secret of the host, which is in `host.json` in the data directory
+  and in `host` of the line of `--json`; the secret of a workspace opens those on that workspace. A creation may have a
+  body of {size(MAX_SEED)}.
 - **Never for web pages.** A request with an `Origin` header is refused.
 - **Users and channels** are given by id or name; `@` and `#` before a name are allowed. Users by e-mail address, too.
 - **Answers** are JSON objects with status 200. An error is `{{"error": {{"code", "message"}}}}`; the message says what

@@ -17,14 +17,16 @@ from tautwire.client.sending import pacer
 from tautwire.client.settings import MESSAGE_RATE
 from tautwire.server import incoming
 from tautwire.server.config import Settings
-from tautwire.server.control import door, waits
+from tautwire.server.control import door, operation, waits, workspaces
 from tautwire.server.events_api import delivery, receiver, verification
 from tautwire.server.http import connections, protocol
 from tautwire.server.hub import frames
 from tautwire.server.log import catchup, tail
+from tautwire.server.sandboxes import snapshots
 from tautwire.server.services.access import features, logins
 from tautwire.server.services.blockkit.blocks import MAX_BLOCKS
 from tautwire.server.services.channels import conversations
+from tautwire.server.services.comparison import changes, entries
 from tautwire.server.services.files import intake, sharing, uploads
 from tautwire.server.services.interactivity import recent, requests, response_urls, triggers, webhooks
 from tautwire.server.services.messaging import contents, history, pins, reactions, scheduled, texts
@@ -155,7 +157,19 @@ SERVER: Final[tuple[Row, ...]] = (
     ("files that arrive at a time", f"{intake.MAX_ARRIVING}", "503 with `Retry-After`"),
     ("the bytes of a file", f"silence of {seconds(incoming.SILENCE)}, {size(incoming.SLOWEST)} a second", "408"),
     ("free disk that files leave", size(intake.FREE), "`storage_limit_reached`, 507"),
-    ("a body of the control API", f"{size(door.MAX_BODY)}, {seconds(door.PATIENCE)}", "413, 408"),
+    ("a body of the control API", f"{size(operation.MAX_BODY)}, {seconds(door.PATIENCE)}", "413, 408"),
+    ("the body of `workspaces.create`", size(workspaces.MAX_SEED), "413"),
+    ("workspaces that callers create", f"{DEFAULTS.max_workspaces}", "`too_many_workspaces`"),
+    (
+        "snapshots of a workspace",
+        f"{snapshots.MAX_SNAPSHOTS}, {size(snapshots.MAX_BYTES)}",
+        "`too_many_snapshots`, `snapshots_too_large`",
+    ),
+    (
+        "changes of a comparison",
+        f"{changes.MAX_CHANGES:,}, {size(changes.MAX_BYTES)}, from {size(entries.MAX_LOG)} of the log",
+        "`too_many_changes`",
+    ),
     ("a `wait` of the control API", seconds(waits.MAX_TIMEOUT), "400"),
     ("its transcript", f"{waits.MAX_TRANSCRIPT} events", "the last ones are shown"),
     ("answer of an app to an event", seconds(receiver.TIME_LIMIT), "the event is sent again"),

@@ -22,8 +22,7 @@ from tautwire.server.app import Server
 from tautwire.server.clock import Clock
 from tautwire.server.config import Settings
 from tautwire.server.control import rendezvous
-from tautwire.server.control.door import MAX_BODY
-from tautwire.server.control.operation import OPERATIONS, Nothing, Operation
+from tautwire.server.control.operation import MAX_BODY, OPERATIONS, Nothing, Operation
 from tautwire.server.log.writer import Writer
 from tautwire.server.services.administration.team import TeamChange, change
 from tautwire.server.services.workspace import Workspace

@@ -15,9 +15,8 @@ from scene import OpenScene, Scene
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.app import Server
 from tautwire.server.config import Settings
-from tautwire.server.control.door import MAX_BODY
 from tautwire.server.control.openapi import document
-from tautwire.server.control.operation import OPERATIONS, Operation
+from tautwire.server.control.operation import MAX_BODY, OPERATIONS, Operation
 from tautwire.server.services.access import logins
 
 OTHERS = [f"{SECRET}x", SECRET[:-1], "x", "é" * 40, "xoxb-1", ""]

@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "token": "token",
     "channel": "channel",
     "team": "team",
+    "workspaces": "workspaces",
     "backup": "backup",
     "restore": "backup",
     "db": "db",

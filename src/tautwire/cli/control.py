@@ -6,11 +6,14 @@ Only the standard library: a command must start quickly. The door is ``tautwire.
 import http.client
 import json
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 PATH: Final = "/_control/v1/"
 FILE: Final = "control.json"
+HOST_FILE: Final = "host.json"
 
 PATIENCE: Final = 60.0
 """Seconds that the server may take: it answers when the change is on disk, and a disk can be slow."""
@@ -55,13 +58,42 @@ def call(data: Path, operation: str, /, **arguments: Any) -> Answer:
     Raises:
         ControlError: there is no result; see its kinds.
     """
-    path, secret = _find(data)
+    path, secret = _find(data, FILE, "socket")
     connection = http.client.HTTPConnection("localhost", timeout=PATIENCE)
     connection.sock = _dial(path, data)
+    return _ask(connection, PATH, secret, data, operation, arguments)
+
+
+def call_host(data: Path, operation: str, /, **arguments: Any) -> Answer:
+    """Carry out an operation on whole workspaces, on the port of the server of a data directory; return its result.
+
+    Raises:
+        ControlError: there is no result; see its kinds.
+    """
+    url, secret = _find(data, HOST_FILE, "url")
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=PATIENCE)
+    try:
+        connection.connect()
+    except OSError as error:
+        raise NotRunningError(
+            "not_reached", f"the server of {data} cannot be reached at {url}: {_reason(error)}. Nothing was changed."
+        ) from error
+    return _ask(connection, parts.path, secret, data, operation, arguments)
+
+
+def _ask(
+    connection: http.client.HTTPConnection,
+    path: str,
+    secret: str,
+    data: Path,
+    operation: str,
+    arguments: Mapping[str, Any],
+) -> Answer:
     try:
         body = json.dumps(arguments).encode()
         headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
-        connection.request("POST", PATH + operation, body, headers)
+        connection.request("POST", path + operation, body, headers)
         response = connection.getresponse()
         status, text = response.status, response.read()
     except (OSError, http.client.HTTPException) as error:
@@ -73,21 +105,27 @@ def call(data: Path, operation: str, /, **arguments: Any) -> Answer:
     return _result(status, text)
 
 
-def _find(data: Path) -> tuple[str, str]:
+def _find(data: Path, name: str, where: str) -> tuple[str, str]:
+    """Return where the server of a data directory is and its secret, from a file in it."""
     try:
-        place = json.loads((data / FILE).read_bytes())
-        return str(place["socket"]), str(place["secret"])
+        place = json.loads((data / name).read_bytes())
+        return str(place[where]), str(place["secret"])
     except FileNotFoundError:
+        if name == HOST_FILE and (data / FILE).exists():
+            raise NotRunningError(
+                "not_controlled",
+                f"the server of {data} does not serve the control API: start it with --control. Nothing was changed.",
+            ) from None
         raise _not_running(data) from None
     except OSError as error:
         raise NotRunningError(
             "not_allowed",
-            f"{data / FILE} cannot be read: {_reason(error)}; run the command as the user who runs the server. "
+            f"{data / name} cannot be read: {_reason(error)}; run the command as the user who runs the server. "
             "Nothing was changed.",
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise NotRunningError(
-            "damaged", f"{data / FILE} is damaged: restart the server, which writes it anew. Nothing was changed."
+            "damaged", f"{data / name} is damaged: restart the server, which writes it anew. Nothing was changed."
         ) from error
 
 

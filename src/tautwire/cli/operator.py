@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tautwire.cli.control import Answer, ControlError, UnknownOutcomeError, call
+from tautwire.cli.control import Answer, ControlError, UnknownOutcomeError, call, call_host
 
 Data = Annotated[Path, typer.Option(envvar="TAUTWIRE_DATA", help="Data directory of the running server.")]
 DATA = Path("tautwire-data")
@@ -23,16 +23,18 @@ class Operator:
     Args:
         data: the data directory of the server.
         as_json: whether results and errors are printed as JSON, for scripts.
+        on_host: whether the operations are on whole workspaces.
     """
 
-    def __init__(self, data: Path, *, as_json: bool) -> None:
+    def __init__(self, data: Path, *, as_json: bool, on_host: bool = False) -> None:
+        self._call = call_host if on_host else call
         self._data = data
         self._as_json = as_json
 
     def read(self, operation: str, /, **arguments: Any) -> Answer:
         """Return the result of an operation that changes nothing; print an error and exit if there is none."""
         with self._explained("Nothing was changed."):
-            return call(self._data, operation, **arguments)
+            return self._call(self._data, operation, **arguments)
 
     def read_all(self, operation: str, members: str, /, **arguments: Any) -> Answer:
         """Return all pages of a list as one result."""
@@ -51,7 +53,7 @@ class Operator:
             check: the command that shows whether the change is stored, for the case that the server is lost.
         """
         with self._explained(f"The change may or may not be stored: start the server, and look with `{check}`."):
-            return call(self._data, operation, **arguments)
+            return self._call(self._data, operation, **arguments)
 
     def show(self, answer: Answer, text: Callable[[], Iterator[str]]) -> None:
         """Print a result, as JSON or as text for people."""

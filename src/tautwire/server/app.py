@@ -15,12 +15,15 @@ from pathlib import Path
 from time import monotonic
 from typing import Final, Self, cast
 
+from msgspec.structs import replace
+
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.clock import Clock
 from tautwire.server.config import Settings
 from tautwire.server.control.door import ControlDoor
+from tautwire.server.control.openapi import PATH as CONTROL_PATH
 from tautwire.server.counts import Counts
-from tautwire.server.directory import Directory
+from tautwire.server.directory import Control, Directory, HostFile
 from tautwire.server.files.door import FilesDoor
 from tautwire.server.health import Health
 from tautwire.server.hooks.door import HooksDoor
@@ -32,6 +35,7 @@ from tautwire.server.http.front import Entrance
 from tautwire.server.http.probes import Probes
 from tautwire.server.http.server import HttpServer, listen
 from tautwire.server.metrics import CONTENT_TYPE, Metrics
+from tautwire.server.sandboxes.sandboxes import Sandboxes
 from tautwire.server.served import Content, Observer, ServedWorkspace
 from tautwire.server.services.access.logins import FailedLogins
 from tautwire.server.services.access.tickets import LINK_PATH, RTM_PATH
@@ -116,7 +120,7 @@ class Server:
     @property
     def api_url(self) -> str:
         """The base URL of the Web API, with a slash at the end, as SDKs expect."""
-        return f"{_origin(self.settings, self.port)}/api/"
+        return self._running.api_url
 
     @property
     def health(self) -> Health:
@@ -139,11 +143,14 @@ class Server:
 
     async def directory(self) -> Directory:
         """Return the users and channels of the only workspace, with the tokens of seeded users."""
-        return await self._only.directory(self.api_url)
+        return replace(await self._only.directory(self.api_url), host=self._running.opening)
 
     async def directories(self) -> dict[Path, Directory]:
-        """Return the same of each workspace, by its data directory."""
-        return {served.data: await served.directory(self.api_url) for served in self.host}
+        """Return the same of each workspace, by its data directory; those that callers made are left out."""
+        opening = self._running.opening
+        return {
+            served.data: replace(await served.directory(self.api_url), host=opening) for served in self._running.own
+        }
 
     def observe(self, observer: Observer) -> None:
         """Call ``observer`` on the loop with the log entries of each commit, after connections have them queued."""
@@ -195,7 +202,7 @@ class Server:
 
     @property
     def _only(self) -> ServedWorkspace:
-        served = list(self.host)
+        served = self._running.own
         if len(served) != 1:
             raise ConfigError(f"the server has {len(served)} workspaces: take one of them from its host")
         return served[0]
@@ -229,7 +236,28 @@ class _Parts:
         self.host = Host(
             settings, clock=clock, health=self.health, counts=self.counts, broken=broken, administers=administers
         )
+        self.sandboxes: Sandboxes | None = None
+        """Those that callers made; None if the control API is not served."""
         self._exit = contextlib.AsyncExitStack()
+
+    @property
+    def own(self) -> list[ServedWorkspace]:
+        """The workspaces of the data directory, without those that callers made."""
+        made = self.sandboxes
+        return [served for served in self.host if made is None or not made.has(served)]
+
+    @property
+    def api_url(self) -> str:
+        """The base URL of the Web API."""
+        host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
+        return f"http://{host}:{self.port}/api/"
+
+    @property
+    def opening(self) -> Control | None:
+        """How the operations on whole workspaces are reached; None if they are not."""
+        if self.sandboxes is None:
+            return None
+        return Control(self.api_url.removesuffix("/api/") + CONTROL_PATH, self.sandboxes.secret)
 
     @property
     def port(self) -> int:
@@ -250,7 +278,8 @@ class _Parts:
         self._socket = listen(settings.host, settings.port)
         host.listens_at(settings.public_url or _origin(settings, self.port))
         self._exit.callback(self._socket.close)
-        limit = connection_limit(settings.max_connections)
+        made_limit = settings.max_workspaces if host.is_controlled else 0
+        limit = connection_limit(settings.max_connections, workspaces=made_limit)
         per_address = settings.max_connections_per_address or max(1, limit // 2)
         connections = Connections(self._clock, self.health, limit=limit, per_address=per_address, counts=self.counts)
         forwarded = Forwarded(settings.forwarded_allow_ips)
@@ -262,7 +291,17 @@ class _Parts:
         control = None
         if host.is_controlled:
             logins = FailedLogins(self._clock)
-            control = ControlDoor(host.find_controlled, logins=logins, has_limits=settings.rate_limits)
+            url = f"{settings.public_url}/api/" if settings.public_url else self.api_url
+            made = Sandboxes(host, settings, self._clock, self.health, url)
+            self._exit.push_async_callback(made.stop)
+            self._exit.push_async_callback(host.stop)  # before: no thread of theirs may be in use
+            await made.start()
+            self.sandboxes = made
+            self._exit.callback(HostFile(settings.data, self.opening).close)
+            control = ControlDoor(
+                host.find_controlled, hosting=made, is_host=made.is_host, logins=logins,
+                has_limits=settings.rate_limits,
+            )  # fmt: skip
         files_door = FilesDoor(host.find_team, self._clock, has_limits=settings.rate_limits)
         entrance = Entrance(connections, forwarded, web_api, hooks, files_door, handover)
         http = HttpServer(entrance, probes, control)

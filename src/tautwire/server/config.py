@@ -193,6 +193,27 @@ class Settings:
             unset="a random one at each start",
         ),
     )
+    host_secret: str | None = field(
+        default=None,
+        repr=False,
+        metadata=row(
+            _ACCESS,
+            Secret(),
+            "Secret of the operations on whole workspaces, which create and delete them.",
+            more="It is in `host.json` in the data directory while the control API is served. Other users of the "
+            "machine can read the options of a process: give it in the environment, or in a file with mode 600.",
+            unset="a random one at each start",
+        ),
+    )
+    max_workspaces: int = field(
+        default=500,
+        metadata=row(
+            _ACCESS,
+            Whole(least=0, most=10_000),
+            "How many workspaces callers of the control API may have at a time.",
+            more="See [Sandboxes](../how-to/sandboxes.md) for the memory, threads and files of each.",
+        ),
+    )
     max_connections: int | None = field(
         default=None,
         metadata=row(

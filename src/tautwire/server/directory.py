@@ -68,6 +68,25 @@ class Control(msgspec.Struct, frozen=True):
     secret: str
 
 
+class HostFile:
+    """``host.json``: how the operations on whole workspaces are reached, while the server runs.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+
+    def __init__(self, directory: Path, opening: Control | None) -> None:
+        self._path = directory / "host.json"
+        try:
+            replace_private(self._path, msgspec.json.encode(opening) + b"\n")
+        except OSError as error:
+            raise ConfigError(f"{self._path} cannot be written: {error.strerror or error}") from error
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._path.unlink(missing_ok=True)
+
+
 class Directory(msgspec.Struct, frozen=True, omit_defaults=True):
     """The address of a workspace, its users and its channels."""
 
@@ -84,6 +103,8 @@ class Directory(msgspec.Struct, frozen=True, omit_defaults=True):
     """
     control: Control | None = None
     """None if the control API is not served."""
+    host: Control | None = None
+    """The operations on whole workspaces, with the secret of the host; None if the control API is not served."""
 
 
 def read_directory(query: Query, api_url: str, tokens: dict[str, str], control: Control | None = None) -> Directory:

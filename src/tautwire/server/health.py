@@ -35,8 +35,9 @@ class Health:
         return part
 
     def drop(self, part: "Health") -> None:
-        """Forget a part."""
-        self._parts.remove(part)
+        """Forget a part; no effect the second time."""
+        if part in self._parts:
+            self._parts.remove(part)
 
     @property
     def faults(self) -> Mapping[FaultName, str]:

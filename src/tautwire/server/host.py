@@ -5,8 +5,10 @@ counters and the event loop. A store that breaks for good ends the service of it
 """
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
 from functools import partial
 from pathlib import Path
@@ -21,6 +23,7 @@ from tautwire.server.counts import Counts
 from tautwire.server.health import Health
 from tautwire.server.metrics import Levels
 from tautwire.server.served import Content, Observer, ServedWorkspace
+from tautwire.server.services.access.identity import Identities, hash_token
 from tautwire.server.services.access.tickets import team_of
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.engine import StoreError
@@ -66,6 +69,9 @@ class Host:
         self._broken = broken
         self._served: dict[str, ServedWorkspace] = {}  # by the id of the team, in the order of opening
         self._base_url = settings.public_url or ""
+        self._tokens: dict[bytes, Identities] = {}  # by the hash of the token
+        self._homes: dict[Identities, ServedWorkspace] = {}
+        self._secrets: dict[bytes, ServedWorkspace] = {}  # by the hash of the secret of the control API
         self._failed: set[Path] = set()
         self._unopened: dict[Path, Health] = {}
         """The faults of directories that could not be opened at the start."""
@@ -101,22 +107,76 @@ class Host:
         Raises:
             StoreError, ConfigError: it cannot be opened; the others are served as before.
         """
+        served = await self.prepare(data, content, observers)
+        try:
+            self._add(served)
+        except BaseException:
+            await self.discard(served)
+            raise
+        if data in self._unopened:
+            self._health.drop(self._unopened.pop(data))
+        return served
+
+    async def prepare(
+        self,
+        data: Path,
+        content: Content,
+        observers: Sequence[Observer] = (),
+        *,
+        settings: Settings | None = None,
+        readers: ThreadPoolExecutor | None = None,
+        administers: bool | None = None,
+    ) -> ServedWorkspace:
+        """Open a workspace without serving it: no token and no ticket leads to it yet.
+
+        Args:
+            settings: its own, in place of those of the host.
+            readers: threads that read for many workspaces.
+
+        Raises:
+            StoreError, ConfigError: it cannot be opened.
+        """
         health = self._health.of(str(data))
         served = ServedWorkspace(
-            data, self._settings, clock=self._clock, health=health, counts=self._counts,
-            broken=lambda failure: self._lose(data, failure), administers=self._administers,
+            data, settings or self._settings, clock=self._clock, health=health, counts=self._counts,
+            broken=lambda failure: self._lose(data, failure), readers=readers,
+            administers=self._administers if administers is None else administers,
         )  # fmt: skip
         try:
             await served.start(content, observers)
-            self._add(served)
-            self._failed.discard(data)
-            if data in self._unopened:
-                self._health.drop(self._unopened.pop(data))
         except BaseException:
-            await served.stop()
-            self._health.drop(health)
+            await self.discard(served)
             raise
+        self._failed.discard(data)
         return served
+
+    async def discard(self, served: ServedWorkspace) -> None:
+        """Close a workspace that is not served, or soon no longer; no effect the second time."""
+        await served.stop()
+        self._health.drop(served.health)
+
+    def serve(self, served: ServedWorkspace) -> None:
+        """Serve a prepared workspace, in the place of one of the same team if there is one.
+
+        Raises:
+            ConfigError: the secret of its control API is that of another workspace.
+        """
+        secret = hashlib.sha256(served.secret.encode()).digest()
+        team = served.workspace.team.id
+        other = self._secrets.get(secret)
+        if served.is_controlled and other is not None and other is not self._served.get(team):
+            raise ConfigError(
+                "control_secret opens one workspace, and there are several: leave it out, and each gets its own"
+            )
+        before = self._served.get(team)
+        if before is not None:
+            self._forget(before)
+        self._served[team] = served
+        served.workspace.base_url = self._base_url
+        self._homes[served.workspace.identities] = served
+        served.workspace.identities.publish(self._tokens)
+        if served.is_controlled:
+            self._secrets[secret] = served
 
     def _add(self, served: ServedWorkspace) -> None:
         team = served.workspace.team.id
@@ -126,13 +186,7 @@ class Host:
                 f"{other.data} and {served.data} have the same workspace {team}: one is a copy of the other; move it "
                 "away"
             )
-        secret = self._settings.control_secret
-        if secret is not None and served.is_controlled and any(each.is_controlled for each in self):
-            raise ConfigError(
-                "control_secret opens one workspace, and there are several: leave it out, and each gets its own"
-            )
-        self._served[team] = served
-        served.workspace.base_url = self._base_url
+        self.serve(served)
 
     def listens_at(self, base_url: str) -> None:
         """Have all workspaces, also later ones, give out URLs of this server."""
@@ -140,26 +194,44 @@ class Host:
         for served in self:
             served.workspace.base_url = base_url
 
+    def withdraw(self, team: str) -> ServedWorkspace:
+        """Serve a workspace no more, and return it to be closed; from now on its tokens are unknown.
+
+        Raises:
+            KeyError: it is not served.
+        """
+        served = self._served.pop(team)
+        self._forget(served)
+        return served
+
+    def _forget(self, served: ServedWorkspace) -> None:
+        """Let no token and no secret lead to a workspace."""
+        served.workspace.identities.withdraw()
+        self._homes.pop(served.workspace.identities, None)
+        secret = hashlib.sha256(served.secret.encode()).digest()
+        if self._secrets.get(secret) is served:
+            del self._secrets[secret]
+
     async def close(self, team: str) -> None:
         """Close the connections and the database of one workspace.
 
         Raises:
             KeyError: it is not served.
         """
-        served = self._served.pop(team)
-        await served.stop()
-        self._health.drop(served.health)
+        await self.discard(self.withdraw(team))
+
+    def get(self, team: str) -> ServedWorkspace | None:
+        """Return the workspace of a team."""
+        return self._served.get(team)
 
     def find(self, token: str | None) -> Workspace:
         """Return the workspace of a token; for an unknown one the first, which then refuses it."""
-        served = iter(self._served.values())
-        first = next(served, None)
+        identities = self._tokens.get(hash_token(token)) if token and len(self._served) > 1 else None
+        if identities is not None:
+            return self._homes[identities].workspace
+        first = next(iter(self._served.values()), None)
         if first is None:
             raise StoreError("no workspace is served")
-        if token and len(self._served) > 1 and not first.workspace.identities.knows(token):
-            for each in served:
-                if each.workspace.identities.knows(token):
-                    return each.workspace
         return first.workspace
 
     async def find_client(self, client_id: str) -> Workspace:
@@ -183,9 +255,12 @@ class Host:
         return any(served.is_controlled for served in self)
 
     def find_controlled(self, secret: bytes) -> Workspace | None:
-        """Return the workspace that a secret of the control API opens; all are compared, so time tells nothing."""
-        admitting = [served.workspace for served in self if served.admits(secret)]
-        return admitting[0] if admitting else None
+        """Return the workspace that a secret of the control API opens.
+
+        Hashes are looked up: how long that takes tells nothing from which a secret could be guessed bit by bit.
+        """
+        served = self._secrets.get(hashlib.sha256(secret).digest())
+        return served.workspace if served is not None else None
 
     def listen(self, ticket: str, query: str) -> WSListener | None:
         """Return the RTM connection for a ticket; a wrong one gets its error from the first workspace."""
@@ -200,6 +275,8 @@ class Host:
     def sweep(self) -> None:
         """Look after all workspaces; one for which that fails costs the others nothing."""
         for served in self:
+            if served.is_closing:
+                continue
             try:
                 served.sweep()
             except Exception:

@@ -6,10 +6,10 @@
 
 import asyncio
 import contextlib
-import hmac
 import logging
 import secrets
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -68,6 +68,8 @@ Observer = Callable[[Sequence[Entry]], None]
 
 STOP_PATIENCE: Final = 7.0
 """Seconds of a stop if the disk does not answer: supervisors kill a process after ten."""
+SHARED_PACE: Final = 10.0
+"""By how much the checks of a workspace that shares its readers are rarer."""
 MIN_WRITER_PATIENCE: Final = 1.0
 """Seconds of these that the writer gets at least, however long the connections took to close."""
 
@@ -90,6 +92,7 @@ class ServedWorkspace:
         health: gets its faults.
         broken: called on the loop with the reason when its store cannot be used any more.
         administers: whether the commands that administer a workspace reach it.
+        readers: threads that read for many workspaces; without them it has its own.
     """
 
     def __init__(
@@ -102,8 +105,10 @@ class ServedWorkspace:
         counts: Counts,
         broken: Callable[[StoreError], None],
         administers: bool,
+        readers: ThreadPoolExecutor | None = None,
     ) -> None:
         self.data = data
+        self._readers = readers
         self._administers = administers
         self.health = health
         self._settings = settings
@@ -114,9 +119,12 @@ class ServedWorkspace:
         self._doors = contextlib.AsyncExitStack()
         self._stop_by = 0.0
         # Made here, not with the socket: a server without a socket can serve the port.
-        self._secret = settings.control_secret or secrets.token_urlsafe(32)
+        self.secret = settings.control_secret or secrets.token_urlsafe(32)
+        """The secret of its control API."""
         self.is_controlled = False
         """Whether the control API on the port of the server reaches this workspace."""
+        self.is_closing = False
+        """Whether it is or will be closed."""
         self.workspace: Workspace
         self.door: Door
         self.link_door: LinkDoor
@@ -132,10 +140,11 @@ class ServedWorkspace:
             ConfigError: the directory has no workspace, or one that may not be served so.
         """
         settings = self._settings
-        engine = open_engine(self.data, settings.database)
+        # In a thread, as the close below: files are flushed, and the other workspaces are served meanwhile.
+        engine = await asyncio.to_thread(open_engine, self.data, settings.database)
         self._exit.callback(engine.close)
-        reader = Reader(engine)
-        self._exit.callback(reader.close)
+        reader = Reader(engine, pool=self._readers)
+        self._exit.push_async_callback(asyncio.to_thread, reader.close)
         writer = Writer(
             engine, clock=self._clock, durability=settings.durability, health=self.health, counts=self._counts,
             broken=self._broken,
@@ -204,11 +213,13 @@ class ServedWorkspace:
         self._doors.push_async_callback(self.workspace.files.removals.stop)
         retention = Retention(writer, reader, tail, self._clock, settings.log_keep)
         self._doors.push_async_callback(_cancel, asyncio.create_task(retention.run()))
-        watch = Watch(self.health, engine, self.data, writer, reader, tail)
+        # Many workspaces share the readers: checks of each twice a second would be most of what an idle server does.
+        pace = SHARED_PACE if self._readers is not None else 1.0
+        watch = Watch(self.health, engine, self.data, writer, reader, tail, pace=pace)
         self._doors.push_async_callback(watch.stop)
         watch.start()
         if self._administers:
-            control = ControlServer(self.workspace, self.data, self._secret)
+            control = ControlServer(self.workspace, self.data, self.secret)
             await control.start()
             self._doors.push_async_callback(control.stop)
         # First of all: the doors finish the requests in progress.
@@ -217,11 +228,13 @@ class ServedWorkspace:
 
     async def close_doors(self) -> None:
         """Say goodbye to the clients, and close their connections."""
+        self.is_closing = True
         self._stop_by = monotonic() + STOP_PATIENCE
         await self._doors.aclose()
 
     async def stop(self) -> None:
         """Commit what waits, and close the database; after ``close_doors`` and the end of requests in progress."""
+        self.is_closing = True
         self._stop_by = self._stop_by or monotonic() + STOP_PATIENCE
         await self._doors.aclose()
         await self._exit.aclose()
@@ -240,15 +253,15 @@ class ServedWorkspace:
         self.workspace.statuses.sweep()
         self._old_tokens.sweep()
 
-    def admits(self, secret: bytes) -> bool:
-        """Whether a secret opens the control API of this workspace on the port of the server."""
-        return hmac.compare_digest(secret, self._secret.encode()) and self.is_controlled
-
     async def directory(self, api_url: str) -> Directory:
         """Return users and channels, with the tokens of seeded users."""
         tokens = TokenFile(self.data).read()
-        control = Control(api_url.removesuffix("/api/") + CONTROL_PATH, self._secret) if self.is_controlled else None
+        control = self.control(api_url)
         return await self.workspace.reader.read(lambda query: read_directory(query, api_url, tokens, control))
+
+    def control(self, api_url: str) -> Control | None:
+        """Return how the control API of this workspace is reached, None if it is not served."""
+        return Control(api_url.removesuffix("/api/") + CONTROL_PATH, self.secret) if self.is_controlled else None
 
     def levels(self) -> Levels:
         """Return the levels of this moment for the metrics."""

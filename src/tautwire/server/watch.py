@@ -42,9 +42,24 @@ _NO_CHANNEL: Final = ""
 
 class Watch:
     """Reports the faults ``writer``, ``disk`` and ``database``, clears ``store`` when the disk has room again, and
-    finds a database that was moved, and entries of other writers while this one is idle."""
+    finds a database that was moved, and entries of other writers while this one is idle.
 
-    def __init__(self, health: Health, engine: Engine, data: Path, writer: Writer, reader: Reader, tail: Tail) -> None:
+    Args:
+        pace: by how much the intervals are longer.
+    """
+
+    def __init__(
+        self,
+        health: Health,
+        engine: Engine,
+        data: Path,
+        writer: Writer,
+        reader: Reader,
+        tail: Tail,
+        *,
+        pace: float = 1.0,
+    ) -> None:
+        self._pace = pace
         self._health = health
         self._engine = engine
         self._writer = writer
@@ -61,7 +76,7 @@ class Watch:
             (self._check_store, RETRY_INTERVAL),
             (self._check_database, RETRY_INTERVAL),
         ]
-        self._tasks = [asyncio.create_task(_repeat(step, interval)) for step, interval in steps]
+        self._tasks = [asyncio.create_task(_repeat(step, interval * self._pace)) for step, interval in steps]
 
     async def stop(self) -> None:
         """Stop the checks."""

@@ -320,13 +320,21 @@ def test_an_identity_has_what_the_token_permits(nodes: Any) -> None:
     assert app.text not in repr(app)
 
 
-def test_a_token_is_known_also_when_it_has_ended(nodes: Any) -> None:
+def test_a_token_is_in_the_index_also_when_it_has_ended_and_until_its_workspace_is_closed(nodes: Any) -> None:
     """A host of several workspaces finds the one that says why the token is refused."""
     first, _, given, _ = nodes
+    index: dict[bytes, Identities] = {}
+    first.identities.publish(index)
     first.write(lambda tx: tokens.revoke(tx, hash_token(given["alice"]).hex()[:16]))
-    assert first.identities.knows(given["alice"])
-    assert first.identities.knows(given["bob"])
-    assert not first.identities.knows("xoxb-of-another-workspace")
+    added = first.write(lambda tx: tokens.issue(tx, find_user_by_name(tx, "bob"))).text
+    kept = Identities(TurnedClock())
+    index[hash_token(given["bob"])] = kept
+
+    assert index[hash_token(given["alice"])] is first.identities
+    assert index[hash_token(added)] is first.identities
+    assert hash_token("xoxb-of-another-workspace") not in index
+    first.identities.withdraw()
+    assert index == {hash_token(given["bob"]): kept}
 
 
 def test_an_identity_without_a_token_is_refused(nodes: Any) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -37,8 +39,28 @@ async def test_a_read_that_takes_for_ever_does_not_keep_the_reader_from_closing(
 
         assert not closing.is_alive()
         results = await asyncio.wait_for(asyncio.gather(*reads, return_exceptions=True), PATIENCE)
-        assert isinstance(results[0], StoreError)
-        assert all(isinstance(result, asyncio.CancelledError) for result in results[1:])
+        assert all(isinstance(result, StoreError) for result in results)
+        with pytest.raises(StoreError, match="the database is closed"):
+            await reader.read(read_head)
+
+
+async def test_readers_that_share_threads_keep_one_connection_each_and_leave_the_threads_to_the_others(
+    tmp_path: Path,
+) -> None:
+    with ThreadPoolExecutor(4) as pool, ExitStack() as stack:
+        databases = [stack.enter_context(SqliteEngine(tmp_path / str(number))) for number in range(3)]
+        readers = [Reader(database, pool=pool) for database in databases]
+        meeting = threading.Barrier(2)
+        first = readers[0]
+        await asyncio.gather(*(first.read(lambda query: meeting.wait(PATIENCE)) for _ in range(2)))
+        assert len(first._sessions) == 1
+
+        first.close()
+
+        assert not first._sessions
+        for reader in readers[1:]:
+            assert await reader.read(read_head) == 0
+            reader.close()
 
 
 async def test_a_read_of_a_database_that_was_moved_away_makes_no_file_in_its_place(tmp_path: Path) -> None:

@@ -27,23 +27,23 @@ from tautwire.server.control import (
     views,
     waits,
     webhooks,
+    workspaces,
 )
 from tautwire.server.control.consent_page import ConsentPage
 from tautwire.server.control.openapi import PATH
-from tautwire.server.control.operation import OPERATIONS, Operation
+from tautwire.server.control.operation import OPERATIONS, Hosts, Operation
 from tautwire.server.services.access.logins import FailedLogins
 from tautwire.server.services.administration.refusals import NotFound, Refused, explained
 from tautwire.server.services.errors import MethodError
+from tautwire.server.services.hosting import Hosting
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.engine import StoreError
 
 log = logging.getLogger("tautwire.server.control")
 
-FAMILIES: Final = (acts, apps, channels, files, interactions, people, team, tokens, views, waits, webhooks)
+FAMILIES: Final = (acts, apps, channels, files, interactions, people, team, tokens, views, waits, webhooks, workspaces)
 """Importing a family registers its operations."""
 
-MAX_BODY: Final = 262_144
-"""Bytes of a request's body: some thousand names."""
 PATIENCE: Final = 30.0
 """Seconds for a body to arrive."""
 
@@ -62,7 +62,9 @@ class ControlDoor:
     """The ASGI application of the control door.
 
     Args:
-        find: returns the workspace of a secret, None if there is none; it compares in constant time.
+        find: returns the workspace of a secret, None if there is none; how long it takes tells nothing of the secret.
+        hosting: all workspaces of the server; None where there is only one, on the socket of its data directory.
+        is_host: whether a secret is that of the host.
         logins: counts wrong secrets by address; None where only the owner of the data directory can connect.
         has_limits: whether an address with too many wrong secrets has to wait.
     """
@@ -71,12 +73,16 @@ class ControlDoor:
         self,
         find: Callable[[bytes], Workspace | None],
         *,
+        hosting: Hosting | None = None,
+        is_host: Callable[[bytes], bool] = lambda secret: False,
         logins: FailedLogins | None = None,
         has_limits: bool = False,
     ) -> None:
         self.consent_page = ConsentPage(find, logins, has_limits=has_limits)
         """The page on which a browser installs an app, for the port of the server."""
         self._find = find
+        self._hosting = hosting
+        self._is_host = is_host
         self._logins = logins
         self._has_limits = has_limits
 
@@ -98,17 +104,20 @@ class ControlDoor:
         if request.scope["path"] == PATH + openapi.NAME and request.method == "GET":
             return openapi.document()
         wanted = _find(request)
-        arguments = _decode(await _read(request), wanted)
+        arguments = _decode(await _read(request, wanted.max_body), wanted)
         answer = await self._carry_out(workspace, wanted, arguments)
         log.info("an operator's %s is done", wanted.name)
         return answer
 
-    def _admit(self, request: Request) -> Workspace:
-        """Return the workspace of the secret in the header; a wrong secret is counted by the caller's address."""
+    def _admit(self, request: Request) -> Workspace | None:
+        """Return the workspace of the secret in the header, None for the secret of the host.
+
+        A wrong secret is counted by the caller's address.
+        """
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         secret = given.strip().encode("latin-1") if scheme.lower() == "bearer" else b""
         workspace = self._find(secret) if secret else None
-        if workspace is None:
+        if workspace is None and not (secret and self._is_host(secret)):
             if secret and self._logins is not None:
                 address = request.client.host if request.client else ""
                 wait = self._logins.count(address, "the control API", "not_authorized")
@@ -124,9 +133,24 @@ class ControlDoor:
             )
         return workspace
 
-    async def _carry_out(self, workspace: Workspace, wanted: Operation, arguments: msgspec.Struct) -> Mapping[str, Any]:
+    def _target(self, workspace: Workspace | None, wanted: Operation) -> Workspace | Hosts:
+        """Return what an operation works on; raise ``Refused`` if the secret does not open that."""
+        if wanted.is_on_hosts:
+            if self._hosting is None:
+                raise Refused("not_offered", "call operations on workspaces on the port of the server, with --control")
+            return Hosts(self._hosting, workspace.team.id if workspace is not None else None)
+        if workspace is None:
+            raise Refused(
+                "workspace_secret_needed",
+                "this operation is on one workspace: use its secret, which workspaces.list shows",
+            )
+        return workspace
+
+    async def _carry_out(
+        self, workspace: Workspace | None, wanted: Operation, arguments: msgspec.Struct
+    ) -> Mapping[str, Any]:
         try:
-            return await wanted.function(workspace, arguments)
+            return await wanted.function(self._target(workspace, wanted), arguments)
         except Refused as refusal:
             raise Failure(404 if isinstance(refusal, NotFound) else 400, refusal.code, refusal.message) from None
         except MethodError as error:
@@ -155,15 +179,15 @@ def _find(request: Request) -> Operation:
     return found
 
 
-async def _read(request: Request) -> bytes:
+async def _read(request: Request, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     try:
         async with asyncio.timeout(PATIENCE):
             async for part in request.stream():
                 size += len(part)
-                if size > MAX_BODY:
-                    text = f"a body must be at most {MAX_BODY} bytes: send fewer names at once"
+                if size > limit:
+                    text = f"a body must be at most {limit} bytes: send fewer names at once"
                     raise Failure(413, "body_too_large", text)
                 parts.append(part)
     except TimeoutError:

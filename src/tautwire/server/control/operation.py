@@ -14,12 +14,16 @@ from typing import Annotated, Any, Final, NamedTuple, TypeVar, cast
 
 import msgspec
 
+from tautwire.server.services.hosting import Hosting
 from tautwire.server.services.workspace import Workspace
 
 A = TypeVar("A", bound=msgspec.Struct)
 Result = Mapping[str, Any]
 """Members of the answer, to be encoded as JSON."""
-Function = Callable[[Workspace, Any], Awaitable[Result]]
+Function = Callable[[Any, Any], Awaitable[Result]]
+
+MAX_BODY: Final = 262_144
+"""Bytes of a request's body: some thousand names."""
 
 MAX_PAGE: Final = 1_000
 """Elements on a page of a list."""
@@ -36,6 +40,14 @@ class Page(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE)] = MAX_PAGE
 
 
+class Hosts(NamedTuple):
+    """What an operation on whole workspaces gets in place of a workspace."""
+
+    all: Hosting
+    own: str | None
+    """The team whose secret the caller has; None for the secret of the host, which opens all."""
+
+
 class Operation(NamedTuple):
     """A served operation."""
 
@@ -44,6 +56,9 @@ class Operation(NamedTuple):
     function: Function
     answer: type[msgspec.Struct] | None = None
     """The members of its answer; None if they are described in words only."""
+    is_on_hosts: bool = False
+    """Whether it is an operation on whole workspaces."""
+    max_body: int = MAX_BODY
 
     @property
     def summary(self) -> str:
@@ -65,6 +80,20 @@ def operation(
         if name in OPERATIONS:
             raise ValueError(f"names of operations must differ, got {name} twice")
         OPERATIONS[name] = Operation(name, arguments, cast("Function", function), answer)
+        return function
+
+    return register
+
+
+def host_operation(
+    name: str, arguments: type[A], answer: type[msgspec.Struct], *, max_body: int = MAX_BODY
+) -> Callable[[Callable[[Hosts, A], Awaitable[Result]]], Callable[[Hosts, A], Awaitable[Result]]]:
+    """Register the decorated function as an operation on whole workspaces."""
+
+    def register(function: Callable[[Hosts, A], Awaitable[Result]]) -> Callable[[Hosts, A], Awaitable[Result]]:
+        if name in OPERATIONS:
+            raise ValueError(f"names of operations must differ, got {name} twice")
+        OPERATIONS[name] = Operation(name, arguments, function, answer, is_on_hosts=True, max_body=max_body)
         return function
 
     return register

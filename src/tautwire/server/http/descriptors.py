@@ -12,6 +12,8 @@ from tautwire.protocol.errors import ConfigError
 
 RESERVE: Final = 32
 """Descriptors kept free for the database, for logs, and for connections that are being refused."""
+OF_WORKSPACE: Final = 10
+"""Descriptors of a workspace that is used: its database, the log of that, and locks."""
 _UNKNOWN: Final = 32
 """Descriptors assumed to be in use where the system does not list them."""
 _UNLIMITED: Final = 1_000_000
@@ -30,24 +32,30 @@ def raise_descriptor_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def connection_limit(wanted: int | None) -> int:
+def free_descriptors() -> int:
+    """Return how many more descriptors this process may open, without those that are kept free."""
+    return descriptor_limit() - _in_use() - RESERVE
+
+
+def connection_limit(wanted: int | None, *, workspaces: int = 0) -> int:
     """Return the maximum number of open connections.
 
     Args:
         wanted: the number in the settings; None for as many as the limit of descriptors allows.
+        workspaces: how many may be created later; their files get up to half of what is free.
 
     Raises:
         ConfigError: the process may not open enough descriptors.
     """
     limit = descriptor_limit()
-    room = limit - _in_use() - RESERVE
+    room = free_descriptors()
     if wanted is None:
         if room < 1:
             raise ConfigError(
                 f"the process may open {limit} files, which leaves no room for connections: raise the limit "
                 "(ulimit -n, LimitNOFILE= in a systemd unit)"
             )
-        return room
+        return room - min(workspaces * OF_WORKSPACE, room // 2)
     if wanted > room:
         raise ConfigError(
             f"max_connections must be at most {room}, got {wanted}: the process may open {limit} files; lower "

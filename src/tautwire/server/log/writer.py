@@ -177,7 +177,7 @@ class Writer:
             )
             self._report(Outcome((), [(done, None, failure) for _, done in (*self._batch, *self._take_waiting())]))
         else:
-            self._committer.close()
+            await asyncio.to_thread(self._committer.close)  # it may flush the database
 
     # -- in the writer's thread -------------------------------------------------------------------------------
 

@@ -193,23 +193,38 @@ def read_seed(path: Path) -> Seed:
         raise SeedError(f"{path}: {error}") from error
     except Exception as error:
         raise SeedError(f"{path} must be YAML: {error}") from error
-    seed = msgspec.structs.replace(seed, apps=[_with_manifest(app, path) for app in seed.apps])
-    _check(seed, path)
+    return complete(seed, str(path), path.parent)
+
+
+def complete(seed: Seed, place: str, folder: Path | None = None) -> Seed:
+    """Return a seed with the manifests of its apps read, and checked.
+
+    Args:
+        place: where the seed is from, for the text of an error.
+        folder: where the files of manifests are; None if the seed may name no file, as that of a caller.
+
+    Raises:
+        SeedError: a manifest cannot be read or is not valid, or the parts of the seed do not fit together.
+    """
+    seed = msgspec.structs.replace(seed, apps=[_with_manifest(app, place, folder) for app in seed.apps])
+    _check(seed, place)
     return seed
 
 
-def _with_manifest(app: SeedApp, path: Path) -> SeedApp:
+def _with_manifest(app: SeedApp, place: str, folder: Path | None) -> SeedApp:
     """Return an app with its manifest read, and with the name that stands there."""
     if app.manifest is None:
         if not app.name:
-            raise SeedError(f"{path}: an app must have a name or a manifest, got neither")
+            raise SeedError(f"{place}: an app must have a name or a manifest, got neither")
         return app
     if app != SeedApp(manifest=app.manifest, tokens=app.tokens):
-        raise SeedError(f"{path}: beside manifest an app must have tokens only, got more of {app.manifest!r:.200}")
+        raise SeedError(f"{place}: beside manifest an app must have tokens only, got more of {app.manifest!r:.200}")
     if isinstance(app.manifest, dict):
-        described = describe_or_refuse(partial(describe, app.manifest), path)
+        described = describe_or_refuse(partial(describe, app.manifest), place)
+    elif folder is None:
+        raise SeedError(f"{place}: a manifest must be an object here, got the name of a file, {app.manifest!r:.200}")
     else:
-        described = read_manifest(path.parent / app.manifest)
+        described = read_manifest(folder / app.manifest)
     return msgspec.structs.replace(app, name=described.manifest.name, manifest=described.tree)
 
 
@@ -222,17 +237,17 @@ def read_manifest(path: Path) -> Described:
             text = file.read(MAX_SIZE + 1)
     except (OSError, ValueError) as error:
         raise SeedError(f"the manifest cannot be read: {error}") from error
-    return describe_or_refuse(partial(read_yaml, text), path)
+    return describe_or_refuse(partial(read_yaml, text), str(path))
 
 
-def describe_or_refuse(read: Callable[[], Described], path: Path) -> Described:
-    """Return what ``read`` returns; raise ``SeedError`` with the file if the manifest is not valid."""
+def describe_or_refuse(read: Callable[[], Described], place: str) -> Described:
+    """Return what ``read`` returns; raise ``SeedError`` with its place if the manifest is not valid."""
     try:
         described = read()
     except ManifestError as error:
-        raise SeedError(f"{path}: {error}") from None
+        raise SeedError(f"{place}: {error}") from None
     for warning in described.warnings:
-        log.warning("%s: %s has no effect: %s", path, warning.pointer, warning.message)
+        log.warning("%s: %s has no effect: %s", place, warning.pointer, warning.message)
     return described
 
 
@@ -274,7 +289,8 @@ def _names(seed: Seed) -> list[str]:
     return [user.name for user in (*seed.users, *seed.bots)] + [app.bot for app in seed.apps]
 
 
-def _check(seed: Seed, path: Path) -> None:
+def _check(seed: Seed, path: str) -> None:
+    """Raise ``SeedError``, with the place of the seed in its text, if its parts do not fit together."""
     names = _names(seed)
     for name in _repeated(names):
         raise SeedError(f"{path}: names of users, bots and apps must differ, got {name!r} twice")

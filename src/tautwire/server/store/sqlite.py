@@ -46,6 +46,11 @@ _UNIT_ERRORS: Final = (
 )  # fmt: skip
 """Errors of a statement or a value; every other error of SQLite is one of the disk or the database."""
 
+_VERSIONS: Final = slice(18, 20)
+_WITH_WAL: Final = b"\x02\x02"
+"""What the versions in the head of a file are if it is used with a write-ahead log.
+Source: https://www.sqlite.org/fileformat2.html, "The Database Header"."""
+
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -312,6 +317,41 @@ def create_file(path: Path | None, version: int | None = None) -> SqliteSession:
         return SqliteSession(connection)
 
     return _translated(create)
+
+
+def open_image(image: bytes | None = None) -> SqliteSession:
+    """Open a database in memory, with the newest schema if it does not come from ``image``."""
+    return create_file(None) if image is None else SqliteSession(_opened(image))
+
+
+def _opened(image: bytes) -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    connection.row_factory = Row
+    connection.deserialize(image)
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+def make_image(session: SqliteSession) -> bytes:
+    """Return the file of a database in memory, marked as one with a write-ahead log: to mark it later costs a flush."""
+    image = bytearray(session.connection.serialize())
+    image[_VERSIONS] = _WITH_WAL
+    return bytes(image)
+
+
+def copy_file(session: SqliteReadSession, path: Path) -> None:
+    """Copy the database of a session into a new file, as it is at one moment.
+
+    Raises:
+        StoreError: the file cannot be written, or the database cannot be read.
+    """
+
+    def copy() -> None:
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as target:
+            target.execute("PRAGMA synchronous = OFF")
+            session.connection.backup(target)  # in one step, so it sees one state
+
+    _translated(copy)
 
 
 def migrate(connection: sqlite3.Connection, up_to: int | None = None) -> None:

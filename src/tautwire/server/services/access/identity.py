@@ -129,6 +129,20 @@ class Identities:
         self._of_apps: dict[str, set[bytes]] = {}  # the tokens of users that each app has
         self._expiring: list[tuple[int, bytes]] = []  # a heap; a token whose expiry changes is in it more than once
         self._listeners: list[Callable[[], None]] = []
+        self._index: dict[bytes, Identities] | None = None
+
+    def publish(self, index: "dict[bytes, Identities]") -> None:
+        """Enter all tokens, and later each new one, into an index by hash that workspaces share."""
+        self._index = index
+        index.update(dict.fromkeys(self._tokens, self))
+
+    def withdraw(self) -> None:
+        """Take the tokens out of the index, but not those that another has entered since."""
+        index, self._index = self._index, None
+        if index is not None:
+            for digest in self._tokens:
+                if index.get(digest) is self:
+                    del index[digest]
 
     def load(self, query: Query) -> None:
         """Read all tokens; the state is that of the log at the head which the same snapshot shows."""
@@ -141,10 +155,6 @@ class Identities:
     def on_refusal(self, listener: Callable[[], None]) -> None:
         """Call ``listener`` when some tokens are no longer accepted; ``refuses`` says which."""
         self._listeners.append(listener)
-
-    def knows(self, token: str) -> bool:
-        """Whether the token is one of this workspace, also if it is no longer accepted."""
-        return hash_token(token) in self._tokens
 
     def authenticate(self, token: str | None) -> Identity:
         """Return the identity of a token.
@@ -228,6 +238,8 @@ class Identities:
             self._tokens[state.hash] = _Token(
                 state.kind, sys.intern(holder.id), app_id, scopes, state.expires, state.revoked
             )
+            if self._index is not None:
+                self._index[state.hash] = self
             if app_id is not None and state.kind in (TokenKind.BOT, TokenKind.USER):
                 self._of_apps.setdefault(app_id, set()).add(state.hash)
             if state.expires is not None and not state.revoked:

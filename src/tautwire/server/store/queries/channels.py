@@ -72,6 +72,12 @@ def find_channel_ids(query: Query, kinds: Collection[ChannelKind]) -> dict[str, 
     return {row[0]: row[1] for row in rows}
 
 
+def find_direct_channels(query: Query) -> set[str]:
+    """Return the ids of all direct messages."""
+    rows = query.all("SELECT id FROM channel WHERE kind IN (?, ?)", ChannelKind.IM, ChannelKind.MPIM)
+    return {row[0] for row in rows}
+
+
 def find_kinds(query: Query, channels: Collection[str]) -> dict[str, str]:
     """Return the kinds of the channels with these ids."""
     ids = list(channels)
