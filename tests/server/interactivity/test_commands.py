@@ -125,6 +125,15 @@ async def test_garbage_on_the_socket_disturbs_no_request(scene: Scene, app: Sock
     assert outcome["answer"] == {"text": "yes"}
 
 
+async def test_an_answer_may_be_as_long_as_a_view_and_not_longer(scene: Scene, app: SocketApp) -> None:
+    app.answer = lambda _: {"text": "x", "unknown": "y" * 500_000}
+    assert (await command(scene, "/deploy"))["error"] is None
+    app.answer = lambda _: {"text": "x", "unknown": "y" * 524_280}
+    assert (await command(scene, "/deploy"))["error"] == "dispatch_failed"
+    app.answer = lambda _: {}
+    assert (await command(scene, "/deploy"))["error"] is None
+
+
 async def test_who_may_not_act_and_what_is_no_command_are_refused(scene: Scene, app: SocketApp) -> None:
     assert await refusal(scene, "command", user="alice", channel="general", text="/nothing") == "unknown_command"
     assert await refusal(scene, "command", user="bob", channel="ops", text="/deploy") == "channel_not_found"
