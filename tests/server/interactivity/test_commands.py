@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from asked import SocketApp, command, open_controlled, use
+from asked import SOCKET_SEED, SocketApp, command, open_controlled, use
 from controlled import operate, refusal
 from scene import OpenScene, Scene
 from tautwire.server.services.interactivity import requests
@@ -88,7 +88,7 @@ async def test_an_app_that_takes_too_long_is_asked_once(
     outcome = await command(scene, "/deploy")
     assert (outcome["error"], outcome["shown"]) == ("operation_timeout", [])
     assert outcome["notice"] == '/deploy failed with the error "operation_timeout"'
-    await app.socket.ack(app.asked[0], payload={"text": "too late"})
+    await app.socket.ack(await app.came(), payload={"text": "too late"})
 
     app.answer = lambda _: {"text": "in time"}
     monkeypatch.setattr(requests, "TIME_LIMIT", 3.0)
@@ -125,6 +125,15 @@ async def test_garbage_on_the_socket_disturbs_no_request(scene: Scene, app: Sock
     assert outcome["answer"] == {"text": "yes"}
 
 
+async def test_an_answer_may_be_as_long_as_a_view_and_not_longer(scene: Scene, app: SocketApp) -> None:
+    app.answer = lambda _: {"text": "x", "unknown": "y" * 500_000}
+    assert (await command(scene, "/deploy"))["error"] is None
+    app.answer = lambda _: {"text": "x", "unknown": "y" * 524_280}
+    assert (await command(scene, "/deploy"))["error"] == "dispatch_failed"
+    app.answer = lambda _: {}
+    assert (await command(scene, "/deploy"))["error"] is None
+
+
 async def test_who_may_not_act_and_what_is_no_command_are_refused(scene: Scene, app: SocketApp) -> None:
     assert await refusal(scene, "command", user="alice", channel="general", text="/nothing") == "unknown_command"
     assert await refusal(scene, "command", user="bob", channel="ops", text="/deploy") == "channel_not_found"
@@ -152,3 +161,31 @@ async def test_a_message_shortcut_has_the_message(scene: Scene, app: SocketApp) 
     assert (payload["message"]["text"], payload["channel"]["name"]) == ("the printer smokes", "general")
     assert await use(payload["response_url"], {"text": "kept", "replace_original": True}) == (200, "ok")
     assert [message["text"] for message in await scene.history("bob", scene.general)] == ["the printer smokes"]
+
+
+async def test_an_app_cannot_answer_what_another_was_asked(open_scene: OpenScene) -> None:
+    text = SOCKET_SEED + "  - {name: spy, socket_mode: true}\n"
+    scene = await open_controlled(open_scene, text)
+    app, spy = await SocketApp.connected(scene), await SocketApp.connected(scene, "spy")
+    app.answer = lambda _: None
+
+    async def answer() -> None:
+        frame = await app.came()
+        await spy.socket.ack(frame, payload={"text": "forged"})
+        await spy.socket.ws.ping()
+        assert (await scene.ok("spy", "auth.test"))["user"] == "spy"  # by now the forged answer was read
+        await app.socket.ack(frame, payload={"text": "genuine"})
+        await app.socket.ack(frame, payload={"text": "again"})
+
+    outcome, _ = await asyncio.gather(command(scene, "/deploy"), answer())
+    assert outcome["answer"] == {"text": "genuine"}
+    await app.close()
+    await spy.close()
+
+
+async def test_a_server_that_stops_ends_open_requests(scene: Scene, app: SocketApp) -> None:
+    app.answer = lambda _: None
+    asking = asyncio.create_task(command(scene, "/deploy"))
+    await app.came()
+    await scene.server.stop()
+    assert (await asking)["error"] == "dispatch_failed"

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from asked import BUTTON, Form, UrlApp, click, command, open_controlled, seed
 from controlled import operate
-from scene import OpenScene, Scene, eventually
+from scene import SEED, OpenScene, Scene, eventually
 from tautwire.server.events_api import receiver
 from tautwire.server.services.interactivity import requests
 from tautwire.server.services.interactivity.requests import Request
@@ -95,7 +95,7 @@ async def test_what_counts_as_an_answer(
 async def test_an_app_that_takes_too_long_is_asked_once(
     scene: Scene, app: UrlApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(receiver, "TIME_LIMIT", 0.05)
+    monkeypatch.setattr(receiver, "TIME_LIMIT", 1.0)
     released = []
 
     async def late(_: Form) -> web.StreamResponse:
@@ -119,6 +119,18 @@ async def test_an_app_without_a_url_or_interactivity_is_not_asked(open_scene: Op
     assert (await command(scene, "/deploy"))["error"] == "dispatch_failed"
     ts = await scene.post("desk", scene.general, "Ticket 7", blocks=[BUTTON])
     assert (await click(scene, ts))["error"] == "dispatch_failed"
+
+
+async def test_the_connections_to_apps_are_bounded(
+    open_scene: OpenScene, app: UrlApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tautwire.server.events_api.requests.MAX_WAYS", 1)
+    entry = f"{{commands: [{{name: /NAME, url: '{app.url}/NAME'}}], name: NAME}}"
+    apps = "\n".join(f"  - {entry.replace('NAME', name)}" for name in ("one", "two", "three"))
+    scene = await open_controlled(open_scene, f"{SEED}apps:\n{apps}\n")
+    for name in ("one", "two", "three", "one"):
+        assert (await command(scene, f"/{name}"))["error"] is None
+    assert [form.path for form in app.forms] == ["/one", "/two", "/three", "/one"]
 
 
 async def test_the_open_requests_of_an_app_are_bounded(

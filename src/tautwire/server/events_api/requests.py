@@ -24,6 +24,16 @@ from tautwire.server.services.interactivity.requests import (
 )
 
 FORM: Final = "application/x-www-form-urlencoded"
+MAX_WAYS: Final = 100
+"""Apps whose connections are kept."""
+
+
+class _Way:
+    """The connections to one app, with a resolver of its own: a name without an answer holds up no other app."""
+
+    def __init__(self, poster: Poster) -> None:
+        self.poster = poster
+        self.requests = 0
 
 
 class RequestDoor:
@@ -32,7 +42,7 @@ class RequestDoor:
     def __init__(self, addresses: Addresses, clock: Clock) -> None:
         self._addresses = addresses
         self._clock = clock
-        self._poster: Poster | None = None
+        self._ways: dict[str, _Way] = {}  # by app; the one used longest ago first
 
     async def ask(self, url: str, secret: str, request: Request) -> Answer:
         """Post a request and return the answer.
@@ -40,9 +50,14 @@ class RequestDoor:
         Raises:
             NotAnswered: operation_timeout, or dispatch_failed for every other failure.
         """
-        if self._poster is None:
-            self._poster = Poster(self._addresses, self._clock, limit=0)
-        outcome = await self._poster.post(url, secret, form_of(request), content_type=FORM, wanted=MAX_ANSWER + 1)
+        way = self._ways.pop(request.app, None) or _Way(Poster(self._addresses, self._clock, limit=0))
+        self._ways[request.app] = way
+        way.requests += 1
+        try:
+            outcome = await way.poster.post(url, secret, form_of(request), content_type=FORM, wanted=MAX_ANSWER + 1)
+        finally:
+            way.requests -= 1
+            await self._close_idle()
         if outcome.reason == TIMEOUT:
             raise NotAnswered("operation_timeout")
         if outcome.status != HTTPStatus.OK:
@@ -59,8 +74,14 @@ class RequestDoor:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._poster is not None:
-            await self._poster.close()
+        for way in self._ways.values():
+            await way.poster.close()
+
+    async def _close_idle(self) -> None:
+        """Close the way to the app that was asked longest ago, if there are many."""
+        idle = next((app for app, way in self._ways.items() if not way.requests), None)
+        if len(self._ways) > MAX_WAYS and idle is not None:
+            await self._ways.pop(idle).poster.close()
 
 
 def form_of(request: Request) -> bytes:

@@ -109,7 +109,7 @@ class Front(asyncio.Protocol):
             self._refuse()
             return
         self._state.connections.discard(self)
-        socket = WebSocket(entrance.handover.listen, entrance.connections)
+        socket = WebSocket(entrance.handover.listen, entrance.connections, request.target)
         entrance.connections.move(self, socket)
         socket.open(self._transport, request.target, request.headers.items())
 

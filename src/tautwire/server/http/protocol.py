@@ -230,7 +230,7 @@ class HttpProtocol(HttpToolsProtocol):
         else:
             self.connections.discard(self)
             self._release()
-            socket = WebSocket(self._listener, self._room)
+            socket = WebSocket(self._listener, self._room, target)
             self._room.move(self, socket)
             self.parser = cast("Any", None)
             socket.open(transport, target, headers)

@@ -15,9 +15,13 @@ from picows import WSAutoPingStrategy, WSListener, WSUpgradeRequest
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 from tautwire.server.http.connections import Connections, Phase
+from tautwire.server.services.access.tickets import LINK_PATH
+from tautwire.server.services.interactivity.requests import MAX_ACK
 
 MAX_MESSAGE: Final = 65_536
-"""Bytes of one WebSocket frame; above it picows closes the connection. The session's own limit is 16 kB."""
+"""Bytes of one WebSocket frame; above it picows closes the connection. The session's own limit is 16 kB. In Socket
+Mode the limit is ``MAX_ACK``: the answer of an app may be a view."""
+_LINKS: Final = LINK_PATH.encode()
 READ_BUFFER: Final = 2_048
 MAX_TARGET: Final = 8_192
 """Bytes of the path and query of an upgrade request. picows drops, without an answer, a head over 16 kB."""
@@ -129,16 +133,17 @@ class WebSocket(WSProtocol):  # type: ignore[misc]
 
     Args:
         listener: returns the listener for a request, None for 404.
+        target: the path and query of the request.
     """
 
     __slots__ = ("_connections", "address", "phase")
 
-    def __init__(self, listener: ListenerFactory, connections: Connections) -> None:
+    def __init__(self, listener: ListenerFactory, connections: Connections, target: bytes) -> None:
         super().__init__(
             None, None, False, listener, _quiet, True,
             None,  # no time limit for the handshake: the request is complete, so open() ends it
             False, 10.0, 10.0, WSAutoPingStrategy.PING_WHEN_IDLE, False,
-            MAX_MESSAGE, None, READ_BUFFER,
+            MAX_ACK if target.startswith(_LINKS) else MAX_MESSAGE, None, READ_BUFFER,
         )  # fmt: skip
         self._connections = connections
         self.address: str | None = None

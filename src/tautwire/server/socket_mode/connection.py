@@ -3,12 +3,13 @@
 Everything about the socket is the shell's (``sockets.connection``). Source of the frames: wire/socket-mode.md.
 """
 
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 import msgspec
 
 from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.access.tickets import Ticket
+from tautwire.server.services.interactivity.requests import MAX_ACK
 from tautwire.server.sockets.connection import Host, SocketConnection
 
 SESSION_TIME: Final = 3_600
@@ -55,6 +56,7 @@ class LinkConnection(SocketConnection):
     __slots__ = ("_is_warned", "lifetime", "opened_at", "ticket")
 
     _host: LinkHost
+    max_message: ClassVar[int] = MAX_ACK
 
     def __init__(self, number: int, ticket: Ticket | None, lifetime: float, host: LinkHost) -> None:
         super().__init__(number, host)

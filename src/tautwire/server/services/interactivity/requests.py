@@ -29,6 +29,9 @@ MAX_OPEN_IN_ALL: Final = 2_000
 MAX_ANSWER: Final = 524_288
 """Bytes of an answer (ours): the largest view has 250,000, and JSON may escape each of them."""
 
+MAX_ACK: Final = MAX_ANSWER + 1_024
+"""Bytes of an acknowledgement with an answer."""
+
 Reason = Literal["operation_timeout", "dispatch_failed"]
 """Why there is no answer: the app took too long, or could not be asked. Source: wire/interactivity.md#requests."""
 
