@@ -120,6 +120,7 @@ async def _act(workspace: Workspace, who: Identity, target: Target, place: Place
     if not sends_actions(found):
         return Outcome(app=app, is_sent=False)
     source = Source(kind="action", channel=target.channel.id, ts=target.ts, is_ephemeral=target.is_ephemeral)
+    url = await response_url(workspace, app, who.user, source)  # before the trigger, whose time is short
     payload = payloads.block_actions(
         payloads.interaction("block_actions", workspace.team, app, _person(who)), _container(target, place), action,
         trigger_id=workspace.triggers.issue(app, who.user),
@@ -128,7 +129,7 @@ async def _act(workspace: Workspace, who: Identity, target: Target, place: Place
         **payloads.in_channel(target.channel),
         "message": target.message,
         "state": state_of(place.blocks, chosen),
-        "response_url": await response_url(workspace, app, who.user, source),
+        "response_url": url,
     }
     return await ask(workspace, interactive(app, payload), SUBJECT)
 

@@ -66,20 +66,20 @@ async def use_command(workspace: Workspace, who: Identity, channel: str, line: s
         found = find_conversation(query, who, channel)
         owned = find_owner(query, typed.lower())
         if owned is None:
-            raise NotFound("unknown_command", f"{typed[:80]!r} is not a command of an app: see `tautwire app show`")
+            raise NotFound("unknown_command", f"no app has the command {typed[:80]!r}: app.features adds one")
         return found, owned, escape(query, who, text) if owned.command.should_escape else text
 
     record, owned, sent = await workspace.reader.read(read)
     name = owned.command.name
     source = Source(kind="command", channel=record.id)
+    url = await response_url(workspace, owned.app, who.user, source)
     fields = payloads.slash_command(
         workspace.team, owned.app, _person(who), record, command=name, text=sent,
-        trigger_id=workspace.triggers.issue(owned.app, who.user),
-        response_url=await response_url(workspace, owned.app, who.user, source),
+        trigger_id=workspace.triggers.issue(owned.app, who.user), response_url=url,
     )  # fmt: skip
     request = Request(app=owned.app, kind="slash_commands", payload=msgspec.json.encode(fields), command=name)
     outcome = await ask(workspace, request, f"{name} failed with the error")
-    return await _carry_out(workspace, who, source, outcome, said=line.strip())
+    return await show_answer(workspace, who, source, outcome, said=line.strip())
 
 
 async def use_global_shortcut(workspace: Workspace, who: Identity, callback_id: str, app: str = "") -> Outcome:
@@ -108,11 +108,12 @@ async def use_message_shortcut(
 
     found, target = await workspace.reader.read(read)
     source = Source(kind="shortcut", channel=target.channel.id, ts=ts)
+    url = await response_url(workspace, found, who.user, source)
     payload = payloads.interaction("message_action", workspace.team, found, _person(who)) | {
         "callback_id": callback_id,
         "trigger_id": workspace.triggers.issue(found, who.user),
         "action_ts": now_ts(workspace),
-        "response_url": await response_url(workspace, found, who.user, source),
+        "response_url": url,
         "message_ts": ts,
         "message": target.message,
         **payloads.in_channel(target.channel),
@@ -140,19 +141,19 @@ async def response_url(workspace: Workspace, app: str, user: str, source: Source
     return workspace.base_url + path
 
 
-async def show_answer(workspace: Workspace, who: Identity, source: Source, outcome: Outcome) -> Outcome:
-    """Carry out the message in the answer to an act in a message with legacy buttons."""
-    return await _carry_out(workspace, who, source, outcome)
-
-
 def now_ts(workspace: Workspace) -> str:
     """Return the present time as ``action_ts``."""
     return ts_from_micros(workspace.clock.micros())
 
 
-async def _carry_out(
+async def show_answer(
     workspace: Workspace, who: Identity, source: Source, outcome: Outcome, *, said: str = ""
 ) -> Outcome:
+    """Carry out the message in an answer to a command, or to an act in a message with legacy buttons.
+
+    Args:
+        said: the command as it was typed.
+    """
     answer = Answer(outcome.answer, outcome.text)
     if answer.is_empty:
         return outcome
@@ -178,7 +179,7 @@ def _find_shortcut(query: Query, callback_id: str, kind: str, app: str) -> str:
     found = find_apps_of_shortcut(query, callback_id, kind)
     wanted = [each for each in found if app in ("", each)]
     if not wanted:
-        raise NotFound("unknown_shortcut", f"there is no {kind} shortcut {callback_id[:80]!r}: see the app's shortcuts")
+        raise NotFound("unknown_shortcut", f"no app has the {kind} shortcut {callback_id[:80]!r}: add it")
     if len(wanted) > 1:
         raise Refused("ambiguous_shortcut", f"{callback_id[:80]!r} is of {' and '.join(wanted[:5])}: give the app")
     return wanted[0]
