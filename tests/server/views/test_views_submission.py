@@ -14,6 +14,7 @@ from controlled import PATH, SECRET, ask, operate, refusal
 from desk import Desk, Listener, field, home, modal, options, plain
 from scene import OpenScene, Scene, eventually
 from tautwire.server.services.interactivity import requests
+from tautwire.server.services.views import views
 
 
 @pytest.fixture
@@ -155,6 +156,16 @@ async def test_update_replaces_the_view_and_keeps_what_was_typed(scene: Scene, d
         "title": {"a_title": {"type": "plain_text_input", "value": "Printer on fire"}},
         "other": {"a_other": {"type": "plain_text_input", "value": None}},
     }
+
+
+async def test_the_largest_view_fits_into_an_answer(scene: Scene, desk: Desk, app: Listener) -> None:
+    view = await desk.open()
+    block = {"type": "section", "text": plain("x" * 3_000)}
+    large = modal(blocks=[block] * (views.MAX_BYTES // 3_100))
+
+    done, _ = await app.answer(submit(scene, view), {"response_action": "update", "view": large})
+
+    assert (done["outcome"], len(done["view"]["blocks"])) == ("updated", len(large["blocks"]))
 
 
 async def test_push_puts_a_view_on_top(scene: Scene, desk: Desk, app: Listener) -> None:

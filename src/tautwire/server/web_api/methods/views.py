@@ -131,8 +131,10 @@ def _kind_of(view: Any) -> views.Kind:
 
 
 def _app(call: Call) -> str:
-    """Return the caller's app. A bot without one never gets a trigger, and no view is of it."""
-    return call.who.app_id or ""
+    """Return the caller's app; a token without one shows no views."""
+    if call.who.app_id is None:
+        raise MethodError("not_allowed_token_type")
+    return call.who.app_id
 
 
 def _missing(name: str) -> MethodError:
