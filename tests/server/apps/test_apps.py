@@ -216,3 +216,36 @@ def test_mistakes_in_apps_are_named(text: str, says: str, tmp_path: Path) -> Non
     with pytest.raises(SeedError) as refused:
         read_seed(path)
     assert says in str(refused.value)
+
+
+# --- scopes ---
+
+
+@pytest.mark.parametrize("rtm_tokens", ["all", "classic"])
+async def test_bots_with_a_list_of_scopes_use_rtm_unless_the_operator_wants_the_rule_of_slack(
+    open_scene: OpenScene, rtm_tokens: str
+) -> None:
+    scene = await open_scene(seed=SEED + APPS, rtm_tokens=rtm_tokens)
+    for method in ("rtm.connect", "rtm.start"):
+        for who in ("alice", "relaybot", "watcher"):
+            await scene.ok(who, method)
+        answer = await scene.call("deploybot", method)
+        assert answer.get("error") == (None if rtm_tokens == "all" else "not_allowed_token_type")
+
+
+async def test_a_seeded_bot_is_held_to_its_scopes_if_they_are_listed(open_scene: OpenScene) -> None:
+    scene = await open_scene(seed=SEED + APPS)
+    answer = await scene.request("POST", "users.list", headers=scene.bearer("deploybot"))
+    assert answer.body == {
+        "ok": False,
+        "error": "missing_scope",
+        "needed": "users:read",
+        "provided": "channels:read,chat:write",
+    }
+    assert answer.headers["X-Accepted-OAuth-Scopes"] == "users:read"
+    await scene.ok("deploybot", "conversations.list")
+    await scene.ok("watcher", "users.list")
+    assert (
+        "X-Accepted-OAuth-Scopes"
+        not in (await scene.request("POST", "auth.test", headers=scene.bearer("watcher"))).headers
+    )

@@ -10,7 +10,7 @@ from slack_sdk.oauth.installation_store import Installation
 from slack_sdk.web.async_client import AsyncWebClient
 
 from installing import URL, Desk, manifest
-from scene import Scene
+from scene import Scene, eventually
 from tautwire.server.services.access.apps import uninstall_app
 from tautwire.server.services.access.consents import LIFETIME, Wish
 from tautwire.server.services.access.identity import hash_token
@@ -211,16 +211,21 @@ async def test_a_token_of_another_app_uninstalls_nothing(scene: Scene, desk: Des
 async def test_old_tokens_are_deleted(scene: Scene, desk: Desk) -> None:
     await desk.installed()
     token = scene.tokens["deskbot"]
+    identities = scene.server.workspace.identities
+
+    def fault() -> str:
+        # Not over HTTP: a connection that was idle for 30 days may be closed at any moment.
+        with pytest.raises(MethodError) as caught:
+            identities.authenticate(token)
+        return caught.value.code
+
     await scene.ok("deskbot", "auth.revoke")
     scene.clock.offset += KEEP - 60
     await scene.server_swept()
-    assert await scene.error("deskbot", "auth.test") == "token_revoked"
+    assert fault() == "token_revoked"
     scene.clock.offset += 120
-    async with asyncio.timeout(10):
-        while await scene.error("deskbot", "auth.test") != "invalid_auth":
-            await scene.server_swept()
-    assert (
-        await scene.server.workspace.reader.read(lambda query: find_token(query, token_id(hash_token(token)))) is None
-    )
-    assert not scene.server.workspace.identities.knows(token)
-    await scene.ok("alice", "auth.test")
+    await eventually(lambda: fault() == "invalid_auth")
+    found = await scene.server.workspace.reader.read(lambda query: find_token(query, token_id(hash_token(token))))
+    assert found is None
+    assert not identities.knows(token)
+    assert identities.knows(scene.tokens["alice"])

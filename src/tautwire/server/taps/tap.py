@@ -225,7 +225,12 @@ class Tap:
     async def _deliver(self, link: Link, cursor: SharedCatchUp, users: Collection[str]) -> None:
         """Send what is owed and what is new, as fast as the app acknowledges, until there are other viewers."""
         window, clock, steps = self._window, self._around.clock, 0
-        while not set(self._viewers.users).difference(users):
+        viewers: Viewers | None = None
+        while True:
+            if self._viewers is not viewers:
+                viewers = self._viewers
+                if not set(viewers.users).issubset(users):
+                    return
             window.expire(clock.monotonic())
             if not link.has_room:
                 await asyncio.sleep(PAUSE)
