@@ -15,6 +15,7 @@ from tautwire.protocol.ids import Ts
 from tautwire.server.log.entry import Topic, message_event
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.access.identity import Identity
+from tautwire.server.services.channels import directs
 from tautwire.server.services.channels.room import Room, enter
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.events import event, next_event_ts
@@ -102,6 +103,8 @@ def post(
     room = writable_room(tx, channel, who, visitors=visitors)
     parent = _parent(tx, channel, draft.thread_ts) if draft.thread_ts else None
     body = _body(tx, team, who, draft)
+    if room.closed:
+        directs.reopen(tx, room)
     body["ts"] = ts = room.next_ts(tx)
     if parent is None:
         _store(tx, room, who.user, body, skip=skip)
