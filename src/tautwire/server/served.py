@@ -42,6 +42,7 @@ from tautwire.server.services.administration.team import read_team
 from tautwire.server.services.due import Due
 from tautwire.server.services.messaging import streams
 from tautwire.server.services.messaging.scheduled import duty_of
+from tautwire.server.services.people import profiles
 from tautwire.server.services.seed import Seed, plant
 from tautwire.server.services.workspace import Team, Workspace
 from tautwire.server.socket_mode.door import Door as LinkDoor
@@ -160,6 +161,7 @@ class ServedWorkspace:
             epochs=state.epochs, hub=hub, counts=self._counts, away=state.away, bots=state.bots,
             schedule=Due(duty_of(state.team), self._clock, writer, reader),
             streams=Due(streams.duty(), self._clock, writer, reader),
+            status_ends=Due(profiles.duty_of(state.team), self._clock, writer, reader),
         )  # fmt: skip
         self.door = Door(
             WorkspaceBackend(self.workspace), hub=hub, tickets=self.workspace.tickets, settings=settings,
@@ -180,6 +182,7 @@ class ServedWorkspace:
         self._doors.push_async_callback(self._stop_doors)
         self._doors.push_async_callback(self.workspace.schedule.stop)
         self._doors.push_async_callback(self.workspace.streams.stop)
+        self._doors.push_async_callback(self.workspace.status_ends.stop)
         retention = Retention(writer, reader, tail, self._clock, settings.log_keep)
         self._doors.push_async_callback(_cancel, asyncio.create_task(retention.run()))
         watch = Watch(self.health, engine, self.data, writer, reader, tail)
@@ -212,6 +215,7 @@ class ServedWorkspace:
         self.workspace.identities.sweep()
         self.workspace.schedule.sweep()
         self.workspace.streams.sweep()
+        self.workspace.status_ends.sweep()
         self.workspace.statuses.sweep()
 
     def admits(self, secret: bytes) -> bool:

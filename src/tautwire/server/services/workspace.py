@@ -46,6 +46,7 @@ class Workspace:
         identities: the tokens of the workspace, as they are at the head of ``tail``.
         schedule: posts the scheduled messages.
         streams: ends messages that grow no more.
+        status_ends: clears the statuses that end.
         away: users with a stored manual away.
         bots: users to whom auto-away does not apply.
     """
@@ -65,6 +66,7 @@ class Workspace:
         counts: Counts,
         schedule: Due,
         streams: Due,
+        status_ends: Due,
         away: set[str],
         bots: set[str],
     ) -> None:
@@ -81,6 +83,7 @@ class Workspace:
         self.identities = identities
         self.schedule = schedule
         self.streams = streams
+        self.status_ends = status_ends
         self.statuses = Statuses(hub, clock)
         self.news = News()
         self.tickets = Tickets(team.id, clock, settings.ticket_lifetime, identities.find)
