@@ -176,7 +176,7 @@ SEEN = Seen(0, "message", Ts("1790000110.000100"), b'{"type":"message","event_ts
 
 def test_an_envelope_has_the_members_of_the_vector() -> None:
     """E1 of wire/events-api.md#test-vectors."""
-    payload = json.loads(wrap(SOURCE, 7, SEEN).payload)
+    payload = json.loads(wrap(SOURCE, 7, "C1", SEEN).payload)
     assert payload["event"] == json.loads(SEEN.body)
     assert (payload["type"], payload["team_id"], payload["api_app_id"]) == ("event_callback", "T0TAUT001", "A0TICKET01")
     assert payload["event_time"] == 1790000110
@@ -190,7 +190,7 @@ def test_an_envelope_has_the_members_of_the_vector() -> None:
 
 
 def test_a_frame_has_the_members_of_socket_mode() -> None:
-    envelope = wrap(SOURCE, 7, SEEN)
+    envelope = wrap(SOURCE, 7, "C1", SEEN)
     frame = json.loads(socket_mode_frame(envelope, 2, "timeout"))
     assert frame == {
         "envelope_id": envelope.envelope_id, "type": "events_api", "payload": json.loads(envelope.payload),

@@ -46,6 +46,11 @@ class Outcome(NamedTuple):
     body: bytes = b""
     """The begin of the answer, if it was asked for."""
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the app was reached, as far as the server knows; a late answer is one too."""
+        return self.reason != _CONNECTION
+
 
 class Receiver:
     """The way to the request URL of one app."""

@@ -56,7 +56,7 @@ class Pool:
         self.retire(connection)
         self._all.pop(connection.number, None)
 
-    def send(self, envelope: Envelope, attempt: int, reason: str) -> int:
+    def send(self, envelope: Envelope, attempt: int, reason: str, *, is_fresh: bool) -> int:  # noqa: ARG002
         """Send an event on the connection that had none for the longest time."""
         place = next((i for i, connection in enumerate(self._serving) if _has_room(connection)), 0)
         connection = self._serving.pop(place)

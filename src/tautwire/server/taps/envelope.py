@@ -36,10 +36,12 @@ class Envelope(NamedTuple):
     """The id by which Socket Mode acknowledges it."""
     payload: bytes
     """The ``event_callback``: the payload in Socket Mode, the body over HTTP."""
+    topic: str = ""
+    """What the event is about: a conversation, a user or the workspace. Events of one topic have an order."""
 
 
-def wrap(source: Source, position: int, seen: Seen) -> Envelope:
-    """Return the envelope of an event of the entry at ``position``."""
+def wrap(source: Source, position: int, topic: str, seen: Seen) -> Envelope:
+    """Return the envelope of an event of the entry of a topic at ``position``."""
     digest = _digest(source, position, seen)
     event_id = f"Ev{b32encode(digest[:10]).decode()}"
     payload = (
@@ -52,7 +54,7 @@ def wrap(source: Source, position: int, seen: Seen) -> Envelope:
         event_id.encode(), _seconds(seen.event_ts), source.team.encode(), source.bot_user.encode(),
         _context(source, seen, event_id),
     )  # fmt: skip
-    return Envelope(event_id, str(UUID(bytes=digest[16:], version=4)), payload)
+    return Envelope(event_id, str(UUID(bytes=digest[16:], version=4)), payload, topic)
 
 
 def socket_mode_frame(envelope: Envelope, attempt: int, reason: str) -> bytes:

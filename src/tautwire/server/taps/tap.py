@@ -30,7 +30,7 @@ from tautwire.server.store.reader import Reader
 from tautwire.server.taps.envelope import Envelope, Source, wrap
 from tautwire.server.taps.filter import Filter, Seen
 from tautwire.server.taps.kinds import Kinds
-from tautwire.server.taps.window import Open, Progress, Window
+from tautwire.server.taps.window import PAUSES, Open, Progress, Window
 
 log = logging.getLogger("tautwire.server.taps")
 
@@ -53,11 +53,14 @@ class Link(Protocol):
     def has_room(self) -> bool:
         """Whether an event can be sent now."""
 
-    def send(self, envelope: Envelope, attempt: int, reason: str) -> int:
+    def send(self, envelope: Envelope, attempt: int, reason: str, *, is_fresh: bool) -> int:
         """Send an event; return the number of the connection that has it now.
 
         Called only while there is room. What becomes of it, the door reports to ``Tap.acknowledged``, ``Tap.lost`` and
         ``Tap.failed``.
+
+        Args:
+            is_fresh: whether no try of it has failed yet.
         """
 
 
@@ -85,7 +88,8 @@ class Tap:
         self.is_installed = True
         """Whether the bot has a token that is accepted; without one the app gets nothing."""
         self._around = around
-        self._window = Window.restored(progress)
+        now = around.clock.monotonic()
+        self._window = Window.restored(progress, PAUSES, around.clock.seconds() - now, now)
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._page: deque[Entry] = deque()
@@ -165,9 +169,9 @@ class Tap:
         self._window.lose(connection)
         self._news.set()
 
-    def failed(self, envelope_id: str, reason: str, *, may_retry: bool) -> None:
-        """Send an event again later, or give it up; for a door that reports."""
-        self._window.fail(envelope_id, reason, self._around.clock.monotonic(), may_retry=may_retry)
+    def failed(self, envelope_id: str, reason: str, *, may_retry: bool, tries: int = 1) -> None:
+        """Send an event again later, or give it up, after a number of tries that failed; for a door that reports."""
+        self._window.fail(envelope_id, reason, self._around.clock.monotonic(), may_retry=may_retry, tries=tries)
         self._news.set()
 
     async def _run(self, link: Link) -> None:
@@ -242,7 +246,7 @@ class Tap:
         """Send the events of the next entry of the page."""
         entry = self._page.popleft()
         for seen in self._wanted(entry, self._page_kinds):
-            self._send(link, self._window.open((entry.position, seen.ordinal)), entry.position, seen)
+            self._send(link, self._window.open((entry.position, seen.ordinal)), entry.topic, seen)
         self._window.read = entry.position if self._page else self._page_end
 
     async def _send_owed(self, link: Link) -> None:
@@ -251,27 +255,28 @@ class Tap:
         if event is None:
             return
         try:
-            seen = await self._read_again(event)
+            found = await self._read_again(event)
         except BaseException:  # also if this task is cancelled here
             self._window.give_back(event)
             raise
         if not self._window.is_open(event):  # acknowledged meanwhile
             return
-        if seen is None:  # deleted, too old, or not subscribed to any more
+        if found is None:  # deleted, too old, or not subscribed to any more
             self._window.drop(event)
         elif link.has_room:
             self._around.counts.repeated += event.attempt > 0
-            self._send(link, event, event.place[0], seen)
+            self._send(link, event, *found)
         else:
             self._window.give_back(event)
 
-    async def _read_again(self, event: Open) -> Seen | None:
+    async def _read_again(self, event: Open) -> tuple[str, Seen] | None:
+        """Return the topic and the event of an open event."""
         position, ordinal = event.place
         entry = await self._entry(position)
         if entry is None:
             return None
         kinds = await self._around.kinds.of((entry.topic,))
-        return next((seen for seen in self._wanted(entry, kinds) if seen.ordinal == ordinal), None)
+        return next(((entry.topic, seen) for seen in self._wanted(entry, kinds) if seen.ordinal == ordinal), None)
 
     async def _entry(self, position: int) -> Entry | None:
         """Return an entry of the log, None if it is deleted."""
@@ -289,9 +294,9 @@ class Tap:
         seen = self._filter.events(entry, kinds.get(entry.topic))
         return [each for each in seen if each.event_ts >= self._oldest_ts]
 
-    def _send(self, link: Link, event: Open, position: int, seen: Seen) -> None:
-        envelope = wrap(self._source, position, seen)
-        connection = link.send(envelope, event.attempt, event.reason)
+    def _send(self, link: Link, event: Open, topic: str, seen: Seen) -> None:
+        envelope = wrap(self._source, event.place[0], topic, seen)
+        connection = link.send(envelope, event.attempt, event.reason, is_fresh=not event.failures)
         self._around.counts.sent += 1
         now = self._around.clock.monotonic()
         self._window.sent(
