@@ -53,6 +53,7 @@ class Site:
         self.is_verifying = True
         self.challenges = 0
         self.taken: list[Taken] = []
+        self.notices: list[Taken] = []
         self.url = ""
         self.request: Any = None
         self._runner: web.AppRunner | None = None
@@ -81,6 +82,9 @@ class Site:
         if taken.payload["type"] == "url_verification":
             self.challenges += 1
             return web.json_response({"challenge": taken.payload["challenge"]} if self.is_verifying else {})
+        if taken.payload["type"] != "event_callback":
+            self.notices.append(taken)
+            return await self.answer(taken.payload)
         self.taken.append(taken)
         return await self.answer(taken.payload)
 
@@ -332,6 +336,69 @@ async def test_an_event_that_ends_its_connection_each_time_is_given_up_and_delay
     await scene.post("alice", other, "after")
     await eventually(lambda: site.taken[-1].text == "after")
     await settled(scene)
+
+
+async def test_more_events_than_an_hour_allows_are_dropped_and_the_app_is_told_once_a_minute(
+    open_scene: OpenScene, site: Site, clock: TurnedClock
+) -> None:
+    scene = await open_scene(seed=seed(desk=site.url), app_event_limit=3)
+    await eventually(lambda: tap(scene).is_running)
+    # From the begin of a minute on, or the posts may fall into two.
+    clock.offset += 60 - clock.monotonic() % 60
+    await scene.server_swept()
+    for number in range(6):
+        await scene.post("alice", scene.general, str(number))
+    await settled(scene)
+    await eventually(lambda: len(site.notices) == 1)
+    assert [each.text for each in site.taken] == ["0", "1", "2"]
+    (notice,) = site.notices
+    minute = notice.payload.pop("minute_rate_limited")
+    assert notice.payload == {
+        "token": "retired", "type": "app_rate_limited", "team_id": scene.server.workspace.team.id,
+        "api_app_id": tap(scene).app,
+    }  # fmt: skip
+    assert minute % 60 == 0
+    assert 0 <= clock.seconds() - minute < 120
+    verifier = SignatureVerifier(scene.directory.apps["desk"]["signing_secret"] or "", clock=site_clock(clock))
+    assert verifier.is_valid_request(notice.body, dict(notice.headers))
+    clock.offset += 60
+    await scene.server_swept()
+    await scene.post("alice", scene.general, "6")
+    await eventually(lambda: len(site.notices) == 2)
+    assert scene.server.workspace.counts.deliveries.dropped == 4
+    clock.offset += 3_600
+    await scene.server_swept()
+    await scene.post("alice", scene.general, "7")
+    await settled(scene)
+    assert site.taken[-1].text == "7"
+    assert len(site.notices) == 2
+
+
+def site_clock(clock: TurnedClock) -> ReceiverClock:
+    """Return the clock of an app that goes as that of the server."""
+
+    class Turned(ReceiverClock):
+        def now(self) -> float:
+            return clock.seconds()
+
+    return Turned()
+
+
+async def test_delayed_events_are_tried_each_hour_of_a_day(
+    open_scene: OpenScene, site: Site, clock: TurnedClock
+) -> None:
+    scene = await open_scene(seed=seed(desk=site.url), app_delayed_events=True)
+    await eventually(lambda: tap(scene).is_running)
+    site.answer = failing
+    await scene.post("alice", scene.general, "hello")
+    for pause in (60, 300, *[3_600] * 24):
+        await eventually(lambda: bool(tap(scene)._window._waiting))
+        count = len(site.taken)
+        clock.offset += pause
+        await eventually(lambda: len(site.taken) == count + 1)
+    await settled(scene)
+    assert len(site.taken) == 4 + 24
+    assert {each.retry[0] for each in site.taken[3:]} == {"3"}
 
 
 async def test_an_app_can_decline_further_attempts(scene: Scene, site: Site) -> None:

@@ -57,6 +57,18 @@ def wrap(source: Source, position: int, topic: str, seen: Seen) -> Envelope:
     return Envelope(event_id, str(UUID(bytes=digest[16:], version=4)), payload, topic)
 
 
+def rate_limited(source: Source, minute: int) -> bytes:
+    """Return the notice that an app got no more events in a minute, in seconds since 1970.
+
+    Source: wire/events-api.md#delivery-over-http (documented).
+    """
+    notice = {
+        "token": VERIFICATION_TOKEN, "type": "app_rate_limited", "team_id": source.team, "minute_rate_limited": minute,
+        "api_app_id": source.app,
+    }  # fmt: skip
+    return msgspec.json.encode(notice)
+
+
 def socket_mode_frame(envelope: Envelope, attempt: int, reason: str) -> bytes:
     """Return the payload of a frame of Socket Mode. Source: wire/socket-mode.md#server-frames."""
     return (

@@ -14,6 +14,7 @@ import asyncio
 import logging
 import math
 from collections import deque
+from collections.abc import Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -27,10 +28,11 @@ from tautwire.server.log.tail import Tail, read_entries
 from tautwire.server.services.access.subscriptions import Subscription
 from tautwire.server.store.queries.log import find_marked
 from tautwire.server.store.reader import Reader
-from tautwire.server.taps.envelope import Envelope, Source, wrap
+from tautwire.server.taps.envelope import Envelope, Source, rate_limited, wrap
 from tautwire.server.taps.filter import Filter, Seen
 from tautwire.server.taps.kinds import Kinds
-from tautwire.server.taps.window import PAUSES, Open, Progress, Window
+from tautwire.server.taps.quota import Quota
+from tautwire.server.taps.window import Open, Progress, Window
 
 log = logging.getLogger("tautwire.server.taps")
 
@@ -53,6 +55,9 @@ class Link(Protocol):
     def has_room(self) -> bool:
         """Whether an event can be sent now."""
 
+    def notify(self, body: bytes) -> None:
+        """Send something that is no event, once, if the door has a way for that."""
+
     def send(self, envelope: Envelope, attempt: int, reason: str, *, is_fresh: bool) -> int:
         """Send an event; return the number of the connection that has it now.
 
@@ -74,6 +79,8 @@ class Surroundings(Protocol):
     hub: Hub
     kinds: Kinds
     keep: float
+    event_limit: int | None
+    pauses: Sequence[float]
     counts: Deliveries
 
 
@@ -89,7 +96,7 @@ class Tap:
         """Whether the bot has a token that is accepted; without one the app gets nothing."""
         self._around = around
         now = around.clock.monotonic()
-        self._window = Window.restored(progress, PAUSES, around.clock.seconds() - now, now)
+        self._window = Window.restored(progress, around.pauses, around.clock.seconds() - now, now)
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._page: deque[Entry] = deque()
@@ -97,6 +104,7 @@ class Tap:
         self._page_end = progress[0]
         self._given_up = 0  # as it was counted last
         self._oldest_ts = NEVER
+        self._quota = Quota(around.event_limit) if around.event_limit is not None else None
         self.change(subscription)
 
     @property
@@ -246,8 +254,20 @@ class Tap:
         """Send the events of the next entry of the page."""
         entry = self._page.popleft()
         for seen in self._wanted(entry, self._page_kinds):
+            if self._quota is not None and not self._quota.take(self._around.clock.monotonic()):
+                self._drop(link, self._quota)
+                continue
             self._send(link, self._window.open((entry.position, seen.ordinal)), entry.topic, seen)
         self._window.read = entry.position if self._page else self._page_end
+
+    def _drop(self, link: Link, quota: Quota) -> None:
+        """Count an event that is not sent, and tell the app once a minute."""
+        clock = self._around.clock
+        self._around.counts.dropped += 1
+        if quota.is_to_be_told(clock.monotonic()):
+            log.warning("app %s has had app_event_limit events in an hour; more are dropped", self.app)
+            seconds = clock.seconds()
+            link.notify(rate_limited(self._source, seconds - seconds % 60))
 
     async def _send_owed(self, link: Link) -> None:
         """Send the next event that is owed; its bytes are read from the log again."""
