@@ -67,8 +67,8 @@ def _served() -> str:
         rows.append(f"| {title} | {_codes(known)} | {_codes(others)} |")
     more = sorted(SENT - {name for family in documented().values() for name in family})
     return (
-        f"\n## What the server sends\n\nOf {total} types of events that Slack documents for RTM, the server of tautwire "
-        f"sends {sent}. Besides it sends {_codes(more)}, which is captured and not documented.\n"
+        f"\n## What the server sends\n\nOf {total} types of events that Slack documents for RTM, the server sends "
+        f"{sent}. Besides it sends {_codes(more)}, which is captured and not documented.\n"
         "Where each is known from: [Sources of events](wire/event-sources.md).\n\n"
         "| family | sent | not sent |\n|---|---|---|\n" + "\n".join(rows) + "\n"
     )

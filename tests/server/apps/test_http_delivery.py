@@ -379,7 +379,7 @@ def site_clock(clock: TurnedClock) -> ReceiverClock:
 
     class Turned(ReceiverClock):
         def now(self) -> float:
-            return clock.seconds()
+            return float(clock.seconds())
 
     return Turned()
 
@@ -393,9 +393,9 @@ async def test_delayed_events_are_tried_each_hour_of_a_day(
     await scene.post("alice", scene.general, "hello")
     for pause in (60, 300, *[3_600] * 24):
         await eventually(lambda: bool(tap(scene)._window._waiting))
-        count = len(site.taken)
+        wanted = len(site.taken) + 1
         clock.offset += pause
-        await eventually(lambda: len(site.taken) == count + 1)
+        await eventually(lambda wanted=wanted: len(site.taken) == wanted)
     await settled(scene)
     assert len(site.taken) == 4 + 24
     assert {each.retry[0] for each in site.taken[3:]} == {"3"}
