@@ -1,7 +1,10 @@
 """Which events an app gets of an entry of the log, and how they are wrapped."""
 
+import hashlib
 import json
+from base64 import b32encode, urlsafe_b64encode
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -207,7 +210,7 @@ places = st.tuples(
 @given(places, places)
 def test_ids_are_the_same_for_the_same_event_alone(one: tuple[Any, ...], other: tuple[Any, ...]) -> None:
     def ids(app: str, position: int, ordinal: int, ts: str) -> tuple[str, str]:
-        envelope = wrap(Source("T1", app, "U1"), position, Seen(ordinal, "message", Ts(ts), SEEN.body))
+        envelope = wrap(Source("T1", app, "U1"), position, "C1", Seen(ordinal, "message", Ts(ts), SEEN.body))
         return envelope.id, envelope.envelope_id
 
     for first, second in zip(ids(*one), ids(*other), strict=True):
@@ -237,3 +240,14 @@ def test_a_change_without_a_new_mention_mentions_nobody(changes: dict[str, Any])
 )
 def test_which_entries_are_looked_at(events: list[str], body: dict[str, Any], wanted: bool) -> None:
     assert Filter(events, BOT, BOT_ID).may_want(entry(body)) is wanted
+
+
+def test_the_ids_of_an_event_are_those_of_every_version() -> None:
+    """What was sent before an update is sent after it with the same ids."""
+    digest = hashlib.sha256(f"T1 A1 7 0 {SEEN.event_ts}".encode()).digest()
+    envelope = wrap(Source("T1", "A1", "U1"), 7, "C1", SEEN)
+    assert envelope.id == f"Ev{b32encode(digest[:10]).decode()}"
+    assert envelope.envelope_id == str(UUID(bytes=digest[16:], version=4))
+    context = json.loads(envelope.payload)["event_context"]
+    about = {"et": SEEN.type, "tid": "T1", "aid": "A1", "eid": envelope.id}
+    assert context == "4-" + urlsafe_b64encode(msgspec.json.encode(about)).rstrip(b"=").decode()

@@ -51,16 +51,22 @@ class _Head(msgspec.Struct, gc=False):
 
     type: str = ""
     subtype: str | None = None
+    event_ts: Ts = NEVER
+    is_ephemeral: bool = False
+
+
+class _Text(msgspec.Struct, gc=False):
+    """The members that decide whether an event is a mention: only those that have the bot's id somewhere are read."""
+
     user: Any = ""
     bot_id: str = ""
     text: str = ""
     ts: str = ""
-    event_ts: Ts = NEVER
-    is_ephemeral: bool = False
     message: _Inner | None = None
 
 
 _decode: Final = msgspec.json.Decoder(_Head).decode
+_decode_text: Final = msgspec.json.Decoder(_Text).decode
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _MENTION: Final = msgspec.Raw(b'"app_mention"')
 
@@ -107,20 +113,20 @@ class Filter:
         if self._messages[kind]:
             found.append(Seen(0, "message", head.event_ts, to_events_api(entry.payload, head.subtype, kind)))
         if self._wants_mentions and kind != "im" and self._mark in entry.payload:
-            mention = self._mention(entry.payload, head)
+            mention = self._mention(entry.payload, head.subtype, _decode_text(entry.payload))
             if mention is not None:
                 found.append(Seen(1, "app_mention", head.event_ts, mention))
         return found
 
-    def _mention(self, payload: bytes, head: _Head) -> bytes | None:
+    def _mention(self, payload: bytes, subtype: str | None, head: _Text) -> bytes | None:
         """Return the ``app_mention`` that a message or its edit is, None if it mentions the bot in no text."""
-        if head.subtype in _MENTIONING:
+        if subtype in _MENTIONING:
             if self._is_mentioned(head.user, head.bot_id, head.text):
                 return _as_mention(_members(payload))
             return None
         inner = head.message
         if (
-            head.subtype != "message_changed"
+            subtype != "message_changed"
             or inner is None
             or inner.subtype not in _MENTIONING
             # A message also changes without an edit, when its thread grows.

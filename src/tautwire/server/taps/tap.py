@@ -166,10 +166,12 @@ class Tap:
 
     def acknowledged(self, envelope_id: str) -> bool:
         """Settle an event; return False if it is not open, as for a second acknowledgement."""
+        had_room = self._window.has_room
         is_new = self._window.acknowledge(envelope_id)
         if is_new:
             self._around.counts.acknowledged += 1
-            self._news.set()
+            if not had_room:  # else the task waits for nothing that an acknowledgement brings
+                self._news.set()
         return is_new
 
     def lost(self, connection: int) -> None:
