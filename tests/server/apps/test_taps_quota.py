@@ -13,9 +13,9 @@ def test_what_is_older_than_an_hour_counts_no_more() -> None:
     assert [quota.take(WINDOW * 60) for _ in range(3)] == [True, True, False]
 
 
-def test_an_app_is_told_once_a_minute() -> None:
+def test_a_notice_is_due_once_a_minute() -> None:
     quota = Quota(1)
-    assert [quota.is_to_be_told(now) for now in (0, 59, 60, 61, 121)] == [True, False, True, False, True]
+    assert [quota.is_notice_due(now) for now in (0, 59, 60, 61, 121)] == [True, False, True, False, True]
 
 
 @given(st.integers(1, 9), st.lists(st.floats(0, 600), max_size=200))

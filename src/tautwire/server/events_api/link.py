@@ -12,8 +12,8 @@ failure of its events, so they lose no try: the door stops the tap and begins an
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, NamedTuple
 
 from tautwire.server.clock import Clock
 from tautwire.server.events_api.failures import Failures
@@ -93,8 +93,8 @@ class HttpLink:
             await asyncio.gather(*late, return_exceptions=True)
         await self.receiver.close()
 
-    def _spawn(self, work: "asyncio._CoroutineLike[None]") -> None:
-        task = asyncio.ensure_future(work)
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -1,7 +1,7 @@
 """How many events an app gets in an hour. Pure.
 
-Source: wire/events-api.md#delivery-over-http (documented): beyond the limit events are dropped, and the app is told so
-once a minute. Off unless the operator sets ``app_event_limit``.
+Source: wire/events-api.md#delivery-over-http (documented): beyond the limit events are dropped, and the app gets
+a notice once a minute. Off unless the operator sets ``app_event_limit``.
 """
 
 from collections import deque
@@ -22,7 +22,7 @@ class Quota:
         self._limit = limit
         self._minutes: deque[list[int]] = deque()  # minute and events
         self._count = 0
-        self._told = -1
+        self._noticed = -1
 
     def take(self, now: float) -> bool:
         """Count an event and return whether it may be sent.
@@ -41,10 +41,10 @@ class Quota:
         self._count += 1
         return True
 
-    def is_to_be_told(self, now: float) -> bool:
-        """Whether the app has to be told of a dropped event, at most once a minute."""
+    def is_notice_due(self, now: float) -> bool:
+        """Whether the app has to get a notice of a dropped event, at most once a minute."""
         minute = int(now // 60)
-        if minute == self._told:
+        if minute == self._noticed:
             return False
-        self._told = minute
+        self._noticed = minute
         return True

@@ -263,10 +263,10 @@ class Tap:
         self._window.read = entry.position if self._page else self._page_end
 
     def _drop(self, link: Link, quota: Quota) -> None:
-        """Count an event that is not sent, and tell the app once a minute."""
+        """Count an event that is not sent, and send a notice once a minute."""
         clock = self._around.clock
         self._around.counts.dropped += 1
-        if quota.is_to_be_told(clock.monotonic()):
+        if quota.is_notice_due(clock.monotonic()):
             log.warning("app %s has had app_event_limit events in an hour; more are dropped", self.app)
             seconds = clock.seconds()
             link.notify(rate_limited(self._source, seconds - seconds % 60))

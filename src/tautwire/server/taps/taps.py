@@ -48,7 +48,7 @@ class Taps:
         self.kinds = Kinds(workspace.reader)
         self.keep = workspace.settings.app_keep
         self.event_limit = workspace.settings.app_event_limit
-        self.pauses = PAUSES + DELAYED if workspace.settings.app_delayed_events else PAUSES
+        self.pauses: Sequence[float] = PAUSES + DELAYED if workspace.settings.app_delayed_events else PAUSES
         self.counts = workspace.counts.deliveries
         self._writer: Writer = workspace.writer
         self._identities: Identities = workspace.identities
