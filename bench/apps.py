@@ -5,6 +5,8 @@ import select
 import socket
 import threading
 import time
+from collections.abc import Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from urllib.parse import urlsplit
 
@@ -15,9 +17,14 @@ from tautwire.testing.websocket import TEXT, FrameReader, upgrade_request
 EVENTS = ["message.channels"]
 
 
-def describe(count: int) -> list[dict[str, object]]:
-    """Return ``count`` apps of a seed file, ``app0`` and so on, that get the messages of public channels."""
-    return [{"name": f"app{number}", "socket_mode": True, "bot_events": EVENTS} for number in range(count)]
+def describe(count: int, urls: Sequence[str] = ()) -> list[dict[str, object]]:
+    """Return ``count`` apps of a seed file, ``app0`` and so on, that get the messages of public channels.
+
+    Args:
+        urls: where the first ones get them over HTTP; the others are in Socket Mode.
+    """
+    ways = [{"request_url": url} for url in urls] + [{"socket_mode": True}] * (count - len(urls))
+    return [{"name": f"app{number}", "bot_events": EVENTS, **way} for number, way in enumerate(ways)]
 
 
 def dial(subject: Subject, name: str) -> socket.socket:
@@ -99,3 +106,38 @@ class Apps:
             sock.setblocking(True)
             sock.sendall(b"".join(acks))
             sock.setblocking(False)
+
+
+class Hanging:
+    """A web server that answers the challenge of an app, and no event: it keeps the connections, in its own thread."""
+
+    def __init__(self) -> None:
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Hang)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/events"
+
+    def __enter__(self) -> "Hanging":
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Hang(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if body["type"] == "url_verification":
+            answer = body["challenge"].encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+        else:
+            self.rfile.read()  # until the server gives up
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
+        """Print nothing."""

@@ -1,8 +1,9 @@
 """Apps in Socket Mode: how fast they get the events of the log, and what they cost everybody else.
 
 Three questions. How many envelopes a second a server on one core sends and gets acknowledged when apps return and catch
-up. How long after the ack of a message its envelope comes. And what the fan-out of RTM costs with 20 apps connected, of
-which five never read, beside a server without apps, in turns.
+up. How long after the ack of a message its envelope comes. And what the fan-out of RTM costs with 20 apps, of which
+five are dead, beside a server without apps, in turns: three of them have a Socket Mode connection and never read, two
+have an HTTP address that takes requests and never answers.
 """
 
 import time
@@ -10,7 +11,7 @@ from contextlib import ExitStack
 from statistics import median
 
 from bench import loops
-from bench.apps import Apps, describe, dial
+from bench.apps import Apps, Hanging, describe, dial
 from bench.bench_fanout import Candidate, close, members
 from bench.process import cpu_seconds
 from bench.report import Cell, ratio, report
@@ -21,7 +22,7 @@ SENDERS = 50
 SINGLES = 500
 CONNECTIONS = 1_000
 BURST = 16
-APPS, DEAD = 20, 5
+APPS, SILENT, HANGING = 20, 3, 2
 ROUNDS = 5
 TEXT = "A usual message of some eighty characters, as people write them to each other."
 
@@ -79,15 +80,16 @@ def latency(apps: int, singles: int) -> dict[str, Cell]:
 def beside(connections: int, rounds: int) -> list[dict[str, Cell]]:
     """Measure the fan-out without apps and with apps of which some never read, in turns."""
     with ExitStack() as stack:
+        urls = [stack.enter_context(Hanging()).url for _ in range(HANGING)]
         candidates = []
-        for title, apps in (("no apps", 0), (f"{APPS} apps, {DEAD} never read", APPS)):
-            subject = stack.enter_context(Subject(connections, connections, apps=describe(apps)))
+        for title, seed in (("no apps", []), (f"{APPS} apps, {SILENT + HANGING} dead", describe(APPS, urls))):
+            subject = stack.enter_context(Subject(connections, connections, apps=seed))
             frame = loops.client_frame(message(subject.channel(0), TEXT))
             sockets, _ = members(subject, frame, connections)
             stack.callback(close, sockets)
-            dialled = [dial(subject, f"app{number}") for number in range(apps)]
-            stack.callback(close, dialled[:DEAD])
-            stack.enter_context(Apps(dialled[DEAD:]))
+            dialled = [dial(subject, f"app{number}") for number in range(HANGING, len(seed))]
+            stack.callback(close, dialled[:SILENT])
+            stack.enter_context(Apps(dialled[SILENT:]))
             candidates.append(Candidate(title, subject.pid, sockets, frame))
         for _ in range(rounds + 1):
             for burst in (1, BURST):

@@ -1,5 +1,8 @@
 """Writes docs/reference/events.md from the event classes: ``python -m tools.events_page``.
 
+Which types are documented says docs/reference/wire/event-sources.md, and which of them the server sends
+``services.events.SENT``.
+
 With ``--check`` it writes nothing and exits 1 if the page is not what it would write.
 """
 
@@ -13,8 +16,12 @@ from pathlib import Path
 import msgspec
 
 from tautwire.protocol.events import CATALOGUE, Event
+from tautwire.server.services.events import SENT
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "events.md"
+SOURCES = PAGE.parent / "wire" / "event-sources.md"
+REPLIES = frozenset({"pong"})
+"""Documented among the events, and sent as replies to frames."""
 INTRODUCTION = f"""# Events
 
 Every event a server may send, as a class of `tautwire.protocol.events`.
@@ -32,12 +39,51 @@ What the words behind "Source" mean: [Markers](wire/README.md#markers).
 """
 
 
+def documented() -> dict[str, list[str]]:
+    """Return the types of events that Slack documents for RTM, by the family of the page of sources."""
+    families: dict[str, list[str]] = {}
+    title = ""
+    for line in SOURCES.read_text().splitlines():
+        if line.startswith("## "):
+            title = line.removeprefix("## ")
+        row = re.match(r"\| `(\w+)` \|[^|]*\|(?:[^|]|\\\|)*\|([^|]*)\|", line)
+        if row is not None and re.search(r"events/|RTM page", row[2]):
+            families.setdefault(title, []).append(row[1])
+    return families
+
+
+def counts() -> tuple[int, int]:
+    """Return how many documented types the server sends, and how many there are."""
+    names = {name for family in documented().values() for name in family}
+    return len(names & (SENT | REPLIES)), len(names)
+
+
+def _served() -> str:
+    sent, total = counts()
+    rows = []
+    for title, names in documented().items():
+        known = [name for name in names if name in SENT | REPLIES]
+        others = [name for name in names if name not in known]
+        rows.append(f"| {title} | {_codes(known)} | {_codes(others)} |")
+    more = sorted(SENT - {name for family in documented().values() for name in family})
+    return (
+        f"\n## What the server sends\n\nOf {total} types of events that Slack documents for RTM, the server sends "
+        f"{sent}. Besides it sends {_codes(more)}, which is captured and not documented.\n"
+        "Where each is known from: [Sources of events](wire/event-sources.md).\n\n"
+        "| family | sent | not sent |\n|---|---|---|\n" + "\n".join(rows) + "\n"
+    )
+
+
+def _codes(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
 def page() -> str:
     """Return the whole page."""
     families: dict[str, list[type[Event]]] = {}
     for cls in CATALOGUE.values():
         families.setdefault(cls.__module__, []).append(cls)
-    return INTRODUCTION + "".join(_family(module, families[module]) for module in sorted(families))
+    return INTRODUCTION + _served() + "".join(_family(module, families[module]) for module in sorted(families))
 
 
 def _family(module: str, classes: list[type[Event]]) -> str:

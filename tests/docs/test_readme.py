@@ -19,6 +19,7 @@ from needs import need
 from tautwire.protocol.events import CATALOGUE
 from tautwire.server import app  # noqa: F401 - registers the methods
 from tautwire.server.web_api.method import METHODS
+from tools import events_page
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 PYTHON_BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
@@ -106,3 +107,8 @@ def test_the_test_passes(tmp_path: Path) -> None:
 )
 def test_the_numbers_are_right(pattern: str, count: int) -> None:
     assert re.findall(pattern, README) == [str(count)]
+
+
+def test_the_readme_counts_the_types_of_events_that_are_sent() -> None:
+    sent, total = events_page.counts()
+    assert f"{sent} of {total} documented [types of events]" in README

@@ -10,6 +10,7 @@ import msgspec
 from tautwire.protocol.codec import decode_event
 from tautwire.protocol.events import Event, MalformedEvent, UnknownEvent
 from tautwire.protocol.frames import Ack, AckError, Pong, Position
+from tautwire.server.services.events import SENT
 from tautwire.server.web_api.method import COMMON_ERRORS as ERRORS_OF_THE_DOOR
 from tautwire.server.web_api.method import METHODS as SERVED
 
@@ -31,6 +32,8 @@ for _subtype in (None, "bot_message", "thread_broadcast"):
 
 # A bot shares files too. Source: wire/files.md#events-of-an-upload
 EVENTS["message", "file_share"] |= {"bot_id": "string?", "app_id": "string?", "bot_profile": "object?"}
+# A bot broadcasts replies as well (wire/messages.md#a-plain-message).
+EVENTS["message", "thread_broadcast"] |= {"bot_id": "string?", "app_id": "string?", "bot_profile": "object?"}
 
 OTHER_ERRORS: Final = {
     "invalid_attachments",  # of chat.scheduleMessage
@@ -89,6 +92,7 @@ def check_frame(raw: bytes) -> dict[str, Any]:
         case Event():
             key = (frame["type"], frame.get("subtype"))
             assert key == (event.TYPE, event.SUBTYPE)
+            assert event.TYPE in SENT, f"{event.TYPE} has to be in services.events.SENT, which the docs count"
             _check_members(frame, EVENTS[key])
             msgspec.json.decode(raw, type=type(event))  # strictly, which a client does not insist on
     return frame

@@ -311,6 +311,24 @@ class Settings:
             "connected.",
         ),
     )
+    app_event_limit: int | None = field(
+        default=None,
+        metadata=row(
+            _APPS,
+            Whole(least=1),
+            "Events that an app gets in an hour; what is more is dropped, and the app gets app_rate_limited.",
+            more="Slack allows 30000. The notice goes to request URLs, once a minute.",
+            unset="no limit",
+        ),
+    )
+    app_delayed_events: bool = field(
+        default=False,
+        metadata=row(
+            _APPS,
+            Flag(),
+            "Whether an event that an app refused is tried each hour of a day after the other tries over HTTP.",
+        ),
+    )
     request_addresses: str | None = field(
         default=None,
         metadata=row(

@@ -55,6 +55,8 @@ class Deliveries:
     acknowledged: int = 0
     given_up: int = 0
     """Events that ran out of tries."""
+    dropped: int = 0
+    """Events beyond the limit of their app."""
 
 
 @dataclass(slots=True)

@@ -123,6 +123,7 @@ class _Figures(Collector):
         yield _counter("tautwire_app_events_repeated", "Of these, repetitions.", events.repeated)
         yield _counter("tautwire_app_events_acknowledged", "Events that apps acknowledged.", events.acknowledged)
         yield _counter("tautwire_app_events_given_up", "Events that ran out of tries.", events.given_up)
+        yield _counter("tautwire_app_events_dropped", "Events beyond the limit of their app.", events.dropped)
 
     def _changes(self) -> Iterator[Metric]:
         counts = self._counts

@@ -48,6 +48,7 @@ from tautwire.server.services.files.intake import Files
 from tautwire.server.services.files.uploads import Room
 from tautwire.server.services.messaging import streams
 from tautwire.server.services.messaging.scheduled import duty_of
+from tautwire.server.services.people import profiles
 from tautwire.server.services.seed import Seed, plant
 from tautwire.server.services.workspace import Team, Workspace
 from tautwire.server.socket_mode.door import Door as LinkDoor
@@ -180,6 +181,7 @@ class ServedWorkspace:
                 writer, Due(removal.duty(), self._clock, writer, reader),
                 Room(settings.file_limit, settings.files_limit), None if settings.database else self.data,
             ),
+            status_ends=Due(profiles.duty_of(state.team), self._clock, writer, reader),
         )  # fmt: skip
         self.door = Door(
             WorkspaceBackend(self.workspace), hub=hub, tickets=self.workspace.tickets, settings=settings,
@@ -211,6 +213,7 @@ class ServedWorkspace:
         self._doors.push_async_callback(self.workspace.streams.stop)
         self._doors.push_async_callback(self._old_tokens.stop)
         self._doors.push_async_callback(self.workspace.files.removals.stop)
+        self._doors.push_async_callback(self.workspace.status_ends.stop)
         retention = Retention(writer, reader, tail, self._clock, settings.log_keep)
         self._doors.push_async_callback(_cancel, asyncio.create_task(retention.run()))
         # Many workspaces share the readers: checks of each twice a second would be most of what an idle server does.
@@ -250,6 +253,7 @@ class ServedWorkspace:
         self.workspace.schedule.sweep()
         self.workspace.streams.sweep()
         self.workspace.files.removals.sweep()
+        self.workspace.status_ends.sweep()
         self.workspace.statuses.sweep()
         self._old_tokens.sweep()
 

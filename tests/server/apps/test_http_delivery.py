@@ -11,10 +11,11 @@ from aiohttp import web
 from slack_sdk.signature import Clock as ReceiverClock
 from slack_sdk.signature import SignatureVerifier
 
-from scene import SEED, Frame, OpenScene, Scene, TurnedClock, eventually
+from scene import PATIENCE, SEED, Frame, OpenScene, Scene, TurnedClock, eventually
 from tautwire.server.events_api import delivery, failures, receiver
 from tautwire.server.services.access import subscriptions
 from tautwire.server.services.access.apps import delete_app
+from tautwire.server.taps.window import MAX_FLYING
 
 Answer = Callable[[Frame], Awaitable[web.StreamResponse]]
 
@@ -52,14 +53,38 @@ class Site:
         self.is_verifying = True
         self.challenges = 0
         self.taken: list[Taken] = []
+        self.notices: list[Taken] = []
         self.url = ""
+        self.request: Any = None
+        self._runner: web.AppRunner | None = None
+        self._port = 0
         self._seen = 0
+
+    async def open(self) -> None:
+        """Listen, at the port of the first time."""
+        app = web.Application()
+        app.router.add_post("/events", self.handle)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.01)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True).start()
+        self._port = self._runner.addresses[0][1]
+        self.url = f"http://127.0.0.1:{self._port}/events"
+
+    async def close(self) -> None:
+        """Listen no more."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         taken = Taken(request, await request.read())
+        self.request = request
         if taken.payload["type"] == "url_verification":
             self.challenges += 1
             return web.json_response({"challenge": taken.payload["challenge"]} if self.is_verifying else {})
+        if taken.payload["type"] != "event_callback":
+            self.notices.append(taken)
+            return await self.answer(taken.payload)
         self.taken.append(taken)
         return await self.answer(taken.payload)
 
@@ -72,22 +97,17 @@ class Site:
 
 @pytest.fixture
 async def open_site() -> AsyncIterator[Callable[[], Awaitable[Site]]]:
-    runners = []
+    sites = []
 
     async def open_site() -> Site:
         site = Site()
-        app = web.Application()
-        app.router.add_post("/events", site.handle)
-        runner = web.AppRunner(app, shutdown_timeout=0.01)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        runners.append(runner)
-        site.url = f"http://127.0.0.1:{runner.addresses[0][1]}/events"
+        sites.append(site)
+        await site.open()
         return site
 
     yield open_site
-    for runner in runners:
-        await runner.cleanup()
+    for site in sites:
+        await site.close()
 
 
 @pytest.fixture
@@ -177,6 +197,210 @@ async def test_an_event_is_tried_again_at_once_after_a_minute_and_after_five(sce
     assert scene.server.workspace.counts.deliveries.given_up == 1
 
 
+async def test_the_tries_of_an_event_are_counted_over_restarts(
+    open_scene: OpenScene, site: Site, clock: TurnedClock
+) -> None:
+    site.answer = failing
+    scene = await open_scene(seed=seed(desk=site.url))
+    await eventually(lambda: tap(scene).is_running)
+    await scene.post("alice", scene.general, "hello")
+    tries = [await site.take(), await site.take()]
+    for pause in (60, 300):
+        await eventually(lambda: bool(tap(scene)._window._waiting))
+        await scene.server.stop()
+        await scene.server.start()
+        await eventually(lambda: tap(scene).is_running)
+        clock.offset += pause + 1
+        tries.append(await site.take())
+    await settled(scene)
+    await scene.server.stop()
+    await scene.server.start()
+    await settled(scene)
+    assert [each.retry for each in tries] == [(None, None), *((str(each), "http_error") for each in (1, 2, 3))]
+    assert len(site.taken) == 4
+
+
+async def town(scene: Scene) -> str:
+    """Return another channel of alice and the app."""
+    channel = str((await scene.ok("alice", "conversations.create", name="town"))["channel"]["id"])
+    await scene.ok("alice", "conversations.invite", channel=channel, users=scene.users["desk"])
+    return channel
+
+
+async def test_an_event_that_fails_once_is_not_overtaken_in_its_channel(scene: Scene, site: Site) -> None:
+    async def first_fails(payload: Frame) -> web.StreamResponse:
+        return web.Response(status=500 if [each.text for each in site.taken].count("0") == 1 else 200)
+
+    site.answer = first_fails
+    for number in range(20):
+        await scene.post("alice", scene.general, str(number))
+    await settled(scene)
+    assert [each.text for each in site.taken] == ["0", *map(str, range(20))]
+
+
+async def test_an_event_that_fails_twice_holds_up_its_channel_no_longer(scene: Scene, site: Site) -> None:
+    async def one_fails(payload: Frame) -> web.StreamResponse:
+        return web.Response(status=500 if payload["event"]["text"] == "1" else 200)
+
+    site.answer = one_fails
+    for number in range(5):
+        await scene.post("alice", scene.general, str(number))
+    await eventually(lambda: len(site.taken) == 6)
+    assert [each.text for each in site.taken] == ["0", "1", "1", "2", "3", "4"]
+    site.answer = ok
+    scene.clock.offset += 60
+    await settled(scene)
+    assert (site.taken[-1].text, len(site.taken)) == ("1", 7)
+
+
+async def test_a_channel_that_waits_delays_no_other_channel(scene: Scene, site: Site) -> None:
+    blocked = asyncio.Event()
+
+    async def slow_in_general(payload: Frame) -> web.StreamResponse:
+        if payload["event"]["channel"] == scene.general:
+            await blocked.wait()
+        return web.Response()
+
+    other = await town(scene)
+    await settled(scene)
+    before = len(site.taken)
+    site.answer = slow_in_general
+    for number in range(5):
+        await scene.post("alice", scene.general, f"general {number}")
+        await scene.post("alice", other, f"town {number}")
+    await eventually(lambda: len(site.taken) - before == 6)
+    assert [each.text for each in site.taken[before:] if "town" in each.text] == [f"town {each}" for each in range(5)]
+    blocked.set()
+    await settled(scene)
+    seen = [each.text for each in site.taken[before:] if "general" in each.text]
+    assert seen == [f"general {each}" for each in range(5)]
+
+
+async def test_a_thousand_posts_while_an_app_is_away_come_in_their_order(scene: Scene, site: Site) -> None:
+    await site.close()
+
+    async def write(number: int) -> None:
+        for count in range(100):
+            await scene.post("alice", scene.general, f"{number} {count}")
+
+    await asyncio.gather(*(write(number) for number in range(10)))
+    await eventually(lambda: not tap(scene).is_running)
+    for _ in range(20):  # twenty minutes: more than an event is tried
+        scene.clock.offset += delivery.MAX_PAUSE
+        await scene.server_swept()
+    assert tap(scene).open_events <= MAX_FLYING
+    await site.open()
+    scene.clock.offset += delivery.MAX_PAUSE
+    await settled(scene)
+    stored: list[str] = []
+    cursor = ""
+    while True:
+        page = await scene.ok("alice", "conversations.history", channel=scene.general, limit=999, cursor=cursor)
+        stored += [message["text"] for message in page["messages"]]
+        cursor = page.get("response_metadata", {}).get("next_cursor", "")
+        if not cursor:
+            break
+    assert [each.text for each in site.taken] == stored[::-1][-1_000:]
+    assert scene.server.workspace.counts.deliveries.given_up == 0
+
+
+async def test_an_app_that_returns_gets_what_keep_allows(open_scene: OpenScene, site: Site) -> None:
+    scene = await open_scene(seed=seed(desk=site.url), app_keep=0.0)
+    await eventually(lambda: tap(scene).is_running)
+    await site.close()
+    await scene.post("alice", scene.general, "missed")
+    await eventually(lambda: not tap(scene).is_running)
+    await site.open()
+    scene.clock.offset += delivery.MAX_PAUSE
+    await eventually(lambda: tap(scene).is_running)
+    await settled(scene)
+    await scene.post("alice", scene.general, "heard")
+    assert (await site.take()).text == "heard"
+
+
+async def test_an_event_that_ends_its_connection_each_time_is_given_up_and_delays_no_other(
+    scene: Scene, site: Site
+) -> None:
+    async def ending(payload: Frame) -> web.StreamResponse:
+        if payload["event"]["text"] == "poison":
+            site.request.transport.abort()
+        return web.Response()
+
+    site.answer = ending
+    other = await town(scene)
+    await scene.post("alice", scene.general, "poison")
+    async with asyncio.timeout(PATIENCE):
+        while scene.server.workspace.counts.deliveries.given_up == 0:
+            scene.clock.offset += delivery.MAX_PAUSE
+            await scene.server_swept()
+    await scene.post("alice", other, "after")
+    await eventually(lambda: site.taken[-1].text == "after")
+    await settled(scene)
+
+
+async def test_more_events_than_an_hour_allows_are_dropped_and_the_app_is_told_once_a_minute(
+    open_scene: OpenScene, site: Site, clock: TurnedClock
+) -> None:
+    scene = await open_scene(seed=seed(desk=site.url), app_event_limit=3)
+    await eventually(lambda: tap(scene).is_running)
+    # From the begin of a minute on, or the posts may fall into two.
+    clock.offset += 60 - clock.monotonic() % 60
+    await scene.server_swept()
+    for number in range(6):
+        await scene.post("alice", scene.general, str(number))
+    await settled(scene)
+    await eventually(lambda: len(site.notices) == 1)
+    assert [each.text for each in site.taken] == ["0", "1", "2"]
+    (notice,) = site.notices
+    minute = notice.payload.pop("minute_rate_limited")
+    assert notice.payload == {
+        "token": "retired", "type": "app_rate_limited", "team_id": scene.server.workspace.team.id,
+        "api_app_id": tap(scene).app,
+    }  # fmt: skip
+    assert minute % 60 == 0
+    assert 0 <= clock.seconds() - minute < 120
+    verifier = SignatureVerifier(scene.directory.apps["desk"]["signing_secret"] or "", clock=site_clock(clock))
+    assert verifier.is_valid_request(notice.body, dict(notice.headers))
+    clock.offset += 60
+    await scene.server_swept()
+    await scene.post("alice", scene.general, "6")
+    await eventually(lambda: len(site.notices) == 2)
+    assert scene.server.workspace.counts.deliveries.dropped == 4
+    clock.offset += 3_600
+    await scene.server_swept()
+    await scene.post("alice", scene.general, "7")
+    await settled(scene)
+    assert site.taken[-1].text == "7"
+    assert len(site.notices) == 2
+
+
+def site_clock(clock: TurnedClock) -> ReceiverClock:
+    """Return the clock of an app that goes as that of the server."""
+
+    class Turned(ReceiverClock):
+        def now(self) -> float:
+            return float(clock.seconds())
+
+    return Turned()
+
+
+async def test_delayed_events_are_tried_each_hour_of_a_day(
+    open_scene: OpenScene, site: Site, clock: TurnedClock
+) -> None:
+    scene = await open_scene(seed=seed(desk=site.url), app_delayed_events=True)
+    await eventually(lambda: tap(scene).is_running)
+    site.answer = failing
+    await scene.post("alice", scene.general, "hello")
+    for pause in (60, 300, *[3_600] * 24):
+        await eventually(lambda: bool(tap(scene)._window._waiting))
+        wanted = len(site.taken) + 1
+        clock.offset += pause
+        await eventually(lambda wanted=wanted: len(site.taken) == wanted)
+    await settled(scene)
+    assert len(site.taken) == 4 + 24
+    assert {each.retry[0] for each in site.taken[3:]} == {"3"}
+
+
 async def test_an_app_can_decline_further_attempts(scene: Scene, site: Site) -> None:
     async def declining(_: Frame) -> web.StreamResponse:
         return web.Response(status=500, headers={"X-Slack-No-Retry": "1"})
@@ -234,8 +458,13 @@ async def test_what_was_not_acknowledged_is_sent_after_a_restart_with_its_ids(
     await scene.server.stop()
     site.answer = ok
     await scene.server.start()
+    await eventually(lambda: tap(scene).is_running)
+    await scene.server_swept()
+    assert len(site.taken) == 2, "a restart ends no pause"
+    clock.offset += 60
     await eventually(lambda: len(site.taken) == 3)
     assert site.taken[2].body == first.body
+    assert site.taken[2].retry == ("2", "http_error"), "and gives no new tries"
     await settled(scene)
     await scene.post("alice", scene.general, "again")
     await eventually(lambda: site.taken[-1].text == "again")

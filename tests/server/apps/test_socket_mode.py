@@ -196,7 +196,7 @@ async def test_an_acknowledgement_may_have_a_payload(scene: Scene, desk: AppSide
 
 
 @pytest.mark.parametrize(
-    "text", ["", "null", "[]", "{}", '{"envelope_id":7}', '{"envelope_id":"x"}', "\x00", "[" * 9_000]
+    "text", ["", "null", "[]", "{}", '{"envelope_id":7}', '{"envelope_id":"x"}', "\x00", "[" * 9_000, '{"a":' * 9_000]
 )
 async def test_what_is_no_acknowledgement_is_ignored(scene: Scene, desk: AppSide, text: str) -> None:
     socket = await desk.connect()

@@ -1,18 +1,22 @@
 """Which events an app gets of an entry of the log, and how they are wrapped."""
 
+import hashlib
 import json
+from base64 import b32encode, urlsafe_b64encode
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tautwire.protocol.correspondence import CHANNEL_TYPES, MESSAGES
 from tautwire.protocol.ids import Ts
 from tautwire.server.log.entry import Entry, Kind, Topic
-from tautwire.server.services.access.subscriptions import BOT_EVENTS, MESSAGES
+from tautwire.server.services.access.subscriptions import BOT_EVENTS
 from tautwire.server.taps.envelope import Source, socket_mode_frame, wrap
-from tautwire.server.taps.filter import CHANNEL_TYPES, Filter, Seen
+from tautwire.server.taps.filter import Filter, Seen
 
 BOT, BOT_ID = "UBOT000001", "BBOT000001"
 ALL = sorted(BOT_EVENTS)
@@ -175,7 +179,7 @@ SEEN = Seen(0, "message", Ts("1790000110.000100"), b'{"type":"message","event_ts
 
 def test_an_envelope_has_the_members_of_the_vector() -> None:
     """E1 of wire/events-api.md#test-vectors."""
-    payload = json.loads(wrap(SOURCE, 7, SEEN).payload)
+    payload = json.loads(wrap(SOURCE, 7, "C1", SEEN).payload)
     assert payload["event"] == json.loads(SEEN.body)
     assert (payload["type"], payload["team_id"], payload["api_app_id"]) == ("event_callback", "T0TAUT001", "A0TICKET01")
     assert payload["event_time"] == 1790000110
@@ -189,7 +193,7 @@ def test_an_envelope_has_the_members_of_the_vector() -> None:
 
 
 def test_a_frame_has_the_members_of_socket_mode() -> None:
-    envelope = wrap(SOURCE, 7, SEEN)
+    envelope = wrap(SOURCE, 7, "C1", SEEN)
     frame = json.loads(socket_mode_frame(envelope, 2, "timeout"))
     assert frame == {
         "envelope_id": envelope.envelope_id, "type": "events_api", "payload": json.loads(envelope.payload),
@@ -206,7 +210,7 @@ places = st.tuples(
 @given(places, places)
 def test_ids_are_the_same_for_the_same_event_alone(one: tuple[Any, ...], other: tuple[Any, ...]) -> None:
     def ids(app: str, position: int, ordinal: int, ts: str) -> tuple[str, str]:
-        envelope = wrap(Source("T1", app, "U1"), position, Seen(ordinal, "message", Ts(ts), SEEN.body))
+        envelope = wrap(Source("T1", app, "U1"), position, "C1", Seen(ordinal, "message", Ts(ts), SEEN.body))
         return envelope.id, envelope.envelope_id
 
     for first, second in zip(ids(*one), ids(*other), strict=True):
@@ -236,3 +240,14 @@ def test_a_change_without_a_new_mention_mentions_nobody(changes: dict[str, Any])
 )
 def test_which_entries_are_looked_at(events: list[str], body: dict[str, Any], wanted: bool) -> None:
     assert Filter(events, BOT, BOT_ID).may_want(entry(body)) is wanted
+
+
+def test_the_ids_of_an_event_are_those_of_every_version() -> None:
+    """What was sent before an update is sent after it with the same ids."""
+    digest = hashlib.sha256(f"T1 A1 7 0 {SEEN.event_ts}".encode()).digest()
+    envelope = wrap(Source("T1", "A1", "U1"), 7, "C1", SEEN)
+    assert envelope.id == f"Ev{b32encode(digest[:10]).decode()}"
+    assert envelope.envelope_id == str(UUID(bytes=digest[16:], version=4))
+    context = json.loads(envelope.payload)["event_context"]
+    about = {"et": SEEN.type, "tid": "T1", "aid": "A1", "eid": envelope.id}
+    assert context == "4-" + urlsafe_b64encode(msgspec.json.encode(about)).rstrip(b"=").decode()

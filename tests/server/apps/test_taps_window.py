@@ -1,5 +1,6 @@
 """Which events wait for an acknowledgement, and how far an app is done."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -355,3 +356,48 @@ def test_an_event_whose_way_has_changed_is_not_late_by_the_clock_of_the_old_one(
     window.expire(ACK_TIME)
     assert not window.has_owed
     assert window.acknowledge("1")
+
+
+def test_tries_and_their_pauses_are_restored() -> None:
+    window = Window(0, offset=1_000_000.0)
+    for position in range(1, 4):
+        report(window, position, 10.0)
+    window.fail("1", "http_error", 10.0, may_retry=True, tries=2)
+    window.fail("2", "http_timeout", 10.0, may_retry=True, tries=3)
+    later = Window.restored(window.progress, offset=1_000_040.0, now=5.0)  # 35 seconds later, on another clock
+    assert resend(later, 5.0) == [(3, 0, "")]
+    assert later.acknowledge("3")
+    later.expire(5.0 + 60.0 - 35.0 - 0.01)
+    assert not later.has_owed
+    later.expire(5.0 + 60.0 - 35.0)
+    assert resend(later, 30.0) == [(1, 2, "http_error")]
+    assert later.acknowledge("1")
+    later.expire(5.0 + 300.0 - 35.0)
+    assert resend(later, 270.0) == [(2, 3, "http_timeout")]
+
+
+def test_a_clock_that_was_set_back_lengthens_no_pause() -> None:
+    window = Window(0, offset=1_000_000.0)
+    report(window, 1)
+    window.fail("1", "http_error", 0.0, may_retry=True, tries=2)
+    later = Window.restored(window.progress, offset=0.0, now=0.0)
+    later.expire(max(PAUSES))
+    assert resend(later, max(PAUSES)) == [(1, 2, "http_error")]
+
+
+def test_a_restored_event_that_has_had_its_tries_is_given_up_by_the_next_failure() -> None:
+    window = Window(0)
+    report(window, 1)
+    window.fail("1", "http_error", 0.0, may_retry=True, tries=3)
+    later = Window.restored(window.progress, now=400.0)
+    event = later.take_owed()
+    assert event is not None
+    later.sent(event, "1", 1, 1, 400.0, is_reported=True)
+    later.fail("1", "http_error", 400.0, may_retry=True)
+    assert (len(later), later.given_up, later.settled) == (0, 1, 1)
+
+
+def test_what_an_older_version_has_stored_is_read() -> None:
+    window = Window.restored((4, msgspec.msgpack.encode((9, [(6, 0), (9, 0)]))))
+    assert (window.settled, window.read) == (5, 9)
+    assert resend(window, 0.0) == [(6, 0, ""), (9, 0, "")]

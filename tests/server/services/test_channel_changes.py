@@ -254,15 +254,40 @@ async def test_a_direct_message_is_closed_and_opened_again(
     assert listed["is_open"] is False
     again = await scene.ok("alice", "conversations.close", channel=direct)
     assert (again["no_op"], again["already_closed"]) == (True, True)
-    await scene.post("bob", direct, "still delivered")
-    assert await alice.texts() == ["still delivered"]
 
     answer = await scene.ok("alice", "conversations.open", channel=direct)
     assert "already_open" not in answer
     assert await alice.events() == opened
     assert await is_open("alice")
     assert (await scene.ok("alice", "conversations.open", channel=direct))["already_open"] is True
-    assert await bob.texts() == ["still delivered"]
+    assert await bob.fence() == []
+
+
+@pytest.mark.parametrize(
+    ("others", "opened"), [(["bob"], ["im_open"]), (["bob", "carol"], ["mpim_open", "group_open"])]
+)
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+async def test_a_message_opens_a_closed_direct_message_for_all(
+    scene: Scene, other: Other, others: list[str], opened: list[str], is_elsewhere: bool
+) -> None:
+    users = ",".join(scene.users[name] for name in others)
+    direct = (await scene.ok("alice", "conversations.open", users=users))["channel"]["id"]
+    await scene.post("bob", direct, "open")
+    alice, bob = await scene.connect("alice"), await scene.connect("bob")
+    for who in ("alice", "bob"):
+        if is_elsewhere:
+            await other.writer.write(partial(conversations.close_direct, who=other.who(who), channel=direct))
+        else:
+            await scene.ok(who, "conversations.close", channel=direct)
+    await scene.post("bob", direct, "one")
+    await scene.post("alice", direct, "two")
+
+    for socket in (alice, bob):
+        events = await socket.events()
+        assert [event for event in events if "close" not in event] == [*opened, "message", "message"]
+        assert "close" in events[0]
+    for who in ("alice", "bob"):
+        assert (await scene.ok(who, "conversations.info", channel=direct))["channel"]["is_open"] is True
 
 
 async def test_what_cannot_be_closed(scene: Scene) -> None:

@@ -1,5 +1,6 @@
 """Profiles and statuses, and the methods about users and the workspace that clients call at their start."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from functools import partial
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scene import Scene
+from scene import PATIENCE, Scene
 from second_writer import Other
 from tautwire.server.services.people import profiles
 
@@ -83,6 +84,53 @@ async def test_a_status_is_announced(scene: Scene) -> None:
     assert (cleared["status_text"], cleared["status_emoji"], cleared["status_expiration"]) == ("", "", 0)
     assert await bob.events() == [*CHANGED, "user_status_changed"]
     assert (await set_profile(scene, status_text="out"))["status_emoji"] == ":speech_balloon:"
+
+
+async def ended(scene: Scene) -> None:
+    """Wait until the status of alice is cleared."""
+
+    async def text() -> str:
+        return str((await profile_of(scene, "alice"))["status_text"])
+
+    async with asyncio.timeout(PATIENCE):
+        while await text():  # noqa: ASYNC110 - nothing sets an event
+            await asyncio.sleep(0.002)
+
+
+async def test_a_status_ends_at_its_time_and_that_is_announced(scene: Scene) -> None:
+    end = scene.clock.seconds() + 60
+    await set_profile(scene, status_text="at lunch", status_emoji=":bento:", status_expiration=end)
+    carol = await scene.connect("carol")
+    await scene.server_swept()
+    assert (await profile_of(scene, "alice"))["status_text"] == "at lunch"
+    scene.clock.offset += 61
+    await ended(scene)
+    profile = await profile_of(scene, "alice")
+    assert [profile[name] for name in ("status_text", "status_emoji", "status_expiration")] == ["", "", 0]
+    frames = [frame for frame in await carol.fence() if frame["type"] != "presence_change"]
+    assert [frame["type"] for frame in frames] == [*CHANGED, "user_status_changed"]
+    assert {frame["user"]["profile"]["status_text"] for frame in frames} == {""}
+
+
+async def test_a_status_without_an_end_and_one_with_a_later_end_stay(scene: Scene) -> None:
+    end = scene.clock.seconds() + 60
+    await set_profile(scene, status_text="at lunch", status_expiration=end)
+    await set_profile(scene, status_expiration=end + 600)
+    await set_profile(scene, "bob", status_text="here")
+    scene.clock.offset += 61
+    await scene.server_swept()
+    unit = partial(profiles.end_status, team=scene.server.workspace.team, user=scene.users["alice"])
+    await scene.server.workspace.writer.write(unit)
+    assert (await profile_of(scene, "alice"))["status_text"] == "at lunch"
+    assert (await profile_of(scene, "bob"))["status_text"] == "here"
+
+
+async def test_a_status_that_ended_while_the_server_was_down_is_cleared(scene: Scene) -> None:
+    await set_profile(scene, status_text="at lunch", status_expiration=scene.clock.seconds() + 60)
+    await scene.server.stop()
+    scene.clock.offset += 61
+    await scene.server.start()
+    await ended(scene)
 
 
 @pytest.mark.parametrize(

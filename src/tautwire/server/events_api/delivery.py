@@ -2,8 +2,11 @@
 
 An app with a request URL and without Socket Mode is served. First it has to answer a challenge at the URL. While it
 does not, it is asked again, with longer pauses: a server often starts before its apps. Then its tap runs, and each
-event is a request of its own. At most ``CONCURRENCY`` are made to an app at a time, and a tap with no room reads no
-further. So an app that does not answer has a few requests in memory and its place in the log, and delays no other.
+event is a request of its own (``link``). A tap with no room reads no further. So an app that does not answer has a few
+requests in memory and its place in the log, and delays no other.
+
+An app that cannot be reached any more is away. Its tap stops, as that of an app without a Socket Mode connection, and
+the challenge is its sign of life: once anything answers it, the app gets what it missed.
 
 What is sent to whom is never logged: a URL may hold a secret.
 """
@@ -18,69 +21,22 @@ from tautwire.server.clock import Clock
 from tautwire.server.config import Settings
 from tautwire.server.events_api.addresses import Addresses
 from tautwire.server.events_api.failures import Failures
-from tautwire.server.events_api.receiver import CONCURRENCY, Outcome, Receiver
+from tautwire.server.events_api.link import HttpLink
+from tautwire.server.events_api.receiver import Outcome, Receiver
 from tautwire.server.log.writer import Writer
 from tautwire.server.services.access.subscriptions import DISABLED, UNVERIFIED, VERIFIED, Subscription
 from tautwire.server.services.access.subscriptions import note_request_state as note_state
 from tautwire.server.store.engine import StoreError
 from tautwire.server.store.queries.apps import find_signing_secret
 from tautwire.server.store.reader import Reader
-from tautwire.server.taps.envelope import Envelope
 from tautwire.server.taps.tap import Tap
 from tautwire.server.taps.taps import Taps
-from tautwire.server.taps.window import PAUSES
 
 log = logging.getLogger("tautwire.server.events_api")
 
 FIRST_PAUSE: Final = 1.0
 """Seconds until an app is asked again that did not answer the challenge; twice as many each time."""
 MAX_PAUSE: Final = 60.0
-
-
-class HttpLink:
-    """The way to one app; the ``Link`` of its tap."""
-
-    reports = True
-
-    def __init__(self, tap: Tap, receiver: Receiver, clock: Clock) -> None:
-        self.tap = tap
-        self.receiver = receiver
-        self.failures = Failures()
-        self._clock = clock
-        self._requests: set[asyncio.Task[None]] = set()
-
-    @property
-    def has_room(self) -> bool:
-        """Whether another request may be made."""
-        return len(self._requests) < CONCURRENCY
-
-    def send(self, envelope: Envelope, attempt: int, reason: str) -> int:
-        """Begin a request."""
-        task = asyncio.create_task(self._deliver(envelope, min(attempt, len(PAUSES)), reason))
-        self._requests.add(task)
-        task.add_done_callback(self._requests.discard)
-        return 1
-
-    async def close(self, patience: float = 0.0) -> None:
-        """Wait for the requests, and end those that take longer; answers meanwhile count. The tap is stopped."""
-        requests = [*self._requests]
-        if requests:
-            _, late = await asyncio.wait(requests, timeout=patience)
-            await _end(late)
-        await self.receiver.close()
-
-    async def _deliver(self, envelope: Envelope, attempt: int, reason: str) -> None:
-        try:
-            outcome = await self.receiver.deliver(envelope.payload, attempt, reason)
-        except Exception:
-            log.exception("an event of app %s could not be sent", self.tap.app)
-            outcome = Outcome("unknown_error")
-        if not outcome.has_no_listener:
-            self.failures.note(self._clock.monotonic(), is_first=not attempt, failed=bool(outcome.reason))
-        if outcome.reason:
-            self.tap.failed(envelope.envelope_id, outcome.reason, may_retry=outcome.may_retry)
-        else:
-            self.tap.acknowledged(envelope.envelope_id)
 
 
 class _Start:
@@ -91,6 +47,8 @@ class _Start:
         self.task: asyncio.Task[None] | None = None
         self.due = 0.0
         self.pause = FIRST_PAUSE
+        self.is_away = False
+        """Whether the app was served and could not be reached."""
 
 
 class Delivery:
@@ -136,6 +94,19 @@ class Delivery:
         await asyncio.gather(*(link.close(self._drain) for link in self._links.values()))
         await _end(self._tasks)
 
+    def _note_away(self, link: HttpLink) -> None:
+        """Stop the tap of an app that cannot be reached; look for it from now on."""
+        app = link.tap.app
+        if self._is_stopping or self._links.get(app) is not link:
+            return
+        del self._links[app]
+        link.tap.stop()
+        start = self._starts[app] = _Start()
+        start.url, start.is_away = link.receiver.url, True
+        self._postpone(start)
+        log.warning("app %s cannot be reached over HTTP; its events wait for it", app)
+        self._spawn(link.close())
+
     def _check(self, subscription: Subscription) -> None:
         """Serve an app no longer whose URL is another now, or that is not to be served."""
         app = subscription.app
@@ -166,10 +137,12 @@ class Delivery:
                 finally:
                     await receiver.close()
                 await self._note_verification(tap.app, start, outcome)
+            elif start.is_away and not (await self._find(receiver)):
+                self._postpone(start)
             elif tap.is_running or tap.subscription != subscription:  # its Socket Mode ends yet, or it has changed
                 await receiver.close()
             else:
-                self._links[tap.app] = link = HttpLink(tap, receiver, self._clock)
+                self._links[tap.app] = link = HttpLink(tap, receiver, self._clock, self._note_away)
                 self._taps.start(tap, link)
                 self._starts.pop(tap.app, None)
                 log.info("app %s gets its events over HTTP", tap.app)
@@ -181,6 +154,13 @@ class Delivery:
             self._postpone(start)
         finally:
             start.task = None
+
+    async def _find(self, receiver: Receiver) -> bool:
+        """Whether anything answers at a URL; else the receiver is closed."""
+        is_found = (await receiver.verify()).is_connected
+        if not is_found:
+            await receiver.close()
+        return is_found
 
     async def _note_verification(self, app: str, start: _Start, outcome: Outcome) -> None:
         if outcome.reason:

@@ -51,6 +51,11 @@ class Outcome(NamedTuple):
     """That of the answer; 0 without one."""
     content_type: str = ""
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the app was reached, as far as the server knows; a late answer is one too."""
+        return self.reason != _CONNECTION
+
 
 class Poster:
     """Posts signed bodies to apps.

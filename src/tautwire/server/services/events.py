@@ -1,4 +1,4 @@
-"""The JSON of events, and their timestamps.
+"""The JSON of events, their timestamps, and the list of those that the server sends.
 
 The server makes events as plain objects. ``tautwire.protocol.events`` has their types, and a test decodes every event
 of the server with them.
@@ -12,6 +12,18 @@ from tautwire.protocol.ids import NEVER, Ts, ts_from_micros, ts_to_micros
 from tautwire.server.log.entry import WORKSPACE
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.store.queries.log import find_newest_events
+
+SENT: Final = frozenset(
+    {"bot_added", "bot_changed", "channel_archive", "channel_created", "channel_joined", "channel_left"}
+    | {"channel_marked", "channel_rename", "channel_unarchive", "error", "goodbye", "group_close", "group_joined"}
+    | {"group_left", "group_marked", "group_open", "hello", "im_close", "im_created", "im_marked", "im_open"}
+    | {"manual_presence_change", "member_joined_channel", "member_left_channel", "message", "mpim_close"}
+    | {"mpim_joined", "mpim_marked", "mpim_open", "pin_added", "pin_removed", "presence_change", "reaction_added"}
+    | {"reaction_removed", "team_domain_change", "team_join", "team_rename", "user_change", "user_profile_changed"}
+    | {"user_status_changed", "user_typing"}
+)
+"""The types of events that the server sends over RTM, those of the session included. A test hears each, and every test
+that hears another one fails."""
 
 _LOOK_BACK: Final = 100
 """Entries searched for the newest ``event_ts``: the last entry may be a message, whose ``event_ts`` is its ts."""

@@ -51,6 +51,7 @@ class Workspace:
         schedule: posts the scheduled messages.
         streams: ends messages that grow no more.
         files: takes the bytes of files, and clears away what is not needed any more.
+        status_ends: clears the statuses that end.
         away: users with a stored manual away.
         bots: users to whom auto-away does not apply.
     """
@@ -71,6 +72,7 @@ class Workspace:
         schedule: Due,
         streams: Due,
         files: Files,
+        status_ends: Due,
         away: set[str],
         bots: set[str],
     ) -> None:
@@ -88,6 +90,7 @@ class Workspace:
         self.schedule = schedule
         self.streams = streams
         self.files = files
+        self.status_ends = status_ends
         self.statuses = Statuses(hub, clock)
         self.news = News()
         self.tickets = Tickets(team.id, clock, settings.ticket_lifetime, identities.find)

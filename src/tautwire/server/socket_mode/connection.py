@@ -92,7 +92,7 @@ class LinkConnection(SocketConnection):
         """Take an acknowledgement; other messages mean nothing here."""
         try:
             ack = _decode(data)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return
         self._host.acknowledged(self, ack)
 

@@ -56,7 +56,10 @@ class Pool:
         self.retire(connection)
         self._all.pop(connection.number, None)
 
-    def send(self, envelope: Envelope, attempt: int, reason: str) -> int:
+    def notify(self, body: bytes) -> None:
+        """Send nothing: clients of Socket Mode take ``app_rate_limited`` for an event without a type, and may fail."""
+
+    def send(self, envelope: Envelope, attempt: int, reason: str, *, is_fresh: bool) -> int:
         """Send an event on the connection that had none for the longest time."""
         place = next((i for i, connection in enumerate(self._serving) if _has_room(connection)), 0)
         connection = self._serving.pop(place)

@@ -6,9 +6,9 @@ position alone can be given twice, after a backup was restored. Source: wire/eve
 """
 
 import hashlib
-from base64 import b32encode, urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
+from binascii import b2a_base64
 from typing import Final, NamedTuple
-from uuid import UUID
 
 import msgspec
 
@@ -16,25 +16,46 @@ from tautwire.protocol.ids import Ts
 from tautwire.server.services.interactivity.payloads import VERIFICATION_TOKEN
 from tautwire.server.services.interactivity.requests import Request
 from tautwire.server.taps.filter import Seen
+from tautwire.server.taps.kinds import CONVERSATIONS
 
 MAX_CONTEXT: Final = 1_000
 """Characters of an ``event_context``."""
 _PREFIX: Final = "4-"
 
 
-class Source(NamedTuple):
-    """The app for which an envelope is made, and as whom it gets the event."""
-
-    team: str
-    app: str
-    viewer: str
-    """A user; empty for an event about the app itself."""
-    is_bot: bool = True
-    place: str = ""
-    """The conversation of the event; empty if it is in none."""
+# This runs for each event and app, so the encodings are by hand: those of the library cost five times as much.
+_DIGITS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_PAIRS: Final = tuple(first + second for first in _DIGITS for second in _DIGITS)
+"""Base32 of ten bits. Source: RFC 4648, section 6."""
+_VARIANTS: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""The digit of a UUID that has the variant in its upper two bits. Source: RFC 9562, section 4.1."""
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 
-class Context(msgspec.Struct, frozen=True, omit_defaults=True):
+class Source:
+    """The app for which envelopes are made, and as whom it gets the events, with what is the same in all of them.
+
+    Args:
+        viewer: a user; empty for events about the app itself.
+        is_bot: whether the viewer is the bot of the app.
+    """
+
+    __slots__ = ("app", "context", "head", "seed", "tail", "team")
+
+    def __init__(self, team: str, app: str, viewer: str, *, is_bot: bool) -> None:
+        self.team, self.app = team, app
+        self.seed = f"{team} {app}"
+        self.head = (
+            b'{"token":"%b","team_id":"%b","context_team_id":"%b","context_enterprise_id":null,"api_app_id":"%b",'
+            b'"event":'
+        ) % (VERIFICATION_TOKEN.encode(), team.encode(), team.encode(), app.encode())
+        # There are no authorizations for an event about the app itself.
+        self.tail = _authorizations(team, viewer, is_bot=is_bot) if viewer else b""
+        self.tail += b'"is_ext_shared_channel":false,"event_context":"' + _PREFIX.encode()
+        self.context = b'","tid":"%b","aid":"%b","eid":"' % (team.encode(), app.encode())
+
+
+class Context(msgspec.Struct, frozen=True):
     """What ``event_context`` says, for ``apps.event.authorizations.list``: nothing that the app has not got.
 
     The position is not in it: it would show how busy conversations are that the app cannot see.
@@ -59,21 +80,30 @@ class Envelope(NamedTuple):
     """The id by which Socket Mode acknowledges it."""
     payload: bytes
     """The ``event_callback``: the payload in Socket Mode, the body over HTTP."""
+    topic: str = ""
+    """What the event is about: a conversation, a user or the workspace. Events of one topic have an order."""
 
 
-def wrap(source: Source, position: int, seen: Seen) -> Envelope:
-    """Return the envelope of an event of the entry at ``position``."""
-    digest = _digest(source, position, seen)
-    event_id = f"Ev{b32encode(digest[:10]).decode()}"
-    payload = (
-        b'{"token":"%b","team_id":"%b","context_team_id":"%b","context_enterprise_id":null,"api_app_id":"%b","event":%b'
-        b',"type":"event_callback","event_id":"%b","event_time":%d%b'
-        b',"is_ext_shared_channel":false,"event_context":"%b"}'
-    ) % (
-        VERIFICATION_TOKEN.encode(), source.team.encode(), source.team.encode(), source.app.encode(), seen.body,
-        event_id.encode(), _seconds(seen.event_ts), _authorizations(source), _context(source, seen, event_id),
+def wrap(source: Source, position: int, topic: str, seen: Seen) -> Envelope:
+    """Return the envelope of an event of the entry of a topic at ``position``."""
+    digest = hashlib.sha256(f"{source.seed} {position} {seen.ordinal} {seen.event_ts}".encode()).digest()
+    event_id = _event_id(digest)
+    payload = b'%b%b,"type":"event_callback","event_id":"%b","event_time":%d,%b%b"}' % (
+        source.head, seen.body, event_id, _seconds(seen.event_ts), source.tail, _context(source, topic, seen, event_id),
     )  # fmt: skip
-    return Envelope(event_id, str(UUID(bytes=digest[16:], version=4)), payload)
+    return Envelope(event_id.decode(), _envelope_id(digest), payload, topic)
+
+
+def rate_limited(source: Source, minute: int) -> bytes:
+    """Return the notice that an app got no more events in a minute, in seconds since 1970.
+
+    Source: wire/events-api.md#delivery-over-http (documented).
+    """
+    notice = {
+        "token": VERIFICATION_TOKEN, "type": "app_rate_limited", "team_id": source.team, "minute_rate_limited": minute,
+        "api_app_id": source.app,
+    }  # fmt: skip
+    return msgspec.json.encode(notice)
 
 
 def socket_mode_frame(envelope: Envelope, attempt: int, reason: str) -> bytes:
@@ -91,24 +121,33 @@ def request_frame(envelope_id: str, request: Request) -> bytes:
     )  # fmt: skip
 
 
-def _digest(source: Source, position: int, seen: Seen) -> bytes:
-    text = f"{source.team} {source.app} {position} {seen.ordinal} {seen.event_ts}"
-    return hashlib.sha256(text.encode()).digest()
-
-
-def _authorizations(source: Source) -> bytes:
-    """Return the member of that name; there is none for an event about the app itself."""
-    if not source.viewer:
-        return b""
+def _event_id(digest: bytes) -> bytes:
+    """Return ``Ev`` and the first ten bytes in Base32."""
+    bits, pairs = int.from_bytes(digest[:10]), _PAIRS
     return (
-        b',"authorizations":[{"enterprise_id":null,"team_id":"%b","user_id":"%b","is_bot":%b,'
-        b'"is_enterprise_install":false}]'
-    ) % (source.team.encode(), source.viewer.encode(), b"true" if source.is_bot else b"false")
+        f"Ev{pairs[bits >> 70]}{pairs[bits >> 60 & 1023]}{pairs[bits >> 50 & 1023]}{pairs[bits >> 40 & 1023]}"
+        f"{pairs[bits >> 30 & 1023]}{pairs[bits >> 20 & 1023]}{pairs[bits >> 10 & 1023]}{pairs[bits & 1023]}"
+    ).encode()
 
 
-def _context(source: Source, seen: Seen, event_id: str) -> bytes:
-    about = Context(seen.type, source.team, source.app, event_id, source.place)
-    return _PREFIX.encode() + urlsafe_b64encode(msgspec.json.encode(about)).rstrip(b"=")
+def _envelope_id(digest: bytes) -> str:
+    """Return the last 16 bytes as a UUID of version 4."""
+    text = digest.hex()
+    return f"{text[32:40]}-{text[40:44]}-4{text[45:48]}-{_VARIANTS[text[48]]}{text[49:52]}-{text[52:]}"
+
+
+def _authorizations(team: str, viewer: str, *, is_bot: bool) -> bytes:
+    return (
+        b'"authorizations":[{"enterprise_id":null,"team_id":"%b","user_id":"%b","is_bot":%b,'
+        b'"is_enterprise_install":false}],'
+    ) % (team.encode(), viewer.encode(), b"true" if is_bot else b"false")
+
+
+def _context(source: Source, topic: str, seen: Seen, event_id: bytes) -> bytes:
+    """Return a ``Context`` without its prefix: opaque to apps."""
+    place = b'","cid":"' + topic.encode() if topic.startswith(CONVERSATIONS) else b""
+    about = b'{"et":"%b%b%b%b"}' % (seen.type.encode(), source.context, event_id, place)
+    return b2a_base64(about, newline=False).translate(_URL_SAFE).rstrip(b"=")
 
 
 def read_context(text: str) -> Context | None:

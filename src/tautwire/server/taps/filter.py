@@ -1,7 +1,7 @@
 """Which events of the Events API an entry of the log is, for one app. Pure: bytes in, bytes out.
 
-This is the map from RTM to the Events API: what an RTM connection of a viewer gets is what the app may get, and the
-table below says under which name. Source of all rules: wire/events-api.md#subscriptions, #app_mention and
+What an RTM connection of a viewer gets is what the app may get; ``protocol.correspondence`` says under which name, and
+this module adds the mentions. Source of all rules: wire/events-api.md#subscriptions, #app_mention and
 #differences-to-rtm. The entries are those that a viewer was allowed to see at their time (``taps.viewers``).
 """
 
@@ -12,12 +12,10 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from tautwire.protocol.correspondence import MESSAGES, to_events_api
 from tautwire.protocol.ids import NEVER, Ts
 from tautwire.server.log.entry import Entry
-from tautwire.server.services.access.subscriptions import BOT_EVENTS, MESSAGES, USER_EVENTS
-
-CHANNEL_TYPES: Final = {"public": "channel", "private": "group", "im": "im", "mpim": "mpim"}
-"""``channel_type`` of a message by the kind of its conversation. Source: wire/events-api.md#subscriptions."""
+from tautwire.server.services.access.subscriptions import BOT_EVENTS, USER_EVENTS
 
 _MENTIONING: Final = frozenset({None, "bot_message", "file_share", "me_message", "thread_broadcast"})
 """The subtypes of messages that are written by someone: system messages name users too, and mention no one."""
@@ -52,16 +50,22 @@ class _Head(msgspec.Struct, gc=False):
 
     type: str = ""
     subtype: str | None = None
+    event_ts: Ts = NEVER
+    is_ephemeral: bool = False
+
+
+class _Text(msgspec.Struct, gc=False):
+    """The members that decide whether an event is a mention: only those that have the bot's id somewhere are read."""
+
     user: Any = ""
     bot_id: str = ""
     text: str = ""
     ts: str = ""
-    event_ts: Ts = NEVER
-    is_ephemeral: bool = False
     message: _Inner | None = None
 
 
 _decode: Final = msgspec.json.Decoder(_Head).decode
+_decode_text: Final = msgspec.json.Decoder(_Text).decode
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _MENTION: Final = msgspec.Raw(b'"app_mention"')
 
@@ -106,22 +110,22 @@ class Filter:
             return []
         found = []
         if self._messages[kind]:
-            found.append(Seen(0, "message", head.event_ts, _message(entry.payload, head.subtype, kind)))
+            found.append(Seen(0, "message", head.event_ts, to_events_api(entry.payload, head.subtype, kind)))
         if self._wants_mentions and kind != "im" and self._mark in entry.payload:
-            mention = self._mention(entry.payload, head)
+            mention = self._mention(entry.payload, head.subtype, _decode_text(entry.payload))
             if mention is not None:
                 found.append(Seen(1, "app_mention", head.event_ts, mention))
         return found
 
-    def _mention(self, payload: bytes, head: _Head) -> bytes | None:
+    def _mention(self, payload: bytes, subtype: str | None, head: _Text) -> bytes | None:
         """Return the ``app_mention`` that a message or its edit is, None if it mentions the bot in no text."""
-        if head.subtype in _MENTIONING:
+        if subtype in _MENTIONING:
             if self._is_mentioned(head.user, head.bot_id, head.text):
                 return _as_mention(_members(payload))
             return None
         inner = head.message
         if (
-            head.subtype != "message_changed"
+            subtype != "message_changed"
             or inner is None
             or inner.subtype not in _MENTIONING
             # A message also changes without an edit, when its thread grows.
@@ -141,15 +145,6 @@ class Filter:
 @lru_cache(1_000)
 def _mention_of(user: str) -> re.Pattern[str]:
     return re.compile(rf"<@{re.escape(user)}(\|[^>]*)?>")
-
-
-def _message(payload: bytes, subtype: str | None, kind: str) -> bytes:
-    """Return a message as the Events API has it. The bytes are extended, not decoded and encoded again."""
-    if subtype == "message_replied":  # a documented bug of the Events API: the subtype is missing
-        members = _members(payload)
-        del members["subtype"]
-        payload = msgspec.json.encode(members)
-    return b'%b,"channel_type":"%b"}' % (payload[:-1], CHANNEL_TYPES[kind].encode())
 
 
 def _as_mention(members: dict[str, msgspec.Raw]) -> bytes:

@@ -14,7 +14,7 @@ import asyncio
 import logging
 import math
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -28,8 +28,9 @@ from tautwire.server.log.tail import Audience, Tail, read_entries
 from tautwire.server.services.access.subscriptions import Subscription
 from tautwire.server.store.queries.log import find_marked
 from tautwire.server.store.reader import Reader
-from tautwire.server.taps.envelope import Envelope, Source, wrap
-from tautwire.server.taps.kinds import CONVERSATIONS, Kinds
+from tautwire.server.taps.envelope import Envelope, Source, rate_limited, wrap
+from tautwire.server.taps.kinds import Kinds
+from tautwire.server.taps.quota import Quota
 from tautwire.server.taps.viewers import Installation, Told, Viewers
 from tautwire.server.taps.window import Open, Progress, Window
 
@@ -54,11 +55,17 @@ class Link(Protocol):
     def has_room(self) -> bool:
         """Whether an event can be sent now."""
 
-    def send(self, envelope: Envelope, attempt: int, reason: str) -> int:
+    def notify(self, body: bytes) -> None:
+        """Send something that is no event, once, if the door has a way for that."""
+
+    def send(self, envelope: Envelope, attempt: int, reason: str, *, is_fresh: bool) -> int:
         """Send an event; return the number of the connection that has it now.
 
         Called only while there is room. What becomes of it, the door reports to ``Tap.acknowledged``, ``Tap.lost`` and
         ``Tap.failed``.
+
+        Args:
+            is_fresh: whether no try of it has failed yet.
         """
 
 
@@ -73,6 +80,8 @@ class Surroundings(Protocol):
     kinds: Kinds
     keep: float
     enforces_scopes: bool
+    event_limit: int | None
+    pauses: Sequence[float]
     counts: Deliveries
 
 
@@ -85,8 +94,9 @@ class Tap:
 
     def __init__(self, around: Surroundings, subscription: Subscription, progress: Progress) -> None:
         self._around = around
+        now = around.clock.monotonic()
         self._installation: Installation = {}
-        self._window = Window.restored(progress)
+        self._window = Window.restored(progress, around.pauses, around.clock.seconds() - now, now)
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._page: deque[tuple[Entry, Collection[str]]] = deque()  # with those who see each
@@ -94,6 +104,7 @@ class Tap:
         self._page_end = progress[0]
         self._given_up = 0  # as it was counted last
         self._oldest_ts = NEVER
+        self._quota = Quota(around.event_limit) if around.event_limit is not None else None
         self.change(subscription)
 
     @property
@@ -133,6 +144,7 @@ class Tap:
             self._look()
 
     def _look(self) -> None:
+        self._sources: dict[str, Source] = {}
         self._viewers = Viewers(
             self.subscription, self._installation, enforces_scopes=self._around.enforces_scopes
         )  # fmt: skip
@@ -166,10 +178,12 @@ class Tap:
 
     def acknowledged(self, envelope_id: str) -> bool:
         """Settle an event; return False if it is not open, as for a second acknowledgement."""
+        had_room = self._window.has_room
         is_new = self._window.acknowledge(envelope_id)
         if is_new:
             self._around.counts.acknowledged += 1
-            self._news.set()
+            if not had_room:  # else the task waits for nothing that an acknowledgement brings
+                self._news.set()
         return is_new
 
     def lost(self, connection: int) -> None:
@@ -177,9 +191,9 @@ class Tap:
         self._window.lose(connection)
         self._news.set()
 
-    def failed(self, envelope_id: str, reason: str, *, may_retry: bool) -> None:
-        """Send an event again later, or give it up; for a door that reports."""
-        self._window.fail(envelope_id, reason, self._around.clock.monotonic(), may_retry=may_retry)
+    def failed(self, envelope_id: str, reason: str, *, may_retry: bool, tries: int = 1) -> None:
+        """Send an event again later, or give it up, after a number of tries that failed; for a door that reports."""
+        self._window.fail(envelope_id, reason, self._around.clock.monotonic(), may_retry=may_retry, tries=tries)
         self._news.set()
 
     async def _run(self, link: Link) -> None:
@@ -247,6 +261,13 @@ class Tap:
             if steps % STEPS_PER_TURN == 0:
                 await asyncio.sleep(0)
 
+    def _source(self, viewer: str) -> Source:
+        source = self._sources.get(viewer)
+        if source is None:
+            is_bot = viewer == self.subscription.bot_user
+            source = self._sources[viewer] = Source(self._around.team, self.app, viewer, is_bot=is_bot)
+        return source
+
     async def _turn_page(self, cursor: SharedCatchUp) -> None:
         entries = await cursor.page()
         wanted = [(entry, seers) for entry, seers in entries if self._viewers.may_want(entry)]
@@ -260,9 +281,20 @@ class Tap:
         """Send the events of the next entry of the page."""
         entry, seers = self._page.popleft()
         for told in self._wanted(entry, self._page_kinds, seers):
-            event = self._window.open((entry.position, told.seen.ordinal))
-            self._send(link, event, entry, told)
+            if self._quota is not None and not self._quota.take(self._around.clock.monotonic()):
+                self._drop(link, self._quota)
+                continue
+            self._send(link, self._window.open((entry.position, told.seen.ordinal)), entry.topic, told)
         self._window.read = entry.position if self._page else self._page_end
+
+    def _drop(self, link: Link, quota: Quota) -> None:
+        """Count an event that is not sent, and send a notice once a minute."""
+        clock = self._around.clock
+        self._around.counts.dropped += 1
+        if quota.is_notice_due(clock.monotonic()):
+            log.warning("app %s has had app_event_limit events in an hour; more are dropped", self.app)
+            seconds = clock.seconds()
+            link.notify(rate_limited(self._source(""), seconds - seconds % 60))
 
     async def _send_owed(self, link: Link) -> None:
         """Send the next event that is owed; its bytes are read from the log again."""
@@ -284,7 +316,8 @@ class Tap:
         else:
             self._window.give_back(event)
 
-    async def _read_again(self, event: Open) -> tuple[Entry, Told] | None:
+    async def _read_again(self, event: Open) -> tuple[str, Told] | None:
+        """Return the topic and the event of an open event."""
         position, ordinal = event.place
         entry = await self._entry(position)
         if entry is None:
@@ -293,7 +326,7 @@ class Tap:
         for seers in self._seers(entry, event):
             for told in self._wanted(entry, kinds, seers):
                 if told.seen.ordinal == ordinal:
-                    return entry, told
+                    return entry.topic, told
         return None
 
     def _seers(self, entry: Entry, event: Open) -> Iterator[Collection[str]]:
@@ -321,13 +354,10 @@ class Tap:
         told = self._viewers.events(entry, kinds.get(entry.topic), seers)
         return [each for each in told if each.seen.event_ts >= self._oldest_ts]
 
-    def _send(self, link: Link, event: Open, entry: Entry, told: Told) -> None:
+    def _send(self, link: Link, event: Open, topic: str, told: Told) -> None:
         event.viewer = told.viewer
-        bot = self.subscription.bot_user
-        place = entry.topic if entry.topic.startswith(CONVERSATIONS) else ""
-        source = Source(self._around.team, self.app, told.viewer, told.viewer == bot, place)
-        envelope = wrap(source, entry.position, told.seen)
-        connection = link.send(envelope, event.attempt, event.reason)
+        envelope = wrap(self._source(told.viewer), event.place[0], topic, told.seen)
+        connection = link.send(envelope, event.attempt, event.reason, is_fresh=not event.failures)
         self._around.counts.sent += 1
         now = self._around.clock.monotonic()
         self._window.sent(

@@ -22,7 +22,7 @@ from tautwire.server.store.engine import StoreError
 from tautwire.server.store.queries.taps import set_settled
 from tautwire.server.taps.kinds import Kinds
 from tautwire.server.taps.tap import Link, Tap
-from tautwire.server.taps.window import Progress
+from tautwire.server.taps.window import DELAYED, PAUSES, Progress
 
 log = logging.getLogger("tautwire.server.taps")
 
@@ -48,6 +48,8 @@ class Taps:
         self.kinds = Kinds(workspace.reader)
         self.keep = workspace.settings.app_keep
         self.enforces_scopes = workspace.enforces_scopes
+        self.event_limit = workspace.settings.app_event_limit
+        self.pauses: Sequence[float] = PAUSES + DELAYED if workspace.settings.app_delayed_events else PAUSES
         self.counts = workspace.counts.deliveries
         self._writer: Writer = workspace.writer
         self._identities: Identities = workspace.identities

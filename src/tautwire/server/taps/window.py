@@ -16,12 +16,14 @@ nothing is given ``PATIENCE``, the time in which Slack tries over HTTP.
 Source: wire/socket-mode.md#acknowledgements and wire/events-api.md#frameworks.
 
 Over HTTP the door knows what became of each event. It is not late by a clock here; ``fail`` has it sent again after the
-pauses of ``PAUSES``, and then gives it up.
+pauses of ``PAUSES``, and then gives it up. How often an open event was tried is stored with it, and when it is tried
+next, so a restart gives an event no new tries.
 """
 
 import heapq
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -41,6 +43,9 @@ MAX_ATTEMPTS: Final = 20
 ever."""
 PAUSES: Final = (0.0, 60.0, 300.0)
 """Seconds before each further try over HTTP. Source: wire/events-api.md#delivery-over-http (documented)."""
+DELAYED: Final = (3_600.0,) * 24
+"""Seconds before each try after these, if events may be delayed.
+Source: wire/events-api.md#delivery-over-http (documented)."""
 MAX_FLYING: Final = 100
 MAX_FLYING_BYTES: Final = 512 * 1024
 MAX_OPEN: Final = 10_000
@@ -60,11 +65,23 @@ Progress = tuple[int, bytes]
 """How far an app is done, as it is stored: ``settled``, and the rest in a form that only this module knows."""
 
 
+class _Tries(msgspec.Struct, array_like=True):
+    """What is stored of an open event that was sent again."""
+
+    place: Place
+    attempt: int
+    failures: int
+    reason: str
+    due: int
+    """When it is tried next, in seconds of the wall clock; 0 for at once."""
+
+
 class _Ahead(msgspec.Struct, array_like=True):
     """What is stored besides ``settled``."""
 
     read: int
     open: list[Place]
+    tries: list[_Tries] = []
 
 
 @dataclass(slots=True)
@@ -76,8 +93,8 @@ class Open:
     """When its present tries began; negative before."""
     sent_at: float = -1.0
     """When it was sent last."""
-    timeouts: int = 0
-    """How many of the present tries were not acknowledged in time."""
+    failures: int = 0
+    """How many of the present tries were not acknowledged in time, or failed as its sender said."""
     attempt: int = 0
     """How often it was sent again."""
     reason: str = ""
@@ -90,7 +107,9 @@ class Open:
     size: int = 0
     """Its bytes while it flies."""
     due: float = 0.0
-    """When it is late."""
+    """When it is late, or when its pause is over."""
+    is_reported: bool = False
+    """Whether its sender says what becomes of it."""
 
 
 class Window:
@@ -98,9 +117,11 @@ class Window:
 
     Args:
         settled: the position up to which the app is done.
+        pauses: seconds before each further try of an event of which the sender says that it failed.
+        offset: what has to be added to its times for seconds of the wall clock.
     """
 
-    def __init__(self, settled: int) -> None:
+    def __init__(self, settled: int, pauses: Sequence[float] = PAUSES, offset: float = 0.0) -> None:
         self.read = settled
         """Every entry up to here was looked at."""
         self.given_up = 0
@@ -112,25 +133,50 @@ class Window:
         self._waiting: list[tuple[float, Place]] = []  # a heap: what failed, and when it is owed
         self._flying = 0
         self._flying_bytes = 0
+        self._pauses = pauses
+        self._offset = offset
         self._newest_acked = -1.0  # when the event was sent that was sent last of those acknowledged
 
     @classmethod
-    def restored(cls, progress: Progress) -> Self:
-        """Return a window with what was stored: the open events are owed, as if they had never been sent."""
+    def restored(
+        cls, progress: Progress, pauses: Sequence[float] = PAUSES, offset: float = 0.0, now: float = 0.0
+    ) -> Self:
+        """Return a window with what was stored: the open events are owed, each with the tries it had."""
         settled, ahead = progress
-        window = cls(settled)
+        window = cls(settled, pauses, offset)
         if ahead:
             stored = msgspec.msgpack.decode(ahead, type=_Ahead)
             window.read = stored.read
-            window._owed.extend(window.open(place) for place in stored.open)
+            for place in stored.open:
+                window.open(place)
+            for tries in stored.tries:
+                window._restore(tries, now)
+            window._owed.extend(event for event in window._open.values() if not event.due)
         return window
+
+    def _restore(self, tries: _Tries, now: float) -> None:
+        event = self._open.get(tries.place)
+        if event is None:
+            return
+        event.attempt, event.failures, event.reason = tries.attempt, tries.failures, tries.reason
+        pause = tries.due - self._offset - now
+        if pause > 0 and self._pauses:
+            self._postpone(event, now + min(pause, max(self._pauses)))  # the wall clock may have been set back
 
     @property
     def progress(self) -> Progress:
         """How far the app is done, to be stored."""
         if not self._open or len(self._open) > MAX_STORED:
             return self.settled, b""
-        return self.settled, msgspec.msgpack.encode(_Ahead(self.read, [*self._open]))
+        tries = [
+            _Tries(
+                event.place, event.attempt, event.failures if event.is_reported else 0, event.reason,
+                math.ceil(event.due + self._offset) if event.due and not event.connection else 0,
+            )
+            for event in self._open.values()
+            if event.attempt
+        ]  # fmt: skip
+        return self.settled, msgspec.msgpack.encode(_Ahead(self.read, [*self._open], tries))
 
     def __len__(self) -> int:
         return len(self._open)
@@ -196,10 +242,11 @@ class Window:
             self._flying += 1
             self._flying_bytes += size
         self._by_id[envelope_id] = event
+        event.is_reported = is_reported
         if is_reported:
             event.due = math.inf  # also if it was sent before in another way, which left a time to be late
             return
-        event.due = now + (ACK_TIME if event.timeouts <= MAX_RETRIES else SLOW_RETRY)
+        event.due = now + (ACK_TIME if event.failures <= MAX_RETRIES else SLOW_RETRY)
         heapq.heappush(self._late, (event.due, event.place))
 
     def is_open(self, event: Open) -> bool:
@@ -219,21 +266,30 @@ class Window:
         self._settle(event)
         return True
 
-    def fail(self, envelope_id: str, reason: str, now: float, *, may_retry: bool) -> None:
-        """Have an event sent again that its sender could not deliver, or give it up."""
+    def fail(self, envelope_id: str, reason: str, now: float, *, may_retry: bool, tries: int = 1) -> None:
+        """Have an event sent again that its sender could not deliver, or give it up.
+
+        Args:
+            tries: how many failed since it was sent.
+        """
         event = self._by_id.get(envelope_id)
         if event is None or not event.connection:  # settled, or lost with its connection
             return
-        if not may_retry or event.attempt >= len(PAUSES):
+        event.failures += tries
+        if not may_retry or event.failures > len(self._pauses):
             self.given_up += 1
             self._settle(event)
             return
         self._land(event)
         event.connection = 0
         event.reason = reason
-        heapq.heappush(self._waiting, (now + PAUSES[event.attempt], event.place))
-        event.attempt += 1
+        event.attempt += tries
+        self._postpone(event, now + self._pauses[event.failures - 1])
         self.expire(now)
+
+    def _postpone(self, event: Open, due: float) -> None:
+        event.due = due
+        heapq.heappush(self._waiting, (due, event.place))
 
     def expire(self, now: float) -> None:
         """Have events sent again whose pause is over or that are late, or give them up."""
@@ -241,6 +297,7 @@ class Window:
             _, place = heapq.heappop(self._waiting)
             waiting = self._open.get(place)
             if waiting is not None:
+                waiting.due = 0.0
                 self._owed.append(waiting)
         while self._late and self._late[0][0] <= now:
             due, place = heapq.heappop(self._late)
@@ -248,8 +305,8 @@ class Window:
             if event is None or event.connection == 0 or event.due != due:
                 continue
             self._land(event)
-            event.timeouts += 1
-            is_unheard = event.timeouts > MAX_RETRIES and self._newest_acked > event.first_sent
+            event.failures += 1
+            is_unheard = event.failures > MAX_RETRIES and self._newest_acked > event.first_sent
             if is_unheard or now - event.first_sent >= PATIENCE:
                 self.given_up += 1
                 self._settle(event)
@@ -266,12 +323,15 @@ class Window:
                 self.given_up += 1
                 self._settle(event)
                 continue
-            event.first_sent, event.timeouts = -1.0, 0
+            event.first_sent = -1.0
+            if not event.is_reported:
+                event.failures = 0
             self._owe(event, LOST)
         self._owed = deque(sorted(self._owed, key=lambda event: event.place))
 
     def _owe(self, event: Open, reason: str) -> None:
         event.connection = 0
+        event.due = 0.0
         event.attempt += 1
         event.reason = reason
         self._owed.append(event)

@@ -13,6 +13,7 @@ from tautwire.protocol.ids import ChannelId, UserId
 from tautwire.server.log.entry import WORKSPACE, Topic
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.access.identity import Identity, new_id
+from tautwire.server.services.channels import directs
 from tautwire.server.services.channels.room import Room, enter, forget
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.events import event, next_event_ts
@@ -20,7 +21,7 @@ from tautwire.server.services.messaging import messages
 from tautwire.server.services.wire_objects import conversation_object
 from tautwire.server.services.workspace import Team
 from tautwire.server.store.queries.channels import add_channel, find_channel_by_name, find_direct_channel
-from tautwire.server.store.queries.membership import add_member, find_membership, remove_member, set_last_read, set_open
+from tautwire.server.store.queries.membership import add_member, find_membership, remove_member, set_last_read
 from tautwire.server.store.queries.users import find_user
 from tautwire.server.store.records import SLACKBOT_ID, ChannelKind, ChannelRecord, Mark
 
@@ -154,8 +155,7 @@ def close_direct(tx: Transaction, who: Identity, channel: str) -> bool:
     membership = find_membership(tx, channel, who.user)
     if membership is None or not membership["open"]:
         return False
-    set_open(tx, channel, who.user, is_open=False)
-    _emit_opened(tx, room, who, "close")
+    directs.change(tx, room, who.user, is_open=False)
     return True
 
 
@@ -205,15 +205,8 @@ def _open_again(tx: Transaction, who: Identity, channel: str) -> bool:
     membership = find_membership(tx, channel, who.user)
     if membership is None or membership["open"]:
         return False
-    set_open(tx, channel, who.user, is_open=True)
-    _emit_opened(tx, _enter(tx, channel), who, "open")
+    directs.change(tx, _enter(tx, channel), who.user, is_open=True)
     return True
-
-
-def _emit_opened(tx: Transaction, room: Room, who: Identity, what: str) -> None:
-    """Emit to the caller that a direct message was opened or closed (``what``: open or close)."""
-    for family in ("im",) if room.channel.kind is ChannelKind.IM else ("mpim", "group"):
-        tx.emit(Topic(who.user), event(f"{family}_{what}", user=who.user, channel=room.id, event_ts=next_event_ts(tx)))
 
 
 def _create_direct(tx: Transaction, who: Identity, people: list[str]) -> Room:
@@ -236,7 +229,7 @@ def _create_direct(tx: Transaction, who: Identity, people: list[str]) -> Room:
         else:
             tx.emit(Topic(user), event("mpim_joined", channel=seen, event_ts=next_event_ts(tx)))
             tx.emit(Topic(user), event("group_joined", channel=seen, event_ts=next_event_ts(tx)))
-    _emit_opened(tx, room, who, "open")
+    directs.emit(tx, room, who.user, "open")
     return room
 
 

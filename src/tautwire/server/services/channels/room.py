@@ -10,7 +10,7 @@ from tautwire.protocol.ids import ChannelId, Ts, ts_from_micros, ts_to_micros
 from tautwire.server.log.entry import Topic
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.store.queries.channels import find_channel, find_last_ts, set_last_ts
-from tautwire.server.store.queries.membership import find_all_members
+from tautwire.server.store.queries.membership import find_all_members, find_closed
 from tautwire.server.store.records import ChannelKind, ChannelRecord
 
 
@@ -21,6 +21,8 @@ class Room:
     channel: ChannelRecord
     members: frozenset[str]
     last: int
+    closed: frozenset[str] = frozenset()
+    """The members of a direct message who have closed it."""
 
     @property
     def id(self) -> ChannelId:
@@ -59,7 +61,8 @@ def enter(tx: Transaction, channel: str) -> Room | None:
         record = find_channel(tx, channel)
         if record is None:
             return None
-        room = Room(record, frozenset(find_all_members(tx, channel)), _last(tx, channel))
+        closed = find_closed(tx, channel) if record.is_direct else []
+        room = Room(record, frozenset(find_all_members(tx, channel)), _last(tx, channel), frozenset(closed))
         tx.remember("room", channel, room)
     return room
 

@@ -15,6 +15,7 @@ from tautwire.protocol.ids import Ts
 from tautwire.server.log.entry import Topic, message_event
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.access.identity import Identity
+from tautwire.server.services.channels import directs
 from tautwire.server.services.channels.room import Room, enter
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.events import event, next_event_ts
@@ -123,6 +124,8 @@ def post_in(tx: Transaction, team: Team, who: Identity, room: Room, draft: Draft
     """Do what ``post`` does, in a room whose rules are checked."""
     parent = _parent(tx, room.id, draft.thread_ts) if draft.thread_ts else None
     body = _body(tx, team, who, draft)
+    if room.closed:
+        directs.reopen(tx, room)
     body["ts"] = ts = room.next_ts(tx)
     if parent is None:
         _store(tx, room, who.user, body, skip=skip)

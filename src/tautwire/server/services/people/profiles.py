@@ -5,6 +5,7 @@ JSON of a user object is kept by its row.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -12,10 +13,12 @@ import msgspec
 from tautwire.server.log.entry import WORKSPACE
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.access.identity import Identity
+from tautwire.server.services.due import Duty
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.events import event, next_event_ts
 from tautwire.server.services.wire_objects import stored_profile, user_object
 from tautwire.server.services.workspace import Team
+from tautwire.server.store.queries.statuses import find_ended, find_next_end, set_status_end
 from tautwire.server.store.queries.users import find_user, find_user_by_email, set_profile
 from tautwire.server.store.records import UserRecord
 
@@ -61,14 +64,45 @@ def set_own_profile(tx: Transaction, team: Team, who: Identity, given: Mapping[s
         user, real_name=real_name, email=email or None, profile=msgspec.json.encode(after).decode(),
         updated=tx.now // 1_000_000,
     )  # fmt: skip
-    set_profile(tx, changed)
-    names = ["user_change", "user_profile_changed"]
-    if any(before.get(name) != after.get(name) for name in _STATUS):
-        names.append("user_status_changed")
-    seen = user_object(changed, team, shows_email=False)
-    for name in names:
-        tx.emit(WORKSPACE, event(name, user=seen, cache_ts=changed.updated, event_ts=next_event_ts(tx)))
+    has_status = any(before.get(name) != after.get(name) for name in _STATUS)
+    if has_status:
+        set_status_end(tx, user.id, after.get("status_expiration", 0))
+    _store(tx, team, changed, with_status=has_status)
     return changed
+
+
+def duty_of(team: Team) -> Duty:
+    """Return the duty to clear the statuses that end."""
+    return Duty(
+        find_ended, find_next_end, do=lambda user: partial(end_status, team=team, user=user),
+        drop=lambda user: partial(set_status_end, user=user, due=0),
+    )  # fmt: skip
+
+
+def end_status(tx: Transaction, team: Team, user: str) -> None:
+    """Clear a status that has ended; no effect if it has another end meanwhile (a unit).
+
+    Emits what a change of the status emits. Source: wire/objects.md#user.
+    """
+    record, now = find_user(tx, user), tx.now // 1_000_000
+    profile = stored_profile(record) if record is not None else {}
+    end = profile.get("status_expiration", 0)
+    if not end:
+        set_status_end(tx, user, 0)
+    if record is None or not 0 < end <= now:
+        return
+    set_status_end(tx, user, 0)
+    cleared = profile | {"status_text": "", "status_emoji": "", "status_expiration": 0}
+    changed = msgspec.structs.replace(record, profile=msgspec.json.encode(cleared).decode(), updated=now)
+    _store(tx, team, changed, with_status=True)
+
+
+def _store(tx: Transaction, team: Team, changed: UserRecord, *, with_status: bool) -> None:
+    """Store a changed profile and emit its events to all."""
+    set_profile(tx, changed)
+    seen = user_object(changed, team, shows_email=False)
+    for name in ("user_change", "user_profile_changed", *(["user_status_changed"] if with_status else [])):
+        tx.emit(WORKSPACE, event(name, user=seen, cache_ts=changed.updated, event_ts=next_event_ts(tx)))
 
 
 def _checked(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,11 @@ def find_all_members(query: Query, channel: str) -> list[str]:
     return [row[0] for row in query.all("SELECT user_id FROM membership WHERE channel = ?", channel)]
 
 
+def find_closed(query: Query, channel: str) -> list[str]:
+    """Return the ids of the members who have closed a direct message."""
+    return [row[0] for row in query.all("SELECT user_id FROM membership WHERE channel = ? AND NOT open", channel)]
+
+
 def count_members(query: Query, channels: Sequence[str]) -> dict[str, int]:
     """Return the number of members of each channel that has any."""
     rows = query.all(

@@ -56,7 +56,10 @@ async def set_profile(call: Call, args: UsersProfileSet) -> Answer:
     if not isinstance(given, dict):
         raise MethodError("invalid_profile")
     user = await call.write(partial(profiles.set_own_profile, team=call.team, who=call.who, given=given))
-    return {"username": user.name, "profile": _profile(call, user)}
+    profile = _profile(call, user)
+    if profile.get("status_expiration"):
+        call.workspace.status_ends.expect(profile["status_expiration"])
+    return {"username": user.name, "profile": profile}
 
 
 def _profile(call: Call, user: UserRecord) -> dict[str, Any]:
