@@ -1,14 +1,11 @@
 """The content of a message among the arguments of a method, and where it goes: what ``chat`` methods share."""
 
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from tautwire.server.log.transaction import Transaction
-from tautwire.server.services.blockkit.rules import has_two_tables
-from tautwire.server.services.blockkit.validation import are_objects, as_messages, validate_blocks
 from tautwire.server.services.channels import conversations
 from tautwire.server.services.errors import MethodError
+from tautwire.server.services.messaging.contents import content_of
 from tautwire.server.services.messaging.messages import Draft
 from tautwire.server.services.messaging.texts import MAX_TEXT, Parse, from_markdown
 from tautwire.server.store.queries.channels import find_channel_by_name
@@ -20,10 +17,6 @@ from tautwire.server.web_api.method import Arguments, Call
 MAX_MARKDOWN: Final = 12_000
 """Code points of ``markdown_text``; a longer one is msg_too_long.
 Source: wire/web-api.md#lengths (documented)."""
-MAX_ATTACHMENTS: Final = 100
-MAX_STRUCTURE: Final = 200_000
-"""Bytes of JSON in blocks, attachments or metadata (ours)."""
-
 
 WRITES: Final = users_and_bots("chat:write")
 CONTENT_ERRORS: Final = (
@@ -76,13 +69,7 @@ def find_target(tx: Transaction, call: Call, channel: str) -> str:
 
 def draft_of(call: Call, args: Content) -> Draft:
     """Return the message that the arguments describe; raise ``MethodError`` if they do not fit together."""
-    blocks = structure(args.blocks, list, "invalid_blocks_format", "msg_blocks_too_long")
-    attachments = structure(args.attachments, list, "invalid_attachments", "attachment_payload_limit_exceeded")
-    metadata = structure(args.metadata, dict, "invalid_metadata_format", "metadata_too_large")
-    if args.blocks:
-        check_blocks(args.blocks)
-    if isinstance(args.attachments, list) and len(args.attachments) > MAX_ATTACHMENTS:
-        raise MethodError("too_many_attachments")
+    content = content_of(args.blocks, args.attachments, args.metadata)
     if args.markdown_text and (args.text or args.blocks):
         raise MethodError("markdown_text_conflict")
     if len(args.markdown_text) > MAX_MARKDOWN:
@@ -94,29 +81,9 @@ def draft_of(call: Call, args: Content) -> Draft:
     draft.text = text
     draft.thread_ts = args.thread_ts
     draft.reply_broadcast = args.reply_broadcast
-    draft.blocks = blocks
-    draft.attachments = attachments
-    draft.metadata = metadata
+    draft.blocks, draft.attachments, draft.metadata = content
     draft.parse = parse_of(args.parse, link_names=args.link_names)
     return draft
-
-
-def check_blocks(blocks: list[Any], *place: str | int, malformed: str = "invalid_blocks_format") -> None:
-    """Raise ``MethodError`` with every fault if the blocks of a message are not valid.
-
-    Source: wire/block-kit.md#validation-errors (captured).
-
-    Args:
-        place: where they stand, if not in the argument ``blocks``.
-        malformed: the error if they are not objects.
-    """
-    if not are_objects(blocks):
-        raise MethodError(malformed)
-    code, faults = "invalid_blocks", validate_blocks(blocks, "message", *place)
-    if not faults and has_two_tables(blocks):
-        code, faults = "invalid_attachments", ["only_one_table_allowed"]
-    if faults:
-        raise MethodError(code, errors=faults, response_metadata={"messages": as_messages(faults)})
 
 
 def author_of(call: Call, args: Authored) -> Draft:
@@ -138,15 +105,3 @@ def checked(text: str) -> str:
     if len(text) > MAX_TEXT:
         raise MethodError("msg_too_long")
     return text
-
-
-def structure(value: Any, shape: type, wrong: str, too_long: str) -> msgspec.Raw | None:
-    """Return a structured argument encoded: it is copied as bytes from here on."""
-    if value is None:
-        return None
-    if not isinstance(value, shape):
-        raise MethodError(wrong)
-    encoded = msgspec.json.encode(value)
-    if len(encoded) > MAX_STRUCTURE:
-        raise MethodError(too_long)
-    return msgspec.Raw(encoded)

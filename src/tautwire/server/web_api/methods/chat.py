@@ -6,6 +6,7 @@ from typing import Any
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.messaging import messages, unfurls
+from tautwire.server.services.messaging.contents import structure
 from tautwire.server.services.messaging.messages import Draft, Posted
 from tautwire.server.services.messaging.permalinks import find_permalink
 from tautwire.server.services.messaging.texts import MAX_POST
@@ -18,7 +19,6 @@ from tautwire.server.web_api.content import (
     checked,
     draft_of,
     find_target,
-    structure,
 )
 from tautwire.server.web_api.method import Answer, Arguments, Call, Place, Tier, method, warning
 

@@ -9,10 +9,11 @@ from tautwire.server.services.blockkit.validation import are_objects
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.messaging import streams
 from tautwire.server.services.messaging.chunks import Mode, Parts
+from tautwire.server.services.messaging.contents import check_blocks, structure
 from tautwire.server.services.messaging.messages import Posted
 from tautwire.server.web_api.access import access
 from tautwire.server.web_api.arguments import Json
-from tautwire.server.web_api.content import MAX_MARKDOWN, Authored, author_of, check_blocks, structure
+from tautwire.server.web_api.content import MAX_MARKDOWN, Authored, author_of
 from tautwire.server.web_api.method import Answer, Arguments, Call, Place, Tier, method
 
 STREAMS: Final = access(bot=["chat:write"])
