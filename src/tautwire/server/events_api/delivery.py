@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from functools import partial
+from time import monotonic
 from typing import Any, Final
 
 from tautwire.server.clock import Clock
@@ -19,9 +20,11 @@ from tautwire.server.config import Settings
 from tautwire.server.events_api.addresses import Addresses
 from tautwire.server.events_api.failures import Failures
 from tautwire.server.events_api.receiver import CONCURRENCY, Outcome, Receiver
+from tautwire.server.journal.entry import Origin
 from tautwire.server.log.writer import Writer
 from tautwire.server.services.access.subscriptions import DISABLED, UNVERIFIED, VERIFIED, Subscription
 from tautwire.server.services.access.subscriptions import note_request_state as note_state
+from tautwire.server.services.controls import Controls
 from tautwire.server.store.engine import StoreError
 from tautwire.server.store.queries.apps import find_signing_secret
 from tautwire.server.store.reader import Reader
@@ -42,11 +45,12 @@ class HttpLink:
 
     reports = True
 
-    def __init__(self, tap: Tap, receiver: Receiver, clock: Clock) -> None:
+    def __init__(self, tap: Tap, receiver: Receiver, clock: Clock, controls: Controls | None = None) -> None:
         self.tap = tap
         self.receiver = receiver
         self.failures = Failures()
         self._clock = clock
+        self._controls = controls
         self._requests: set[asyncio.Task[None]] = set()
 
     @property
@@ -70,17 +74,31 @@ class HttpLink:
         await self.receiver.close()
 
     async def _deliver(self, envelope: Envelope, attempt: int, reason: str) -> None:
+        began = monotonic()
         try:
-            outcome = await self.receiver.deliver(envelope.payload, attempt, reason)
+            outcome = await self._request(envelope, attempt, reason)
         except Exception:
             log.exception("an event of app %s could not be sent", self.tap.app)
             outcome = Outcome("unknown_error")
+        if self._controls is not None:
+            took = round((monotonic() - began) * 1_000, 3)
+            origin = Origin("events_api", None, self.tap.app, None)
+            details = {
+                "request": f"POST {_shown(self.receiver.url)}", "attempt": attempt, "retry_reason": reason,
+                "status": outcome.status, "failure": outcome.reason or None, "milliseconds": took,
+            }  # fmt: skip
+            self._controls.journal.note("delivery", origin, details, payload=envelope.payload)
         if not outcome.has_no_listener:
             self.failures.note(self._clock.monotonic(), is_first=not attempt, failed=bool(outcome.reason))
         if outcome.reason:
             self.tap.failed(envelope.envelope_id, outcome.reason, may_retry=outcome.may_retry)
         else:
             self.tap.acknowledged(envelope.envelope_id)
+
+    async def _request(self, envelope: Envelope, attempt: int, reason: str) -> Outcome:
+        if self._controls is not None and self._controls.faults.take(("refused_delivery",), app=self.tap.app):
+            return Outcome("connection_failed")
+        return await self.receiver.deliver(envelope.payload, attempt, reason)
 
 
 class _Start:
@@ -98,13 +116,20 @@ class Delivery:
 
     Args:
         taps: decide what apps get.
+        signing_clock: the time of signatures: receivers compare it with their own, so it must not be turned.
+        controls: journal and faults, while the control API is on.
     """
 
-    def __init__(self, taps: Taps, *, writer: Writer, reader: Reader, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self, taps: Taps, *, writer: Writer, reader: Reader, settings: Settings, clock: Clock,
+        signing_clock: Clock | None = None, controls: Controls | None = None,
+    ) -> None:  # fmt: skip
         self._taps = taps
         self._writer = writer
         self._reader = reader
         self._clock = clock
+        self._signing_clock = signing_clock or clock
+        self._controls = controls
         self._drain = settings.drain
         self._addresses = Addresses(settings.request_addresses)
         self._links: dict[str, HttpLink] = {}
@@ -159,7 +184,7 @@ class Delivery:
             secret = await self._reader.read(partial(find_signing_secret, app=tap.app))
             if not secret:  # the app is deleted
                 return
-            receiver = Receiver(start.url, secret, self._addresses, self._clock)
+            receiver = Receiver(start.url, secret, self._addresses, self._signing_clock)
             if subscription.request_state == UNVERIFIED:
                 try:
                     outcome = await receiver.verify()
@@ -169,7 +194,7 @@ class Delivery:
             elif tap.is_running or tap.subscription != subscription:  # its Socket Mode ends yet, or it has changed
                 await receiver.close()
             else:
-                self._links[tap.app] = link = HttpLink(tap, receiver, self._clock)
+                self._links[tap.app] = link = HttpLink(tap, receiver, self._clock, self._controls)
                 self._taps.start(tap, link)
                 self._starts.pop(tap.app, None)
                 log.info("app %s gets its events over HTTP", tap.app)
@@ -221,6 +246,11 @@ class Delivery:
             log.warning("an app that fails is not switched off yet: %s", error)
         else:
             log.error("serving an app over HTTP failed", exc_info=error)
+
+
+def _shown(url: str) -> str:
+    """Return a URL without its query, which may hold a secret."""
+    return url.partition("?")[0]
 
 
 def _is_wanted(subscription: Subscription) -> bool:

@@ -45,6 +45,8 @@ class Outcome(NamedTuple):
     """Whether the answer is that of a framework without a listener for the event."""
     body: bytes = b""
     """The begin of the answer, if it was asked for."""
+    status: int | None = None
+    """Of the answer; None if there was none."""
 
 
 class Receiver:
@@ -96,11 +98,12 @@ class Receiver:
             ):
                 # What is not read closes the connection, so an endless body ends here.
                 if response.status in _SUCCESSES:
-                    return Outcome(body=await _begin(response.content, wanted))
+                    return Outcome(body=await _begin(response.content, wanted), status=response.status)
                 return Outcome(
                     _REDIRECT if response.status in _REDIRECTS else _HTTP,
                     may_retry=response.headers.get("X-Slack-No-Retry") != "1",
                     has_no_listener=response.status == HTTPStatus.NOT_FOUND,
+                    status=response.status,
                 )
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return Outcome(_reason(error))

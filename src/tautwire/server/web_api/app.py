@@ -30,6 +30,7 @@ from tautwire.server.web_api.answers import encode_answer
 from tautwire.server.web_api.arguments import Given, convert, read_arguments
 from tautwire.server.web_api.bodies import Bodies, TooBig, TooMany
 from tautwire.server.web_api.method import COMMON_ERRORS, METHODS, Answer, Call, Method, Tier, missing_scope
+from tautwire.server.web_api.spoiling import Spoiled, Trace, spoil
 from tautwire.server.web_api.unserved import fault_of_unserved
 
 log = logging.getLogger("tautwire.server.web_api")
@@ -98,6 +99,7 @@ class _Draft:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    trace: Trace = field(default_factory=Trace)
 
 
 class Caller(NamedTuple):
@@ -162,6 +164,9 @@ class WebApi:
         draft = _Draft()
         try:
             answer = {"ok": True, **await self._answer(request, read_body, draft)}
+        except Spoiled as fault:
+            draft.trace.note(name, fault.answer.status, [fault.answer.body])
+            return _spoiled(fault)
         except RateLimited as error:
             draft.status, draft.headers["Retry-After"] = 429, str(error.wait)
             answer = {"ok": False, "error": error.code}
@@ -192,6 +197,7 @@ class WebApi:
             body = encode_answer(answer)
         error_code = answer.get("error")
         self._counts.answers[draft.status, _counted(name, str(error_code)) if error_code else ""] += 1
+        draft.trace.note(name, draft.status, body)
         return _reply(draft, body)
 
     async def _answer(self, request: Request, read_body: ReadBody, draft: _Draft) -> Answer:
@@ -213,6 +219,9 @@ class WebApi:
                 self._admit(method, request, token, draft) if method.access else Caller(self._find(None), _STRANGER)
             )
         workspace, who = caller
+        if workspace.controls is not None:
+            draft.trace.workspace, draft.trace.who, draft.trace.arguments = workspace, who, given
+            await spoil(workspace.controls.faults, method.name, who)
         calls = workspace.calls if method.access and method.tier is not Tier.POST else None
         if calls is not None:
             calls.take(method.tier.value, who.user or who.app_id or "", method.name)
@@ -257,7 +266,7 @@ class WebApi:
 
     def _authenticate(self, request: Request, token: str | None, draft: _Draft) -> Caller:
         """Return the caller; a failure is counted by the caller's address."""
-        workspace = self._find(token)
+        workspace = draft.trace.workspace = self._find(token)
         try:
             return Caller(workspace, workspace.identities.authenticate(token))
         except MethodError as error:
@@ -300,6 +309,12 @@ def _warn(answer: dict[str, Any], warnings: list[str]) -> None:
         metadata = dict(answer.get("response_metadata", {}))
         metadata["warnings"] = [*metadata.get("warnings", []), *warnings]
         answer["response_metadata"] = metadata
+
+
+def _spoiled(fault: Spoiled) -> Reply:
+    status, headers, body = fault.answer
+    given = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    return Reply(status, [*given, (b"content-length", str(len(body)).encode())], [body])
 
 
 def _reply(draft: _Draft, body: list[bytes]) -> Reply:
