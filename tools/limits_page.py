@@ -23,7 +23,7 @@ from tautwire.server.log import catchup, tail
 from tautwire.server.services.access import logins
 from tautwire.server.services.blockkit.blocks import MAX_BLOCKS
 from tautwire.server.services.channels import conversations
-from tautwire.server.services.messaging import history, pins, reactions, scheduled, texts
+from tautwire.server.services.messaging import contents, history, pins, reactions, scheduled, texts
 from tautwire.server.services.people import presence
 from tautwire.server.values import DAY
 from tautwire.server.web_api import arguments, bodies, content, pages
@@ -84,10 +84,10 @@ MESSAGES: Final[tuple[Row, ...]] = (
     ("pins of a channel", f"{pins.MAX_PINS}", "`too_many_pins`"),
     ("scheduled messages of a channel in five minutes", f"{scheduled.MAX_IN_WINDOW}", "`restricted_too_many`"),
     ("blocks of a message", f"{MAX_BLOCKS['message']}", "`invalid_blocks`"),
-    ("attachments of a message", f"{content.MAX_ATTACHMENTS}", "`too_many_attachments`"),
+    ("attachments of a message", f"{contents.MAX_ATTACHMENTS}", "`too_many_attachments`"),
     (
         "JSON of blocks, attachments or metadata",
-        f"{content.MAX_STRUCTURE:,} bytes",
+        f"{contents.MAX_STRUCTURE:,} bytes",
         "`msg_blocks_too_long` and the like",
     ),
     ("different reactions to a message", f"{reactions.MAX_REACTIONS}", "`too_many_emoji`"),

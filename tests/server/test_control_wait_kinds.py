@@ -59,13 +59,13 @@ async def test_reactions_joins_leaves_and_any_event(scene: Scene) -> None:
     await operate(scene, "unreact", **place, name="eyes")
     await operate(scene, "join", user="carol", channel="lounge")
     await operate(scene, "leave", user="carol", channel="lounge")
-    await operate(scene, "channel.add", name="new-one")
+    await operate(scene, "channel.add", name="new-one", members=["alice"])
 
     assert await found(scene, begin, kind="reaction", user="bob", name=":eyes:", channel="general")
     assert await found(scene, begin, kind="reaction", name="tada") is None
     assert await found(scene, begin, kind="unreaction", name="eyes")
     assert await found(scene, begin, kind="join", user="carol", channel="lounge")
-    assert await found(scene, begin, kind="join", user="alice") is None
+    assert await found(scene, begin, kind="join", user="bob") is None
     assert await found(scene, begin, kind="leave", user="carol")
     created = await found(scene, begin, kind="event", type="channel_created")
     assert created is not None

@@ -60,9 +60,14 @@ class TooManyRules(Exception):  # noqa: N818 - an outcome
 
 
 class Book:
-    """The rules that are in force, oldest first."""
+    """The rules that are in force, oldest first.
 
-    def __init__(self) -> None:
+    Args:
+        limit: how many there may be.
+    """
+
+    def __init__(self, limit: int = MAX_RULES) -> None:
+        self._limit = limit
         self._rules: list[Rule] = []
         self._chances: dict[str, random.Random] = {}
         self._lock = threading.Lock()
@@ -80,10 +85,10 @@ class Book:
         """Put a rule in force, with an id.
 
         Raises:
-            TooManyRules: there are ``MAX_RULES``.
+            TooManyRules: there are as many as there may be.
         """
         with self._lock:
-            if len(self._rules) >= MAX_RULES:
+            if len(self._rules) >= self._limit:
                 raise TooManyRules
             self._last += 1
             rule.id = f"f{self._last}"
