@@ -9,3 +9,6 @@ class TurnedClock(TurnableClock):
     Timestamps, ticket lifetimes, rate windows, auto-away and silence follow it. Timers of the event loop do not: the
     server looks at the clock about once a second.
     """
+
+    def __init__(self) -> None:
+        super().__init__()

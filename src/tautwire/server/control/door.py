@@ -65,7 +65,6 @@ class ControlDoor:
         self._find = find
         self._logins = logins
         self._has_limits = has_limits
-        self._watchers = watching.Watchers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -90,7 +89,7 @@ class ControlDoor:
         if request.method != "GET" or name not in openapi.STREAMS:
             return None
         try:
-            return await watching.prepare(workspace, name, request, self._watchers)
+            return await watching.prepare(workspace, name, request)
         except Refused as refusal:
             raise _refused(refusal) from None
         except StoreError as error:

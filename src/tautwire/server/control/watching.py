@@ -39,34 +39,10 @@ MAX_NUMBER: Final = 9
 """Digits of the number of a connection."""
 
 
-class Watchers:
-    """Counts the watchers of each journal."""
-
-    def __init__(self) -> None:
-        self._count: dict[str, int] = {}
-
-    def enter(self, journal: Journal) -> None:
-        """Count one more.
-
-        Raises:
-            Refused: there are too many.
-        """
-        count = self._count.get(journal.run, 0)
-        if count >= MAX_WATCHERS:
-            raise Refused("too_many_watchers", f"{MAX_WATCHERS} programs watch already: end one of them first")
-        self._count[journal.run] = count + 1
-
-    def leave(self, journal: Journal) -> None:
-        """Count one less."""
-        self._count[journal.run] -= 1
-        if not self._count[journal.run]:
-            del self._count[journal.run]
-
-
 Stream = Callable[[Receive, Send], Awaitable[None]]
 
 
-async def prepare(workspace: Workspace, name: str, request: Request, watchers: Watchers) -> Stream:
+async def prepare(workspace: Workspace, name: str, request: Request) -> Stream:
     """Return what sends a stream; everything that may be refused is checked here.
 
     Raises:
@@ -78,19 +54,19 @@ async def prepare(workspace: Workspace, name: str, request: Request, watchers: W
     live = name == "watch"
     after = _start(journal, given.get("after") or (live and request.headers.get("last-event-id")) or None, live=live)
 
+    if live and journal.watchers >= MAX_WATCHERS:
+        raise Refused("too_many_watchers", f"{MAX_WATCHERS} programs watch already: end one of them first")
+
     async def stream(receive: Receive, send: Send) -> None:
         if not live:
             await _send_kept(journal, wanted, after, send)
             return
-        watchers.enter(journal)
+        journal.watchers += 1
         try:
             await _send_live(journal, wanted, after, receive, send)
         finally:
-            watchers.leave(journal)
+            journal.watchers -= 1
 
-    if live:  # refused before the answer begins
-        watchers.enter(journal)
-        watchers.leave(journal)
     return stream
 
 

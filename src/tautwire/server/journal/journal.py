@@ -1,7 +1,7 @@
 """The ring of entries, bounded in bytes. Writing never waits: the oldest entries go when there is no room.
 
-A reader has no queue. It asks for the entries behind a number, as fast as it can; what the ring has lost meanwhile it
-is told as a count.
+A reader has no queue. It asks for the entries behind a number, as fast as it can, and gets the number of those that the
+ring has lost meanwhile.
 """
 
 import secrets
@@ -43,6 +43,8 @@ class Journal:
         self.last = 0
         """The number of the newest entry; 0 before the first."""
         self.news = Wakeup()
+        self.watchers = 0
+        """Live readers; the door counts and bounds them."""
         self.size = 0
         """Bytes of the entries that are kept."""
         self._clock = clock
