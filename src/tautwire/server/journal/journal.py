@@ -16,7 +16,7 @@ from tautwire.server.wakeup import Wakeup
 
 MAX_BYTES: Final = 4 * 1_048_576
 """Bytes of the entries that are kept."""
-MAX_PAGE: Final = 100
+MAX_PAGE: Final = 50
 """Entries that are read in one turn of the loop."""
 NOTHING: Final[Mapping[str, Any]] = {}
 
