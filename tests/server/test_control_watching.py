@@ -7,7 +7,9 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
+import aiohttp
 import pytest
+from yarl import URL
 
 from appside import APP_SEED, AppSide
 from controlled import PATH, SECRET, ask, operate, root
@@ -278,6 +280,38 @@ async def test_no_secret_is_in_the_journal(apps: Scene) -> None:
     assert {each["kind"] for each in everything} >= {"frame", "envelope", "ack", "connection", "call", "control"}
     assert len(secrets) > 12
     assert [secret for secret in secrets if secret in text] == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "nope", "%ED%A0%80", "%FF%FE", "x" * 5_000, "auth.test?token=%ED%A0%80&a=%FF", "api.test?a=%ED%A0%80%00",
+        "%22%7B%7D%0A", "chat.postMessage?text=%F0%9F",
+    ],
+)  # fmt: skip
+async def test_calls_of_garbage_are_entries_like_others(scene: Scene, path: str) -> None:
+    url = URL(scene.server.api_url + path, encoded=True)
+    for body in (b"", b'{"a":"\\ud800"}', b"a=%ED%A0%80", b"\xff" * 100):
+        for kind in ("application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+            given = {**scene.bearer("alice"), "Content-Type": kind}
+            async with scene.http.post(url, data=body, headers=given) as response:
+                assert response.status == 200
+
+    lines = await journal(scene, "kind=call")
+
+    assert len(lines) == 12
+    assert all(len(line["method"]) <= 100 for line in lines)
+
+
+async def test_a_file_is_an_argument_without_its_content(scene: Scene) -> None:
+    form = aiohttp.FormData({"channel": scene.general, "text": "with a file"})
+    form.add_field("file", b"content" * 100, filename="a.bin")
+    await scene.request("POST", "chat.postMessage", data=form, headers=scene.bearer("alice"))
+
+    (line,) = await journal(scene, "kind=call")
+
+    assert line["arguments"]["text"] == "with a file"
+    assert "contentcontent" not in json.dumps(line)
 
 
 async def test_the_watchers_of_a_document_are_described(scene: Scene) -> None:

@@ -38,6 +38,8 @@ log = logging.getLogger("tautwire.server.events_api")
 FIRST_PAUSE: Final = 1.0
 """Seconds until an app is asked again that did not answer the challenge; twice as many each time."""
 MAX_PAUSE: Final = 60.0
+MAX_SHOWN: Final = 500
+"""Characters of a URL in the journal."""
 
 
 class HttpLink:
@@ -250,7 +252,7 @@ class Delivery:
 
 def _shown(url: str) -> str:
     """Return a URL without its query, which may hold a secret."""
-    return url.partition("?")[0]
+    return url.partition("?")[0][:MAX_SHOWN]
 
 
 def _is_wanted(subscription: Subscription) -> bool:

@@ -210,6 +210,8 @@ class WebApi:
         caller, token = None, _header_token(request.headers)
         if method.access and token is not None:
             caller = self._admit(method, request, token, draft)
+        else:
+            draft.trace.workspace = self._find(None)  # until the token is found among the arguments
         given, draft.warnings = await read_arguments(
             request.query, request.headers, partial(read_body, is_known=caller is not None)
         )
@@ -236,6 +238,7 @@ class WebApi:
     async def _fall_back(self, request: Request, read_body: ReadBody, draft: _Draft) -> Answer:
         """Return the answer of the fallback; without one, no method of this name is served."""
         unserved = fault_of_unserved(request.method)
+        draft.trace.workspace = self._find(_header_token(request.headers))
         if self._fallback is None or not _NAME.fullmatch(request.method):
             raise unserved
         who, token = None, _header_token(request.headers)

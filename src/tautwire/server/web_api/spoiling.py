@@ -13,6 +13,11 @@ from tautwire.server.journal.entry import Origin
 from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.workspace import Workspace
 
+MAX_NAME = 100
+"""Characters of the name of a method in the journal; callers may ask for any."""
+
+_encode = msgspec.json.Encoder(enc_hook=lambda value: type(value).__name__).encode  # a file, not its content
+
 
 class Spoiled(Exception):  # noqa: N818 - an answer
     """The call is answered as a fault wants it; the method does not run."""
@@ -43,8 +48,8 @@ class Trace:
         took = round((time.perf_counter() - self.began) * 1_000, 3)
         parts = {"answer": b"".join(answer)}
         if self.arguments is not None:
-            parts["arguments"] = msgspec.json.encode(self.arguments)
-        details = {"method": method, "status": status, "milliseconds": took}
+            parts["arguments"] = _encode(self.arguments)
+        details = {"method": method[:MAX_NAME], "status": status, "milliseconds": took}
         controls.journal.note("call", origin, details, **parts)
 
 
