@@ -135,6 +135,25 @@ async def test_an_envelope_that_is_lost_is_sent_again(scene: Scene) -> None:
     assert envelope["payload"]["event"]["text"] == "hello"
 
 
+@pytest.mark.parametrize("name", ["lost_ack", "late_ack"])
+async def test_an_ack_of_an_app_is_lost_or_late(scene: Scene, name: str) -> None:
+    desk = AppSide(scene)
+    link = await desk.connect()
+    await fault(scene, name, app="desk", seconds=0.05)
+
+    await scene.post("alice", scene.general, "hello")
+    first = await link.envelope()
+    await link.ack(first)
+    if name == "lost_ack":
+        await eventually(lambda: not len(_faults(scene)))
+        await operate(scene, "time.turn", seconds=4)
+        again = await link.envelope()
+        assert (again["envelope_id"], again["retry_attempt"]) == (first["envelope_id"], 1)
+        await link.ack(again)
+
+    await desk.settled()
+
+
 async def test_an_envelope_comes_twice(scene: Scene) -> None:
     link = await AppSide(scene).connect()
     await fault(scene, "repeated_envelope", app="desk")

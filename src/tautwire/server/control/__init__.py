@@ -7,5 +7,6 @@ and the checks of a request.
 ``door`` requests and answers · ``operation`` the definition of an operation · ``people``, ``apps``, ``tokens``,
 ``channels``, ``team``, ``acts``, ``waits``, ``faults``, ``times`` the operations · ``conditions`` what a wait wants ·
 ``watching`` the streams of the journal · ``probe`` looks at sockets for the journal, and breaks them · ``openapi`` the
-document that describes all of it · ``rendezvous`` where the socket is, and the secret · ``server`` the door on its socket.
+document that describes all of it · ``rendezvous`` where the socket is, and the secret · ``server`` the door on its
+socket.
 """

@@ -76,7 +76,20 @@ class SocketProbe:
             return False
         kind = "ack" if self._door == "socket_mode" else "frame"
         self._journal.note(kind, seen.origin, _IN, payload=payload)
-        return True
+        return kind != "ack" or not self._faults or not self._loses(seen, payload)
+
+    def _loses(self, seen: _Seen, payload: bytes) -> bool:
+        """Return whether the door does not get an acknowledgement of an app, or not now."""
+        if self._take(("lost_ack",), seen) is not None:
+            return True
+        late = self._take(("late_ack",), seen)
+        if late is not None:
+            asyncio.get_running_loop().call_later(late.seconds, self._receive, seen, payload)
+        return late is not None
+
+    def _receive(self, seen: _Seen, payload: bytes) -> None:
+        if seen.connection.number in self._seen:
+            seen.connection.receive(payload)
 
     def sending(self, connection: Any, frames: list[bytes]) -> list[bytes]:
         """Note what is written, and let the faults change it."""
