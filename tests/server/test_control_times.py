@@ -96,6 +96,13 @@ async def test_only_the_workspace_is_turned(open_scene: OpenScene, scene: Scene)
     assert scene.server.workspace.clock.seconds() - scene.clock.seconds() >= DAY - 1
 
 
+async def test_time_is_turned_by_ten_years_at_most(scene: Scene) -> None:
+    await operate(scene, "time.turn", seconds=300_000_000)
+
+    assert await refusal(scene, "time.turn", seconds=300_000_000) == "too_far"
+    await scene.post("alice", scene.general, "hello")
+
+
 @pytest.mark.parametrize("seconds", [-1, 1e12, "soon", None])
 async def test_a_turn_that_cannot_be_is_refused(scene: Scene, seconds: Any) -> None:
     assert await refusal(scene, "time.turn", seconds=seconds) == "invalid_arguments"

@@ -6,10 +6,11 @@ import msgspec
 
 from tautwire.server.clock import TurnableClock
 from tautwire.server.control.operation import Nothing, Result, controls_of, operation
+from tautwire.server.services.administration.refusals import Refused
 from tautwire.server.services.workspace import Workspace
 
 MAX_TURN: Final = 315_360_000
-"""Seconds of one turn: ten years."""
+"""Seconds by which the time may be ahead: ten years. Timestamps end in the year 2286."""
 
 
 class Turn(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -36,6 +37,10 @@ async def read(workspace: Workspace, args: Nothing) -> Result:
 async def turn(workspace: Workspace, args: Turn) -> Result:
     """Let time pass in the workspace, also while it stands; what becomes due is done at once."""
     controls = controls_of(workspace)
+    if controls.clock.ahead + args.seconds > MAX_TURN:
+        raise Refused(
+            "too_far", f"time may be {MAX_TURN} seconds ahead, and is {controls.clock.ahead:.0f}: restart the server"
+        )
     controls.clock.turn(args.seconds)
     controls.turned()
     return _time(controls.clock)
