@@ -3,6 +3,7 @@
 Its own process, because threads of that client go on after its close. Run with the token and the URL of the Web API.
 """
 
+import os
 import sys
 import threading
 from typing import Any
@@ -15,7 +16,7 @@ def main(token: str, base_url: str) -> None:
 
     @client.on("message")
     def take(_: RTMClient, event: dict[str, Any]) -> None:
-        print(event.get("text", ""), flush=True)
+        os.write(1, f"{event.get('text', '')}\n".encode())  # in one piece: the client calls this in many threads
 
     client.connect()
     threading.Event().wait()

@@ -295,7 +295,7 @@ async def test_an_operator_without_the_control_api_has_none_of_it(open_scene: Op
 # -- clients of others -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["drop", "reset", "goodbye"])
+@pytest.mark.parametrize("name", ["drop", "reset", "goodbye", "half_open"])
 async def test_slack_sdks_rtm_client_comes_back(scene: Scene, name: str) -> None:
     script = Path(__file__).parent / "sdk_victim.py"
     victim = await asyncio.create_subprocess_exec(
@@ -321,7 +321,36 @@ async def test_slack_sdks_rtm_client_comes_back(scene: Scene, name: str) -> None
         await victim.wait()
 
 
-@pytest.mark.parametrize("name", ["drop", "goodbye", "repeated_envelope", "lost_envelope"])
+@pytest.mark.parametrize("name", ["slow", "repeated_event"])
+async def test_slack_sdks_rtm_client_gets_what_is_slow_and_what_comes_twice(scene: Scene, name: str) -> None:
+    script = Path(__file__).parent / "sdk_victim.py"
+    victim = await asyncio.create_subprocess_exec(
+        sys.executable, str(script), scene.tokens["relaybot"], scene.server.api_url,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    assert victim.stdout is not None
+    begin = (await operate(scene, "position"))["journal"].partition(".")[0] + ".0"
+    try:
+        await operate(scene, "wait", kind="connection", user="relaybot", after_entry=begin, timeout=30)
+        await fault(scene, name, user="relaybot", seconds=0.05, times=2)
+        for text in ("one", "two"):
+            await scene.post("alice", scene.general, text)
+
+        heard = [
+            await asyncio.wait_for(victim.stdout.readline(), 30) for _ in range(4 if name == "repeated_event" else 2)
+        ]
+    finally:
+        victim.kill()
+        await victim.wait()
+
+    twice = 2 if name == "repeated_event" else 1
+    assert sorted(heard) == [b"one\n"] * twice + [b"two\n"] * twice
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["drop", "reset", "goodbye", "half_open", "slow", "repeated_envelope", "lost_envelope", "lost_ack", "late_ack"],
+)
 async def test_slack_sdks_socket_mode_client_loses_nothing(scene: Scene, name: str) -> None:
     heard: list[str] = []
     client = SocketModeClient(
@@ -338,16 +367,16 @@ async def test_slack_sdks_socket_mode_client_loses_nothing(scene: Scene, name: s
     await client.connect()
     try:
         await eventually(lambda: bool(AppSide(scene).tap.is_running))
-        await fault(scene, name, app="desk")
+        await fault(scene, name, app="desk", seconds=0.05)
         await scene.post("alice", scene.general, "hello")
-        if name == "lost_envelope":
+        if name in ("lost_envelope", "lost_ack"):
             await eventually(lambda: not len(_faults(scene)))
             await operate(scene, "time.turn", seconds=4)
         await eventually(lambda: "hello" in heard)
         await AppSide(scene).settled()
     finally:
         await client.close()
-    assert heard == ["hello"] * (2 if name == "repeated_envelope" else 1)
+    assert heard == ["hello"] * (2 if name in ("repeated_envelope", "lost_ack") else 1)
 
 
 def _faults(scene: Scene) -> Any:
