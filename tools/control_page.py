@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-import tautwire.server.control.door  # noqa: F401 - it imports all operations
-from tautwire.server.control.openapi import NAME, PATH, STATUSES, document, required
+from tautwire.server.control import door as _door  # noqa: F401 - it imports all operations
+from tautwire.server.control.openapi import NAME, PATH, STATUSES, STREAMS, document, required
 from tautwire.server.control.operation import MAX_BODY, OPERATIONS, Operation
+from tautwire.server.control.watching import MAX_WATCHERS, PARAMETERS
 from tautwire.server.control.workspaces import MAX_SEED
 from tools.docstrings import inline, write_or_check
 from tools.limits_page import size
@@ -53,6 +54,24 @@ curl -H "Authorization: Bearer $SECRET" -d '{{"user": "alice", "channel": "gener
 | 200 | The operation is done, and on disk. |
 """
 
+STREAMING: Final = """
+## Streams
+
+Both are read with GET and the secret, and have the journal: what went over the wire. See
+[Watch a workspace and break it](../how-to/watch-and-break.md).
+
+| path | effect |
+|---|---|
+"""
+
+FILTERS: Final = f"""
+`watch` goes on behind the entry of the header `Last-Event-ID`. A workspace has at most {MAX_WATCHERS} watchers. An
+event `dropped` has the `count` of the entries that a watcher was too slow for.
+
+| parameter | meaning |
+|---|---|
+"""
+
 MIDDLE: Final = """
 ## Operations
 
@@ -93,6 +112,12 @@ def section(operation: Operation, schemas: dict[str, Any]) -> str:
     return f"\n### {operation.name}\n\n{inline(operation.summary)}\n\n" + "\n".join(lines) + "\n"
 
 
+def streams() -> str:
+    """Return the section of the streams."""
+    paths = "".join(f"| `GET {PATH}{name}` | {text} |\n" for name, (text, _) in STREAMS.items())
+    return STREAMING + paths + FILTERS + "".join(f"| `{name}` | {text} |\n" for name, text in PARAMETERS.items())
+
+
 def page() -> str:
     """Return the whole page."""
     schemas = document()["components"]["schemas"]
@@ -102,7 +127,7 @@ def page() -> str:
         f"| [`{each.name}`](#{each.name.replace('.', '')}) | {inline(each.summary)} | {', '.join(required(each))} |\n"
         for each in operations
     )
-    return HEAD + statuses + MIDDLE + table + "".join(section(each, schemas) for each in operations)
+    return HEAD + statuses + streams() + MIDDLE + table + "".join(section(each, schemas) for each in operations)
 
 
 def main(arguments: list[str]) -> int:

@@ -17,10 +17,12 @@ from tautwire.client.sending import pacer
 from tautwire.client.settings import MESSAGE_RATE
 from tautwire.server import incoming
 from tautwire.server.config import Settings
-from tautwire.server.control import door, operation, waits, workspaces
+from tautwire.server.control import door, operation, probe, waits, watching, workspaces
 from tautwire.server.events_api import delivery, receiver, verification
+from tautwire.server.faults import book
 from tautwire.server.http import connections, protocol
 from tautwire.server.hub import frames
+from tautwire.server.journal import entry, journal
 from tautwire.server.log import catchup, tail
 from tautwire.server.sandboxes import snapshots
 from tautwire.server.services.access import features, logins
@@ -172,6 +174,11 @@ SERVER: Final[tuple[Row, ...]] = (
     ),
     ("a `wait` of the control API", seconds(waits.MAX_TIMEOUT), "400"),
     ("its transcript", f"{waits.MAX_TRANSCRIPT} events", "the last ones are shown"),
+    ("the journal of a workspace", size(journal.MAX_BYTES), "the oldest entries go"),
+    ("a payload in the journal", size(entry.MAX_PART), "cut off, with its length"),
+    ("watchers of a workspace", f"{watching.MAX_WATCHERS}", "400"),
+    ("faults of a workspace", f"{book.MAX_RULES}", "400"),
+    ("what a slow connection holds back", size(probe.MAX_HELD), "the connection is dropped"),
     ("answer of an app to an event", seconds(receiver.TIME_LIMIT), "the event is sent again"),
     ("events on their way to an app over HTTP", f"{receiver.CONCURRENCY}", "others wait in the log"),
     ("answer of an app to a command or an interaction", seconds(requests.TIME_LIMIT), "`operation_timeout`"),

@@ -1,8 +1,10 @@
 """Acts of users through the control API: what they cause is what the Web API would have caused."""
 
+import json
+
 import pytest
 
-from controlled import SECRET, operate, refusal
+from controlled import PATH, SECRET, ask, operate, refusal
 from scene import OpenScene, Scene
 
 
@@ -169,7 +171,6 @@ async def test_a_deactivated_user_does_nothing(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("operation", "arguments"),
     [
-        ("say", {"channel": "general", "text": ""}),
         ("say", {"channel": "general", "text": "x" * 40_001}),
         ("edit", {"channel": "general", "ts": "1.1", "text": "x" * 4_001}),
         ("dm", {"to": [], "text": "x"}),
@@ -181,3 +182,37 @@ async def test_arguments_outside_their_bounds_are_refused(
     scene: Scene, operation: str, arguments: dict[str, object]
 ) -> None:
     assert await refusal(scene, operation, user="alice", **arguments) == "invalid_arguments"
+
+
+BLOCKS = [{"type": "section", "text": {"type": "mrkdwn", "text": "*bold*"}}]
+
+
+async def test_a_message_has_blocks_attachments_and_metadata(scene: Scene) -> None:
+    bob = await scene.connect("bob")
+    metadata = {"event_type": "deployed", "event_payload": {"version": 2}}
+    place = {"user": "alice", "channel": "general"}
+
+    said = await operate(scene, "say", **place, blocks=BLOCKS, attachments=[{"text": "more"}], metadata=metadata)
+    answered = await operate(scene, "reply", **place, ts=said["ts"], text="t", blocks=BLOCKS)
+    direct = await operate(scene, "dm", user="alice", to=["bob"], blocks=BLOCKS)
+    edited = await operate(scene, "edit", **place, ts=said["ts"], text="plain", blocks=[])
+
+    event = await bob.until("message")
+    assert (event["blocks"][0]["text"], event["metadata"]) == (BLOCKS[0]["text"], metadata)
+    assert event["attachments"][0]["text"] == "more"
+    assert answered["message"]["blocks"][0]["type"] == "section"
+    assert direct["message"]["blocks"][0]["type"] == "section"
+    assert edited["message"]["text"] == "plain"
+
+
+async def test_a_message_without_content_and_with_wrong_blocks_is_refused(scene: Scene) -> None:
+    place = {"user": "alice", "channel": "general"}
+
+    assert await refusal(scene, "say", **place) == "no_text"
+    assert await refusal(scene, "edit", **place, ts="1.1") == "no_text"
+    assert await refusal(scene, "say", **place, attachments=[{"text": "x"}] * 101) == "too_many_attachments"
+    reply = await ask(
+        scene, PATH + "say", json.dumps({**place, "blocks": [{"type": "section", "text": "x" * 9}]}).encode()
+    )
+    assert (reply.status, reply.code) == (400, "invalid_blocks")
+    assert "/blocks/0" in reply.message

@@ -164,7 +164,7 @@ async def test_the_operations_of_the_socket_are_served(controlled: Scene) -> Non
 
 @pytest.mark.parametrize(
     "body",
-    [b"{", b"[]", b"null", b"\xff\xfe", b'{"user": 1}', b"{}", b"[" * 100_000, b'{"user": "alice", "channel": "x"}'],
+    [b"{", b"[]", b"null", b"\xff\xfe", b'{"user": 1}', b"{}", b"[" * 100_000, b'{"user": "alice"}'],
 )
 async def test_a_body_that_is_not_an_object_of_the_arguments_is_refused(controlled: Scene, body: bytes) -> None:
     for operation in ("say", "react", "dm", "presence"):

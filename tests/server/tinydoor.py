@@ -113,6 +113,7 @@ class TinyDoor:
         self.clock = clock or Clock()
         self.traffic = Traffic()
         self.backlog_limit = backlog_limit
+        self.probe = None
         self.flusher = Flusher[TinyConnection]()
         policy = policy or Policy(ping_interval=30, silence_limit=150, slow_deadline=10, drain=0)
         self.keeper = Keeper[TinyConnection](

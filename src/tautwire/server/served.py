@@ -17,17 +17,20 @@ from time import monotonic
 from typing import Final
 
 from tautwire.protocol.errors import ConfigError
-from tautwire.server.clock import Clock
+from tautwire.server.clock import Clock, TurnableClock
 from tautwire.server.config import Settings
 from tautwire.server.control.openapi import PATH as CONTROL_PATH
+from tautwire.server.control.probe import SocketProbe
 from tautwire.server.control.server import ControlServer
 from tautwire.server.counts import Counts
 from tautwire.server.directory import Control, Directory, TokenFile, is_loopback, read_directory
 from tautwire.server.events_api.addresses import Addresses
 from tautwire.server.events_api.delivery import Delivery
 from tautwire.server.events_api.requests import RequestDoor
+from tautwire.server.faults.book import Book
 from tautwire.server.health import Health
 from tautwire.server.hub.hub import Hub
+from tautwire.server.journal.journal import Journal
 from tautwire.server.log.entry import Entry, Topic
 from tautwire.server.log.epochs import Epochs, begin_epoch, read_epochs
 from tautwire.server.log.feed import Feed
@@ -42,6 +45,7 @@ from tautwire.server.services.access.identity import Identities
 from tautwire.server.services.access.subscriptions import Subscription, read_subscriptions
 from tautwire.server.services.access.tokens import forget_ended
 from tautwire.server.services.administration.team import read_team
+from tautwire.server.services.controls import Controls
 from tautwire.server.services.due import Due
 from tautwire.server.services.files import removal
 from tautwire.server.services.files.intake import Files
@@ -113,7 +117,9 @@ class ServedWorkspace:
         self._administers = administers
         self.health = health
         self._settings = settings
-        self._clock = clock
+        self._sockets_clock = clock
+        # What the control API turns; sockets and signatures keep to the other clock, as their peers do.
+        self._clock = self._turnable = TurnableClock(clock)
         self._counts = counts
         self._broken = broken
         self._exit = contextlib.AsyncExitStack()
@@ -183,24 +189,25 @@ class ServedWorkspace:
             ),
             status_ends=Due(profiles.duty_of(state.team), self._clock, writer, reader),
         )  # fmt: skip
+        controls, rtm_probe, link_probe = self._controls()
+        self.workspace.controls = controls
         self.door = Door(
             WorkspaceBackend(self.workspace), hub=hub, tickets=self.workspace.tickets, settings=settings,
-            clock=self._clock, counts=self._counts,
+            clock=self._sockets_clock, counts=self._counts, probe=rtm_probe,
         )  # fmt: skip
         identities.on_refusal(partial(self.door.close_where, identities.refuses))
         self._old_tokens = Due(forget_ended(), self._clock, writer, reader)
         self.taps = Taps(self.workspace, state.subscriptions)
         self.link_door = LinkDoor(
-            self.taps,
-            self.workspace.requests,
-            tickets=self.workspace.link_tickets,
-            settings=settings,
-            clock=self._clock,
-            counts=self._counts,
-        )
+            self.taps, self.workspace.requests, tickets=self.workspace.link_tickets, settings=settings,
+            clock=self._sockets_clock, counts=self._counts, probe=link_probe,
+        )  # fmt: skip
         identities.on_refusal(partial(self.link_door.close_where, identities.refuses))
-        self.event_door = Delivery(self.taps, writer=writer, reader=reader, settings=settings, clock=self._clock)
-        request_door = RequestDoor(Addresses(settings.request_addresses), self._clock)
+        self.event_door = Delivery(
+            self.taps, writer=writer, reader=reader, settings=settings, clock=self._clock,
+            signing_clock=self._sockets_clock, controls=controls,
+        )  # fmt: skip
+        request_door = RequestDoor(Addresses(settings.request_addresses), self._sockets_clock)
         self._exit.push_async_callback(request_door.close)
         self.workspace.requests.send_by(self.link_door, request_door)
         # Identities before the hub: a connection that has to be closed gets nothing of the same commit.
@@ -225,6 +232,8 @@ class ServedWorkspace:
             control = ControlServer(self.workspace, self.data, self.secret)
             await control.start()
             self._doors.push_async_callback(control.stop)
+        if controls is not None:
+            self._doors.callback(controls.journal.close)
         # First of all: the doors finish the requests in progress.
         self._doors.callback(self.workspace.requests.close)
         self._doors.callback(self.workspace.news.close)
@@ -282,6 +291,20 @@ class ServedWorkspace:
             socket_mode_connections=len(self.link_door.connections),
             open_deliveries=sum(tap.open_events for tap in self.taps),
         )
+
+    def _controls(self) -> tuple[Controls | None, SocketProbe | None, SocketProbe | None]:
+        """Return what the control API has besides the rules, and what looks at the sockets of the two doors."""
+        if not self.is_controlled:
+            return None, None, None
+        # The entries have the time of the machine: it goes on while the workspace's stands.
+        journal, faults = Journal(self._sockets_clock), Book()
+        rtm, link = SocketProbe("rtm", journal, faults), SocketProbe("socket_mode", journal, faults)
+
+        def strike() -> None:
+            rtm.strike()
+            link.strike()
+
+        return Controls(journal, faults, self._turnable, turned=self.sweep, strike=strike), rtm, link
 
     async def _stop_doors(self) -> None:
         """Close the doors at a time: each waits for its clients."""

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from tautwire.server.journal.filter import same_value
 from tautwire.testing.heads import Head
 
 MAX_READ: Final = 1_048_576
@@ -58,15 +59,9 @@ def fits_argument(wanted: object, sent: object, channel_or_user: Callable[[str],
         return wanted.search(str(sent)) is not None
     if callable(wanted):
         return bool(wanted(sent))
-    if wanted == sent and type(wanted) is type(sent):
-        return True
-    if isinstance(wanted, bool):
-        return str(sent).lower() in (("true", "1") if wanted else ("false", "0"))
-    if isinstance(wanted, list | dict):
-        return isinstance(sent, str) and _read_json(sent.encode()) == wanted
-    if isinstance(wanted, str) and _NAME.fullmatch(wanted):
+    if isinstance(wanted, str) and wanted != sent and _NAME.fullmatch(wanted):
         return sent == channel_or_user(wanted)
-    return str(wanted) == str(sent)
+    return same_value(wanted, sent)
 
 
 def _read_body(head: Head, body: bytes) -> dict[str, Any]:

@@ -10,11 +10,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
+from tautwire.server.faults.answers import FaultyAnswer, answer_of
+from tautwire.server.faults.book import METHODS, Fault, Rule
 from tautwire.testing.calls import MAX_READ
 from tautwire.testing.heads import Head, read_head
 from tautwire.testing.link import Link
-from tautwire.testing.plan import UPGRADES, Plan, Rule, Upgrade, UpgradeRule
+from tautwire.testing.plan import UPGRADES, Plan, Upgrade, UpgradeRule
 
 
 class Faults:
@@ -68,23 +71,23 @@ class Faults:
 
     def rate_limit(self, method: str = "", *, retry_after: int = 1, times: int = 1) -> None:
         """Answer 429 with ``Retry-After`` to the next calls of a method, of any method without one."""
-        self._add(Rule(method, times, 429, retry_after, body=b'{"ok":false,"error":"ratelimited"}'))
+        self._add("rate_limit", times, method=method or None, retry_after=retry_after)
 
     def fail(self, method: str = "", *, status: int = 500, times: int = 1) -> None:
         """Answer an HTTP error status to the next calls."""
-        self._add(Rule(method, times, status, body=b"upstream trouble"))
+        self._add("server_error", times, method=method or None, status=status)
 
     def error(self, method: str, code: str, *, times: int = 1) -> None:
         """Answer ``ok: false`` with an error string, such as ``invalid_auth``, to the next calls."""
-        self._add(Rule(method, times, 200, body=b'{"ok":false,"error":"%s"}' % code.encode()))
+        self._add("method_error", times, method=method or None, code=code)
 
     def drop(self, method: str = "", *, times: int = 1) -> None:
         """Close the socket instead of answering the next calls."""
-        self._add(Rule(method, times))
+        self._add("dropped_call", times, method=method or None)
 
     def delay(self, seconds: float, method: str = "", *, times: int = 1) -> None:
         """Keep the next calls waiting before they reach the server."""
-        self._add(Rule(method, times, -1, delay=seconds))
+        self._add("hang", times, method=method or None, seconds=seconds)
 
     def refuse_connections(self, refuse: bool = True) -> None:
         """Close the port for new connections, or open it again. Sockets that are open stay."""
@@ -108,22 +111,21 @@ class Faults:
 
     def lose_acks(self, times: int = 1) -> None:
         """Swallow the next replies to messages; the messages are stored all the same."""
-        _check_times(times)
-        self._plan.acks_lost += times
+        self._add("lost_ack", times)
 
     def late_acks(self, seconds: float, times: int = 1) -> None:
         """Hold back the next replies to messages."""
-        _check_times(times)
-        self._plan.acks_late += [seconds] * times
+        self._add("late_ack", times, seconds=seconds)
 
     def repeat_events(self, times: int = 1) -> None:
         """Deliver the next events twice."""
-        _check_times(times)
-        self._plan.repeats += times
+        self._add("repeated_event", times)
 
     def slow_down(self, seconds: float) -> None:
         """Hold back each frame of the server by some seconds; 0 ends that."""
-        self._plan.slowness = seconds
+        self._plan.book.remove(faults=("slow",))
+        if seconds:
+            self._plan.book.add(Rule(fault="slow", times=None, seconds=seconds))
 
     def be_foreign(self, foreign: bool = True) -> None:
         """Be a server that knows no positions, as any other than ours: what happens in a gap is lost to RTM."""
@@ -219,16 +221,16 @@ class Faults:
 
     async def _answer_call(self, head: Head, body: bytes, writer: asyncio.StreamWriter, answered: bytearray) -> bool:
         """Answer a call, and keep what the answer was as far as it is looked at."""
-        rule = self._next_rule(head.method_name)
-        if rule is not None and rule.status >= 0:
-            if rule.status == 0:
-                return False
-            answered += _answer(rule)
+        rule = self._plan.book.take(METHODS, method=head.method_name)
+        if rule is not None and rule.fault == "dropped_call":
+            return False
+        if rule is not None and rule.fault != "hang":
+            answered += _written(answer_of(rule))
             writer.write(answered)
             await writer.drain()
             return True
         if rule is not None:
-            await asyncio.sleep(rule.delay)
+            await asyncio.sleep(rule.seconds)
         if self._plan.is_foreign:
             head = head.without_argument("resume")
         await self._is_served.wait()
@@ -270,20 +272,9 @@ class Faults:
     def _plan_now(self) -> Plan:
         return self._plan
 
-    def _add(self, rule: Rule) -> None:
-        _check_times(rule.times)
-        with self._lock:
-            self._plan.rules.append(rule)
-
-    def _next_rule(self, method: str) -> Rule | None:
-        with self._lock:
-            for rule in self._plan.rules:
-                if rule.method in ("", method):
-                    rule.times -= 1
-                    if rule.times <= 0:
-                        self._plan.rules.remove(rule)
-                    return rule
-        return None
+    def _add(self, fault: Fault, times: int, **limits: Any) -> None:
+        _check_times(times)
+        self._plan.book.add(Rule(fault=fault, times=times, **limits))
 
     def _next_upgrade(self) -> Upgrade | None:
         with self._lock:
@@ -300,13 +291,7 @@ def _check_times(times: int) -> None:
         raise ValueError(f"times must be 1 or more, got {times}")
 
 
-def _answer(rule: Rule) -> bytes:
-    retry = b"" if rule.retry_after is None else b"Retry-After: %d\r\n" % rule.retry_after
-    kind = b"application/json" if rule.body.startswith(b"{") else b"text/plain"
-    return b"HTTP/1.1 %d Fault\r\nContent-Type: %b; charset=utf-8\r\nContent-Length: %d\r\n%b\r\n%b" % (
-        rule.status,
-        kind,
-        len(rule.body),
-        retry,
-        rule.body,
-    )
+def _written(answer: FaultyAnswer) -> bytes:
+    given = {**answer.headers, "Content-Length": str(len(answer.body))}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in given.items())
+    return f"HTTP/1.1 {answer.status} Fault\r\n{lines}\r\n".encode("latin-1") + answer.body

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
+from tautwire.server.faults.frames import nature_of
 from tautwire.testing.plan import Plan, Upgrade
 from tautwire.testing.websocket import CLOSE, CONTINUATION, PING, TEXT, Frame, FrameReader, frame_bytes
 
@@ -131,18 +132,19 @@ class Link:
 
     async def _pass_on(self, frame: Frame) -> bool:
         """Send one of the server's frames to the client, as the plan wants it; return whether to go on."""
-        plan = self._plan()
-        if plan.slowness:
-            await asyncio.sleep(plan.slowness)
-        if is_ack(frame) and plan.acks_lost > 0:
-            plan.acks_lost -= 1
+        book = self._plan().book
+        slow = book.take(("slow",))
+        if slow is not None:
+            await asyncio.sleep(slow.seconds)
+        nature = nature_of(frame.payload) if frame.opcode == TEXT else ""
+        if nature == "ack" and book.take(("lost_ack",)) is not None:
             return True
-        if is_ack(frame) and plan.acks_late:
-            self._loop.call_later(plan.acks_late.pop(0), self._write_unless_silent, frame.raw)
+        late = book.take(("late_ack",)) if nature == "ack" else None
+        if late is not None:
+            self._loop.call_later(late.seconds, self._write_unless_silent, frame.raw)
             return True
         self._write_unless_silent(frame.raw)
-        if is_event(frame) and plan.repeats > 0:
-            plan.repeats -= 1
+        if nature == "event" and book.take(("repeated_event",)) is not None:
             self._write_unless_silent(frame.raw)
         if frame.payload.startswith(b'{"type":"hello"'):
             self.is_welcome = not self._is_silent
@@ -185,13 +187,3 @@ class Link:
 
     def _do(self, function: Callable[..., object], *arguments: object) -> None:
         self._loop.call_soon_threadsafe(function, *arguments)
-
-
-def is_ack(frame: Frame) -> bool:
-    """Whether a frame answers a message."""
-    return frame.opcode == TEXT and b'"reply_to"' in frame.payload and b'"type"' not in frame.payload
-
-
-def is_event(frame: Frame) -> bool:
-    """Whether a frame carries a message of the workspace."""
-    return frame.opcode == TEXT and b'"type":"message"' in frame.payload

@@ -40,6 +40,7 @@ class FakeHost:
         self.counts = Counts()
         self.traffic = self.counts.rtm
         self.backlog_limit = 10_000_000
+        self.probe = None
         self.commands: list[object] = []
         self.endings: list[str | None] = []
 

@@ -14,6 +14,7 @@ from tautwire.server.services.administration.refusals import Refused
 from tautwire.server.services.channels import conversations
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.messaging import messages, reactions
+from tautwire.server.services.messaging.contents import set_content
 from tautwire.server.services.messaging.messages import Draft, Posted
 from tautwire.server.services.messaging.texts import MAX_POST, MAX_TEXT
 from tautwire.server.services.people.presence import store_away
@@ -21,8 +22,9 @@ from tautwire.server.services.people.typing import whisper_typing
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.engine import Query
 
-Post = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_POST)]
-Edited = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT)]
+Post = Annotated[str, msgspec.Meta(max_length=MAX_POST)]
+Edited = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
+Objects = list[dict[str, Any]]
 
 
 class Deed(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -33,9 +35,15 @@ class Deed(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Saying(Deed, kw_only=True, forbid_unknown_fields=True):
-    """A message to post; ``text`` is in wire form."""
+    """A message to post, as chat.postMessage takes it.
 
-    text: Post
+    ``text`` is in wire form, and may be empty beside blocks or attachments.
+    """
+
+    text: Post = ""
+    blocks: Objects | None = None
+    attachments: Objects | None = None
+    metadata: dict[str, Any] | None = None
 
 
 class Answering(Saying, kw_only=True, forbid_unknown_fields=True):
@@ -45,11 +53,11 @@ class Answering(Saying, kw_only=True, forbid_unknown_fields=True):
     broadcast: bool = False
 
 
-class Editing(Deed, kw_only=True, forbid_unknown_fields=True):
-    """A new text for the user's message ``ts``."""
+class Editing(Saying, kw_only=True, forbid_unknown_fields=True):
+    """A new content for the user's message ``ts``."""
 
     ts: str
-    text: Edited
+    text: Edited = ""
 
 
 class Pointing(Deed, kw_only=True, forbid_unknown_fields=True):
@@ -69,7 +77,10 @@ class Writing(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     user: str
     to: Annotated[list[str], msgspec.Meta(min_length=1, max_length=conversations.MAX_OTHERS)]
-    text: Post
+    text: Post = ""
+    blocks: Objects | None = None
+    attachments: Objects | None = None
+    metadata: dict[str, Any] | None = None
 
 
 class Typed(Deed, kw_only=True, forbid_unknown_fields=True):
@@ -86,9 +97,13 @@ class Availability(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Done(msgspec.Struct, kw_only=True):
-    """The place in the log before the act: ``wait`` with ``after`` set to it misses nothing that the act causes."""
+    """The place in the log and in the journal before the act: a ``wait`` from there misses nothing that the act causes.
+
+    ``journal`` is null if the control API is off, as for the operator's socket of other servers.
+    """
 
     position: str
+    journal: str | None
     channel: str
 
 
@@ -100,29 +115,31 @@ class Said(Done, kw_only=True):
 
 
 class Position(msgspec.Struct, kw_only=True):
-    """A place in the log."""
+    """A place in the log, and the newest entry of the journal."""
 
     position: str
+    journal: str | None
 
 
 @operation("position", Nothing, Position)
 async def position(workspace: Workspace, args: Nothing) -> Result:
-    """Return the present end of the log, from which ``wait`` can go on."""
-    return {"position": mark(workspace)}
+    """Return the present end of the log and of the journal, from which ``wait`` can go on."""
+    return mark(workspace)
 
 
 @operation("say", Saying, Said)
 async def say(workspace: Workspace, args: Saying) -> Result:
     """Post a message."""
     who, channel = await find_deed(workspace, args)
-    return await _post(workspace, who, lambda tx: channel, Draft(text=args.text))
+    return await _post(workspace, who, lambda tx: channel, _draft(args))
 
 
 @operation("reply", Answering, Said)
 async def reply(workspace: Workspace, args: Answering) -> Result:
     """Post a reply in the thread of a message."""
     who, channel = await find_deed(workspace, args)
-    draft = Draft(text=args.text, thread_ts=args.ts, reply_broadcast=args.broadcast)
+    draft = _draft(args)
+    draft.thread_ts, draft.reply_broadcast = args.ts, args.broadcast
 
     def place(tx: Transaction) -> str:
         messages.writable_room(tx, channel, who, visitors=True)
@@ -140,9 +157,8 @@ async def dm(workspace: Workspace, args: Writing) -> Result:
     user, others = await workspace.reader.read(
         lambda query: (actor(query, args.user), [each.id for each in find_users(query, args.to)])
     )
-    return await _post(
-        workspace, user, lambda tx: conversations.open_direct(tx, user, others)[0].id, Draft(text=args.text)
-    )
+    draft = _draft(args)
+    return await _post(workspace, user, lambda tx: conversations.open_direct(tx, user, others)[0].id, draft)
 
 
 @operation("edit", Editing, Said)
@@ -150,7 +166,7 @@ async def edit(workspace: Workspace, args: Editing) -> Result:
     """Replace the text of a message of the user."""
     who, channel = await find_deed(workspace, args)
     before = mark(workspace)
-    unit = partial(messages.update, who=who, channel=channel, ts=args.ts, draft=Draft(text=args.text))
+    unit = partial(messages.update, who=who, channel=channel, ts=args.ts, draft=_draft(args))
     return _said(before, await workspace.writer.write(unit))
 
 
@@ -190,7 +206,7 @@ async def type_(workspace: Workspace, args: Typed) -> Result:
     who, channel = await find_deed(workspace, args)
     if not whisper_typing(workspace.hub, who.user, channel, args.ts):
         raise MethodError("not_in_channel")
-    return {"position": mark(workspace), "channel": channel}
+    return {**mark(workspace), "channel": channel}
 
 
 @operation("presence", Availability, Position)
@@ -200,7 +216,7 @@ async def presence(workspace: Workspace, args: Availability) -> Result:
     before, away = mark(workspace), args.presence == "away"
     await workspace.writer.write(partial(store_away, user=who.user, away=away))
     workspace.presence.set_away(who.user, away=away)
-    return {"position": before}
+    return before
 
 
 def actor(query: Query, text: str) -> Identity:
@@ -222,7 +238,7 @@ async def _act(workspace: Workspace, args: Deed, act: Callable[[Transaction, Ide
     who, channel = await find_deed(workspace, args)
     before = mark(workspace)
     await workspace.writer.write(lambda tx: act(tx, who, channel))
-    return {"position": before, "channel": channel}
+    return {**before, "channel": channel}
 
 
 async def _post(workspace: Workspace, who: Identity, place: Callable[[Transaction], str], draft: Draft) -> Result:
@@ -233,10 +249,21 @@ async def _post(workspace: Workspace, who: Identity, place: Callable[[Transactio
     return _said(before, posted)
 
 
-def _said(before: str, posted: Posted) -> Result:
-    return {"position": before, "channel": posted.channel, "ts": posted.ts, "message": posted.body}
+def _said(before: Result, posted: Posted) -> Result:
+    return {**before, "channel": posted.channel, "ts": posted.ts, "message": posted.body}
 
 
-def mark(workspace: Workspace) -> str:
-    """Return the present end of the log."""
-    return workspace.epochs.mark(workspace.tail.position)
+def mark(workspace: Workspace) -> Result:
+    """Return the present end of the log and of the journal, as members of an answer."""
+    controls = workspace.controls
+    position = workspace.epochs.mark(workspace.tail.position)
+    return {"position": position, "journal": controls.journal.mark if controls is not None else None}
+
+
+def _draft(args: Saying | Writing) -> Draft:
+    """Return the message that the arguments describe; raise ``MethodError`` if they do not fit together."""
+    draft = Draft()
+    set_content(
+        draft, text=args.text, blocks=args.blocks, attachments=args.attachments, metadata=args.metadata
+    )  # fmt: skip
+    return draft

@@ -18,20 +18,24 @@ from tautwire.server.control import (
     acts,
     apps,
     channels,
+    faults,
     files,
     interactions,
     openapi,
     people,
     team,
+    times,
     tokens,
     views,
     waits,
+    watching,
     webhooks,
     workspaces,
 )
 from tautwire.server.control.consent_page import ConsentPage
 from tautwire.server.control.openapi import PATH
 from tautwire.server.control.operation import OPERATIONS, Hosts, Operation
+from tautwire.server.journal.entry import Origin
 from tautwire.server.services.access.logins import FailedLogins
 from tautwire.server.services.administration.refusals import NotFound, Refused, explained
 from tautwire.server.services.errors import MethodError
@@ -41,9 +45,12 @@ from tautwire.server.store.engine import StoreError
 
 log = logging.getLogger("tautwire.server.control")
 
-FAMILIES: Final = (acts, apps, channels, files, interactions, people, team, tokens, views, waits, webhooks, workspaces)
+FAMILIES: Final = (
+    acts, apps, channels, faults, files, interactions, people, team, times, tokens, views, waits, webhooks, workspaces,
+)  # fmt: skip
 """Importing a family registers its operations."""
 
+_ORIGIN: Final = Origin("control")
 PATIENCE: Final = 30.0
 """Seconds for a body to arrive."""
 
@@ -89,23 +96,48 @@ class ControlDoor:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         try:
-            answer = await self._answer(Request(scope, receive))
+            request = Request(scope, receive)
+            workspace = self._admit(request)
+            stream = await self._stream(workspace, request)
+            answer = await self._answer(workspace, request) if stream is None else {}
         except Failure as failure:
             await _send(send, failure.status, failure.body, failure.headers)
         except ClientDisconnect:
             return  # the request was not complete, so nothing was done
         else:
-            await _send(send, 200, answer)
+            if stream is not None:
+                await stream(receive, send)
+            else:
+                await _send(send, 200, answer)
 
-    async def _answer(self, request: Request) -> Mapping[str, Any]:
-        if "origin" in request.headers:
-            raise Failure(403, "origin_refused", "web pages are refused: call without the header Origin")
-        workspace = self._admit(request)
+    async def _stream(self, workspace: Workspace, request: Request) -> watching.Stream | None:
+        """Return what sends a stream of the journal; None for other requests."""
+        name = request.scope["path"].removeprefix(PATH)
+        if request.method != "GET" or name not in openapi.STREAMS:
+            return None
+        try:
+            return await watching.prepare(workspace, name, request)
+        except Refused as refusal:
+            raise _refused(refusal) from None
+        except StoreError as error:
+            raise Failure(503, "store_failed", str(error)) from error
+
+    async def _answer(self, workspace: Workspace, request: Request) -> Mapping[str, Any]:
         if request.scope["path"] == PATH + openapi.NAME and request.method == "GET":
             return openapi.document()
         wanted = _find(request)
-        arguments = _decode(await _read(request, wanted.max_body), wanted)
-        answer = await self._carry_out(workspace, wanted, arguments)
+        body = await _read(request, wanted.max_body)
+        arguments = _decode(body, wanted)
+        status = 200
+        try:
+            answer = await self._carry_out(workspace, wanted, arguments)
+        except Failure as failure:
+            status = failure.status
+            raise
+        finally:
+            if workspace is not None and workspace.controls is not None:
+                details = {"method": wanted.name, "status": status}
+                workspace.controls.journal.note("control", _ORIGIN, details, arguments=body)
         log.info("an operator's %s is done", wanted.name)
         return answer
 
@@ -114,6 +146,8 @@ class ControlDoor:
 
         A wrong secret is counted by the caller's address.
         """
+        if "origin" in request.headers:
+            raise Failure(403, "origin_refused", "web pages are refused: call without the header Origin")
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         secret = given.strip().encode("latin-1") if scheme.lower() == "bearer" else b""
         workspace = self._find(secret) if secret else None
@@ -152,7 +186,7 @@ class ControlDoor:
         try:
             return await wanted.function(self._target(workspace, wanted), arguments)
         except Refused as refusal:
-            raise Failure(404 if isinstance(refusal, NotFound) else 400, refusal.code, refusal.message) from None
+            raise _refused(refusal) from None
         except MethodError as error:
             reason = explained(error, f"{wanted.name} is refused")
             raise Failure(400, reason.code, reason.message) from None
@@ -163,6 +197,10 @@ class ControlDoor:
             raise Failure(
                 500, "internal_error", "the server failed, its log says why; the change may or may not be stored"
             ) from error
+
+
+def _refused(refusal: Refused) -> Failure:
+    return Failure(404 if isinstance(refusal, NotFound) else 400, refusal.code, refusal.message)
 
 
 def _find(request: Request) -> Operation:

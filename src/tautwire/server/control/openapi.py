@@ -7,11 +7,18 @@ import msgspec
 from msgspec.structs import fields
 
 from tautwire.server.control.operation import OPERATIONS, Operation
+from tautwire.server.control.watching import PARAMETERS
 
 NAME: Final = "openapi.json"
 PATH: Final = "/_control/v1/"
 """The path of the door, before the name of an operation."""
 _REF: Final = "#/components/schemas/{name}"
+
+STREAMS: Final = {
+    "watch": ("Send entries of the journal as they come, as server-sent events.", "text/event-stream"),
+    "journal": ("Send the entries of the journal that are kept, as lines of JSON.", "application/jsonl"),
+}
+"""What GET returns without an end, or in pieces."""
 
 STATUSES: Final = {
     400: "The arguments are not valid, or a rule refuses the operation; nothing was changed.",
@@ -54,7 +61,10 @@ def document() -> dict[str, Any]:
         "info": {"title": "tautwire control API", "version": version("tautwire")},
         "servers": [{"url": "/"}],
         "security": [{"secret": []}],
-        "paths": {PATH + each.name: {"post": _operation(each, refs, failures)} for each in operations},
+        "paths": {
+            **{PATH + each.name: {"post": _operation(each, refs, failures)} for each in operations},
+            **{PATH + name: {"get": _stream(name, failures)} for name in STREAMS},
+        },
         "components": {
             "schemas": components,
             "securitySchemes": {"secret": {"type": "http", "scheme": "bearer"}},
@@ -70,6 +80,17 @@ def _operation(each: Operation, refs: dict[type, Any], failures: dict[str, Any])
         "requestBody": {"required": bool(required(each)), "content": _json(refs[each.arguments])},
         "responses": {"200": {"description": each.summary, "content": _json(answer)}, **failures},
     }
+
+
+def _stream(name: str, failures: dict[str, Any]) -> dict[str, Any]:
+    summary, kind = STREAMS[name]
+    parameters = [
+        {"name": each, "in": "query", "required": False, "description": text, "schema": {"type": "string"}}
+        for each, text in PARAMETERS.items()
+    ]
+    content = {kind: {"schema": {"type": "string"}}}
+    answers = {"200": {"description": summary, "content": content}, **failures}
+    return {"operationId": name, "summary": summary, "parameters": parameters, "responses": answers}
 
 
 def required(each: Operation) -> list[str]:

@@ -14,6 +14,8 @@ from typing import Annotated, Any, Final, NamedTuple, TypeVar, cast
 
 import msgspec
 
+from tautwire.server.services.administration.refusals import Refused
+from tautwire.server.services.controls import Controls
 from tautwire.server.services.hosting import Hosting
 from tautwire.server.services.workspace import Workspace
 
@@ -97,6 +99,19 @@ def host_operation(
         return function
 
     return register
+
+
+def controls_of(workspace: Workspace) -> Controls:
+    """Return journal, faults and clock of a workspace.
+
+    Raises:
+        Refused: the control API is off; the operator's socket does not have them then.
+    """
+    if workspace.controls is None:
+        raise Refused(
+            "control_is_off", "journal, faults and time are there for tests only: start the server with --control"
+        )
+    return workspace.controls
 
 
 def page(name: str, items: list[Any], args: Page) -> Result:

@@ -1,16 +1,19 @@
-"""The operation that waits for a message, of any user and through any door: it reads the log."""
+"""The operation that waits: for what is in the log, of any user and through any door, or for what is in the journal."""
 
 import asyncio
 from collections import deque
 from collections.abc import Iterable
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from tautwire.server.control.operation import Result, operation
+from tautwire.server.control.conditions import WantedEntry, WantedEvent, facts_of
+from tautwire.server.control.operation import Result, controls_of, operation
+from tautwire.server.journal.entry import KINDS
+from tautwire.server.journal.filter import Filter
 from tautwire.server.log.entry import Entry
 from tautwire.server.log.tail import MAX_PAGE, MAX_REPLAY, EntriesMissingError, read_page
-from tautwire.server.services.administration.lookup import find_channel, find_user
+from tautwire.server.services.administration.lookup import find_app, find_channel, find_user
 from tautwire.server.services.administration.refusals import Refused
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.engine import Query
@@ -26,16 +29,35 @@ MAX_TEXT: Final = 500
 
 
 class Awaited(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What the message must fulfil, if it is given: channel and author by id or name, and a text that it contains.
+    """What is waited for, and what it must fulfil, if that is given.
 
-    It is searched among the events behind the position ``after``, by default those from now on. ``timeout`` is in
-    seconds.
+    The first kinds are in the log, ``event`` for the type ``type``; ``call`` and those behind it are in the journal.
+    Channel, user (the author) and app are given by id or name. ``contains`` and ``equals`` are about the text,
+    ``thread`` about the ts of its thread, ``name`` about a reaction. Of a call ``arguments``, of other entries of the
+    journal ``payload`` has members that must be equal. It is searched behind the position ``after`` or the entry
+    ``after_entry``, by default from now on. ``timeout`` is in seconds.
     """
 
+    kind: Literal[
+        "message", "edit", "deletion", "reaction", "unreaction", "file", "join", "leave", "event",
+        "call", "frame", "envelope", "ack", "connection", "delivery", "control",
+    ] = "message"  # fmt: skip
     channel: str | None = None
     user: str | None = None
     contains: str | None = None
+    equals: str | None = None
+    thread: str | None = None
+    name: str | None = None
+    type: str | None = None
+    app: str | None = None
+    method: str | None = None
+    arguments: dict[str, Any] | None = None
+    payload: dict[str, Any] | None = None
+    direction: Literal["in", "out"] | None = None
+    state: Literal["connected", "disconnected"] | None = None
+    status: int | None = None
     after: str | None = None
+    after_entry: str | None = None
     timeout: Annotated[float, msgspec.Meta(ge=0, le=MAX_TIMEOUT)] = 10
 
 
@@ -51,42 +73,95 @@ class Line(msgspec.Struct, kw_only=True):
 
 
 class Waited(msgspec.Struct, kw_only=True):
-    """The event of the message, null if it did not come in time, and the position from which a next wait goes on.
+    """The event or the entry, both null if it did not come in time, and from where a next wait goes on.
 
-    The transcript has the events that came instead, the last hundred of them.
+    The transcript has the events that came instead, the last hundred of them, and ``entries`` those of the journal.
     """
 
     message: dict[str, Any] | None
+    entry: dict[str, Any] | None
     position: str
+    journal: str | None
     transcript: list[Line]
+    entries: list[dict[str, Any]]
 
 
 @operation("wait", Awaited, Waited)
 async def wait(workspace: Workspace, args: Awaited) -> Result:
-    """Wait for a message; answer with it, or with what came instead."""
+    """Wait for a message or something else; answer with it, or with what came instead."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + args.timeout
     # Before anything is awaited: "from now on" is from the arrival of the request.
     position = _start(workspace, args.after)
-    channel, user = await workspace.reader.read(lambda query: _names(query, args))
+    if args.kind in KINDS:
+        return await _wait_for_entry(workspace, args, position, deadline)
+    if args.type is None and args.kind == "event":
+        raise Refused("invalid_arguments", "type must say which event is waited for, such as channel_created")
+    wanted = await workspace.reader.read(lambda query: _wanted(query, args))
     others: deque[dict[str, Any]] = deque(maxlen=MAX_TRANSCRIPT)
     while True:
-        if workspace.news.is_closed:
-            raise Refused("server_stopping", "the server stops: wait again after its next start")
+        _check_open(workspace)
         for entry, event in _events(await _page(workspace, position)):
             position = entry.position
             if event is None:
                 continue
-            if _is_message(event) and _fits(event, channel, user, args.contains):
-                return await _answer(workspace, position, event, others)
+            if wanted.fits(event):
+                return await _answer(workspace, position, others, message=event)
             others.append(event)
         if position < workspace.tail.position:
             await asyncio.sleep(0)  # a long way to catch up must not be gone in one turn of the loop
             continue
         left = deadline - loop.time()
         if left <= 0:
-            return await _answer(workspace, position, None, others)
+            return await _answer(workspace, position, others)
         await workspace.news.wait(left)
+
+
+async def _wait_for_entry(workspace: Workspace, args: Awaited, position: int, deadline: float) -> Result:
+    """Wait for an entry of the journal."""
+    journal = controls_of(workspace).journal
+    number = journal.last if args.after_entry is None else journal.find(args.after_entry)
+    if number is None:
+        raise Refused("unknown_entry", f"{args.after_entry!r:.60} is no id of this journal: take one with `position`")
+    wanted = await workspace.reader.read(lambda query: _wanted_entry(query, args))
+    instead: deque[dict[str, Any]] = deque(maxlen=MAX_TRANSCRIPT)
+    while True:
+        _check_open(workspace)
+        page = journal.read(number)
+        for entry in page.entries:
+            number = entry.number
+            if not wanted.filter.wants(journal, entry) and entry.kind != args.kind:
+                continue
+            line = msgspec.json.decode(journal.line(entry).text)
+            if wanted.filter.wants(journal, entry) and wanted.fits(line):
+                return await _answer(workspace, position, (), entry=line, journal=journal.mark_of(number))
+            instead.append(line)
+        if page.entries:
+            await asyncio.sleep(0)
+            continue
+        left = deadline - asyncio.get_running_loop().time()
+        if left <= 0:
+            others = await _since(workspace, position)
+            return await _answer(workspace, position, others, entries=instead, journal=journal.mark_of(number))
+        await journal.news.wait(left)
+
+
+async def _since(workspace: Workspace, position: int) -> Iterable[dict[str, Any]]:
+    """Return the last events behind a position."""
+    found: deque[dict[str, Any]] = deque(maxlen=MAX_TRANSCRIPT)
+    end = workspace.tail.position
+    while position < end:
+        for entry, event in _events(await _page(workspace, position)):
+            position = entry.position
+            if event is not None:
+                found.append(event)
+        await asyncio.sleep(0)
+    return found
+
+
+def _check_open(workspace: Workspace) -> None:
+    if workspace.news.is_closed:
+        raise Refused("server_stopping", "the server stops: wait again after its next start")
 
 
 def _start(workspace: Workspace, after: str | None) -> int:
@@ -101,9 +176,36 @@ def _start(workspace: Workspace, after: str | None) -> int:
     return number
 
 
-def _names(query: Query, args: Awaited) -> tuple[str | None, str | None]:
-    channel = find_channel(query, args.channel).id if args.channel is not None else None
-    return channel, find_user(query, args.user).id if args.user is not None else None
+def _wanted(query: Query, args: Awaited) -> WantedEvent:
+    return WantedEvent(
+        kind=args.kind,
+        type=args.type,
+        channel=str(find_channel(query, args.channel).id) if args.channel is not None else None,
+        user=str(find_user(query, args.user).id) if args.user is not None else None,
+        contains=args.contains,
+        equals=args.equals,
+        thread=args.thread,
+        name=args.name.strip(":") if args.name is not None else None,
+    )
+
+
+def _wanted_entry(query: Query, args: Awaited) -> WantedEntry:
+    return WantedEntry(
+        filter=Filter(
+            kinds=frozenset({args.kind}),
+            app=find_app(query, args.app).id if args.app is not None else None,
+            user=str(find_user(query, args.user).id) if args.user is not None else None,
+            method=args.method,
+            channel=str(find_channel(query, args.channel).id) if args.channel is not None else None,
+        ),
+        contains=args.contains,
+        equals=args.equals,
+        arguments=args.arguments or {},
+        payload=args.payload or {},
+        direction=args.direction,
+        state=args.state,
+        status=args.status,
+    )
 
 
 async def _page(workspace: Workspace, after: int) -> list[Entry]:
@@ -122,44 +224,39 @@ def _events(entries: Iterable[Entry]) -> Iterable[tuple[Entry, dict[str, Any] | 
         yield entry, msgspec.json.decode(entry.payload) if entry.kind == "event" else None
 
 
-def _is_message(event: dict[str, Any]) -> bool:
-    """Whether it is the event of a new message, not of an edit, a deletion or a reply's parent."""
-    return event.get("type") == "message" and not event.get("hidden")
-
-
-def _fits(event: dict[str, Any], channel: str | None, user: str | None, contains: str | None) -> bool:
-    return (
-        (channel is None or event.get("channel") == channel)
-        and (user is None or event.get("user") == user)
-        and (contains is None or contains in event.get("text", ""))
-    )
-
-
 async def _answer(
-    workspace: Workspace, position: int, message: dict[str, Any] | None, others: Iterable[dict[str, Any]]
+    workspace: Workspace,
+    position: int,
+    others: Iterable[dict[str, Any]],
+    *,
+    message: dict[str, Any] | None = None,
+    entry: dict[str, Any] | None = None,
+    entries: Iterable[dict[str, Any]] = (),
+    journal: str | None = None,
 ) -> Result:
     lines = [_line(event) for event in others]
     transcript = await workspace.reader.read(lambda query: _with_names(query, lines)) if lines else []
-    return {"message": message, "position": workspace.epochs.mark(position), "transcript": transcript}
+    return {
+        "message": message,
+        "entry": entry,
+        "position": workspace.epochs.mark(position),
+        "journal": journal,
+        "transcript": transcript,
+        "entries": [*entries],
+    }
 
 
 def _line(event: dict[str, Any]) -> Line:
-    inner = event.get("message") or event.get("previous_message") or event
-    item = event.get("item") if isinstance(event.get("item"), dict) else {}
-    text = _text(inner.get("text")) or _text(event.get("reaction"))
+    facts = facts_of(event)
+    text = facts.text or facts.name
     return Line(
         type=str(event.get("type")),
-        subtype=_text(event.get("subtype")),
-        channel=_text(event.get("channel")) or _text((item or {}).get("channel")),
-        user=_text(event.get("user")) or _text(inner.get("user")),
+        subtype=event.get("subtype") if isinstance(event.get("subtype"), str) else None,
+        channel=facts.channel,
+        user=facts.user,
         text=text[:MAX_TEXT] if text is not None else None,
-        ts=_text(inner.get("ts")) or _text((item or {}).get("ts")),
+        ts=facts.ts,
     )
-
-
-def _text(value: object) -> str | None:
-    """Return a text; None for what is not one, as the objects that some events have for user or channel."""
-    return value if isinstance(value, str) else None
 
 
 def _with_names(query: Query, lines: list[Line]) -> list[Line]:

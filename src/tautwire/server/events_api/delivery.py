@@ -26,6 +26,7 @@ from tautwire.server.events_api.receiver import Outcome, Receiver
 from tautwire.server.log.writer import Writer
 from tautwire.server.services.access.subscriptions import DISABLED, UNVERIFIED, VERIFIED, Subscription
 from tautwire.server.services.access.subscriptions import note_request_state as note_state
+from tautwire.server.services.controls import Controls
 from tautwire.server.store.engine import StoreError
 from tautwire.server.store.queries.apps import find_signing_secret
 from tautwire.server.store.reader import Reader
@@ -56,13 +57,20 @@ class Delivery:
 
     Args:
         taps: decide what apps get.
+        signing_clock: the time of signatures: receivers compare it with their own, so it must not be turned.
+        controls: journal and faults, while the control API is on.
     """
 
-    def __init__(self, taps: Taps, *, writer: Writer, reader: Reader, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self, taps: Taps, *, writer: Writer, reader: Reader, settings: Settings, clock: Clock,
+        signing_clock: Clock | None = None, controls: Controls | None = None,
+    ) -> None:  # fmt: skip
         self._taps = taps
         self._writer = writer
         self._reader = reader
         self._clock = clock
+        self._signing_clock = signing_clock or clock
+        self._controls = controls
         self._drain = settings.drain
         self._addresses = Addresses(settings.request_addresses)
         self._links: dict[str, HttpLink] = {}
@@ -130,7 +138,7 @@ class Delivery:
             secret = await self._reader.read(partial(find_signing_secret, app=tap.app))
             if not secret:  # the app is deleted
                 return
-            receiver = Receiver(start.url, secret, self._addresses, self._clock)
+            receiver = Receiver(start.url, secret, self._addresses, self._signing_clock)
             if subscription.request_state == UNVERIFIED:
                 try:
                     outcome = await receiver.verify()
@@ -142,7 +150,7 @@ class Delivery:
             elif tap.is_running or tap.subscription != subscription:  # its Socket Mode ends yet, or it has changed
                 await receiver.close()
             else:
-                self._links[tap.app] = link = HttpLink(tap, receiver, self._clock, self._note_away)
+                self._links[tap.app] = link = HttpLink(tap, receiver, self._clock, self._note_away, self._controls)
                 self._taps.start(tap, link)
                 self._starts.pop(tap.app, None)
                 log.info("app %s gets its events over HTTP", tap.app)

@@ -13,11 +13,14 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
+from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from tautwire.server.clock import Clock
 from tautwire.server.events_api.failures import Failures
 from tautwire.server.events_api.receiver import CONCURRENCY, Outcome, Receiver
+from tautwire.server.journal.entry import Origin
+from tautwire.server.services.controls import Controls
 from tautwire.server.taps.envelope import Envelope
 from tautwire.server.taps.tap import Tap
 from tautwire.server.taps.window import MAX_FLYING
@@ -26,6 +29,8 @@ log = logging.getLogger("tautwire.server.events_api")
 
 MAX_RETRY_NUM: Final = 3
 """The largest ``X-Slack-Retry-Num``. Source: wire/events-api.md#delivery-over-http (documented)."""
+MAX_SHOWN: Final = 500
+"""Characters of a URL in the journal."""
 
 
 class _Job(NamedTuple):
@@ -40,16 +45,21 @@ class HttpLink:
 
     Args:
         is_away: called when the app cannot be reached.
+        controls: journal and faults, while the control API is on.
     """
 
     reports = True
 
-    def __init__(self, tap: Tap, receiver: Receiver, clock: Clock, is_away: Callable[["HttpLink"], None]) -> None:
+    def __init__(
+        self, tap: Tap, receiver: Receiver, clock: Clock, is_away: Callable[["HttpLink"], None],
+        controls: Controls | None = None,
+    ) -> None:  # fmt: skip
         self.tap = tap
         self.receiver = receiver
         self.failures = Failures()
         self._clock = clock
         self._note_away = is_away
+        self._controls = controls
         self._lanes: dict[str, deque[_Job]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(CONCURRENCY)
@@ -124,18 +134,37 @@ class HttpLink:
             self.tap.failed(job.envelope.envelope_id, outcome.reason, may_retry=outcome.may_retry, tries=tries)
 
     async def _try(self, envelope: Envelope, attempt: int, reason: str) -> Outcome:
+        began = monotonic()
         try:
-            outcome = await self.receiver.deliver(envelope.payload, min(attempt, MAX_RETRY_NUM), reason)
+            outcome = await self._request(envelope, min(attempt, MAX_RETRY_NUM), reason)
         except Exception:
             log.exception("an event of app %s could not be sent", self.tap.app)
             outcome = Outcome("unknown_error")
+        if self._controls is not None:
+            took = round((monotonic() - began) * 1_000, 3)
+            details = {
+                "request": f"POST {_shown(self.receiver.url)}", "attempt": attempt, "retry_reason": reason,
+                "status": outcome.status or None, "failure": outcome.reason or None, "milliseconds": took,
+            }  # fmt: skip
+            origin = Origin("events_api", None, self.tap.app, None)
+            self._controls.journal.note("delivery", origin, details, payload=envelope.payload)
         self._answers += outcome.is_connected
         if not outcome.has_no_listener:
             self.failures.note(self._clock.monotonic(), is_first=not attempt, failed=bool(outcome.reason))
         return outcome
+
+    async def _request(self, envelope: Envelope, attempt: int, reason: str) -> Outcome:
+        if self._controls is not None and self._controls.faults.take(("refused_delivery",), app=self.tap.app):
+            return Outcome("connection_failed")
+        return await self.receiver.deliver(envelope.payload, attempt, reason)
 
     async def _notify(self, body: bytes) -> None:
         async with self._slots:
             outcome = await self.receiver.deliver(body, 0, "")
         if outcome.reason:
             log.info("app %s did not take a notice: %s", self.tap.app, outcome.reason)
+
+
+def _shown(url: str) -> str:
+    """Return a URL without its query, which may hold a secret."""
+    return url.partition("?")[0][:MAX_SHOWN]

@@ -12,9 +12,10 @@ from tautwire.server.hub.positions import Progress
 from tautwire.server.rtm.replays import Sent
 from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.access.tickets import Ticket
-from tautwire.server.sockets.connection import Host, SocketConnection
+from tautwire.server.sockets.connection import SocketConnection
 from tautwire.server.sockets.endings import TOO_BIG
 from tautwire.server.sockets.frames import text_frame
+from tautwire.server.sockets.host import Host
 from tautwire.session.server import MAX_FRAME_SIZE, Answer, Close, Command, ServerSession
 
 

@@ -30,6 +30,7 @@ from tautwire.server.services.access.tickets import Tickets
 from tautwire.server.sockets.connection import PAUSE
 from tautwire.server.sockets.frames import text_frame
 from tautwire.server.sockets.keeper import Keeper, Policy
+from tautwire.server.sockets.probe import Probe
 from tautwire.session.server import MESSAGE_RATE, Command, ServerSession
 
 log = logging.getLogger("tautwire.server.rtm")
@@ -44,16 +45,26 @@ class Door:
         backend: carries out the commands of clients, and knows what a connection has missed.
         hub: delivers events to the connections.
         tickets: the tickets that rtm.connect issues.
+        probe: sees the messages of all connections.
     """
 
     def __init__(
-        self, backend: Backend, *, hub: Hub, tickets: Tickets, settings: Settings, clock: Clock, counts: Counts
+        self,
+        backend: Backend,
+        *,
+        hub: Hub,
+        tickets: Tickets,
+        settings: Settings,
+        clock: Clock,
+        counts: Counts,
+        probe: Probe | None = None,
     ) -> None:
         self.hub = self.flusher = hub
         self.clock = clock
         self.counts = counts
         self.traffic = counts.rtm
         self.backlog_limit = settings.backlog_limit
+        self.probe = probe
         policy = Policy(settings.ping_interval, settings.silence_limit, settings.slow_deadline, settings.drain)
         self.keeper = Keeper[RtmConnection](policy, clock=clock, traffic=counts.rtm, give_up=hub.give_up)
         self._backend = backend

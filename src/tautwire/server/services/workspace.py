@@ -21,6 +21,7 @@ from tautwire.server.log.writer import Writer
 from tautwire.server.services.access.identity import Identities
 from tautwire.server.services.access.limits import Limits
 from tautwire.server.services.access.tickets import Tickets
+from tautwire.server.services.controls import Controls
 from tautwire.server.services.due import Due
 from tautwire.server.services.files.intake import Files
 from tautwire.server.services.interactivity.recent import Ephemerals, Recent
@@ -107,6 +108,8 @@ class Workspace:
         # One: there are two reader threads, and one of them stays free for short reads.
         self.long_reads = asyncio.Semaphore(1)
         """Held by a read of a long list."""
+        self.controls: Controls | None = None
+        """What the control API has besides the rules; None while it is off."""
         self.enforces_scopes = settings.enforce_scopes
         """Whether a call without the scope of its method is refused."""
         self.requests = Requests(reader)

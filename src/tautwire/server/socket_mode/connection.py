@@ -10,7 +10,8 @@ import msgspec
 from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.access.tickets import Ticket
 from tautwire.server.services.interactivity.requests import MAX_ACK
-from tautwire.server.sockets.connection import Host, SocketConnection
+from tautwire.server.sockets.connection import SocketConnection
+from tautwire.server.sockets.host import Host
 
 SESSION_TIME: Final = 3_600
 """Seconds that a connection lasts; the client then dials anew.

@@ -36,6 +36,7 @@ from tautwire.server.sockets.endings import GOING_AWAY
 from tautwire.server.sockets.flusher import Flusher
 from tautwire.server.sockets.frames import text_frame
 from tautwire.server.sockets.keeper import Keeper, Policy
+from tautwire.server.sockets.probe import Probe
 from tautwire.server.taps.envelope import request_frame
 from tautwire.server.taps.taps import Taps
 
@@ -53,15 +54,18 @@ class Door:
         taps: decide what apps get.
         requests: get the answers to requests.
         tickets: the tickets that apps.connections.open issues.
+        probe: sees the messages of all connections.
     """
 
     def __init__(
-        self, taps: Taps, requests: Requests, *, tickets: Tickets, settings: Settings, clock: Clock, counts: Counts
-    ) -> None:
+        self, taps: Taps, requests: Requests, *, tickets: Tickets, settings: Settings, clock: Clock, counts: Counts,
+        probe: Probe | None = None,
+    ) -> None:  # fmt: skip
         self.flusher = Flusher[LinkConnection]()
         self.clock = clock
         self.traffic = counts.socket_mode
         self.backlog_limit = settings.backlog_limit
+        self.probe = probe
         policy = Policy(
             min(settings.ping_interval, PING_INTERVAL), settings.silence_limit, settings.slow_deadline, settings.drain,
             pings_always=True,

@@ -15,15 +15,13 @@ more frames may be sent; the socket is closed).
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, ClassVar, Final
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
-from tautwire.server.clock import Clock
-from tautwire.server.counts import Traffic
 from tautwire.server.sockets.endings import BROKEN_RULES, TOO_BIG, TOO_SLOW, Ending
-from tautwire.server.sockets.flusher import Flusher
 from tautwire.server.sockets.frames import text_frame
+from tautwire.server.sockets.host import Host
 from tautwire.session.outbox import Outbox
 
 PAGE: Final = 65_536
@@ -48,37 +46,6 @@ def may_be_sent(code: Any) -> bool:
     return bool(1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999)
 
 
-class Host(Protocol):
-    """The door of a connection, as the connection sees it.
-
-    Attributes:
-        flusher: schedules the writes.
-        backlog_limit: bytes that may wait for a peer that does not read.
-
-    The connection is passed as Any: each door gets its own class back.
-    """
-
-    clock: Clock
-    traffic: Traffic
-    backlog_limit: int
-
-    @property
-    def flusher(self) -> Flusher[Any]:
-        """Schedules the writes of the door's connections."""
-
-    def opened(self, connection: Any) -> None:
-        """Called when the socket is open, before any frame."""
-
-    def ended(self, connection: Any) -> None:
-        """Called once when the closing handshake begins or the socket is lost: no more frames may be sent."""
-
-    def closed(self, connection: Any) -> None:
-        """Called when the socket is closed."""
-
-    def failed(self, connection: Any, why: str, error: Exception) -> None:
-        """Called when code of the server raised: the connection has to end."""
-
-
 class SocketConnection(WSListener):
     """One live WebSocket of a door.
 
@@ -96,6 +63,7 @@ class SocketConnection(WSListener):
         "_limit",
         "_loop",
         "_paging",
+        "_probe",
         "_socket",
         "_traffic",
         "_transport",
@@ -104,6 +72,7 @@ class SocketConnection(WSListener):
         "ended",
         "ending",
         "heard",
+        "is_mute",
         "left",
         "number",
         "outbox",
@@ -127,6 +96,8 @@ class SocketConnection(WSListener):
         """The server's reason to close; None while there is none, and if the peer closes."""
         self.left = False
         """Whether the peer sent a Close frame; a connection that ends without one is lost."""
+        self.is_mute = False
+        """Whether the server neither reads nor writes, as the fault ``half_open`` wants it."""
         self._host = host
         self._flusher = host.flusher
         self._traffic = host.traffic
@@ -134,6 +105,7 @@ class SocketConnection(WSListener):
         self._held = False
         self._limit = max(MAX_BURST, host.backlog_limit)
         self._paging = False
+        self._probe = host.probe
         self._loop = asyncio.get_running_loop()
         self._socket: Any = None
         self._transport: Any = None
@@ -183,7 +155,7 @@ class SocketConnection(WSListener):
     def send(self, payload: bytes) -> None:
         """Queue a frame for this connection alone."""
         self._flusher.answer(self, text_frame(payload))
-        if self._held and not self.is_full:
+        if self._held and not self.is_full and not self.is_mute:
             self.hold(False)
 
     def hold(self, held: bool) -> None:
@@ -191,6 +163,22 @@ class SocketConnection(WSListener):
         self._held = held
         if not self._transport.is_closing():
             (self._transport.pause_reading if held else self._transport.resume_reading)()
+
+    def mute(self) -> None:
+        """Read and write nothing from now on, with the socket open; the sweep drops it as one that is silent."""
+        self.is_mute = True
+        self.hold(True)
+
+    def reset(self, linger: bytes) -> None:
+        """Drop the socket with a TCP RST, as the value of SO_LINGER makes it."""
+        raw = self._transport.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.abort()
+
+    def write_late(self, frame: bytes) -> None:
+        """Write a frame that the probe held back, unless the connection has ended."""
+        if self.ended is None and not self.is_mute and not self._socket.is_close_frame_sent:
+            self._write_counted([frame])
 
     def flush(self) -> bool:
         """Write the queued frames; return True if some of them have to wait for the next turn.
@@ -224,9 +212,23 @@ class SocketConnection(WSListener):
 
     def _write_all(self) -> None:
         outbox, traffic = self.outbox, self._traffic
+        if self._probe is not None:
+            self._write_counted(self._passed(outbox.take(outbox.size)))
+            return
         traffic.frames_out += len(outbox)
         traffic.bytes_out += outbox.size
         self._write(outbox.take_all())
+
+    def _write_counted(self, frames: list[bytes]) -> None:
+        self._traffic.frames_out += len(frames)
+        self._traffic.bytes_out += sum(map(len, frames))
+        self._write(b"".join(frames))
+
+    def _passed(self, frames: list[bytes]) -> list[bytes]:
+        """Return the frames that the probe lets pass."""
+        if self._probe is None:
+            return frames
+        return [] if self.is_mute else self._probe.sending(self, frames)
 
     def _flush_backlog(self) -> bool:
         """Write for a peer that is slow, or a queue that is long.
@@ -240,7 +242,7 @@ class SocketConnection(WSListener):
             self.end(TOO_SLOW, "too slow", self._host.clock.monotonic())
             return False
         bulk = outbox.size > BULK
-        frames = outbox.take(BULK if bulk else PAGE)
+        frames = self._passed(outbox.take(BULK if bulk else PAGE))
         self._traffic.frames_out += len(frames)
         self._traffic.bytes_out += sum(map(len, frames))
         for data in frames if backlog else (b"".join(frames),):
@@ -267,7 +269,7 @@ class SocketConnection(WSListener):
             if self.outbox:
                 self._write_all()
         if goodbye is not None:
-            self._write(text_frame(goodbye))
+            self._write(b"".join(self._passed([text_frame(goodbye)])))
         self._socket.send_close(WSCloseCode(code), reason.encode())
         self._end(now)
 
@@ -275,13 +277,13 @@ class SocketConnection(WSListener):
         """Send one payload, which says why the URL is not valid, and close."""
         if self._socket is not None:
             self.ending = "refused"
-            self._write(text_frame(payload))
+            self._write(b"".join(self._passed([text_frame(payload)])))
             self._socket.send_close(WSCloseCode.OK, b"")
             self._end(now)
 
     def ping(self, now: float) -> None:
         """Send a PING."""
-        if self._socket is not None and self.ended is None:
+        if self._socket is not None and self.ended is None and not self.is_mute:
             self.pinged = now
             self._socket.send_ping(b"")
 
@@ -309,6 +311,8 @@ class SocketConnection(WSListener):
             # asyncio calls ``pause_writing`` above this mark, which is how a slow peer is noticed.
             self._transport.set_write_buffer_limits(high=HIGH_WATER)
             self.heard = self.pinged = self._host.clock.monotonic()
+            if self._probe is not None:
+                self._probe.opened(self)
             self._host.opened(self)
         except Exception as error:  # noqa: BLE001 - logged there
             self._host.failed(self, "it could not be opened", error)
@@ -320,7 +324,9 @@ class SocketConnection(WSListener):
             kind = frame.msg_type
             if kind == TEXT and frame.fin and self._fragments is None and self.ended is None:
                 self._traffic.frames_in += 1
-                self.receive(frame.get_payload_as_bytes())
+                data = frame.get_payload_as_bytes()
+                if self._probe is None or self._probe.received(self, data):
+                    self.receive(data)
             elif kind == WSMsgType.CLOSE:
                 self._peer_closed(transport, frame)
             elif self.ended is not None:
@@ -376,6 +382,8 @@ class SocketConnection(WSListener):
         self._fragments = None
         if self._held:
             self.hold(False)
+        if self._probe is not None:
+            self._probe.ended(self)
         self._host.ended(self)
 
     def _assemble(self, frame: WSFrame) -> None:
@@ -396,7 +404,8 @@ class SocketConnection(WSListener):
         elif frame.fin:
             data, self._fragments = bytes(self._fragments), None
             self._traffic.frames_in += 1
-            self.receive(data)
+            if self._probe is None or self._probe.received(self, data):
+                self.receive(data)
 
     def _peer_closed(self, transport: WSTransport, frame: WSFrame) -> None:
         if self.ended is None:

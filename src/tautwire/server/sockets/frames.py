@@ -14,3 +14,8 @@ def text_frame(payload: bytes) -> bytes:
     if size < 65_536:
         return pack("!BBH", 0x81, 126, size) + payload
     return pack("!BBQ", 0x81, 127, size) + payload
+
+
+def payload_of(frame: bytes) -> bytes:
+    """Return what a frame of ``text_frame`` carries."""
+    return frame[{126: 4, 127: 10}.get(frame[1], 2) :]

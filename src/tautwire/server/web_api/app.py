@@ -32,6 +32,7 @@ from tautwire.server.web_api.arguments import Given, convert, read_arguments
 from tautwire.server.web_api.bodies import Bodies, TooBig, TooMany
 from tautwire.server.web_api.file_bodies import FileBody, is_multipart
 from tautwire.server.web_api.method import COMMON_ERRORS, METHODS, Answer, Call, Caller, Method, Tier, missing_scope
+from tautwire.server.web_api.spoiling import Spoiled, Trace, spoil
 from tautwire.server.web_api.unserved import fault_of_unserved
 
 log = logging.getLogger("tautwire.server.web_api")
@@ -102,6 +103,7 @@ class _Draft:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    trace: Trace = field(default_factory=Trace)
 
 
 class WebApi:
@@ -165,6 +167,9 @@ class WebApi:
         draft = _Draft()
         try:
             answer = {"ok": True, **await self._answer(request, read_body, draft)}
+        except Spoiled as fault:
+            draft.trace.note(name, fault.answer.status, [fault.answer.body])
+            return _spoiled(fault)
         except RateLimited as error:
             draft.status, draft.headers["Retry-After"] = 429, str(error.wait)
             answer = {"ok": False, "error": error.code}
@@ -195,6 +200,7 @@ class WebApi:
             body = encode_answer(answer)
         error_code = answer.get("error")
         self._counts.answers[draft.status, _counted(name, str(error_code)) if error_code else ""] += 1
+        draft.trace.note(name, draft.status, body)
         return _reply(draft, body)
 
     async def _answer(self, request: Request, read_body: ReadBody, draft: _Draft) -> Answer:
@@ -207,6 +213,8 @@ class WebApi:
         caller, token = None, _header_token(request.headers)
         if method.access and token is not None:
             caller = self._admit(method, request, token, draft)
+        else:
+            draft.trace.workspace = self._find(None)  # until the token is found among the arguments
         if method.takes_file and request.receive is not None and is_multipart(request.headers):
             return await self._answer_file(method, request, request.receive, caller, draft)
         given, draft.warnings = await read_arguments(
@@ -224,7 +232,7 @@ class WebApi:
                 workspace = await self._find_client(client)
             caller = Caller(workspace, _STRANGER)
         self._count(method, caller)
-        return await self._run(method, request, caller, given)
+        return await self._run(method, request, caller, given, draft)
 
     async def _answer_file(
         self, method: Method, request: Request, receive: Receive, caller: Caller | None, draft: _Draft
@@ -238,7 +246,7 @@ class WebApi:
 
         async with FileBody(request.headers, receive, self._bodies) as body:
             given = await body.read(request.query, admit, is_known=caller is not None)
-            return await self._run(method, request, body.caller, given, body.file)
+            return await self._run(method, request, body.caller, given, draft, body.file)
 
     def _count(self, method: Method, caller: Caller) -> None:
         """Count a call; raise ``RateLimited`` if it comes too early."""
@@ -247,10 +255,13 @@ class WebApi:
             calls.take(method.tier.value, caller.who.user or caller.who.app_id or "", method.name)
 
     async def _run(
-        self, method: Method, request: Request, caller: Caller, given: Given, file: str | None = None
+        self, method: Method, request: Request, caller: Caller, given: Given, draft: _Draft, file: str | None = None
     ) -> Answer:
         """Call the function of a method."""
         workspace, who = caller
+        if workspace.controls is not None:
+            draft.trace.workspace, draft.trace.who, draft.trace.arguments = workspace, who, given
+            await spoil(workspace.controls.faults, method.name, who)
         call = Call(workspace, who, self._public_url or request.base_url, given, file)
         try:
             return await method.function(call, convert(given, method.arguments))
@@ -262,6 +273,7 @@ class WebApi:
     async def _fall_back(self, request: Request, read_body: ReadBody, draft: _Draft) -> Answer:
         """Return the answer of the fallback; without one, no method of this name is served."""
         unserved = fault_of_unserved(request.method)
+        draft.trace.workspace = self._find(_header_token(request.headers))
         if self._fallback is None or not _NAME.fullmatch(request.method):
             raise unserved
         who, token = None, _header_token(request.headers)
@@ -294,7 +306,7 @@ class WebApi:
 
     def _authenticate(self, request: Request, token: str | None, draft: _Draft) -> Caller:
         """Return the caller; a failure is counted by the caller's address."""
-        workspace = self._find(token)
+        workspace = draft.trace.workspace = self._find(token)
         try:
             return Caller(workspace, workspace.identities.authenticate(token))
         except MethodError as error:
@@ -349,6 +361,12 @@ def _warn(answer: dict[str, Any], warnings: list[str]) -> None:
         metadata = dict(answer.get("response_metadata", {}))
         metadata["warnings"] = [*metadata.get("warnings", []), *warnings]
         answer["response_metadata"] = metadata
+
+
+def _spoiled(fault: Spoiled) -> Reply:
+    status, headers, body = fault.answer
+    given = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    return Reply(status, [*given, (b"content-length", str(len(body)).encode())], [body])
 
 
 def _reply(draft: _Draft, body: list[bytes]) -> Reply:

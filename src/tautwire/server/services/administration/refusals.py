@@ -26,8 +26,13 @@ class NotFound(Refused):
 
 def explained(error: MethodError, subject: str) -> Refused:
     """Return the refusal of a rule that the Web API has too, with a sentence about ``subject``."""
-    return Refused(error.code, f"{subject}: {_SENTENCES.get(error.code, error.code)}")
+    faults = error.members.get("errors")
+    more = f" ({'; '.join(map(str, faults[:MAX_FAULTS]))})" if isinstance(faults, list) else ""
+    return Refused(error.code, f"{subject}: {_SENTENCES.get(error.code, error.code)}{more}")
 
+
+MAX_FAULTS: Final = 5
+"""Faults of blocks in a sentence."""
 
 _SENTENCES: Final = {
     "account_inactive": "the user is deactivated; reactivate the user first",
@@ -62,6 +67,7 @@ _SENTENCES: Final = {
     "method_not_supported_for_channel_type": "a direct message keeps its members; open another one",
     "name_taken": "the name is taken; choose another",
     "no_service": "there is no such webhook; see webhooks.list",
+    "no_text": "a message must have a text, blocks or attachments; give one of them",
     "no_reaction": "the user has not reacted so",
     "not_in_channel": "the user is not a member; see `tautwire channel show`",
     "streaming_state_conflict": "the message still grows; edit it when it has ended",
