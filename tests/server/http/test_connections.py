@@ -173,6 +173,9 @@ def test_the_limit_follows_from_the_files_that_may_be_open(monkeypatch: pytest.M
     monkeypatch.setattr(descriptors, "_in_use", lambda: 100)
     assert descriptors.connection_limit(None) == 1_000 - 100 - descriptors.RESERVE
     assert descriptors.connection_limit(500) == 500
+    room = descriptors.free_descriptors()
+    assert descriptors.connection_limit(None, workspaces=5) == room - 5 * descriptors.OF_WORKSPACE
+    assert descriptors.connection_limit(None, workspaces=10_000) == room - room // 2
     with pytest.raises(ConfigError, match="LimitNOFILE"):
         descriptors.connection_limit(900)
     monkeypatch.setattr(descriptors, "_in_use", lambda: 990)
