@@ -10,8 +10,8 @@ from typing import Any, Final
 from tautwire.server.control import door as _door  # noqa: F401 - it imports all operations
 from tautwire.server.control.openapi import NAME, PATH, STATUSES, STREAMS, document, required
 from tautwire.server.control.operation import MAX_BODY, OPERATIONS, Operation
+from tautwire.server.control.operations.workspaces import MAX_SEED
 from tautwire.server.control.watching import MAX_WATCHERS, PARAMETERS
-from tautwire.server.control.workspaces import MAX_SEED
 from tools.docstrings import inline, write_or_check
 from tools.limits_page import size
 
@@ -87,7 +87,7 @@ def kind(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         return " or ".join(f"`{value}`" for value in schema["enum"])
     if schema.get("type") == "array":
-        return f"list of {kind(schema['items'])}"
+        return f"list of {kind(schema.get('items', {}))}"
     return str(schema.get("type", "object"))
 
 

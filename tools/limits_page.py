@@ -17,7 +17,8 @@ from tautwire.client.sending import pacer
 from tautwire.client.settings import MESSAGE_RATE
 from tautwire.server import incoming
 from tautwire.server.config import Settings
-from tautwire.server.control import door, operation, probe, waits, watching, workspaces
+from tautwire.server.control import door, operation, probe, watching
+from tautwire.server.control.operations import waits, workspaces
 from tautwire.server.events_api import delivery, receiver, verification
 from tautwire.server.faults import book
 from tautwire.server.http import connections, protocol

@@ -14,27 +14,26 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
-from tautwire.server.control import (
+from tautwire.server.control import openapi, watching
+from tautwire.server.control.consent_page import ConsentPage
+from tautwire.server.control.openapi import PATH
+from tautwire.server.control.operation import OPERATIONS, Hosts, Operation
+from tautwire.server.control.operations import (
     acts,
     apps,
     channels,
     faults,
     files,
     interactions,
-    openapi,
     people,
     team,
     times,
     tokens,
     views,
     waits,
-    watching,
     webhooks,
     workspaces,
 )
-from tautwire.server.control.consent_page import ConsentPage
-from tautwire.server.control.openapi import PATH
-from tautwire.server.control.operation import OPERATIONS, Hosts, Operation
 from tautwire.server.journal.entry import Origin
 from tautwire.server.services.access.logins import FailedLogins
 from tautwire.server.services.administration.refusals import NotFound, Refused, explained
@@ -110,19 +109,19 @@ class ControlDoor:
             else:
                 await _send(send, 200, answer)
 
-    async def _stream(self, workspace: Workspace, request: Request) -> watching.Stream | None:
+    async def _stream(self, workspace: Workspace | None, request: Request) -> watching.Stream | None:
         """Return what sends a stream of the journal; None for other requests."""
         name = request.scope["path"].removeprefix(PATH)
         if request.method != "GET" or name not in openapi.STREAMS:
             return None
         try:
-            return await watching.prepare(workspace, name, request)
+            return await watching.prepare(_one(workspace), name, request)
         except Refused as refusal:
             raise _refused(refusal) from None
         except StoreError as error:
             raise Failure(503, "store_failed", str(error)) from error
 
-    async def _answer(self, workspace: Workspace, request: Request) -> Mapping[str, Any]:
+    async def _answer(self, workspace: Workspace | None, request: Request) -> Mapping[str, Any]:
         if request.scope["path"] == PATH + openapi.NAME and request.method == "GET":
             return openapi.document()
         wanted = _find(request)
@@ -173,12 +172,7 @@ class ControlDoor:
             if self._hosting is None:
                 raise Refused("not_offered", "call operations on workspaces on the port of the server, with --control")
             return Hosts(self._hosting, workspace.team.id if workspace is not None else None)
-        if workspace is None:
-            raise Refused(
-                "workspace_secret_needed",
-                "this operation is on one workspace: use its secret, which workspaces.list shows",
-            )
-        return workspace
+        return _one(workspace)
 
     async def _carry_out(
         self, workspace: Workspace | None, wanted: Operation, arguments: msgspec.Struct
@@ -201,6 +195,16 @@ class ControlDoor:
 
 def _refused(refusal: Refused) -> Failure:
     return Failure(404 if isinstance(refusal, NotFound) else 400, refusal.code, refusal.message)
+
+
+def _one(workspace: Workspace | None) -> Workspace:
+    """Return the workspace that a secret opens; raise ``Refused`` for the secret of the host."""
+    if workspace is None:
+        raise Refused(
+            "workspace_secret_needed",
+            "this operation is on one workspace: use its secret, which workspaces.list shows",
+        )
+    return workspace
 
 
 def _find(request: Request) -> Operation:

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 import msgspec
 
-from tautwire.server.control.acts import Deed, mark
-from tautwire.server.control.acts import actor as find_actor
-from tautwire.server.control.acts import find_deed as find
 from tautwire.server.control.operation import Result, operation
+from tautwire.server.control.operations.acts import Deed, Position, mark
+from tautwire.server.control.operations.acts import actor as find_actor
+from tautwire.server.control.operations.acts import find_deed as find
 from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.administration.lookup import find_app
 from tautwire.server.services.administration.refusals import Refused
@@ -81,11 +81,9 @@ class Shortcutting(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ts: str = ""
 
 
-class Reaction(msgspec.Struct, kw_only=True):
+class Reaction(Position, kw_only=True):
     """What came of an act: what the app answered, and what the person sees."""
 
-    position: str
-    """The place in the log before the act."""
     app: str
     is_sent: bool
     error: str | None
@@ -170,5 +168,5 @@ async def _find_place(workspace: Workspace, args: Somewhere) -> tuple[Identity, 
     return await workspace.reader.read(partial(find_actor, text=args.user)), None
 
 
-def _result(before: str, outcome: Outcome) -> dict[str, Any]:
-    return {"position": before} | {name: getattr(outcome, name) for name in outcome.__struct_fields__}
+def _result(before: Result, outcome: Outcome) -> dict[str, Any]:
+    return {**before} | {name: getattr(outcome, name) for name in outcome.__struct_fields__}

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from tautwire.server.control.acts import Deed, actor, find_deed, mark
 from tautwire.server.control.operation import Result, operation
+from tautwire.server.control.operations.acts import Deed, Position, actor, find_deed, mark
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.administration.refusals import Refused
 from tautwire.server.services.files import reading, sharing
@@ -39,10 +39,9 @@ class Uploading(Deed, kw_only=True, forbid_unknown_fields=True):
     ts: str | None = None
 
 
-class Uploaded(msgspec.Struct, kw_only=True):
-    """The file object of the wire, its channel, and the place in the log before the act."""
+class Uploaded(Position, kw_only=True):
+    """The file object of the wire, its channel."""
 
-    position: str
     channel: str
     file: dict[str, Any]
 
@@ -85,7 +84,7 @@ async def upload(workspace: Workspace, args: Uploading) -> Result:
     except BaseException:
         workspace.files.drop(file)
         raise
-    return {"position": before, "channel": channel, "file": found}
+    return {**before, "channel": channel, "file": found}
 
 
 @operation("files.get", OneFile, Seen)

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from tautwire.server.control.acts import actor, mark
 from tautwire.server.control.operation import Result, operation
+from tautwire.server.control.operations.acts import Position, actor, mark
 from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.administration.lookup import find_app
 from tautwire.server.services.administration.refusals import NotFound, Refused
@@ -63,7 +63,7 @@ class Closing(ViewsOf, kw_only=True, forbid_unknown_fields=True):
     whole_stack: bool = False
 
 
-class Opening(ViewsOf, kw_only=True, forbid_unknown_fields=True):
+class OpeningHome(ViewsOf, kw_only=True, forbid_unknown_fields=True):
     """An app, by id or name, and the tab of it that the user opens."""
 
     app: str
@@ -82,14 +82,13 @@ class OneView(msgspec.Struct, kw_only=True):
     view: dict[str, Any]
 
 
-class Submitted(msgspec.Struct, kw_only=True):
+class Submitted(Position, kw_only=True):
     """What the app made of a modal, and the view that the user sees then (or null).
 
     ``errors`` has a text for each input block that the app refuses, by ``block_id``. If the outcome is ``failed``,
     ``error`` and ``notice`` say why, and the modal stays: the app did not answer, or its answer is not valid.
     """
 
-    position: str
     outcome: submissions.What
     error: str | None
     notice: str
@@ -97,18 +96,16 @@ class Submitted(msgspec.Struct, kw_only=True):
     view: dict[str, Any] | None
 
 
-class Left(msgspec.Struct, kw_only=True):
+class Left(Position, kw_only=True):
     """Whether the app acknowledged that the modal is closed, and the view that the user sees then, null for none."""
 
-    position: str
     acknowledged: bool
     view: dict[str, Any] | None
 
 
-class AtHome(msgspec.Struct, kw_only=True):
+class AtHome(Position, kw_only=True):
     """The direct message with the app, and its Home; null on the other tab, or before it is published."""
 
-    position: str
     channel: str
     view: dict[str, Any] | None
 
@@ -150,7 +147,7 @@ async def submit(workspace: Workspace, args: Submitting) -> Result:
     before = mark(workspace)
     done = await submissions.submit(workspace, who, args.view_id, args.values)
     return {
-        "position": before, "outcome": done.what, "error": done.error, "notice": done.notice, "errors": done.errors,
+        **before, "outcome": done.what, "error": done.error, "notice": done.notice, "errors": done.errors,
         "view": _view(workspace, done.seen) if done.seen is not None else None,
     }  # fmt: skip
 
@@ -162,17 +159,17 @@ async def close(workspace: Workspace, args: Closing) -> Result:
     before = mark(workspace)
     closed = await submissions.close(workspace, who, args.view_id, whole_stack=args.whole_stack)
     seen = _view(workspace, closed.seen) if closed.seen is not None else None
-    return {"position": before, "acknowledged": closed.is_acknowledged, "view": seen}
+    return {**before, "acknowledged": closed.is_acknowledged, "view": seen}
 
 
-@operation("home", Opening, AtHome)
-async def open_home(workspace: Workspace, args: Opening) -> Result:
+@operation("home", OpeningHome, AtHome)
+async def open_home(workspace: Workspace, args: OpeningHome) -> Result:
     """Open the Home of an app, or the messages with it; the app gets the event app_home_opened."""
     who, app = await workspace.reader.read(lambda query: (actor(query, args.user), find_app(query, args.app)))
     before = mark(workspace)
     opened = await workspace.writer.write(partial(home.open_home, team=workspace.team, who=who, app=app, tab=args.tab))
     seen = _view(workspace, opened.home) if opened.home is not None else None
-    return {"position": before, "channel": opened.channel, "view": seen}
+    return {**before, "channel": opened.channel, "view": seen}
 
 
 async def _find(workspace: Workspace, who: Identity, app: AppRecord | None, args: AwaitedView) -> Shown | None:

@@ -4,8 +4,8 @@ from functools import partial
 
 import msgspec
 
-from tautwire.server.control.apps import OneApp
 from tautwire.server.control.operation import Result, operation
+from tautwire.server.control.operations.apps import OneApp
 from tautwire.server.services.access import features
 from tautwire.server.services.access.features import Features
 from tautwire.server.services.administration import apps

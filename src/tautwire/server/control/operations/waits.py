@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from tautwire.server.control.conditions import WantedEntry, WantedEvent, facts_of
 from tautwire.server.control.operation import Result, controls_of, operation
+from tautwire.server.control.operations.conditions import WantedEntry, WantedEvent, facts_of
 from tautwire.server.journal.entry import KINDS
 from tautwire.server.journal.filter import Filter
 from tautwire.server.log.entry import Entry
