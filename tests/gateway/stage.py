@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
 
+from crooked import Crooked
 from scene import Scene, Socket, TurnedClock, eventually
 from tautwire.gateway.config import GatewaySettings
 from tautwire.gateway.gateway import Gateway
@@ -36,8 +37,9 @@ OpenStage = Callable[..., Awaitable["Stage"]]
 class Stage:
     """The upstream, the gateway and the bots at both."""
 
-    def __init__(self, upstream: Scene, data: Path, **settings: Any) -> None:
+    def __init__(self, upstream: Scene, line: Crooked, data: Path, **settings: Any) -> None:
         self.upstream = upstream
+        self.line = line
         self.data = data
         self.bot = upstream.users[BOT]
         self.general = upstream.general
@@ -51,8 +53,11 @@ class Stage:
     async def opened(cls, directory: Path, **settings: Any) -> AsyncIterator[Self]:
         """Run both until the end of the block."""
         given = settings.pop("upstream", {})
-        async with Scene.opened(directory / "upstream", TurnedClock(), seed=SEED, **given) as upstream:
-            stage = cls(upstream, directory / "gateway", **settings)
+        async with (
+            Scene.opened(directory / "upstream", TurnedClock(), seed=SEED, **given) as upstream,
+            Crooked(upstream.server.api_url) as line,
+        ):
+            stage = cls(upstream, line, directory / "gateway", **settings)
             await stage.start()
             try:
                 yield stage
@@ -64,7 +69,7 @@ class Stage:
         """Start the gateway, and wait until events come."""
         secrets = self.upstream.directory.apps[BOT]
         settings = {
-            "upstream_url": self.upstream.server.api_url,
+            "upstream_url": self.line.api_url,
             "bot_token": secrets["bot_token"],
             "app_token": secrets["app_token"],
             **self._settings,

@@ -123,6 +123,7 @@ class Gateway:
         self._exit.push_async_callback(relay.stop)
         await relay.start()
         self._relay = relay
+        await relay.connect()
         socket = listen(server.host, server.port)
         self._exit.callback(socket.close)
         self._port = cast("int", socket.getsockname()[1])
@@ -143,7 +144,6 @@ class Gateway:
         self._exit.push_async_callback(relay.close_doors)
         self._exit.callback(http.stop_listening)
         self._exit.push_async_callback(_cancel, asyncio.create_task(_sweep(connections.sweep, relay.sweep)))
-        relay.connect()
 
     def _break_down(self, failure: StoreError) -> None:
         if self._failure is not None and not self._failure.done():

@@ -157,8 +157,8 @@ class Relay:
         watch = Watch(self._health, engine, server.data, writer, reader, tail)
         self._exit.push_async_callback(watch.stop)
         watch.start()
-        self._doors.push_async_callback(self.sending.stop)
         self._doors.push_async_callback(self.door.stop)
+        self._doors.push_async_callback(self.sending.stop)
         self._doors.push_async_callback(self.intake.stop)
         self._doors.push_async_callback(self.presence.stop)
         self._doors.push_async_callback(
@@ -167,13 +167,13 @@ class Relay:
         self._doors.push_async_callback(self.link.stop)
         self._doors.push_async_callback(_cancel, asyncio.create_task(_learn_directs(api, self.intake)))
 
-    def connect(self) -> None:
-        """Begin to take events from the upstream."""
-        self.link.start()
+    async def connect(self) -> None:
+        """Begin to take events from the upstream: before bots are served, so that a hello says that events come."""
+        await self.link.start()
         self.presence.start()
 
     async def close_doors(self) -> None:
-        """Take no more events, say goodbye to the bots, and answer their messages."""
+        """Take no more events, answer the messages of the bots, and say goodbye to them."""
         await self._doors.aclose()
 
     async def stop(self) -> None:

@@ -27,6 +27,8 @@ PACE: Final = Rate(per_second=1.0, burst=4)
 """Messages to one channel. Source: wire/web-api.md#rate-limits (one a second documented, short bursts tolerated)."""
 MAX_WAIT: Final = 60.0
 """Seconds that a message waits for an upstream that limits or cannot be reached, then it is refused."""
+LAST_PATIENCE: Final = 2.0
+"""Seconds that a stop waits for answers."""
 MAX_PACED: Final = 1_000
 """Channels whose pace is remembered; those that were quiet for a while are dropped beyond."""
 
@@ -73,6 +75,7 @@ class Sending:
         self._lanes: dict[str, deque[_Job]] = {}
         self._buckets: dict[str, TokenBucket] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_stopping = False
         self.figures = Figures()
 
     @property
@@ -83,6 +86,9 @@ class Sending:
     def post(self, peer: Peer, message: Message, answer: Answer) -> None:
         """Queue a message behind the others of its channel; see ``server.rtm.backend.Backend.post``."""
         job = _Job(peer, message, answer)
+        if self._is_stopping:
+            _answer(job, StoreError("the gateway stops"))
+            return
         lane = self._lanes.get(message.channel)
         if lane is not None:
             lane.append(job)
@@ -93,7 +99,10 @@ class Sending:
         task.add_done_callback(self._tasks.discard)
 
     async def stop(self) -> None:
-        """Give up what waits; each message gets its answer."""
+        """Wait a moment for answers that are on their way, then refuse what waits and what still comes."""
+        self._is_stopping = True
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=LAST_PATIENCE)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

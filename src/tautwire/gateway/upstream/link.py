@@ -32,6 +32,8 @@ HELLO_TIMEOUT: Final = 15.0
 """Seconds from the dial to hello."""
 OVERLAP: Final = 10.0
 """Seconds that an old connection is read after the next one has its hello."""
+FIRST_PATIENCE: Final = 5.0
+"""Seconds that a start waits for the first hello."""
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 30.0
 REFUSED_PAUSE: Final = 60.0
@@ -76,6 +78,8 @@ class Link:
         self._health = health
         self._sockets: set[_Socket] = set()
         self._task: asyncio.Task[None] | None = None
+        self._first = asyncio.Event()
+        """Set when the first try has had its outcome."""
         self.connects = 0
         """Connections that had their hello."""
         self.endings: dict[str, int] = {}
@@ -86,10 +90,13 @@ class Link:
         """Whether a connection has its hello and has not ended."""
         return any(socket.is_greeted for socket in self._sockets)
 
-    def start(self) -> None:
-        """Begin to connect."""
-        self._health.fault(FAULT, f"no connection to {self._api.host} yet")
+    async def start(self) -> None:
+        """Begin to connect, and wait a while for the first hello. Without it, the link is a fault until it comes."""
         self._task = asyncio.create_task(self._run())
+        try:
+            await asyncio.wait_for(self._first.wait(), FIRST_PATIENCE)
+        except TimeoutError:
+            self._health.fault(FAULT, f"no connection to {self._api.host} yet")
 
     async def stop(self) -> None:
         """Close the connections."""
@@ -118,6 +125,7 @@ class Link:
             else:
                 failures = 0
                 self._health.clear(FAULT)
+                self._first.set()
                 self._retire_others(socket)
                 why = await socket.replaced()
                 self.endings[why] = self.endings.get(why, 0) + 1
@@ -128,6 +136,7 @@ class Link:
                     pause = FIRST_PAUSE * random.random()  # noqa: S311 - a jitter
                 if not self.is_up:
                     self._health.fault(FAULT, f"the connection to {self._api.host} has ended: {why}")
+            self._first.set()
             await asyncio.sleep(pause)
 
     async def _open(self) -> "_Socket":
