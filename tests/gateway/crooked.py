@@ -107,11 +107,12 @@ class Crooked:
             await near.prepare(request)
             self.opened += 1
             self.sockets.append((near, far))
-            with contextlib.suppress(ConnectionError, aiohttp.ClientError, RuntimeError):
-                await asyncio.wait(
-                    [asyncio.create_task(self._down(near, far)), asyncio.create_task(self._up(near, far))],
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
+            pumps = [asyncio.create_task(self._down(near, far)), asyncio.create_task(self._up(near, far))]
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
+            with contextlib.suppress(ConnectionError):
                 await near.close()
         return near
 

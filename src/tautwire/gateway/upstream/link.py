@@ -4,7 +4,8 @@ The upstream asks for a new connection every few hours. The link opens the next 
 event always finds a connection. What the upstream sends twice, the intake drops. Source: wire/socket-mode.md.
 
 Everything that ends a connection leads to the same place, ``Link._open``, which waits longer after each failure. A
-connection counts as good when its hello has come.
+connection counts as good when its hello has come. A lost one is not a fault of the gateway yet; a next one that cannot
+be opened is.
 """
 
 import asyncio
@@ -134,8 +135,6 @@ class Link:
                     failures, pause = 1, _backoff(4)
                 elif why == "lost":
                     pause = FIRST_PAUSE * random.random()  # noqa: S311 - a jitter
-                if not self.is_up:
-                    self._health.fault(FAULT, f"the connection to {self._api.host} has ended: {why}")
             self._first.set()
             await asyncio.sleep(pause)
 
