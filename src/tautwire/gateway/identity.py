@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from tautwire.gateway.upstream.api import Answer, Api
+from tautwire.gateway.upstream.api import Api, RefusedError
 from tautwire.protocol.errors import ConfigError
 from tautwire.protocol.ids import UserId
 from tautwire.server.log.transaction import Transaction
@@ -43,17 +43,23 @@ async def ask(api: Api) -> Bot:
         RefusedError, UpstreamError: the upstream does not say it.
         ConfigError: the token is not that of a bot.
     """
-    return bot_of(await api.read("auth.test"))
-
-
-def bot_of(answer: Answer) -> Bot:
-    """Return the bot of an answer of ``auth.test``."""
+    answer = await api.read("auth.test")
     bot_id = answer.text("bot_id")
     if not bot_id:
         raise ConfigError("the bot token is that of a person: take the bot token of the app, which begins with xoxb-")
-    domain = (urlsplit(answer.text("url")).hostname or "").partition(".")[0]
+    domain = await _domain(api, answer.text("url"))
     team = Team(answer.text("team_id"), answer.text("team"), domain)
     return Bot(answer.text("user_id"), answer.text("user"), bot_id, team)
+
+
+async def _domain(api: Api, url: str) -> str:
+    """Return the domain of the workspace; without the scope for it, what the address of the workspace begins with."""
+    try:
+        team = (await api.read("team.info")).get("team")
+    except RefusedError:
+        team = None
+    known = team.get("domain") if isinstance(team, dict) else None
+    return known if isinstance(known, str) and known else (urlsplit(url).hostname or "").partition(".")[0]
 
 
 def find_stored(query: Query) -> Bot | None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from tautwire.gateway.upstream.api import Api, RefusedError, UpstreamError
+from tautwire.protocol.ids import LAST_MICROS, ts_from_micros
 from tautwire.server.clock import Clock
 from tautwire.server.services.errors import MethodError
 from tautwire.server.web_api.access import users_and_bots
@@ -79,6 +80,8 @@ class Start:
             "bots": [_bot(user) for user in users if user.get("is_bot")],
             "subteams": {"all": await self._usergroups(), "self": []},
             "dnd": {"dnd_enabled": False, "next_dnd_start_ts": 1, "next_dnd_end_ts": 1, "snooze_enabled": False},
+            "latest_event_ts": ts_from_micros(min(self._clock.micros(), LAST_MICROS)),
+            "can_manage_shared_channels": False,
             "cache_ts": self._clock.seconds(),
             "cache_version": "v1",
             "cache_ts_version": "v1",
