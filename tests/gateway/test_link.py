@@ -10,7 +10,7 @@ from aiohttp import web
 from crooked import refused
 from scene import eventually, is_plain
 from stage import OpenStage, Stage
-from tautwire.gateway.upstream.link import _is_of
+from tautwire.gateway.upstream.link import is_of_host
 
 
 async def posts(stage: Stage, *texts: str) -> None:
@@ -172,7 +172,7 @@ async def test_a_start_without_the_upstream_serves_what_is_stored(
     ],
 )
 def test_a_link_leads_to_the_host_of_the_api_or_below(url: str, is_fine: bool) -> None:
-    assert _is_of(url, "slack.com") is is_fine
+    assert is_of_host(url, "slack.com") is is_fine
 
 
 async def test_tokens_of_the_app_go_to_the_upstream_and_nowhere_else(

@@ -88,7 +88,7 @@ async def test_retired_methods_are_answered_as_they_were(stage: Stage) -> None:
     """The upstream would serve them too; here it gets today's methods only."""
     alice = stage.upstream.users["alice"]
     channels = (await stage.ok("channels.list"))["channels"]
-    assert [each["name"] for each in channels] == ["general", "lounge"]
+    assert {each["name"] for each in channels} == {"general", "lounge"}
     assert [each["name"] for each in (await stage.ok("groups.list"))["groups"]] == ["ops"]
     opened = await stage.ok("im.open", user=alice)
     assert [each["id"] for each in (await stage.ok("im.list"))["ims"]] == [opened["channel"]["id"]]

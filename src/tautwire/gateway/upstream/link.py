@@ -142,7 +142,7 @@ class Link:
         """Open a connection, and wait for its hello."""
         answer = await self._api.read("apps.connections.open", self._app_token)
         url = answer.text("url")
-        if not _is_of(url, self._api.host):
+        if not is_of_host(url, self._api.host):
             raise UpstreamError("the URL of apps.connections.open leads to another host", was_sent=True)
         ws = await self._api.http.ws_connect(
             url, heartbeat=HEARTBEAT, max_msg_size=MAX_FRAME, timeout=aiohttp.ClientWSTimeout(ws_close=2.0)
@@ -276,7 +276,7 @@ def _reason(error: Exception) -> str:
     return f"the connection was not opened ({type(error).__name__})"
 
 
-def _is_of(url: str, host: str) -> bool:
+def is_of_host(url: str, host: str) -> bool:
     """Whether a WebSocket URL is at the host of the API or below the same domain: its query has a secret."""
     try:
         parts = urlsplit(url)
