@@ -121,7 +121,7 @@ async def play(place: Scene, bot: str) -> AsyncIterator[str]:
     await ok("alice", "chat.scheduleMessage", channel=general, text="later", post_at=str(at))
     place.clock.offset += 61
     async with asyncio.timeout(PATIENCE):
-        while (await place.history("alice", general, limit=1))[0]["text"] != "later":
+        while (await place.history("alice", general, limit=1))[0]["text"] != "later":  # noqa: ASYNC110 - a poll
             await asyncio.sleep(0.05)
     yield "a scheduled message"
     await ok("alice", "chat.postEphemeral", channel=general, user=me, text="for you alone")
