@@ -65,7 +65,7 @@ class Stage:
                 await asyncio.gather(*(socket.close() for socket in stage._sockets))
                 await stage.gateway.stop()
 
-    async def start(self) -> None:
+    async def start(self, port: int = 0) -> None:
         """Start the gateway, and wait until events come."""
         secrets = self.upstream.directory.apps[BOT]
         settings = {
@@ -74,7 +74,7 @@ class Stage:
             "app_token": secrets["app_token"],
             **self._settings,
         }
-        server = Settings(data=self.data, port=0, rate_limits=False, drain=0.01)
+        server = Settings(data=self.data, port=port, rate_limits=False, drain=0.01)
         self.gateway = Gateway(GatewaySettings(**settings), server)
         await self.gateway.start()
         await eventually(lambda: self.gateway.relay.link.is_up)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from scene import ConnectionEnded, eventually
-from stage import Stage
+from stage import OpenStage, Stage
 
 
 def texts(frames: list[dict[str, Any]]) -> list[str]:
@@ -123,3 +123,19 @@ async def test_a_stop_says_goodbye(stage: Stage) -> None:
     with pytest.raises(ConnectionEnded):
         await socket.until("never")
     await stopping
+
+
+async def test_a_local_token_may_be_chosen_and_changed(open_stage: OpenStage) -> None:
+    stage = await open_stage(local_token="xoxb-the-old-dead-token")
+    assert (await stage.ok("auth.test"))["user"] == "desk"
+    socket = await stage.connect()
+    await stage.gateway.stop()
+    with pytest.raises(ConnectionEnded):
+        await socket.until("never")
+    stage._settings["local_token"] = "xoxb-a-second-token"
+    await stage.start()
+    assert (await stage.ok("auth.test"))["user"] == "desk"
+    assert (await stage.request("auth.test", token="xoxb-the-old-dead-token"))["error"] == "token_revoked"
+    stage._settings["local_token"] = "xoxb-the-old-dead-token"
+    await stage.restart()
+    assert (await stage.ok("auth.test"))["user"] == "desk"
