@@ -7,6 +7,7 @@ import pytest
 
 from scene import ConnectionEnded, eventually
 from stage import OpenStage, Stage
+from tautwire.server.store.engine import StoreError
 
 
 def texts(frames: list[dict[str, Any]]) -> list[str]:
@@ -108,6 +109,50 @@ async def test_a_payload_that_is_no_event_is_acknowledged_and_stored_nowhere(sta
         stage.gateway.relay.intake.receive(payload, lambda: acknowledged.append(""))
     assert len(acknowledged) == 3
     assert stage.gateway.relay.intake.figures.unread == 3
+
+
+async def test_an_event_without_an_id_is_known_by_its_bytes(stage: Stage) -> None:
+    intake, acknowledged = stage.gateway.relay.intake, []
+    for text in ("one", "two", "one"):
+        event = f'{{"type":"message","channel":"C1","user":"U1","text":"{text}","ts":"1790000110.000100"}}'
+        intake.receive(f'{{"event":{event}}}'.encode(), lambda text=text: acknowledged.append(text))  # type: ignore[misc]
+    await eventually(lambda: len(acknowledged) == 3)
+    assert (intake.figures.stored, intake.figures.repeated) == (2, 1)
+
+
+async def test_an_event_that_cannot_be_stored_is_not_acknowledged_and_comes_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    socket, writer = await stage.connect(), stage.gateway.relay.workspace.writer
+    post, fails = writer.post, [True]
+
+    def full(unit: Any, done: Any) -> None:
+        if fails:
+            fails.clear()
+            raise StoreError("the disk is full")
+        post(unit, done)
+
+    monkeypatch.setattr(writer, "post", full)
+    await stage.post("alice", stage.general, "important")
+    await eventually(lambda: stage.gateway.relay.intake.figures.put_off == 1)
+    await stage.line.cut()  # the upstream sends again what is not acknowledged
+    assert texts(await stage.received(socket, "important")) == ["important"]
+    caplog.clear()
+
+
+async def test_what_waits_is_bounded(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tautwire.gateway.intake.MAX_WAITING", 100)
+    acknowledged: list[int] = []
+    event = f'{{"type":"message","channel":"C1","text":"{"x" * 200}","ts":"1.000001"}}'
+    stage.gateway.relay.intake.receive(f'{{"event_id":"Ev9","event":{event}}}'.encode(), lambda: acknowledged.append(1))
+    assert stage.gateway.relay.intake.figures.put_off == 1
+    assert stage.gateway.relay.intake.waiting == 0
+    assert acknowledged == []
+
+
+async def test_an_operator_is_told_that_the_app_ends(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    stage.gateway.relay.intake.receive(b'{"event_id":"Ev8","event":{"type":"app_uninstalled"}}', lambda: None)
+    assert "app_uninstalled" in caplog.text
 
 
 async def test_a_wrong_local_token_is_refused(stage: Stage) -> None:

@@ -8,6 +8,7 @@ that the bot has joined, the answer to a send) holds back the events of its chan
 """
 
 import asyncio
+import hashlib
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -30,6 +31,8 @@ log = logging.getLogger("tautwire.gateway")
 
 UPSTREAM: Final = Topic("upstream")
 """The topic of the entries that have the ids of events; they are sent to no connection."""
+ENDS: Final = frozenset({"app_uninstalled", "tokens_revoked"})
+"""Events that an operator has to know of."""
 MAX_IDS: Final = 20_000
 """Ids that are remembered: the upstream repeats an event for an hour or so."""
 MAX_WAITING: Final = 16 * 1_048_576
@@ -110,7 +113,10 @@ class Intake:
             self.figures.unread += 1
             acknowledge()
             return
-        event_id = callback.event_id
+        # Without an id, which was never seen, a copy is known by its bytes.
+        event_id = callback.event_id or hashlib.sha256(payload).hexdigest()
+        if translated.type in ENDS:
+            log.warning("the upstream says %s: calls and events of the app may end", translated.type)
         if event_id in self._known:
             self.figures.repeated += 1
             acknowledge()

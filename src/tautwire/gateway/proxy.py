@@ -5,6 +5,7 @@ read the arguments. What old bots send and Slack refuses by now is changed on th
 methods become their successors. Source: wire/retired-methods.md, wire/web-api.md.
 """
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import Mapping
@@ -24,6 +25,8 @@ log = logging.getLogger("tautwire.gateway.proxy")
 
 LEFT_OUT: Final = frozenset({"as_user"})
 """Arguments that apps of today may not send (``deprecated_argument``, reported with granular bot tokens)."""
+MAX_CALLS: Final = 32
+"""Calls in progress: bounds the memory of answers, and leaves connections for the messages of bots."""
 REFUSED: Final = frozenset({"apps.uninstall", "auth.revoke"})
 """Methods that would end the app for all its bots."""
 
@@ -33,6 +36,7 @@ class Proxy:
 
     def __init__(self, api: Api) -> None:
         self._api = api
+        self._places = asyncio.Semaphore(MAX_CALLS)
         self.calls: Counter[str] = Counter()
         """Calls by outcome: ``ok``, ``refused``, ``limited``, ``unreachable``."""
 
@@ -59,7 +63,8 @@ class Proxy:
             MethodError: it is not, or there is none.
         """
         try:
-            reply = await self._api.call(method, arguments)
+            async with self._places:
+                reply = await self._api.call(method, arguments)
         except UpstreamError as error:
             self.calls["unreachable"] += 1
             log.warning("%s was not answered: %s", method, error)
