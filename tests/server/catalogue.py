@@ -29,6 +29,9 @@ for _subtype in (None, "bot_message", "thread_broadcast"):
     # (wire/assistants.md#streaming-messages).
     EVENTS["message", _subtype] |= {"mrkdwn": "boolean?", "streaming_state": "string?"}
 
+# A bot broadcasts replies as well (wire/messages.md#a-plain-message).
+EVENTS["message", "thread_broadcast"] |= {"bot_id": "string?", "app_id": "string?", "bot_profile": "object?"}
+
 OTHER_ERRORS: Final = {
     "invalid_attachments",  # of chat.scheduleMessage
     "invalid_cursor",  # of all methods with cursors

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tautwire.protocol.correspondence import CHANNEL_TYPES, MESSAGES
 from tautwire.protocol.ids import Ts
 from tautwire.server.log.entry import Entry, Kind, Topic
-from tautwire.server.services.access.subscriptions import BOT_EVENTS, MESSAGES
+from tautwire.server.services.access.subscriptions import BOT_EVENTS
 from tautwire.server.taps.envelope import Source, socket_mode_frame, wrap
-from tautwire.server.taps.filter import CHANNEL_TYPES, Filter, Seen
+from tautwire.server.taps.filter import Filter, Seen
 
 BOT, BOT_ID = "UBOT000001", "BBOT000001"
 ALL = sorted(BOT_EVENTS)

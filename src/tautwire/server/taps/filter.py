@@ -1,7 +1,7 @@
 """Which events of the Events API an entry of the log is, for one app. Pure: bytes in, bytes out.
 
-This is the map from RTM to the Events API: what an RTM connection of the bot gets is what the app may get, and the
-table below says under which name. Source of all rules: wire/events-api.md#subscriptions, #app_mention and
+What an RTM connection of the bot gets is what the app may get; ``protocol.correspondence`` says under which name, and
+this module adds the mentions. Source of all rules: wire/events-api.md#subscriptions, #app_mention and
 #differences-to-rtm. The entries are those that the bot was allowed to see at their time (``log.tail.visible``).
 """
 
@@ -12,18 +12,17 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from tautwire.protocol.correspondence import MESSAGES, ONLY_EVENTS_API, SAME, to_events_api
 from tautwire.protocol.ids import NEVER, Ts
 from tautwire.server.log.entry import Entry
-from tautwire.server.services.access.subscriptions import BOT_EVENTS, MESSAGES
-
-CHANNEL_TYPES: Final = {"public": "channel", "private": "group", "im": "im", "mpim": "mpim"}
-"""``channel_type`` of a message by the kind of its conversation. Source: wire/events-api.md#subscriptions."""
 
 _MENTIONING: Final = frozenset({None, "bot_message", "file_share", "me_message", "thread_broadcast"})
 """The subtypes of messages that are written by someone: system messages name users too, and mention no one."""
 
-_NAMES: Final = BOT_EVENTS - {"message", "app_mention", *MESSAGES.values()}
-"""Events with the same name in RTM and the Events API."""
+_OWN: Final = ONLY_EVENTS_API - {"app_mention"}
+"""Events that are entries of the log for apps alone."""
+_NAMES: Final = SAME | _OWN
+"""Events that are sent as they stand in the log."""
 
 
 class Seen(NamedTuple):
@@ -106,7 +105,7 @@ class Filter:
             return []
         found = []
         if self._messages[kind]:
-            found.append(Seen(0, "message", head.event_ts, _message(entry.payload, head.subtype, kind)))
+            found.append(Seen(0, "message", head.event_ts, to_events_api(entry.payload, head.subtype, kind)))
         if self._wants_mentions and kind != "im" and self._mark in entry.payload:
             mention = self._mention(entry.payload, head)
             if mention is not None:
@@ -141,15 +140,6 @@ class Filter:
 @lru_cache(1_000)
 def _mention_of(user: str) -> re.Pattern[str]:
     return re.compile(rf"<@{re.escape(user)}(\|[^>]*)?>")
-
-
-def _message(payload: bytes, subtype: str | None, kind: str) -> bytes:
-    """Return a message as the Events API has it. The bytes are extended, not decoded and encoded again."""
-    if subtype == "message_replied":  # a documented bug of the Events API: the subtype is missing
-        members = _members(payload)
-        del members["subtype"]
-        payload = msgspec.json.encode(members)
-    return b'%b,"channel_type":"%b"}' % (payload[:-1], CHANNEL_TYPES[kind].encode())
 
 
 def _as_mention(members: dict[str, msgspec.Raw]) -> bytes:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from tautwire.protocol.correspondence import MESSAGES, ONLY_EVENTS_API, SAME
 from tautwire.server.log.entry import Topic
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.errors import MethodError
@@ -32,27 +33,7 @@ from tautwire.server.store.queries.taps import (
     set_socket_mode,
 )
 
-MESSAGES: Final = {
-    "public": "message.channels", "private": "message.groups", "im": "message.im", "mpim": "message.mpim",
-}  # fmt: skip
-"""The name of a message event by the kind of its conversation. Source: wire/events-api.md#subscriptions."""
-
-BOT_EVENTS: Final = frozenset(
-    {"app_home_opened", "app_mention", "app_uninstalled", "assistant_thread_context_changed"}
-    | {"assistant_thread_started", "channel_archive", "channel_created", "channel_deleted", "channel_history_changed"}
-    | {"channel_id_changed", "channel_left", "channel_rename", "channel_shared", "channel_unarchive"}
-    | {"channel_unshared", "dnd_updated_user", "email_domain_changed", "emoji_changed", "file_change"}
-    | {"file_created", "file_deleted", "file_public", "file_shared", "file_unshared", "function_executed"}
-    | {"group_archive", "group_deleted", "group_history_changed", "group_left", "group_rename", "group_unarchive"}
-    | {"im_history_changed", "link_shared", "member_joined_channel", "member_left_channel", "message"}
-    | {"message.app_home", "message.channels", "message.groups", "message.im", "message.mpim"}
-    | {"message_metadata_deleted", "message_metadata_posted", "message_metadata_updated", "pin_added", "pin_removed"}
-    | {"reaction_added", "reaction_removed", "shared_channel_invite_accepted", "shared_channel_invite_approved"}
-    | {"shared_channel_invite_declined", "shared_channel_invite_received", "star_added", "star_removed"}
-    | {"subteam_created", "subteam_members_changed", "subteam_updated", "team_domain_change", "team_join"}
-    | {"team_rename", "tokens_revoked", "user_change", "user_huddle_changed", "user_profile_changed"}
-    | {"user_status_changed"}
-)
+BOT_EVENTS: Final = SAME | ONLY_EVENTS_API | {"message", "message.app_home", *MESSAGES.values()}
 """The events to which a bot can subscribe, those included that this server never sends.
 Source: wire/events-api.md#event-by-event."""
 
