@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from tautwire.gateway.translate.conversations import announce, unknown
 from tautwire.gateway.translate.events import RULES, Before, Rule, Terms, translate
+from tautwire.protocol.correspondence import MESSAGES
 from tautwire.server.log.entry import Entry, Topic
-from tautwire.server.services.access.subscriptions import BOT_EVENTS, MESSAGES
+from tautwire.server.services.access.subscriptions import BOT_EVENTS
 from tautwire.server.taps.filter import Filter
 
 BOT, BOT_ID = "UBOT000001", "BBOT000001"

@@ -1,7 +1,7 @@
 """Which RTM frames an event of the Events API is. Pure: bytes in, bytes out.
 
-This is the inverse of ``server.taps.filter``, which makes events of the Events API from a log of RTM frames. The table
-``RULES`` has every event that a bot can get, and ``translate`` applies it. Source of all rules:
+This is the inverse of ``server.taps.filter``, which makes events of the Events API from a log of RTM frames. Both take
+the names from ``protocol.correspondence``; here is what a gateway adds. Source of all rules:
 wire/events-api.md#differences-to-rtm and #event-by-event.
 """
 
@@ -11,27 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-_SAME: Final = (
-    "channel_archive", "channel_created", "channel_deleted", "channel_history_changed", "channel_left",
-    "channel_rename", "channel_unarchive", "dnd_updated", "dnd_updated_user", "email_domain_changed", "emoji_changed",
-    "file_change", "file_created", "file_deleted", "file_public", "file_shared", "file_unshared", "group_archive",
-    "group_close", "group_deleted", "group_history_changed", "group_left", "group_open", "group_rename",
-    "group_unarchive", "im_close", "im_created", "im_history_changed", "im_open", "member_left_channel", "pin_added",
-    "pin_removed", "reaction_added", "reaction_removed", "shared_channel_invite_received", "star_added",
-    "star_removed", "subteam_created", "subteam_members_changed", "subteam_self_added", "subteam_self_removed",
-    "subteam_updated", "team_domain_change", "team_join", "team_rename", "user_change", "user_huddle_changed",
-    "user_profile_changed", "user_status_changed",
-)  # fmt: skip
-_NONE: Final = (
-    "app_home_opened", "app_installed", "app_mention", "app_rate_limited", "app_requested", "app_uninstalled",
-    "assistant_thread_context_changed", "assistant_thread_started", "call_rejected", "channel_id_changed",
-    "channel_shared", "channel_unshared", "function_executed", "grid_migration_finished", "grid_migration_started",
-    "invite_requested", "link_shared", "message_metadata_deleted", "message_metadata_posted",
-    "message_metadata_updated", "shared_channel_invite_accepted", "shared_channel_invite_approved",
-    "shared_channel_invite_declined", "shared_channel_invite_requested", "tokens_revoked", "url_verification",
-    "workflow_deleted", "workflow_published", "workflow_step_deleted", "workflow_step_execute",
-    "workflow_unpublished",
-)  # fmt: skip
+from tautwire.protocol.correspondence import ONLY_EVENTS_API, SAME, SAME_FOR_USERS, to_rtm
 
 
 class Rule(Enum):
@@ -44,8 +24,8 @@ class Rule(Enum):
 
 
 RULES: Final[Mapping[str, Rule]] = {
-    **dict.fromkeys(_SAME, Rule.SAME),
-    **dict.fromkeys(_NONE, Rule.NONE),
+    **dict.fromkeys(SAME | SAME_FOR_USERS, Rule.SAME),
+    **dict.fromkeys(ONLY_EVENTS_API, Rule.NONE),
     "message": Rule.MESSAGE,
     "member_joined_channel": Rule.JOIN,
 }
@@ -106,7 +86,6 @@ class _Head(msgspec.Struct, gc=False):
     ts: str = ""
     event_ts: str = ""
     hidden: bool = False
-    message: Any = None
 
 
 _decode: Final = msgspec.json.Decoder(_Head).decode
@@ -132,28 +111,24 @@ def translate(event: bytes, terms: Terms) -> Translated:
 
 
 def _message(event: bytes, head: _Head, channel: str, terms: Terms) -> Translated:
-    members = _members(event)
-    members.pop("channel_type", None)
-    subtype = head.subtype
+    frame = to_rtm(event) or event
     is_own = head.user == terms.bot_user or (bool(head.bot_id) and head.bot_id == terms.bot_id)
-    if subtype is None and head.hidden and _is_thread(head.message):
-        members = _with_subtype(members, "message_replied")
-    elif subtype is None and head.bot_id and not is_own and terms.legacy_bot_messages:
-        members = _with_subtype(members, "bot_message")
-        name = _name_of(head.bot_profile)
-        if not head.username and name:
-            members["username"] = msgspec.Raw(_encode(name))
+    is_plain = head.subtype is None and not head.hidden
+    if is_plain and head.bot_id and not is_own and terms.legacy_bot_messages:
+        frame = _as_bot_message(frame, head)
     before = Before.DIRECT if head.channel_type in ("im", "mpim") else Before.NOTHING
-    own_ts = head.ts if is_own and subtype in _WRITTEN and not head.hidden else ""
-    return Translated("message", channel, _encode(members), before, own_ts, head.event_ts)
+    own_ts = head.ts if is_own and head.subtype in _WRITTEN and not head.hidden else ""
+    return Translated("message", channel, frame, before, own_ts, head.event_ts)
 
 
-def _with_subtype(members: dict[str, msgspec.Raw], subtype: str) -> dict[str, msgspec.Raw]:
-    return {"type": members.pop("type"), "subtype": msgspec.Raw(_encode(subtype)), **members}
-
-
-def _is_thread(message: Any) -> bool:
-    return isinstance(message, dict) and ("thread_ts" in message or "reply_count" in message)
+def _as_bot_message(frame: bytes, head: _Head) -> bytes:
+    """Return a message of another app as classic bots knew them."""
+    members = _members(frame)
+    members["subtype"] = msgspec.Raw(b'"bot_message"')
+    name = _name_of(head.bot_profile)
+    if not head.username and name:
+        members["username"] = msgspec.Raw(_encode(name))
+    return _encode(members)
 
 
 def _name_of(profile: Any) -> str:
