@@ -28,6 +28,15 @@ async def test_the_sender_gets_the_ack_and_the_other_connections_get_the_event(s
     assert [frame["text"] for frame in await stage.received(sender, "end") if is_plain(frame)] == ["end"]
 
 
+async def test_a_channel_may_be_named(stage: Stage) -> None:
+    """Slack's method takes names where RTM took ids; the channel of the event is known with the answer only."""
+    sender, other = await stage.connect(), await stage.connect()
+    ack = await sender.say("#general", "by name")
+    assert (await other.until(is_plain))["ts"] == ack["ts"]
+    await stage.post("alice", stage.general, "end")
+    assert [frame["text"] for frame in await stage.received(sender, "end") if is_plain(frame)] == ["end"]
+
+
 async def test_the_event_may_overtake_the_answer(stage: Stage) -> None:
     intake, gate = stage.gateway.relay.intake, asyncio.Event()
 

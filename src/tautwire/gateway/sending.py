@@ -150,7 +150,9 @@ class Sending:
             self._echoes.sent(channel, ts, job.peer.number)
             self.figures.accepted += 1
             user = str(body.get("user") or job.peer.user)
-            return Sent(channel, Ts(ts), {**body, "user": user, "text": str(body.get("text", "")), "ts": ts})
+            return Sent(
+                channel, Ts(ts), {**body, "user": user, "text": str(body.get("text", job.message.text)), "ts": ts}
+            )
         except Exception as error:  # noqa: BLE001 - the door logs it, and the next message of the channel goes on
             return error
         finally:

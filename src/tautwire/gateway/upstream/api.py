@@ -28,6 +28,11 @@ PAGE: Final = 200
 MAX_PAGES: Final = 500
 TRIES: Final = 3
 """Times that a reading call is made."""
+MAX_PAUSE: Final = 60.0
+"""Seconds that a reading call waits when it came too early; after a longer Retry-After it fails."""
+KEEP_ALIVE: Final = 4.0
+"""Seconds that an idle connection is kept: less than servers keep it (uvicorn 5). A call on a connection that the
+server closes in the same moment has no answer, and must not be repeated."""
 
 _CHUNK: Final = 65_536
 
@@ -100,6 +105,7 @@ class Api:
         self.host = urlsplit(base_url).hostname or ""
         self._token = token
         self.http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(keepalive_timeout=KEEP_ALIVE),
             timeout=aiohttp.ClientTimeout(total=TIMEOUT, sock_connect=CONNECT_TIMEOUT),
             # Not packed: what an answer takes in memory is bounded by the bytes that are read.
             headers={"Accept-Encoding": "identity"},
@@ -147,7 +153,7 @@ class Api:
             pause = answer.retry_after
             if answer.is_ok:
                 return answer
-            if pause is None or attempt == TRIES:
+            if pause is None or pause > MAX_PAUSE or attempt == TRIES:
                 raise RefusedError(
                     method, answer.text("error") or f"HTTP status {answer.status}", answer.text("needed")
                 )

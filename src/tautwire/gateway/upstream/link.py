@@ -27,6 +27,8 @@ log = logging.getLogger("tautwire.gateway.link")
 
 FAULT: Final = "upstream"
 """The fault that means: no event comes from the upstream."""
+REASONS: Final = frozenset({"link_disabled", "refresh_requested", "too_many_websockets", "warning"})
+"""The reasons of ``disconnect``; the figures have no others. Source: wire/socket-mode.md."""
 HEARTBEAT: Final = 10.0
 """Seconds between two PINGs; without an answer in half of it the connection counts as lost."""
 HELLO_TIMEOUT: Final = 15.0
@@ -245,7 +247,7 @@ class _Socket:
                     self._hello.set_result(None)
             case "disconnect":
                 # "warning" comes some seconds before "refresh_requested": either is the time for the next one.
-                self._replace(envelope.reason or "disconnect")
+                self._replace(envelope.reason if envelope.reason in REASONS else "other")
             case "events_api":
                 self._receive(bytes(envelope.payload), self._acknowledgement(envelope.envelope_id))
             case _ if envelope.envelope_id:

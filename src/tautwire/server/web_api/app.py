@@ -247,11 +247,11 @@ class WebApi:
         token = _take_token(given)
         if who is None and token:
             who = self._authenticate(request, token, draft).who
-        if who is not None:
-            draft.headers["X-OAuth-Scopes"] = who.scope_list
         answer = await self._fallback(request.method, who, given)
         if answer is None:
             raise unserved
+        if who is not None:
+            draft.headers["X-OAuth-Scopes"] = who.scope_list
         return answer
 
     def _admit(self, method: Method, request: Request, token: str | None, draft: _Draft) -> Caller:
