@@ -119,6 +119,12 @@ class Stage:
         """Post a message at the upstream; return its ts."""
         return await self.upstream.post(who, channel, text, **arguments)
 
+    async def settled(self) -> None:
+        """Wait until the gateway has acknowledged everything that has happened at the upstream."""
+        (served,) = self.upstream.server.host
+        (tap,) = served.taps
+        await eventually(lambda: tap.settled == served.workspace.tail.position)
+
     async def received(self, socket: Socket, text: str) -> list[dict[str, Any]]:
         """Return the frames up to the message with a text."""
         frames = [await socket.frame()]
