@@ -20,6 +20,9 @@ from tautwire.server.web_api.methods import rtm
 
 log = logging.getLogger("tautwire.gateway")
 
+PAGE: Final = 999
+"""Items of a page, as many as are allowed: a large workspace has fewer calls than the upstream allows in a minute.
+Source: wire/web-api.md#pages (documented)."""
 LIFE: Final = 60.0
 """Seconds that the lists are kept."""
 MAX_DESCRIBED: Final = 50
@@ -62,11 +65,11 @@ class Start:
         return {**answer, **state, "self": who, "team": {**answer["team"], "prefs": {}}}
 
     async def _read(self) -> dict[str, Any]:
-        users = [user async for page in self._api.pages("users.list", "members") for user in page]
+        users = [user async for page in self._api.pages("users.list", "members", PAGE) for user in page]
         conversations = [
             channel
             async for page in self._api.pages(
-                "conversations.list", "channels", types="public_channel,private_channel,mpim,im"
+                "conversations.list", "channels", PAGE, types="public_channel,private_channel,mpim,im"
             )
             for channel in page
         ]
@@ -93,7 +96,7 @@ class Start:
         mine = [each for each in conversations if each.get("is_member") and not each.get("is_im")]
         for each in mine[:MAX_DESCRIBED]:
             found: list[Any] = []
-            async for page in self._api.pages("conversations.members", "members", channel=each["id"]):
+            async for page in self._api.pages("conversations.members", "members", PAGE, channel=each["id"]):
                 found += page
             each["members"] = found
 

@@ -159,7 +159,7 @@ class Api:
                 )
             await asyncio.sleep(pause)
 
-    async def pages(self, method: str, member: str, /, **arguments: Any) -> AsyncIterator[list[Any]]:
+    async def pages(self, method: str, member: str, /, limit: int = PAGE, **arguments: Any) -> AsyncIterator[list[Any]]:
         """Read a list page by page; as ``read``.
 
         Raises:
@@ -167,7 +167,7 @@ class Api:
         """
         cursor = ""
         for _ in range(MAX_PAGES):
-            answer = await self.read(method, **arguments, limit=PAGE, **({"cursor": cursor} if cursor else {}))
+            answer = await self.read(method, **arguments, limit=limit, **({"cursor": cursor} if cursor else {}))
             found = answer.get(member)
             yield found if isinstance(found, list) else []
             metadata = answer.get("response_metadata")
