@@ -32,6 +32,8 @@ class Crooked:
         self.drops_ack: Callable[[str], bool] = lambda envelope: False
         self.repeats: Callable[[str], bool] = lambda envelope: False
         """Whether an envelope is sent twice."""
+        self.hides: Callable[[str], bool] = lambda text: False
+        """Whether a frame of the server is lost."""
         self.sockets: list[tuple[web.WebSocketResponse, aiohttp.ClientWebSocketResponse]] = []
         self.opened = 0
         self._target = urlsplit(api_url)
@@ -118,7 +120,7 @@ class Crooked:
 
     async def _down(self, near: web.WebSocketResponse, far: aiohttp.ClientWebSocketResponse) -> None:
         async for message in far:
-            if message.type is WSMsgType.TEXT:
+            if message.type is WSMsgType.TEXT and not self.hides(message.data):
                 envelope = json.loads(message.data).get("envelope_id", "")
                 await near.send_str(message.data)
                 if envelope and self.repeats(envelope):

@@ -4,9 +4,12 @@ import asyncio
 from typing import Any
 
 import pytest
+from aiohttp import web
 
+from crooked import refused
 from scene import ConnectionEnded, eventually
 from stage import OpenStage, Stage
+from tautwire.gateway.echoes import Echoes
 from tautwire.server.store.engine import StoreError
 
 
@@ -184,3 +187,42 @@ async def test_a_local_token_may_be_chosen_and_changed(open_stage: OpenStage) ->
     stage._settings["local_token"] = "xoxb-the-old-dead-token"
     await stage.restart()
     assert (await stage.ok("auth.test"))["user"] == "desk"
+
+
+async def test_a_conversation_that_cannot_be_described_is_announced_by_its_id(stage: Stage) -> None:
+    async def refuse(method: str, _: dict[str, str]) -> web.Response | None:
+        return refused("missing_scope") if method == "conversations.info" else None
+
+    stage.line.before = refuse
+    socket = await stage.connect()
+    channel = (await stage.upstream.ok("carol", "conversations.open", users=stage.bot))["channel"]["id"]
+    await stage.post("carol", channel, "psst")
+    frames = await stage.received(socket, "psst")
+    assert [frame["channel"] for frame in frames if frame["type"] == "im_created"] == [
+        {"id": channel, "is_im": True, "is_group": False}
+    ]
+
+
+async def test_a_defect_before_an_event_does_not_hold_it_back(
+    stage: Stage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("tautwire.gateway.intake.announce", fail)
+    monkeypatch.setattr("tautwire.gateway.intake.MAX_DIRECTS", 0)
+    socket = await stage.connect()
+    channel = (await stage.upstream.ok("carol", "conversations.open", users=stage.bot))["channel"]["id"]
+    await stage.post("carol", channel, "psst")
+    assert texts(await stage.received(socket, "psst")) == ["psst"]
+    assert "ZeroDivisionError" in caplog.text
+    caplog.clear()
+
+
+def test_messages_whose_event_never_comes_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tautwire.gateway.echoes.MAX_SENT", 2)
+    echoes = Echoes()
+    for number in range(3):
+        echoes.sent("C1", f"{number}.000001", number + 1)
+    assert [echoes.sender("C1", f"{number}.000001") for number in range(3)] == [None, 2, 3]
+    assert echoes.sender("C1", "2.000001") is None, "once"

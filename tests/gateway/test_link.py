@@ -190,3 +190,80 @@ async def test_tokens_of_the_app_go_to_the_upstream_and_nowhere_else(
         assert secret not in caplog.text
         assert secret not in repr(stage.gateway.settings)
         assert secret not in repr(stage.gateway.relay.__dict__)
+
+
+async def test_a_link_to_another_host_is_not_opened(
+    stage: Stage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tautwire.gateway.upstream.link.LONGEST_PAUSE", 0.01)
+    answers = 2
+
+    async def elsewhere(method: str, _: dict[str, str]) -> web.Response | None:
+        nonlocal answers
+        if method != "apps.connections.open" or not answers:
+            return None
+        answers -= 1
+        return web.json_response({"ok": True, "url": "wss://elsewhere.test/link?ticket=secret-of-the-link"})
+
+    stage.line.before = elsewhere
+    await stage.line.cut()
+    await eventually(lambda: "leads to another host" in stage.gateway.health.faults.get("upstream", ""))
+    await eventually(lambda: stage.gateway.health.is_ready)
+    assert "secret-of-the-link" not in caplog.text
+    caplog.clear()
+
+
+async def test_a_connection_without_hello_is_given_up(
+    stage: Stage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tautwire.gateway.upstream.link.HELLO_TIMEOUT", 0.05)
+    monkeypatch.setattr("tautwire.gateway.upstream.link.LONGEST_PAUSE", 0.01)
+    stage.line.hides = lambda text: '"hello"' in text
+    await stage.line.cut()
+    await eventually(lambda: not stage.gateway.health.is_ready)
+    stage.line.hides = lambda text: False
+    monkeypatch.setattr("tautwire.gateway.upstream.link.HELLO_TIMEOUT", 5)
+    await eventually(lambda: stage.gateway.health.is_ready)
+    caplog.clear()
+
+
+async def test_a_defect_of_the_link_is_logged_and_the_next_try_follows(
+    stage: Stage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, opened = stage.gateway.relay.link, stage.gateway.relay.link._open
+    tries = 0
+
+    async def fail() -> object:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise ZeroDivisionError
+        return await opened()
+
+    monkeypatch.setattr(link, "_open", fail)
+    await stage.line.cut()
+    await eventually(lambda: tries == 2)
+    await eventually(lambda: link.is_up)
+    assert "ZeroDivisionError" in caplog.text
+    caplog.clear()
+
+
+async def test_an_event_that_is_not_taken_comes_again(
+    stage: Stage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    socket, intake = await stage.connect(), stage.gateway.relay.intake
+    enter, fails = intake._enter, [True]
+
+    def fail_once(arrival: object) -> None:
+        if fails:
+            fails.clear()
+            intake._open.clear()
+            raise ZeroDivisionError
+        enter(arrival)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(intake, "_enter", fail_once)
+    await posts(stage, "important")
+    await eventually(lambda: "ZeroDivisionError" in caplog.text)
+    await stage.line.cut()
+    assert await plain(stage, socket, "important") == ["important"]
+    caplog.clear()

@@ -10,6 +10,7 @@ from aiohttp import web
 from crooked import limited, refused
 from scene import Frame, eventually, is_plain
 from stage import OpenStage, Stage
+from tautwire.gateway.upstream.api import UpstreamError
 
 
 async def test_the_ack_is_the_answer_of_the_upstream(stage: Stage) -> None:
@@ -185,3 +186,36 @@ async def test_typing_has_no_answer(stage: Stage) -> None:
     await socket.send(type="typing", id=9, channel=stage.general)
     frames: list[Frame] = await socket.fence()
     assert frames == []
+
+
+async def test_an_upstream_that_cannot_be_reached_is_waited_for_and_then_it_is_an_error(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, calls = stage.gateway.relay.proxy._api, 0
+    call = api.call
+
+    async def unreachable(method: str, arguments: object, token: object = None) -> object:
+        nonlocal calls
+        calls += 1
+        if calls < 3:
+            raise UpstreamError("no route", was_sent=False)
+        return await call(method, arguments, token)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(api, "call", unreachable)
+    socket = await stage.connect()
+    assert (await socket.say(stage.general, "at last"))["ok"]
+    monkeypatch.setattr("tautwire.gateway.sending.MAX_WAIT", 0)
+    calls = 0
+    assert (await socket.say(stage.general, "never"))["error"]["code"] == 4
+    assert calls == 1
+
+
+async def test_a_reply_in_a_thread(stage: Stage) -> None:
+    ts = await stage.post("alice", stage.general, "a question")
+    socket = await stage.connect()
+    ack = await socket.say(stage.general, "an answer", thread_ts=ts, reply_broadcast=True)
+    (stored,) = await stage.upstream.history("alice", stage.general, limit=1)
+    assert (stored["ts"], stored["thread_ts"], stored["subtype"]) == (ack["ts"], ts, "thread_broadcast")
+    await stage.post("alice", stage.general, "end")
+    frames = await stage.received(socket, "end")
+    assert not [frame for frame in frames if frame.get("ts") == ack["ts"]], "a broadcast has no echo either"

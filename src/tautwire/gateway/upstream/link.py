@@ -217,7 +217,10 @@ class _Socket:
         try:
             async for message in self._ws:
                 if message.type is aiohttp.WSMsgType.TEXT:
-                    self._take(message.data)
+                    try:
+                        self._take(message.data)
+                    except Exception:
+                        log.exception("a frame of the upstream was not taken; an event in it comes again")
         finally:
             self.is_greeted = False
             self._ended(self)
