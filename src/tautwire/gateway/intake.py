@@ -132,7 +132,12 @@ class Intake:
         else:
             self._open[event_id] = [acknowledge]
             self._waiting += len(payload)
-            self._enter(_Arrival(event_id, translated, len(payload)))
+            try:
+                self._enter(_Arrival(event_id, translated, len(payload)))
+            except BaseException:
+                del self._open[event_id]  # else the copy that comes again would wait for this one
+                self._waiting -= len(payload)
+                raise
 
     async def stop(self) -> None:
         """Give up what waits: it is not acknowledged, so the upstream sends it again."""
