@@ -15,6 +15,7 @@ NAMES = (
     "crowd",
     "growth",
     "workspace",
+    "gateway",
 )
 
 
