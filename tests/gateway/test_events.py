@@ -90,6 +90,14 @@ async def test_a_direct_message_is_announced_once(stage: Stage) -> None:
     assert texts(frames) == ["psst", "again"]
 
 
+async def test_a_direct_message_that_was_there_before_the_start_is_not_announced(stage: Stage) -> None:
+    channel = (await stage.upstream.ok("carol", "conversations.open", users=stage.bot))["channel"]["id"]
+    await stage.restart()
+    socket = await stage.connect()
+    await stage.post("carol", channel, "psst")
+    assert [frame["type"] for frame in await stage.received(socket, "psst")] == ["message"]
+
+
 async def test_an_event_that_comes_twice_is_stored_once(stage: Stage) -> None:
     intake, acknowledged = stage.gateway.relay.intake, []
     event = '{"type":"message","channel":"C1","user":"U1","text":"twice","ts":"1790000110.000100"}'

@@ -56,6 +56,8 @@ log = logging.getLogger("tautwire.gateway")
 
 BOT: Final = "bot"
 """The name under which tokens.json has the local token."""
+DIRECTS_PATIENCE: Final = 10.0
+"""Seconds that a start waits for the list of direct conversations."""
 
 
 class Relay:
@@ -83,6 +85,7 @@ class Relay:
         self._broken = broken
         self._exit = contextlib.AsyncExitStack()
         self._doors = contextlib.AsyncExitStack()
+        self._api: Api
         self.bot: Bot
         self.local_token: Token
         self.workspace: Workspace
@@ -165,10 +168,11 @@ class Relay:
             _cancel, asyncio.create_task(Retention(writer, reader, tail, self._clock, server.log_keep).run())
         )
         self._doors.push_async_callback(self.link.stop)
-        self._doors.push_async_callback(_cancel, asyncio.create_task(_learn_directs(api, self.intake)))
+        self._api = api
 
     async def connect(self) -> None:
         """Begin to take events from the upstream: before bots are served, so that a hello says that events come."""
+        await _learn_directs(self._api, self.intake)
         await self.link.start()
         self.presence.start()
 
@@ -242,10 +246,11 @@ def _begin(tx: Transaction, *, bot: Bot, local_token: Token) -> None:
 async def _learn_directs(api: Api, intake: Intake) -> None:
     """Learn the direct conversations that the bot has: a later one is new to it."""
     try:
-        async for page in api.pages("conversations.list", "channels", types="im,mpim"):
-            intake.know_directs(each["id"] for each in page if isinstance(each, dict) and "id" in each)
-    except (RefusedError, UpstreamError) as error:
-        log.warning("the direct conversations of the bot are not known, and count as new: %s", error)
+        async with asyncio.timeout(DIRECTS_PATIENCE):
+            async for page in api.pages("conversations.list", "channels", types="im,mpim"):
+                intake.know_directs(each["id"] for each in page if isinstance(each, dict) and "id" in each)
+    except (RefusedError, UpstreamError, TimeoutError) as error:
+        log.warning("not all direct conversations of the bot are known; the others count as new: %s", error)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:
