@@ -119,6 +119,13 @@ async def test_a_missing_token_is_named(upstream: Scene, tmp_path: Path, missing
     assert says in err
 
 
+async def test_a_gateway_is_not_its_own_upstream(upstream: Scene, tmp_path: Path) -> None:
+    variables = tokens_of(upstream, "http://127.0.0.1:8066/api/")
+    code, _, err = await tautwire("gateway", "run", "--data", str(tmp_path / "g"), **variables)
+    assert code == 2
+    assert "the address of the gateway itself" in err
+
+
 async def test_the_settings_are_printed_without_secrets(upstream: Scene) -> None:
     variables = tokens_of(upstream)
     code, out, _ = await tautwire("gateway", "run", "--print-config", **variables)

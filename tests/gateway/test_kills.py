@@ -1,4 +1,5 @@
-"""Bad days, drawn at random: the gateway is killed, the line is cut, acknowledgements are lost, the bot goes away.
+"""Bad days, drawn at random: the gateway is killed, the upstream restarts, the line is cut, acks are lost, and the bot
+goes away.
 
 Afterwards the messages of the upstream are compared with the log of the gateway and with what the bot has seen: none is
 missing, none is there twice, and none is out of order. No ack was given for what the upstream does not have.
@@ -146,9 +147,13 @@ async def test_nothing_is_lost_repeated_or_out_of_order(seed: int, tmp_path: Pat
                     await bot.say(channel, f"bot {step}")
                 elif draw < 0.85:
                     await line.cut()
-                elif draw < 0.92:
+                elif draw < 0.90:
                     await gateway.end(signal.SIGKILL)
                     await gateway.start()
+                elif draw < 0.93:
+                    await upstream.server.stop()
+                    await upstream.server.start()
+                    line.point(upstream.server.api_url)
                 else:
                     await (bot.leave() if is_here else asyncio.sleep(0))
                     if not is_here:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from tautwire.gateway.backend import UpstreamBackend
 from tautwire.gateway.config import GatewaySettings
@@ -111,6 +112,7 @@ class Relay:
             StoreError: the database cannot be opened.
         """
         settings, server = self._settings, self._server
+        _check_upstream(settings, server)
         bot_token, app_token = settings.read_bot_token(), settings.read_app_token()
         api = Api(settings.base_url, bot_token)
         self._exit.push_async_callback(api.close)
@@ -223,6 +225,16 @@ class Relay:
             return read_epochs(query), Tail(head, oldest if oldest is not None else head + 1), ids
 
         return await reader.read(read)
+
+
+def _check_upstream(settings: GatewaySettings, server: Settings) -> None:
+    """Refuse an upstream that is the gateway itself: bots are pointed at it by the same variable."""
+    parts = urlsplit(settings.upstream_url)
+    if parts.port == server.port != 0 and parts.hostname in (server.host, "localhost", "127.0.0.1", "::1"):
+        raise ConfigError(
+            f"upstream_url is {settings.upstream_url}, the address of the gateway itself: SLACK_API_URL of the gateway "
+            "names the upstream, that of the bot the gateway"
+        )
 
 
 async def _identify(api: Api, stored: Bot | None) -> Bot:
