@@ -5,10 +5,13 @@ same acts, and ids and times are equal without any normalization.
 """
 
 import asyncio
+import random
 import re
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from acts import play
 from scene import Frame, Socket
@@ -64,14 +67,49 @@ async def say(socket: Socket, channel: str, text: str, number: int) -> Frame:
     return await socket.reply_to(number)
 
 
-async def test_the_frames_are_the_same(stage: Stage) -> None:
-    place = stage.upstream
+class Day:
+    """What the line to the upstream does while the acts are played.
+
+    Args:
+        seed: of a bad day, on which acks are lost, events come twice, and the line is cut; None for a good one.
+    """
+
+    def __init__(self, stage: Stage, seed: int | None) -> None:
+        self._stage = stage
+        self._dice = None if seed is None else random.Random(seed)
+        self._turn_bad()
+
+    async def after(self, act: str) -> None:
+        """Called after an act."""
+        if self._dice is not None and self._dice.random() < 0.2:
+            await self._stage.line.cut()
+        if "the bot" in act:  # conversations.info tells nothing of a private channel that the bot has left meanwhile
+            await self.end()
+            self._turn_bad()
+
+    async def end(self) -> None:
+        """Wait until everything has arrived."""
+        line = self._stage.line
+        if self._dice is not None:
+            line.drops_ack = lambda envelope: False
+            await line.cut()  # what has no ack is sent again at once
+        await self._stage.settled()
+
+    def _turn_bad(self) -> None:
+        dice, line = self._dice, self._stage.line
+        if dice is not None:
+            line.drops_ack = lambda envelope: dice.random() < 0.3
+            line.repeats = lambda envelope: dice.random() < 0.3
+
+
+@pytest.mark.parametrize("seed", [None, 1, 2, 3], ids=lambda seed: "good day" if seed is None else f"bad day {seed}")
+async def test_the_frames_are_the_same(stage: Stage, seed: int | None) -> None:
+    place, day = stage.upstream, Day(stage, seed)
     native, gateway = await place.connect(BOT), await stage.connect()
     acts = []
     async for act in play(place, BOT):
         acts.append(act)
-        if "the bot" in act:  # conversations.info tells nothing of a private channel that the bot has left meanwhile
-            await stage.settled()
+        await day.after(act)
     assert len(acts) >= 45
     acks: list[tuple[Frame, Frame]] = []
     own: dict[str, set[str]] = {"native": set(), "gateway": set()}
@@ -89,7 +127,10 @@ async def test_the_frames_are_the_same(stage: Stage) -> None:
         assert native_ack.get("error") == gateway_ack.get("error")
     await stage.post("alice", stage.ops, "the end")
     await stage.post("alice", stage.general, "the end")
-    await stage.settled()
+    await day.end()
+    if seed is not None:
+        assert stage.gateway.relay.intake.figures.repeated > 20
+        assert stage.line.opened > 5
     seen = {"native": [], "gateway": []}
     for name, socket in (("native", native), ("gateway", gateway)):
         while not [
