@@ -181,6 +181,24 @@ async def test_the_pace_of_a_channel(open_stage: OpenStage) -> None:
     assert (await socket.reply_to(5))["ok"]
 
 
+async def test_messages_that_wait_are_bounded(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tautwire.gateway.sending.MAX_WAITING", 10)
+    gate = asyncio.Event()
+
+    async def late(method: str, _: dict[str, str]) -> None:
+        if method == "chat.postMessage":
+            await gate.wait()
+
+    stage.line.after = late
+    socket = await stage.connect()
+    await socket.send(type="message", id=1, channel=stage.general, text="12345678")
+    assert (await socket.say(stage.ops, "123"))["error"]["code"] == -1
+    gate.set()
+    assert (await socket.reply_to(1))["ok"]
+    assert (await socket.say(stage.ops, "123"))["ok"], "there is room again"
+    assert stage.gateway.relay.sending._size == 0
+
+
 async def test_typing_has_no_answer(stage: Stage) -> None:
     socket = await stage.connect()
     await socket.send(type="typing", id=9, channel=stage.general)

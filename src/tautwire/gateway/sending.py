@@ -29,6 +29,8 @@ MAX_WAIT: Final = 60.0
 """Seconds that a message waits for an upstream that limits or cannot be reached, then it is refused."""
 LAST_PATIENCE: Final = 2.0
 """Seconds that a stop waits for answers."""
+MAX_WAITING: Final = 16 * 1_048_576
+"""Characters of the messages that wait; a message beyond is refused with slow down."""
 MAX_PACED: Final = 1_000
 """Channels whose pace is remembered; those that were quiet for a while are dropped beyond."""
 
@@ -61,7 +63,8 @@ class _Job(NamedTuple):
 class Sending:
     """Sends the messages of all connections.
 
-    The session of a connection bounds how many of its messages wait (``session.server.MAX_PENDING``).
+    The session of a connection bounds how many of its messages wait (``session.server.MAX_PENDING``), and
+    ``MAX_WAITING`` those of all.
 
     Args:
         paces: whether messages are slowed down before the upstream does it.
@@ -76,6 +79,7 @@ class Sending:
         self._buckets: dict[str, TokenBucket] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_stopping = False
+        self._size = 0  # characters of the messages that wait
         self.figures = Figures()
 
     @property
@@ -89,6 +93,10 @@ class Sending:
         if self._is_stopping:
             _answer(job, StoreError("the gateway stops"))
             return
+        if self._size + len(message.text) > MAX_WAITING:
+            _answer(job, MethodError("ratelimited"))
+            return
+        self._size += len(message.text)
         lane = self._lanes.get(message.channel)
         if lane is not None:
             lane.append(job)
@@ -115,9 +123,11 @@ class Sending:
                 await self._pace(channel)
                 outcome = await self._send(job)
                 lane.popleft()
+                self._size -= len(job.message.text)
                 _answer(job, outcome)
         except asyncio.CancelledError:
             for job in lane:
+                self._size -= len(job.message.text)
                 _answer(job, StoreError("the gateway stops; whether the message was accepted is not known"))
             raise
         finally:
