@@ -41,7 +41,11 @@ CASES = [
     ),
 ]
 
-PASSED = {"node": "pass 2", "go": "--- PASS: TestTheAppFilesATicket", "java": "Tests run: 2, Failures: 0, Errors: 0"}
+PASSED = {
+    "node": "pass 2",
+    "go": "--- PASS: TestTheAppFilesATicketAndClosesIt",
+    "java": "Tests run: 2, Failures: 0, Errors: 0",
+}
 
 
 @pytest.mark.timeout(900)  # the first build downloads packages
