@@ -17,10 +17,7 @@ import java.util.Map;
 /** A workspace of tautwire that a test starts, drives and stops. */
 final class Workspace implements AutoCloseable {
     private final Process server;
-    /** By default the client asks to change to HTTP/2, and the server does not read the body of such a request. */
-    private final HttpClient http =
-            HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
-
+    private final HttpClient http = HttpClient.newHttpClient();
     private final JsonObject printed;
 
     /** Start a workspace; tautwire must be on the path, or TAUTWIRE must name it. */
