@@ -3,6 +3,7 @@ package desk
 
 import (
 	"context"
+	"log"
 	"strings"
 
 	"github.com/slack-go/slack"
@@ -10,29 +11,51 @@ import (
 	"github.com/slack-go/slack/socketmode"
 )
 
-// Run answers "ask …" and /ticket until the context ends.
+// Run answers "ask …", /ticket and the button of a ticket until the context ends.
 func Run(ctx context.Context, apiURL, botToken, appToken string) error {
 	api := slack.New(botToken, slack.OptionAPIURL(apiURL), slack.OptionAppLevelToken(appToken))
 	client := socketmode.New(api)
 	go func() {
 		for event := range client.Events {
-			switch event.Type {
-			case socketmode.EventTypeSlashCommand:
-				command := event.Data.(slack.SlashCommand)
-				client.Ack(*event.Request, map[string]string{"text": "Ticket: " + command.Text})
-			case socketmode.EventTypeEventsAPI:
+			switch data := event.Data.(type) {
+			case slackevents.EventsAPIEvent:
 				client.Ack(*event.Request)
-				outer := event.Data.(slackevents.EventsAPIEvent)
-				message, isMessage := outer.InnerEvent.Data.(*slackevents.MessageEvent)
-				if !isMessage || message.BotID != "" {
-					continue
+				if message, ok := data.InnerEvent.Data.(*slackevents.MessageEvent); ok && message.BotID == "" {
+					reply(ctx, api, message)
 				}
-				if question, isQuestion := strings.CutPrefix(message.Text, "ask "); isQuestion {
-					_, _, _ = api.PostMessageContext(
-						ctx, message.Channel, slack.MsgOptionText("You asked: "+question, false))
-				}
+			case slack.SlashCommand:
+				client.Ack(*event.Request, ticket(data.Text))
+			case slack.InteractionCallback:
+				client.Ack(*event.Request)
+				closed := &slack.WebhookMessage{
+					ReplaceOriginal: true, Text: "Closed: " + data.ActionCallback.BlockActions[0].Value}
+				report(slack.PostWebhookContext(ctx, data.ResponseURL, closed))
 			}
 		}
 	}()
 	return client.RunContext(ctx)
+}
+
+func reply(ctx context.Context, api *slack.Client, message *slackevents.MessageEvent) {
+	if question, found := strings.CutPrefix(message.Text, "ask "); found {
+		text := slack.MsgOptionText("You asked: "+question, false)
+		_, _, err := api.PostMessageContext(ctx, message.Channel, text)
+		report(err)
+	}
+}
+
+func ticket(title string) map[string]any {
+	button := slack.NewButtonBlockElement(
+		"close", title, slack.NewTextBlockObject(slack.PlainTextType, "Close", false, false))
+	return map[string]any{
+		"response_type": slack.ResponseTypeInChannel,
+		"text":          "Ticket: " + title,
+		"blocks":        []slack.Block{slack.NewActionBlock("", button)},
+	}
+}
+
+func report(err error) {
+	if err != nil {
+		log.Print(err)
+	}
 }

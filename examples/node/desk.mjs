@@ -1,6 +1,11 @@
 // A small app on Bolt for JavaScript in Socket Mode. It knows nothing of tautwire; desk.test.mjs tests it.
 import bolt from '@slack/bolt';
 
+const closeButton = (value) => ({
+  type: 'actions',
+  elements: [{ type: 'button', action_id: 'close', text: { type: 'plain_text', text: 'Close' }, value }],
+});
+
 export async function start(slackApiUrl, token, appToken) {
   const clientOptions = { slackApiUrl };
   const receiver = new bolt.SocketModeReceiver({ appToken, installerOptions: { clientOptions } });
@@ -11,7 +16,12 @@ export async function start(slackApiUrl, token, appToken) {
   });
 
   app.command('/ticket', async ({ command, ack }) => {
-    await ack(`Ticket: ${command.text}`);
+    await ack({ response_type: 'in_channel', text: `Ticket: ${command.text}`, blocks: [closeButton(command.text)] });
+  });
+
+  app.action('close', async ({ action, ack, respond }) => {
+    await ack();
+    await respond({ replace_original: true, text: `Closed: ${action.value}` });
   });
 
   await app.start();

@@ -6,8 +6,6 @@ Each app answers a person in a public, a private and a direct channel, a command
 restart of the server and its own absence, and answers everything, once.
 """
 
-import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,28 +97,3 @@ async def converse(server: ServerProcess, transcript: Transcript, app: Client, v
             assert set(more) <= unacked, "all others were answered once"
     finally:
         await program.stop()
-
-
-@pytest.mark.timeout(900)
-@pytest.mark.only_on("sqlite")
-async def test_the_app_of_the_tutorial_answers(store: Store, tmp_path: Path) -> None:
-    BOLT.prepare()
-    page = (Path(__file__).parents[2] / "docs" / "tutorials" / "first-app.md").read_text()
-    seed, code = (re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL)[0] for kind in ("yaml", "py"))
-    (tmp_path / "app.py").write_text(code)
-    app = replace(BOLT, command=("bin/python", str(tmp_path / "app.py")))
-    transcript = Transcript()
-    try:
-        async with ServerProcess(tmp_path, transcript, seed=seed) as server:
-            program = await Program.start(
-                app, api_url=server.api_url, token=server.token("desk"), transcript=transcript,
-                SLACK_APP_TOKEN=server.app_token("desk"),
-            )  # fmt: skip
-            try:
-                async with Person("alice", server.token("alice"), server.api_url, transcript) as alice:
-                    talk = Conversation(alice, await alice.connect(), server.user("desk"))
-                    await talk.ask(server.channel("general"), "why")
-            finally:
-                await program.stop()
-    finally:
-        print(transcript)

@@ -154,10 +154,14 @@ async def test_an_app_answers_a_command_a_button_and_a_modal(app: Client, store:
                     await program.stop()
                     gone = await server.act("command", user="alice", channel=general, text="/ticket away")
                     assert gone["error"] == "dispatch_failed"
+                    for number in range(10):
+                        await alice.post(general, f"ask missed {number}")
                     await server.stop()
                     await server.start()
-                    program = await start()
                     talk.socket = await alice.connect()
+                    program = await start()
+                    for number in range(10):
+                        await talk.hear(f"answer to missed {number}", WITHIN)
                     await talk.ask(general, "after the restart", within=WITHIN)
                     await interact(server, talk, general)
             finally:

@@ -1,6 +1,7 @@
 """The examples in Node.js, Go and Java: an app of each language, and tests that start a workspace and drive it."""
 
 import os
+import re
 import subprocess
 import sysconfig
 from pathlib import Path
@@ -41,7 +42,11 @@ CASES = [
     ),
 ]
 
-PASSED = {"node": "pass 2", "go": "--- PASS: TestTheAppFilesATicket", "java": "Tests run: 2, Failures: 0, Errors: 0"}
+PASSED = {
+    "node": "pass 2",
+    "go": "--- PASS: TestTheAppFilesATicketAndClosesIt",
+    "java": "Tests run: 2, Failures: 0, Errors: 0",
+}
 
 
 @pytest.mark.timeout(900)  # the first build downloads packages
@@ -62,3 +67,17 @@ def test_the_tests_of_an_app_start_a_workspace_and_pass(example: Client) -> None
 
     assert finished.returncode == 0, finished.stdout
     assert PASSED[example.name] in finished.stdout, finished.stdout
+
+
+def test_the_page_shows_the_examples_as_they_are() -> None:
+    page = (EXAMPLES.parent / "docs" / "how-to" / "test-an-app.md").read_text()
+    shown = re.findall(r"^```(js|go|java)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    tests = {
+        "js": "node/desk.test.mjs",
+        "go": "go/desk_test.go",
+        "java": "java/src/test/java/example/DeskTest.java",
+    }
+
+    assert [kind for kind, _ in shown] == [*tests]
+    for kind, code in shown:
+        assert code in (EXAMPLES / tests[kind]).read_text(), code

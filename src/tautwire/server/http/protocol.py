@@ -63,8 +63,12 @@ class HttpProtocol(HttpToolsProtocol):
             try:
                 self.parser.feed_data(step)
             except httptools.HttpParserUpgrade as upgrade:
+                rest = step[upgrade.args[0] :] + data[start + STEP :]
                 if self._should_upgrade():
-                    self._upgrade(step[upgrade.args[0] :] + data[start + STEP :])
+                    self._upgrade(rest)
+                    return
+                if self._declines_upgrade:
+                    self._decline_upgrade(rest)
                     return
             except httptools.HttpParserError:
                 self._refuse(*(self._refusal or (400, "invalid_http")))
@@ -141,7 +145,8 @@ class HttpProtocol(HttpToolsProtocol):
             self._give_up(400, "too_many_pipelined_requests")
         if self.phase is Phase.HEAD:
             self._room.proceed(self)
-        super().on_headers_complete()
+        if not self._declines_upgrade:
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Called with a piece of a body."""
@@ -153,6 +158,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Called when a request is complete."""
+        if self._declines_upgrade:
+            return
         super().on_message_complete()
         if self.cycle is not None and self.cycle.response_complete:
             self.cycle.more_body = False
@@ -218,6 +225,27 @@ class HttpProtocol(HttpToolsProtocol):
             return
         say_farewell(self, self.transport, self._room, self.server_state, status, error)
         self.parser = cast("Any", None)  # breaks the cycle: the parser refers to this protocol
+
+    @property
+    def _declines_upgrade(self) -> bool:
+        """Whether the request asks for a change to another protocol than WebSocket."""
+        return (
+            self.parser.should_upgrade()
+            and any(name == b"upgrade" for name, _ in self.headers)
+            and not self._should_upgrade()
+        )
+
+    def _decline_upgrade(self, rest: bytes) -> None:
+        """Read a request again without its wish to upgrade, which a server may ignore (RFC 9110, 7.8).
+
+        The parser takes what follows such a head for bytes of the other protocol. To us it is the body, which would be
+        lost, or be read as the next request. Clients that would like HTTP/2, such as Java's, send such heads.
+        """
+        version = self.parser.get_http_version().encode()
+        head = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        head += [b"%b: %b" % each for each in self.headers if each[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.data_received(b"\r\n".join(head) + b"\r\n\r\n" + rest)
 
     def _upgrade(self, rest: bytes) -> None:
         """Pass the socket to picows. ``rest`` are the bytes that followed the request."""

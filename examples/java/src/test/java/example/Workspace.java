@@ -1,5 +1,6 @@
 package example;
 
+import com.google.gson.Gson;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import java.io.BufferedReader;
@@ -11,6 +12,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Map;
 
 /** A workspace of tautwire that a test starts, drives and stops. */
 final class Workspace implements AutoCloseable {
@@ -19,11 +21,11 @@ final class Workspace implements AutoCloseable {
     private final JsonObject printed;
 
     /** Start a workspace; tautwire must be on the path, or TAUTWIRE must name it. */
-    Workspace(Path data) throws IOException {
+    Workspace(Path data, String seed) throws IOException {
         String name = System.getenv().getOrDefault("TAUTWIRE", "tautwire");
         server = new ProcessBuilder(
                         name, "serve", "--json", "--control", "on", "--port", "0",
-                        "--data", data.toString(), "--seed", "seed.yaml")
+                        "--data", data.toString(), "--seed", seed)
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();
         BufferedReader output =
@@ -44,12 +46,12 @@ final class Workspace implements AutoCloseable {
         return printed.getAsJsonObject("apps").getAsJsonObject(app).get(kind).getAsString();
     }
 
-    /** Carry out an operation of the control API; the arguments are JSON, with ' for the quotes. */
-    JsonObject control(String operation, String arguments) throws IOException, InterruptedException {
-        JsonObject door = printed.getAsJsonObject("control");
-        HttpRequest request = HttpRequest.newBuilder(URI.create(door.get("url").getAsString() + operation))
-                .header("Authorization", "Bearer " + door.get("secret").getAsString())
-                .POST(HttpRequest.BodyPublishers.ofString(arguments.replace('\'', '"')))
+    /** Carry out an operation of the control API. */
+    JsonObject operate(String operation, Map<String, Object> arguments) throws IOException, InterruptedException {
+        JsonObject control = printed.getAsJsonObject("control");
+        HttpRequest request = HttpRequest.newBuilder(URI.create(control.get("url").getAsString() + operation))
+                .header("Authorization", "Bearer " + control.get("secret").getAsString())
+                .POST(HttpRequest.BodyPublishers.ofString(new Gson().toJson(arguments)))
                 .build();
         HttpResponse<String> response = http.send(request, HttpResponse.BodyHandlers.ofString());
         if (response.statusCode() != 200) {
