@@ -170,7 +170,9 @@ class ControlDoor:
         """Return what an operation works on; raise ``Refused`` if the secret does not open that."""
         if wanted.is_on_hosts:
             if self._hosting is None:
-                raise Refused("not_offered", "call operations on workspaces on the port of the server, with --control")
+                raise Refused(
+                    "not_offered", "operations on workspaces are on the port of the server, started with --control on"
+                )
             return Hosts(self._hosting, workspace.team.id if workspace is not None else None)
         return _one(workspace)
 
@@ -229,7 +231,7 @@ async def _read(request: Request, limit: int) -> bytes:
             async for part in request.stream():
                 size += len(part)
                 if size > limit:
-                    text = f"a body must be at most {limit} bytes: send fewer names at once"
+                    text = f"a body must be at most {limit} bytes: send less at once"
                     raise Failure(413, "body_too_large", text)
                 parts.append(part)
     except TimeoutError:

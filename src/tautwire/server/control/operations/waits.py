@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from tautwire.server.control.operation import Result, controls_of, operation
+from tautwire.server.control.operation import MAX_TIMEOUT, Result, check_open, controls_of, operation
 from tautwire.server.control.operations.conditions import WantedEntry, WantedEvent, facts_of
 from tautwire.server.journal.entry import KINDS
 from tautwire.server.journal.filter import Filter
@@ -20,8 +20,6 @@ from tautwire.server.store.engine import Query
 from tautwire.server.store.queries import channels as channel_queries
 from tautwire.server.store.queries.users import find_users_by_ids
 
-MAX_TIMEOUT: Final = 60
-"""Seconds of one wait: below what proxies and clients allow a request."""
 MAX_TRANSCRIPT: Final = 100
 """Lines of a transcript: the last ones."""
 MAX_TEXT: Final = 500
@@ -100,7 +98,7 @@ async def wait(workspace: Workspace, args: Awaited) -> Result:
     wanted = await workspace.reader.read(lambda query: _wanted(query, args))
     others: deque[dict[str, Any]] = deque(maxlen=MAX_TRANSCRIPT)
     while True:
-        _check_open(workspace)
+        check_open(workspace)
         for entry, event in _events(await _page(workspace, position)):
             position = entry.position
             if event is None:
@@ -126,7 +124,7 @@ async def _wait_for_entry(workspace: Workspace, args: Awaited, position: int, de
     wanted = await workspace.reader.read(lambda query: _wanted_entry(query, args))
     instead: deque[dict[str, Any]] = deque(maxlen=MAX_TRANSCRIPT)
     while True:
-        _check_open(workspace)
+        check_open(workspace)
         page = journal.read(number)
         for entry in page.entries:
             number = entry.number
@@ -157,11 +155,6 @@ async def _since(workspace: Workspace, position: int) -> Iterable[dict[str, Any]
                 found.append(event)
         await asyncio.sleep(0)
     return found
-
-
-def _check_open(workspace: Workspace) -> None:
-    if workspace.news.is_closed:
-        raise Refused("server_stopping", "the server stops: wait again after its next start")
 
 
 def _start(workspace: Workspace, after: str | None) -> int:
