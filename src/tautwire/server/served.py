@@ -207,7 +207,7 @@ class ServedWorkspace:
             self.taps, writer=writer, reader=reader, settings=settings, clock=self._clock,
             signing_clock=self._sockets_clock, controls=controls,
         )  # fmt: skip
-        request_door = RequestDoor(Addresses(settings.request_addresses), self._sockets_clock)
+        request_door = RequestDoor(Addresses(settings.request_addresses), self._sockets_clock, controls)
         self._exit.push_async_callback(request_door.close)
         self.workspace.requests.send_by(self.link_door, request_door)
         # Identities before the hub: a connection that has to be closed gets nothing of the same commit.
