@@ -9,8 +9,8 @@ from tautwire.server.journal.masking import clean, masked
 
 KINDS: Final = ("frame", "envelope", "ack", "connection", "call", "delivery", "control")
 """``frame`` a message of RTM, or one of Socket Mode that is no envelope; ``envelope`` and ``ack`` of Socket Mode;
-``connection`` a connection that opened or ended; ``call`` a method of the Web API; ``delivery`` a request to an app over
-HTTP, an event or what a person asks for; ``control`` an operation of the control API."""
+``connection`` a connection that opened or ended; ``call`` a method of the Web API; ``delivery`` a request to an app
+over HTTP, with an event or with what a person asks for; ``control`` an operation of the control API."""
 
 MAX_PART: Final = 32_768
 """Bytes of a payload, of arguments or of an answer that are kept."""
