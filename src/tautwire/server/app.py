@@ -1,4 +1,6 @@
-"""The composition root: it builds a running server from settings. Only this module knows all concrete parts.
+"""The composition root: it builds a running server from settings. Only it knows the port, its doors and the host.
+
+The parts of one workspace are joined in ``served``.
 
 The command line, tests in the same process and programs that embed a workspace use ``Server``::
 
@@ -249,8 +251,7 @@ class _Parts:
     @property
     def api_url(self) -> str:
         """The base URL of the Web API."""
-        host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
-        return f"http://{host}:{self.port}/api/"
+        return _api_url(_origin(self._settings, self.port))
 
     @property
     def opening(self) -> Control | None:
@@ -276,7 +277,8 @@ class _Parts:
         await host.open_all(found, Content(seed, self._sample), self._observers)
 
         self._socket = listen(settings.host, settings.port)
-        host.listens_at(settings.public_url or _origin(settings, self.port))
+        public = settings.public_url or _origin(settings, self.port)
+        host.listens_at(public)
         self._exit.callback(self._socket.close)
         made_limit = settings.max_workspaces if host.is_controlled else 0
         limit = connection_limit(settings.max_connections, workspaces=made_limit)
@@ -291,8 +293,7 @@ class _Parts:
         control = None
         if host.is_controlled:
             logins = FailedLogins(self._clock)
-            url = f"{settings.public_url}/api/" if settings.public_url else self.api_url
-            made = Sandboxes(host, settings, self._clock, self.health, url)
+            made = Sandboxes(host, settings, self._clock, self.health, _api_url(public))
             self._exit.push_async_callback(made.stop)
             self._exit.push_async_callback(host.stop)  # before: no thread of theirs may be in use
             await made.start()
@@ -320,6 +321,10 @@ def _origin(settings: Settings, port: int) -> str:
     """Return the URL of the server without a path."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"http://{host}:{port}"
+
+
+def _api_url(origin: str) -> str:
+    return f"{origin}/api/"
 
 
 async def _sweep(*sweeps: Callable[[], None]) -> None:

@@ -1,4 +1,6 @@
-"""A workspace as it is served: opened from its data directory, with its store, log, rules and RTM door.
+"""A workspace as it is served: opened from its data directory, with its store, log, rules and doors.
+
+Only this module knows all concrete parts of a workspace.
 
 ``host`` has one of these for each workspace, and shares the HTTP server, the counters and the clock between them.
 ``start`` opens the parts in order, ``stop`` closes them in reverse order.
