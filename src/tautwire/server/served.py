@@ -21,11 +21,11 @@ from typing import Final
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.clock import Clock, TurnableClock
 from tautwire.server.config import Settings
-from tautwire.server.control.openapi import PATH as CONTROL_PATH
+from tautwire.server.control.openapi import control_url
 from tautwire.server.control.probe import SocketProbe
 from tautwire.server.control.server import ControlServer
 from tautwire.server.counts import Counts
-from tautwire.server.directory import Control, Directory, TokenFile, is_loopback, read_directory
+from tautwire.server.directory import Directory, TokenFile, is_loopback, read_directory
 from tautwire.server.events_api.addresses import Addresses
 from tautwire.server.events_api.delivery import Delivery
 from tautwire.server.events_api.requests import RequestDoor
@@ -52,6 +52,7 @@ from tautwire.server.services.due import Due
 from tautwire.server.services.files import removal
 from tautwire.server.services.files.intake import Files
 from tautwire.server.services.files.uploads import Room
+from tautwire.server.services.hosting import Control
 from tautwire.server.services.messaging import streams
 from tautwire.server.services.messaging.scheduled import duty_of
 from tautwire.server.services.people import profiles
@@ -276,7 +277,7 @@ class ServedWorkspace:
 
     def control(self, api_url: str) -> Control | None:
         """Return how the control API of this workspace is reached, None if it is not served."""
-        return Control(api_url.removesuffix("/api/") + CONTROL_PATH, self.secret) if self.is_controlled else None
+        return Control(control_url(api_url), self.secret) if self.is_controlled else None
 
     def levels(self) -> Levels:
         """Return the levels of this moment for the metrics."""

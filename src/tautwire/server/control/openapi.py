@@ -34,6 +34,11 @@ STATUSES: Final = {
 }
 
 
+def control_url(api_url: str) -> str:
+    """Return the URL of the door, with a slash at the end, on the server of a Web API."""
+    return api_url.removesuffix("/api/") + PATH
+
+
 class Fault(msgspec.Struct):
     """What is wrong: a code for programs, and a sentence for people."""
 
