@@ -135,9 +135,15 @@ func TestTheAppAnswersAQuestion(t *testing.T) {
 
 func TestTheAppFilesATicket(t *testing.T) {
 	served := serve(t)
+	var begin struct {
+		Journal string `json:"journal"`
+	}
+	served.control(t, "position", arguments{}, &begin)
 	start(t, served)
-	// A command needs an app that is connected: so wait for it.
-	served.control(t, "wait", arguments{"for": "connection", "app": "desk", "timeout": 20}, &struct{}{})
+	// A command needs an app that is connected: so wait for that, from before the start.
+	served.control(t, "wait", arguments{
+		"kind": "connection", "state": "connected", "app": "desk",
+		"after_entry": begin.Journal, "timeout": 20}, &struct{}{})
 
 	var shown json.RawMessage
 	served.control(t, "command", arguments{

@@ -15,10 +15,12 @@ import org.junit.jupiter.api.io.TempDir;
 final class DeskTest {
     private Workspace workspace;
     private SocketModeApp app;
+    private String beforeStart;
 
     @BeforeEach
     void start(@TempDir Path data) throws Exception {
         workspace = new Workspace(data);
+        beforeStart = workspace.control("position", "{}").get("journal").getAsString();
         app = Desk.start(
                 workspace.apiUrl(), workspace.token("desk", "bot_token"), workspace.token("desk", "app_token"));
     }
@@ -47,8 +49,11 @@ final class DeskTest {
 
     @Test
     void theAppFilesATicket() throws Exception {
-        // A command needs an app that is connected: so wait for it.
-        workspace.control("wait", "{'for': 'connection', 'app': 'desk', 'timeout': 20}");
+        // A command needs an app that is connected: so wait for that, from before the start.
+        workspace.control(
+                "wait",
+                "{'kind': 'connection', 'state': 'connected', 'app': 'desk', 'timeout': 20, 'after_entry': '"
+                        + beforeStart + "'}");
 
         JsonObject shown = workspace.control(
                 "command", "{'user': 'alice', 'channel': 'general', 'text': '/ticket printer'}");
