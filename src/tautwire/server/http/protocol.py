@@ -52,6 +52,8 @@ class HttpProtocol(HttpToolsProtocol):
         """Whether further bytes of the peer are ignored: its request was refused."""
         self._running: RequestResponseCycle | None = None
         self._refusal: tuple[int, str] | None = None
+        self._ignores_upgrade = False
+        """Whether the request at hand asks for a protocol that is not served here, and is parsed anew without that."""
 
     def data_received(self, data: bytes) -> None:
         """Parse in steps, and check the limits after each."""
@@ -61,7 +63,7 @@ class HttpProtocol(HttpToolsProtocol):
             step = data[start : start + STEP]
             was_in_head = self._in_head
             try:
-                self.parser.feed_data(step)
+                self._parse(step)
             except httptools.HttpParserUpgrade as upgrade:
                 if self._should_upgrade():
                     self._upgrade(step[upgrade.args[0] :] + data[start + STEP :])
@@ -78,6 +80,31 @@ class HttpProtocol(HttpToolsProtocol):
                 self._room.hold(len(step))  # may close this very connection
             if self._is_deaf or self.transport.is_closing():
                 return
+
+    def _parse(self, data: bytes) -> None:
+        """Feed the parser, and ignore upgrades to other protocols than WebSocket, as RFC 9110, section 7.8, allows.
+
+        The HTTP client of Java asks for h2c with its first request, which may have a body. The parser reads no body
+        behind the head of an upgrade, so such a head is parsed once more, without the header.
+        """
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                if not self._ignores_upgrade:
+                    raise
+                self._ignores_upgrade = False
+                data = self._head_without_upgrade() + data[upgrade.args[0] :]
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as the base class does
+            else:
+                return
+
+    def _head_without_upgrade(self) -> bytes:
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join(lines) + b"\r\n\r\n"
 
     def eof_received(self) -> None:
         """Called when the peer has closed its side: asyncio closes the transport, so no response can follow."""
@@ -141,7 +168,13 @@ class HttpProtocol(HttpToolsProtocol):
             self._give_up(400, "too_many_pipelined_requests")
         if self.phase is Phase.HEAD:
             self._room.proceed(self)
-        super().on_headers_complete()
+        self._ignores_upgrade = (
+            self.parser.should_upgrade()
+            and not self._should_upgrade()
+            and any(name == b"upgrade" for name, _ in self.headers)
+        )
+        if not self._ignores_upgrade:
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Called with a piece of a body."""
@@ -153,6 +186,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Called when a request is complete."""
+        if self._ignores_upgrade:
+            return
         super().on_message_complete()
         if self.cycle is not None and self.cycle.response_complete:
             self.cycle.more_body = False
