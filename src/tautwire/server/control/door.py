@@ -124,7 +124,7 @@ class ControlDoor:
     async def _answer(self, workspace: Workspace | None, request: Request) -> Mapping[str, Any]:
         if request.scope["path"] == PATH + openapi.NAME and request.method == "GET":
             return openapi.document()
-        wanted = _find(request)
+        wanted = _operation_of(request)
         body = await _read(request, wanted.max_body)
         arguments = _decode(body, wanted)
         status = 200
@@ -209,9 +209,15 @@ def _one(workspace: Workspace | None) -> Workspace:
     return workspace
 
 
-def _find(request: Request) -> Operation:
+def _operation_of(request: Request) -> Operation:
+    """Return the operation that a request names; raise ``Failure`` for an unknown one or a wrong HTTP method."""
     path = request.scope["path"]
-    found = OPERATIONS.get(path.removeprefix(PATH)) if path.startswith(PATH) else None
+    name = path.removeprefix(PATH) if path.startswith(PATH) else ""
+    if name == openapi.NAME or name in openapi.STREAMS:
+        raise Failure(
+            405, "method_not_allowed", f"the method must be GET, got {request.method[:20]!r}", {"Allow": "GET"}
+        )
+    found = OPERATIONS.get(name)
     if found is None:
         raise Failure(
             404, "unknown_operation", f"the server has no {path[:200]!r}: is it of another version than the caller?"

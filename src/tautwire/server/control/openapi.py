@@ -25,7 +25,7 @@ STATUSES: Final = {
     401: "The secret is missing or wrong.",
     403: "The request has an Origin header: web pages are refused.",
     404: "A user, a channel, another name or the operation itself is unknown.",
-    405: "Operations are called by POST.",
+    405: "Operations are called by POST, `openapi.json` and the streams by GET.",
     408: "The body did not arrive in time.",
     413: "The body is too large.",
     429: "Too many wrong secrets came from the address; Retry-After says when to try again.",
