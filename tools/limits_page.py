@@ -173,7 +173,7 @@ SERVER: Final[tuple[Row, ...]] = (
         f"{changes.MAX_CHANGES:,}, {size(changes.MAX_BYTES)}, from {size(entries.MAX_LOG)} of the log",
         "`too_many_changes`",
     ),
-    ("a `wait` of the control API", seconds(waits.MAX_TIMEOUT), "400"),
+    ("a `wait` of the control API", seconds(operation.MAX_TIMEOUT), "400"),
     ("its transcript", f"{waits.MAX_TRANSCRIPT} events", "the last ones are shown"),
     ("the journal of a workspace", size(journal.MAX_BYTES), "the oldest entries go"),
     ("a payload in the journal", size(entry.MAX_PART), "cut off, with its length"),

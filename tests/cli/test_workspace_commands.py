@@ -60,7 +60,7 @@ def test_a_workspace_from_its_creation_to_its_end(server: Server, tmp_path: Path
     assert team in shown
     assert "trial" in shown
     assert "bytes" in server.ok("snapshot", team, "start")
-    assert "0 changes in all" in server.ok("diff", team, "start")
+    assert "changes in all: 0" in server.ok("diff", team, "start")
     assert server.json("diff", team)["changes"]["count"] == 0
     assert "goes on at" in server.ok("restore", team, "start")
     assert "goes on at" in server.ok("reset", team)
@@ -85,7 +85,7 @@ def test_a_server_without_the_control_api_and_one_that_is_not_there_are_told_apa
         assert server.facts.get("host") is None
         finished = server.run("list")
         assert finished.returncode == 3
-        assert "start it with --control" in finished.stderr
+        assert "start it with --control on" in finished.stderr
     finally:
         server.stop()
     finished = server.run("list")

@@ -184,7 +184,8 @@ async def test_arguments_outside_their_bounds_are_refused(
     assert await refusal(scene, operation, user="alice", **arguments) == "invalid_arguments"
 
 
-BLOCKS = [{"type": "section", "text": {"type": "mrkdwn", "text": "*bold*"}}]
+TEXT = {"type": "mrkdwn", "text": "*bold*"}
+BLOCKS = [{"type": "section", "text": TEXT}]
 
 
 async def test_a_message_has_blocks_attachments_and_metadata(scene: Scene) -> None:
@@ -198,7 +199,8 @@ async def test_a_message_has_blocks_attachments_and_metadata(scene: Scene) -> No
     edited = await operate(scene, "edit", **place, ts=said["ts"], text="plain", blocks=[])
 
     event = await bob.until("message")
-    assert (event["blocks"][0]["text"], event["metadata"]) == (BLOCKS[0]["text"], metadata)
+    assert event["blocks"][0]["text"] == {**TEXT, "verbatim": False}
+    assert event["metadata"] == metadata
     assert event["attachments"][0]["text"] == "more"
     assert answered["message"]["blocks"][0]["type"] == "section"
     assert direct["message"]["blocks"][0]["type"] == "section"

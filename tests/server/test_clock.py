@@ -18,6 +18,12 @@ class Hand(Clock):
         return self.now - 999_999_000.0
 
 
+def test_how_far_a_clock_is_ahead_is_exact_while_the_machine_goes_on() -> None:
+    clock = TurnableClock()
+    clock.turn(86_400)
+    assert [clock.ahead for _ in range(100)] == [86_400] * 100
+
+
 def test_both_times_go_ahead_together() -> None:
     base = Hand()
     clock = TurnableClock(base)

@@ -221,6 +221,13 @@ async def test_only_post_is_served(data: Path, verb: str) -> None:
     assert (reply.status, reply.headers["Allow"]) == (405, "POST")
 
 
+@pytest.mark.parametrize("name", ["watch", "journal", "openapi.json"])
+async def test_streams_and_the_document_are_read_with_get(data: Path, name: str) -> None:
+    reply = await send(data, f"/_control/v1/{name}")
+
+    assert (reply.status, reply.headers["Allow"]) == (405, "GET")
+
+
 @pytest.mark.parametrize(
     "body",
     [b"{", b"[]", b"null", b"\xff\xfe", b'{"user": 1}', b"{}", b'{"user": "bob", "other": 1}', b"[" * 100_000],

@@ -164,3 +164,24 @@ async def test_an_act_says_where_the_journal_was_before_it(scene: Scene) -> None
 
     assert line is not None
     assert line["payload"]["ts"] == said["ts"]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"kind": "message", "app": "desk"},
+        {"kind": "edit", "status": 200},
+        {"kind": "message", "type": "message"},
+        {"kind": "call", "thread": "1.1"},
+        {"kind": "frame", "type": "message"},
+    ],
+)
+async def test_a_condition_of_another_kind_is_refused(scene: Scene, wanted: dict[str, Any]) -> None:
+    assert await refusal(scene, "wait", **wanted, timeout=0) == "invalid_arguments"
+
+
+async def test_a_wait_for_an_event_answers_the_place_of_the_journal_at_its_begin(scene: Scene) -> None:
+    begin = await operate(scene, "position")
+    answer = await operate(scene, "wait", after=begin["position"], timeout=0)
+    assert answer["journal"].partition(".")[0] == begin["journal"].partition(".")[0]
+    assert await entry(scene, answer, kind="control", method="wait")

@@ -137,7 +137,7 @@ async def test_filters_of_garbage_are_refused(scene: Scene, query: str, status: 
 async def test_the_streams_need_the_secret_and_no_web_page_gets_them(scene: Scene, name: str) -> None:
     for given, status in (({}, 401), ({"Authorization": "Bearer wrong"}, 401), (headers(Origin="http://x"), 403)):
         assert (await ask(scene, PATH + name, verb="GET", headers=given)).status == status
-    assert (await ask(scene, PATH + name)).status == 404  # POST
+    assert (await ask(scene, PATH + name)).status == 405  # POST
 
 
 async def test_a_watcher_sees_what_comes(scene: Scene) -> None:

@@ -18,7 +18,7 @@ from tautwire.server.config import Settings
 from tautwire.server.health import Health
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.served import Content, ServedWorkspace
-from tautwire.server.services.seed import SAMPLE
+from tautwire.server.services.seed import SAMPLE, read_seed
 from tautwire.server.store.engine import StoreError
 
 SEED = """
@@ -151,6 +151,20 @@ async def test_a_workspace_is_closed_and_opened_while_the_others_are_served(two:
     assert (await beta.post("y"))["ok"]
     with pytest.raises(KeyError):
         await server.host.close(acme.facts.team["id"])
+
+
+async def test_an_app_is_found_by_its_client_id_while_another_workspace_is_closed(two: Two, tmp_path: Path) -> None:
+    server, _, beta = two
+    seed = tmp_path / "gamma.yaml"
+    seed.write_text(SEED.format(name="gamma") + "apps: [{name: desk, socket_mode: true}]\n")
+    gamma = await server.host.open(tmp_path / "gamma", Content(read_seed(seed), SAMPLE))
+    client_id = (await gamma.directory(server.api_url)).apps["desk"]["client_id"]
+    closing = server.host.get(beta.facts.team["id"])
+    assert closing is not None
+
+    await closing.stop()
+
+    assert await server.host.find_client(client_id or "") is gamma.workspace
 
 
 async def test_a_workspace_that_is_opened_again_after_a_failure_counts_as_served(

@@ -11,7 +11,8 @@ from tautwire.cli.operator import DATA, AsJson, Data, Operator, day, facts, grou
 from tautwire.cli.token import Scopes, tokens_table
 
 app_commands = group(
-    "The apps of a running server, each with its bot: list, show, add, change, install, webhook, delete."
+    "The apps of a running server, each with its bot: list, show, add, change, export, consent, uninstall, "
+    "request-url, webhook, delete."
 )
 
 MAX_MANIFEST: Final = 100_000
@@ -47,7 +48,7 @@ def show(app: One, data: Data = DATA, as_json: AsJson = False) -> None:
 
 @app_commands.command("add")
 def add(
-    name: Annotated[str | None, typer.Argument(help="Name of the app.", metavar="[NAME]")] = None,
+    name: Annotated[str | None, typer.Argument(help="Name of the app.", metavar="NAME")] = None,
     manifest: Manifest = None,
     bot: Annotated[str | None, typer.Option(help="Name of its bot; default: that of the app.")] = None,
     real_name: Annotated[str, typer.Option(help="Full name of the bot.")] = "",

@@ -114,7 +114,8 @@ def _find(data: Path, name: str, where: str) -> tuple[str, str]:
         if name == HOST_FILE and (data / FILE).exists():
             raise NotRunningError(
                 "not_controlled",
-                f"the server of {data} does not serve the control API: start it with --control. Nothing was changed.",
+                f"the server of {data} does not serve the control API: start it with --control on. "
+                "Nothing was changed.",
             ) from None
         raise _not_running(data) from None
     except OSError as error:

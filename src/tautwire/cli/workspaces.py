@@ -141,4 +141,4 @@ def _changes(changes: dict[str, Any]) -> Iterator[str]:
             for what, found in parts.items():
                 if found:
                     yield f"{kind}: {len(found)} {what}"
-    yield f"{changes['count']} changes in all"
+    yield f"changes in all: {changes['count']}"

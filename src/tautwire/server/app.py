@@ -1,4 +1,6 @@
-"""The composition root: it builds a running server from settings. Only this module knows all concrete parts.
+"""The composition root: it builds a running server from settings. Only it knows the port, its doors and the host.
+
+The parts of one workspace are joined in ``served``.
 
 The command line, tests in the same process and programs that embed a workspace use ``Server``::
 
@@ -21,9 +23,9 @@ from tautwire.protocol.errors import ConfigError
 from tautwire.server.clock import Clock
 from tautwire.server.config import Settings
 from tautwire.server.control.door import ControlDoor
-from tautwire.server.control.openapi import PATH as CONTROL_PATH
+from tautwire.server.control.openapi import control_url
 from tautwire.server.counts import Counts
-from tautwire.server.directory import Control, Directory, HostFile
+from tautwire.server.directory import Directory, HostFile
 from tautwire.server.files.door import FilesDoor
 from tautwire.server.health import Health
 from tautwire.server.hooks.door import HooksDoor
@@ -39,6 +41,7 @@ from tautwire.server.sandboxes.sandboxes import Sandboxes
 from tautwire.server.served import Content, Observer, ServedWorkspace
 from tautwire.server.services.access.logins import FailedLogins
 from tautwire.server.services.access.tickets import LINK_PATH, RTM_PATH
+from tautwire.server.services.hosting import Control
 from tautwire.server.services.seed import SAMPLE, Seed, read_seed
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.sockets.handover import Handover
@@ -143,13 +146,13 @@ class Server:
 
     async def directory(self) -> Directory:
         """Return the users and channels of the only workspace, with the tokens of seeded users."""
-        return replace(await self._only.directory(self.api_url), host=self._running.opening)
+        return replace(await self._only.directory(self.api_url), host=self._running.host_control)
 
     async def directories(self) -> dict[Path, Directory]:
         """Return the same of each workspace, by its data directory; those that callers made are left out."""
-        opening = self._running.opening
+        control = self._running.host_control
         return {
-            served.data: replace(await served.directory(self.api_url), host=opening) for served in self._running.own
+            served.data: replace(await served.directory(self.api_url), host=control) for served in self._running.own
         }
 
     def observe(self, observer: Observer) -> None:
@@ -249,15 +252,12 @@ class _Parts:
     @property
     def api_url(self) -> str:
         """The base URL of the Web API."""
-        host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
-        return f"http://{host}:{self.port}/api/"
+        return _api_url(_origin(self._settings, self.port))
 
     @property
-    def opening(self) -> Control | None:
+    def host_control(self) -> Control | None:
         """How the operations on whole workspaces are reached; None if they are not."""
-        if self.sandboxes is None:
-            return None
-        return Control(self.api_url.removesuffix("/api/") + CONTROL_PATH, self.sandboxes.secret)
+        return Control(control_url(self.api_url), self.sandboxes.secret) if self.sandboxes is not None else None
 
     @property
     def port(self) -> int:
@@ -276,7 +276,8 @@ class _Parts:
         await host.open_all(found, Content(seed, self._sample), self._observers)
 
         self._socket = listen(settings.host, settings.port)
-        host.listens_at(settings.public_url or _origin(settings, self.port))
+        public = settings.public_url or _origin(settings, self.port)
+        host.listens_at(public)
         self._exit.callback(self._socket.close)
         made_limit = settings.max_workspaces if host.is_controlled else 0
         limit = connection_limit(settings.max_connections, workspaces=made_limit)
@@ -291,13 +292,12 @@ class _Parts:
         control = None
         if host.is_controlled:
             logins = FailedLogins(self._clock)
-            url = f"{settings.public_url}/api/" if settings.public_url else self.api_url
-            made = Sandboxes(host, settings, self._clock, self.health, url)
+            made = Sandboxes(host, settings, self._clock, self.health, _api_url(public))
             self._exit.push_async_callback(made.stop)
             self._exit.push_async_callback(host.stop)  # before: no thread of theirs may be in use
             await made.start()
             self.sandboxes = made
-            self._exit.callback(HostFile(settings.data, self.opening).close)
+            self._exit.callback(HostFile(settings.data, Control(control_url(self.api_url), made.secret)).close)
             control = ControlDoor(
                 host.find_controlled, hosting=made, is_host=made.is_host, logins=logins,
                 has_limits=settings.rate_limits,
@@ -320,6 +320,10 @@ def _origin(settings: Settings, port: int) -> str:
     """Return the URL of the server without a path."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"http://{host}:{port}"
+
+
+def _api_url(origin: str) -> str:
+    return f"{origin}/api/"
 
 
 async def _sweep(*sweeps: Callable[[], None]) -> None:

@@ -50,7 +50,9 @@ class TurnableClock(Clock):
     @property
     def ahead(self) -> float:
         """Seconds by which the wall clock is ahead of the clock below; negative if it is behind."""
-        return (self.micros() - self._base.micros()) / _MICROS
+        hands = self._hands
+        wall = hands.wall if hands.frozen is None else hands.frozen[0] - self._base.micros()
+        return wall / _MICROS
 
     def turn(self, seconds: float) -> None:
         """Let time pass: all clocks go ahead, also if they stand.

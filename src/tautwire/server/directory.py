@@ -10,6 +10,7 @@ import msgspec
 
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.private_file import replace_private
+from tautwire.server.services.hosting import Control
 from tautwire.server.services.seed import app_key, secret_key
 from tautwire.server.store.engine import Query
 from tautwire.server.store.queries.apps import find_apps, find_signing_secrets
@@ -61,24 +62,21 @@ class TokenFile:
             raise ConfigError(f"the tokens cannot be written to {self._path}: {error}") from error
 
 
-class Control(msgspec.Struct, frozen=True):
-    """The control API of a workspace: its base URL, with a slash at the end, and its secret."""
-
-    url: str
-    secret: str
-
-
 class HostFile:
     """``host.json``: how the operations on whole workspaces are reached, while the server runs.
+
+    Args:
+        directory: the data directory, in which the file is written.
+        control: their URL, and the secret of the host.
 
     Raises:
         ConfigError: the file cannot be written.
     """
 
-    def __init__(self, directory: Path, opening: Control | None) -> None:
+    def __init__(self, directory: Path, control: Control) -> None:
         self._path = directory / "host.json"
         try:
-            replace_private(self._path, msgspec.json.encode(opening) + b"\n")
+            replace_private(self._path, msgspec.json.encode(control) + b"\n")
         except OSError as error:
             raise ConfigError(f"{self._path} cannot be written: {error.strerror or error}") from error
 

@@ -229,20 +229,30 @@ class Host:
         identities = self._tokens.get(hash_token(token)) if token and len(self._served) > 1 else None
         if identities is not None:
             return self._homes[identities].workspace
-        first = next(iter(self._served.values()), None)
-        if first is None:
-            raise StoreError("no workspace is served")
-        return first.workspace
+        return self._all()[0].workspace
 
     async def find_client(self, client_id: str) -> Workspace:
         """Return the workspace of the app with this client id; for an unknown one the first, which then refuses it."""
-        workspaces = [served.workspace for served in self]
-        for workspace in workspaces[1:]:
-            if await workspace.reader.read(partial(find_client, client_id=client_id)) is not None:
-                return workspace
-        if not workspaces:
-            raise StoreError("no workspace is served")
-        return workspaces[0]
+        first, *others = self._all()
+        for served in others:
+            try:
+                found = await served.workspace.reader.read(partial(find_client, client_id=client_id))
+            except StoreError:
+                log.warning("%s was left out in the search for the client id of an app", served.data, exc_info=True)
+                continue
+            if found is not None:
+                return served.workspace
+        return first.workspace
+
+    def _all(self) -> list[ServedWorkspace]:
+        """Return all workspaces, one at least.
+
+        Raises:
+            StoreError: no workspace is served.
+        """
+        if not self._served:
+            raise StoreError("no workspace is served: restart the server")
+        return list(self._served.values())
 
     def find_team(self, team: str) -> Workspace | None:
         """Return the workspace with an id, None if it is not served."""

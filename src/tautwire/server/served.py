@@ -1,4 +1,6 @@
-"""A workspace as it is served: opened from its data directory, with its store, log, rules and RTM door.
+"""A workspace as it is served: opened from its data directory, with its store, log, rules and doors.
+
+Only this module knows all concrete parts of a workspace.
 
 ``host`` has one of these for each workspace, and shares the HTTP server, the counters and the clock between them.
 ``start`` opens the parts in order, ``stop`` closes them in reverse order.
@@ -19,11 +21,11 @@ from typing import Final
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.clock import Clock, TurnableClock
 from tautwire.server.config import Settings
-from tautwire.server.control.openapi import PATH as CONTROL_PATH
+from tautwire.server.control.openapi import control_url
 from tautwire.server.control.probe import SocketProbe
 from tautwire.server.control.server import ControlServer
 from tautwire.server.counts import Counts
-from tautwire.server.directory import Control, Directory, TokenFile, is_loopback, read_directory
+from tautwire.server.directory import Directory, TokenFile, is_loopback, read_directory
 from tautwire.server.events_api.addresses import Addresses
 from tautwire.server.events_api.delivery import Delivery
 from tautwire.server.events_api.requests import RequestDoor
@@ -50,6 +52,7 @@ from tautwire.server.services.due import Due
 from tautwire.server.services.files import removal
 from tautwire.server.services.files.intake import Files
 from tautwire.server.services.files.uploads import Room
+from tautwire.server.services.hosting import Control
 from tautwire.server.services.messaging import streams
 from tautwire.server.services.messaging.scheduled import duty_of
 from tautwire.server.services.people import profiles
@@ -207,7 +210,7 @@ class ServedWorkspace:
             self.taps, writer=writer, reader=reader, settings=settings, clock=self._clock,
             signing_clock=self._sockets_clock, controls=controls,
         )  # fmt: skip
-        request_door = RequestDoor(Addresses(settings.request_addresses), self._sockets_clock)
+        request_door = RequestDoor(Addresses(settings.request_addresses), self._sockets_clock, controls)
         self._exit.push_async_callback(request_door.close)
         self.workspace.requests.send_by(self.link_door, request_door)
         # Identities before the hub: a connection that has to be closed gets nothing of the same commit.
@@ -274,7 +277,7 @@ class ServedWorkspace:
 
     def control(self, api_url: str) -> Control | None:
         """Return how the control API of this workspace is reached, None if it is not served."""
-        return Control(api_url.removesuffix("/api/") + CONTROL_PATH, self.secret) if self.is_controlled else None
+        return Control(control_url(api_url), self.secret) if self.is_controlled else None
 
     def levels(self) -> Levels:
         """Return the levels of this moment for the metrics."""

@@ -319,6 +319,39 @@ async def test_a_peer_that_does_not_read_its_answers_is_ended(scene: Scene, monk
         writer.transport.abort()
 
 
+# --- upgrades to other protocols ---
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 3, 150])
+async def test_a_request_that_asks_for_another_protocol_keeps_its_body(scene: Scene, pieces: int) -> None:
+    body = b"foo=" + b"x" * 20_000
+    head = (
+        b"POST /api/api.test HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+        b"HTTP2-Settings: AAEAAEAA\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        b"Content-Length: %d\r\n\r\n" % len(body)
+    )
+    parts = {
+        1: [head + body],
+        2: [head, body],
+        3: [head[:50], head[50:] + body[:7], body[7:]],
+        150: [(head + body)[start : start + 150] for start in range(0, len(head + body), 150)],
+    }
+    async with peer(scene) as java:
+        for part in parts[pieces]:
+            await java.write(part)
+        assert await java.answer() == (200, {"ok": True, "args": {"foo": "x" * 20_000}})
+        assert await java.works()
+
+
+async def test_requests_that_ask_for_another_protocol_may_follow_each_other(scene: Scene) -> None:
+    ask = "Connection: upgrade\r\nUpgrade: h2c\r\n"
+    async with peer(scene) as java:
+        await java.write(f"GET /api/api.test?n=1 HTTP/1.1\r\nHost: x\r\n{ask}\r\n" * 3)
+        for _ in range(3):
+            assert await java.answer() == (200, {"ok": True, "args": {"n": "1"}})
+        assert await java.works()
+
+
 # --- WebSockets ---
 
 

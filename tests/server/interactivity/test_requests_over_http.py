@@ -40,6 +40,17 @@ async def test_a_command_is_a_signed_form_at_its_own_url(scene: Scene, app: UrlA
     assert form.fields["is_enterprise_install"] == "false"
 
 
+async def test_the_journal_has_a_request_with_its_answer_and_without_secrets(scene: Scene, app: UrlApp) -> None:
+    begin = await operate(scene, "position")
+    await command(scene, "/deploy now")
+    wanted = {"kind": "delivery", "app": "desk", "channel": "general", "payload": {"command": "/deploy"}}
+    entry = (await operate(scene, "wait", **wanted, after_entry=begin["journal"]))["entry"]
+    assert (entry["door"], entry["status"], entry["payload"]["text"]) == ("interactivity", 200, "now")
+    assert entry["request"].endswith("/command")
+    assert app.forms[0].fields["trigger_id"] not in str(entry)
+    assert app.forms[0].fields["response_url"] not in str(entry)
+
+
 async def test_an_interaction_is_one_field_of_json(scene: Scene, app: UrlApp) -> None:
     ts = await scene.post("desk", scene.general, "Ticket 7", blocks=[BUTTON])
     assert (await click(scene, ts))["error"] is None

@@ -124,7 +124,7 @@ class ControlDoor:
     async def _answer(self, workspace: Workspace | None, request: Request) -> Mapping[str, Any]:
         if request.scope["path"] == PATH + openapi.NAME and request.method == "GET":
             return openapi.document()
-        wanted = _find(request)
+        wanted = _operation_of(request)
         body = await _read(request, wanted.max_body)
         arguments = _decode(body, wanted)
         status = 200
@@ -170,7 +170,9 @@ class ControlDoor:
         """Return what an operation works on; raise ``Refused`` if the secret does not open that."""
         if wanted.is_on_hosts:
             if self._hosting is None:
-                raise Refused("not_offered", "call operations on workspaces on the port of the server, with --control")
+                raise Refused(
+                    "not_offered", "operations on workspaces are on the port of the server, started with --control on"
+                )
             return Hosts(self._hosting, workspace.team.id if workspace is not None else None)
         return _one(workspace)
 
@@ -207,9 +209,15 @@ def _one(workspace: Workspace | None) -> Workspace:
     return workspace
 
 
-def _find(request: Request) -> Operation:
+def _operation_of(request: Request) -> Operation:
+    """Return the operation that a request names; raise ``Failure`` for an unknown one or a wrong HTTP method."""
     path = request.scope["path"]
-    found = OPERATIONS.get(path.removeprefix(PATH)) if path.startswith(PATH) else None
+    name = path.removeprefix(PATH) if path.startswith(PATH) else ""
+    if name == openapi.NAME or name in openapi.STREAMS:
+        raise Failure(
+            405, "method_not_allowed", f"the method must be GET, got {request.method[:20]!r}", {"Allow": "GET"}
+        )
+    found = OPERATIONS.get(name)
     if found is None:
         raise Failure(
             404, "unknown_operation", f"the server has no {path[:200]!r}: is it of another version than the caller?"
@@ -229,7 +237,7 @@ async def _read(request: Request, limit: int) -> bytes:
             async for part in request.stream():
                 size += len(part)
                 if size > limit:
-                    text = f"a body must be at most {limit} bytes: send fewer names at once"
+                    text = f"a body must be at most {limit} bytes: send less at once"
                     raise Failure(413, "body_too_large", text)
                 parts.append(part)
     except TimeoutError:

@@ -25,13 +25,18 @@ STATUSES: Final = {
     401: "The secret is missing or wrong.",
     403: "The request has an Origin header: web pages are refused.",
     404: "A user, a channel, another name or the operation itself is unknown.",
-    405: "Operations are called by POST.",
+    405: "Operations are called by POST, `openapi.json` and the streams by GET.",
     408: "The body did not arrive in time.",
     413: "The body is too large.",
     429: "Too many wrong secrets came from the address; Retry-After says when to try again.",
     500: "The server failed; its log says why.",
     503: "The change could not be stored.",
 }
+
+
+def control_url(api_url: str) -> str:
+    """Return the URL of the door, with a slash at the end, on the server of a Web API."""
+    return api_url.removesuffix("/api/") + PATH
 
 
 class Fault(msgspec.Struct):

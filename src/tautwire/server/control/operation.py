@@ -30,6 +30,9 @@ MAX_BODY: Final = 262_144
 MAX_PAGE: Final = 1_000
 """Elements on a page of a list."""
 
+MAX_TIMEOUT: Final = 60
+"""Seconds of one wait: below what proxies and clients allow a request."""
+
 
 class Nothing(msgspec.Struct, forbid_unknown_fields=True):
     """The arguments of an operation that has none."""
@@ -79,9 +82,7 @@ def operation(
     """Register the decorated function as the operation ``name``."""
 
     def register(function: Callable[[Workspace, A], Awaitable[Result]]) -> Callable[[Workspace, A], Awaitable[Result]]:
-        if name in OPERATIONS:
-            raise ValueError(f"names of operations must differ, got {name} twice")
-        OPERATIONS[name] = Operation(name, arguments, cast("Function", function), answer)
+        _add(Operation(name, arguments, cast("Function", function), answer))
         return function
 
     return register
@@ -93,12 +94,16 @@ def host_operation(
     """Register the decorated function as an operation on whole workspaces."""
 
     def register(function: Callable[[Hosts, A], Awaitable[Result]]) -> Callable[[Hosts, A], Awaitable[Result]]:
-        if name in OPERATIONS:
-            raise ValueError(f"names of operations must differ, got {name} twice")
-        OPERATIONS[name] = Operation(name, arguments, function, answer, is_on_hosts=True, max_body=max_body)
+        _add(Operation(name, arguments, function, answer, is_on_hosts=True, max_body=max_body))
         return function
 
     return register
+
+
+def _add(wanted: Operation) -> None:
+    if wanted.name in OPERATIONS:
+        raise ValueError(f"names of operations must differ, got {wanted.name} twice")
+    OPERATIONS[wanted.name] = wanted
 
 
 def controls_of(workspace: Workspace) -> Controls:
@@ -109,9 +114,20 @@ def controls_of(workspace: Workspace) -> Controls:
     """
     if workspace.controls is None:
         raise Refused(
-            "control_is_off", "journal, faults and time are there for tests only: start the server with --control"
+            "control_is_off", "journal, faults and time are there for tests only: start the server with --control on"
         )
     return workspace.controls
+
+
+def check_open(workspace: Workspace) -> None:
+    """Raise ``Refused`` if the server stops: what is waited for may come after its next start."""
+    if workspace.news.is_closed:
+        raise Refused("server_stopping", "the server stops: wait again after its next start")
+
+
+def members(answer: msgspec.Struct) -> dict[str, Any]:
+    """Return the fields of a struct as members of an answer; structs inside stay as they are."""
+    return {name: getattr(answer, name) for name in answer.__struct_fields__}
 
 
 def page(name: str, items: list[Any], args: Page) -> Result:

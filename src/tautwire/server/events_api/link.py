@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 from tautwire.server.clock import Clock
 from tautwire.server.events_api.failures import Failures
 from tautwire.server.events_api.receiver import CONCURRENCY, Outcome, Receiver
-from tautwire.server.journal.entry import Origin
+from tautwire.server.events_api.recording import Recorder
 from tautwire.server.services.controls import Controls
 from tautwire.server.taps.envelope import Envelope
 from tautwire.server.taps.tap import Tap
@@ -29,8 +29,6 @@ log = logging.getLogger("tautwire.server.events_api")
 
 MAX_RETRY_NUM: Final = 3
 """The largest ``X-Slack-Retry-Num``. Source: wire/events-api.md#delivery-over-http (documented)."""
-MAX_SHOWN: Final = 500
-"""Characters of a URL in the journal."""
 
 
 class _Job(NamedTuple):
@@ -60,6 +58,7 @@ class HttpLink:
         self._clock = clock
         self._note_away = is_away
         self._controls = controls
+        self._recorder = Recorder("events_api", controls)
         self._lanes: dict[str, deque[_Job]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(CONCURRENCY)
@@ -140,14 +139,9 @@ class HttpLink:
         except Exception:
             log.exception("an event of app %s could not be sent", self.tap.app)
             outcome = Outcome("unknown_error")
-        if self._controls is not None:
-            took = round((monotonic() - began) * 1_000, 3)
-            details = {
-                "request": f"POST {_shown(self.receiver.url)}", "attempt": attempt, "retry_reason": reason,
-                "status": outcome.status or None, "failure": outcome.reason or None, "milliseconds": took,
-            }  # fmt: skip
-            origin = Origin("events_api", None, self.tap.app, None)
-            self._controls.journal.note("delivery", origin, details, payload=envelope.payload)
+        self._recorder.record(
+            self.tap.app, self.receiver.url, envelope.payload, outcome, began, attempt=attempt, retry=reason
+        )
         self._answers += outcome.is_connected
         if not outcome.has_no_listener:
             self.failures.note(self._clock.monotonic(), is_first=not attempt, failed=bool(outcome.reason))
@@ -163,8 +157,3 @@ class HttpLink:
             outcome = await self.receiver.deliver(body, 0, "")
         if outcome.reason:
             log.info("app %s did not take a notice: %s", self.tap.app, outcome.reason)
-
-
-def _shown(url: str) -> str:
-    """Return a URL without its query, which may hold a secret."""
-    return url.partition("?")[0][:MAX_SHOWN]

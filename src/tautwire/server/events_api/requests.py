@@ -7,6 +7,7 @@ how large they are, ``services.interactivity.requests`` bounds for each app.
 """
 
 from http import HTTPStatus
+from time import monotonic
 from typing import Final
 from urllib.parse import urlencode
 
@@ -15,6 +16,8 @@ import msgspec
 from tautwire.server.clock import Clock
 from tautwire.server.events_api.addresses import Addresses
 from tautwire.server.events_api.receiver import JSON, TIMEOUT, Poster
+from tautwire.server.events_api.recording import Recorder
+from tautwire.server.services.controls import Controls
 from tautwire.server.services.interactivity.requests import (
     MAX_ANSWER,
     Answer,
@@ -37,9 +40,14 @@ class _Way:
 
 
 class RequestDoor:
-    """Asks the apps of a workspace that have no Socket Mode."""
+    """Asks the apps of a workspace that have no Socket Mode.
 
-    def __init__(self, addresses: Addresses, clock: Clock) -> None:
+    Args:
+        controls: has the journal that records the requests, while the control API is on.
+    """
+
+    def __init__(self, addresses: Addresses, clock: Clock, controls: Controls | None = None) -> None:
+        self._recorder = Recorder("interactivity", controls)
         self._addresses = addresses
         self._clock = clock
         self._ways: dict[str, _Way] = {}  # by app; the one used longest ago first
@@ -53,11 +61,13 @@ class RequestDoor:
         way = self._ways.pop(request.app, None) or _Way(Poster(self._addresses, self._clock, limit=0))
         self._ways[request.app] = way
         way.requests += 1
+        began = monotonic()
         try:
             outcome = await way.poster.post(url, secret, form_of(request), content_type=FORM, wanted=MAX_ANSWER + 1)
         finally:
             way.requests -= 1
             await self._close_idle()
+        self._recorder.record(request.app, url, request.payload, outcome, began)
         if outcome.reason == TIMEOUT:
             raise NotAnswered("operation_timeout")
         if outcome.status != HTTPStatus.OK:

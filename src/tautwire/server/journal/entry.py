@@ -9,8 +9,8 @@ from tautwire.server.journal.masking import clean, masked
 
 KINDS: Final = ("frame", "envelope", "ack", "connection", "call", "delivery", "control")
 """``frame`` a message of RTM, or one of Socket Mode that is no envelope; ``envelope`` and ``ack`` of Socket Mode;
-``connection`` a connection that opened or ended; ``call`` a method of the Web API; ``delivery`` an event over HTTP;
-``control`` an operation of the control API."""
+``connection`` a connection that opened or ended; ``call`` a method of the Web API; ``delivery`` a request to an app
+over HTTP, with an event or with what a person asks for; ``control`` an operation of the control API."""
 
 MAX_PART: Final = 32_768
 """Bytes of a payload, of arguments or of an answer that are kept."""
@@ -22,7 +22,7 @@ class Origin(NamedTuple):
     """Where something happened; made once for a connection."""
 
     door: str
-    """``rtm``, ``socket_mode``, ``web_api``, ``events_api`` or ``control``."""
+    """``rtm``, ``socket_mode``, ``web_api``, ``events_api``, ``interactivity`` or ``control``."""
     connection: int | None = None
     app: str | None = None
     user: str | None = None
@@ -93,9 +93,10 @@ def _channel(members: Mapping[str, Any]) -> str | None:
     """Return the id of the channel that an entry is about."""
     for name in ("payload", "arguments"):
         outer = _object(members.get(name))
-        event = _object(outer.get("payload")).get("event") or outer.get("event") or outer
-        for place in (_object(event), _object(_object(event).get("item"))):
-            channel = place.get("channel")
+        inner = _object(outer.get("payload")) or outer
+        event = _object(inner.get("event")) or inner
+        for place in (event, _object(event.get("item"))):
+            channel = place.get("channel") or place.get("channel_id")
             channel = _object(channel).get("id") or channel
             if isinstance(channel, str):
                 return channel

@@ -29,7 +29,7 @@ from tautwire.server.sandboxes.place import FOLDER, SEED, Manifest, Place, find_
 from tautwire.server.sandboxes.snapshots import Snapshot, Snapshots
 from tautwire.server.served import Content, ServedWorkspace
 from tautwire.server.services.administration.refusals import NotFound, Refused
-from tautwire.server.services.hosting import Compared, Created, Ends, Hosted, Kept, Opening, Returned
+from tautwire.server.services.hosting import Compared, Created, Ends, Hosted, Kept, Returned
 from tautwire.server.services.seed import SAMPLE, Seed, SeedError, complete
 from tautwire.server.store.directory_lock import DirectoryLock
 from tautwire.server.store.engine import StoreError
@@ -303,12 +303,11 @@ class Sandboxes:
         team = served.workspace.team
         sandbox = self._sandboxes.get(team.id)
         manifest = sandbox.place.manifest if sandbox is not None else None
-        control = served.control(self._api_url)
         return Hosted(
             id=team.id, domain=team.domain, name=manifest.name if manifest is not None else team.name,
             is_sandbox=manifest is not None, ephemeral=manifest is not None and manifest.ephemeral,
             created=manifest.created if manifest is not None else None,
-            control=Opening(url=control.url, secret=control.secret) if control is not None else None,
+            control=served.control(self._api_url),
         )  # fmt: skip
 
     async def _created(self, served: ServedWorkspace) -> Created:

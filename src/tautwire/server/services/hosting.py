@@ -11,8 +11,8 @@ from tautwire.server.services.comparison.difference import Difference
 from tautwire.server.services.seed import Seed
 
 
-class Opening(msgspec.Struct, kw_only=True):
-    """The control API of a workspace: its base URL, with a slash at the end, and its secret."""
+class Control(msgspec.Struct, frozen=True):
+    """How the control API of a workspace is reached: its base URL, with a slash at the end, and its secret."""
 
     url: str
     secret: str
@@ -30,7 +30,7 @@ class Hosted(msgspec.Struct, kw_only=True):
     ephemeral: bool
     created: int | None
     """Seconds since 1970; null for a workspace of the server's own."""
-    control: Opening | None
+    control: Control | None
 
 
 class Created(msgspec.Struct, kw_only=True):
@@ -45,7 +45,7 @@ class Created(msgspec.Struct, kw_only=True):
     users: dict[str, dict[str, str | None]]
     channels: dict[str, str]
     apps: dict[str, dict[str, str | None]]
-    control: Opening
+    control: Control
     position: str
 
 

@@ -4,7 +4,7 @@ from functools import partial
 
 import msgspec
 
-from tautwire.server.control.operation import Page, Result, operation, page
+from tautwire.server.control.operation import Page, Result, members, operation, page
 from tautwire.server.services.access.apps import delete_app, uninstall_app
 from tautwire.server.services.access.subscriptions import read_subscription
 from tautwire.server.services.administration import apps, people, tokens
@@ -69,7 +69,7 @@ async def show(workspace: Workspace, args: OneApp) -> Result:
 async def add(workspace: Workspace, args: NewApp) -> Result:
     """Add an app with its bot; its secrets are in this answer only."""
     added = await workspace.writer.write(lambda tx: apps.add(tx, workspace.team, args))
-    return {name: getattr(added, name) for name in added.__struct_fields__}
+    return members(added)
 
 
 @operation("app.request_url", Direction)
@@ -77,7 +77,7 @@ async def request_url(workspace: Workspace, args: Direction) -> Result:
     """Have an app get its events at a URL, which it has to verify first."""
     record = await workspace.reader.read(partial(find_app, text=args.app))
     directed = await workspace.writer.write(lambda tx: apps.direct(tx, record, args.url))
-    return {name: getattr(directed, name) for name in directed.__struct_fields__}
+    return members(directed)
 
 
 @operation("app.change", AppChange)
@@ -104,7 +104,7 @@ async def consent(workspace: Workspace, args: Wanted) -> Result:
 
     record, person = await workspace.reader.read(read)
     given = await workspace.writer.write(lambda tx: apps.consent(tx, record, person, args))
-    return {name: getattr(given, name) for name in given.__struct_fields__}
+    return members(given)
 
 
 @operation("app.uninstall", OneApp)

@@ -9,10 +9,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from tautwire.server.control.operation import Result, operation
-from tautwire.server.control.operations.acts import Deed, Position, mark
-from tautwire.server.control.operations.acts import actor as find_actor
-from tautwire.server.control.operations.acts import find_deed as find
+from tautwire.server.control.operation import Result, members, operation
+from tautwire.server.control.operations.acts import Deed, Position, actor, find_deed, mark
 from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.administration.lookup import find_app
 from tautwire.server.services.administration.refusals import Refused
@@ -102,7 +100,7 @@ class Offer(Reaction, kw_only=True):
 @operation("command", Commanding, Reaction)
 async def command(workspace: Workspace, args: Commanding) -> Result:
     """Use a slash command, and show the answer of its app."""
-    who, channel = await find(workspace, args)
+    who, channel = await find_deed(workspace, args)
     before = mark(workspace)
     return _result(before, await people.use_command(workspace, who, channel, args.text))
 
@@ -138,11 +136,11 @@ async def shortcut(workspace: Workspace, args: Shortcutting) -> Result:
     app = (await workspace.reader.read(partial(find_app, text=args.app))).id if args.app else ""
     if args.channel or args.ts:
         deed = Deed(user=args.user, channel=args.channel)
-        who, channel = await find(workspace, deed)
+        who, channel = await find_deed(workspace, deed)
         before = mark(workspace)
         outcome = await people.use_message_shortcut(workspace, who, channel, args.ts, args.callback_id, app)
     else:
-        who = await workspace.reader.read(partial(find_actor, text=args.user))
+        who = await workspace.reader.read(partial(actor, text=args.user))
         before = mark(workspace)
         outcome = await people.use_global_shortcut(workspace, who, args.callback_id, app)
     return _result(before, outcome)
@@ -164,9 +162,9 @@ async def _find_place(workspace: Workspace, args: Somewhere) -> tuple[Identity, 
     if bool(args.view_id) is bool(args.channel and args.ts) or (args.view_id and (args.channel or args.ts)):
         raise Refused("ambiguous_place", "give channel and ts for a message, or view_id for a view, and not both")
     if not args.view_id:
-        return await find(workspace, Deed(user=args.user, channel=args.channel))
-    return await workspace.reader.read(partial(find_actor, text=args.user)), None
+        return await find_deed(workspace, Deed(user=args.user, channel=args.channel))
+    return await workspace.reader.read(partial(actor, text=args.user)), None
 
 
 def _result(before: Result, outcome: Outcome) -> dict[str, Any]:
-    return {**before} | {name: getattr(outcome, name) for name in outcome.__struct_fields__}
+    return {**before, **members(outcome)}

@@ -5,23 +5,20 @@ A modal is opened by an app, some time after the act that lets it do so. So ``vi
 
 import asyncio
 from functools import partial
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from tautwire.server.control.operation import Result, operation
+from tautwire.server.control.operation import MAX_TIMEOUT, Result, check_open, operation
 from tautwire.server.control.operations.acts import Position, actor, mark
 from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.administration.lookup import find_app
-from tautwire.server.services.administration.refusals import NotFound, Refused
+from tautwire.server.services.administration.refusals import NotFound
 from tautwire.server.services.views import home, submissions
 from tautwire.server.services.views.shown import Shown, views_of
 from tautwire.server.services.views.views import view_object
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.queries.apps import AppRecord
-
-MAX_TIMEOUT: Final = 60
-"""Seconds of one wait: below what proxies and clients allow a request."""
 
 Values = dict[str, dict[str, Any]]
 
@@ -134,8 +131,7 @@ async def get(workspace: Workspace, args: AwaitedView) -> Result:
         left = deadline - asyncio.get_running_loop().time()
         if left <= 0:
             raise NotFound("unknown_view", f"{args.user} sees no such view: `views.list` shows those that are open")
-        if workspace.news.is_closed:
-            raise Refused("server_stopping", "the server stops: ask again after its next start")
+        check_open(workspace)
         if workspace.tail.position == position:
             await workspace.news.wait(left)
 

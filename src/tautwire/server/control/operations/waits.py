@@ -7,7 +7,8 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from tautwire.server.control.operation import Result, controls_of, operation
+from tautwire.server.control.operation import MAX_TIMEOUT, Result, check_open, controls_of, operation
+from tautwire.server.control.operations.acts import mark
 from tautwire.server.control.operations.conditions import WantedEntry, WantedEvent, facts_of
 from tautwire.server.journal.entry import KINDS
 from tautwire.server.journal.filter import Filter
@@ -20,12 +21,13 @@ from tautwire.server.store.engine import Query
 from tautwire.server.store.queries import channels as channel_queries
 from tautwire.server.store.queries.users import find_users_by_ids
 
-MAX_TIMEOUT: Final = 60
-"""Seconds of one wait: below what proxies and clients allow a request."""
 MAX_TRANSCRIPT: Final = 100
 """Lines of a transcript: the last ones."""
 MAX_TEXT: Final = 500
 """Characters of a text in a transcript."""
+_OF_EVENTS: Final = ("thread", "name", "type")
+_OF_ENTRIES: Final = ("app", "method", "arguments", "payload", "direction", "state", "status")
+"""Conditions that only one of both, events of the log and entries of the journal, can fulfil."""
 
 
 class Awaited(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -76,6 +78,7 @@ class Waited(msgspec.Struct, kw_only=True):
     """The event or the entry, both null if it did not come in time, and from where a next wait goes on.
 
     The transcript has the events that came instead, the last hundred of them, and ``entries`` those of the journal.
+    After a wait for an event, ``journal`` is the place at which the wait began; null if the control API is off.
     """
 
     message: dict[str, Any] | None
@@ -92,7 +95,8 @@ async def wait(workspace: Workspace, args: Awaited) -> Result:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + args.timeout
     # Before anything is awaited: "from now on" is from the arrival of the request.
-    position = _start(workspace, args.after)
+    position, journal = _start(workspace, args.after), mark(workspace)["journal"]
+    _check_conditions(args)
     if args.kind in KINDS:
         return await _wait_for_entry(workspace, args, position, deadline)
     if args.type is None and args.kind == "event":
@@ -100,20 +104,20 @@ async def wait(workspace: Workspace, args: Awaited) -> Result:
     wanted = await workspace.reader.read(lambda query: _wanted(query, args))
     others: deque[dict[str, Any]] = deque(maxlen=MAX_TRANSCRIPT)
     while True:
-        _check_open(workspace)
+        check_open(workspace)
         for entry, event in _events(await _page(workspace, position)):
             position = entry.position
             if event is None:
                 continue
             if wanted.fits(event):
-                return await _answer(workspace, position, others, message=event)
+                return await _answer(workspace, position, others, message=event, journal=journal)
             others.append(event)
         if position < workspace.tail.position:
             await asyncio.sleep(0)  # a long way to catch up must not be gone in one turn of the loop
             continue
         left = deadline - loop.time()
         if left <= 0:
-            return await _answer(workspace, position, others)
+            return await _answer(workspace, position, others, journal=journal)
         await workspace.news.wait(left)
 
 
@@ -126,7 +130,7 @@ async def _wait_for_entry(workspace: Workspace, args: Awaited, position: int, de
     wanted = await workspace.reader.read(lambda query: _wanted_entry(query, args))
     instead: deque[dict[str, Any]] = deque(maxlen=MAX_TRANSCRIPT)
     while True:
-        _check_open(workspace)
+        check_open(workspace)
         page = journal.read(number)
         for entry in page.entries:
             number = entry.number
@@ -159,9 +163,14 @@ async def _since(workspace: Workspace, position: int) -> Iterable[dict[str, Any]
     return found
 
 
-def _check_open(workspace: Workspace) -> None:
-    if workspace.news.is_closed:
-        raise Refused("server_stopping", "the server stops: wait again after its next start")
+def _check_conditions(args: Awaited) -> None:
+    """Raise ``Refused`` for a condition that says nothing of what is awaited: it would fit by accident."""
+    foreign = _OF_EVENTS if args.kind in KINDS else _OF_ENTRIES
+    name = next((name for name in foreign if getattr(args, name) is not None), None)
+    if name is not None:
+        raise Refused("invalid_arguments", f"{args.kind} has no {name}: leave it out, or wait for another kind")
+    if args.type is not None and args.kind != "event":
+        raise Refused("invalid_arguments", f"type belongs to the kind event, got kind {args.kind}: leave it out")
 
 
 def _start(workspace: Workspace, after: str | None) -> int:
@@ -232,7 +241,7 @@ async def _answer(
     message: dict[str, Any] | None = None,
     entry: dict[str, Any] | None = None,
     entries: Iterable[dict[str, Any]] = (),
-    journal: str | None = None,
+    journal: str | None,
 ) -> Result:
     lines = [_line(event) for event in others]
     transcript = await workspace.reader.read(lambda query: _with_names(query, lines)) if lines else []

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from tautwire.server.control.operation import Hosts, Nothing, Result, host_operation
+from tautwire.server.control.operation import Hosts, Nothing, Result, host_operation, members
 from tautwire.server.services.administration.refusals import Refused
 from tautwire.server.services.hosting import Compared, Created, Ends, Hosted, Kept, Returned
 from tautwire.server.services.seed import Seed
@@ -73,7 +73,7 @@ class Deleted(msgspec.Struct, kw_only=True):
 async def create(hosts: Hosts, args: NewWorkspace) -> Result:
     """Create a workspace from a seed and serve it; needs the secret of the host."""
     _need_host(hosts)
-    return _members(await hosts.all.create(args.seed, args.name, ephemeral=args.ephemeral))
+    return members(await hosts.all.create(args.seed, args.name, ephemeral=args.ephemeral))
 
 
 @host_operation("workspaces.list", Nothing, AllWorkspaces)
@@ -95,13 +95,13 @@ async def delete(hosts: Hosts, args: OneWorkspace) -> Result:
 @host_operation("workspaces.reset", OneWorkspace, Returned)
 async def reset(hosts: Hosts, args: OneWorkspace) -> Result:
     """Bring a created workspace back to its seed: ids and tokens of the seed stay, and its connections are closed."""
-    return _members(await hosts.all.reset(_team(hosts, args)))
+    return members(await hosts.all.reset(_team(hosts, args)))
 
 
 @host_operation("workspaces.snapshot", NamedState, Kept)
 async def snapshot(hosts: Hosts, args: NamedState) -> Result:
     """Keep the present state of a workspace under a name; a snapshot of the same name is replaced."""
-    return _members(await hosts.all.snapshot(_team(hosts, args), args.name))
+    return members(await hosts.all.snapshot(_team(hosts, args), args.name))
 
 
 @host_operation("workspaces.snapshots", OneWorkspace, AllSnapshots)
@@ -113,7 +113,7 @@ async def snapshots(hosts: Hosts, args: OneWorkspace) -> Result:
 @host_operation("workspaces.restore", NamedState, Returned)
 async def restore(hosts: Hosts, args: NamedState) -> Result:
     """Bring a created workspace back to a snapshot; its connections are closed, and clients cannot resume."""
-    return _members(await hosts.all.restore(_team(hosts, args), args.name))
+    return members(await hosts.all.restore(_team(hosts, args), args.name))
 
 
 @host_operation("workspaces.diff", TwoMoments, Compared)
@@ -123,7 +123,7 @@ async def diff(hosts: Hosts, args: TwoMoments) -> Result:
         from_snapshot=args.from_snapshot, from_position=args.from_position,
         to_snapshot=args.to_snapshot, to_position=args.to_position,
     )  # fmt: skip
-    return _members(await hosts.all.compare(_team(hosts, args), ends))
+    return members(await hosts.all.compare(_team(hosts, args), ends))
 
 
 def _need_host(hosts: Hosts) -> None:
@@ -143,7 +143,3 @@ def _team(hosts: Hosts, args: OneWorkspace) -> str:
     if args.workspace not in (None, hosts.own):
         raise Refused("host_secret_needed", "the secret of a workspace opens no other: use that of host.json")
     return hosts.own
-
-
-def _members(answer: msgspec.Struct) -> Result:
-    return {name: getattr(answer, name) for name in answer.__struct_fields__}
