@@ -57,6 +57,11 @@ async def stream(receive: Receive, expected: Callable[[], int]) -> AsyncGenerato
             yield data
 
 
+def is_multipart(content_type: str) -> bool:
+    """Whether the header Content-Type is that of multipart."""
+    return content_type.partition(";")[0].strip().lower() == MULTIPART
+
+
 class MalformedError(ValueError):
     """The body is not valid multipart."""
 
