@@ -15,9 +15,9 @@ from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.administration.refusals import Refused
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.interactivity.actions import SUBJECT
+from tautwire.server.services.interactivity.asking import ask, interactive
 from tautwire.server.services.interactivity.elements import VALUES, elements_of
-from tautwire.server.services.interactivity.payloads import Person, interaction
-from tautwire.server.services.interactivity.people import ask, interactive
+from tautwire.server.services.interactivity.payloads import interaction
 from tautwire.server.services.interactivity.requests import Answer
 from tautwire.server.services.interactivity.response_urls import Source, issue
 from tautwire.server.services.views import views
@@ -84,7 +84,7 @@ async def submit(workspace: Workspace, who: Identity, view_id: str, values: Valu
     )
     view, bot_id = shown
     team, app = workspace.team, view.record.app_id
-    payload = interaction("view_submission", team, app, Person(who.user, who.name)) | {
+    payload = interaction("view_submission", team, app, who) | {
         "trigger_id": workspace.triggers.issue(app, who.user, view.record.id),
         "view": view_object(view, team.id, bot_id, has_values=True),
         "response_urls": [{**room, "response_url": workspace.base_url + room["response_url"]} for room in rooms],
@@ -116,7 +116,7 @@ async def close(workspace: Workspace, who: Identity, view_id: str, *, whole_stac
     if not view.body.notify_on_close:
         return Closing(False, seen)
     team, app = workspace.team, view.record.app_id
-    payload = interaction("view_closed", team, app, Person(who.user, who.name)) | {
+    payload = interaction("view_closed", team, app, who) | {
         "view": view_object(view, team.id, bot_id),
         "is_cleared": is_cleared,
     }
