@@ -46,6 +46,8 @@ from tautwire.server.store.records import SLACKBOT_ID, UserRecord
 ISSUED: Final = "issued"
 """The origin of tokens that an operator or an app asked for."""
 
+APP_SCOPES: Final = ("connections:write", "authorizations:read")
+"""The scopes of an app-level token. Source: wire/socket-mode.md#opening (documented)."""
 
 CONFIGURATION_SCOPES: Final = frozenset({"app_configurations:read", "app_configurations:write"})
 """The scopes of configuration tokens. Source: wire/apps.md#manifest-methods (documented)."""
