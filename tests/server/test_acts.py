@@ -198,7 +198,7 @@ async def test_a_message_has_blocks_attachments_and_metadata(scene: Scene) -> No
     edited = await operate(scene, "edit", **place, ts=said["ts"], text="plain", blocks=[])
 
     event = await bob.until("message")
-    assert (event["blocks"][0]["text"], event["metadata"]) == (BLOCKS[0]["text"], metadata)
+    assert (event["blocks"][0]["text"]["text"], event["metadata"]) == ("*bold*", metadata)
     assert event["attachments"][0]["text"] == "more"
     assert answered["message"]["blocks"][0]["type"] == "section"
     assert direct["message"]["blocks"][0]["type"] == "section"

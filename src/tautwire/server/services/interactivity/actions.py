@@ -19,15 +19,8 @@ from tautwire.server.services.interactivity.asking import (
     response_url,
     show_answer,
 )
-from tautwire.server.services.interactivity.elements import (
-    EXTERNAL,
-    VALUES,
-    ImpossibleChoice,
-    act,
-    read_options,
-    sends_actions,
-    state_of,
-)
+from tautwire.server.services.interactivity.choices import ImpossibleChoice, act, read_options
+from tautwire.server.services.interactivity.elements import EXTERNAL, VALUES, sends_actions, state_of
 from tautwire.server.services.interactivity.payloads import Payload
 from tautwire.server.services.interactivity.response_urls import Source
 from tautwire.server.services.interactivity.targets import (
@@ -54,7 +47,7 @@ async def act_in_message(
 
     Args:
         action_id: of the element; of a button or menu in a legacy attachment its ``name``.
-        choice: see ``elements``; users and channels may be given by name.
+        choice: see ``choices``; users and channels may be given by name.
 
     Raises:
         MethodError: channel_not_found, message_not_found.

@@ -13,14 +13,8 @@ from tautwire.server.services.administration.refusals import Refused
 from tautwire.server.services.interactivity import payloads
 from tautwire.server.services.interactivity.actions import SUBJECT, by_id, check_query
 from tautwire.server.services.interactivity.asking import Outcome, ask, interactive, now_ts
-from tautwire.server.services.interactivity.elements import (
-    VALUES,
-    Found,
-    ImpossibleChoice,
-    act,
-    read_options,
-    sends_actions,
-)
+from tautwire.server.services.interactivity.choices import ImpossibleChoice, act, read_options
+from tautwire.server.services.interactivity.elements import VALUES, Found, sends_actions
 from tautwire.server.services.views.shown import Shown, element_of, find_shown, put_one
 from tautwire.server.services.views.views import view_object
 from tautwire.server.services.workspace import Workspace
@@ -44,7 +38,7 @@ async def act_in_view(
     Without ``dispatch_action``, an element of an input block only keeps its value until the view is submitted.
 
     Args:
-        choice: see ``elements``; users and channels may be given by name.
+        choice: see ``choices``; users and channels may be given by name.
 
     Raises:
         Refused: the person sees no such view or element, or it has no such choice.
