@@ -16,6 +16,7 @@ NAMES = (
     "growth",
     "sandboxes",
     "workspace",
+    "gateway",
 )
 
 

@@ -53,6 +53,10 @@ FAULTS: Final[dict[FaultName, tuple[str, str]]] = {
         "More than 90 % of the connections that are possible are open; it ends below 80 %.",
         "Raise `--max-connections` and the limit of open files, see [limits](run-a-server.md#limits).",
     ),
+    "upstream": (
+        "Of a [gateway](../explanation/gateway.md): no event comes from the upstream. Bots stay connected.",
+        "Read the reason: it names the token, switch or host to look at. `tautwire gateway doctor` checks them all.",
+    ),
 }
 WITHOUT_SAMPLE: Final = {"tautwire_fault": ["fault"], "tautwire_database_bytes": ["file"]}
 """Labels of metrics that have no sample here."""

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the bench packag
 
 from needs import skip_for
 
-from bench import bench_crowd, bench_taps, loops, report
+from bench import bench_crowd, bench_gateway, bench_taps, loops, report
 from bench.peers import PEERS, Peer
 from bench.subject import Subject, message
 
@@ -79,3 +79,11 @@ def test_apps_are_measured(results: Path) -> None:
     assert one["envelopes/s"] > 0
     assert len(json.loads((results / "taps_latency.json").read_text())["rows"]) == 2
     assert [row["burst"] for row in json.loads((results / "taps_fanout.json").read_text())["rows"]] == [1, 1, 16, 16]
+
+
+def test_the_gateway_is_measured(results: Path) -> None:
+    bench_gateway.main(seconds=0.2, bots=2, sends=3)
+
+    rows = json.loads((results / "gateway.json").read_text())["rows"]
+    assert [row["count"] for row in rows] == [10, 20, 20, 3, 3]
+    assert rows[0]["p50"] > 0

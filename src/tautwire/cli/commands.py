@@ -13,6 +13,7 @@ from tautwire import __version__
 
 COMMANDS: Final = {
     "serve": "serve",
+    "gateway": "gateway",
     "demo": "demo",
     "user": "people",
     "bot": "people",

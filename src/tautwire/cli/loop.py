@@ -1,10 +1,16 @@
-"""The event loop of the commands."""
+"""The event loop of the commands, and the signals that end one."""
 
 import asyncio
+import logging
+import signal
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+log = logging.getLogger("tautwire.server")
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
@@ -14,3 +20,23 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     except ImportError:
         return asyncio.run(main)
     return uvloop.run(main)
+
+
+def stop_signal() -> asyncio.Event:
+    """Return an event that the first SIGINT or SIGTERM sets: the time to begin an orderly stop.
+
+    A second signal has its default effect, so a process that hangs can be ended.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+        log.info("stopping; a second signal ends the process at once")
+        stop.set()
+
+    for number in SIGNALS:
+        loop.add_signal_handler(number, end)
+    return stop

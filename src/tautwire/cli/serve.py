@@ -4,7 +4,6 @@ import asyncio
 import gc
 import logging
 import os
-import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ import msgspec
 import typer
 
 from tautwire.cli.logs import LogSettings, set_up_logging
-from tautwire.cli.loop import run
+from tautwire.cli.loop import run, stop_signal
 from tautwire.cli.options import as_json as settings_as_json
 from tautwire.cli.options import given, toml, with_options
 from tautwire.protocol.errors import TautwireError
@@ -29,7 +28,6 @@ from tautwire.server.table import rows
 log = logging.getLogger("tautwire.server")
 serve_commands = typer.Typer(add_completion=False)
 
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 GC_THRESHOLD: Final = 100_000
 """New objects after which the garbage collector runs; Python's default is several hundred."""
 
@@ -94,19 +92,7 @@ def _mention(configuration: Configuration) -> None:
 
 async def _serve(settings: Settings, *, as_json: bool) -> StoreError | None:
     """Serve until a signal comes or the store is broken; return the reason if it is broken."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def end() -> None:
-        """Begin an orderly stop; a second signal has its default effect, so a process that hangs can be ended."""
-        for number in SIGNALS:
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
-        log.info("stopping; a second signal ends the process at once")
-        stop.set()
-
-    for number in SIGNALS:
-        loop.add_signal_handler(number, end)
+    stop = stop_signal()
     async with Server(settings) as server:
         _tune_collector()
         directories = await server.directories()

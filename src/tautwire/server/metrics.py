@@ -6,7 +6,7 @@ lists them, and a test compares that list with a scrape.
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -53,11 +53,21 @@ class Metrics:
     Args:
         levels: reads the parts; called on the loop at each scrape.
         data: the data directory.
+        more: further collectors, whose metrics have other names.
     """
 
-    def __init__(self, counts: Counts, health: Health, levels: Callable[[], Levels], data: Path) -> None:
+    def __init__(
+        self,
+        counts: Counts,
+        health: Health,
+        levels: Callable[[], Levels],
+        data: Path,
+        *,
+        more: Sequence[Collector] = (),
+    ) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_Figures(counts, health, levels, data))
+        for each in (_Figures(counts, health, levels, data), *more):
+            self._registry.register(each)
 
     def render(self) -> bytes:
         """Return the body of a scrape."""

@@ -65,21 +65,25 @@ class _Place:
 
 
 def read_settings(
-    table: Sequence[Row], options: Mapping[str, object], environment: Mapping[str, str], file: Path | None = None
+    table: Sequence[Row],
+    options: Mapping[str, object],
+    environment: Mapping[str, str],
+    file: Path | None = None,
+    default_file: Path = DEFAULT_FILE,
 ) -> Configuration:
     """Return the value of each row.
 
     Args:
         table: all settings that a file may have.
         options: what was written on the command line, by the name of the row: text, or True for a switch.
-        file: what ``--config`` names. None: what the variable ``TAUTWIRE_CONFIG`` names, else ``tautwire.toml`` in the
+        file: what ``--config`` names. None: what the variable ``TAUTWIRE_CONFIG`` names, else ``default_file`` in the
             working directory if there is one.
 
     Raises:
         ConfigError: a value cannot be used, the file cannot be read, or it has a key that is not a setting.
     """
     environment = {name: text for name, text in environment.items() if text and not _is_of_kubernetes(name, text)}
-    file = _find_file(file, environment)
+    file = _find_file(file, environment, default_file)
     written = {} if file is None else _read_file(file, table)
     chosen = {}
     for row in table:
@@ -94,11 +98,11 @@ def _is_of_kubernetes(name: str, text: str) -> bool:
     return bool(_OF_KUBERNETES.fullmatch(name) or (name.startswith(PREFIX) and _ADDRESS_OF_KUBERNETES.match(text)))
 
 
-def _find_file(file: Path | None, environment: Mapping[str, str]) -> Path | None:
+def _find_file(file: Path | None, environment: Mapping[str, str], default_file: Path) -> Path | None:
     if file is None and FILE_VARIABLE in environment:
         file = Path(environment[FILE_VARIABLE])
-    if file is None and DEFAULT_FILE.exists():
-        file = DEFAULT_FILE
+    if file is None and default_file.exists():
+        file = default_file
     return file
 
 

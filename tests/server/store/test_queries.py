@@ -14,6 +14,7 @@ from stores import Store
 
 from scene import TurnedClock
 from tautwire.protocol.ids import ChannelId, UserId
+from tautwire.server.log.entry import Topic
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.store.engine import Engine
 from tautwire.server.store.queries import (
@@ -855,6 +856,19 @@ def test_moves_and_newest_events_are_found(database: Database) -> None:
     ]
     events = database.read(log.find_newest_events, 2)
     assert [(row["message_ts"], row["payload"]) for row in events] == [(None, b"last"), (stamp(1), b"")]
+
+
+def test_the_newest_notes_of_a_topic(database: Database) -> None:
+    def note(tx: Transaction) -> None:
+        for topic, payload in (("upstream", b"1"), ("C1", b"other"), ("upstream", b"2"), ("upstream", b"3")):
+            tx.note("room", Topic(topic), payload)
+        tx.emit(Topic("upstream"), b"an event")
+
+    grow(database)
+    database.write(note)
+    assert database.read(log.find_notes, "upstream", 2) == [b"2", b"3"]
+    assert database.read(log.find_notes, "upstream", 9) == [b"1", b"2", b"3"]
+    assert database.read(log.find_notes, "elsewhere", 9) == []
 
 
 def test_an_entry_of_a_message_becomes_its_event(database: Database) -> None:

@@ -350,8 +350,8 @@ async def test_unknown_arguments_are_ignored(scene: Scene) -> None:
 
 
 async def test_no_method_of_the_catalogue_is_404(scene: Scene) -> None:
-    """The 169 methods we know, served or not, answer like methods: SDKs take 404 for the end of the world."""
-    assert len(METHODS) == 169
+    """The 174 methods we know, served or not, answer like methods: SDKs take 404 for the end of the world."""
+    assert len(METHODS) == 174
     for name in METHODS:
         answer = await scene.request("POST", name, headers=scene.bearer("alice"))
         assert answer.status == 200, name

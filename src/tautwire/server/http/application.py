@@ -40,8 +40,8 @@ class Application:
     def __init__(
         self,
         web_api: WebApi,
-        hooks: HooksDoor,
-        files: FilesDoor,
+        hooks: HooksDoor | None,
+        files: FilesDoor | None,
         forwarded: Forwarded,
         probes: Probes,
         control: ControlDoor | None = None,
@@ -67,9 +67,9 @@ class Application:
             serve = self._control
         elif self._control is not None and scope["path"] in CONSENT_PATHS:
             serve = self._control.consent_page
-        elif scope["path"].startswith(HOOKS_PATH):
+        elif self._hooks is not None and scope["path"].startswith(HOOKS_PATH):
             serve = self._hooks
-        elif scope["path"].startswith(FILE_PATHS):
+        elif self._files is not None and scope["path"].startswith(FILE_PATHS):
             serve = self._files
         await serve(scope, receive, send)
 

@@ -34,8 +34,8 @@ class Entrance:
     connections: Connections
     forwarded: Forwarded
     web_api: WebApi
-    hooks: HooksDoor
-    files: FilesDoor
+    hooks: HooksDoor | None
+    files: FilesDoor | None
     handover: Handover
 
 

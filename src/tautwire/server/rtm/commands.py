@@ -22,7 +22,9 @@ log = logging.getLogger("tautwire.server.rtm")
 
 REFUSALS: Final = {
     "channel_not_found": RtmErrorCode.INVALID_CHANNEL,
+    "no_text": RtmErrorCode.NO_TEXT,
     "not_in_channel": RtmErrorCode.INVALID_CHANNEL,
+    "ratelimited": RtmErrorCode.SLOW_DOWN,
 }
 """Error codes of RTM for refusals, by the error of the Web API; any other is ``cannot process message``.
 Source: wire/replies-and-errors.md#error-codes."""

@@ -96,6 +96,7 @@ class WebApi:
         find_client: returns the workspace of an app by its client id, or one that refuses it; None if there is only
             one.
         fallback: answers calls of methods that the registry does not have.
+        methods: the registry.
     """
 
     def __init__(
@@ -107,7 +108,9 @@ class WebApi:
         *,
         find_client: Callable[[str], Awaitable[Workspace]] | None = None,
         fallback: Fallback | None = None,
+        methods: Mapping[str, Method] = METHODS,
     ) -> None:
+        self._methods = methods
         self._find = find
         self._find_client = find_client
         self._counts = counts
@@ -180,13 +183,19 @@ class WebApi:
             answer = {"ok": False, "error": "internal_error"}
             body = encode_answer(answer)
         error_code = answer.get("error")
-        self._counts.answers[draft.status, _counted(name, str(error_code)) if error_code else ""] += 1
+        self._counts.answers[draft.status, self._counted(name, str(error_code)) if error_code else ""] += 1
         draft.trace.note(name, draft.status, body)
         return finished(draft, body)
 
+    def _counted(self, name: str, error: str) -> str:
+        """Return the name under which an error is counted. Callers must not be able to create counters without end."""
+        if name == "api.test":
+            return "as_asked"
+        return error if name in self._methods or error in COMMON_ERRORS else "fallback"
+
     async def _answer(self, request: Request, read_body: ReadBody, draft: Draft) -> Answer:
         """Run a method. Refusals that need no body come before the body is read."""
-        method = METHODS.get(request.method)
+        method = self._methods.get(request.method)
         if method is None:
             return await self._fall_back(request, read_body, draft)
         if method.is_post_only and request.verb != "POST":
@@ -269,6 +278,8 @@ class WebApi:
         answer = await self._fallback(request.method, who, given)
         if answer is None:
             raise unserved
+        if who is not None:
+            draft.headers["X-OAuth-Scopes"] = who.scope_list
         return answer
 
     def _admit(self, method: Method, request: Request, token: str | None, draft: Draft) -> Caller:
@@ -297,13 +308,6 @@ class WebApi:
                     draft.status, draft.headers["Retry-After"] = 429, str(wait)
                     raise MethodError("ratelimited") from None
             raise
-
-
-def _counted(name: str, error: str) -> str:
-    """Return the name under which an error is counted. Callers must not be able to create counters without end."""
-    if name == "api.test":
-        return "as_asked"
-    return error if name in METHODS or error in COMMON_ERRORS else "fallback"
 
 
 def _base_url(headers: Headers, scope: Scope) -> str:

@@ -171,3 +171,11 @@ def set_back_marks(tx: Statements, time: int) -> None:
 def delete_marks(tx: Statements, *, before: int) -> None:
     """Delete the marks at positions below ``before``."""
     tx.execute("DELETE FROM log_mark WHERE position < ?", before)
+
+
+def find_notes(query: Query, topic: str, count: int) -> list[bytes]:
+    """Return the payloads of the newest ``count`` entries of kind ``room`` on a topic, oldest first."""
+    rows = query.all(
+        "SELECT payload FROM log WHERE kind = 'room' AND topic = ? ORDER BY position DESC LIMIT ?", topic, count
+    )
+    return [bytes(row[0]) for row in reversed(rows)]

@@ -1,0 +1,112 @@
+"""Who the bot is at the upstream, and the local token by which bots are known here.
+
+The upstream says who the bot is. The database keeps it, so a gateway starts although the upstream cannot be reached,
+and a data directory is never used for another bot: positions and tokens of the two would be mixed.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from tautwire.gateway.upstream.api import Api, RefusedError
+from tautwire.protocol.errors import ConfigError
+from tautwire.protocol.ids import UserId
+from tautwire.server.log.transaction import Transaction
+from tautwire.server.services.access.identity import CLASSIC, TokenKind, hash_token, join_scopes, note_token
+from tautwire.server.services.access.tokens import ISSUED, end, holder_of, token_id
+from tautwire.server.services.workspace import Team
+from tautwire.server.store.engine import Query
+from tautwire.server.store.queries.tokens import TokenRecord, add_token, change_token, list_tokens
+from tautwire.server.store.queries.users import add_user, find_bot_users, find_user
+from tautwire.server.store.queries.workspace import add_workspace, find_workspace, set_workspace
+from tautwire.server.store.records import UserRecord
+
+_MOST: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Bot:
+    """The bot and its workspace."""
+
+    user: str
+    name: str
+    bot_id: str
+    team: Team
+
+
+async def ask(api: Api) -> Bot:
+    """Return who the bot token stands for.
+
+    Raises:
+        RefusedError, UpstreamError: the upstream does not say it.
+        ConfigError: the token is not that of a bot.
+    """
+    answer = await api.read("auth.test")
+    bot_id = answer.text("bot_id")
+    if not bot_id:
+        raise ConfigError("the bot token is that of a person: take the bot token of the app, which begins with xoxb-")
+    domain = await _domain(api, answer.text("url"))
+    team = Team(answer.text("team_id"), answer.text("team"), domain)
+    return Bot(answer.text("user_id"), answer.text("user"), bot_id, team)
+
+
+async def _domain(api: Api, url: str) -> str:
+    """Return the domain of the workspace; without the scope for it, what the address of the workspace begins with."""
+    try:
+        team = (await api.read("team.info")).get("team")
+    except RefusedError:
+        team = None
+    known = team.get("domain") if isinstance(team, dict) else None
+    return known if isinstance(known, str) and known else (urlsplit(url).hostname or "").partition(".")[0]
+
+
+def find_stored(query: Query) -> Bot | None:
+    """Return the bot of the last start, None at the first."""
+    workspace, users = find_workspace(query), find_bot_users(query)
+    user = find_user(query, users.pop()) if users else None
+    if workspace is None or user is None:
+        return None
+    team = Team(workspace["id"], workspace["name"], workspace["domain"])
+    return Bot(user.id, user.name, user.bot_id or "", team)
+
+
+def keep(tx: Transaction, bot: Bot, local_token: str) -> None:
+    """Store the bot and the one token that is accepted of bots; the tokens before are revoked (a unit).
+
+    Raises:
+        ConfigError: the database is that of another bot.
+    """
+    now = tx.now // 1_000_000
+    stored = find_stored(tx)
+    if stored is None:
+        add_workspace(tx, bot.team.id, bot.team.name, bot.team.domain, now)
+        add_user(tx, UserRecord(UserId(bot.user), bot.name, "", None, False, False, now, now, bot.bot_id, None))
+    elif (stored.team.id, stored.user) != (bot.team.id, bot.user):
+        raise ConfigError(
+            f"the data directory is that of {stored.name} ({stored.user}) in {stored.team.name} ({stored.team.id}), "
+            f"and the bot token of {bot.name} ({bot.user}) in {bot.team.name} ({bot.team.id}): use a directory of its "
+            "own with --data"
+        )
+    else:
+        set_workspace(tx, name=bot.team.name, domain=bot.team.domain, icon="")
+    user = find_user(tx, bot.user)
+    if user is None:
+        raise ConfigError("the database of the gateway has no bot: use a new directory")
+    digest = hash_token(local_token)
+    known = [row.token for row in list_tokens(tx, user=bot.user, revoked=True, count=_MOST)]
+    for token in known:
+        if token.hash != digest and token.revoked is None:
+            end(tx, holder_of(user), token)
+    mine = next((token for token in known if token.hash == digest), None)
+    if mine is None:
+        record = TokenRecord(
+            digest, token_id(digest), TokenKind.BOT, bot.user, None, join_scopes(CLASSIC), ISSUED, now
+        )  # fmt: skip
+        add_token(tx, record)
+        note_token(tx, holder_of(user), record)
+    elif mine.revoked is not None:  # the operator has gone back to an earlier token
+        restored = msgspec.structs.replace(mine, revoked=None)
+        change_token(tx, restored)
+        note_token(tx, holder_of(user), restored)

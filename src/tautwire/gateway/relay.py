@@ -1,0 +1,280 @@
+"""One bot of the gateway: its log, its RTM door and its link to the upstream, from ``start`` to ``stop``.
+
+The counterpart of ``server.served``: the same store, writer, feed, tail, hub and door, with another backend. The
+database has the schema of a workspace, of which the workspace itself, one bot, its tokens and the log are used.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from tautwire.gateway.backend import UpstreamBackend
+from tautwire.gateway.config import GatewaySettings
+from tautwire.gateway.echoes import Echoes
+from tautwire.gateway.identity import Bot, ask, find_stored, keep
+from tautwire.gateway.intake import MAX_IDS, UPSTREAM, Intake
+from tautwire.gateway.presence import Presence
+from tautwire.gateway.proxy import Proxy
+from tautwire.gateway.sending import Sending
+from tautwire.gateway.start import Start
+from tautwire.gateway.translate.events import Terms
+from tautwire.gateway.upstream.api import Api, RefusedError, UpstreamError
+from tautwire.gateway.upstream.link import Link
+from tautwire.protocol.errors import ConfigError
+from tautwire.protocol.tokens import Token
+from tautwire.server.clock import Clock
+from tautwire.server.config import Settings
+from tautwire.server.counts import Counts
+from tautwire.server.directory import TokenFile
+from tautwire.server.health import Health
+from tautwire.server.hub.hub import Hub
+from tautwire.server.log.epochs import Epochs, begin_epoch, read_epochs
+from tautwire.server.log.feed import Feed
+from tautwire.server.log.retention import Retention
+from tautwire.server.log.tail import Tail, read_page
+from tautwire.server.log.transaction import Transaction
+from tautwire.server.log.writer import Writer
+from tautwire.server.metrics import Levels
+from tautwire.server.rtm.door import Door
+from tautwire.server.services.access.identity import Identities, new_id
+from tautwire.server.services.due import Due
+from tautwire.server.services.files import removal
+from tautwire.server.services.files.intake import Files
+from tautwire.server.services.files.uploads import Room
+from tautwire.server.services.messaging import streams
+from tautwire.server.services.messaging.scheduled import duty_of
+from tautwire.server.services.people import profiles
+from tautwire.server.services.workspace import Workspace
+from tautwire.server.store.engine import Query, StoreError
+from tautwire.server.store.engines import open_engine
+from tautwire.server.store.queries.log import find_notes, find_oldest
+from tautwire.server.store.queries.workspace import read_head
+from tautwire.server.store.reader import Reader
+from tautwire.server.watch import Watch
+
+log = logging.getLogger("tautwire.gateway")
+
+BOT: Final = "bot"
+"""The name under which tokens.json has the local token."""
+DIRECTS_PATIENCE: Final = 10.0
+"""Seconds that a start waits for the list of direct conversations."""
+
+
+class Relay:
+    """One bot, from ``start`` to ``stop``.
+
+    Args:
+        broken: called on the loop with the reason when the store cannot be used any more.
+    """
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        server: Settings,
+        *,
+        clock: Clock,
+        health: Health,
+        counts: Counts,
+        broken: Callable[[StoreError], None],
+    ) -> None:
+        self._settings = settings
+        self._server = server
+        self._clock = clock
+        self._health = health
+        self._counts = counts
+        self._broken = broken
+        self._exit = contextlib.AsyncExitStack()
+        self._doors = contextlib.AsyncExitStack()
+        self._api: Api
+        self.bot: Bot
+        self.local_token: Token
+        self.workspace: Workspace
+        self.door: Door
+        self.link: Link
+        self.intake: Intake
+        self.sending: Sending
+        self.echoes = Echoes()
+        self.presence: Presence
+        self.proxy: Proxy
+        self.starting: Start
+
+    @property
+    def data(self) -> Path:
+        """The data directory."""
+        return self._server.data
+
+    async def start(self) -> None:
+        """Open the database, learn who the bot is, and be ready for connections. The link is started by ``connect``.
+
+        Raises:
+            ConfigError: a token is missing or wrong, or the directory is that of another bot.
+            StoreError: the database cannot be opened.
+        """
+        settings, server = self._settings, self._server
+        _check_upstream(settings, server)
+        bot_token, app_token = settings.read_bot_token(), settings.read_app_token()
+        api = Api(settings.base_url, bot_token)
+        self._exit.push_async_callback(api.close)
+        engine = open_engine(server.data)
+        self._exit.callback(engine.close)
+        reader = Reader(engine)
+        self._exit.callback(reader.close)
+        writer = Writer(
+            engine, clock=self._clock, durability=server.durability, health=self._health, counts=self._counts,
+            broken=self._broken,
+        )  # fmt: skip
+        self._exit.push_async_callback(writer.close)
+        self.bot = await _identify(api, await reader.read(find_stored))
+        self.local_token = self._local_token()
+        await writer.write(partial(_begin, bot=self.bot, local_token=self.local_token))
+        identities = Identities(self._clock)
+        epochs, tail, ids = await self._open_log(reader, identities)
+        hub = Hub({}, epochs)
+        feed = Feed(tail, lambda after, before: reader.read(partial(read_page, after=after, before=before)))
+        self._exit.push_async_callback(feed.stop)
+        team = self.bot.team
+        self.workspace = Workspace(
+            team, server, clock=self._clock, writer=writer, reader=reader, identities=identities, tail=tail,
+            epochs=epochs, hub=hub, counts=self._counts, away=set(), bots={self.bot.user},
+            # These have nothing to do here, and are never swept: messages, files and statuses are the upstream's.
+            schedule=Due(duty_of(team), self._clock, writer, reader),
+            streams=Due(streams.duty(), self._clock, writer, reader),
+            files=Files(
+                writer, Due(removal.duty(), self._clock, writer, reader),
+                Room(server.file_limit, server.files_limit), None,
+            ),
+            status_ends=Due(profiles.duty_of(team), self._clock, writer, reader),
+        )  # fmt: skip
+        self.sending = Sending(api, self.echoes, self._clock, paces=settings.pace)
+        self.presence = Presence(api, hub, settings.presence_budget)
+        self.door = Door(
+            UpstreamBackend(self.sending, self.presence, hub=hub, tail=tail, reader=reader),
+            hub=hub, tickets=self.workspace.tickets, settings=server, clock=self._clock, counts=self._counts,
+        )  # fmt: skip
+        terms = Terms(
+            self.bot.user, self.bot.bot_id, legacy_bot_messages=settings.legacy_bot_messages,
+            all_events=settings.all_events,
+        )  # fmt: skip
+        self.intake = Intake(api, writer, self.echoes, terms, ids)
+        self.link = Link(api, app_token, self.intake.receive, self._health)
+        self.proxy = Proxy(api)
+        self.starting = Start(api, self._clock)
+        identities.on_refusal(partial(self.door.close_where, identities.refuses))
+        for each in (identities.follow, self.workspace.follow, hub.deliver):
+            feed.add(each)
+        writer.deliver_to(feed.deliver)
+        watch = Watch(self._health, engine, server.data, writer, reader, tail)
+        self._exit.push_async_callback(watch.stop)
+        watch.start()
+        self._doors.push_async_callback(self.door.stop)
+        self._doors.push_async_callback(self.sending.stop)
+        self._doors.push_async_callback(self.intake.stop)
+        self._doors.push_async_callback(self.presence.stop)
+        self._doors.push_async_callback(
+            _cancel, asyncio.create_task(Retention(writer, reader, tail, self._clock, server.log_keep).run())
+        )
+        self._doors.push_async_callback(self.link.stop)
+        self._api = api
+
+    async def connect(self) -> None:
+        """Begin to take events from the upstream: before bots are served, so that a hello says that events come."""
+        await _learn_directs(self._api, self.intake)
+        await self.link.start()
+        self.presence.start()
+
+    async def close_doors(self) -> None:
+        """Take no more events, answer the messages of the bots, and say goodbye to them."""
+        await self._doors.aclose()
+
+    async def stop(self) -> None:
+        """Commit what waits, and close the database."""
+        await self._doors.aclose()
+        await self._exit.aclose()
+
+    def sweep(self) -> None:
+        """Look after connections and tokens; to be called about once a second."""
+        self.door.sweep()
+        self.workspace.identities.sweep()
+
+    def levels(self) -> Levels:
+        """Return the levels of this moment for the metrics."""
+        writer, tail, connections = self.workspace.writer, self.workspace.tail, self.door.connections
+        return Levels(
+            connections=len(self.workspace.hub),
+            slow_connections=sum(connection.is_slow for connection in connections),
+            queued_bytes=sum(connection.queued_bytes for connection in connections),
+            waiting_changes=writer.waiting,
+            oldest_change_seconds=writer.busy_for,
+            log_head=tail.position,
+            log_tail_bytes=tail.size,
+        )
+
+    def _local_token(self) -> Token:
+        """Return the token that bots present; one is made and kept if the settings have none."""
+        if self._settings.local_token is not None:
+            return Token(self._settings.local_token)
+        file = TokenFile(self.data)
+        known = file.read().get(BOT)
+        if known is None:
+            # It looks like a bot token: some programs look at the first letters.
+            known = f"xoxb-local-{new_id('')}{new_id('')}{new_id('')}"
+            file.add({BOT: known})
+        return Token(known)
+
+    async def _open_log(self, reader: Reader, identities: Identities) -> tuple[Epochs, Tail, list[str]]:
+        def read(query: Query) -> tuple[Epochs, Tail, list[str]]:
+            identities.load(query)
+            head, oldest = read_head(query), find_oldest(query)
+            ids = [payload.decode() for payload in find_notes(query, UPSTREAM, MAX_IDS)]
+            return read_epochs(query), Tail(head, oldest if oldest is not None else head + 1), ids
+
+        return await reader.read(read)
+
+
+def _check_upstream(settings: GatewaySettings, server: Settings) -> None:
+    """Refuse an upstream that is the gateway itself: bots are pointed at it by the same variable."""
+    parts = urlsplit(settings.upstream_url)
+    if parts.port == server.port != 0 and parts.hostname in (server.host, "localhost", "127.0.0.1", "::1"):
+        raise ConfigError(
+            f"upstream_url is {settings.upstream_url}, the address of the gateway itself: SLACK_API_URL of the gateway "
+            "names the upstream, that of the bot the gateway"
+        )
+
+
+async def _identify(api: Api, stored: Bot | None) -> Bot:
+    """Return who the bot is; if the upstream cannot be reached, who it was at the last start."""
+    try:
+        return await ask(api)
+    except RefusedError as error:
+        raise ConfigError(f"{api.host} refuses the bot token: {error}; check SLACK_BOT_TOKEN") from None
+    except UpstreamError as error:
+        if stored is None:
+            raise ConfigError(f"the first start needs the upstream: {error}") from None
+        log.warning("the upstream does not say who the bot is (%s): it is taken for %s", error, stored.name)
+        return stored
+
+
+def _begin(tx: Transaction, *, bot: Bot, local_token: Token) -> None:
+    keep(tx, bot, local_token.reveal())
+    begin_epoch(tx)
+
+
+async def _learn_directs(api: Api, intake: Intake) -> None:
+    """Learn the direct conversations that the bot has: a later one is new to it."""
+    try:
+        async with asyncio.timeout(DIRECTS_PATIENCE):
+            async for page in api.pages("conversations.list", "channels", types="im,mpim"):
+                intake.know_directs(each["id"] for each in page if isinstance(each, dict) and "id" in each)
+    except (RefusedError, UpstreamError, TimeoutError) as error:
+        log.warning("not all direct conversations of the bot are known; the others count as new: %s", error)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

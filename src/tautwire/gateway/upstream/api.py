@@ -1,0 +1,202 @@
+"""The Web API of the upstream: one call, with a token of the upstream app.
+
+Every call goes to the one base URL of the settings, and no redirect is followed: a token reaches no other host.
+slack_sdk's client is not used here. It opens a connection for every call, reads answers without a limit, and turns a
+refusal into an exception whose text has the whole answer.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+
+from tautwire.protocol.errors import TautwireError
+from tautwire.protocol.tokens import Token
+
+MAX_ANSWER: Final = 32 * 1_048_576
+"""Bytes of an answer."""
+TIMEOUT: Final = 30.0
+"""Seconds of a call."""
+CONNECT_TIMEOUT: Final = 10.0
+DEFAULT_RETRY_AFTER: Final = 30.0
+"""Seconds to wait after a 429 that does not say how long."""
+PAGE: Final = 200
+"""Items of a page of a list. Source: wire/web-api.md#pages (recommended)."""
+MAX_PAGES: Final = 500
+TRIES: Final = 3
+"""Times that a reading call is made."""
+MAX_PAUSE: Final = 60.0
+"""Seconds that a reading call waits when it came too early; after a longer Retry-After it fails."""
+KEEP_ALIVE: Final = 4.0
+"""Seconds that an idle connection is kept: less than servers keep it (uvicorn 5). A call on a connection that the
+server closes in the same moment has no answer, and must not be repeated."""
+
+_CHUNK: Final = 65_536
+
+
+class UpstreamError(TautwireError):
+    """A call has no answer.
+
+    Args:
+        was_sent: whether the upstream may have carried it out.
+    """
+
+    def __init__(self, text: str, *, was_sent: bool) -> None:
+        super().__init__(text)
+        self.was_sent = was_sent
+
+
+class RefusedError(TautwireError):
+    """The upstream refuses a call with an error string."""
+
+    def __init__(self, method: str, code: str, needed: str = "") -> None:
+        super().__init__(f"{method}: {code}" + (f", the scope {needed} is missing" if needed else ""))
+        self.code = code
+        self.needed = needed
+
+
+class Answer(NamedTuple):
+    """An answer of the upstream."""
+
+    status: int
+    headers: Mapping[str, str]
+    """By name, in any case."""
+    members: dict[str, msgspec.Raw]
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether the call succeeded."""
+        return self.status == 200 and bytes(self.members.get("ok", b"")) == b"true"
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds to wait if the call came too early, else None."""
+        if self.status != 429 and self.text("error") not in ("ratelimited", "rate_limited"):
+            return None
+        try:
+            return min(3_600.0, max(0.0, float(self.headers.get("Retry-After", ""))))
+        except ValueError:
+            return DEFAULT_RETRY_AFTER
+
+    def get(self, name: str) -> Any:
+        """Return a member, None if it is missing."""
+        raw = self.members.get(name)
+        return None if raw is None else msgspec.json.decode(raw)
+
+    def text(self, name: str) -> str:
+        """Return a member that is a text, else an empty text."""
+        found = self.get(name)
+        return found if isinstance(found, str) else ""
+
+
+class Api:
+    """Calls methods of the upstream. To be closed.
+
+    Args:
+        base_url: with a slash at the end.
+        token: the bot token, with which methods are called unless a call names another.
+    """
+
+    def __init__(self, base_url: str, token: Token) -> None:
+        self.base_url = base_url
+        self.host = urlsplit(base_url).hostname or ""
+        self._token = token
+        self.http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(keepalive_timeout=KEEP_ALIVE),
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT, sock_connect=CONNECT_TIMEOUT),
+            # Not packed: what an answer takes in memory is bounded by the bytes that are read.
+            headers={"Accept-Encoding": "identity"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=True,
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.http.close()
+
+    async def call(self, method: str, arguments: Mapping[str, Any], token: Token | None = None) -> Answer:
+        """Return the answer to a call; the arguments that are not text are sent as JSON.
+
+        Raises:
+            UpstreamError: there is no answer, or it is not a JSON object.
+        """
+        headers = {"Authorization": f"Bearer {(token or self._token).reveal()}"}
+        try:
+            async with self.http.post(
+                self.base_url + method, data=form(arguments), headers=headers, allow_redirects=False
+            ) as response:
+                return Answer(response.status, response.headers, await _read(method, response))
+        except aiohttp.ClientConnectorError as error:
+            raise UpstreamError(f"{self.host} cannot be reached: {error.strerror or error}", was_sent=False) from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise UpstreamError(f"no answer to {method}: {type(error).__name__}", was_sent=True) from None
+
+    async def read(self, method: str, token: Token | None = None, /, **arguments: Any) -> Answer:
+        """Return the answer of a method that changes nothing; it is repeated if it comes too early or has no answer.
+
+        Raises:
+            RefusedError, UpstreamError: it does not succeed.
+        """
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                answer = await self.call(method, arguments, token)
+            except UpstreamError:
+                if attempt == TRIES:
+                    raise
+                await asyncio.sleep(0.2 * 2**attempt)
+                continue
+            pause = answer.retry_after
+            if answer.is_ok:
+                return answer
+            if pause is None or pause > MAX_PAUSE or attempt == TRIES:
+                raise RefusedError(
+                    method, answer.text("error") or f"HTTP status {answer.status}", answer.text("needed")
+                )
+            await asyncio.sleep(pause)
+
+    async def pages(self, method: str, member: str, /, limit: int = PAGE, **arguments: Any) -> AsyncIterator[list[Any]]:
+        """Read a list page by page; as ``read``.
+
+        Raises:
+            UpstreamError: the list does not end.
+        """
+        cursor = ""
+        for _ in range(MAX_PAGES):
+            answer = await self.read(method, **arguments, limit=limit, **({"cursor": cursor} if cursor else {}))
+            found = answer.get(member)
+            yield found if isinstance(found, list) else []
+            metadata = answer.get("response_metadata")
+            cursor = str(metadata.get("next_cursor") or "") if isinstance(metadata, dict) else ""
+            if not cursor:
+                return
+        raise UpstreamError(f"{method} has more than {MAX_PAGES} pages", was_sent=True)
+
+
+def form(arguments: Mapping[str, Any]) -> dict[str, str]:
+    """Return arguments as a form: booleans as words, numbers as digits, structures as JSON; null is left out."""
+    return {
+        name: value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        for name, value in arguments.items()
+        if value is not None
+    }
+
+
+async def _read(method: str, response: aiohttp.ClientResponse) -> dict[str, msgspec.Raw]:
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(_CHUNK):
+        body += chunk
+        if len(body) > MAX_ANSWER:
+            raise UpstreamError(f"the answer of {method} has more than {MAX_ANSWER} bytes", was_sent=True)
+    try:
+        return msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        if response.status == 429:
+            return {}
+        raise UpstreamError(
+            f"the answer of {method} is not a JSON object, HTTP status {response.status}", was_sent=True
+        ) from None

@@ -1,0 +1,140 @@
+"""A line between gateway and upstream that does what networks and servers do on a bad day."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlsplit
+
+import aiohttp
+from aiohttp import WSMsgType, web
+
+Call = tuple[str, dict[str, str]]
+"""A method and its arguments."""
+
+
+class Crooked:
+    """Forwards calls and sockets to a server; faults are attributes that a test sets.
+
+    Args:
+        api_url: that of the server behind it.
+    """
+
+    def __init__(self, api_url: str) -> None:
+        self.calls: list[Call] = []
+        self.tokens: set[str] = set()
+        """The tokens of all calls."""
+        self.before: Callable[[str, dict[str, str]], Awaitable[web.Response | None]] | None = None
+        """Called before a call is forwarded; a response is the answer in its place."""
+        self.after: Callable[[str, dict[str, str]], Awaitable[None]] | None = None
+        """Called between the answer of the server and that to the gateway."""
+        self.drops_ack: Callable[[str], bool] = lambda envelope: False
+        self.repeats: Callable[[str], bool] = lambda envelope: False
+        """Whether an envelope is sent twice."""
+        self.hides: Callable[[str], bool] = lambda text: False
+        """Whether a frame of the server is lost."""
+        self.sockets: list[tuple[web.WebSocketResponse, aiohttp.ClientWebSocketResponse]] = []
+        self.opened = 0
+        self._target = urlsplit(api_url)
+        self._http = aiohttp.ClientSession()
+        application = web.Application(client_max_size=2**24)
+        application.router.add_route("*", "/{path:.*}", self._serve)
+        self._runner = web.AppRunner(application, shutdown_timeout=0.1)
+        self.api_url = ""
+
+    async def __aenter__(self) -> Self:
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self.api_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/api/"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.cut()
+        await self._http.close()
+        await self._runner.cleanup()
+
+    def point(self, api_url: str) -> None:
+        """Forward to another server from now on."""
+        self._target = urlsplit(api_url)
+
+    async def cut(self) -> None:
+        """End all sockets without a Close frame."""
+        for near, far in self.sockets:
+            for transport in (
+                near._req.transport if near._req is not None else None,
+                far._conn and far._conn.transport,
+            ):
+                if transport is not None:
+                    transport.abort()
+        self.sockets.clear()
+
+    async def tell(self, frame: dict[str, Any]) -> None:
+        """Send the gateway a frame on its newest socket."""
+        await self.sockets[-1][0].send_str(json.dumps(frame))
+
+    def count(self, method: str) -> int:
+        """Return how often a method was called."""
+        return sum(name == method for name, _ in self.calls)
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._pump(request)
+        method = request.path.removeprefix("/api/")
+        body = await request.read()
+        arguments = dict(parse_qsl(body.decode(), keep_blank_values=True))
+        self.calls.append((method, arguments))
+        self.tokens.add(request.headers.get("Authorization", ""))
+        answer = await self.before(method, arguments) if self.before is not None else None
+        if answer is not None:
+            return answer
+        url = f"http://{self._target.netloc}{request.rel_url}"
+        headers = {name: value for name, value in request.headers.items() if name != "Content-Length"}
+        try:
+            async with self._http.request(request.method, url, data=body, headers=headers) as response:
+                found = await response.read()
+                kept = {name: response.headers[name] for name in ("Retry-After",) if name in response.headers}
+                status = response.status
+        except aiohttp.ClientError:
+            return web.Response(status=502)
+        if self.after is not None:
+            await self.after(method, arguments)
+        return web.Response(body=found, status=status, content_type="application/json", headers=kept)
+
+    async def _pump(self, request: web.Request) -> web.WebSocketResponse:
+        url = f"ws://{self._target.netloc}{request.rel_url}"
+        near = web.WebSocketResponse()
+        async with self._http.ws_connect(url) as far:
+            await near.prepare(request)
+            self.opened += 1
+            self.sockets.append((near, far))
+            pumps = [asyncio.create_task(self._down(near, far)), asyncio.create_task(self._up(near, far))]
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
+            with contextlib.suppress(ConnectionError):
+                await near.close()
+        return near
+
+    async def _down(self, near: web.WebSocketResponse, far: aiohttp.ClientWebSocketResponse) -> None:
+        async for message in far:
+            if message.type is WSMsgType.TEXT and not self.hides(message.data):
+                envelope = json.loads(message.data).get("envelope_id", "")
+                await near.send_str(message.data)
+                if envelope and self.repeats(envelope):
+                    await near.send_str(message.data)
+
+    async def _up(self, near: web.WebSocketResponse, far: aiohttp.ClientWebSocketResponse) -> None:
+        async for message in near:
+            if message.type is WSMsgType.TEXT and not self.drops_ack(json.loads(message.data).get("envelope_id", "")):
+                await far.send_str(message.data)
+
+
+def limited(seconds: float) -> web.Response:
+    return web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers={"Retry-After": str(seconds)})
+
+
+def refused(code: str, **members: Any) -> web.Response:
+    return web.json_response({"ok": False, "error": code, **members})

@@ -1,0 +1,81 @@
+"""``tautwire gateway run`` as a process that a test starts, kills and starts again on the same port."""
+
+import asyncio
+import json
+import os
+import signal
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+from scene import PATIENCE
+
+TAUTWIRE = f"{sysconfig.get_path('scripts')}/tautwire"
+
+
+class GatewayProcess:
+    """A gateway of its own process.
+
+    Args:
+        secrets: ``bot_token`` and ``app_token`` of the app at the upstream.
+    """
+
+    def __init__(self, directory: Path, upstream_url: str, secrets: dict[str, Any], *options: str) -> None:
+        self.data = directory / "gateway"
+        self._log = directory / "gateway.log"
+        self._options = options
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("TAUTWIRE_", "SLACK_"))},
+            "SLACK_API_URL": upstream_url,
+            "SLACK_BOT_TOKEN": secrets["bot_token"],
+            "SLACK_APP_TOKEN": secrets["app_token"],
+        }
+        self._process: asyncio.subprocess.Process | None = None
+        self.about: dict[str, Any] = {}
+
+    @property
+    def api_url(self) -> str:
+        return str(self.about["api_url"])
+
+    @property
+    def token(self) -> str:
+        (bot,) = self.about["bots"].values()
+        return str(bot["token"])
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    async def start(self, *command: str) -> None:
+        """Start it, and wait until it serves."""
+        port = self.api_url.split(":")[2].split("/")[0] if self.about else "0"
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(TAUTWIRE, "gateway", "run", "--json", "--port", port, "--data", str(self.data)),
+                *("--pace", "off", "--rate-limits", "off", "--legacy-bot-messages", "off", *self._options),
+                *(("--", *command) if command else ()),
+                env=self._environment, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=log,
+            )  # fmt: skip
+        line = await self.line()
+        assert line, self.log
+        self.about = json.loads(line)
+
+    async def line(self) -> str:
+        """Return the next line of its output."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        return (await asyncio.wait_for(self._process.stdout.readline(), 2 * PATIENCE)).decode()
+
+    async def end(self, number: int = signal.SIGTERM) -> int:
+        """End it with a signal; return its exit code."""
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        if process.returncode is None:
+            process.send_signal(number)
+        return await asyncio.wait_for(process.wait(), 2 * PATIENCE)
+
+    async def ended(self) -> int:
+        """Wait until it ends by itself; return its exit code."""
+        assert self._process is not None
+        return await asyncio.wait_for(self._process.wait(), 2 * PATIENCE)
