@@ -83,7 +83,7 @@ class Recorder:
         self._changes[kind, key] = Change(kind, key, before, after, is_partial)
 
     def _update(self, kind: Kind, key: tuple[str, ...], facts: Facts) -> None:
-        """Record new facts of something that was there before, or that was made since."""
+        """Record new facts of a thing; those before are known only if this recorder has seen them."""
         first = self._changes.get((kind, key))
         known = first.after if first is not None and first.after is not None else {}
         before = first.before if first is not None else {}

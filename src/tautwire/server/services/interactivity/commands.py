@@ -105,7 +105,9 @@ def _find_shortcut(query: Query, callback_id: str, kind: str, app: str) -> str:
     found = find_apps_of_shortcut(query, callback_id, kind)
     wanted = [each for each in found if app in ("", each)]
     if not wanted:
-        raise NotFound("unknown_shortcut", f"no app has the {kind} shortcut {callback_id[:80]!r}: add it")
+        raise NotFound(
+            "unknown_shortcut", f"no app has the {kind} shortcut {callback_id[:80]!r}: app.features adds one"
+        )
     if len(wanted) > 1:
         raise Refused("ambiguous_shortcut", f"{callback_id[:80]!r} is of {' and '.join(wanted[:5])}: give the app")
     return wanted[0]
