@@ -8,9 +8,9 @@ import msgspec
 from scene import SEED, Scene, form
 from tautwire.server.services.access import tokens
 from tautwire.server.services.access.consents import Consent, Wish, consent
+from tautwire.server.services.access.tokens import APP_SCOPES
 from tautwire.server.services.manifests.installing import Made, create
 from tautwire.server.services.manifests.reading import describe
-from tautwire.server.services.seed import APP_SCOPES
 from tautwire.server.store.queries.users import find_user_by_name
 
 URL = "https://desk.example.test/slack/oauth"

@@ -34,6 +34,12 @@ async def test_each_type_of_the_list_is_heard(scene: Scene) -> None:
     for method, more in (("reactions.add", {"name": "eyes"}), ("reactions.remove", {"name": "eyes"}), ("pins.add", {}),
                          ("pins.remove", {})):  # fmt: skip
         await scene.ok("alice", method, **where, **more)
+    both = f"{scene.general},{scene.ops}"
+    file = (await scene.ok("alice", "files.upload", content="some text", channels=both))["file"]
+    await scene.ok("alice", "files.sharedPublicURL", file=file["id"])
+    (share,) = file["shares"]["public"][scene.general]
+    await scene.ok("alice", "chat.delete", channel=scene.general, ts=share["ts"])
+    await scene.ok("alice", "files.delete", file=file["id"])
 
     await workspace.writer.write(
         lambda tx: people.add(tx, workspace.team, people.NewPerson(name="dora"), [], is_bot=False)

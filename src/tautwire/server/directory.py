@@ -11,7 +11,7 @@ import msgspec
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.private_file import replace_private
 from tautwire.server.services.hosting import Control
-from tautwire.server.services.seed import app_key, secret_key
+from tautwire.server.services.planting import app_key, secret_key
 from tautwire.server.store.engine import Query
 from tautwire.server.store.queries.apps import find_apps, find_signing_secrets
 from tautwire.server.store.queries.channels import find_channel_ids

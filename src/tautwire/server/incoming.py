@@ -1,7 +1,7 @@
 """Request bodies as they come, without holding them in memory: the bytes, and the parts of multipart.
 
-A body is bounded in size by who reads it, and in time here: silence ends it, and so does a peer that is slower than
-``SLOWEST`` for long.
+The caller bounds the size of a body; this module bounds its time. A body ends after ``SILENCE`` without a byte, and
+when all of it takes longer than ``GRACE`` and its size at the pace ``SLOWEST``.
 
 Clients send files in different ways: wire/files.md#requests-of-sdks (measured). So the file is the part that has a file
 name, whatever the part is called, and what follows the closing boundary is ignored.
@@ -55,6 +55,11 @@ async def stream(receive: Receive, expected: Callable[[], int]) -> AsyncGenerato
         data = message.get("body", b"")
         if data:
             yield data
+
+
+def is_multipart(content_type: str) -> bool:
+    """Whether the header Content-Type is that of multipart."""
+    return content_type.partition(";")[0].strip().lower() == MULTIPART
 
 
 class MalformedError(ValueError):

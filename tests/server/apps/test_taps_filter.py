@@ -16,7 +16,7 @@ from tautwire.protocol.ids import Ts
 from tautwire.server.log.entry import Entry, Kind, Topic
 from tautwire.server.services.access.subscriptions import BOT_EVENTS
 from tautwire.server.taps.envelope import Source, socket_mode_frame, wrap
-from tautwire.server.taps.filter import Filter, Seen
+from tautwire.server.taps.filter import AppEvent, Filter
 
 BOT, BOT_ID = "UBOT000001", "BBOT000001"
 ALL = sorted(BOT_EVENTS)
@@ -173,8 +173,8 @@ def test_an_entry_that_is_passed_over_has_no_event(body: dict[str, Any], kind: s
 
 # Envelopes
 
-SOURCE = Source("T0TAUT001", "A0TICKET01", "U0TICKET1")
-SEEN = Seen(0, "message", Ts("1790000110.000100"), b'{"type":"message","event_ts":"1790000110.000100"}')
+SOURCE = Source("T0TAUT001", "A0TICKET01", "U0TICKET1", is_bot=True)
+SEEN = AppEvent(0, "message", Ts("1790000110.000100"), b'{"type":"message","event_ts":"1790000110.000100"}')
 
 
 def test_an_envelope_has_the_members_of_the_vector() -> None:
@@ -210,7 +210,9 @@ places = st.tuples(
 @given(places, places)
 def test_ids_are_the_same_for_the_same_event_alone(one: tuple[Any, ...], other: tuple[Any, ...]) -> None:
     def ids(app: str, position: int, ordinal: int, ts: str) -> tuple[str, str]:
-        envelope = wrap(Source("T1", app, "U1"), position, "C1", Seen(ordinal, "message", Ts(ts), SEEN.body))
+        envelope = wrap(
+            Source("T1", app, "U1", is_bot=True), position, "C1", AppEvent(ordinal, "message", Ts(ts), SEEN.body)
+        )
         return envelope.id, envelope.envelope_id
 
     for first, second in zip(ids(*one), ids(*other), strict=True):
@@ -245,9 +247,9 @@ def test_which_entries_are_looked_at(events: list[str], body: dict[str, Any], wa
 def test_the_ids_of_an_event_are_those_of_every_version() -> None:
     """What was sent before an update is sent after it with the same ids."""
     digest = hashlib.sha256(f"T1 A1 7 0 {SEEN.event_ts}".encode()).digest()
-    envelope = wrap(Source("T1", "A1", "U1"), 7, "C1", SEEN)
+    envelope = wrap(Source("T1", "A1", "U1", is_bot=True), 7, "C1", SEEN)
     assert envelope.id == f"Ev{b32encode(digest[:10]).decode()}"
     assert envelope.envelope_id == str(UUID(bytes=digest[16:], version=4))
     context = json.loads(envelope.payload)["event_context"]
-    about = {"et": SEEN.type, "tid": "T1", "aid": "A1", "eid": envelope.id}
+    about = {"et": SEEN.type, "tid": "T1", "aid": "A1", "eid": envelope.id, "cid": "C1"}
     assert context == "4-" + urlsafe_b64encode(msgspec.json.encode(about)).rstrip(b"=").decode()

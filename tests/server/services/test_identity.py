@@ -17,10 +17,19 @@ from tautwire.server.log.transaction import Transaction
 from tautwire.server.rtm.connection import RtmConnection
 from tautwire.server.rtm.door import Door
 from tautwire.server.services.access import apps, tokens
-from tautwire.server.services.access.identity import CLASSIC, Identities, Identity, TokenKind, hash_token
+from tautwire.server.services.access.identity import (
+    CLASSIC,
+    Identities,
+    Identity,
+    TokenKind,
+    hash_token,
+    note_forgotten,
+)
+from tautwire.server.services.access.tokens import APP_SCOPES
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.people import accounts
-from tautwire.server.services.seed import APP_SCOPES, SAMPLE, plant
+from tautwire.server.services.planting import plant
+from tautwire.server.services.seed import SAMPLE
 from tautwire.server.services.workspace import Team
 from tautwire.server.store.engine import Engine
 from tautwire.server.store.queries.apps import find_app_by_name
@@ -335,6 +344,19 @@ def test_a_token_is_in_the_index_also_when_it_has_ended_and_until_its_workspace_
     assert hash_token("xoxb-of-another-workspace") not in index
     first.identities.withdraw()
     assert index == {hash_token(given["bob"]): kept}
+
+
+def test_a_forgotten_token_leaves_the_index_that_workspaces_share(nodes: Any) -> None:
+    first, _, given, _ = nodes
+    kept = Identities(TurnedClock())
+    index: dict[bytes, Identities] = {}
+    first.identities.publish(index)
+    index[hash_token(given["bob"])] = kept
+
+    first.write(lambda tx: [note_forgotten(tx, hash_token(given[name])) for name in ("alice", "bob")])
+
+    assert hash_token(given["alice"]) not in index
+    assert index[hash_token(given["bob"])] is kept, "another workspace has entered it since"
 
 
 def test_an_identity_without_a_token_is_refused(nodes: Any) -> None:

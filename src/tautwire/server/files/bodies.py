@@ -5,7 +5,7 @@ Source: wire/files.md#upload-in-three-steps.
 
 from collections.abc import AsyncGenerator, AsyncIterator
 
-from tautwire.server.incoming import MULTIPART, Multipart, Part
+from tautwire.server.incoming import Multipart, Part, is_multipart
 
 
 async def content(source: AsyncIterator[bytes], content_type: str) -> AsyncGenerator[bytes, None]:
@@ -14,7 +14,7 @@ async def content(source: AsyncIterator[bytes], content_type: str) -> AsyncGener
     Raises:
         MalformedError: it is not valid multipart, or ends before its closing boundary.
     """
-    if content_type.partition(";")[0].strip().lower() != MULTIPART:
+    if not is_multipart(content_type):
         async for data in source:
             yield data
         return

@@ -1,4 +1,4 @@
-"""The bytes of a file as a response. What a stranger uploads must not act with the rights of who looks at it.
+"""The bytes of a file as a response. What one user uploads must not act with the rights of another who looks at it.
 
 A browser that shows a file gets a policy under which it runs no script, loads nothing and is in no origin, and only
 types that cannot do harm are shown at all: others are saved.

@@ -32,8 +32,6 @@ log = logging.getLogger("tautwire.server.hooks")
 
 _PARTS: Final = 4
 """Folder, workspace, number or webhook, secret."""
-_FOLDERS: Final = frozenset({"commands", "actions", "app-actions", "app"})
-"""Those of response URLs. Source: wire/interactivity.md#response_url (documented)."""
 _WRONG: Final = frozenset({"expired_url", "no_service", "no_team"})
 """Errors of a secret that is not, or no longer, accepted."""
 _STATUSES: Final[Mapping[str, int]] = {
@@ -95,7 +93,7 @@ class HooksDoor:
         if scope["method"] != "POST":
             raise MethodError("method_not_allowed")
         parts = scope["path"].removeprefix(PATH).split("/")
-        if len(parts) != _PARTS or parts[0] not in (webhooks.FOLDER, *_FOLDERS):
+        if len(parts) != _PARTS or parts[0] not in (webhooks.FOLDER, *response_urls.FOLDERS.values()):
             raise MethodError("no_service")
         folder, team, name, secret = parts
         body = await self._bodies.read(receive, is_known=False)

@@ -1,8 +1,8 @@
-"""The events a user missed between a position and now, in pages.
+"""The events that one user, or any of several, missed between a position and now, in pages.
 
 A page comes from the tail in memory or, if that does not reach back far enough, from disk. Pages are bounded in bytes,
-so a slow peer keeps one page in memory and no more. The user's memberships are wound back to the position once and move
-forward with the pages; ``tail`` has the rule of what a user may see.
+so a slow peer keeps one page in memory and no more. The memberships of the users are wound back to the position once
+and move forward with the pages; ``tail`` has the rule of what a user may see.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -35,13 +35,18 @@ async def size_since(position: int, tail: Tail, reader: Reader) -> int:
 
 
 class _Pages:
-    """The entries since a position, in pages."""
+    """The entries since a position, in pages.
 
-    def __init__(self, tail: Tail, reader: Reader, *, position: int) -> None:
+    Args:
+        channels: the channels of each user at the present position of the tail.
+    """
+
+    def __init__(self, tail: Tail, reader: Reader, *, position: int, channels: Mapping[str, Collection[Topic]]) -> None:
         self.position = position
         """All events up to here were returned."""
         self._tail = tail
         self._reader = reader
+        self._audience = Audience(channels)
         self._pages: list[int] = []  # where the next pages on disk end, the nearest last
 
         self._recent = tail.since(position)
@@ -51,6 +56,26 @@ class _Pages:
     def is_complete(self) -> bool:
         """Whether nothing is missing up to this turn of the loop."""
         return self.position == self._tail.position
+
+    async def rewind(self) -> None:
+        """Compute the users' channels at the position; to be awaited before the first page."""
+        for entry in await self._moves():
+            self._audience.move(entry, undo=True)
+
+    async def _seen(self, app: str = "") -> list[tuple[Entry, Collection[str]]]:
+        """Return the events of the next page that a user may see, with these users, and those for ``app`` alone."""
+        found: list[tuple[Entry, Collection[str]]] = []
+        for entry in await self._entries():
+            if entry.kind == "event":
+                users = self._audience.of(entry.topic)
+                if users:
+                    found.append((entry, users))
+            elif entry.kind == "app":
+                if entry.topic == app:
+                    found.append((entry, ()))
+            else:
+                self._audience.move(entry)
+        return found
 
     async def _entries(self) -> Sequence[Entry]:
         """Return the entries of the next page, and move ``position`` to their end.
@@ -71,13 +96,13 @@ class _Pages:
             self.position = entries[-1].position
         return entries
 
-    async def _moves(self, users: Collection[str]) -> list[Entry]:
-        """Return the joins and leaves of users between the position and the present, the newest first."""
+    async def _moves(self) -> list[Entry]:
+        """Return the joins and leaves of the users between the position and the present, the newest first."""
         before = self._oldest
         recent, self._recent = self._recent, []
         moves = [entry for entry in recent if entry.kind in ("join", "leave")]
         if before > self.position + 1:
-            for user in users:
+            for user in self._audience.users:
                 moves += await self._reader.read(partial(read_moves, after=self.position, before=before, user=user))
         return sorted(moves, key=lambda entry: entry.position, reverse=True)
 
@@ -104,9 +129,9 @@ class CatchUp(_Pages):
     """
 
     def __init__(self, tail: Tail, reader: Reader, *, user: str, position: int, channels: Collection[Topic]) -> None:
-        super().__init__(tail, reader, position=position)
+        super().__init__(tail, reader, position=position, channels={user: channels})
         self._user = user
-        self._channels = set(channels)
+        self._channels = channels
 
     def everything(self) -> list[Entry] | None:
         """Return all missed events if they are in memory and fit on a page, else None; to be called first, if at all.
@@ -118,11 +143,6 @@ class CatchUp(_Pages):
         self.position = self._tail.position
         return visible(self._recent, self._user, self._channels)
 
-    async def rewind(self) -> None:
-        """Compute the user's channels at the position; to be awaited before the first page."""
-        for entry in await self._moves((self._user,)):
-            self._move(entry, undo=True)
-
     async def page(self) -> list[Entry]:
         """Return the next events that the user may see, perhaps none, and move ``position`` to the end of the page.
 
@@ -132,15 +152,7 @@ class CatchUp(_Pages):
         Raises:
             StoreError: an entry is neither in memory nor on disk.
         """
-        entries = await self._entries()
-        for entry in entries:
-            self._move(entry)
-        return visible(entries, self._user, self._channels)
-
-    def _move(self, entry: Entry, *, undo: bool = False) -> None:
-        if entry.kind in ("join", "leave") and entry.payload.decode() == self._user:
-            enters = (entry.kind == "join") is not undo
-            (self._channels.add if enters else self._channels.discard)(entry.topic)
+        return [entry for entry, _ in await self._seen()]
 
 
 class SharedCatchUp(_Pages):
@@ -152,41 +164,20 @@ class SharedCatchUp(_Pages):
     """
 
     def __init__(
-        self,
-        tail: Tail,
-        reader: Reader,
-        *,
-        position: int,
-        channels: Mapping[str, Collection[Topic]],
-        app: str = "",
+        self, tail: Tail, reader: Reader, *, position: int, channels: Mapping[str, Collection[Topic]], app: str
     ) -> None:
-        super().__init__(tail, reader, position=position)
-        self._audience = Audience(channels)
+        super().__init__(tail, reader, position=position, channels=channels)
         self._app = app
 
-    async def rewind(self) -> None:
-        """Compute the users' channels at the position; to be awaited before the first page."""
-        for entry in await self._moves(self._audience.users):
-            self._audience.move(entry, undo=True)
-
     async def page(self) -> list[tuple[Entry, Collection[str]]]:
-        """Return the next events with the users who may see them, and move ``position`` to the end of the page.
+        """Return the next events, perhaps none, and move ``position`` to the end of the page.
+
+        With each come the users who may see it; none with an event for the app alone.
 
         Raises:
             StoreError: an entry is neither in memory nor on disk.
         """
-        found: list[tuple[Entry, Collection[str]]] = []
-        for entry in await self._entries():
-            if entry.kind == "event":
-                seers = self._audience.of(entry.topic)
-                if seers:
-                    found.append((entry, seers))
-            elif entry.kind == "app":
-                if entry.topic == self._app:
-                    found.append((entry, ()))
-            else:
-                self._audience.move(entry)
-        return found
+        return await self._seen(self._app)
 
 
 def _fitting(sizes: Iterable[int]) -> int:

@@ -15,8 +15,9 @@ from tautwire.server.store.queries.log import find_newest_events
 
 SENT: Final = frozenset(
     {"bot_added", "bot_changed", "channel_archive", "channel_created", "channel_joined", "channel_left"}
-    | {"channel_marked", "channel_rename", "channel_unarchive", "error", "goodbye", "group_close", "group_joined"}
-    | {"group_left", "group_marked", "group_open", "hello", "im_close", "im_created", "im_marked", "im_open"}
+    | {"channel_marked", "channel_rename", "channel_unarchive", "error", "file_change", "file_created", "file_deleted"}
+    | {"file_public", "file_shared", "file_unshared", "goodbye", "group_close", "group_joined", "group_left"}
+    | {"group_marked", "group_open", "hello", "im_close", "im_created", "im_marked", "im_open"}
     | {"manual_presence_change", "member_joined_channel", "member_left_channel", "message", "mpim_close"}
     | {"mpim_joined", "mpim_marked", "mpim_open", "pin_added", "pin_removed", "presence_change", "reaction_added"}
     | {"reaction_removed", "team_domain_change", "team_join", "team_rename", "user_change", "user_profile_changed"}

@@ -75,7 +75,7 @@ class End(msgspec.Struct, kw_only=True):
 class Compared(msgspec.Struct, kw_only=True):
     """The changes between two moments.
 
-    They come from the ``states`` of the workspace, or from its ``log`` if one end is a position. The log tells no
+    They come from the ``states`` of the workspace, or from its ``log`` if one end is a position. The log has no
     values before a change of a channel or a person, and no scheduled messages.
     """
 

@@ -15,7 +15,7 @@ import msgspec
 from tautwire.protocol.ids import Ts
 from tautwire.server.services.interactivity.payloads import VERIFICATION_TOKEN
 from tautwire.server.services.interactivity.requests import Request
-from tautwire.server.taps.filter import Seen
+from tautwire.server.taps.filter import AppEvent
 from tautwire.server.taps.kinds import CONVERSATIONS
 
 MAX_CONTEXT: Final = 1_000
@@ -84,12 +84,13 @@ class Envelope(NamedTuple):
     """What the event is about: a conversation, a user or the workspace. Events of one topic have an order."""
 
 
-def wrap(source: Source, position: int, topic: str, seen: Seen) -> Envelope:
+def wrap(source: Source, position: int, topic: str, event: AppEvent) -> Envelope:
     """Return the envelope of an event of the entry of a topic at ``position``."""
-    digest = hashlib.sha256(f"{source.seed} {position} {seen.ordinal} {seen.event_ts}".encode()).digest()
+    digest = hashlib.sha256(f"{source.seed} {position} {event.ordinal} {event.event_ts}".encode()).digest()
     event_id = _event_id(digest)
     payload = b'%b%b,"type":"event_callback","event_id":"%b","event_time":%d,%b%b"}' % (
-        source.head, seen.body, event_id, _seconds(seen.event_ts), source.tail, _context(source, topic, seen, event_id),
+        source.head, event.body, event_id, _seconds(event.event_ts), source.tail,
+        _context(source, topic, event, event_id),
     )  # fmt: skip
     return Envelope(event_id.decode(), _envelope_id(digest), payload, topic)
 
@@ -143,10 +144,10 @@ def _authorizations(team: str, viewer: str, *, is_bot: bool) -> bytes:
     ) % (team.encode(), viewer.encode(), b"true" if is_bot else b"false")
 
 
-def _context(source: Source, topic: str, seen: Seen, event_id: bytes) -> bytes:
+def _context(source: Source, topic: str, event: AppEvent, event_id: bytes) -> bytes:
     """Return a ``Context`` without its prefix: opaque to apps."""
     place = b'","cid":"' + topic.encode() if topic.startswith(CONVERSATIONS) else b""
-    about = b'{"et":"%b%b%b%b"}' % (seen.type.encode(), source.context, event_id, place)
+    about = b'{"et":"%b%b%b%b"}' % (event.type.encode(), source.context, event_id, place)
     return b2a_base64(about, newline=False).translate(_URL_SAFE).rstrip(b"=")
 
 

@@ -24,11 +24,11 @@ _OTHER: Final = frozenset({"message", "app_mention", *MESSAGES.values()})
 """Events with another name in RTM than in the Events API."""
 
 
-class Seen(NamedTuple):
-    """An event for an app."""
+class AppEvent(NamedTuple):
+    """An event of the Events API, as an entry is one for an app."""
 
     ordinal: int
-    """Its place among the events that the entry is: 0, or 1 for a mention."""
+    """Its place among the events that the entry is: 0, or 1 for ``app_mention``."""
     type: str
     event_ts: Ts
     body: bytes
@@ -94,7 +94,7 @@ class Filter:
         """Whether it is worth to look at an entry; cheap."""
         return bool(self._names) or self._wants_messages or (self._wants_mentions and self._mark in entry.payload)
 
-    def events(self, entry: Entry, kind: str | None) -> list[Seen]:
+    def events(self, entry: Entry, kind: str | None) -> list[AppEvent]:
         """Return the events that an entry is for the app: none, one, or a message and a mention.
 
         Args:
@@ -105,16 +105,16 @@ class Filter:
             return []
         if head.type != "message":
             wanted = head.type in self._names
-            return [Seen(0, head.type, head.event_ts, entry.payload)] if wanted else []
+            return [AppEvent(0, head.type, head.event_ts, entry.payload)] if wanted else []
         if kind is None:
             return []
         found = []
         if self._messages[kind]:
-            found.append(Seen(0, "message", head.event_ts, to_events_api(entry.payload, head.subtype, kind)))
+            found.append(AppEvent(0, "message", head.event_ts, to_events_api(entry.payload, head.subtype, kind)))
         if self._wants_mentions and kind != "im" and self._mark in entry.payload:
             mention = self._mention(entry.payload, head.subtype, _decode_text(entry.payload))
             if mention is not None:
-                found.append(Seen(1, "app_mention", head.event_ts, mention))
+                found.append(AppEvent(1, "app_mention", head.event_ts, mention))
         return found
 
     def _mention(self, payload: bytes, subtype: str | None, head: _Text) -> bytes | None:

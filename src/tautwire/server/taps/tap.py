@@ -31,7 +31,7 @@ from tautwire.server.store.reader import Reader
 from tautwire.server.taps.envelope import Envelope, Source, rate_limited, wrap
 from tautwire.server.taps.kinds import Kinds
 from tautwire.server.taps.quota import Quota
-from tautwire.server.taps.viewers import Installation, Told, Viewers
+from tautwire.server.taps.viewers import Installation, ViewedEvent, Viewers
 from tautwire.server.taps.window import Open, Progress, Window
 
 log = logging.getLogger("tautwire.server.taps")
@@ -99,7 +99,7 @@ class Tap:
         self._window = Window.restored(progress, around.pauses, around.clock.seconds() - now, now)
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._page: deque[tuple[Entry, Collection[str]]] = deque()  # with those who see each
+        self._page: deque[tuple[Entry, Collection[str]]] = deque()  # entries with the users who may see each
         self._page_kinds: dict[str, str] = {}
         self._page_end = progress[0]
         self._given_up = 0  # as it was counted last
@@ -135,23 +135,21 @@ class Tap:
     def change(self, subscription: Subscription) -> None:
         """Take a new subscription, at once."""
         self.subscription = subscription
-        self._look()
+        self._renew_viewers()
 
     def install(self, installation: Installation) -> None:
-        """Take the tokens that the app has now, at once: without any it gets nothing but that it has lost them."""
+        """Take the tokens that the app has now, at once. Without any it gets only the event that it has lost them."""
         if installation != self._installation:
             self._installation = installation
-            self._look()
+            self._renew_viewers()
 
-    def _look(self) -> None:
+    def _renew_viewers(self) -> None:
         self._sources: dict[str, Source] = {}
-        self._viewers = Viewers(
-            self.subscription, self._installation, enforces_scopes=self._around.enforces_scopes
-        )  # fmt: skip
+        self._viewers = Viewers(self.subscription, self._installation, enforces_scopes=self._around.enforces_scopes)
         self._news.set()
 
     def wake(self) -> None:
-        """Called when the log has grown."""
+        """Have the task look for new entries, since the log has grown."""
         self._news.set()
 
     def sweep(self, now: float) -> None:
@@ -270,7 +268,7 @@ class Tap:
 
     async def _turn_page(self, cursor: SharedCatchUp) -> None:
         entries = await cursor.page()
-        wanted = [(entry, seers) for entry, seers in entries if self._viewers.may_want(entry)]
+        wanted = [(entry, seen_by) for entry, seen_by in entries if self._viewers.may_want(entry)]
         self._page_kinds = await self._around.kinds.of(entry.topic for entry, _ in wanted)
         self._page.extend(wanted)
         if not self._page:
@@ -279,12 +277,12 @@ class Tap:
 
     def _send_next(self, link: Link) -> None:
         """Send the events of the next entry of the page."""
-        entry, seers = self._page.popleft()
-        for told in self._wanted(entry, self._page_kinds, seers):
+        entry, seen_by = self._page.popleft()
+        for viewed in self._wanted(entry, self._page_kinds, seen_by):
             if self._quota is not None and not self._quota.take(self._around.clock.monotonic()):
                 self._drop(link, self._quota)
                 continue
-            self._send(link, self._window.open((entry.position, told.seen.ordinal)), entry.topic, told)
+            self._send(link, self._window.open((entry.position, viewed.event.ordinal)), entry.topic, viewed)
         self._window.read = entry.position if self._page else self._page_end
 
     def _drop(self, link: Link, quota: Quota) -> None:
@@ -316,23 +314,24 @@ class Tap:
         else:
             self._window.give_back(event)
 
-    async def _read_again(self, event: Open) -> tuple[str, Told] | None:
+    async def _read_again(self, event: Open) -> tuple[str, ViewedEvent] | None:
         """Return the topic and the event of an open event."""
         position, ordinal = event.place
         entry = await self._entry(position)
         if entry is None:
             return None
         kinds = await self._around.kinds.of((entry.topic,))
-        for seers in self._seers(entry, event):
-            for told in self._wanted(entry, kinds, seers):
-                if told.seen.ordinal == ordinal:
-                    return entry.topic, told
+        for seen_by in self._candidates(entry, event):
+            for viewed in self._wanted(entry, kinds, seen_by):
+                if viewed.event.ordinal == ordinal:
+                    return entry.topic, viewed
         return None
 
-    def _seers(self, entry: Entry, event: Open) -> Iterator[Collection[str]]:
-        """Yield who may have seen an event that was sent: whom it named, who sees it now, and after a restart anyone.
+    def _candidates(self, entry: Entry, event: Open) -> Iterator[Collection[str]]:
+        """Yield users as whom the app may get an event again, the likeliest first.
 
-        Memberships of the past are known while the log is read in its order, and not here.
+        They are the viewer as whom it was sent last, the users who see its topic now, and the bot if the viewer is not
+        known, as after a restart. Memberships of the past are known while the log is read in its order, and not here.
         """
         users = self._viewers.users
         yield (event.viewer,)
@@ -350,13 +349,14 @@ class Tap:
         entries = await self._around.reader.read(partial(read_entries, after=position - 1, before=position + 1))
         return entries[0]
 
-    def _wanted(self, entry: Entry, kinds: dict[str, str], seers: Collection[str]) -> list[Told]:
-        told = self._viewers.events(entry, kinds.get(entry.topic), seers)
-        return [each for each in told if each.seen.event_ts >= self._oldest_ts]
+    def _wanted(self, entry: Entry, kinds: dict[str, str], seen_by: Collection[str]) -> list[ViewedEvent]:
+        """Return the events that an entry is for the app and that are not too old for it."""
+        found = self._viewers.events(entry, kinds.get(entry.topic), seen_by)
+        return [viewed for viewed in found if viewed.event.event_ts >= self._oldest_ts]
 
-    def _send(self, link: Link, event: Open, topic: str, told: Told) -> None:
-        event.viewer = told.viewer
-        envelope = wrap(self._source(told.viewer), event.place[0], topic, told.seen)
+    def _send(self, link: Link, event: Open, topic: str, viewed: ViewedEvent) -> None:
+        event.viewer = viewed.viewer
+        envelope = wrap(self._source(viewed.viewer), event.place[0], topic, viewed.event)
         connection = link.send(envelope, event.attempt, event.reason, is_fresh=not event.failures)
         self._around.counts.sent += 1
         now = self._around.clock.monotonic()

@@ -7,13 +7,13 @@ without a viewer, also when no token is left, others as the bot.
 Source: wire/events-api.md#authorizations.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from tautwire.server.log.entry import Entry
 from tautwire.server.services.access.scopes import allowed
 from tautwire.server.services.access.subscriptions import Subscription
-from tautwire.server.taps.filter import Filter, Seen
+from tautwire.server.taps.filter import AppEvent, Filter
 
 LIFE_CYCLE: Final = frozenset({"app_uninstalled", "tokens_revoked"})
 """The events about an app itself."""
@@ -22,10 +22,10 @@ Installation = Mapping[str, frozenset[str]]
 """The users of whom an app has tokens, with the scopes of these."""
 
 
-class Told(NamedTuple):
+class ViewedEvent(NamedTuple):
     """An event, and the user as whom the app gets it; empty for an event about the app itself."""
 
-    seen: Seen
+    event: AppEvent
     viewer: str
 
 
@@ -61,25 +61,32 @@ class Viewers:
         """Whether it is worth to look at an entry; cheap."""
         return entry.topic == self._app or any(each.may_want(entry) for each in self._filters)
 
-    def events(self, entry: Entry, kind: str | None, seers: Collection[str]) -> list[Told]:
-        """Return the events that an entry is for the app.
+    def events(self, entry: Entry, kind: str | None, seen_by: Collection[str]) -> list[ViewedEvent]:
+        """Return the events that an entry is for the app, in the order of their ordinals.
 
         Args:
             kind: of the conversation that is the entry's topic; None if the topic is not a conversation.
-            seers: those of ``users`` who may see the entry.
+            seen_by: those of ``users`` who may see the entry; it has no meaning for an entry on the app's own topic.
         """
         if entry.topic == self._app:
-            about = [Told(seen, "") for seen in self._own.events(entry, None)]
-            if about or self._bot_filter is None:
-                return about
-            return [Told(seen, self._bot) for seen in self._bot_filter.events(entry, None)]
-        found: list[Told] = []
-        if self._bot_filter is not None and self._bot in seers:
-            found = [Told(seen, self._bot) for seen in self._bot_filter.events(entry, kind)]
-        if self._people and not any(told.seen.ordinal == 0 for told in found):
-            for user, wanted in self._people.items():
-                if user in seers:
-                    seen = wanted.events(entry, kind)
-                    if seen:
-                        return [*(Told(each, user) for each in seen), *found]
-        return found
+            about_app = _as_viewer("", self._own.events(entry, None))
+            if about_app or self._bot_filter is None:
+                return about_app
+            return _as_viewer(self._bot, self._bot_filter.events(entry, None))
+        of_bot: list[ViewedEvent] = []
+        if self._bot_filter is not None and self._bot in seen_by:
+            of_bot = _as_viewer(self._bot, self._bot_filter.events(entry, kind))
+        if any(viewed.event.ordinal == 0 for viewed in of_bot):
+            return of_bot
+        tried: set[Filter] = set()  # people with the same events have the same filter
+        for user, wanted in self._people.items():
+            if user in seen_by and wanted not in tried:
+                tried.add(wanted)
+                of_person = wanted.events(entry, kind)
+                if of_person:
+                    return [*_as_viewer(user, of_person), *of_bot]
+        return of_bot
+
+
+def _as_viewer(viewer: str, events: Iterable[AppEvent]) -> list[ViewedEvent]:
+    return [ViewedEvent(event, viewer) for event in events]

@@ -2,10 +2,10 @@
 
 ``app`` the ASGI application: from a request to a method and back · ``method`` what a method is, and the registry ·
 ``access`` who may call it · ``bodies`` reading a body within limits · ``file_bodies`` one with a file in it ·
-``arguments`` from bodies to typed arguments · ``answers`` from answers to JSON · ``pages`` cursors of long lists ·
-``unserved`` errors for methods that exist elsewhere.
+``credentials`` where tokens stand · ``arguments`` from bodies to typed arguments · ``content`` the arguments of a
+message · ``answers`` from answers to JSON · ``replies`` status and headers · ``pages`` cursors of long lists ·
+``spoiling`` faults that a test asked for · ``unserved`` errors for methods that exist elsewhere.
 
-The methods themselves are in a module for each family: ``api``, ``assistant``, ``auth``, ``bots``, ``chat`` (with
-``chat_scheduled``, ``chat_streams``, and ``content``, which they share), ``conversations``, ``files``, ``pins``,
-``reactions``, ``rtm``, ``users``. A method checks its arguments and calls a rule of ``services``; it holds no rules.
+The methods themselves are in ``methods``, a module for each family. A method checks its arguments and calls a rule of
+``services``; it holds no rules.
 """

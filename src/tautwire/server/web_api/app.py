@@ -7,9 +7,7 @@ server and raise. Exceptions are rate limits (429), which SDKs wait for, and bod
 import asyncio
 import logging
 import re
-from base64 import b64decode
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -22,6 +20,7 @@ from tautwire.protocol.ids import UserId
 from tautwire.server.clock import Clock
 from tautwire.server.config import Settings
 from tautwire.server.counts import Counts
+from tautwire.server.incoming import is_multipart
 from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.access.limits import RateLimited
 from tautwire.server.services.access.logins import FailedLogins
@@ -30,9 +29,11 @@ from tautwire.server.services.workspace import Workspace
 from tautwire.server.web_api.answers import encode_answer
 from tautwire.server.web_api.arguments import Given, convert, read_arguments
 from tautwire.server.web_api.bodies import Bodies, TooBig, TooMany
-from tautwire.server.web_api.file_bodies import FileBody, is_multipart
+from tautwire.server.web_api.credentials import header_client, header_token, take_token
+from tautwire.server.web_api.file_bodies import FileBody
 from tautwire.server.web_api.method import COMMON_ERRORS, METHODS, Answer, Call, Caller, Method, Tier, missing_scope
-from tautwire.server.web_api.spoiling import Spoiled, Trace, spoil
+from tautwire.server.web_api.replies import Draft, Reply, finished, spoiled, warn
+from tautwire.server.web_api.spoiling import Spoiled, spoil
 from tautwire.server.web_api.unserved import fault_of_unserved
 
 log = logging.getLogger("tautwire.server.web_api")
@@ -85,25 +86,6 @@ class Fallback(Protocol):
         Raises:
             MethodError: becomes an error answer; a ``RateLimited`` one has ``Retry-After``.
         """
-
-
-class Reply(NamedTuple):
-    """An answer over HTTP."""
-
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    body: list[bytes]
-    """In several pieces if it is long."""
-
-
-@dataclass(slots=True)
-class _Draft:
-    """The parts of a reply that are known before its body."""
-
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-    trace: Trace = field(default_factory=Trace)
 
 
 class WebApi:
@@ -167,12 +149,12 @@ class WebApi:
             ClientDisconnect: from ``read_body``.
         """
         name = request.method
-        draft = _Draft()
+        draft = Draft()
         try:
             answer = {"ok": True, **await self._answer(request, read_body, draft)}
         except Spoiled as fault:
             draft.trace.note(name, fault.answer.status, [fault.answer.body])
-            return _spoiled(fault)
+            return spoiled(fault)
         except RateLimited as error:
             draft.status, draft.headers["Retry-After"] = 429, str(error.wait)
             answer = {"ok": False, "error": error.code}
@@ -187,15 +169,14 @@ class WebApi:
         except ClientDisconnect:
             raise
         except TautwireError as error:
-            log.debug(
-                "%s could not be answered: %s", name, error
-            )  # debug: the writer logs such a failure once a second
+            # debug: the writer logs such a failure once a second
+            log.debug("%s could not be answered: %s", name, error)
             answer = {"ok": False, "error": "service_unavailable"}
         except Exception:
             log.exception("%s failed", name)
             answer = {"ok": False, "error": "internal_error"}
         try:
-            _warn(answer, draft.warnings)
+            warn(answer, draft.warnings)
             body = encode_answer(answer)
         except Exception:  # the members of a fallback's answer may be anything
             log.exception("the answer of %s is not JSON", name)
@@ -204,7 +185,7 @@ class WebApi:
         error_code = answer.get("error")
         self._counts.answers[draft.status, self._counted(name, str(error_code)) if error_code else ""] += 1
         draft.trace.note(name, draft.status, body)
-        return _reply(draft, body)
+        return finished(draft, body)
 
     def _counted(self, name: str, error: str) -> str:
         """Return the name under which an error is counted. Callers must not be able to create counters without end."""
@@ -212,26 +193,26 @@ class WebApi:
             return "as_asked"
         return error if name in self._methods or error in COMMON_ERRORS else "fallback"
 
-    async def _answer(self, request: Request, read_body: ReadBody, draft: _Draft) -> Answer:
+    async def _answer(self, request: Request, read_body: ReadBody, draft: Draft) -> Answer:
         """Run a method. Refusals that need no body come before the body is read."""
         method = self._methods.get(request.method)
         if method is None:
             return await self._fall_back(request, read_body, draft)
         if method.is_post_only and request.verb != "POST":
             raise MethodError("insecure_request")
-        caller, token = None, _header_token(request.headers)
+        caller, token = None, header_token(request.headers)
         if method.access and token is not None:
             caller = self._admit(method, request, token, draft)
         else:
             draft.trace.workspace = self._find(None)  # until the token is found among the arguments
-        if method.takes_file and request.receive is not None and is_multipart(request.headers):
+        if method.takes_file and request.receive is not None and is_multipart(request.headers.get("content-type", "")):
             return await self._answer_file(method, request, request.receive, caller, draft)
         given, draft.warnings = await read_arguments(
             request.query, request.headers, partial(read_body, is_known=caller is not None)
         )
-        token = _take_token(given)
+        token = take_token(given)
         if "client_id" in method.arguments.__struct_fields__:
-            given |= _header_client(request.headers)
+            given |= header_client(request.headers)
         if caller is None and method.access:
             caller = self._admit(method, request, token, draft)
         elif caller is None:
@@ -244,7 +225,7 @@ class WebApi:
         return await self._run(method, request, caller, given, draft)
 
     async def _answer_file(
-        self, method: Method, request: Request, receive: Receive, caller: Caller | None, draft: _Draft
+        self, method: Method, request: Request, receive: Receive, caller: Caller | None, draft: Draft
     ) -> Answer:
         """Run a method with a file in its body. The token may come behind the file: see ``file_bodies``."""
 
@@ -264,7 +245,7 @@ class WebApi:
             calls.take(method.tier.value, caller.who.user or caller.who.app_id or "", method.name)
 
     async def _run(
-        self, method: Method, request: Request, caller: Caller, given: Given, draft: _Draft, file: str | None = None
+        self, method: Method, request: Request, caller: Caller, given: Given, draft: Draft, file: str | None = None
     ) -> Answer:
         """Call the function of a method."""
         workspace, who = caller
@@ -279,19 +260,19 @@ class WebApi:
                 workspace.calls.give_back(who.user or who.app_id or "", method.name)
             raise
 
-    async def _fall_back(self, request: Request, read_body: ReadBody, draft: _Draft) -> Answer:
+    async def _fall_back(self, request: Request, read_body: ReadBody, draft: Draft) -> Answer:
         """Return the answer of the fallback; without one, no method of this name is served."""
         unserved = fault_of_unserved(request.method)
-        draft.trace.workspace = self._find(_header_token(request.headers))
+        draft.trace.workspace = self._find(header_token(request.headers))
         if self._fallback is None or not _NAME.fullmatch(request.method):
             raise unserved
-        who, token = None, _header_token(request.headers)
+        who, token = None, header_token(request.headers)
         if token is not None:
             who = self._authenticate(request, token, draft).who
         given, draft.warnings = await read_arguments(
             request.query, request.headers, partial(read_body, is_known=who is not None)
         )
-        token = _take_token(given)
+        token = take_token(given)
         if who is None and token:
             who = self._authenticate(request, token, draft).who
         answer = await self._fallback(request.method, who, given)
@@ -301,7 +282,7 @@ class WebApi:
             draft.headers["X-OAuth-Scopes"] = who.scope_list
         return answer
 
-    def _admit(self, method: Method, request: Request, token: str | None, draft: _Draft) -> Caller:
+    def _admit(self, method: Method, request: Request, token: str | None, draft: Draft) -> Caller:
         """Return the caller, whose token permits the method."""
         caller = self._authenticate(request, token, draft)
         workspace, who = caller
@@ -315,7 +296,7 @@ class WebApi:
             raise refusal
         return caller
 
-    def _authenticate(self, request: Request, token: str | None, draft: _Draft) -> Caller:
+    def _authenticate(self, request: Request, token: str | None, draft: Draft) -> Caller:
         """Return the caller; a failure is counted by the caller's address."""
         workspace = draft.trace.workspace = self._find(token)
         try:
@@ -329,55 +310,7 @@ class WebApi:
             raise
 
 
-def _header_token(headers: Mapping[str, str]) -> str | None:
-    """Return the token of the header, which comes before the arguments. Source: wire/web-api.md#where-the-token-is."""
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    return token.strip() or None if scheme.lower() == "bearer" else None
-
-
-def _header_client(headers: Mapping[str, str]) -> Given:
-    """Return the client id and secret of the header, which come before the arguments. Source: wire/apps.md#oauth."""
-    scheme, _, encoded = headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return {}
-    try:
-        client, separator, secret = b64decode(encoded.strip(), validate=True).decode().partition(":")
-    except ValueError:
-        return {}
-    return {"client_id": client, "client_secret": secret} if separator else {}
-
-
-def _take_token(given: Given) -> str | None:
-    """Return the token among the arguments, and remove it: a token must not appear in an answer."""
-    argument = given.pop("token", None)
-    return argument if isinstance(argument, str) else None
-
-
 def _base_url(headers: Headers, scope: Scope) -> str:
     """Return the base URL by which the caller reached the server, for the RTM URL."""
     host, port = scope["server"] or ("127.0.0.1", 80)
     return f"{scope['scheme']}://{headers.get('host') or f'{host}:{port}'}"
-
-
-def _warn(answer: dict[str, Any], warnings: list[str]) -> None:
-    if warnings:
-        answer["warning"] = ",".join([*filter(None, [answer.get("warning")]), *warnings])
-        metadata = dict(answer.get("response_metadata", {}))
-        metadata["warnings"] = [*metadata.get("warnings", []), *warnings]
-        answer["response_metadata"] = metadata
-
-
-def _spoiled(fault: Spoiled) -> Reply:
-    status, headers, body = fault.answer
-    given = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    return Reply(status, [*given, (b"content-length", str(len(body)).encode())], [body])
-
-
-def _reply(draft: _Draft, body: list[bytes]) -> Reply:
-    headers = [
-        (b"content-type", b"application/json; charset=utf-8"),
-        (b"content-length", str(sum(map(len, body))).encode()),
-        (b"cache-control", b"private, no-cache, no-store, must-revalidate"),
-        *((name.lower().encode(), value.encode()) for name, value in draft.headers.items()),
-    ]
-    return Reply(draft.status, headers, body)

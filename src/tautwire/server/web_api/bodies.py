@@ -80,9 +80,7 @@ class Bodies:
                         raise TooBig
                     if not is_known and size - counted > FREE:
                         more = size - counted - FREE
-                        if self._anonymous + more > MAX_ANONYMOUS:
-                            raise TooMany
-                        self._anonymous += more
+                        self.hold(more)
                         counted += more
                     parts.append(part)
                     if not message.get("more_body"):
@@ -90,4 +88,4 @@ class Bodies:
         except TimeoutError:
             raise MethodError("request_timeout") from None
         finally:
-            self._anonymous -= counted
+            self.release(counted)

@@ -7,7 +7,7 @@ from tautwire.server.services.channels import conversations
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.messaging.contents import set_content
 from tautwire.server.services.messaging.messages import Draft
-from tautwire.server.services.messaging.texts import MAX_TEXT, Parse
+from tautwire.server.services.messaging.texts import MAX_TEXT, parse_of
 from tautwire.server.store.queries.channels import find_channel_by_name
 from tautwire.server.store.queries.users import find_user, find_user_by_name
 from tautwire.server.web_api.access import users_and_bots
@@ -82,12 +82,6 @@ def author_of(call: Call, args: Authored) -> Draft:
         return Draft()
     icons = {"emoji": args.icon_emoji} if args.icon_emoji else {"image_48": args.icon_url} if args.icon_url else None
     return Draft(username=args.username, icons=icons, as_bot=True)
-
-
-def parse_of(parse: str, *, link_names: bool) -> Parse:
-    """Return what the arguments ``parse`` and ``link_names`` ask for."""
-    links = Parse(0) if parse == "none" else Parse.URLS
-    return links | Parse.NAMES if link_names or parse == "full" else links
 
 
 def checked(text: str) -> str:

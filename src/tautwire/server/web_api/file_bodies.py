@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 
 from starlette.types import Receive
 
-from tautwire.server.incoming import MULTIPART, MalformedError, Multipart, Part, SlowError, stream
+from tautwire.server.incoming import MalformedError, Multipart, Part, SlowError, stream
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.files.intake import BusyError, Intake, WrongSizeError
 from tautwire.server.services.files.uploads import Announced
@@ -23,11 +23,6 @@ MARGIN: Final = 65_536
 
 Admit = Callable[[str | None], Caller]
 """Returns the caller with a token; raises ``MethodError``."""
-
-
-def is_multipart(headers: Mapping[str, str]) -> bool:
-    """Whether a body is multipart."""
-    return headers.get("content-type", "").partition(";")[0].strip().lower() == MULTIPART
 
 
 class FileBody:

@@ -14,8 +14,8 @@ from tautwire.server.control.operations.acts import Deed, Position, actor, find_
 from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.administration.lookup import find_app
 from tautwire.server.services.administration.refusals import Refused
-from tautwire.server.services.interactivity import actions, people
-from tautwire.server.services.interactivity.people import Outcome
+from tautwire.server.services.interactivity import actions, commands
+from tautwire.server.services.interactivity.asking import Outcome
 from tautwire.server.services.messaging.texts import MAX_POST
 from tautwire.server.services.views import actions as view_actions
 from tautwire.server.services.workspace import Workspace
@@ -102,7 +102,7 @@ async def command(workspace: Workspace, args: Commanding) -> Result:
     """Use a slash command, and show the answer of its app."""
     who, channel = await find_deed(workspace, args)
     before = mark(workspace)
-    return _result(before, await people.use_command(workspace, who, channel, args.text))
+    return _result(before, await commands.use_command(workspace, who, channel, args.text))
 
 
 @operation("click", Clicking, Reaction)
@@ -138,11 +138,11 @@ async def shortcut(workspace: Workspace, args: Shortcutting) -> Result:
         deed = Deed(user=args.user, channel=args.channel)
         who, channel = await find_deed(workspace, deed)
         before = mark(workspace)
-        outcome = await people.use_message_shortcut(workspace, who, channel, args.ts, args.callback_id, app)
+        outcome = await commands.use_message_shortcut(workspace, who, channel, args.ts, args.callback_id, app)
     else:
         who = await workspace.reader.read(partial(actor, text=args.user))
         before = mark(workspace)
-        outcome = await people.use_global_shortcut(workspace, who, args.callback_id, app)
+        outcome = await commands.use_global_shortcut(workspace, who, args.callback_id, app)
     return _result(before, outcome)
 
 

@@ -5,12 +5,12 @@ from functools import partial
 import msgspec
 
 from tautwire.server.control.operation import Page, Result, operation
-from tautwire.server.services.access.tokens import issue_for_app, revoke
+from tautwire.server.services.access.tokens import APP_SCOPES, issue_for_app, revoke
 from tautwire.server.services.administration import tokens
 from tautwire.server.services.administration.lookup import find_app, find_user
 from tautwire.server.services.administration.refusals import Refused
 from tautwire.server.services.administration.tokens import Grace, Lifetime
-from tautwire.server.services.seed import APP_SCOPES, Scope
+from tautwire.server.services.seed import Scope
 from tautwire.server.services.workspace import Workspace
 
 

@@ -16,7 +16,7 @@ from tautwire.server.log.entry import Topic
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.access.identity import Holder, hash_token, new_id
 from tautwire.server.services.access.subscriptions import announce as announce_subscription
-from tautwire.server.services.access.tokens import end_quietly, holder_of, tell_revoked
+from tautwire.server.services.access.tokens import emit_revoked, end_quietly, holder_of
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.events import event, next_event_ts
 from tautwire.server.services.people.accounts import announce, deactivate
@@ -111,9 +111,9 @@ def delete_app(tx: Transaction, team: Team, app: str) -> None:
 
 
 def uninstall_app(tx: Transaction, app: str) -> None:
-    """Revoke the tokens that an app has of its bot and of people, and tell the app. It can be installed again.
+    """Revoke the tokens that an app has of its bot and of people, and emit that to the app. It can be installed again.
 
-    Its app-level tokens stay, so that it gets the events that tell it, over the doors that it had.
+    Its app-level tokens stay, so that it gets these events, over the doors that it had.
 
     Raises:
         MethodError: app_not_found.
@@ -122,7 +122,7 @@ def uninstall_app(tx: Transaction, app: str) -> None:
     lost = [token for token in find_tokens_of_app(tx, app) if token.revoked is None and token.user_id is not None]
     _revoke(tx, record, lost)
     delete_consents_of(tx, app)
-    tell_revoked(tx, lost)
+    emit_revoked(tx, lost)
     tx.emit_to_app(app, event("app_uninstalled", event_ts=next_event_ts(tx)))
 
 

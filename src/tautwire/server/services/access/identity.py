@@ -138,11 +138,9 @@ class Identities:
 
     def withdraw(self) -> None:
         """Take the tokens out of the index, but not those that another has entered since."""
-        index, self._index = self._index, None
-        if index is not None:
-            for digest in self._tokens:
-                if index.get(digest) is self:
-                    del index[digest]
+        for digest in self._tokens:
+            self._leave_index(digest)
+        self._index = None
 
     def load(self, query: Query) -> None:
         """Read all tokens; the state is that of the log at the head which the same snapshot shows."""
@@ -250,6 +248,11 @@ class Identities:
         token = self._tokens.pop(digest, None)
         if token is not None and token.app_id is not None:
             self._of_apps.get(token.app_id, set()).discard(digest)
+        self._leave_index(digest)
+
+    def _leave_index(self, digest: bytes) -> None:
+        if self._index is not None and self._index.get(digest) is self:
+            del self._index[digest]
 
     def _fault(self, digest: bytes) -> str | None:
         """Return the error of a token, None if it is accepted."""

@@ -46,6 +46,8 @@ from tautwire.server.store.records import SLACKBOT_ID, UserRecord
 ISSUED: Final = "issued"
 """The origin of tokens that an operator or an app asked for."""
 
+APP_SCOPES: Final = ("connections:write", "authorizations:read")
+"""The scopes of an app-level token. Source: wire/socket-mode.md#opening (documented)."""
 
 CONFIGURATION_SCOPES: Final = frozenset({"app_configurations:read", "app_configurations:write"})
 """The scopes of configuration tokens. Source: wire/apps.md#manifest-methods (documented)."""
@@ -165,17 +167,17 @@ def rotate(tx: Transaction, token: str, *, grace: int = 0) -> Issued:
 
 
 def end(tx: Transaction, holder: Holder, token: TokenRecord) -> None:
-    """Revoke a token of a known holder, and tell its app."""
+    """Revoke a token of a known holder, and emit ``tokens_revoked`` to its app."""
     end_quietly(tx, holder, token)
-    tell_revoked(tx, [token])
+    emit_revoked(tx, [token])
 
 
 def end_quietly(tx: Transaction, holder: Holder, token: TokenRecord) -> None:
-    """Revoke a token of a known holder; the caller tells the app, or there is none to tell."""
+    """Revoke a token of a known holder, without an event: the caller emits it, or the app is deleted."""
     _change(tx, holder, msgspec.structs.replace(token, revoked=tx.now // 1_000_000))
 
 
-def tell_revoked(tx: Transaction, tokens: Collection[TokenRecord]) -> None:
+def emit_revoked(tx: Transaction, tokens: Collection[TokenRecord]) -> None:
     """Emit ``tokens_revoked`` to the app that had these tokens of users and bots, if it has a tap.
 
     Source: wire/events-api.md#event-by-event (documented).

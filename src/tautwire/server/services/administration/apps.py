@@ -9,14 +9,14 @@ from tautwire.server.services.access import apps, consents, subscriptions
 from tautwire.server.services.access.apps import Secrets
 from tautwire.server.services.access.consents import Wish
 from tautwire.server.services.access.identity import CLASSIC
-from tautwire.server.services.access.tokens import issue, issue_for_app
+from tautwire.server.services.access.tokens import APP_SCOPES, issue, issue_for_app
 from tautwire.server.services.administration.people import checked_line, checked_name
 from tautwire.server.services.administration.refusals import Refused, explained
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.manifests.installing import create, scopes_of, stored, update
 from tautwire.server.services.manifests.reading import Described, ManifestError, Tree, describe, read_yaml
 from tautwire.server.services.manifests.rules import is_redirect_url
-from tautwire.server.services.seed import APP_SCOPES, Scope
+from tautwire.server.services.seed import Scope
 from tautwire.server.services.workspace import Team
 from tautwire.server.store.queries.apps import AppRecord, find_signing_secret
 from tautwire.server.store.queries.taps import BOT, USER

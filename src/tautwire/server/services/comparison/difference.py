@@ -6,7 +6,7 @@ import msgspec
 
 
 class Changed(msgspec.Struct, kw_only=True):
-    """A fact with its values before and after; ``before`` is null if the log does not tell it."""
+    """A fact with its values before and after; ``before`` is null if the log does not have it."""
 
     before: Any
     after: Any

@@ -1,6 +1,6 @@
 """Changes between two positions of one log, by its events.
 
-The log tells what happened, not what was there before. So a change of a channel or a person has the new facts only, and
+The log says what happened, not what was there before. So a change of a channel or a person has the new facts only, and
 messages that are scheduled are not among the changes. What was made and undone between the two positions is no change.
 """
 
@@ -23,7 +23,7 @@ Key = tuple[Kind, tuple[str, ...]]
 
 
 class Recorder:
-    """Gathers what entries tell, in their order."""
+    """Gathers what entries say, in their order."""
 
     def __init__(self) -> None:
         self._changes: dict[Key, Change] = {}
@@ -61,7 +61,7 @@ class Recorder:
                 is_there = entry.kind == "join"
                 self._note("member", (entry.topic, entry.payload.decode()), *_either(is_there))
             elif entry.kind == "room" and entry.topic == WORKSPACE:
-                self._tell("team", ("",), _team(msgspec.json.decode(entry.payload)))
+                self._update("team", ("",), _team(msgspec.json.decode(entry.payload)))
             elif entry.kind == "event":
                 event = msgspec.json.decode(entry.payload)
                 read = self._readers.get(event.get("type", ""))
@@ -82,8 +82,8 @@ class Recorder:
         is_partial = first is not None and first.is_partial
         self._changes[kind, key] = Change(kind, key, before, after, is_partial)
 
-    def _tell(self, kind: Kind, key: tuple[str, ...], facts: Facts) -> None:
-        """Record new facts of something that was there before, or that was made since."""
+    def _update(self, kind: Kind, key: tuple[str, ...], facts: Facts) -> None:
+        """Record new facts of a thing; those before are known only if this recorder has seen them."""
         first = self._changes.get((kind, key))
         known = first.after if first is not None and first.after is not None else {}
         before = first.before if first is not None else {}
@@ -111,10 +111,10 @@ class Recorder:
         self._note("message", (topic, ts), before, after)
 
     def _describe(self, topic: str, event: dict[str, Any]) -> None:
-        """Record what a system message tells of its channel."""
+        """Record what a system message says of its channel."""
         for what in ("topic", "purpose"):
             if event.get("subtype") == f"channel_{what}":
-                self._tell("channel", (topic,), {what: event.get(what, "")})
+                self._update("channel", (topic,), {what: event.get(what, "")})
 
     def _reaction_added(self, topic: str, event: dict[str, Any]) -> None:
         self._note("reaction", _reaction(event), None, {})
@@ -138,16 +138,16 @@ class Recorder:
         self._note("channel", (channel["id"],), None, facts)
 
     def _channel_rename(self, topic: str, event: dict[str, Any]) -> None:
-        self._tell("channel", (event["channel"]["id"],), {"name": event["channel"]["name"]})
+        self._update("channel", (event["channel"]["id"],), {"name": event["channel"]["name"]})
 
     def _channel_archive(self, topic: str, event: dict[str, Any]) -> None:
-        self._tell("channel", (event["channel"],), {"archived": event["type"] == "channel_archive"})
+        self._update("channel", (event["channel"],), {"archived": event["type"] == "channel_archive"})
 
     def _team_join(self, topic: str, event: dict[str, Any]) -> None:
         self._note("person", (event["user"]["id"],), None, _person(event["user"]))
 
     def _user_change(self, topic: str, event: dict[str, Any]) -> None:
-        self._tell("person", (event["user"]["id"],), _person(event["user"]))
+        self._update("person", (event["user"]["id"],), _person(event["user"]))
 
 
 def _either(is_there: bool) -> tuple[Facts | None, Facts | None]:

@@ -41,7 +41,7 @@ def clear(tx: Transaction, file: str) -> None:
 
 
 def keep(tx: Transaction, file: str) -> None:
-    """Give up to clear a file away (a unit): that fails for no reason of its own, and would fail for ever."""
+    """Take a file from the list of what is due (a unit): to clear it away failed, and is not tried again."""
     record = find_file(tx, file)
     if record is not None:
         set_state(tx, file, record.state, None)

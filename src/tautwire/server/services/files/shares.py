@@ -26,7 +26,7 @@ def withdraw(tx: Transaction, channel: str, ts: str, user: str) -> None:
             end(tx, file)
         else:
             delete_share(tx, Share(file, channel, ts))
-            tell(tx, "file_unshared", Topic(channel), file, user, channel_id=channel)
+            emit(tx, "file_unshared", Topic(channel), file, user, channel_id=channel)
 
 
 def end(tx: Transaction, file: str) -> None:
@@ -41,6 +41,6 @@ def end(tx: Transaction, file: str) -> None:
     tx.emit(topic, event("file_deleted", file_id=file, event_ts=next_event_ts(tx)))
 
 
-def tell(tx: Transaction, kind: str, topic: Topic, file: str, user: str, **members: str) -> None:
+def emit(tx: Transaction, kind: str, topic: Topic, file: str, user: str, **members: str) -> None:
     """Emit an event of a file. Source: wire/event-sources.md#files (documented)."""
     tx.emit(topic, event(kind, file_id=file, user_id=user, file={"id": file}, event_ts=next_event_ts(tx), **members))

@@ -63,7 +63,7 @@ def complete(
         if file.title:
             set_title(tx, file.id, clean_title(file.title, ""))
         set_state(tx, file.id, State.COMPLETE, None)
-        shares.tell(tx, "file_created", Topic(who.user), file.id, who.user)
+        shares.emit(tx, "file_created", Topic(who.user), file.id, who.user)
     shared: set[str] = set()
     for channel in dict.fromkeys(channels):
         _share(tx, team, who, [file.id for file in files], channel, draft, base_url, shared)
@@ -93,14 +93,14 @@ def _share(
         if found is not None:
             objects.append(file_object(found, team.id, base_url) | {"is_public": room.is_public})
         if room.is_public and file not in shared:
-            shares.tell(tx, "file_public", room.topic, file, who.user)
+            shares.emit(tx, "file_public", room.topic, file, who.user)
             shared.add(file)
     draft.subtype = "file_share"
     draft.files = objects
     posted = messages.post(tx, team, who, channel, draft)
     for file in files:
         tx.insert(SHARE, Share(file, channel, posted.ts))
-        shares.tell(tx, "file_shared", room.topic, file, who.user, channel_id=channel)
+        shares.emit(tx, "file_shared", room.topic, file, who.user, channel_id=channel)
 
 
 def delete(tx: Transaction, who: Identity, file: str) -> None:
@@ -139,5 +139,5 @@ def publish(tx: Transaction, team: Team, who: Identity, file: str, base_url: str
         set_public(tx, file, secrets.token_hex(16) if is_public else None)
         topics = {Topic(share.channel) for share in find_shares(tx, [file])} or {Topic(who.user)}
         for topic in sorted(topics):
-            shares.tell(tx, "file_change", topic, file, who.user)
+            shares.emit(tx, "file_change", topic, file, who.user)
     return show(tx, who, visible_file(tx, who, file), team, base_url)

@@ -11,16 +11,19 @@ from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.administration.lookup import find_channel, find_user
 from tautwire.server.services.administration.refusals import Refused
 from tautwire.server.services.interactivity import payloads
-from tautwire.server.services.interactivity.elements import (
-    EXTERNAL,
-    VALUES,
-    ImpossibleChoice,
-    act,
-    read_options,
-    sends_actions,
-    state_of,
+from tautwire.server.services.interactivity.asking import (
+    Outcome,
+    ask,
+    interactive,
+    now_ts,
+    response_url,
+    show_answer,
 )
-from tautwire.server.services.interactivity.messages_of import (
+from tautwire.server.services.interactivity.choices import ImpossibleChoice, act, read_options
+from tautwire.server.services.interactivity.elements import EXTERNAL, VALUES, sends_actions, state_of
+from tautwire.server.services.interactivity.payloads import Payload
+from tautwire.server.services.interactivity.response_urls import Source
+from tautwire.server.services.interactivity.targets import (
     LegacyPlace,
     Place,
     Target,
@@ -29,16 +32,6 @@ from tautwire.server.services.interactivity.messages_of import (
     find_target,
     no_element,
 )
-from tautwire.server.services.interactivity.payloads import Payload, Person
-from tautwire.server.services.interactivity.people import (
-    Outcome,
-    ask,
-    interactive,
-    now_ts,
-    response_url,
-    show_answer,
-)
-from tautwire.server.services.interactivity.response_urls import Source
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.engine import Query
 
@@ -54,7 +47,7 @@ async def act_in_message(
 
     Args:
         action_id: of the element; of a button or menu in a legacy attachment its ``name``.
-        choice: see ``elements``; users and channels may be given by name.
+        choice: see ``choices``; users and channels may be given by name.
 
     Raises:
         MethodError: channel_not_found, message_not_found.
@@ -95,7 +88,7 @@ async def find_options(
         raise no_element(target, action_id)
     check_query(place.found.element, typed)
     payload = payloads.block_suggestion(
-        payloads.interaction("block_suggestion", workspace.team, target.app, _person(who)), _container(target, place),
+        payloads.interaction("block_suggestion", workspace.team, target.app, who), _container(target, place),
         block_id=place.found.block_id, action_id=action_id, value=typed,
     )  # fmt: skip
     payload |= {**payloads.in_channel(target.channel), "message": target.message}
@@ -122,7 +115,7 @@ async def _act(workspace: Workspace, who: Identity, target: Target, place: Place
     source = Source(kind="action", channel=target.channel.id, ts=target.ts, is_ephemeral=target.is_ephemeral)
     url = await response_url(workspace, app, who.user, source)  # before the trigger, whose time is short
     payload = payloads.block_actions(
-        payloads.interaction("block_actions", workspace.team, app, _person(who)), _container(target, place), action,
+        payloads.interaction("block_actions", workspace.team, app, who), _container(target, place), action,
         trigger_id=workspace.triggers.issue(app, who.user),
     )  # fmt: skip
     payload |= {
@@ -144,7 +137,7 @@ async def _act_legacy(workspace: Workspace, who: Identity, target: Target, place
         done["selected_options"] = [{"value": choice}]
     else:
         done["value"] = action.get("value", "")
-    payload = payloads.interaction("interactive_message", workspace.team, app, _person(who)) | {
+    payload = payloads.interaction("interactive_message", workspace.team, app, who) | {
         "actions": [done],
         "callback_id": place.attachment["callback_id"],
         "action_ts": now_ts(workspace),
@@ -191,7 +184,3 @@ def _id(query: Query, kind: str, choice: Any) -> Any:
     if not isinstance(choice, str):
         return choice
     return find_user(query, choice).id if "users" in kind else find_channel(query, choice).id
-
-
-def _person(who: Identity) -> Person:
-    return Person(who.user, who.name)

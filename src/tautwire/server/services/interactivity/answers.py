@@ -11,7 +11,7 @@ import msgspec
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.messaging.contents import set_content
 from tautwire.server.services.messaging.messages import Draft
-from tautwire.server.services.messaging.texts import MAX_POST, Parse
+from tautwire.server.services.messaging.texts import MAX_POST, parse_of
 
 INVALID: Final = "invalid_payload"
 IN_CHANNEL: Final = "in_channel"
@@ -76,9 +76,7 @@ def _draft(message: dict[str, Any]) -> Draft:
     if not isinstance(text, str) or not (thread_ts is None or (isinstance(thread_ts, str) and len(thread_ts) <= _TS)):
         raise MethodError(INVALID)
     draft = Draft(thread_ts=thread_ts or None, mrkdwn=_flag(message, "mrkdwn") is not False)
-    draft.parse = Parse(0) if message.get("parse") == "none" else Parse.URLS
-    if _flag(message, "link_names") or message.get("parse") == "full":
-        draft.parse |= Parse.NAMES
+    draft.parse = parse_of(message.get("parse"), link_names=bool(_flag(message, "link_names")))
     set_content(
         draft, text=text[:MAX_POST], blocks=_structure(message, "blocks"),
         attachments=_structure(message, "attachments"), metadata=_structure(message, "metadata"),

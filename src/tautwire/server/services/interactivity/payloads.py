@@ -4,8 +4,9 @@ Source: wire/interactivity.md#shared-members and the sections of the kinds; the 
 wire/interactivity-vectors.md. The builders of views use the same functions.
 """
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.workspace import Team
 from tautwire.server.store.records import ChannelKind, ChannelRecord
 
@@ -18,15 +19,13 @@ _CHANNEL_NAMES: Final = {ChannelKind.IM: "directmessage", ChannelKind.PRIVATE: "
 """``channel.name`` where it is not the name. Source: wire/interactivity.md#shared-members (uncertain)."""
 
 
-class Person(NamedTuple):
-    """The user who acts."""
+def interaction(kind: str, team: Team, app: str, who: Identity) -> Payload:
+    """Return the members that every interaction has.
 
-    id: str
-    name: str
-
-
-def interaction(kind: str, team: Team, app: str, person: Person) -> Payload:
-    """Return the members that every interaction has; ``kind`` is its ``type``."""
+    Args:
+        kind: its ``type``.
+        who: the person who acts.
+    """
     return {
         "type": kind,
         "token": VERIFICATION_TOKEN,
@@ -34,7 +33,7 @@ def interaction(kind: str, team: Team, app: str, person: Person) -> Payload:
         "team": {"id": team.id, "domain": team.domain},
         "enterprise": None,
         "is_enterprise_install": False,
-        "user": {"id": person.id, "username": person.name, "name": person.name, "team_id": team.id},
+        "user": {"id": who.user, "username": who.name, "name": who.name, "team_id": team.id},
     }
 
 
@@ -65,18 +64,22 @@ def view_container(view: str) -> Payload:
 
 
 def slash_command(
-    team: Team, app: str, person: Person, channel: ChannelRecord, *, command: str, text: str, trigger_id: str,
+    team: Team, app: str, who: Identity, channel: ChannelRecord, *, command: str, text: str, trigger_id: str,
     response_url: str,
 ) -> dict[str, str]:  # fmt: skip
-    """Return the fields of a slash command: texts only, the same over both doors."""
+    """Return the fields of a slash command: texts only, the same over both doors.
+
+    Args:
+        who: the person who uses it.
+    """
     return {
         "token": VERIFICATION_TOKEN,
         "team_id": team.id,
         "team_domain": team.domain,
         "channel_id": channel.id,
         "channel_name": channel_name(channel),
-        "user_id": person.id,
-        "user_name": person.name,
+        "user_id": who.user,
+        "user_name": who.name,
         "command": command,
         "text": text,
         "api_app_id": app,

@@ -42,7 +42,7 @@ SECRET_BYTES: Final = 18
 """Random bytes of a secret: 24 characters."""
 
 SourceKind = Literal["command", "action", "shortcut", "legacy", "view"]
-_FOLDERS: Final = {
+FOLDERS: Final = {
     "command": "commands", "action": "actions", "legacy": "actions", "shortcut": "app-actions", "view": "app",
 }  # fmt: skip
 """The folder in the URL. Source: wire/interactivity.md#response_url (documented)."""
@@ -77,7 +77,7 @@ def issue(tx: Transaction, team: Team, app: str, user: str, source: Source) -> s
         hash_token(secret), app, user, source.channel, source.kind, source.ts, source.is_ephemeral, 0, now + LIFETIME
     )
     add_response_url(tx, url)
-    return f"{PATH}{_FOLDERS[source.kind]}/{team.id}/{tx.now}/{secret}"
+    return f"{PATH}{FOLDERS[source.kind]}/{team.id}/{tx.now}/{secret}"
 
 
 def use(tx: Transaction, team: Team, secret: str, reply: Reply) -> None:

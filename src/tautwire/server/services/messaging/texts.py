@@ -22,6 +22,12 @@ class Parse(IntFlag):
     """``@name``, ``#name`` and ``@here``."""
 
 
+def parse_of(parse: object, *, link_names: bool) -> Parse:
+    """Return what the members ``parse`` and ``link_names`` of a message ask for."""
+    links = Parse(0) if parse == "none" else Parse.URLS
+    return links | Parse.NAMES if link_names or parse == "full" else links
+
+
 _URLS: Final = int(Parse.URLS)
 _NAMES: Final = int(Parse.NAMES)
 

@@ -12,16 +12,9 @@ from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.administration.refusals import Refused
 from tautwire.server.services.interactivity import payloads
 from tautwire.server.services.interactivity.actions import SUBJECT, by_id, check_query
-from tautwire.server.services.interactivity.elements import (
-    VALUES,
-    Found,
-    ImpossibleChoice,
-    act,
-    read_options,
-    sends_actions,
-)
-from tautwire.server.services.interactivity.payloads import Person
-from tautwire.server.services.interactivity.people import Outcome, ask, interactive, now_ts
+from tautwire.server.services.interactivity.asking import Outcome, ask, interactive, now_ts
+from tautwire.server.services.interactivity.choices import ImpossibleChoice, act, read_options
+from tautwire.server.services.interactivity.elements import VALUES, Found, sends_actions
 from tautwire.server.services.views.shown import Shown, element_of, find_shown, put_one
 from tautwire.server.services.views.views import view_object
 from tautwire.server.services.workspace import Workspace
@@ -45,7 +38,7 @@ async def act_in_view(
     Without ``dispatch_action``, an element of an input block only keeps its value until the view is submitted.
 
     Args:
-        choice: see ``elements``; users and channels may be given by name.
+        choice: see ``choices``; users and channels may be given by name.
 
     Raises:
         Refused: the person sees no such view or element, or it has no such choice.
@@ -68,7 +61,7 @@ async def act_in_view(
     if not done.is_sent:
         return Outcome(app=app, is_sent=False)
     payload = payloads.block_actions(
-        payloads.interaction("block_actions", team, app, Person(who.user, who.name)),
+        payloads.interaction("block_actions", team, app, who),
         payloads.view_container(view.record.id), done.action,
         trigger_id=workspace.triggers.issue(app, who.user, view.record.id),
     )  # fmt: skip
@@ -89,7 +82,7 @@ async def find_options_in_view(
     check_query(found.element, typed)
     team, app = workspace.team, view.record.app_id
     payload = payloads.block_suggestion(
-        payloads.interaction("block_suggestion", team, app, Person(who.user, who.name)),
+        payloads.interaction("block_suggestion", team, app, who),
         payloads.view_container(view.record.id), block_id=found.block_id, action_id=action_id, value=typed,
     )  # fmt: skip
     payload |= {"view": view_object(view, team.id, bot_id, has_values=True)}

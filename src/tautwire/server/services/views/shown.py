@@ -12,14 +12,8 @@ import msgspec
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.administration.refusals import NotFound, Refused
 from tautwire.server.services.interactivity.actions import by_id
-from tautwire.server.services.interactivity.elements import (
-    VALUES,
-    Found,
-    ImpossibleChoice,
-    choose,
-    elements_of,
-    find_element,
-)
+from tautwire.server.services.interactivity.choices import ImpossibleChoice, choose
+from tautwire.server.services.interactivity.elements import VALUES, Found, elements_of, find_element
 from tautwire.server.services.views.inputs import Inputs, with_input
 from tautwire.server.services.views.views import View, read_view
 from tautwire.server.store.engine import Query
@@ -36,7 +30,7 @@ MAX_INPUTS: Final = 250_000
 """Bytes of JSON of what a person puts into a view (ours)."""
 
 Values = Mapping[str, Mapping[str, Any]]
-"""Choices, as ``elements.choose`` takes them, by ``block_id`` and ``action_id``."""
+"""Choices, as ``choices.choose`` takes them, by ``block_id`` and ``action_id``."""
 Offered = Mapping[tuple[str, str], Sequence[Any]]
 """The options that an app gave for its own menus, by ``block_id`` and ``action_id``."""
 

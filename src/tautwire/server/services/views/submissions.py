@@ -15,9 +15,9 @@ from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.administration.refusals import Refused
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.interactivity.actions import SUBJECT
+from tautwire.server.services.interactivity.asking import ask, interactive
 from tautwire.server.services.interactivity.elements import VALUES, elements_of
-from tautwire.server.services.interactivity.payloads import Person, interaction
-from tautwire.server.services.interactivity.people import ask, interactive
+from tautwire.server.services.interactivity.payloads import interaction
 from tautwire.server.services.interactivity.requests import Answer
 from tautwire.server.services.interactivity.response_urls import Source, issue
 from tautwire.server.services.views import views
@@ -32,7 +32,7 @@ _ACTIONS: Final[Mapping[str, What]] = {"clear": "cleared", "update": "updated", 
 """What each ``response_action`` makes of a modal."""
 MAX_ERROR: Final = 3_000
 """Characters of an error under an input (ours)."""
-USELESS: Final = "invalid_answer"
+INVALID_ANSWER: Final = "invalid_answer"
 """The error of an answer that is not valid (ours)."""
 
 
@@ -58,7 +58,7 @@ class Closing(msgspec.Struct, frozen=True):
     seen: Shown | None
 
 
-class _Useless(TautwireError):  # noqa: N818 - an outcome
+class _InvalidAnswer(TautwireError):  # noqa: N818 - an outcome
     """An answer that is not valid; the text says why."""
 
 
@@ -84,7 +84,7 @@ async def submit(workspace: Workspace, who: Identity, view_id: str, values: Valu
     )
     view, bot_id = shown
     team, app = workspace.team, view.record.app_id
-    payload = interaction("view_submission", team, app, Person(who.user, who.name)) | {
+    payload = interaction("view_submission", team, app, who) | {
         "trigger_id": workspace.triggers.issue(app, who.user, view.record.id),
         "view": view_object(view, team.id, bot_id, has_values=True),
         "response_urls": [{**room, "response_url": workspace.base_url + room["response_url"]} for room in rooms],
@@ -95,9 +95,9 @@ async def submit(workspace: Workspace, who: Identity, view_id: str, values: Valu
     try:
         what, given, errors = _read(Answer(asked.answer, asked.text), view)
         return await workspace.writer.write(partial(_apply, record=view.record, what=what, given=given, errors=errors))
-    except (_Useless, MethodError) as error:
+    except (_InvalidAnswer, MethodError) as error:
         return Submission(
-            what="failed", error=USELESS, notice=f"the answer of the app is not valid: {error}", seen=shown
+            what="failed", error=INVALID_ANSWER, notice=f"the answer of the app is not valid: {error}", seen=shown
         )
 
 
@@ -116,7 +116,7 @@ async def close(workspace: Workspace, who: Identity, view_id: str, *, whole_stac
     if not view.body.notify_on_close:
         return Closing(False, seen)
     team, app = workspace.team, view.record.app_id
-    payload = interaction("view_closed", team, app, Person(who.user, who.name)) | {
+    payload = interaction("view_closed", team, app, who) | {
         "view": view_object(view, team.id, bot_id),
         "is_cleared": is_cleared,
     }
@@ -179,7 +179,7 @@ def _read(answer: Answer, view: View) -> tuple[What, Given | None, dict[str, str
     action = body.get("response_action")
     what = _ACTIONS.get(action) if isinstance(action, str) else None
     if what is None:
-        raise _Useless(f"response_action must be one of {', '.join(_ACTIONS)}, got {action!r:.80}")
+        raise _InvalidAnswer(f"response_action must be one of {', '.join(_ACTIONS)}, got {action!r:.80}")
     if what == "errors":
         return what, None, _errors(body.get("errors"), view)
     if what == "cleared":
@@ -189,18 +189,18 @@ def _read(answer: Answer, view: View) -> tuple[What, Given | None, dict[str, str
     except MethodError as error:
         details = error.members.get("response_metadata")
         messages = details.get("messages", []) if isinstance(details, dict) else []
-        raise _Useless("; ".join([f"its view is not valid ({error.code})", *messages])) from None
+        raise _InvalidAnswer("; ".join([f"its view is not valid ({error.code})", *messages])) from None
 
 
 def _errors(errors: Any, view: View) -> dict[str, str]:
     inputs = {block.get("block_id") for block in view.body.blocks if block.get("type") == "input"}
     if not isinstance(errors, dict) or not errors:
-        raise _Useless(f"errors must be an object with a text for each block, got {errors!r:.80}")
+        raise _InvalidAnswer(f"errors must be an object with a text for each block, got {errors!r:.80}")
     for block_id, text in errors.items():
         if block_id not in inputs:
-            raise _Useless(f"errors must be of input blocks, got one of {block_id!r:.80}")
+            raise _InvalidAnswer(f"errors must be of input blocks, got one of {block_id!r:.80}")
         if not isinstance(text, str) or not 0 < len(text) <= MAX_ERROR:
-            raise _Useless(f"the error of {block_id} must be a text of 1 to {MAX_ERROR} characters")
+            raise _InvalidAnswer(f"the error of {block_id} must be a text of 1 to {MAX_ERROR} characters")
     return errors
 
 

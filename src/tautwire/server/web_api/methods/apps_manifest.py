@@ -14,13 +14,12 @@ import msgspec
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.access.apps import delete_app
 from tautwire.server.services.access.identity import join_scopes
-from tautwire.server.services.access.tokens import issue_for_app
+from tautwire.server.services.access.tokens import APP_SCOPES, issue_for_app
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.interactivity.payloads import VERIFICATION_TOKEN
 from tautwire.server.services.manifests import installing
 from tautwire.server.services.manifests.reading import Described, ManifestError, describe
 from tautwire.server.services.manifests.rules import Finding
-from tautwire.server.services.seed import APP_SCOPES
 from tautwire.server.store.engine import Query
 from tautwire.server.store.queries.apps import AppRecord, find_app
 from tautwire.server.store.queries.manifests import count_owned, find_origin
