@@ -42,13 +42,7 @@ from tautwire.server.log.writer import Writer
 from tautwire.server.metrics import Levels
 from tautwire.server.rtm.door import Door
 from tautwire.server.services.access.identity import Identities, new_id
-from tautwire.server.services.due import Due
-from tautwire.server.services.files import removal
-from tautwire.server.services.files.intake import Files
-from tautwire.server.services.files.uploads import Room
-from tautwire.server.services.messaging import streams
-from tautwire.server.services.messaging.scheduled import duty_of
-from tautwire.server.services.people import profiles
+from tautwire.server.services.duties import Duties
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.engine import Query, StoreError
 from tautwire.server.store.engines import open_engine
@@ -138,17 +132,12 @@ class Relay:
         feed = Feed(tail, lambda after, before: reader.read(partial(read_page, after=after, before=before)))
         self._exit.push_async_callback(feed.stop)
         team = self.bot.team
+        # Nothing is due here, and they are never swept: messages, files and statuses are the upstream's.
+        duties = Duties(team, server, clock=self._clock, writer=writer, reader=reader, disk=None)
         self.workspace = Workspace(
             team, server, clock=self._clock, writer=writer, reader=reader, identities=identities, tail=tail,
             epochs=epochs, hub=hub, counts=self._counts, away=set(), bots={self.bot.user},
-            # These have nothing to do here, and are never swept: messages, files and statuses are the upstream's.
-            schedule=Due(duty_of(team), self._clock, writer, reader),
-            streams=Due(streams.duty(), self._clock, writer, reader),
-            files=Files(
-                writer, Due(removal.duty(), self._clock, writer, reader),
-                Room(server.file_limit, server.files_limit), None,
-            ),
-            status_ends=Due(profiles.duty_of(team), self._clock, writer, reader),
+            schedule=duties.schedule, streams=duties.streams, files=duties.files, status_ends=duties.status_ends,
         )  # fmt: skip
         self.sending = Sending(api, self.echoes, self._clock, paces=settings.pace)
         self.presence = Presence(api, hub, settings.presence_budget)

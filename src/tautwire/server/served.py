@@ -45,17 +45,10 @@ from tautwire.server.rtm.backend_workspace import WorkspaceBackend
 from tautwire.server.rtm.door import Door
 from tautwire.server.services.access.identity import Identities
 from tautwire.server.services.access.subscriptions import Subscription, read_subscriptions
-from tautwire.server.services.access.tokens import forget_ended
 from tautwire.server.services.administration.team import read_team
 from tautwire.server.services.controls import Controls
-from tautwire.server.services.due import Due
-from tautwire.server.services.files import removal
-from tautwire.server.services.files.intake import Files
-from tautwire.server.services.files.uploads import Room
+from tautwire.server.services.duties import Duties
 from tautwire.server.services.hosting import Control
-from tautwire.server.services.messaging import streams
-from tautwire.server.services.messaging.scheduled import duty_of
-from tautwire.server.services.people import profiles
 from tautwire.server.services.planting import plant
 from tautwire.server.services.seed import Seed
 from tautwire.server.services.workspace import Team, Workspace
@@ -140,7 +133,7 @@ class ServedWorkspace:
         self.door: Door
         self.link_door: LinkDoor
         self.event_door: Delivery
-        self._old_tokens: Due
+        self._duties: Duties
         self.taps: Taps
 
     async def start(self, content: Content, observers: Sequence[Observer] = ()) -> None:
@@ -182,16 +175,14 @@ class ServedWorkspace:
         # From here on every entry of the log reaches its readers; the state above has those before.
         feed = Feed(tail, lambda after, before: reader.read(partial(read_page, after=after, before=before)))
         self._exit.push_async_callback(feed.stop)
+        self._duties = duties = Duties(
+            state.team, settings, clock=self._clock, writer=writer, reader=reader,
+            disk=None if settings.database else self.data,
+        )  # fmt: skip
         self.workspace = Workspace(
             state.team, settings, clock=self._clock, writer=writer, reader=reader, identities=identities, tail=tail,
             epochs=state.epochs, hub=hub, counts=self._counts, away=state.away, bots=state.bots,
-            schedule=Due(duty_of(state.team), self._clock, writer, reader),
-            streams=Due(streams.duty(), self._clock, writer, reader),
-            files=Files(
-                writer, Due(removal.duty(), self._clock, writer, reader),
-                Room(settings.file_limit, settings.files_limit), None if settings.database else self.data,
-            ),
-            status_ends=Due(profiles.duty_of(state.team), self._clock, writer, reader),
+            schedule=duties.schedule, streams=duties.streams, files=duties.files, status_ends=duties.status_ends,
         )  # fmt: skip
         controls, rtm_probe, link_probe = self._controls()
         self.workspace.controls = controls
@@ -200,7 +191,6 @@ class ServedWorkspace:
             clock=self._sockets_clock, counts=self._counts, probe=rtm_probe,
         )  # fmt: skip
         identities.on_refusal(partial(self.door.close_where, identities.refuses))
-        self._old_tokens = Due(forget_ended(), self._clock, writer, reader)
         self.taps = Taps(self.workspace, state.subscriptions)
         self.link_door = LinkDoor(
             self.taps, self.workspace.requests, tickets=self.workspace.link_tickets, settings=settings,
@@ -220,11 +210,7 @@ class ServedWorkspace:
         writer.deliver_to(feed.deliver)
         self._doors.push_async_callback(self.taps.stop)
         self._doors.push_async_callback(self._stop_doors)
-        self._doors.push_async_callback(self.workspace.schedule.stop)
-        self._doors.push_async_callback(self.workspace.streams.stop)
-        self._doors.push_async_callback(self._old_tokens.stop)
-        self._doors.push_async_callback(self.workspace.files.removals.stop)
-        self._doors.push_async_callback(self.workspace.status_ends.stop)
+        self._doors.push_async_callback(duties.stop)
         retention = Retention(writer, reader, tail, self._clock, settings.log_keep)
         self._doors.push_async_callback(_cancel, asyncio.create_task(retention.run()))
         # Many workspaces share the readers: checks of each twice a second would be most of what an idle server does.
@@ -263,12 +249,8 @@ class ServedWorkspace:
         self.taps.sweep()
         self.workspace.presence.sweep()
         self.workspace.identities.sweep()
-        self.workspace.schedule.sweep()
-        self.workspace.streams.sweep()
-        self.workspace.files.removals.sweep()
-        self.workspace.status_ends.sweep()
         self.workspace.statuses.sweep()
-        self._old_tokens.sweep()
+        self._duties.sweep()
 
     async def directory(self, api_url: str) -> Directory:
         """Return users and channels, with the tokens of seeded users."""
