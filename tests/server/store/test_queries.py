@@ -279,6 +279,7 @@ def test_ids_of_channels_come_by_name(database: Database) -> None:
     found = database.read(channels.find_channel_ids, kinds)
     assert list(found.items()) == [("general", "C1"), ("old", "C2"), ("ops", "C3")]
     assert list(database.read(channels.find_channel_ids, kinds[1:])) == ["ops"]
+    assert database.read(channels.find_direct_channels) == {"D1"}
 
 
 def test_a_viewer_sees_public_channels_and_their_own(database: Database) -> None:
@@ -373,11 +374,13 @@ def test_a_membership_keeps_what_is_read_and_open(database: Database) -> None:
     found = database.read(membership.find_membership, "C1", "U1")
     assert found is not None
     assert (found["joined"], found["last_read_ts"], bool(found["open"])) == (1, "0000000000.000000", True)
+    assert database.read(membership.find_closed, "C1") == []
     database.write(membership.set_last_read, "C1", "U1", stamp(4))
     database.write(membership.set_open, "C1", "U1", is_open=False)
     found = database.read(membership.find_membership, "C1", "U1")
     assert found is not None
     assert (found["last_read_ts"], bool(found["open"])) == (stamp(4), False)
+    assert database.read(membership.find_closed, "C1") == ["U1"]
     assert database.read(membership.find_membership, "C1", "U2") is None
 
 

@@ -93,12 +93,12 @@ class Snapshots:
                 f"a workspace may have at most {MAX_SNAPSHOTS} snapshots: take one under the name of an old one",
             )
         used = sum(each.size for each in others)
-        (pages, size) = (session.all(f"PRAGMA {what}")[0][0] for what in ("page_count", "page_size"))
-        if used + pages * size > MAX_BYTES:
+        size = session.size
+        if used + size > MAX_BYTES:
             raise Refused(
                 "snapshots_too_large",
                 f"the snapshots of a workspace may take at most {MAX_BYTES} bytes, the others take {used} and this one "
-                f"{pages * size}: take it under the name of an old one",
+                f"{size}: take it under the name of an old one",
             )
         file = f"{secrets.token_hex(8)}.db"
         path = self._folder / file
@@ -134,11 +134,11 @@ def open_state(path: Path) -> SqliteReadSession:
     """
     session = open_file(path, is_immutable=True)
     try:
-        row = session.one("PRAGMA user_version")
+        version = session.version
     except BaseException:
         session.close()
         raise
-    if row is None or row[0] != NEWEST:
+    if version != NEWEST:
         session.close()
         raise Refused(
             "older_snapshot",

@@ -186,6 +186,16 @@ class SqliteReadSession(_Queries):
         self._is_interrupted = False
         connection.set_progress_handler(lambda: self._is_interrupted, INTERRUPT_STEPS)
 
+    @property
+    def version(self) -> int:
+        """The number of the newest step that its schema has."""
+        return int(self.all("PRAGMA user_version")[0][0])
+
+    @property
+    def size(self) -> int:
+        """The bytes of the file."""
+        return int(self.all("PRAGMA page_count")[0][0] * self.all("PRAGMA page_size")[0][0])
+
     def begin(self) -> None:
         """Begin to see one state: without a transaction each query would see the newest commit."""
         _translated(lambda: self.connection.execute("BEGIN"))

@@ -26,9 +26,9 @@ _PREFIX: Final = "4-"
 # This runs for each event and app, so the encodings are by hand: those of the library cost five times as much.
 _DIGITS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _PAIRS: Final = tuple(first + second for first in _DIGITS for second in _DIGITS)
-"""Base32 of ten bits. Source: RFC 4648, section 6."""
+"""Base32 of ten bits. Source: RFC 4648, 6."""
 _VARIANTS: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
-"""The digit of a UUID that has the variant in its upper two bits. Source: RFC 9562, section 4.1."""
+"""The digit of a UUID that has the variant in its upper two bits. Source: RFC 9562, 4.1."""
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 

@@ -65,10 +65,11 @@ def find_views_of(query: Query, user: str, *, count: int) -> list[ViewRecord]:
 def find_stacks(query: Query, app: str, user: str) -> list[str]:
     """Return the lowest views of the stacks of modals that an app has open for a user, the newest first."""
     rows = query.all(
-        "SELECT id FROM opened_view WHERE user_id = ? AND app_id = ? AND kind = 'modal' AND depth = 1"
+        "SELECT id FROM opened_view WHERE user_id = ? AND app_id = ? AND kind = 'modal' AND depth = ?"
         " ORDER BY opened DESC, id DESC",
         user,
         app,
+        1,
     )
     return [row[0] for row in rows]
 
