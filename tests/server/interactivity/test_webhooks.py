@@ -6,6 +6,7 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 from asked import open_controlled, use
 from controlled import operate, refusal
 from scene import OpenScene, Scene
+from tautwire.server.services.nesting import MAX_DEPTH
 
 
 @pytest.fixture
@@ -75,3 +76,13 @@ async def test_only_the_operator_sees_the_secret_and_only_its_hash_is_stored(sce
     (row,) = await scene.server.workspace.reader.read(lambda query: query.all("SELECT * FROM webhook"))
     assert all(secret not in str(value) for value in row)
     assert await refusal(scene, "webhooks.create", app="no", channel="ops") == "unknown_app"
+
+
+async def test_a_message_that_is_nested_too_deeply_is_refused(scene: Scene, url: str) -> None:
+    """The log wraps what it keeps: readers fail at an entry that the door could just decode."""
+    await use(url, {"text": "first"})
+    for levels in (MAX_DEPTH, 900, 972, 100_000):
+        deep = "[" * levels + "]" * levels
+        assert await use(url, f'{{"text": "x", "attachments": [{{"a": {deep}}}]}}'.encode()) == (400, "invalid_payload")
+        assert await use(url, {"text": "x", "attachments": f"[{deep}]"}) == (400, "invalid_payload")
+    assert [message["text"] for message in await scene.history("alice", scene.ops)] == ["first"]
