@@ -235,13 +235,22 @@ class Host:
         return first.workspace
 
     async def find_client(self, client_id: str) -> Workspace:
-        """Return the workspace of the app with this client id; for an unknown one the first, which then refuses it."""
+        """Return the workspace of the app with this client id; for an unknown one the first, which then refuses it.
+
+        Raises:
+            StoreError: it is not found, and the database of a workspace does not answer.
+        """
         workspaces = [served.workspace for served in self]
-        for workspace in workspaces[1:]:
-            if await workspace.reader.read(partial(find_client, client_id=client_id)) is not None:
-                return workspace
-        if not workspaces:
-            raise StoreError("no workspace is served")
+        failure = StoreError("no workspace is served")
+        is_whole = True
+        for workspace in workspaces:
+            try:
+                if await workspace.reader.read(partial(find_client, client_id=client_id)) is not None:
+                    return workspace
+            except StoreError as error:  # one that is reset at the moment must not concern the apps of the others
+                failure, is_whole = error, False
+        if not (workspaces and is_whole):
+            raise failure
         return workspaces[0]
 
     def find_team(self, team: str) -> Workspace | None:
