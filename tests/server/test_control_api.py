@@ -18,6 +18,7 @@ from tautwire.server.config import Settings
 from tautwire.server.control.openapi import document
 from tautwire.server.control.operation import MAX_BODY, OPERATIONS, Operation
 from tautwire.server.services.access import logins
+from tautwire.server.services.nesting import MAX_DEPTH
 
 OTHERS = [f"{SECRET}x", SECRET[:-1], "x", "é" * 40, "xoxb-1", ""]
 
@@ -267,3 +268,12 @@ async def test_answers_have_the_members_that_are_described(controlled: Scene) ->
     assert set(said) == set(schemas["Said"]["properties"])
     assert set(await operate(controlled, "position")) == set(schemas["Position"]["properties"])
     assert set(await operate(controlled, "join", user="bob", channel="general")) == set(schemas["Done"]["properties"])
+
+
+@pytest.mark.parametrize("levels", [MAX_DEPTH, 900, 100_000])
+async def test_arguments_that_are_nested_too_deeply_are_refused(controlled: Scene, levels: int) -> None:
+    deep = "[" * levels + "]" * levels
+    body = f'{{"user": "alice", "channel": "general", "text": "x", "attachments": [{{"a": {deep}}}]}}'
+    reply = await ask(controlled, f"{PATH}say", body.encode())
+    assert (reply.status, reply.code) == (400, "invalid_arguments")
+    assert await controlled.history("alice", controlled.general) == []

@@ -449,3 +449,16 @@ async def test_two_servers_do_not_share_the_folder(tmp_path: Path, farm: Farm, b
     with pytest.raises(StoreError, match="another server uses"):
         async with opened(tmp_path / "other"):
             pass
+
+
+async def test_an_app_exchanges_its_code_while_another_sandbox_is_reset(farm: Farm, box: Sandbox) -> None:
+    second = await farm.create(name="second")
+    app = await second.do("app.add", name="desk")
+    resetting = farm.server.host.get(box.id)
+    assert resetting is not None
+    await farm.server.host.discard(resetting)  # as far as a reset has got
+
+    wish = {"client_id": app["client_id"], "client_secret": app["client_secret"], "code": "no"}
+    assert (await second.call_with("", "oauth.v2.access", **wish))["error"] == "invalid_code"
+    unknown = await second.call_with("", "oauth.v2.access", **wish | {"client_id": "1.2"})
+    assert unknown["error"] == "service_unavailable", "it may be an app of the one that is reset"

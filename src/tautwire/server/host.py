@@ -232,17 +232,22 @@ class Host:
         return self._all()[0].workspace
 
     async def find_client(self, client_id: str) -> Workspace:
-        """Return the workspace of the app with this client id; for an unknown one the first, which then refuses it."""
-        first, *others = self._all()
-        for served in others:
+        """Return the workspace of the app with this client id; for an unknown one the first, which then refuses it.
+
+        Raises:
+            StoreError: it is not found, and the database of a workspace does not answer.
+        """
+        workspaces = [served.workspace for served in self._all()]
+        failure: StoreError | None = None
+        for workspace in workspaces:
             try:
-                found = await served.workspace.reader.read(partial(find_client, client_id=client_id))
-            except StoreError:
-                log.warning("%s was left out in the search for the client id of an app", served.data, exc_info=True)
-                continue
-            if found is not None:
-                return served.workspace
-        return first.workspace
+                if await workspace.reader.read(partial(find_client, client_id=client_id)) is not None:
+                    return workspace
+            except StoreError as error:  # one that is reset at the moment must not concern the apps of the others
+                failure = error
+        if failure is not None:
+            raise failure
+        return workspaces[0]
 
     def _all(self) -> list[ServedWorkspace]:
         """Return all workspaces, one at least.

@@ -122,3 +122,9 @@ async def test_without_the_control_api_there_is_no_page(open_scene: OpenScene) -
     for verb in ("GET", "POST"):
         async with scene.http.request(verb, root(scene) + PATHS[0]) as response:
             assert response.status == 404
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "\\"])
+async def test_an_origin_that_is_no_url_is_refused(scene: Scene, origin: str) -> None:
+    status, _, _ = await ask(scene, data={"secret": SECRET}, headers={"Origin": origin})
+    assert status == 403

@@ -10,6 +10,7 @@ import pytest
 
 from appside import APP_SEED, AppSide, gather_acks
 from elsewhere import Change
+from rawsocket import CLOSE, RawSocket
 from scene import OpenScene, Scene, eventually
 from tautwire.server.services.access import apps, subscriptions, tokens
 from tautwire.server.services.access.identity import hash_token
@@ -93,6 +94,18 @@ async def test_a_url_works_once(desk: AppSide) -> None:
     await desk.dial(url)
     frames, code = await (await desk.dial(url)).ended()
     assert ([frame["reason"] for frame in frames], code) == (["link_disabled"], 1000)
+
+
+async def test_a_stranger_cannot_keep_a_connection(scene: Scene, desk: AppSide) -> None:
+    """Answers of apps are long, so a connection may have the server hold half a megabyte."""
+    url = f"{(await desk.url()).rpartition('/')[0]}/no-ticket"
+    served = scene.server.host.get(scene.server.workspace.team.id)
+    assert served is not None
+    async with RawSocket.dialled(url, hello=False) as stranger:
+        assert b"link_disabled" in (await stranger.read())[1]
+        assert (await stranger.read())[0] == CLOSE
+        # The stranger answers no Close, and no time passes.
+        await eventually(lambda: not served.link_door.connections)
 
 
 async def test_tickets_of_rtm_do_not_fit(scene: Scene, desk: AppSide) -> None:

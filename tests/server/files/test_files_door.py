@@ -3,7 +3,10 @@
 import asyncio
 import io
 import json
+import shutil
+import threading
 from collections.abc import AsyncIterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -396,3 +399,21 @@ async def test_a_disk_that_fills_up_during_an_upload_costs_the_file_alone(
     await scene.post("bob", scene.general, "still here")
     assert "could not be stored" in caplog.text
     caplog.clear()
+
+
+async def test_the_room_of_the_disk_is_asked_for_beside_the_loop(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A disk that hangs must hold up no other caller."""
+    asked = list[int]()
+    usage = shutil.disk_usage
+
+    def observed(path: Path) -> object:
+        asked.append(threading.get_ident())
+        return usage(path)
+
+    monkeypatch.setattr(intake.shutil, "disk_usage", observed)
+    monkeypatch.setattr(scene.server.workspace.files, "_disk", tmp_path)
+    await share(scene, "alice", scene.general, b"x" * (2 * CHUNK))
+    assert len(asked) == 3
+    assert threading.get_ident() not in asked

@@ -1,6 +1,7 @@
 """Slash commands from a person to an app and back, in Socket Mode."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -189,3 +190,8 @@ async def test_a_server_that_stops_ends_open_requests(scene: Scene, app: SocketA
     await app.came()
     await scene.server.stop()
     assert (await asking)["error"] == "dispatch_failed"
+
+
+async def test_an_answer_that_is_nested_too_deeply_is_no_answer(scene: Scene, app: SocketApp) -> None:
+    app.answer = lambda _: {"text": "x", "attachments": [{"a": json.loads("[" * 200 + "]" * 200)}]}
+    assert (await command(scene, "/deploy"))["error"] == "dispatch_failed"

@@ -3,9 +3,10 @@
 import pytest
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from asked import open_controlled, use
+from asked import SocketApp, command, open_controlled, use
 from controlled import operate, refusal
 from scene import OpenScene, Scene
+from tautwire.server.services.nesting import MAX_DEPTH
 
 
 @pytest.fixture
@@ -75,3 +76,33 @@ async def test_only_the_operator_sees_the_secret_and_only_its_hash_is_stored(sce
     (row,) = await scene.server.workspace.reader.read(lambda query: query.all("SELECT * FROM webhook"))
     assert all(secret not in str(value) for value in row)
     assert await refusal(scene, "webhooks.create", app="no", channel="ops") == "unknown_app"
+
+
+async def test_a_message_that_is_nested_too_deeply_is_refused(scene: Scene, url: str) -> None:
+    """The log wraps what it keeps: readers fail at an entry that the door could just decode."""
+    await use(url, {"text": "first"})
+    for levels in (MAX_DEPTH, 900, 972, 100_000):
+        deep = "[" * levels + "]" * levels
+        assert await use(url, f'{{"text": "x", "attachments": [{{"a": {deep}}}]}}'.encode()) == (400, "invalid_payload")
+        assert await use(url, {"text": "x", "attachments": f"[{deep}]"}) == (400, "invalid_payload")
+    assert [message["text"] for message in await scene.history("alice", scene.ops)] == ["first"]
+
+
+async def test_an_app_that_is_uninstalled_posts_no_more(scene: Scene, url: str) -> None:
+    app = await SocketApp.connected(scene)
+    await command(scene, "/deploy")
+    answer_url = app.payload["response_url"]
+    await app.close()
+    await operate(scene, "app.uninstall", app="desk")
+    assert await use(url, {"text": "x"}) == (404, "no_service")
+    assert (await use(answer_url, {"text": "x", "response_type": "in_channel"}))[0] == 404
+    for channel in (scene.ops, scene.general):
+        assert await scene.history("alice", channel) == []
+    assert (await operate(scene, "webhooks.list", app="desk"))["webhooks"] == []
+
+
+async def test_an_app_whose_bot_is_deactivated_posts_no_more(scene: Scene, url: str) -> None:
+    await operate(scene, "bot.deactivate", user="desk")
+    assert (await use(url, {"text": "x"}))[0] == 404
+    await operate(scene, "bot.reactivate", user="desk")
+    assert await use(url, {"text": "x"}) == (200, "ok")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tautwire.server.journal.masking import MAX_DEPTH, clean, masked
+from tautwire.server.journal.masking import MASK, MAX_DEPTH, clean, masked
 
 TOKEN = "xoxb-123456789012-abcdefghijklmnop"
 
@@ -65,3 +65,31 @@ def test_depth_is_bounded() -> None:
 
     assert "…" in str(clean(value))
     assert TOKEN not in str(clean(value))
+
+
+SECRETS_BY_FORM = [
+    ("http://h:1/hooks/services/T0AB/B0CD/", "a_b-c0"),
+    ("http://h:1/hooks/commands/T0AB/123/", "a_b-c0"),
+    ("http:\\/\\/h:1\\/hooks\\/actions\\/T0AB\\/123\\/", "a_b-c0"),
+    ("http://h:1/files-upload/T0AB-F0CD-", "a_b-c0"),
+    ("", f"{'1' * 12}.{'0f' * 32}"),
+    ("", f"{'1' * 13}.334159592739.{'0f' * 16}"),
+]
+
+
+@pytest.mark.parametrize(("before", "secret"), SECRETS_BY_FORM)
+def test_secrets_of_the_server_are_masked_wherever_they_stand(before: str, secret: str) -> None:
+    """A part that is too long is cut, so it is no JSON; and codes have a name that other things have too."""
+    cut = f'{{"code": "{before}{secret}", "x": "'.encode()
+    for shown in (
+        masked(cut),
+        masked(f"see {before}{secret} and".encode()),
+        masked(json.dumps({"code": before + secret}).encode()),
+    ):
+        assert secret not in str(shown)
+        assert MASK in str(shown)
+
+
+def test_what_only_looks_alike_stays() -> None:
+    for text in ("1795751192.365334", "580366790662.973639817579", "http://h/hooks/x", "0f" * 32):
+        assert masked(json.dumps(text).encode()) == text

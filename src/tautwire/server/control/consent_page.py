@@ -9,12 +9,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 from html import escape
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
+from tautwire.server.forms import read_form
 from tautwire.server.services.access.logins import FailedLogins
 from tautwire.server.services.administration import apps
 from tautwire.server.services.administration.apps import Consented, Wanted
@@ -86,7 +87,7 @@ class ConsentPage:
         if request.method != "POST":
             return 405, "The method must be GET or POST.", {"Allow": "GET, POST"}
         origin = request.headers.get("origin")
-        if origin not in (None, "null") and urlsplit(str(origin)).netloc != request.headers.get("host"):
+        if origin not in (None, "null") and _host_of(origin) != request.headers.get("host"):
             return 403, "The form of another site is refused.", {}
         body = await _read(request)
         if body is None:
@@ -156,11 +157,18 @@ def _page(path: str, fields: Fields, message: str) -> str:
     )
 
 
+def _host_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
+
+
 def _fields(data: bytes, limit: int) -> Fields:
     if len(data) > limit:
         return {}
     try:
-        return dict(parse_qsl(data.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS))
+        return read_form(data, MAX_FIELDS)
     except ValueError:
         return {}
 

@@ -35,6 +35,7 @@ from tautwire.server.control.operations import (
     workspaces,
 )
 from tautwire.server.journal.entry import Origin
+from tautwire.server.services import nesting
 from tautwire.server.services.access.logins import FailedLogins
 from tautwire.server.services.administration.refusals import NotFound, Refused, explained
 from tautwire.server.services.errors import MethodError
@@ -247,9 +248,16 @@ async def _read(request: Request, limit: int) -> bytes:
 
 def _decode(body: bytes, wanted: Operation) -> msgspec.Struct:
     try:
-        return msgspec.json.decode(body or b"{}", type=wanted.arguments)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        arguments = msgspec.json.decode(body or b"{}", type=wanted.arguments)
+        is_deep = nesting.is_deep(body)
+    except RecursionError:
+        is_deep = True
+    except ValueError as error:  # msgspec's own, or bytes that are not UTF-8
         raise Failure(400, "invalid_arguments", f"the body must be an object of arguments: {error}") from None
+    if is_deep:
+        text = f"the body must have at most {nesting.MAX_DEPTH} levels of lists and objects"
+        raise Failure(400, "invalid_arguments", text)
+    return arguments
 
 
 async def _send(send: Send, status: int, body: Mapping[str, Any], more: Mapping[str, str] = {}) -> None:

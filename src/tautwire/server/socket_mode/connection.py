@@ -76,6 +76,13 @@ class LinkConnection(SocketConnection):
         """The id of the app, for the log."""
         return (self.ticket.who.app_id or "") if self.ticket is not None else ""
 
+    def refuse(self, payload: bytes, now: float) -> None:
+        """Say why, and close. Without a ticket the peer may be anyone: its Close is not waited for, since a frame may
+        have half a megabyte, which the server would hold meanwhile."""
+        super().refuse(payload, now)
+        if self.ticket is None and self._transport is not None:
+            self._transport.close()
+
     def warn(self, reason: str) -> None:
         """Send ``disconnect``, once: the client dials a new connection."""
         if not self._is_warned and self.ended is None:

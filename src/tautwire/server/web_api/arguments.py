@@ -9,20 +9,19 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
-from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartException, MultiPartParser
 
+from tautwire.server.forms import read_form
+from tautwire.server.services import nesting
 from tautwire.server.services.errors import MethodError
 from tautwire.server.web_api.method import Arguments
 
 Given = dict[str, Any]
 
 MAX_ARGUMENTS: Final = 200
-MAX_DEPTH: Final = 100
-"""Levels of JSON in an argument (ours): far below the depth at which JSON readers of clients fail."""
 FORM: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
 JSON: Final = "application/json"
@@ -83,10 +82,9 @@ def convert(given: Mapping[str, Any], arguments: type[Arguments]) -> Arguments:
 def read_pairs(data: bytes) -> Given:
     """Return the arguments in a query or a form."""
     try:
-        pairs = parse_qsl(data.decode(), keep_blank_values=True, max_num_fields=MAX_ARGUMENTS)
+        given: Given = {**read_form(data, MAX_ARGUMENTS)}
     except ValueError:
         raise MethodError("invalid_form_data") from None
-    given = dict(pairs)
     check_names(given)
     return given
 
@@ -102,36 +100,12 @@ def check_names(names: Iterable[str]) -> None:
 
 def _json_object(body: bytes) -> Given:
     try:
-        data = _decode(body)
+        data = nesting.decode(body)
     except ValueError:
         raise MethodError("invalid_json") from None
     if not isinstance(data, dict):
         raise MethodError("json_not_object")
     return data
-
-
-def _decode(text: bytes | str) -> Any:
-    """Return the value of a JSON text; raise ``ValueError`` if it is not valid or deeper than ``MAX_DEPTH``."""
-    try:
-        data = msgspec.json.decode(text)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-    level = [data]
-    for _ in range(MAX_DEPTH):
-        level = [part for whole in level for part in _parts_of(whole)]
-        if not level:
-            return data
-    raise ValueError("nested too deeply")
-
-
-def _parts_of(whole: Any) -> Iterable[Any]:
-    match whole:
-        case dict():
-            return whole.values()
-        case list():
-            return whole
-        case _:
-            return ()
 
 
 async def _multipart(content_type: str, body: bytes) -> Given:
@@ -168,7 +142,7 @@ def _shape(name: str, value: Any, shape: str, malformed: Mapping[str, str]) -> A
 
 def _json_value(name: str, text: str, malformed: Mapping[str, str]) -> Any:
     try:
-        return _decode(text)
+        return nesting.decode(text)
     except ValueError:
         raise MethodError(malformed.get(name, "invalid_arguments")) from None
 

@@ -31,9 +31,11 @@ from tautwire.server.store.queries.apps import (
     set_app_secrets,
 )
 from tautwire.server.store.queries.consents import delete_consents_of
+from tautwire.server.store.queries.response_urls import delete_urls_of
 from tautwire.server.store.queries.tokens import TokenRecord, find_tokens_of_app
 from tautwire.server.store.queries.users import add_user, find_user, find_user_by_name
 from tautwire.server.store.queries.views import delete_views_of_app
+from tautwire.server.store.queries.webhooks import revoke_webhooks_of
 from tautwire.server.store.records import UserRecord
 
 
@@ -111,9 +113,9 @@ def delete_app(tx: Transaction, team: Team, app: str) -> None:
 
 
 def uninstall_app(tx: Transaction, app: str) -> None:
-    """Revoke the tokens that an app has of its bot and of people, and emit that to the app. It can be installed again.
+    """Revoke the tokens that an app has of its bot and of people, its webhooks and response URLs, and emit that to it.
 
-    Its app-level tokens stay, so that it gets these events, over the doors that it had.
+    It can be installed again. Its app-level tokens stay, so that it gets these events, over the doors that it had.
 
     Raises:
         MethodError: app_not_found.
@@ -121,6 +123,8 @@ def uninstall_app(tx: Transaction, app: str) -> None:
     record = _find(tx, app)
     lost = [token for token in find_tokens_of_app(tx, app) if token.revoked is None and token.user_id is not None]
     _revoke(tx, record, lost)
+    revoke_webhooks_of(tx, app, tx.now // 1_000_000)
+    delete_urls_of(tx, app)
     delete_consents_of(tx, app)
     emit_revoked(tx, lost)
     tx.emit_to_app(app, event("app_uninstalled", event_ts=next_event_ts(tx)))

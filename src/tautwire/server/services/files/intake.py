@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from tautwire.server.log.transaction import Transaction
 from tautwire.server.log.writer import Writer
 from tautwire.server.services.due import Due
 from tautwire.server.services.errors import MethodError
@@ -53,8 +54,12 @@ class Files:
 
     async def reserve(self, user: str, announced: Announced) -> Reserved:
         """Reserve a file; raise ``MethodError`` as ``uploads.reserve`` does."""
-        self.check_disk(announced.size)
-        reserved = await self.writer.write(partial(uploads.reserve, user=user, announced=announced, room=self.room))
+
+        def reserve(tx: Transaction) -> Reserved:
+            self.check_disk(announced.size)
+            return uploads.reserve(tx, user, announced, self.room)
+
+        reserved = await self.writer.write(reserve)
         self.removals.expect(reserved.due)
         return reserved
 
@@ -99,7 +104,10 @@ class Files:
             self.writer.post(partial(uploads.drop, file=file), lambda result, error: self.removals.expect(0))
 
     def check_disk(self, size: int) -> None:
-        """Raise ``MethodError`` (storage_limit_reached) if bytes would leave too little of the disk free."""
+        """Raise ``MethodError`` (storage_limit_reached) if bytes would leave too little of the disk free.
+
+        Called in the writer's thread: a disk that hangs must not hold up the loop.
+        """
         if self._disk is not None and shutil.disk_usage(self._disk).free < size + FREE:
             raise MethodError("storage_limit_reached")
 
@@ -181,7 +189,10 @@ class Intake:
         return self.id
 
     async def _store(self, piece: bytes) -> None:
-        self._files.check_disk(len(piece))
+        def add(tx: Transaction) -> None:
+            self._files.check_disk(len(piece))
+            uploads.add_chunk(tx, self.id, self._count, piece)
+
         async with self._files.turn:
-            await self._files.writer.write(partial(uploads.add_chunk, file=self.id, number=self._count, data=piece))
+            await self._files.writer.write(add)
         self._count += 1

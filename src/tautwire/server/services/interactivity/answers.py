@@ -4,10 +4,11 @@ Source: wire/interactivity.md#response_url and wire/webhooks.md.
 """
 
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
 import msgspec
 
+from tautwire.server.forms import read_form
+from tautwire.server.services import nesting
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.messaging.contents import set_content
 from tautwire.server.services.messaging.messages import Draft
@@ -19,7 +20,7 @@ _CONTENT: Final = ("text", "blocks", "attachments")
 _TS: Final = 40
 """Characters of a ts, generously."""
 _FIELDS: Final = 10
-"""Fields of a form that are looked at."""
+"""Fields that a form may have."""
 
 
 class Reply(msgspec.Struct, kw_only=True):
@@ -41,14 +42,16 @@ def read_body(body: bytes, content_type: str) -> dict[str, Any]:
     """
     if "x-www-form-urlencoded" in content_type.lower() and not body.lstrip().startswith(b"{"):
         try:
-            fields = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_FIELDS))
+            fields = read_form(body, _FIELDS)
         except ValueError:
             raise MethodError(INVALID) from None
         body = fields.get("payload", "").encode("utf-8", "replace")
     try:
-        decoded: dict[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        decoded = nesting.decode(body)
+    except ValueError:
         raise MethodError(INVALID) from None
+    if not isinstance(decoded, dict):
+        raise MethodError(INVALID)
     return decoded
 
 
@@ -90,8 +93,8 @@ def _structure(message: dict[str, Any], name: str) -> Any:
     if not isinstance(value, str) or not value:
         return value or None
     try:
-        return msgspec.json.decode(value)
-    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
+        return nesting.decode(value)
+    except ValueError:
         raise MethodError(INVALID) from None
 
 

@@ -15,6 +15,7 @@ from uuid import uuid4
 import msgspec
 
 from tautwire.protocol.errors import TautwireError
+from tautwire.server.services import nesting
 from tautwire.server.services.access.features import Route, find_route
 from tautwire.server.store.reader import Reader
 
@@ -191,16 +192,18 @@ def read_answer(payload: bytes) -> Answer:
     """Return the answer in JSON; an empty object is none, as an empty payload is.
 
     Raises:
-        NotAnswered: dispatch_failed, if it is not an object, or is too long.
+        NotAnswered: dispatch_failed, if it is not an object, or is too long or too deep.
     """
     if len(payload) > MAX_ANSWER:
         raise NotAnswered("dispatch_failed")
     if not payload.strip():
         return Answer()
     try:
-        body = msgspec.json.decode(payload, type=dict[str, Any] | None)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        body = nesting.decode(payload)
+    except ValueError:
         raise NotAnswered("dispatch_failed") from None
+    if not isinstance(body, dict | None):
+        raise NotAnswered("dispatch_failed")
     return Answer(body or None)
 
 

@@ -109,7 +109,7 @@ def respond(
         said: what the person typed: an answer that all see shows it before itself.
 
     Raises:
-        MethodError: channel_not_found, is_archived, message_not_found; expired_url if the app is deleted.
+        MethodError: channel_not_found, is_archived, message_not_found; expired_url as ``author`` does.
     """
     who = author(tx, app)
     room = messages.open_room(tx, source.channel)
@@ -133,10 +133,14 @@ def respond(
 
 
 def author(tx: Transaction, app: str) -> Identity:
-    """Return the bot in whose name an app answers; raise ``MethodError`` (expired_url) if the app is deleted."""
+    """Return the bot in whose name an app answers.
+
+    Raises:
+        MethodError: expired_url, if the app is deleted or its bot is deactivated.
+    """
     record = find_app(tx, app)
     bot = find_user(tx, record.bot_user) if record is not None and record.bot_user is not None else None
-    if record is None or record.deleted is not None or bot is None:
+    if record is None or record.deleted is not None or bot is None or bot.deleted:
         raise MethodError("expired_url")
     return identity_of(bot)
 

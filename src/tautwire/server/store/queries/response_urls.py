@@ -44,3 +44,8 @@ def count_use(tx: Statements, digest: bytes) -> None:
 def delete_expired(tx: Statements, before: int) -> None:
     """Delete the URLs that expired before a time in seconds."""
     tx.execute("DELETE FROM response_url WHERE expires < ?", before)
+
+
+def delete_urls_of(tx: Statements, app: str) -> None:
+    """Delete the URLs of an app."""
+    tx.execute("DELETE FROM response_url WHERE app_id = ?", app)

@@ -51,6 +51,11 @@ def set_webhook_revoked(tx: Statements, webhook: str, revoked: int) -> None:
     tx.execute("UPDATE webhook SET revoked = ? WHERE id = ?", revoked, webhook)
 
 
+def revoke_webhooks_of(tx: Statements, app: str, revoked: int) -> None:
+    """Store when all webhooks of an app were revoked."""
+    tx.execute("UPDATE webhook SET revoked = ? WHERE app_id = ? AND revoked IS NULL", revoked, app)
+
+
 def _record(row: Row | None) -> WebhookRecord | None:
     if row is None:
         return None
