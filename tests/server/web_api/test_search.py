@@ -59,8 +59,8 @@ async def test_everyone_reads_public_channels_and_only_members_the_others(scene:
     assert await found(scene, "bob", "needle") == ["needle in group", "needle in direct", "needle in public"]
     assert await found(scene, "carol", "needle") == ["needle in public"]
     for query in (
-        f"in:{scene.ops}", "in:ops", "in:#ops needle", f"in:<#{scene.ops}>", f"in:{direct}", "is:dm", "from:alice is:dm",
-        "-in:general", "to:bob", "with:bob", "-zzz -in:general",
+        f"in:{scene.ops}", "in:ops", "in:#ops needle", f"in:<#{scene.ops}>", f"in:{direct}", "is:dm",
+        "from:alice is:dm", "-in:general", "to:bob", "with:bob", "-zzz -in:general",
     ):  # fmt: skip
         assert await found(scene, "carol", query) == [], query
 
@@ -321,9 +321,7 @@ async def test_pages_by_cursor_skip_and_repeat_nothing_while_messages_come(scene
         await scene.post("alice", scene.general, f"needle {number}")
     cursor, texts = "*", []
     for number in itertools.count(5):
-        answer = await scene.ok(
-            "bob", "search.messages", query="needle", count=2, cursor=cursor, sort_dir=sort_dir
-        )
+        answer = await scene.ok("bob", "search.messages", query="needle", count=2, cursor=cursor, sort_dir=sort_dir)
         texts += [match["text"] for match in answer["messages"]["matches"]]
         cursor = answer["response_metadata"]["next_cursor"]
         if not cursor:

@@ -9,7 +9,7 @@ _DAY: Final = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})", re.ASCII)
 _AMERICAN_DAY: Final = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
 _MONTH: Final = re.compile(r"(\d{4})-(\d{1,2})", re.ASCII)
 _YEAR: Final = re.compile(r"\d{4}", re.ASCII)
-_MONTHS: Final = {name.lower(): number for names in (month_name, month_abbr) for number, name in enumerate(names) if name}
+_MONTHS: Final = {name.lower(): number for number in range(1, 13) for name in (month_name[number], month_abbr[number])}
 _ONE: Final = timedelta(days=1)
 _WEEK: Final = timedelta(days=7)
 

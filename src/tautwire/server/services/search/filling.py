@@ -16,9 +16,10 @@ from tautwire.server.log.writer import Writer
 from tautwire.server.services.search.entries import entry_of
 from tautwire.server.store.engine import Query, StoreError
 from tautwire.server.store.queries.search import (
+    SEARCH_ENTRY,
     Key,
-    add_missing_entry,
     end_fill,
+    find_entered,
     find_fill,
     measure_messages,
     read_messages,
@@ -28,9 +29,9 @@ from tautwire.server.store.reader import Reader
 
 log = logging.getLogger("tautwire.server.search")
 
-MAX_MESSAGES: Final = 200
+MAX_MESSAGES: Final = 100
 MAX_BYTES: Final = 262_144
-"""Messages and bytes of a unit: some milliseconds of the writer's time."""
+"""Messages and bytes of a unit: about ten milliseconds of the writer's time."""
 PAUSE: Final = 0.005
 """Seconds between two units."""
 RETRY: Final = 60.0
@@ -57,6 +58,9 @@ class Filling:
             except StoreError as error:
                 log.warning("older messages are not entered into the search for now: %s", error)
                 await asyncio.sleep(RETRY)
+            except Exception:
+                log.exception("older messages are not entered into the search for now")
+                await asyncio.sleep(RETRY)
 
     async def _fill(self) -> None:
         count = 0
@@ -78,10 +82,13 @@ def _enter(tx: Transaction) -> int | None:
     if not page:
         end_fill(tx)
         return None
+    entered = find_entered(tx, [key.ts for key in page])
     for row in read_messages(tx, page[0], page[-1]):
+        if Key(row["ts"], row["channel"]) in entered:  # it was posted or changed since
+            continue
         entry = entry_of(row["channel"], row["ts"], row["user_id"], msgspec.json.decode(row["body"]))
         if entry is not None:
-            add_missing_entry(tx, entry)
+            tx.insert(SEARCH_ENTRY, entry)
     set_fill(tx, page[-1].channel, page[-1].ts)
     return len(page)
 

@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.messaging.messages import load
 from tautwire.server.services.messaging.permalinks import permalink
-from tautwire.server.services.search.question import read_query
 from tautwire.server.services.search.highlights import highlight, unmarked
+from tautwire.server.services.search.question import read_query
 from tautwire.server.services.wire_objects import conversation_object
 from tautwire.server.services.workspace import Team
 from tautwire.server.store.engine import Query, Row
@@ -38,7 +38,7 @@ class Search(NamedTuple):
     """A search as it is called."""
 
     query: str
-    count: int = 20
+    per_page: int = 20
     page: int = 1
     after: Key | None = None
     """The last match of the page before, in paging by cursor."""
@@ -64,10 +64,10 @@ def search(query: Query, team: Team, who: Identity, asked: Search, base_url: str
     if wanted.is_empty:
         return Found([], 0, None)
     keys = find_matches(query, who.user, wanted.wanted, newest_first=not asked.is_ascending, count=MAX_MATCHES)
-    start = (asked.page - 1) * asked.count
+    start = (asked.page - 1) * asked.per_page
     if asked.after is not None:
         start = _place_behind(keys, asked.after, is_ascending=asked.is_ascending)
-    page = keys[start : start + asked.count]
+    page = keys[start : start + asked.per_page]
     phrases = wanted.phrases if asked.highlights else None
     matches = _present(query, team, who, page, phrases, base_url)
     return Found(matches, len(keys), page[-1] if page and start + len(page) < len(keys) else None)
@@ -87,7 +87,8 @@ def _present(
     channels: dict[str, ChannelRecord | None] = {}
     for channel in {key.channel for key in page}:
         stamps = [key.ts for key in page if key.channel == channel]
-        rows |= {Key(row["ts"], channel): row for row in find_messages(query, channel, stamps)}
+        for row in find_messages(query, channel, stamps):
+            rows[Key(row["ts"], channel)] = row
         reacted |= {Key(row["ts"], channel) for row in find_reactions(query, channel, stamps)}
         channels[channel] = find_channel(query, channel)
     authors = find_users_by_ids(query, list({row["user_id"] for row in rows.values()}))

@@ -1,7 +1,7 @@
 """What a query asks for. Source: wire/search.md#query.
 
-A query never fails: a modifier that is not known, or a date that is none, is searched as words. A user or a channel
-that does not exist, or that the caller does not see, is in no message.
+A query never fails: a modifier that is not known, or with a value that it does not have, is searched as words. A user
+or a channel that does not exist, or that the caller does not see, is in no message.
 """
 
 import re

@@ -110,8 +110,11 @@ class TextDumper(StrDumperUnknown):
 
 
 _FOUND: Final = "search_found f CROSS JOIN search_entry s WHERE f.id = s.id AND f.query MATCH %s"
-_FOUND_HERE: Final = """(SELECT * FROM search_entry WHERE array_to_tsvector(string_to_array(words, ' ')) @@ CAST(replace(
-replace(replace(replace(%s, '"', ''''), ' AND ', ' & '), ' OR ', ' | '), '*', ':*') AS tsquery) OFFSET 0) s WHERE TRUE"""
+_FOUND_HERE: Final = (
+    "(SELECT * FROM search_entry WHERE array_to_tsvector(string_to_array(words, ' ')) @@ CAST("
+    """replace(replace(replace(replace(%s, '"', ''''), ' AND ', ' & '), ' OR ', ' | '), '*', ':*')"""
+    " AS tsquery) OFFSET 0) s WHERE TRUE"
+)
 """The search of the index: a query of SQLite's FTS5 is made one of PostgreSQL, whose words are quoted as well. OFFSET
 keeps the planner from another way than the index, such as one in the order of the answer."""
 

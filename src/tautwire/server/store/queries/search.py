@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from tautwire.server.store.engine import Insert, Query, Row
-from tautwire.server.store.statements import Statements
+from tautwire.server.store.statements import Statements, marks
 
 
 class SearchEntry(NamedTuple):
@@ -154,8 +154,9 @@ def _pattern(phrase: Phrase) -> str:
 def find_people(query: Query, text: str) -> list[str]:
     """Return the ids of the users with this id, name or real name."""
     rows = query.all(
-        "SELECT id FROM users WHERE id = ? OR name = lower(?) OR lower(real_name) = lower(?) ORDER BY id", text, text, text
-    )
+        "SELECT id FROM users WHERE id = ? OR name = lower(?) OR lower(real_name) = lower(?) ORDER BY id",
+        text, text, text,
+    )  # fmt: skip
     return [row[0] for row in rows]
 
 
@@ -164,16 +165,29 @@ def delete_entry(tx: Statements, channel: str, ts: str) -> None:
     tx.execute("DELETE FROM search_entry WHERE ts = ? AND channel = ?", ts, channel)
 
 
-def add_missing_entry(tx: Statements, entry: SearchEntry) -> None:
-    """Store the entry of a message that has none."""
-    tx.execute(
-        "INSERT INTO search_entry (ts, channel, words) VALUES (?, ?, ?) ON CONFLICT (ts, channel) DO NOTHING", *entry
-    )
+def find_entered(query: Query, stamps: Sequence[str]) -> set[Key]:
+    """Return which messages of these ts have an entry, in any channel."""
+    rows = query.all(f"SELECT ts, channel FROM search_entry WHERE ts IN ({marks(stamps)})", *stamps)
+    return {Key(*row) for row in rows}
 
 
 def find_fill(query: Query) -> Row | None:
     """Return ``channel`` and ``ts`` of the last older message that was entered; None if all are."""
     return query.one("SELECT channel, ts FROM search_fill")
+
+
+def begin_fill(tx: Statements) -> None:
+    """Store that no message is entered: what a backup leaves out has to be made again."""
+    tx.execute("INSERT INTO search_fill (channel, ts) VALUES ('', '') ON CONFLICT (channel) DO NOTHING")
+
+
+def find_stray_entry(query: Query) -> Key | None:
+    """Return an entry whose message is deleted."""
+    row = query.one(
+        "SELECT ts, channel FROM search_entry s WHERE NOT EXISTS"
+        " (SELECT 1 FROM message m WHERE m.channel = s.channel AND m.ts = s.ts) LIMIT 1"
+    )
+    return Key(*row) if row is not None else None
 
 
 def set_fill(tx: Statements, channel: str, ts: str) -> None:

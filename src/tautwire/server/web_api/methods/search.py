@@ -74,7 +74,7 @@ def _asked(args: SearchAll) -> Search:
         raise MethodError("no_query")
     return Search(
         args.query,
-        count=min(max(args.count, 1), MAX_COUNT),
+        per_page=min(max(args.count, 1), MAX_COUNT),
         page=max(args.page, 1),
         is_ascending=args.sort_dir == "asc",
         highlights=args.highlight,
@@ -92,19 +92,19 @@ async def _search(call: Call, asked: Search) -> Found:
 
 def _page(found: Found, asked: Search) -> dict[str, Any]:
     """Return the envelope of a page. Source: wire/search.md#answer (captured)."""
-    pages = -(-found.total // asked.count)
-    first = (asked.page - 1) * asked.count + 1 if found.matches else 1
+    pages = -(-found.total // asked.per_page)
+    first = (asked.page - 1) * asked.per_page + 1 if found.matches else 1
     return {
         "total": found.total,
         "pagination": {
             "total_count": found.total,
             "page": asked.page,
-            "per_page": asked.count,
+            "per_page": asked.per_page,
             "page_count": pages,
             "first": first,
             "last": first + len(found.matches) - 1,
         },
-        "paging": {"count": asked.count, "total": found.total, "page": asked.page, "pages": pages},
+        "paging": {"count": asked.per_page, "total": found.total, "page": asked.page, "pages": pages},
         "matches": found.matches,
     }
 

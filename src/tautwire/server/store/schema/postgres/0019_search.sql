@@ -14,4 +14,5 @@ CREATE TABLE search_fill (
     channel TEXT COLLATE "C" PRIMARY KEY,
     ts      TEXT COLLATE "C" NOT NULL
 );
-INSERT INTO search_fill (channel, ts) VALUES ('', '');
+-- A new database has no older messages; a restore makes the row itself (store.backup).
+INSERT INTO search_fill (channel, ts) SELECT '', '' FROM workspace;

@@ -26,4 +26,5 @@ CREATE TABLE search_fill (
     channel TEXT PRIMARY KEY,
     ts      TEXT NOT NULL
 ) WITHOUT ROWID;
-INSERT INTO search_fill (channel, ts) VALUES ('', '');
+-- A new database has no older messages; a restore makes the row itself (store.backup).
+INSERT INTO search_fill (channel, ts) SELECT '', '' FROM workspace;
