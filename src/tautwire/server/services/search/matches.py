@@ -85,36 +85,36 @@ def _present(
     rows: dict[Key, Row] = {}
     reacted: set[Key] = set()
     channels: dict[str, ChannelRecord | None] = {}
-    for channel in {key.channel for key in page}:
-        stamps = [key.ts for key in page if key.channel == channel]
-        for row in find_messages(query, channel, stamps):
-            rows[Key(row["ts"], channel)] = row
-        reacted |= {Key(row["ts"], channel) for row in find_reactions(query, channel, stamps)}
-        channels[channel] = find_channel(query, channel)
+    for place in {key.channel for key in page}:
+        stamps = [key.ts for key in page if key.channel == place]
+        for found in find_messages(query, place, stamps):
+            rows[Key(found["ts"], place)] = found
+        reacted |= {Key(found["ts"], place) for found in find_reactions(query, place, stamps)}
+        channels[place] = find_channel(query, place)
     authors = find_users_by_ids(query, list({row["user_id"] for row in rows.values()}))
     matches, size = [], 0
     for key in page:
-        row, channel_record = rows[key], channels[key.channel]
-        if channel_record is None:
+        row, channel = rows.get(key), channels[key.channel]
+        if row is None or channel is None:
             continue
+        size += len(row["body"])
         body = load(row)
         text = unmarked(body.get("text") or "")
-        size += len(row["body"])
-        matches.append(
-            {
-                "iid": str(uuid.uuid5(_NAMESPACE, f"{team.id}/{key.channel}/{key.ts}")),
-                "team": team.id,
-                "channel": _channel(channel_record, who.user),
-                "type": "message",
-                "user": row["user_id"],
-                "username": _username(body, authors.get(row["user_id"])),
-                "ts": key.ts,
-                "text": text if phrases is None else highlight(text, phrases),
-                "permalink": permalink(base_url, key.channel, key.ts, row["thread_ts"]),
-                "no_reactions": key not in reacted,
-                **{name: body[name] for name in _STRUCTURES if name in body and size <= MAX_BYTES},
-            }
-        )
+        match = {
+            "iid": str(uuid.uuid5(_NAMESPACE, f"{team.id}/{key.channel}/{key.ts}")),
+            "team": team.id,
+            "channel": _channel(channel, who.user),
+            "type": "message",
+            "user": row["user_id"],
+            "username": _username(body, authors.get(row["user_id"])),
+            "ts": key.ts,
+            "text": text if phrases is None else highlight(text, phrases),
+            "permalink": permalink(base_url, key.channel, key.ts, row["thread_ts"]),
+            "no_reactions": key not in reacted,
+        }
+        if size <= MAX_BYTES:
+            match |= {name: body[name] for name in _STRUCTURES if name in body}
+        matches.append(match)
     return matches
 
 
