@@ -18,7 +18,8 @@ from tautwire.server.store.backup import back_up, restore
 from tautwire.server.store.check import check
 from tautwire.server.store.engine import Query, StoreError
 from tautwire.server.store.engines import open_engine
-from tautwire.server.store.queries.search import Phrase, Wanted, find_matches
+from tautwire.server.store.queries.search import Phrase, Wanted, find_fill, find_matches
+from tautwire.server.store.sqlite import create_file, migrate
 
 EMPTY = ("DELETE FROM search_entry", "INSERT INTO search_fill (channel, ts) VALUES ('', '')")
 
@@ -154,3 +155,16 @@ async def test_a_check_finds_words_of_a_deleted_message(scene: Scene, store: Sto
 
     with closing(open_engine(tmp_path / "data", store.url(tmp_path / "data"), read_only=True)) as engine:
         assert any("the search still has its words" in problem for problem in check(engine).problems)
+
+
+def test_only_a_workspace_of_an_earlier_version_has_messages_to_enter(tmp_path: Path) -> None:
+    with closing(create_file(tmp_path / "old", 18)) as old, closing(create_file(tmp_path / "new", 18)) as new:
+        old.begin()
+        old.run("INSERT INTO workspace (id, name, domain, created, head) VALUES ('T1', 'n', 'd', 1, 0)")
+        old.commit()
+        for session in (old, new):
+            migrate(session.connection)
+        row = find_fill(old)
+        assert row is not None
+        assert tuple(row) == ("", "")
+        assert find_fill(new) is None
