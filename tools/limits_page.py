@@ -26,6 +26,7 @@ from tautwire.server.hub import frames
 from tautwire.server.journal import entry, journal
 from tautwire.server.log import catchup, tail
 from tautwire.server.sandboxes import snapshots
+from tautwire.server.services import nesting
 from tautwire.server.services.access import features, logins
 from tautwire.server.services.blockkit.blocks import MAX_BLOCKS
 from tautwire.server.services.channels import conversations
@@ -34,11 +35,13 @@ from tautwire.server.services.files import intake, sharing, uploads
 from tautwire.server.services.interactivity import recent, requests, response_urls, triggers, webhooks
 from tautwire.server.services.messaging import contents, history, pins, reactions, scheduled, texts
 from tautwire.server.services.people import presence
+from tautwire.server.services.search import entries as search_entries
+from tautwire.server.services.search import matches
 from tautwire.server.services.views import views
 from tautwire.server.values import DAY
 from tautwire.server.web_api import arguments, bodies, pages
 from tautwire.server.web_api.method import Tier
-from tautwire.server.web_api.methods import files
+from tautwire.server.web_api.methods import files, search
 from tautwire.session import client, outgoing, server
 from tautwire.session.governor import Backoff
 from tautwire.session.ratelimit import Rate
@@ -106,6 +109,17 @@ MESSAGES: Final[tuple[Row, ...]] = (
         "`msg_blocks_too_long` and the like",
     ),
     ("different reactions to a message", f"{reactions.MAX_REACTIONS}", "`too_many_emoji`"),
+    ("query of a search", f"{search.MAX_QUERY:,} characters", "`invalid_arguments`"),
+    (
+        "messages that a search finds",
+        f"{matches.MAX_MATCHES:,}",
+        "older ones are not found (with `sort_dir=asc` newer)",
+    ),
+    (
+        "text of a message with its attachments",
+        f"{search_entries.MAX_TEXT:,} characters",
+        "a search does not find the rest",
+    ),
     ("ids in one `presence_sub` or `presence_query`", f"{server.MAX_PRESENCE_IDS}", "further ids are ignored"),
     ("name of a channel", f"{conversations.MAX_NAME_LENGTH} characters", "`invalid_name_maxlength`"),
     ("other people in a group direct message", f"{conversations.MAX_OTHERS}", "`too_many_users`"),
@@ -144,7 +158,7 @@ SERVER: Final[tuple[Row, ...]] = (
     ("results on a page", f"{pages.MAX_LIMIT:,}, and of history {size(history.MAX_PAGE)}", "the page ends earlier"),
     (
         "arguments of a call",
-        f"{arguments.MAX_ARGUMENTS} in a form, {arguments.MAX_DEPTH} levels of JSON",
+        f"{arguments.MAX_ARGUMENTS} in a form, {nesting.MAX_DEPTH} levels of JSON",
         "`invalid_form_data`, `invalid_json`",
     ),
     ("a request's body", f"{size(DEFAULTS.body_limit)}, {seconds(bodies.PATIENCE)}", "413, `request_timeout`"),

@@ -95,7 +95,7 @@ async def sample(scene: Scene, who: str, method: str, channel: str) -> dict[str,
         "usergroup": "S1", "app_id": "A0NOPE", "client_id": "1.2", "client_secret": "wrong", "code": "wrong",
         "event_context": "4-e30", "manifest": {"display_information": {"name": "Desk"}},
         "file": file, "files": [{"id": file}], "content": "hello", "filename": "notes.txt",
-        "length": 5,
+        "length": 5, "query": "hello",
     }  # fmt: skip
     if called in ("conversations.kick", "conversations.invite"):
         values["user"] = scene.users["relaybot" if called == "conversations.kick" else "carol"]

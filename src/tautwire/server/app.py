@@ -66,6 +66,7 @@ from tautwire.server.web_api.methods import (
     reactions,
     retired,
     rtm,
+    search,
     team,
     usergroups,
     users,
@@ -77,8 +78,8 @@ log = logging.getLogger("tautwire.server")
 
 FAMILIES: Final = (
     api, apps, apps_manifest, assistant, auth, bots, chat, chat_scheduled, chat_streams, conversations,
-    conversations_changes, emoji, files, oauth, pins, reactions, retired, rtm, team, usergroups, users, users_profile,
-    views,
+    conversations_changes, emoji, files, oauth, pins, reactions, retired, rtm, search, team, usergroups, users,
+    users_profile, views,
 )  # fmt: skip
 """Importing a family registers its methods; a large family has several modules."""
 

@@ -58,7 +58,8 @@ def catalogue(store: Store, engine: Engine) -> set[str]:
         rows = rows_of(engine, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
     else:
         rows = rows_of(engine, "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
-    return {row[0] for row in rows} - {"schema_version"}
+    # The search fills its tables from the messages (test_search_filling.py).
+    return {row[0] for row in rows if not row[0].startswith("search_")} - {"schema_version"}
 
 
 def fill(engine: Engine, rows: int = ROWS) -> None:

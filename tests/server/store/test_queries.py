@@ -410,6 +410,9 @@ def test_a_message_is_found_by_its_ts(database: Database) -> None:
         "ts": stamp(1), "user_id": "U2", "thread_ts": None, "body": b'{"text":"\xc3\xa4"}'
     }  # fmt: skip
     assert database.read(messages.find_message, "C2", stamp(1)) is None
+    rows = database.read(messages.find_messages, "C1", [stamp(1), stamp(9)])
+    assert [(row["ts"], row["user_id"]) for row in rows] == [(stamp(1), "U2")]
+    assert list(database.read(messages.find_messages, "C1", [])) == []
 
 
 @pytest.mark.parametrize(

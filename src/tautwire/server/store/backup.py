@@ -24,6 +24,7 @@ from tautwire.server.store.directory_lock import DirectoryLock
 from tautwire.server.store.engine import CommitLostError, Engine, Insert, Query, Session, StoreError
 from tautwire.server.store.engines import open_engine
 from tautwire.server.store.migrations import NEWEST
+from tautwire.server.store.queries.search import begin_fill
 from tautwire.server.store.sqlite import FILE, create_file, migrate, open_file
 from tautwire.server.store.statements import Statements
 from tautwire.server.store.tables import tables_of
@@ -118,6 +119,7 @@ def _restore_elsewhere(source: Query, manifest: Manifest, data: Path, database: 
             session.begin()
             _load(source, session, NEWEST)
             begin(_Plain(session))
+            begin_fill(_Plain(session))
             session.commit()  # after an error the connection is closed, and the transaction is undone
     return engine.name
 
@@ -155,6 +157,7 @@ def _build(part: Path, source: Query, manifest: Manifest, begin: Begin | None) -
         if begin is not None:
             session.begin()
             begin(_Plain(session))
+            begin_fill(_Plain(session))
             session.commit()
 
 

@@ -15,6 +15,7 @@ from tautwire.server.store.queries.log import (
     find_lost_reference,
     measure_log,
 )
+from tautwire.server.store.queries.search import find_stray_entry
 from tautwire.server.store.queries.workspace import find_workspace
 from tautwire.server.store.tables import pages, tables_of
 
@@ -84,3 +85,5 @@ def _look(query: Query, report: Report) -> Iterator[str]:
         yield f"message {message['ts']} of {message['channel']} is not in the log at its position"
     if early := count_early_epochs(query):
         yield f"{early} epochs begin beyond the head of the log"
+    if (key := find_stray_entry(query)) is not None:
+        yield f"message {key.ts} of {key.channel} is deleted, and the search still has its words"

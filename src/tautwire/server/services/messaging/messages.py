@@ -22,6 +22,7 @@ from tautwire.server.services.events import event, next_event_ts
 from tautwire.server.services.files.shares import withdraw
 from tautwire.server.services.messaging.texts import Parse, process
 from tautwire.server.services.messaging.threads import thread_facts
+from tautwire.server.services.search.entries import add_entry, replace_entry
 from tautwire.server.services.workspace import Team
 from tautwire.server.store.engine import Query, Row
 from tautwire.server.store.queries.log import set_event
@@ -37,6 +38,7 @@ from tautwire.server.store.queries.messages import (
 )
 from tautwire.server.store.queries.pins import remove_pin
 from tautwire.server.store.queries.reactions import remove_reactions
+from tautwire.server.store.queries.search import delete_entry
 from tautwire.server.store.queries.users import find_user
 from tautwire.server.store.records import SLACKBOT_ID
 
@@ -330,6 +332,7 @@ def _store(tx: Transaction, room: Room, user: str, body: Body, *, in_channel: bo
     ts, stored = body["ts"], msgspec.json.encode(body)
     position = tx.emit(room.topic, message_event(stored, room.id, ts), skip=skip, message=ts)
     tx.insert(MESSAGE, MessageRow(room.id, ts, user, body.get("thread_ts"), in_channel, stored, position))
+    add_entry(tx, room.id, ts, user, body)
 
 
 def _keep_event(tx: Transaction, channel: str, ts: str) -> None:
@@ -368,6 +371,7 @@ def rewrite(tx: Transaction, room: Room, row: Row, before: Body, after: Body, hi
     """Replace the message object of a row, and emit message_changed with ``hidden`` as its ts."""
     _keep_event(tx, room.id, row["ts"])
     set_body(tx, room.id, row["ts"], msgspec.json.encode(after))
+    replace_entry(tx, room.id, row["ts"], row["user_id"], after)
     facts = _thread_facts(tx, room.id, row["ts"])
     tx.emit(
         room.topic,
@@ -387,6 +391,7 @@ def rewrite(tx: Transaction, room: Room, row: Row, before: Body, after: Body, hi
 def _remove(tx: Transaction, room: Room, ts: str, before: Body) -> None:
     _keep_event(tx, room.id, ts)
     delete_message(tx, room.id, ts)
+    delete_entry(tx, room.id, ts)
     tx.emit(
         room.topic,
         event(

@@ -109,10 +109,20 @@ class TextDumper(StrDumperUnknown):
         return super().dump(obj if "\0" not in obj else obj.replace("\0", "\ufffd"))
 
 
+_FOUND: Final = "search_found f CROSS JOIN search_entry s WHERE f.id = s.id AND f.query MATCH %s"
+_FOUND_HERE: Final = (
+    "(SELECT * FROM search_entry WHERE array_to_tsvector(string_to_array(words, ' ')) @@ CAST("
+    """replace(replace(replace(replace(%s, '"', ''''), ' AND ', ' & '), ' OR ', ' | '), '*', ':*')"""
+    " AS tsquery) OFFSET 0) s WHERE TRUE"
+)
+"""The search of the index: a query of SQLite's FTS5 is made one of PostgreSQL, whose words are quoted as well. OFFSET
+keeps the planner from another way than the index, such as one in the order of the answer."""
+
+
 @lru_cache(maxsize=1_000)
 def statement(text: str) -> bytes:
     """Return a statement of the rules in the words of psycopg and PostgreSQL."""
-    text = text.replace("%", "%%").replace("?", "%s")
+    text = text.replace("%", "%%").replace("?", "%s").replace(_FOUND, _FOUND_HERE)
     return re.sub(r"group_concat\((\w+)\)", r"string_agg(\1, ',')", text).encode()
 
 

@@ -50,6 +50,14 @@ def find_message(query: Query, channel: str, ts: str) -> Row | None:
     return query.one("SELECT ts, user_id, thread_ts, body FROM message WHERE channel = ? AND ts = ?", channel, ts)
 
 
+def find_messages(query: Query, channel: str, stamps: Sequence[str]) -> Sequence[Row]:
+    """Return ``ts``, ``user_id``, ``thread_ts`` and ``body`` of messages of a channel."""
+    return query.all(
+        f"SELECT ts, user_id, thread_ts, body FROM message WHERE channel = ? AND ts IN ({marks(stamps)})",
+        channel, *stamps,
+    )  # fmt: skip
+
+
 def find_newest_message(query: Query, channel: str) -> Row | None:
     """Return the ``body`` of the newest message in the history of a channel."""
     return query.one("SELECT body FROM message WHERE channel = ? AND in_channel ORDER BY ts DESC LIMIT 1", channel)
