@@ -22,7 +22,6 @@ from catalogue import METHODS as DOCUMENTED
 from installing import MANIFEST, Desk, configurator
 from samples import caller_of, place, sample
 from scene import Scene
-from tautwire.server.services.access.identity import TokenKind
 from tautwire.server.taps.envelope import Context
 from tautwire.server.web_api.method import METHODS
 from tautwire.server.web_api.methods.retired import ALIASES
@@ -118,8 +117,8 @@ MEMBERS: Final[Mapping[str, str]] = {
     "views.push": "view",
     "views.update": "view",
 }
-"""Methods, and the members of their answers beside ``ok``. Source: wire/web-api-methods.md, wire/apps.md, wire/views.md,
-wire/files.md. Those of retired methods are in ``test_retired``."""
+"""Methods, and the members of their answers beside ``ok``. Source: wire/web-api-methods.md, wire/apps.md,
+wire/views.md, wire/files.md. Those of retired methods are in ``test_retired``."""
 
 HOPELESS: Final = {"usergroups.users.list"}
 """Methods that never succeed: there are no user groups."""
