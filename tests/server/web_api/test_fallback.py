@@ -59,10 +59,10 @@ def errors_counted(scene: Scene) -> set[str]:
 
 async def test_a_fallback_answers_for_methods_that_are_not_served(scene: Scene) -> None:
     elsewhere = Elsewhere({"items": [1, 2]})
-    status, _, body = await ask(scene, elsewhere, "files.list", bearer=scene.tokens["alice"], channel="C1", limit="2")
+    status, _, body = await ask(scene, elsewhere, "stars.list", bearer=scene.tokens["alice"], channel="C1", limit="2")
 
     assert (status, body) == (200, {"ok": True, "items": [1, 2]})
-    assert elsewhere.asked == [("files.list", "alice", {"channel": "C1", "limit": "2"})]
+    assert elsewhere.asked == [("stars.list", "alice", {"channel": "C1", "limit": "2"})]
 
 
 async def test_a_fallback_answers_for_retired_methods_too(scene: Scene) -> None:
@@ -80,7 +80,7 @@ async def test_a_fallback_is_not_asked_for_served_methods(scene: Scene) -> None:
     assert elsewhere.asked == []
 
 
-@pytest.mark.parametrize("name", ["files.list", "channels.delete", "no.such"])
+@pytest.mark.parametrize("name", ["stars.list", "channels.delete", "no.such"])
 async def test_what_the_fallback_does_not_serve_is_unknown_as_without_one(scene: Scene, name: str) -> None:
     elsewhere = Elsewhere(None)
     answers = [await ask(scene, fallback, name, bearer=scene.tokens["alice"]) for fallback in (elsewhere, None)]
@@ -94,15 +94,15 @@ async def test_a_fallback_that_raises_costs_its_call_and_no_other(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
     elsewhere = Elsewhere(RuntimeError("a defect"))
-    status, _, body = await ask(scene, elsewhere, "files.list", bearer=scene.tokens["alice"])
+    status, _, body = await ask(scene, elsewhere, "stars.list", bearer=scene.tokens["alice"])
 
     assert (status, body) == (200, {"ok": False, "error": "internal_error"})
     (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
-    assert record.getMessage() == "files.list failed"
+    assert record.getMessage() == "stars.list failed"
     assert scene.tokens["alice"] not in caplog.text
     caplog.clear()
     elsewhere.outcome = {"items": []}
-    assert (await ask(scene, elsewhere, "files.list", bearer=scene.tokens["alice"]))[2]["ok"]
+    assert (await ask(scene, elsewhere, "stars.list", bearer=scene.tokens["alice"]))[2]["ok"]
     assert (await ask(scene, elsewhere, "auth.test", bearer=scene.tokens["alice"]))[2]["ok"]
     assert "internal_error" in errors_counted(scene)
 
@@ -111,37 +111,37 @@ async def test_a_fallback_that_raises_costs_its_call_and_no_other(
 async def test_an_answer_that_json_does_not_have_is_an_internal_error(
     scene: Scene, caplog: pytest.LogCaptureFixture, answer: Any
 ) -> None:
-    status, _, body = await ask(scene, Elsewhere(answer), "files.list", bearer=scene.tokens["alice"])
+    status, _, body = await ask(scene, Elsewhere(answer), "stars.list", bearer=scene.tokens["alice"])
 
     assert (status, body) == (200, {"ok": False, "error": "internal_error"})
-    assert [record.levelname for record in caplog.records if "files.list" in record.getMessage()] == ["ERROR"]
+    assert [record.levelname for record in caplog.records if "stars.list" in record.getMessage()] == ["ERROR"]
     assert "internal_error" in errors_counted(scene)
     caplog.clear()
 
 
 async def test_a_fallback_may_refuse(scene: Scene) -> None:
     elsewhere = Elsewhere(MethodError("no_pin", detail="not pinned"))
-    _, _, body = await ask(scene, elsewhere, "files.delete", bearer=scene.tokens["alice"])
+    _, _, body = await ask(scene, elsewhere, "stars.remove", bearer=scene.tokens["alice"])
 
     assert body == {"ok": False, "error": "no_pin", "detail": "not pinned"}
 
 
 async def test_an_answer_that_failed_elsewhere_is_passed_on(scene: Scene) -> None:
     elsewhere = Elsewhere({"ok": False, "error": "no_pin"})
-    _, _, body = await ask(scene, elsewhere, "files.delete", bearer=scene.tokens["alice"])
+    _, _, body = await ask(scene, elsewhere, "stars.remove", bearer=scene.tokens["alice"])
 
     assert body == {"ok": False, "error": "no_pin"}
 
 
 async def test_a_rate_limit_elsewhere_has_its_status_and_header(scene: Scene) -> None:
-    status, headers, body = await ask(scene, Elsewhere(RateLimited(7)), "files.list", bearer=scene.tokens["alice"])
+    status, headers, body = await ask(scene, Elsewhere(RateLimited(7)), "stars.list", bearer=scene.tokens["alice"])
 
     assert (status, headers["retry-after"], body["error"]) == (429, "7", "ratelimited")
 
 
 async def test_errors_from_elsewhere_make_one_counter(scene: Scene) -> None:
     for number in range(5):
-        await ask(scene, Elsewhere(MethodError(f"odd_{number}")), "files.list")
+        await ask(scene, Elsewhere(MethodError(f"odd_{number}")), "stars.list")
 
     assert not {error for error in errors_counted(scene) if error.startswith("odd")}
     assert "fallback" in errors_counted(scene)
@@ -151,9 +151,9 @@ async def test_errors_from_elsewhere_make_one_counter(scene: Scene) -> None:
 async def test_a_fallback_learns_who_calls_and_never_the_token(scene: Scene, in_header: bool) -> None:
     elsewhere = Elsewhere({})
     token = scene.tokens["bob"]
-    await ask(scene, elsewhere, "files.list", **({"bearer": token} if in_header else {"token": token}))
+    await ask(scene, elsewhere, "stars.list", **({"bearer": token} if in_header else {"token": token}))
 
-    assert elsewhere.asked == [("files.list", "bob", {})]
+    assert elsewhere.asked == [("stars.list", "bob", {})]
 
 
 async def test_a_call_without_a_token_reaches_the_fallback_as_one(scene: Scene) -> None:
@@ -166,7 +166,7 @@ async def test_a_call_without_a_token_reaches_the_fallback_as_one(scene: Scene) 
 @pytest.mark.parametrize("place", ["bearer", "token"])
 async def test_a_wrong_token_is_refused_before_the_fallback(scene: Scene, place: str) -> None:
     elsewhere = Elsewhere({})
-    _, _, body = await ask(scene, elsewhere, "files.list", **{place: "xoxb-wrong"})
+    _, _, body = await ask(scene, elsewhere, "stars.list", **{place: "xoxb-wrong"})
 
     assert body == {"ok": False, "error": "invalid_auth"}
     assert elsewhere.asked == []
@@ -179,12 +179,12 @@ async def test_guesses_of_tokens_are_limited_there_too(open_scene: OpenScene) ->
     async def read_body(*, is_known: bool) -> bytes:
         return b""
 
-    request = Request("files.list", b"", {"authorization": "Bearer xoxb-wrong"}, "http://127.0.0.1", "127.0.0.1")
+    request = Request("stars.list", b"", {"authorization": "Bearer xoxb-wrong"}, "http://127.0.0.1", "127.0.0.1")
     answers = {json.loads((await web_api.answer(request, read_body)).body[0])["error"] for _ in range(100)}
     assert answers == {"invalid_auth", "ratelimited"}
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "files.list\n", "x" * 101, "pins list", "pïns.list"])
+@pytest.mark.parametrize("name", ["", "a/b", "stars.list\n", "x" * 101, "pins list", "pïns.list"])
 async def test_a_fallback_is_asked_for_plain_names_only(scene: Scene, name: str) -> None:
     elsewhere = Elsewhere({})
     _, _, body = await ask(scene, elsewhere, name)

@@ -27,6 +27,8 @@ from tautwire.server.store.queries.webhooks import (
 
 FOLDER: Final = "services"
 """The folder of webhooks. Source: wire/webhooks.md (documented)."""
+SCOPE: Final = "incoming-webhook"
+"""Of an app that has webhooks. Source: wire/webhooks.md (documented)."""
 MAX_WEBHOOKS: Final = 100
 """Webhooks of an app (ours)."""
 
