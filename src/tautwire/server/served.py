@@ -53,7 +53,8 @@ from tautwire.server.services.files.uploads import Room
 from tautwire.server.services.messaging import streams
 from tautwire.server.services.messaging.scheduled import duty_of
 from tautwire.server.services.people import profiles
-from tautwire.server.services.seed import Seed, plant
+from tautwire.server.services.planting import plant
+from tautwire.server.services.seed import Seed
 from tautwire.server.services.workspace import Team, Workspace
 from tautwire.server.socket_mode.door import Door as LinkDoor
 from tautwire.server.store.engine import Query, StoreError

@@ -12,7 +12,8 @@ from scene import SEED, OpenScene, Scene
 from tautwire.server.services.access import apps, tokens
 from tautwire.server.services.access.identity import hash_token
 from tautwire.server.services.errors import MethodError
-from tautwire.server.services.seed import APP_SCOPES, SeedError, app_key, read_seed, secret_key
+from tautwire.server.services.planting import app_key, secret_key
+from tautwire.server.services.seed import APP_SCOPES, SeedError, read_seed
 from tautwire.server.store.queries.apps import find_app, find_apps
 from tautwire.server.store.queries.tokens import find_tokens_of_app
 from tautwire.server.store.queries.users import find_user_by_name

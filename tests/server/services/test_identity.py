@@ -20,7 +20,8 @@ from tautwire.server.services.access import apps, tokens
 from tautwire.server.services.access.identity import CLASSIC, Identities, Identity, TokenKind, hash_token
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.people import accounts
-from tautwire.server.services.seed import APP_SCOPES, SAMPLE, plant
+from tautwire.server.services.planting import plant
+from tautwire.server.services.seed import APP_SCOPES, SAMPLE
 from tautwire.server.services.workspace import Team
 from tautwire.server.store.engine import Engine
 from tautwire.server.store.queries.apps import find_app_by_name

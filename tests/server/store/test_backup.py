@@ -23,7 +23,8 @@ from tautwire.server.clock import Clock
 from tautwire.server.log.epochs import begin_epoch
 from tautwire.server.log.tail import read_entries
 from tautwire.server.log.writer import Writer
-from tautwire.server.services.seed import SAMPLE, plant
+from tautwire.server.services.planting import plant
+from tautwire.server.services.seed import SAMPLE
 from tautwire.server.store.backup import PART, back_up, restore
 from tautwire.server.store.backup_file import Manifest, open_backup
 from tautwire.server.store.check import check

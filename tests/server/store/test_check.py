@@ -15,7 +15,8 @@ from tautwire.server.log.entry import Topic
 from tautwire.server.log.epochs import begin_epoch
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.log.writer import Writer
-from tautwire.server.services.seed import SAMPLE, plant
+from tautwire.server.services.planting import plant
+from tautwire.server.services.seed import SAMPLE
 from tautwire.server.store.check import check
 from tautwire.server.store.engine import Engine
 from tautwire.server.store.engines import open_engine

@@ -5,7 +5,8 @@ from functools import lru_cache
 
 from tautwire.server.clock import Clock
 from tautwire.server.log.transaction import Transaction
-from tautwire.server.services.seed import Seed, plant
+from tautwire.server.services.planting import plant
+from tautwire.server.services.seed import Seed
 from tautwire.server.store.engine import StoreError
 from tautwire.server.store.queries.workspace import find_workspace
 from tautwire.server.store.sqlite import make_image, open_image

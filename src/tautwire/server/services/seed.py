@@ -1,15 +1,11 @@
-"""The first content of a workspace: from a seed file, or a small sample.
-
-Seeding only adds: it creates users, apps and channels that are missing and leaves the others as they are. So a server
-can be started with the same seed file every time, and a user who has left a channel is not put back. Tokens of new
-users and apps are returned to the caller, once: the database stores only their hashes.
+"""The first content of a workspace: from a seed file, or a small sample. ``planting`` puts it into the workspace.
 
 A bot belongs to an app. ``bots`` is the short form of an app with the scopes of a classic bot and one token.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -17,31 +13,22 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from tautwire.protocol.errors import TautwireError
-from tautwire.protocol.ids import ChannelId, UserId
-from tautwire.server.log.entry import Topic
-from tautwire.server.log.transaction import Transaction
-from tautwire.server.services.access import apps
 from tautwire.server.services.access.features import (
     Command,
     Features,
     Interactivity,
     Shortcut,
     check,
-    configure,
 )
-from tautwire.server.services.access.identity import CLASSIC, TokenKind, new_id
+from tautwire.server.services.access.identity import UMBRELLA
 from tautwire.server.services.access.subscriptions import (
     BOT_EVENTS,
     USER_EVENTS,
-    direct,
     is_request_url,
-    subscribe,
-    switch_socket_mode,
 )
-from tautwire.server.services.access.tokens import issue, issue_for_app
-from tautwire.server.services.channels.room import forget
 from tautwire.server.services.errors import MethodError
-from tautwire.server.services.manifests.installing import create
+from tautwire.server.services.interactivity import webhooks
+from tautwire.server.services.interactivity.webhooks import MAX_WEBHOOKS
 from tautwire.server.services.manifests.reading import (
     MAX_SIZE,
     Described,
@@ -50,13 +37,7 @@ from tautwire.server.services.manifests.reading import (
     describe,
     read_yaml,
 )
-from tautwire.server.store.queries.apps import find_app_by_name
-from tautwire.server.store.queries.channels import add_channel, find_channel_by_name, find_general
-from tautwire.server.store.queries.membership import add_member
-from tautwire.server.store.queries.taps import USER
-from tautwire.server.store.queries.users import add_user, find_user_by_name
-from tautwire.server.store.queries.workspace import add_workspace, find_workspace
-from tautwire.server.store.records import SLACKBOT_ID, SLACKBOT_NAME, ChannelKind, ChannelRecord, UserRecord
+from tautwire.server.store.records import SLACKBOT_NAME
 
 log = logging.getLogger("tautwire.server")
 
@@ -108,8 +89,9 @@ class SeedApp(msgspec.Struct, forbid_unknown_fields=True):
         commands: its slash commands, by name or with all they have.
         interactivity: whether it takes part in interactions; with URLs if not over Socket Mode.
         shortcuts: its shortcuts.
-        manifest: the file of its manifest, relative to the seed file; then only ``tokens`` may stand beside it. Once
-            the seed is read, the manifest itself.
+        webhooks: the channels into which it posts by an incoming webhook each.
+        manifest: the file of its manifest, relative to the seed file; then only ``tokens`` and ``webhooks`` may stand
+            beside it. Once the seed is read, the manifest itself.
     """
 
     name: Name = ""
@@ -123,6 +105,7 @@ class SeedApp(msgspec.Struct, forbid_unknown_fields=True):
     commands: list[str | Command] = []
     interactivity: bool | SeedInteractivity = False
     shortcuts: list[Shortcut] = []
+    webhooks: Annotated[list[Name], msgspec.Meta(max_length=MAX_WEBHOOKS)] = []
     manifest: str | Tree | None = None
 
     @property
@@ -135,6 +118,13 @@ class SeedApp(msgspec.Struct, forbid_unknown_fields=True):
         """The name of its bot."""
         described = self.described
         return described.manifest.bot_name if described is not None else self.name
+
+    @property
+    def may_have_webhooks(self) -> bool:
+        """Whether its scopes permit incoming webhooks; those of a classic bot do."""
+        described = self.described
+        scopes = described.manifest.bot_scopes if described is not None else self.scopes or (UMBRELLA,)
+        return not {UMBRELLA, webhooks.SCOPE}.isdisjoint(scopes)
 
     @property
     def features(self) -> Features:
@@ -217,8 +207,10 @@ def _with_manifest(app: SeedApp, place: str, folder: Path | None) -> SeedApp:
         if not app.name:
             raise SeedError(f"{place}: an app must have a name or a manifest, got neither")
         return app
-    if app != SeedApp(manifest=app.manifest, tokens=app.tokens):
-        raise SeedError(f"{place}: beside manifest an app must have tokens only, got more of {app.manifest!r:.200}")
+    if app != SeedApp(manifest=app.manifest, tokens=app.tokens, webhooks=app.webhooks):
+        raise SeedError(
+            f"{place}: beside manifest an app must have tokens and webhooks only, got more of {app.manifest!r:.200}"
+        )
     if isinstance(app.manifest, dict):
         described = describe_or_refuse(partial(describe, app.manifest), place)
     elif folder is None:
@@ -251,47 +243,14 @@ def describe_or_refuse(read: Callable[[], Described], place: str) -> Described:
     return described
 
 
-def plant(tx: Transaction, seed: Seed, origin: Origin) -> dict[str, str]:
-    """Add missing users, apps and channels (a unit).
-
-    Returns:
-        The tokens of new users and bots by name, app-level tokens by ``app_key`` of the app's name, and client secrets
-        by its ``secret_key``.
-    """
-    if find_workspace(tx) is None:
-        add_workspace(tx, new_id("T"), seed.team.name, seed.team.domain, tx.now // 1_000_000)
-        slackbot = SeedUser(name=SLACKBOT_NAME, real_name="Slackbot")
-        _add_user(tx, slackbot, SLACKBOT_ID, bot_id="B01", app_id="A00")
-    tokens: dict[str, str] = {}
-    for people, is_bot in ((seed.users, False), (seed.bots, True)):
-        for user in people:
-            if not _is_there(tx, user.name):
-                tokens[user.name] = plant_user(tx, user, origin, is_bot=is_bot)
-    for app in seed.apps:
-        tokens |= _plant_app(tx, app, origin)
-    everyone = _names(seed)
-    for channel in seed.channels:
-        _plant_channel(tx, channel, everyone, new=tokens)
-    return tokens
-
-
-def app_key(name: str) -> str:
-    """Return the name of an app's app-level token in ``tokens.json``; no user has such a name."""
-    return f"{name}:app"
-
-
-def secret_key(name: str) -> str:
-    """Return the name of an app's client secret in ``tokens.json``."""
-    return f"{name}:client_secret"
-
-
-def _names(seed: Seed) -> list[str]:
+def names_of(seed: Seed) -> list[str]:
+    """Return the names of all users that a seed has: people, and the bots of apps."""
     return [user.name for user in (*seed.users, *seed.bots)] + [app.bot for app in seed.apps]
 
 
 def _check(seed: Seed, path: str) -> None:
     """Raise ``SeedError``, with the place of the seed in its text, if its parts do not fit together."""
-    names = _names(seed)
+    names = names_of(seed)
     for name in _repeated(names):
         raise SeedError(f"{path}: names of users, bots and apps must differ, got {name!r} twice")
     if SLACKBOT_NAME in names:
@@ -309,6 +268,15 @@ def _check(seed: Seed, path: str) -> None:
                 f"{path}: commands, shortcuts and interactivity of {app.name!r} are refused: {error.code} "
                 f"({error.members.get('value', '')!r}); see docs/reference/seed.md"
             ) from None
+        if app.webhooks and not app.may_have_webhooks:
+            raise SeedError(
+                f"{path}: webhooks need the scope {webhooks.SCOPE} among the scopes of {app.name!r}: add it"
+            )
+        for name in app.webhooks:
+            if name not in [channel.name for channel in seed.channels]:
+                raise SeedError(f"{path}: webhooks must name channels of the file, got {name!r} of {app.name!r}")
+        for name in _repeated(app.webhooks):
+            raise SeedError(f"{path}: webhooks of an app must differ, got {name!r} twice of {app.name!r}")
         for name in app.bot_events:
             if name not in BOT_EVENTS:
                 raise SeedError(
@@ -336,101 +304,3 @@ def _check(seed: Seed, path: str) -> None:
 
 def _repeated(names: list[str]) -> list[str]:
     return [name for name, count in Counter(names).items() if count > 1]
-
-
-def plant_user(tx: Transaction, user: SeedUser, origin: Origin, *, is_bot: bool) -> str:
-    """Add a person, or a bot with its app; return the token."""
-    if is_bot:
-        record = apps.add(tx, user.name, bot_name=user.name, real_name=user.real_name, email=user.email).bot
-    else:
-        record = _add_user(tx, user, UserId(new_id("U")), bot_id=None, app_id=None)
-    return issue(tx, record, origin=origin).text
-
-
-def _is_there(tx: Transaction, name: str) -> bool:
-    return find_user_by_name(tx, name) is not None or find_app_by_name(tx, name) is not None
-
-
-def _plant_app(tx: Transaction, app: SeedApp, origin: Origin) -> dict[str, str]:
-    """Add a missing app; return its tokens."""
-    if _is_there(tx, app.name) or find_user_by_name(tx, app.bot) is not None:
-        return {}
-    described = app.described
-    if described is not None:
-        (record, bot), secrets = create(tx, None, described)
-        is_socket_mode, scopes = described.manifest.settings.socket_mode_enabled, [*described.manifest.bot_scopes]
-    else:
-        record, bot = apps.add(tx, app.name, bot_name=app.name, real_name=app.real_name)
-        is_socket_mode, scopes = app.socket_mode, app.scopes or [*CLASSIC]
-        _configure(tx, record.id, app)
-        secrets = apps.renew_secrets(tx, record.id)
-    tokens = {secret_key(record.name): secrets.client_secret}
-    wanted = app.tokens if app.tokens is not None else ["bot", "app"] if is_socket_mode else ["bot"]
-    if TokenKind.BOT in wanted:
-        tokens[bot.name] = issue(tx, bot, scopes=scopes, origin=origin).text
-    if TokenKind.APP in wanted:
-        tokens[app_key(app.name)] = issue_for_app(tx, record, APP_SCOPES, origin=origin).text
-    return tokens
-
-
-def _configure(tx: Transaction, record: str, app: SeedApp) -> None:
-    """Give an app what its entry in the file says."""
-    if app.request_url is not None:
-        direct(tx, record, app.request_url)
-    if app.socket_mode or app.bot_events or app.user_events:
-        subscribe(tx, record, app.bot_events)
-        subscribe(tx, record, app.user_events, kind=USER)
-        switch_socket_mode(tx, record, is_on=app.socket_mode)
-    if app.features != Features():
-        configure(tx, record, app.features)
-
-
-def _add_user(
-    tx: Transaction, user: SeedUser, user_id: UserId, *, bot_id: str | None, app_id: str | None
-) -> UserRecord:
-    now = tx.now // 1_000_000
-    record = UserRecord(
-        id=user_id, name=user.name, real_name=user.real_name, email=user.email, deleted=False, away=False,
-        created=now, updated=now, bot_id=bot_id, app_id=app_id,
-    )  # fmt: skip
-    add_user(tx, record)
-    return record
-
-
-def _plant_channel(tx: Transaction, channel: SeedChannel, everyone: list[str], *, new: Collection[str]) -> None:
-    """Create a channel with its members; to an existing one add only users who are ``new``."""
-    names = list(dict.fromkeys(channel.members if channel.members is not None else everyone))
-    found = find_channel_by_name(tx, channel.name)
-    if found is not None:
-        names = [name for name in names if name in new]
-    members = [user.id for name in names if (user := find_user_by_name(tx, name)) is not None]
-    channel_id = found.id if found is not None else _add_channel(tx, channel, members)
-    for user_id in members:
-        add_member(tx, channel_id, user_id, tx.now)
-        tx.join(Topic(channel_id), user_id)
-    forget(tx, channel_id)
-
-
-def _add_channel(tx: Transaction, channel: SeedChannel, members: list[UserId]) -> ChannelId:
-    channel_id = ChannelId(new_id("C"))
-    creator = members[0] if members else SLACKBOT_ID
-    seconds = tx.now // 1_000_000
-    add_channel(
-        tx,
-        ChannelRecord(
-            id=channel_id,
-            kind=ChannelKind.PRIVATE if channel.private else ChannelKind.PUBLIC,
-            name=channel.name,
-            creator=creator,
-            created=seconds,
-            updated=tx.now,
-            general=not channel.private and find_general(tx) is None,
-            topic=channel.topic,
-            topic_by=creator if channel.topic else "",
-            topic_set=seconds if channel.topic else 0,
-            purpose=channel.purpose,
-            purpose_by=creator if channel.purpose else "",
-            purpose_set=seconds if channel.purpose else 0,
-        ),
-    )
-    return channel_id

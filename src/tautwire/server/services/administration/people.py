@@ -12,7 +12,8 @@ from tautwire.server.services.channels.conversations import admit
 from tautwire.server.services.channels.room import enter
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.people.accounts import announce, deactivate, reactivate
-from tautwire.server.services.seed import Name, SeedUser, plant_user
+from tautwire.server.services.planting import plant_user
+from tautwire.server.services.seed import Name, SeedUser
 from tautwire.server.services.workspace import Team
 from tautwire.server.store.engine import Query
 from tautwire.server.store.queries.channels import channels_of, find_general
