@@ -203,7 +203,9 @@ BAD: Final[Mapping[str, Refused]] = {
 
 OLD: Final = {alias.name: alias for alias in ALIASES}
 KINDS: Final = pytest.mark.parametrize("kind", [WebClient, AsyncWebClient])
-DEPRECATIONS: Final = pytest.mark.filterwarnings("ignore::UserWarning")
+DEPRECATIONS: Final = pytest.mark.filterwarnings(
+    "ignore::UserWarning", "ignore:BasicAuth is deprecated:DeprecationWarning"
+)
 
 Kind = type[WebClient | AsyncWebClient]
 Arguments = dict[str, Any]
