@@ -7,6 +7,7 @@ import pytest
 
 from appside import APP_SEED, AppSide
 from controlled import SECRET, operate, refusal
+from desk import Desk, home, modal
 from scene import OpenScene, Scene
 
 
@@ -185,3 +186,45 @@ async def test_a_wait_for_an_event_answers_the_place_of_the_journal_at_its_begin
     answer = await operate(scene, "wait", after=begin["position"], timeout=0)
     assert answer["journal"].partition(".")[0] == begin["journal"].partition(".")[0]
     assert await entry(scene, answer, kind="control", method="wait")
+
+
+async def test_a_view_that_is_opened_or_changed(scene: Scene) -> None:
+    desk = Desk(scene, "desk")
+    begin = await operate(scene, "position")
+    first = await desk.open(modal(callback_id="first"))
+    opened = await operate(scene, "wait", kind="view", user="alice", name="first", after=begin["position"], timeout=0)
+    assert (opened["view"]["id"], opened["message"], opened["entry"]) == (first["id"], None, None)
+
+    wanted: dict[str, Any] = {"kind": "view", "user": "alice", "app": "desk", "after": opened["position"]}
+    assert (await operate(scene, "wait", **wanted, timeout=0))["view"] is None, "it is the same as before"
+    await scene.ok("desk", "views.update", view_id=first["id"], view=modal(callback_id="second"))
+    changed = await operate(scene, "wait", **wanted, timeout=0)
+    assert (changed["view"]["id"], changed["view"]["callback_id"]) == (first["id"], "second")
+    assert (await operate(scene, "wait", **wanted, name="first", timeout=0))["view"] is None
+    assert (await operate(scene, "wait", **{**wanted, "user": "bob"}, timeout=0))["view"] is None
+    await desk.publish(home(callback_id="home"))
+    assert (await operate(scene, "wait", **wanted, name="home", timeout=0))["view"]["type"] == "home"
+    assert await refusal(scene, "wait", kind="view") == "invalid_arguments"
+    assert await refusal(scene, "wait", kind="view", user="nobody") == "unknown_user"
+
+
+async def test_a_view_that_is_awaited_ends_the_wait(scene: Scene) -> None:
+    desk = Desk(scene, "desk")
+    begin = await operate(scene, "position")
+    wait = asyncio.create_task(
+        operate(scene, "wait", kind="view", user="alice", name="late", after=begin["position"], timeout=30)
+    )
+    await desk.open(modal(callback_id="other"))
+    await scene.post("alice", scene.general, "hello")
+    late = await desk.open(modal(callback_id="late"))
+
+    assert (await wait)["view"]["id"] == late["id"]
+
+
+async def test_a_view_that_does_not_come_is_answered_with_what_came(scene: Scene) -> None:
+    begin = await operate(scene, "position")
+    await scene.post("alice", scene.general, "hello")
+
+    answer = await operate(scene, "wait", kind="view", user="alice", after=begin["position"], timeout=0)
+
+    assert (answer["view"], [line["text"] for line in answer["transcript"]]) == (None, ["hello"])

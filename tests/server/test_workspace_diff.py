@@ -104,6 +104,29 @@ async def test_reactions_and_pins(box: Sandbox) -> None:
         assert [(each["ts"], each["user_name"]) for each in found["pins"]["removed"]] == [(ts, "ann")]
 
 
+async def test_files_that_are_uploaded_and_deleted(box: Sandbox) -> None:
+    place = {"channel": "general", "text": "hello"}
+    old = (await box.do("upload", user="ann", name="old.txt", **place))["file"]["id"]
+    await box.do("workspaces.snapshot", name="before")
+    before = (await box.do("position"))["position"]
+
+    new = (await box.do("upload", user="ben", name="new.txt", title="New", **place))["file"]["id"]
+    passing = (await box.do("upload", user="ben", name="passing.txt", **place))["file"]["id"]
+    for name, file in (("ann", old), ("ben", passing)):
+        assert (await box.call(name, "files.delete", file=file))["ok"]
+
+    for found in (await box.changes(from_snapshot="before"), await box.changes(from_position=before)):
+        assert counted(found)["files"] == {"uploaded": 1, "deleted": 1}
+        assert found["files"]["uploaded"] == [
+            {
+                "id": new, "name": "new.txt", "title": "New", "mimetype": "text/plain",
+                "user": box.made["users"]["ben"]["id"], "user_name": "ben",
+            }
+        ]  # fmt: skip
+        (deleted,) = found["files"]["deleted"]
+        assert (deleted["id"], deleted["name"], deleted["user_name"]) == (old, "old.txt", "ann")
+
+
 async def test_channels_and_their_members(box: Sandbox) -> None:
     made = [
         await box.call("ann", "conversations.create", name="news"),

@@ -11,7 +11,7 @@ import msgspec
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.private_file import replace_private
 from tautwire.server.services.hosting import Control
-from tautwire.server.services.planting import app_key, secret_key
+from tautwire.server.services.planting import WEBHOOK, app_key, secret_key
 from tautwire.server.store.engine import Query
 from tautwire.server.store.queries.apps import find_apps, find_signing_secrets
 from tautwire.server.store.queries.channels import find_channel_ids
@@ -99,6 +99,8 @@ class Directory(msgspec.Struct, frozen=True, omit_defaults=True):
 
     A token or a client secret is None if it was not seeded, the others if the app has none.
     """
+    webhooks: dict[str, dict[str, str]] = {}
+    """URLs of seeded incoming webhooks by app and channel."""
     control: Control | None = None
     """None if the control API is not served."""
     host: Control | None = None
@@ -127,8 +129,18 @@ def read_directory(query: Query, api_url: str, tokens: dict[str, str], control: 
             }
             for app in find_apps(query)
         },
+        webhooks=_webhooks(tokens, api_url),
         control=control,
     )
+
+
+def _webhooks(tokens: dict[str, str], api_url: str) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for key, path in tokens.items():
+        app, is_webhook, channel = key.partition(WEBHOOK)
+        if is_webhook:
+            found.setdefault(app, {})[channel] = api_url.removesuffix("/api/") + path
+    return found
 
 
 def is_loopback(host: str) -> bool:

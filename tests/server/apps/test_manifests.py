@@ -149,7 +149,6 @@ def test_what_is_not_done_is_named() -> None:
     tree["features"]["slash_commands"][0]["colour"] = "red"
     found = {each.pointer for each in describe(tree).warnings}
     assert found == {
-        "/features/app_home",
         "/features/assistant_view",
         "/features/bot_user/always_online",
         "/features/slash_commands/0/colour",

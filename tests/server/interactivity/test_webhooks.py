@@ -1,12 +1,15 @@
 """Incoming webhooks: made by the operator, used without a token."""
 
+from pathlib import Path
+
 import pytest
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from asked import SocketApp, command, open_controlled, use
 from controlled import operate, refusal
-from scene import OpenScene, Scene
+from scene import SEED, OpenScene, Scene
 from tautwire.server.services.nesting import MAX_DEPTH
+from tautwire.server.services.seed import SeedError, read_seed
 
 
 @pytest.fixture
@@ -106,3 +109,48 @@ async def test_an_app_whose_bot_is_deactivated_posts_no_more(scene: Scene, url: 
     assert (await use(url, {"text": "x"}))[0] == 404
     await operate(scene, "bot.reactivate", user="desk")
     assert await use(url, {"text": "x"}) == (200, "ok")
+
+
+SEEDED = (
+    SEED
+    + """apps:
+  - {name: desk, webhooks: [general, ops]}
+  - {name: hook, scopes: [incoming-webhook], webhooks: [ops]}
+"""
+)
+
+
+async def test_a_seed_has_webhooks_and_the_directory_their_urls(open_scene: OpenScene) -> None:
+    scene = await open_scene(seed=SEEDED)
+    found = scene.directory.webhooks
+    assert {app: sorted(urls) for app, urls in found.items()} == {"desk": ["general", "ops"], "hook": ["ops"]}
+    for app, channel, place in (("desk", "general", scene.general), ("hook", "ops", scene.ops)):
+        assert await use(found[app][channel], {"text": f"from {app}"}) == (200, "ok")
+        assert [each["text"] for each in await scene.history("alice", place)] == [f"from {app}"]
+
+
+async def test_a_restart_keeps_the_webhooks_of_a_seed(open_scene: OpenScene) -> None:
+    scene = await open_scene(seed=SEEDED)
+    before = scene.directory.webhooks
+    await scene.server.stop()
+    await scene.server.start()
+    after = (await scene.server.directory()).webhooks
+    assert [url.partition("/hooks/")[2] for url in before["desk"].values()] == [
+        url.partition("/hooks/")[2] for url in after["desk"].values()
+    ]
+    assert await use(after["desk"]["general"], {"text": "still here"}) == (200, "ok")
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ("scopes: [chat:write], webhooks: [general]", "need the scope incoming-webhook"),
+        ("webhooks: [nowhere]", "must name channels of the file, got 'nowhere'"),
+        ("webhooks: [general, general]", "'general' twice"),
+    ],
+)
+def test_mistakes_in_webhooks_of_a_seed_are_named(tmp_path: Path, fields: str, says: str) -> None:
+    path = tmp_path / "seed.yaml"
+    path.write_text(f"{SEED}apps:\n  - {{name: desk, {fields}}}\n")
+    with pytest.raises(SeedError, match=says):
+        read_seed(path)

@@ -83,3 +83,16 @@ async def test_blocks_without_faults_are_answered_with_ids_and_defaults(scene: S
     assert divider == blocks[1]
     assert section["block_id"]
     assert section["text"] == {"type": "mrkdwn", "text": "x", "verbatim": False}
+
+
+@pytest.mark.parametrize("method", ["chat.postMessage", "chat.postEphemeral", "chat.update", "chat.scheduleMessage"])
+async def test_blocks_in_attachments_are_checked_too(scene: Scene, method: str) -> None:
+    given = await arguments_of(scene, method) | {"channel": scene.general, "text": "x"}
+    attachments = [{"text": "x"}, {"blocks": [SECTION]}, {"blocks": [SECTION, LONG]}]
+    answer = await scene.call("relaybot", method, **given, attachments=attachments)
+    fault = "must be less than 3001 characters [json-pointer:/attachments/2/blocks/1/text/text]"
+    assert (answer["error"], answer["errors"]) == ("invalid_attachments", [fault])
+    for blocks in ([5], {"type": "divider"}, "x", [{"type": "input"}], [{"type": "divider"}] * 51):
+        error = await scene.error("relaybot", method, **given, attachments=[{"blocks": blocks}])
+        assert error == "invalid_attachments"
+    await scene.ok("relaybot", method, **given, attachments=[{"blocks": [SECTION]}, {"text": "y", "blocks": None}])

@@ -11,13 +11,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from odd_requests import streams
-from samples import stream
+from samples import VIEW, stream
 from scene import PATIENCE, Scene
 from tautwire.server.app import FAMILIES
 from tautwire.server.services.errors import MethodError
 from tautwire.server.web_api.arguments import convert, read_arguments
 from tautwire.server.web_api.bodies import Bodies, TooBig
 from tautwire.server.web_api.method import METHODS
+from uploader import store
 
 assert FAMILIES
 SETTINGS = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -59,6 +60,14 @@ def calls(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
             "recipient_team_id": st.just("{team}"),
             "unfurls": st.just({"https://x.test": {"text": "x"}}),
             "thread_ts": st.sampled_from(["{parent}", "{reply}"]),
+            "file": st.sampled_from(["{file}", "F0"]),
+            "files": st.just([{"id": "{file}"}]),
+            "view": st.sampled_from([VIEW, {"type": "home", "blocks": []}]),
+            "view_id": st.just("{view}"),
+            "user_id": st.just("{alice}"),
+            "bot": st.just("{bot}"),
+            "app_id": st.just("{app}"),
+            "attachments": st.just([{"text": "x", "blocks": [{"type": "divider"}]}]),
             "user": st.sampled_from(["{alice}", "{bob}"]),
             "users": st.sampled_from(["{alice}", "{bob}", "{alice},{bob}", ["{bob}", "{carol}"]]),
         }.get(field, st.nothing())
@@ -77,6 +86,8 @@ def filled_in(value: Any, facts: dict[str, str]) -> Any:
             return value
         case list():
             return [filled_in(item, facts) for item in value]
+        case dict():
+            return {name: filled_in(item, facts) for name, item in value.items()}
         case _:
             return value
 
@@ -88,6 +99,11 @@ async def facts_of(scene: Scene) -> dict[str, str]:
     apps = (await scene.ok("alice", "conversations.open", users=scene.users["relaybot"]))["channel"]["id"]
     growing = await stream(scene, "relaybot", scene.general)
     facts = {"general": scene.general, "ops": scene.ops, "direct": direct, "parent": parent, "reply": reply}
+    bot = (await scene.ok("relaybot", "auth.test"))["bot_id"]
+    app = (await scene.ok("relaybot", "bots.info", bot=bot))["bot"]["app_id"]
+    trigger = scene.server.workspace.triggers.issue(app, scene.users["alice"])
+    view = (await scene.ok("relaybot", "views.open", trigger_id=trigger, view=VIEW))["view"]["id"]
+    facts |= {"bot": bot, "app": app, "view": view, "file": await store(scene, "alice", b"hello")}
     facts |= {"apps": apps, "stream": growing, "team": str(scene.directory.team["id"])}
     return facts | scene.users
 

@@ -6,7 +6,7 @@ users and apps are returned to the caller, once: the database stores only their 
 """
 
 from collections.abc import Collection
-from typing import Literal
+from typing import Final, Literal
 
 from tautwire.protocol.ids import ChannelId, UserId
 from tautwire.server.log.entry import Topic
@@ -17,6 +17,7 @@ from tautwire.server.services.access.identity import CLASSIC, TokenKind, new_id
 from tautwire.server.services.access.subscriptions import direct, subscribe, switch_socket_mode
 from tautwire.server.services.access.tokens import APP_SCOPES, issue, issue_for_app
 from tautwire.server.services.channels.room import forget
+from tautwire.server.services.interactivity import webhooks
 from tautwire.server.services.manifests.installing import create
 from tautwire.server.services.seed import Seed, SeedApp, SeedChannel, SeedUser, names_of
 from tautwire.server.store.queries.apps import find_app_by_name
@@ -29,14 +30,16 @@ from tautwire.server.store.records import SLACKBOT_ID, SLACKBOT_NAME, ChannelKin
 
 Origin = Literal["sample", "seed", "issued"]
 """Where a token comes from."""
+WEBHOOK: Final = ":webhook:"
+"""What is between app and channel in the name of a webhook's path in ``tokens.json``."""
 
 
 def plant(tx: Transaction, seed: Seed, origin: Origin) -> dict[str, str]:
     """Add missing users, apps and channels (a unit).
 
     Returns:
-        The tokens of new users and bots by name, app-level tokens by ``app_key`` of the app's name, and client secrets
-        by its ``secret_key``.
+        The tokens of new users and bots by name, app-level tokens by ``app_key`` of the app's name, client secrets by
+        its ``secret_key``, and the paths of webhooks by ``webhook_key``.
     """
     if find_workspace(tx) is None:
         add_workspace(tx, new_id("T"), seed.team.name, seed.team.domain, tx.now // 1_000_000)
@@ -52,6 +55,9 @@ def plant(tx: Transaction, seed: Seed, origin: Origin) -> dict[str, str]:
     everyone = names_of(seed)
     for channel in seed.channels:
         _plant_channel(tx, channel, everyone, new=tokens)
+    for app in seed.apps:
+        if secret_key(app.name) in tokens:
+            tokens |= _plant_webhooks(tx, app)
     return tokens
 
 
@@ -63,6 +69,11 @@ def app_key(name: str) -> str:
 def secret_key(name: str) -> str:
     """Return the name of an app's client secret in ``tokens.json``."""
     return f"{name}:client_secret"
+
+
+def webhook_key(app: str, channel: str) -> str:
+    """Return the name of the path of an app's webhook in ``tokens.json``."""
+    return f"{app}{WEBHOOK}{channel}"
 
 
 def plant_user(tx: Transaction, user: SeedUser, origin: Origin, *, is_bot: bool) -> str:
@@ -98,6 +109,18 @@ def _plant_app(tx: Transaction, app: SeedApp, origin: Origin) -> dict[str, str]:
     if TokenKind.APP in wanted:
         tokens[app_key(app.name)] = issue_for_app(tx, record, APP_SCOPES, origin=origin).text
     return tokens
+
+
+def _plant_webhooks(tx: Transaction, app: SeedApp) -> dict[str, str]:
+    """Make the webhooks of a new app; return their paths."""
+    team, record = find_workspace(tx), find_app_by_name(tx, app.name)
+    paths = {}
+    for name in app.webhooks:
+        channel = find_channel_by_name(tx, name)
+        if team is not None and record is not None and channel is not None:
+            made = webhooks.create(tx, team["id"], record.id, channel.id)
+            paths[webhook_key(app.name, name)] = made.path
+    return paths
 
 
 def _configure(tx: Transaction, record: str, app: SeedApp) -> None:

@@ -21,8 +21,11 @@ from tautwire.server.services.access.features import (
     Shortcut,
     check,
 )
+from tautwire.server.services.access.identity import UMBRELLA
 from tautwire.server.services.access.subscriptions import BOT_EVENTS, USER_EVENTS, is_request_url
 from tautwire.server.services.errors import MethodError
+from tautwire.server.services.interactivity import webhooks
+from tautwire.server.services.interactivity.webhooks import MAX_WEBHOOKS
 from tautwire.server.services.manifests.reading import (
     MAX_SIZE,
     Described,
@@ -78,8 +81,9 @@ class SeedApp(msgspec.Struct, forbid_unknown_fields=True):
         commands: its slash commands, by name or with all they have.
         interactivity: whether it takes part in interactions; with URLs if not over Socket Mode.
         shortcuts: its shortcuts.
-        manifest: the file of its manifest, relative to the seed file; then only ``tokens`` may stand beside it. Once
-            the seed is read, the manifest itself.
+        webhooks: the channels into which it posts by an incoming webhook each.
+        manifest: the file of its manifest, relative to the seed file; then only ``tokens`` and ``webhooks`` may stand
+            beside it. Once the seed is read, the manifest itself.
     """
 
     name: Name = ""
@@ -93,6 +97,7 @@ class SeedApp(msgspec.Struct, forbid_unknown_fields=True):
     commands: list[str | Command] = []
     interactivity: bool | SeedInteractivity = False
     shortcuts: list[Shortcut] = []
+    webhooks: Annotated[list[Name], msgspec.Meta(max_length=MAX_WEBHOOKS)] = []
     manifest: str | Tree | None = None
 
     @property
@@ -105,6 +110,13 @@ class SeedApp(msgspec.Struct, forbid_unknown_fields=True):
         """The name of its bot."""
         described = self.described
         return described.manifest.bot_name if described is not None else self.name
+
+    @property
+    def may_have_webhooks(self) -> bool:
+        """Whether its scopes permit incoming webhooks; those of a classic bot do."""
+        described = self.described
+        scopes = described.manifest.bot_scopes if described is not None else self.scopes or (UMBRELLA,)
+        return not {UMBRELLA, webhooks.SCOPE}.isdisjoint(scopes)
 
     @property
     def features(self) -> Features:
@@ -187,8 +199,10 @@ def _with_manifest(app: SeedApp, place: str, folder: Path | None) -> SeedApp:
         if not app.name:
             raise SeedError(f"{place}: an app must have a name or a manifest, got neither")
         return app
-    if app != SeedApp(manifest=app.manifest, tokens=app.tokens):
-        raise SeedError(f"{place}: beside manifest an app must have tokens only, got more of {app.manifest!r:.200}")
+    if app != SeedApp(manifest=app.manifest, tokens=app.tokens, webhooks=app.webhooks):
+        raise SeedError(
+            f"{place}: beside manifest an app must have tokens and webhooks only, got more of {app.manifest!r:.200}"
+        )
     if isinstance(app.manifest, dict):
         described = describe_or_refuse(partial(describe, app.manifest), place)
     elif folder is None:
@@ -246,6 +260,15 @@ def _check(seed: Seed, path: str) -> None:
                 f"{path}: commands, shortcuts and interactivity of {app.name!r} are refused: {error.code} "
                 f"({error.members.get('value', '')!r}); see docs/reference/seed.md"
             ) from None
+        if app.webhooks and not app.may_have_webhooks:
+            raise SeedError(
+                f"{path}: webhooks need the scope {webhooks.SCOPE} among the scopes of {app.name!r}: add it"
+            )
+        for name in app.webhooks:
+            if name not in [channel.name for channel in seed.channels]:
+                raise SeedError(f"{path}: webhooks must name channels of the file, got {name!r} of {app.name!r}")
+        for name in _repeated(app.webhooks):
+            raise SeedError(f"{path}: webhooks of an app must differ, got {name!r} twice of {app.name!r}")
         for name in app.bot_events:
             if name not in BOT_EVENTS:
                 raise SeedError(

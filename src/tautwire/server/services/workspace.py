@@ -18,9 +18,10 @@ from tautwire.server.log.entry import WORKSPACE, Entry
 from tautwire.server.log.epochs import Epochs
 from tautwire.server.log.tail import Tail
 from tautwire.server.log.writer import Writer
-from tautwire.server.services.access.identity import Identities
+from tautwire.server.services.access.identity import UMBRELLA, Identities
 from tautwire.server.services.access.limits import Limits
 from tautwire.server.services.access.tickets import Tickets
+from tautwire.server.services.administration.refusals import Refused
 from tautwire.server.services.controls import Controls
 from tautwire.server.services.due import Due
 from tautwire.server.services.files.intake import Files
@@ -122,6 +123,21 @@ class Workspace:
         """The options that apps gave for their menus, by user, place and element."""
         self.base_url = settings.public_url or ""
         """The URL of the server without a path, for the URLs that apps get; set when it listens."""
+
+    def require_scope(self, app: str, scope: str, purpose: str) -> None:
+        """Raise ``Refused`` (missing_scope) if scopes are enforced, and no token of an app has this one.
+
+        Args:
+            purpose: what it is needed for, for the text of the error.
+        """
+        if not self.enforces_scopes:
+            return
+        held = self.identities.installation(app).values()
+        if not any(UMBRELLA in scopes or scope in scopes for scopes in held):
+            raise Refused(
+                "missing_scope",
+                f"{purpose} needs the scope {scope}, which no token of the app {app} has: install the app with it",
+            )
 
     def follow(self, entries: Sequence[Entry]) -> None:
         """Apply the entries of the log; a reader of the feed.

@@ -277,6 +277,7 @@ class WebApi:
             who = self._authenticate(request, token, draft).who
         answer = await self._fallback(request.method, who, given)
         if answer is None:
+            draft.headers.pop("X-OAuth-Scopes", None)  # the answer is that of a server without a fallback
             raise unserved
         if who is not None:
             draft.headers["X-OAuth-Scopes"] = who.scope_list
@@ -286,7 +287,6 @@ class WebApi:
         """Return the caller, whose token permits the method."""
         caller = self._authenticate(request, token, draft)
         workspace, who = caller
-        draft.headers["X-OAuth-Scopes"] = who.scope_list
         if who.kind not in method.access:
             raise MethodError("not_allowed_token_type")
         if method.access[who.kind]:
@@ -300,7 +300,7 @@ class WebApi:
         """Return the caller; a failure is counted by the caller's address."""
         workspace = draft.trace.workspace = self._find(token)
         try:
-            return Caller(workspace, workspace.identities.authenticate(token))
+            who = workspace.identities.authenticate(token)
         except MethodError as error:
             if token:
                 wait = self._failed_logins.count(request.address, request.method, error.code)
@@ -308,6 +308,8 @@ class WebApi:
                     draft.status, draft.headers["Retry-After"] = 429, str(wait)
                     raise MethodError("ratelimited") from None
             raise
+        draft.headers["X-OAuth-Scopes"] = who.scope_list
+        return Caller(workspace, who)
 
 
 def _base_url(headers: Headers, scope: Scope) -> str:

@@ -4,6 +4,7 @@ A modal is opened by an app, some time after the act that lets it do so. So ``vi
 """
 
 import asyncio
+from collections.abc import Collection
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -166,6 +167,18 @@ async def open_home(workspace: Workspace, args: OpeningHome) -> Result:
     opened = await workspace.writer.write(partial(home.open_home, team=workspace.team, who=who, app=app, tab=args.tab))
     seen = _view(workspace, opened.home) if opened.home is not None else None
     return {**before, "channel": opened.channel, "view": seen}
+
+
+async def find_changed(
+    workspace: Workspace, who: Identity, app: AppRecord | None, callback_id: str | None, roots: Collection[str]
+) -> dict[str, Any] | None:
+    """Return a view that a user sees, of one of these stacks; the one opened last that fits."""
+    for shown in reversed(await workspace.reader.read(partial(views_of, user=who.user, only_on_top=True))):
+        record, body = shown.view.record, shown.view.body
+        is_of_app = app is None or app.id == record.app_id
+        if record.root_id in roots and is_of_app and callback_id in (None, body.callback_id):
+            return _view(workspace, shown)
+    return None
 
 
 async def _find(workspace: Workspace, who: Identity, app: AppRecord | None, args: AwaitedView) -> Shown | None:

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from tautwire.server.control.operation import MAX_TIMEOUT, Result, check_open, controls_of, operation
-from tautwire.server.control.operations.acts import mark
+from tautwire.server.control.operations.acts import actor, mark
 from tautwire.server.control.operations.conditions import WantedEntry, WantedEvent, facts_of
+from tautwire.server.control.operations.views import find_changed
 from tautwire.server.journal.entry import KINDS
 from tautwire.server.journal.filter import Filter
 from tautwire.server.log.entry import Entry
@@ -28,6 +29,8 @@ MAX_TEXT: Final = 500
 _OF_EVENTS: Final = ("thread", "name", "type")
 _OF_ENTRIES: Final = ("app", "method", "arguments", "payload", "direction", "state", "status")
 """Conditions that only one of both, events of the log and entries of the journal, can fulfil."""
+_OF_VIEWS: Final = ("user", "app", "name")
+"""The conditions that a view can fulfil."""
 
 
 class Awaited(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -35,13 +38,14 @@ class Awaited(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     The first kinds are in the log, ``event`` for the type ``type``; ``call`` and those behind it are in the journal.
     Channel, user (the author) and app are given by id or name. ``contains`` and ``equals`` are about the text,
-    ``thread`` about the ts of its thread, ``name`` about a reaction. Of a call ``arguments``, of other entries of the
-    journal ``payload`` has members that must be equal. It is searched behind the position ``after`` or the entry
+    ``thread`` about the ts of its thread, ``name`` about a reaction. A ``view`` is one that ``user`` sees, opened or
+    changed meanwhile; ``app`` and ``name``, its ``callback_id``, choose it. Of a call ``arguments``, of other entries
+    of the journal ``payload`` has members that must be equal. It is searched behind the position ``after`` or the entry
     ``after_entry``, by default from now on. ``timeout`` is in seconds.
     """
 
     kind: Literal[
-        "message", "edit", "deletion", "reaction", "unreaction", "file", "join", "leave", "event",
+        "message", "edit", "deletion", "reaction", "unreaction", "file", "join", "leave", "event", "view",
         "call", "frame", "envelope", "ack", "connection", "delivery", "control",
     ] = "message"  # fmt: skip
     channel: str | None = None
@@ -75,7 +79,7 @@ class Line(msgspec.Struct, kw_only=True):
 
 
 class Waited(msgspec.Struct, kw_only=True):
-    """The event or the entry, both null if it did not come in time, and from where a next wait goes on.
+    """The event, the entry or the view, all null if it did not come in time, and from where a next wait goes on.
 
     The transcript has the events that came instead, the last hundred of them, and ``entries`` those of the journal.
     After a wait for an event, ``journal`` is the place at which the wait began; null if the control API is off.
@@ -83,6 +87,7 @@ class Waited(msgspec.Struct, kw_only=True):
 
     message: dict[str, Any] | None
     entry: dict[str, Any] | None
+    view: dict[str, Any] | None
     position: str
     journal: str | None
     transcript: list[Line]
@@ -101,6 +106,8 @@ async def wait(workspace: Workspace, args: Awaited) -> Result:
         return await _wait_for_entry(workspace, args, position, deadline)
     if args.type is None and args.kind == "event":
         raise Refused("invalid_arguments", "type must say which event is waited for, such as channel_created")
+    if args.kind == "view":
+        return await _wait_for_view(workspace, args, position, journal, deadline)
     wanted = await workspace.reader.read(lambda query: _wanted(query, args))
     others: deque[dict[str, Any]] = deque(maxlen=MAX_TRANSCRIPT)
     while True:
@@ -118,6 +125,33 @@ async def wait(workspace: Workspace, args: Awaited) -> Result:
         left = deadline - loop.time()
         if left <= 0:
             return await _answer(workspace, position, others, journal=journal)
+        await workspace.news.wait(left)
+
+
+async def _wait_for_view(
+    workspace: Workspace, args: Awaited, position: int, journal: str | None, deadline: float
+) -> Result:
+    """Wait for a view that a user sees: the log has an entry for the stack of each that opens or changes."""
+    if args.user is None:
+        raise Refused("invalid_arguments", "user must say whose view is waited for")
+    start, user = position, args.user
+    who, app = await workspace.reader.read(lambda query: (
+        actor(query, user), find_app(query, args.app) if args.app is not None else None
+    ))  # fmt: skip
+    while True:
+        check_open(workspace)
+        page = await _page(workspace, position)
+        roots = {str(entry.topic) for entry in page if entry.kind == "room"}
+        position = page[-1].position if page else position
+        view = await find_changed(workspace, who, app, args.name, roots) if roots else None
+        if view is not None:
+            return await _answer(workspace, position, (), view=view, journal=journal)
+        if position < workspace.tail.position:
+            await asyncio.sleep(0)
+            continue
+        left = deadline - asyncio.get_running_loop().time()
+        if left <= 0:
+            return await _answer(workspace, position, await _since(workspace, start), journal=journal)
         await workspace.news.wait(left)
 
 
@@ -165,7 +199,11 @@ async def _since(workspace: Workspace, position: int) -> Iterable[dict[str, Any]
 
 def _check_conditions(args: Awaited) -> None:
     """Raise ``Refused`` for a condition that says nothing of what is awaited: it would fit by accident."""
-    foreign = _OF_EVENTS if args.kind in KINDS else _OF_ENTRIES
+    if args.kind == "view":
+        conditions = (*_OF_EVENTS, *_OF_ENTRIES, "channel", "contains", "equals", "after_entry")
+        foreign: Iterable[str] = [each for each in conditions if each not in _OF_VIEWS]
+    else:
+        foreign = _OF_EVENTS if args.kind in KINDS else _OF_ENTRIES
     name = next((name for name in foreign if getattr(args, name) is not None), None)
     if name is not None:
         raise Refused("invalid_arguments", f"{args.kind} has no {name}: leave it out, or wait for another kind")
@@ -240,6 +278,7 @@ async def _answer(
     *,
     message: dict[str, Any] | None = None,
     entry: dict[str, Any] | None = None,
+    view: dict[str, Any] | None = None,
     entries: Iterable[dict[str, Any]] = (),
     journal: str | None,
 ) -> Result:
@@ -248,6 +287,7 @@ async def _answer(
     return {
         "message": message,
         "entry": entry,
+        "view": view,
         "position": workspace.epochs.mark(position),
         "journal": journal,
         "transcript": transcript,

@@ -42,7 +42,8 @@ async def create(workspace: Workspace, args: Hooking) -> Result:
     app, channel = await workspace.reader.read(
         lambda query: (find_app(query, args.app), find_channel(query, args.channel))
     )
-    unit = partial(webhooks.create, team=workspace.team, app=app.id, channel=channel.id)
+    workspace.require_scope(app.id, webhooks.SCOPE, "an incoming webhook")
+    unit = partial(webhooks.create, team=workspace.team.id, app=app.id, channel=channel.id)
     made = await workspace.writer.write(unit)
     return {"webhook": _shown(made.record), "url": workspace.base_url + made.path}
 

@@ -10,7 +10,7 @@ import msgspec
 
 from tautwire.server.services.administration.refusals import Refused
 
-Kind = Literal["message", "reaction", "pin", "member", "channel", "person", "scheduled", "team"]
+Kind = Literal["message", "reaction", "pin", "member", "channel", "person", "scheduled", "file", "team"]
 """The kinds of things that are compared."""
 
 Facts = dict[str, Any]

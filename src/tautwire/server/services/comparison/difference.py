@@ -132,6 +132,24 @@ class ScheduledChanges(msgspec.Struct, kw_only=True):
     removed: list[ScheduledChange]
 
 
+class FileChange(msgspec.Struct, kw_only=True):
+    """A file that users see, and who uploaded it. The messages that share it are changes of their own."""
+
+    id: str
+    name: str
+    title: str
+    mimetype: str
+    user: str
+    user_name: str
+
+
+class FileChanges(msgspec.Struct, kw_only=True):
+    """Files."""
+
+    uploaded: list[FileChange]
+    deleted: list[FileChange]
+
+
 class Difference(msgspec.Struct, kw_only=True):
     """All changes, and how many there are; ``team`` has the changed facts of the workspace itself."""
 
@@ -143,4 +161,5 @@ class Difference(msgspec.Struct, kw_only=True):
     channels: ChannelChanges
     people: PersonChanges
     scheduled: ScheduledChanges
+    files: FileChanges
     team: dict[str, Changed]

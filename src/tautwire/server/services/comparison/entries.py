@@ -34,6 +34,8 @@ class Recorder:
             "reaction_removed": self._reaction_removed,
             "pin_added": self._pin_added,
             "pin_removed": self._pin_removed,
+            "file_created": self._file_created,
+            "file_deleted": self._file_deleted,
             "channel_created": self._channel_seen,
             "group_joined": self._channel_seen,
             "im_created": self._channel_seen,
@@ -127,6 +129,12 @@ class Recorder:
 
     def _pin_removed(self, topic: str, event: dict[str, Any]) -> None:
         self._note("pin", _pin(event), {"user": event["pinned_info"]["pinned_by"]}, None)
+
+    def _file_created(self, topic: str, event: dict[str, Any]) -> None:
+        self._note("file", (event["file_id"],), None, {})
+
+    def _file_deleted(self, topic: str, event: dict[str, Any]) -> None:
+        self._note("file", (event["file_id"],), {}, None)
 
     def _channel_seen(self, topic: str, event: dict[str, Any]) -> None:
         """Take a channel that users were sent: it is new if it was made at this moment."""

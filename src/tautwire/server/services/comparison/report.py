@@ -13,6 +13,8 @@ from tautwire.server.services.comparison.difference import (
     ChannelChange,
     ChannelChanges,
     Difference,
+    FileChange,
+    FileChanges,
     MemberChange,
     MemberChanges,
     MessageChange,
@@ -28,6 +30,7 @@ from tautwire.server.services.comparison.difference import (
 )
 from tautwire.server.store.engine import Query
 from tautwire.server.store.queries.channels import find_channel
+from tautwire.server.store.queries.files import find_file
 from tautwire.server.store.queries.users import find_user
 
 
@@ -62,6 +65,7 @@ def report(changes: Iterable[Change], *states: Query) -> Difference:
     created, altered, _ = ([names.channel_change(each) for each in part] for part in split("channel"))
     new, other, _ = ([names.person(each) for each in part] for part in split("person"))
     planned, moved, cancelled = split("scheduled")
+    uploaded, _, removed = ([names.file(each) for each in part] for part in split("file"))
     team = of.get("team", [])
     return Difference(
         count=len(found),
@@ -78,6 +82,7 @@ def report(changes: Iterable[Change], *states: Query) -> Difference:
             added=_by_time([names.scheduled(each, each.after) for each in planned + moved]),
             removed=_by_time([names.scheduled(each, each.before) for each in cancelled + moved]),
         ),
+        files=FileChanges(uploaded=_by_name(uploaded), deleted=_by_name(removed)),
         team=_changed(team[0]) if team else {},
     )
 
@@ -160,6 +165,16 @@ class _Names:
             user=user, user_name=self.user(user), is_bot=facts.get("is_bot", False), changes=_changed(change)
         )
 
+    def file(self, change: Change) -> FileChange:
+        (file,) = change.key
+        record = next((found for state in self._states if (found := find_file(state, file)) is not None), None)
+        if record is None:
+            return FileChange(id=file, name="", title="", mimetype="", user="", user_name="")
+        return FileChange(
+            id=file, name=record.name, title=record.title, mimetype=record.mimetype, user=record.user_id,
+            user_name=self.user(record.user_id),
+        )  # fmt: skip
+
     def scheduled(self, change: Change, facts: Facts | None) -> ScheduledChange:
         known = facts or {}
         channel = known["channel"]
@@ -191,7 +206,8 @@ def _by_ts(items: list[Any]) -> list[Any]:
 
 
 def _by_name(items: list[Any]) -> list[Any]:
-    return sorted(items, key=lambda item: (getattr(item, "channel_name", ""), getattr(item, "user_name", "")))
+    names = ("channel_name", "user_name", "name")
+    return sorted(items, key=lambda item: [getattr(item, name, "") for name in names])
 
 
 def _by_time(items: list[Any]) -> list[Any]:

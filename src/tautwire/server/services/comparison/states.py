@@ -12,6 +12,7 @@ from tautwire.server.services.comparison.changes import Change, Facts, Kind, mes
 from tautwire.server.store.engine import Query
 from tautwire.server.store.migrations import NEWEST
 from tautwire.server.store.queries.channels import find_direct_channels
+from tautwire.server.store.queries.files import State
 from tautwire.server.store.tables import Table, Values, pages, tables_of
 
 Row = dict[str, Any]
@@ -56,6 +57,7 @@ COMPARED: Final = (
     Compared("channel", "channel", _channel),
     Compared("users", "person", _person),
     Compared("scheduled", "scheduled", _scheduled),
+    Compared("file", "file", lambda row: {} if row["state"] == State.COMPLETE else None),
     Compared("workspace", "team", _plain("name", "domain", "icon")),
 )
 

@@ -4,6 +4,7 @@ What a client would not offer is refused. What people do in messages is in ``act
 """
 
 from functools import partial
+from typing import Final
 
 import msgspec
 
@@ -28,6 +29,9 @@ from tautwire.server.store.engine import Query
 from tautwire.server.store.queries.features import find_apps_of_shortcut
 from tautwire.server.store.records import ChannelRecord
 
+SCOPE: Final = "commands"
+"""Of slash commands and shortcuts. Source: wire/apps.md#app-manifest."""
+
 
 async def use_command(workspace: Workspace, who: Identity, channel: str, line: str) -> Outcome:
     """Send a slash command to its app, and show the answer.
@@ -38,6 +42,7 @@ async def use_command(workspace: Workspace, who: Identity, channel: str, line: s
     Raises:
         MethodError: channel_not_found, not_in_channel, is_archived.
         NotFound: no app has the command.
+        Refused: missing_scope (ours): the app is installed without the scope of commands.
     """
     typed, _, rest = line.strip().partition(" ")
     text = rest.strip()
@@ -51,6 +56,7 @@ async def use_command(workspace: Workspace, who: Identity, channel: str, line: s
 
     record, owned, sent = await workspace.reader.read(read)
     name = owned.command.name
+    workspace.require_scope(owned.app, SCOPE, f"the command {name}")
     source = Source(kind="command", channel=record.id)
     url = await response_url(workspace, owned.app, who.user, source)
     fields = payloads.slash_command(
@@ -69,6 +75,7 @@ async def use_global_shortcut(workspace: Workspace, who: Identity, callback_id: 
         app: which one, if several have the shortcut.
     """
     found = await workspace.reader.read(partial(_find_shortcut, callback_id=callback_id, kind="global", app=app))
+    workspace.require_scope(found, SCOPE, "a shortcut")
     payload = payloads.interaction("shortcut", workspace.team, found, who) | {
         "callback_id": callback_id,
         "trigger_id": workspace.triggers.issue(found, who.user),
@@ -87,6 +94,7 @@ async def use_message_shortcut(
         return _find_shortcut(query, callback_id, "message", app), target
 
     found, target = await workspace.reader.read(read)
+    workspace.require_scope(found, SCOPE, "a shortcut")
     source = Source(kind="shortcut", channel=target.channel.id, ts=ts)
     url = await response_url(workspace, found, who.user, source)
     payload = payloads.interaction("message_action", workspace.team, found, who) | {

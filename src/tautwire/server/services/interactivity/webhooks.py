@@ -27,6 +27,8 @@ from tautwire.server.store.queries.webhooks import (
 
 FOLDER: Final = "services"
 """The folder of webhooks. Source: wire/webhooks.md (documented)."""
+SCOPE: Final = "incoming-webhook"
+"""Of an app that has webhooks. Source: wire/webhooks.md (documented)."""
 MAX_WEBHOOKS: Final = 100
 """Webhooks of an app (ours)."""
 
@@ -42,10 +44,11 @@ class Webhook(NamedTuple):
         return f"Webhook(id={self.record.id!r}, …)"
 
 
-def create(tx: Transaction, team: Team, app: str, channel: str, user: str = "") -> Webhook:
+def create(tx: Transaction, team: str, app: str, channel: str, user: str = "") -> Webhook:
     """Make a webhook of an app for a channel.
 
     Args:
+        team: its id.
         user: the id of the person who has allowed it; empty for the operator.
 
     Raises:
@@ -64,7 +67,7 @@ def create(tx: Transaction, team: Team, app: str, channel: str, user: str = "") 
     secret = secrets.token_urlsafe(SECRET_BYTES)
     webhook = WebhookRecord(new_id("B"), hash_token(secret), app, channel, user, tx.now // 1_000_000)
     add_webhook(tx, webhook)
-    return Webhook(webhook, f"{PATH}{FOLDER}/{team.id}/{webhook.id}/{secret}")
+    return Webhook(webhook, f"{PATH}{FOLDER}/{team}/{webhook.id}/{secret}")
 
 
 def revoke(tx: Transaction, webhook: str) -> None:

@@ -149,7 +149,7 @@ _NOT_DONE: Final[Mapping[Pointer, str]] = {
     "/features/agent_view": "agents are not shown",
     "/features/assistant_view": "the app has its scope, and no pane of its own",
     "/features/bot_user/always_online": "the bot is active while it is connected",
-    "/features/app_home": "the tabs of the app's direct message are not shown",
+    "/features/app_home/messages_tab_read_only_enabled": "people may write to the app's direct message",
     "/features/rich_previews": "links are not shown as previews",
     "/features/unfurl_domains": "link_shared is not sent",
     "/features/workflow_steps": "steps of workflows are retired",

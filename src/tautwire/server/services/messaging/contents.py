@@ -36,6 +36,7 @@ def set_content(
     if isinstance(attachments, list):
         if len(attachments) > MAX_ATTACHMENTS:
             raise MethodError("too_many_attachments")
+        _check_attachments(attachments)
         draft.attachments = msgspec.Raw(msgspec.json.encode(fill_attachments(attachments)))
     if markdown_text and (text or blocks):
         raise MethodError("markdown_text_conflict")
@@ -55,7 +56,21 @@ def message_blocks(blocks: Any) -> msgspec.Raw | None:
     return msgspec.Raw(msgspec.json.encode(fill_blocks(blocks)))
 
 
-def check_blocks(blocks: list[Any], *place: str | int, malformed: str = "invalid_blocks_format") -> None:
+def _check_attachments(attachments: list[Any]) -> None:
+    """Raise ``MethodError`` (invalid_attachments) with the faults of the first attachment whose blocks are not valid.
+
+    Source: wire/block-kit.md#validation-errors (uncertain).
+    """
+    code = "invalid_attachments"
+    for number, each in enumerate(attachments):
+        blocks = each.get("blocks") if isinstance(each, dict) else None
+        if blocks is not None:
+            check_blocks(blocks, "attachments", number, "blocks", malformed=code, wrong=code)
+
+
+def check_blocks(
+    blocks: Any, *place: str | int, malformed: str = "invalid_blocks_format", wrong: str = "invalid_blocks"
+) -> None:
     """Raise ``MethodError`` with every fault if the blocks of a message are not valid.
 
     Source: wire/block-kit.md#validation-errors (captured).
@@ -63,10 +78,11 @@ def check_blocks(blocks: list[Any], *place: str | int, malformed: str = "invalid
     Args:
         place: where they stand, if not in the argument ``blocks``.
         malformed: the error if they are not objects.
+        wrong: the error if they have faults.
     """
     if not are_objects(blocks):
         raise MethodError(malformed)
-    code, faults = "invalid_blocks", validate_blocks(blocks, "message", *place)
+    code, faults = wrong, validate_blocks(blocks, "message", *place)
     if not faults and has_two_tables(blocks):
         code, faults = "invalid_attachments", ["only_one_table_allowed"]
     if faults:

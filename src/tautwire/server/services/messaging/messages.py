@@ -20,6 +20,7 @@ from tautwire.server.services.channels.room import Room, enter
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.events import event, next_event_ts
 from tautwire.server.services.files.shares import withdraw
+from tautwire.server.services.manifests.tabs import check_messages
 from tautwire.server.services.messaging.texts import Parse, process
 from tautwire.server.services.messaging.threads import thread_facts
 from tautwire.server.services.search.entries import add_entry, replace_entry
@@ -236,6 +237,7 @@ def erase(tx: Transaction, room: Room, row: Row, before: Body) -> None:
 def post_ephemeral(tx: Transaction, team: Team, who: Identity, channel: str, user: str, draft: Draft) -> Ts:
     """Emit a message to one member; it is an event of that user and is not stored as a message."""
     room = writable_room(tx, channel, who)
+    check_messages(tx, who, room.channel)
     if user not in room.members:
         raise MethodError("user_not_in_channel")
     return show(tx, team, who, room, user, draft).ts

@@ -14,6 +14,7 @@ from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.channels.room import Room, enter
 from tautwire.server.services.due import Duty
 from tautwire.server.services.errors import MethodError
+from tautwire.server.services.manifests.tabs import check_messages
 from tautwire.server.services.messaging import messages
 from tautwire.server.services.messaging.chunks import Parts
 from tautwire.server.services.messaging.messages import Body, Draft, Posted
@@ -48,6 +49,7 @@ def start(
             of posting.
     """
     room = messages.writable_room(tx, channel, who)
+    check_messages(tx, who, room.channel)
     user, team_id = recipient
     if room.channel.kind is not ChannelKind.IM:
         if not user:

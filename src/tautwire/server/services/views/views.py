@@ -17,6 +17,7 @@ from tautwire.server.services.access.identity import new_id
 from tautwire.server.services.blockkit.filling import fill_blocks
 from tautwire.server.services.blockkit.validation import as_messages, validate_view
 from tautwire.server.services.errors import MethodError
+from tautwire.server.services.manifests.tabs import check_home
 from tautwire.server.services.views.inputs import Inputs, kept_inputs, values_of
 from tautwire.server.store.queries.users import find_user
 from tautwire.server.store.queries.views import (
@@ -148,8 +149,10 @@ def publish(tx: Transaction, app: str, user: str, given: Given, *, seen: str | N
     """Show a user the Home of an app, in place of the one before.
 
     Raises:
-        MethodError: invalid_arguments if there is no such person; hash_conflict, duplicate_external_id.
+        MethodError: not_enabled if the Home tab is off; invalid_arguments if there is no such person; hash_conflict,
+            duplicate_external_id.
     """
+    check_home(tx, app)
     person = find_user(tx, user)
     if person is None or person.deleted or person.bot_id is not None:
         raise _wrong("invalid `user_id`", "/user_id")

@@ -5,6 +5,7 @@ from typing import Any
 
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.errors import MethodError
+from tautwire.server.services.manifests.tabs import check_messages
 from tautwire.server.services.messaging import messages, unfurls
 from tautwire.server.services.messaging.contents import structure
 from tautwire.server.services.messaging.messages import Draft, Posted
@@ -73,7 +74,7 @@ class ChatMeMessage(Arguments, frozen=True, kw_only=True):
 
 @method(
     "chat.postMessage", ChatPostMessage, Tier.POST, WRITES,
-    errors=[*CONTENT_ERRORS, "channel_not_found", "is_archived", "not_in_channel"],
+    errors=[*CONTENT_ERRORS, "channel_not_found", "is_archived", "messages_tab_disabled", "not_in_channel"],
 )  # fmt: skip
 async def post_message(call: Call, args: ChatPostMessage) -> Answer:
     """Post a message to a channel (id or name) or, by user id, to a direct message."""
@@ -84,7 +85,7 @@ async def post_message(call: Call, args: ChatPostMessage) -> Answer:
 
     def post(tx: Transaction) -> Posted:
         channel = find_target(tx, call, args.channel)
-        messages.writable_room(tx, channel, call.who, visitors=True)
+        check_messages(tx, call.who, messages.writable_room(tx, channel, call.who, visitors=True).channel)
         call.count_post(
             channel
         )  # after the checks: by the id, whatever the channel argument was, and only for posts that are stored
@@ -117,7 +118,8 @@ async def me_message(call: Call, args: ChatMeMessage) -> Answer:
 @method(
     "chat.postEphemeral", ChatPostEphemeral, Tier.FOUR, WRITES,
     errors=[
-        *CONTENT_ERRORS, "channel_not_found", "is_archived", "not_in_channel", "user_not_in_channel",
+        *CONTENT_ERRORS, "channel_not_found", "is_archived", "messages_tab_disabled", "not_in_channel",
+        "user_not_in_channel",
     ],
 )  # fmt: skip
 async def post_ephemeral(call: Call, args: ChatPostEphemeral) -> Answer:

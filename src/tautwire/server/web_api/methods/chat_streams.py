@@ -64,7 +64,8 @@ class ChatStopStream(ChatAppendStream, frozen=True, kw_only=True):
 @method(
     "chat.startStream", ChatStartStream, Tier.TWO, STREAMS,
     errors=[
-        *STREAM_ERRORS, "missing_recipient_team_id", "missing_recipient_user_id", "team_not_found", "user_not_found",
+        *STREAM_ERRORS, "messages_tab_disabled", "missing_recipient_team_id", "missing_recipient_user_id",
+        "team_not_found", "user_not_found",
     ],
 )  # fmt: skip
 async def start_stream(call: Call, args: ChatStartStream) -> Answer:

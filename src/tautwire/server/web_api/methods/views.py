@@ -91,7 +91,7 @@ async def update(call: Call, args: ViewsUpdate) -> Answer:
     )  # fmt: skip
 
 
-@method("views.publish", ViewsPublish, Tier.FOUR, BOTS, errors=[*views.ERRORS, "hash_conflict"])
+@method("views.publish", ViewsPublish, Tier.FOUR, BOTS, errors=[*views.ERRORS, "hash_conflict", "not_enabled"])
 async def publish(call: Call, args: ViewsPublish) -> Answer:
     """Show a user the Home of the app."""
     if not args.user_id:
