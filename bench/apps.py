@@ -1,16 +1,23 @@
-"""Apps in Socket Mode as load: raw sockets that acknowledge every envelope, all in one thread."""
+"""Apps in Socket Mode as load: raw sockets that acknowledge every envelope, all in one thread.
+
+``Apps`` notes when envelopes come. ``python -m bench.apps DESCRIPTOR …`` is the same in a process of its own, for what
+is measured beside apps: there they take no time from the connections whose fan-out is measured.
+"""
 
 import json
 import select
 import socket
+import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from urllib.parse import urlsplit
 
 from bench import loops
+from bench.process import APPS_CORE, spawn
 from bench.subject import Subject
 from tautwire.testing.websocket import TEXT, FrameReader, upgrade_request
 
@@ -79,6 +86,11 @@ class Apps:
                 raise loops.LoadError(f"{len(self.arrivals)} of {count} envelopes came: {self._failure}")
             time.sleep(0.001)
 
+    def serve(self) -> None:
+        """Acknowledge what comes, in this thread, until a connection ends."""
+        self._run()
+        raise SystemExit(str(self._failure))
+
     def _run(self) -> None:
         poll = select.epoll()
         for sock in self._sockets:
@@ -100,12 +112,28 @@ class Apps:
         for frame in reader.feed(data):
             if frame.opcode == TEXT and b'"envelope_id"' in frame.payload:
                 self.arrivals.append(now)
-                answer = json.dumps({"envelope_id": json.loads(frame.payload)["envelope_id"]})
-                acks.append(loops.client_frame(answer.encode()))
+                envelope_id = frame.payload.split(b'"', 4)[3]  # it is the first member
+                acks.append(loops.client_frame(b'{"envelope_id":"%b"}' % envelope_id))
         if acks:
             sock.setblocking(True)
             sock.sendall(b"".join(acks))
             sock.setblocking(False)
+
+
+@contextmanager
+def apart(sockets: Sequence[socket.socket]) -> Iterator[None]:
+    """Acknowledge what comes, in a process of its own."""
+    descriptors = [sock.fileno() for sock in sockets]
+    command = [sys.executable, "-m", "bench.apps", *map(str, descriptors)]
+    with spawn(command, cores={APPS_CORE}, pass_fds=descriptors) as process:
+        for sock in sockets:
+            sock.close()
+        try:
+            yield
+            if process.poll() is not None:
+                raise loops.LoadError("the server closed a connection of an app")
+        finally:
+            process.terminate()
 
 
 class Hanging:
@@ -141,3 +169,7 @@ class _Hang(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
         """Print nothing."""
+
+
+if __name__ == "__main__":
+    Apps([socket.socket(fileno=int(descriptor)) for descriptor in sys.argv[1:]]).serve()

@@ -3,7 +3,11 @@
 Three questions. How many envelopes a second a server on one core sends and gets acknowledged when apps return and catch
 up. How long after the ack of a message its envelope comes. And what the fan-out of RTM costs with 20 apps, of which
 five are dead, beside a server without apps, in turns: three of them have a Socket Mode connection and never read, two
-have an HTTP address that takes requests and never answers.
+have an HTTP address that takes requests and never answers. The apps are in a process of their own.
+
+The last question has two answers. ``taps_pace`` is what people feel: a message every 20 ms, far below what the server
+can do, and how long after its send each member gets it. ``taps_fanout`` is at saturation, where each message is sent
+when all members have the last one: the server's work for apps then takes time from RTM, so the rates show what it is.
 """
 
 import time
@@ -11,7 +15,7 @@ from contextlib import ExitStack
 from statistics import median
 
 from bench import loops
-from bench.apps import Apps, Hanging, describe, dial
+from bench.apps import Apps, Hanging, apart, describe, dial
 from bench.bench_fanout import Candidate, close, members
 from bench.process import cpu_seconds
 from bench.report import Cell, ratio, report
@@ -24,6 +28,8 @@ CONNECTIONS = 1_000
 BURST = 16
 APPS, SILENT, HANGING = 20, 3, 2
 ROUNDS = 5
+PACE = 50
+"""Messages a second of the paced fan-out."""
 TEXT = "A usual message of some eighty characters, as people write them to each other."
 
 
@@ -77,8 +83,36 @@ def latency(apps: int, singles: int) -> dict[str, Cell]:
     }
 
 
-def beside(connections: int, rounds: int) -> list[dict[str, Cell]]:
-    """Measure the fan-out without apps and with apps of which some never read, in turns."""
+class Paced:
+    """What was measured of a server that gets a message from time to time."""
+
+    def __init__(self, candidate: Candidate) -> None:
+        self.candidate = candidate
+        self.took: list[float] = []
+        self.cpu: list[float] = []
+
+    def measure(self, posts: int) -> None:
+        candidate = self.candidate
+        loops.keep_alive(candidate.sockets)
+        time.sleep(0.1)
+        used = cpu_seconds(candidate.pid)
+        loops.fan_out(
+            candidate.sockets, candidate.frame, burst=1, rounds=posts, pause=1 / PACE, took=self.took
+        )  # fmt: skip
+        self.cpu.append((cpu_seconds(candidate.pid) - used) / posts * 1e6)
+
+    def row(self) -> dict[str, Cell]:
+        self.took.sort()
+        return {
+            "server": self.candidate.name,
+            "RTM delivery p50 ms": self.took[len(self.took) // 2] * 1e3,
+            "p99 ms": self.took[len(self.took) * 99 // 100] * 1e3,
+            "us CPU/post": median(self.cpu),
+        }
+
+
+def beside(connections: int, rounds: int) -> tuple[list[dict[str, Cell]], list[dict[str, Cell]]]:
+    """Measure the fan-out without apps and with apps of which some never read, in turns: paced and at saturation."""
     with ExitStack() as stack:
         urls = [stack.enter_context(Hanging()).url for _ in range(HANGING)]
         candidates = []
@@ -89,20 +123,26 @@ def beside(connections: int, rounds: int) -> list[dict[str, Cell]]:
             stack.callback(close, sockets)
             dialled = [dial(subject, f"app{number}") for number in range(HANGING, len(seed))]
             stack.callback(close, dialled[:SILENT])
-            stack.enter_context(Apps(dialled[SILENT:]))
+            if seed:
+                stack.enter_context(apart(dialled[SILENT:]))
             candidates.append(Candidate(title, subject.pid, sockets, frame))
+        paced = [Paced(candidate) for candidate in candidates]
+        for _ in range(rounds):
+            for each in paced:
+                each.measure(PACE)
         for _ in range(rounds + 1):
             for burst in (1, BURST):
                 for candidate in candidates:
                     candidate.measure(burst, 100 if burst == 1 else 20)
     bare = candidates[0]
-    return [
+    return [each.row() for each in paced], [
         {
             "server": candidate.name,
             "burst": burst,
             "deliveries/s": median(candidate.rate[burst][1:]),
             "rate/without": ratio(candidate.rate[burst][1:], bare.rate[burst][1:]),
             "us CPU/delivery": median(candidate.cpu[burst][1:]),
+            "us CPU/post": median(candidate.cpu[burst][1:]) * connections,
         }
         for burst in (1, BURST)
         for candidate in candidates
@@ -117,9 +157,16 @@ def main(*, posts: int = POSTS, singles: int = SINGLES, connections: int = CONNE
         loops_in=loops.language(),
     )
     report("taps_latency", "From the ack of a message to its envelope", [latency(apps, singles) for apps in (1, 10)])
+    paced, saturated = beside(connections, rounds)
+    report(
+        "taps_pace",
+        f"A message every {1000 // PACE} ms to {connections:,} RTM connections beside apps",
+        paced,
+        rounds=rounds,
+    )
     report(
         "taps_fanout",
-        f"Fan-out to {connections:,} RTM connections beside apps",
-        beside(connections, rounds),
+        f"Fan-out to {connections:,} RTM connections beside apps, at saturation",
+        saturated,
         rounds=rounds,
     )

@@ -154,12 +154,14 @@ void raw_serve(const int *fds, int n, const char *frames, long size, int most, i
 
 /* `rounds` times: the first connection sends `burst` frames (`data`, `size` bytes in all), then every connection,
  * the first one too, receives `burst` text frames. Returns 0, -1 if a connection failed; *busy is how many ns it was. */
-int fan_out(const int *fds, int n, const char *data, long size, int burst, int rounds, int64_t *busy) {
+int fan_out(const int *fds, int n, const char *data, long size, int burst, int rounds, double pause, int64_t *took,
+            int64_t *busy) {
     Connection *all;
     Spin spin = {.poll = watch(&all, fds, n)};
     for (int round = 1; round <= rounds; round++) {
         int waiting = n;
         long wanted = (long)round * burst;
+        int64_t sent = now_ns();
         if (send_all(fds[0], data, size) < 0) return -1;
         while (waiting) {
             int ready = await_events(&spin);
@@ -168,9 +170,13 @@ int fan_out(const int *fds, int n, const char *data, long size, int burst, int r
                 Connection *c = spin.events[i].data.ptr;
                 long before = c->frames;
                 if (receive(c, NULL, NULL) < 0) return -1;
-                waiting -= before < wanted && c->frames >= wanted;
+                if (before < wanted && c->frames >= wanted) {
+                    waiting--;
+                    if (took) took[(long)(round - 1) * n + (c - all)] = now_ns() - sent;
+                }
             }
         }
+        while (now_ns() - sent < pause * 1e9) {}
     }
     *busy = spin.busy;
     leave(spin.poll, all);

@@ -68,21 +68,37 @@ def raw_serve(sockets: Sequence[socket.socket], frame: bytes, *, join: bool) -> 
         _raw_serve(sockets, frame, join=join)
 
 
-def fan_out(sockets: Sequence[socket.socket], frame: bytes, *, burst: int, rounds: int) -> float:
+def fan_out(
+    sockets: Sequence[socket.socket],
+    frame: bytes,
+    *,
+    burst: int,
+    rounds: int,
+    pause: float = 0.0,
+    took: list[float] | None = None,
+) -> float:
     """``rounds`` times: the first connection sends ``burst`` frames, everybody receives as many.
 
     Returns the seconds for which this side was busy.
+
+    Args:
+        pause: seconds from one round to the next at least.
+        took: gets the seconds from each round's send to the moment at which a connection has received all of it, for
+            each round and connection.
     """
     library = _library()
     if not library:
-        return _busy(lambda: _fan_out(sockets, frame * burst, burst=burst, rounds=rounds))[1]
+        return _busy(lambda: _fan_out(sockets, frame * burst, burst=burst, rounds=rounds, pause=pause, took=took))[1]
     busy = ctypes.c_int64()
+    times = (ctypes.c_int64 * (len(sockets) * rounds if took is not None else 0))()
     failed = library.fan_out(
         _descriptors(sockets), len(sockets), frame * burst, ctypes.c_long(len(frame) * burst), burst, rounds,
-        ctypes.byref(busy),
+        ctypes.c_double(pause), times if took is not None else None, ctypes.byref(busy),
     )  # fmt: skip
     if failed:
         raise LoadError("the fan-out stopped")
+    if took is not None:
+        took += (nanoseconds / 1e9 for nanoseconds in times)
     return busy.value / 1e9
 
 
@@ -206,18 +222,31 @@ def _raw_serve(sockets: Sequence[socket.socket], frame: bytes, *, join: bool) ->
                     _send_all(sock, data)
 
 
-def _fan_out(sockets: Sequence[socket.socket], data: bytes, *, burst: int, rounds: int) -> None:
+def _fan_out(
+    sockets: Sequence[socket.socket],
+    data: bytes,
+    *,
+    burst: int,
+    rounds: int,
+    pause: float,
+    took: list[float] | None,
+) -> None:
     poll, connections = _watch(sockets)
     for number in range(1, rounds + 1):
         waiting = set(connections)
+        sent = time.monotonic()
 
-        def ready(fd: int, wanted: int = number * burst, waiting: set[int] = waiting) -> None:
+        def ready(fd: int, wanted: int = number * burst, waiting: set[int] = waiting, sent: float = sent) -> None:
             connections[fd].receive()
-            if connections[fd].frames >= wanted:
+            if connections[fd].frames >= wanted and fd in waiting:
                 waiting.discard(fd)
+                if took is not None:
+                    took.append(time.monotonic() - sent)
 
         _send_all(sockets[0], data)
         _until(lambda waiting=waiting: not waiting, poll, ready)  # type: ignore[misc]
+        while time.monotonic() - sent < pause:
+            pass
 
 
 def _post(

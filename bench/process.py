@@ -11,6 +11,9 @@ _cores = sorted(os.sched_getaffinity(0))
 SERVER_CORE, LOAD_CORE = _cores[0], _cores[-1]
 """The server has the first core to itself, this process (the load) the last one."""
 
+APPS_CORE = _cores[len(_cores) // 2]
+"""Where further clients run, which are not what is measured; with two cores it is the load's."""
+
 ALL_CORES = frozenset(_cores)
 
 

@@ -78,6 +78,7 @@ def test_apps_are_measured(results: Path) -> None:
     assert (one["apps"], one["posts"], ten["apps"], ten["posts"]) == (1, 20, 10, 20)
     assert one["envelopes/s"] > 0
     assert len(json.loads((results / "taps_latency.json").read_text())["rows"]) == 2
+    assert [row["p99 ms"] > 0 for row in json.loads((results / "taps_pace.json").read_text())["rows"]] == [True, True]
     assert [row["burst"] for row in json.loads((results / "taps_fanout.json").read_text())["rows"]] == [1, 1, 16, 16]
 
 
