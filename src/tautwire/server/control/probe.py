@@ -44,6 +44,8 @@ class SocketProbe:
         self._journal = journal
         self._faults = faults
         self._seen: dict[int, _Seen] = {}
+        self._frame = self._payload = b""  # the frame that was noted last, and what it carries
+        self._kind = "frame"
 
     def strike(self) -> None:
         """End open connections, oldest first, as rules say that are in force."""
@@ -103,9 +105,10 @@ class SocketProbe:
         return frames
 
     def _note(self, seen: _Seen, frame: bytes) -> None:
-        payload = payload_of(frame)
-        kind = "envelope" if payload.startswith(b'{"envelope_id"') else "frame"
-        self._journal.note(kind, seen.origin, _OUT, payload=payload)
+        if frame is not self._frame:  # else that of the connection before: a fan-out writes the same bytes to all
+            self._frame, self._payload = frame, payload_of(frame)
+            self._kind = "envelope" if self._payload.startswith(b'{"envelope_id"') else "frame"
+        self._journal.note(self._kind, seen.origin, _OUT, payload=self._payload)
 
     def _changed(self, seen: _Seen, frames: list[bytes]) -> list[bytes]:
         """Return the frames that are written now."""

@@ -16,6 +16,7 @@ MAX_PART: Final = 32_768
 """Bytes of a payload, of arguments or of an answer that are kept."""
 OVERHEAD: Final = 512
 """Bytes that an entry counts beside its parts: its objects, and the other members of its line."""
+_WHOLE: Final[Mapping[str, int]] = {}
 
 
 class Origin(NamedTuple):
@@ -60,10 +61,18 @@ class Entry:
         self.kind = kind
         self.origin = origin
         self.details = details
-        self._cut = {name: len(data) for name, data in parts.items() if len(data) > MAX_PART}
-        self._parts = {**parts, **{name: parts[name][:MAX_PART] for name in self._cut}} if self._cut else parts
         self._line: Line | None = None
-        self.size = OVERHEAD + sum(map(len, self._parts.values()))
+        size, is_cut = OVERHEAD, False
+        for data in parts.values():  # one in nearly all cases, and this runs for every frame
+            size += len(data)
+            is_cut = is_cut or len(data) > MAX_PART
+        self._parts = parts
+        self._cut: Mapping[str, int] = _WHOLE
+        self.size = size
+        if is_cut:
+            self._cut = {name: len(data) for name, data in parts.items() if len(data) > MAX_PART}
+            self._parts = {name: data[:MAX_PART] for name, data in parts.items()}
+            self.size = OVERHEAD + sum(map(len, self._parts.values()))
 
     @property
     def is_read(self) -> bool:

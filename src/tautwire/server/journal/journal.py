@@ -82,7 +82,8 @@ class Journal:
         entry = Entry(self.last, self._clock.micros(), kind, origin, details, parts)
         self._entries.append(entry)
         self.size += entry.size
-        self._make_room()
+        if self.size > self._limit:
+            self._make_room()
         self.news.wake()
 
     def read(self, after: int) -> Page:
