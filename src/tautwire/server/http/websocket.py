@@ -64,12 +64,13 @@ class _OpeningTransport:
       since picows writes to the socket directly only if ``get_write_buffer_size`` is 0.
     """
 
-    __slots__ = ("_held", "_is_made", "_transport", "write")
+    __slots__ = ("_held", "_is_flushed", "_is_made", "_transport", "write")
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._held = b""
         self._is_made = False
+        self._is_flushed = False
         self.write: Callable[[bytes], None] = self._hold
 
     def made(self) -> None:
@@ -79,6 +80,7 @@ class _OpeningTransport:
     def flush(self, data: bytes = b"") -> None:
         """Write the held bytes, and from now on hold nothing."""
         self.write = self._transport.write
+        self._is_flushed = True
         held, self._held = self._held, b""
         if (held or data) and not self._transport.is_closing():
             self._transport.write(held + data)
@@ -107,12 +109,12 @@ class _OpeningTransport:
         return getattr(self._transport, name)
 
     def _hold(self, data: bytes) -> None:
-        if self._held:
-            self.flush(data)
-        elif self.write == self._hold:
-            self._held = bytes(data)
-        else:  # picows keeps a reference to this function and calls it after the flush too
+        if self._is_flushed:  # picows keeps a reference to this function and calls it after the flush too
             self._transport.write(data)
+        elif self._held:
+            self.flush(data)
+        else:
+            self._held = bytes(data)
 
 
 class _BareSocket:

@@ -314,8 +314,16 @@ class SocketConnection(WSListener):
             if self._probe is not None:
                 self._probe.opened(self)
             self._host.opened(self)
+            self._loop.call_soon(self._loop.call_soon, self._end_opening)
         except Exception as error:  # noqa: BLE001 - logged there
             self._host.failed(self, "it could not be opened", error)
+
+    def _end_opening(self) -> None:
+        """Write to the socket from now on: during the opening the HTTP room holds what is written (``websocket``).
+
+        This runs after the first frame. Every delivery is a write, so one call less counts.
+        """
+        self._write = self._transport.write
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Called with each frame."""
