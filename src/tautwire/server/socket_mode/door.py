@@ -125,8 +125,7 @@ class Door:
     def acknowledged(self, connection: LinkConnection, ack: Ack) -> None:
         """Settle an event, or answer a request: their ids differ."""
         pool = self._pools.get(connection.user)
-        if pool is not None:
-            pool.tap.acknowledged(ack.envelope_id)
+        if pool is not None and not pool.tap.acknowledged(ack.envelope_id):
             self._requests.answered(connection.user, ack.envelope_id, bytes(ack.payload))
 
     def ask(self, app: str, envelope_id: str, request: Request) -> bool:

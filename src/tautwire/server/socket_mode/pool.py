@@ -27,6 +27,7 @@ class Pool:
         self._flusher = flusher
         self._all: dict[int, LinkConnection] = {}
         self._serving: list[LinkConnection] = []  # the next one first
+        self._ready: LinkConnection | None = None  # the next one that has room, as it was found last
 
     def __len__(self) -> int:
         return len(self._all)
@@ -39,7 +40,8 @@ class Pool:
     @property
     def has_room(self) -> bool:
         """Whether a connection reads as fast as it is written to."""
-        return any(_has_room(connection) for connection in self._serving)
+        self._ready = self._find()
+        return self._ready is not None
 
     def add(self, connection: LinkConnection) -> None:
         """Send events to a connection."""
@@ -50,6 +52,7 @@ class Pool:
         """Send no more events to a connection; its acknowledgements count."""
         if connection in self._serving:
             self._serving.remove(connection)
+        self._ready = None
 
     def remove(self, connection: LinkConnection) -> None:
         """Forget a connection that has ended."""
@@ -61,22 +64,28 @@ class Pool:
 
     def send(self, envelope: Envelope, attempt: int, reason: str, *, is_fresh: bool) -> int:
         """Send an event on the connection that had none for the longest time."""
-        place = next((i for i, connection in enumerate(self._serving) if _has_room(connection)), 0)
-        connection = self._serving.pop(place)
-        self._serving.append(connection)
-        self._flusher.push(connection, text_frame(socket_mode_frame(envelope, attempt, reason)))
+        connection = self._ready or self._find() or self._serving[0]
+        self._send(connection, socket_mode_frame(envelope, attempt, reason))
         return connection.number
 
     def ask(self, frame: bytes) -> bool:
         """Send a request on a connection that reads as fast as it is written to; return False if there is none."""
-        connection = next((each for each in self._serving if _has_room(each)), None)
+        connection = self._find()
         if connection is None:
             return False
-        self._serving.remove(connection)
-        self._serving.append(connection)
-        self._flusher.push(connection, text_frame(frame))
+        self._send(connection, frame)
         return True
 
+    def _send(self, connection: LinkConnection, payload: bytes) -> None:
+        self._ready = None
+        if len(self._serving) > 1:
+            self._serving.remove(connection)
+            self._serving.append(connection)
+        self._flusher.push(connection, text_frame(payload))
 
-def _has_room(connection: LinkConnection) -> bool:
-    return not connection.is_slow and connection.queued_bytes < MAX_QUEUED
+    def _find(self) -> LinkConnection | None:
+        """Return the next connection that reads as fast as it is written to."""
+        for connection in self._serving:
+            if connection.slow_since is None and connection.queued_bytes < MAX_QUEUED:
+                return connection
+        return None

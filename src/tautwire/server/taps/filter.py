@@ -17,6 +17,11 @@ from tautwire.protocol.ids import NEVER, Ts
 from tautwire.server.log.entry import Entry
 from tautwire.server.services.access.subscriptions import BOT_EVENTS, USER_EVENTS
 
+SHARED: Final = 256
+"""Entries that are read once for all apps."""
+MAX_SHARED: Final = 8_192
+"""Bytes of such an entry: with its event, they are 4 MiB in all."""
+
 _MENTIONING: Final = frozenset({None, "bot_message", "file_share", "me_message", "thread_broadcast"})
 """The subtypes of messages that are written by someone: system messages name users too, and mention no one."""
 
@@ -100,17 +105,15 @@ class Filter:
         Args:
             kind: of the conversation that is the entry's topic; None if the topic is not a conversation.
         """
-        head = _decode(entry.payload)
+        payload = entry.payload
+        head, seen = (_read_once if len(payload) <= MAX_SHARED else _read)(payload, kind)
         if head.is_ephemeral:
             return []
         if head.type != "message":
-            wanted = head.type in self._names
-            return [AppEvent(0, head.type, head.event_ts, entry.payload)] if wanted else []
+            return [seen] if head.type in self._names else []
         if kind is None:
             return []
-        found = []
-        if self._messages[kind]:
-            found.append(AppEvent(0, "message", head.event_ts, to_events_api(entry.payload, head.subtype, kind)))
+        found = [seen] if self._messages[kind] else []
         if self._wants_mentions and kind != "im" and self._mark in entry.payload:
             mention = self._mention(entry.payload, head.subtype, _decode_text(entry.payload))
             if mention is not None:
@@ -140,6 +143,18 @@ class Filter:
     def _is_mentioned(self, user: Any, bot_id: str, text: str) -> bool:
         own = user == self._bot_user or (bot_id and bot_id == self._bot_id)
         return not own and _mention_of(self._bot_user).search(text) is not None
+
+
+def _read(payload: bytes, kind: str | None) -> tuple[_Head, AppEvent]:
+    """Return what decides about an entry, and the event that it is for those who want it."""
+    head = _decode(payload)
+    if head.type == "message" and kind is not None:
+        return head, AppEvent(0, "message", head.event_ts, to_events_api(payload, head.subtype, kind))
+    return head, AppEvent(0, head.type, head.event_ts, payload)
+
+
+_read_once: Final = lru_cache(SHARED)(_read)
+"""The same for all apps: each of them looks at the same entry at about the same time."""
 
 
 @lru_cache(1_000)
