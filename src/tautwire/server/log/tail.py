@@ -117,7 +117,7 @@ class Audience:
         self.users: Collection[str] = tuple(channels)
         self._users = frozenset(channels)
         self._members: dict[Topic, set[str]] = {}
-        self._seers: dict[Topic, frozenset[str]] = {}  # the same, for those topics that were asked for
+        self._seen_by: dict[Topic, frozenset[str]] = {}  # the same, for those topics that were asked for
         for user, topics in channels.items():
             for topic in topics:
                 self._members.setdefault(topic, set()).add(user)
@@ -128,10 +128,10 @@ class Audience:
             return self._users
         if topic in self._users:
             return (topic,)
-        seers = self._seers.get(topic)
-        if seers is None and topic in self._members:
-            seers = self._seers[topic] = frozenset(self._members[topic])
-        return seers or frozenset()
+        seen_by = self._seen_by.get(topic)
+        if seen_by is None and topic in self._members:
+            seen_by = self._seen_by[topic] = frozenset(self._members[topic])
+        return seen_by or frozenset()
 
     def move(self, entry: Entry, *, undo: bool = False) -> None:
         """Go past an entry, forward or with ``undo`` backward."""
@@ -139,7 +139,7 @@ class Audience:
             return
         user = entry.payload.decode()
         if user in self._users:
-            self._seers.pop(entry.topic, None)
+            self._seen_by.pop(entry.topic, None)
             if (entry.kind == "join") is not undo:
                 self._members.setdefault(entry.topic, set()).add(user)
             else:
