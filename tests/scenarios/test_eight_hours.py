@@ -27,6 +27,7 @@ from tautwire.client.connection import budget as allowances
 from tautwire.client.connection.connection import Connection
 from tautwire.client.connection.rtm_connect import ask
 from tautwire.client.notices import ClientState, Resume
+from tautwire.server.faults.book import METHODS
 from tautwire.session.client import Timeouts
 from tautwire.testing import FOREVER, Link
 from tautwire.testing.stage import Stage, make_seed
@@ -200,7 +201,7 @@ class Day:
         self.faults.fail("rtm.connect", status=503, times=FOREVER)
         await asyncio.to_thread(self.faults.refuse_connections, False)
         await asyncio.sleep(seconds * 0.2)
-        self.faults._plan.rules.clear()
+        self.faults._plan.book.remove(faults=METHODS)
         budget = 1 / Backoff().budget.per_second
         await self.until(self.is_ready, "not back after an outage", max(Backoff().cap, budget) + SLACK)
 
@@ -326,7 +327,7 @@ async def _spend(day: Day) -> None:
         await group.create_task(day.suffer())
         for each in others:
             each.cancel()
-    day.faults._plan.rules.clear()
+    day.faults._plan.book.remove(faults=METHODS)
     await day.until(day.is_ready, "not connected in the end", 900.0)
     await asyncio.sleep(600.0)
     assert day.client.state is ClientState.READY
