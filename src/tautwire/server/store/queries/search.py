@@ -199,7 +199,7 @@ def find_fill(query: Query) -> Fill:
 
 def begin_fill(tx: Statements) -> None:
     """Store that no message is entered for sure: all have to be looked at, those of the log at its head too."""
-    tx.execute("UPDATE search_fill SET position = (SELECT head FROM workspace), channel = '', ts = ''")
+    tx.execute("UPDATE search_fill SET position = (SELECT max(head) FROM workspace), channel = '', ts = ''")
 
 
 def find_stray_entry(query: Query) -> Key | None:
