@@ -118,6 +118,21 @@ async def test_new_messages_are_entered_without_a_search(scene: Scene, monkeypat
     await until(lambda: reader.read(lambda query: found(query, scene.users["alice"], "needle") == 1))
 
 
+async def test_nothing_is_written_while_there_is_nothing_to_enter(
+    by_hand: None, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.post("alice", scene.general, "needle")
+    await filled(scene)
+
+    def refuse(tx: Transaction) -> bool:
+        raise AssertionError("a unit for no message")
+
+    monkeypatch.setattr(filling, "_enter", refuse)
+    await filled(scene)
+    answer = await scene.ok("bob", "search.messages", query="needle")
+    assert answer["messages"]["total"] == 1
+
+
 async def test_a_message_that_is_not_entered_is_changed_and_deleted(by_hand: None, scene: Scene) -> None:
     await filled(scene)
     await write_some(scene)
