@@ -2,7 +2,8 @@
 
     python -m bench.bench_search [MESSAGES]
 
-Posts are written by units in batches, as the writer's thread does it, into SQLite with a flush for each batch.
+Posts are written by the writer into SQLite, in batches with a flush each: beside the task that fills the index, and
+without it.
 """
 
 import asyncio
@@ -22,11 +23,10 @@ from tautwire.server.clock import Clock
 from tautwire.server.log.entry import Topic, message_event
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.log.writer import Writer
-from tautwire.server.services.search.entries import add_entry
 from tautwire.server.services.search.filling import Filling
 from tautwire.server.store.queries.channels import add_channel
 from tautwire.server.store.queries.messages import MESSAGE, MessageRow
-from tautwire.server.store.queries.search import Condition, Phrase, Wanted, begin_fill, find_matches
+from tautwire.server.store.queries.search import Condition, Phrase, Wanted, find_matches
 from tautwire.server.store.queries.users import add_user
 from tautwire.server.store.queries.workspace import add_workspace
 from tautwire.server.store.reader import Reader
@@ -34,7 +34,7 @@ from tautwire.server.store.records import ChannelKind, ChannelRecord, UserRecord
 from tautwire.server.store.sqlite import SqliteEngine
 
 BATCH = 64
-POSTS = 12_800
+POSTS = 51_200
 CHANNELS = 100
 WORDS = [f"{first}{second}{third}" for first in "bcdfghklmnprst" for second in "aeiou" for third in "bdgklmnprst"]
 """Some 800 words, of which the first come often."""
@@ -48,27 +48,42 @@ def text() -> str:
     return " ".join(WORDS[min(int(CHANCE.paretovariate(0.4)), len(WORDS)) - 1] for _ in range(12))
 
 
-def message(tx: Transaction, *, is_indexed: bool) -> None:
-    """Store a message as ``services.messaging.messages`` does."""
+def message(tx: Transaction) -> None:
+    """Post a message as the server stores it."""
     number = next(NUMBERS)
     channel, ts = f"C{number % CHANNELS:03}", f"{1_700_000_000 + number}.000100"
-    body = {"type": "message", "user": "U1", "text": text(), "ts": ts, "team": "T1"}
-    stored = msgspec.json.encode(body)
+    stored = msgspec.json.encode({"type": "message", "user": "U1", "text": text(), "ts": ts, "team": "T1"})
     position = tx.emit(Topic(channel), message_event(stored, channel, ts), message=ts)
     tx.insert(MESSAGE, MessageRow(channel, ts, "U1", None, True, stored, position))
-    if is_indexed:
-        add_entry(tx, channel, ts, "U1", body)
 
 
-def post(tx: Transaction, messages: int, *, is_indexed: bool, batch: int = BATCH) -> float:
-    """Post messages in batches; return the number in a second."""
+def post(tx: Transaction, messages: int) -> None:
+    """Post messages in large batches."""
+    for _ in range(messages // 1_000):
+        tx.begin()
+        for _ in range(1_000):
+            tx.attempt(message)
+        tx.commit()
+
+
+async def measure_posts(engine: SqliteEngine, messages: int, *, batch: int, is_filling: bool) -> float:
+    """Post messages in batches, beside the filling of the index or without it; return the number in a second."""
+    writer, reader = Writer(engine, clock=Clock()), Reader(engine)
+    filling = Filling(writer, reader)
+    writer.deliver_to(filling.follow)
+    await filling.catch_up(600)
+    task = asyncio.create_task(filling.run()) if is_filling else None
     began = perf_counter()
     for _ in range(messages // batch):
-        tx.begin()
-        for _ in range(batch):
-            tx.attempt(lambda tx: message(tx, is_indexed=is_indexed))
-        tx.commit()
-    return messages / (perf_counter() - began)
+        await asyncio.gather(*(writer.write(message) for _ in range(batch)))
+    rate = messages / (perf_counter() - began)
+    if task is not None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await filling.catch_up(600)
+    await writer.close(5)
+    reader.close()
+    return rate
 
 
 def create(tx: Transaction) -> None:
@@ -80,11 +95,10 @@ def create(tx: Transaction) -> None:
 
 
 async def fill(engine: SqliteEngine) -> float:
-    """Enter all messages; return the seconds."""
+    """Enter the messages that are not entered; return the seconds."""
     writer, reader = Writer(engine, clock=Clock()), Reader(engine)
-    await writer.write(begin_fill)
     began = perf_counter()
-    await Filling(writer, reader).run()
+    await Filling(writer, reader).catch_up(3_600)
     taken = perf_counter() - began
     await writer.close(5)
     reader.close()
@@ -109,12 +123,14 @@ def main(messages: int) -> None:
             tx.begin()
             tx.attempt(create)
             tx.commit()
-            for batch in (BATCH, 1):
-                for _ in range(2):
-                    for is_indexed in (False, True):
-                        rate = post(tx, POSTS if batch > 1 else POSTS // 16, is_indexed=is_indexed, batch=batch)
-                        print(f"posts/s, batches of {batch}, {'with' if is_indexed else 'without'} index: {rate:,.0f}")
-            post(tx, messages, is_indexed=False, batch=1_000)
+        for batch in (BATCH, 1):
+            for _ in range(2):
+                for is_filling in (False, True):
+                    posts = POSTS if batch > 1 else POSTS // 64
+                    rate = asyncio.run(measure_posts(engine, posts, batch=batch, is_filling=is_filling))
+                    print(f"posts/s, batches of {batch}, {'with' if is_filling else 'without'} index: {rate:,.0f}")
+        with closing(engine.session()) as session:
+            post(Transaction(session, Clock()), messages)
         size = engine.path.stat().st_size
         taken = asyncio.run(fill(engine))
         print(

@@ -50,7 +50,6 @@ from tautwire.server.services.controls import Controls
 from tautwire.server.services.duties import Duties
 from tautwire.server.services.hosting import Control
 from tautwire.server.services.planting import plant
-from tautwire.server.services.search.filling import Filling
 from tautwire.server.services.seed import Seed
 from tautwire.server.services.workspace import Team, Workspace
 from tautwire.server.socket_mode.door import Door as LinkDoor
@@ -136,7 +135,6 @@ class ServedWorkspace:
         self.event_door: Delivery
         self._duties: Duties
         self.taps: Taps
-        self.filling: Filling
 
     async def start(self, content: Content, observers: Sequence[Observer] = ()) -> None:
         """Open the data directory, seed it, and be ready for connections.
@@ -215,8 +213,7 @@ class ServedWorkspace:
         self._doors.push_async_callback(duties.stop)
         retention = Retention(writer, reader, tail, self._clock, settings.log_keep)
         self._doors.push_async_callback(_cancel, asyncio.create_task(retention.run()))
-        self.filling = Filling(writer, reader)
-        self._doors.push_async_callback(_cancel, asyncio.create_task(self.filling.run()))
+        self._doors.push_async_callback(_cancel, asyncio.create_task(self.workspace.filling.run()))
         # Many workspaces share the readers: checks of each twice a second would be most of what an idle server does.
         pace = SHARED_PACE if self._readers is not None else 1.0
         watch = Watch(self.health, engine, self.data, writer, reader, tail, pace=pace)

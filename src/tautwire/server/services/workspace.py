@@ -31,6 +31,7 @@ from tautwire.server.services.interactivity.triggers import Triggers
 from tautwire.server.services.messaging.statuses import Statuses
 from tautwire.server.services.news import News
 from tautwire.server.services.people.presence import Presence
+from tautwire.server.services.search.filling import Filling
 from tautwire.server.store.reader import Reader
 
 
@@ -95,6 +96,8 @@ class Workspace:
         self.status_ends = status_ends
         self.statuses = Statuses(hub, clock)
         self.news = News()
+        self.filling = Filling(writer, reader)
+        """Enters the messages into the index of the search."""
         self.tickets = Tickets(team.id, clock, settings.ticket_lifetime, identities.find)
         # A key of its own: a ticket of one door is forged at the other.
         self.link_tickets = Tickets(team.id, clock, settings.ticket_lifetime, identities.find)
@@ -147,6 +150,7 @@ class Workspace:
         self.presence.follow(entries)
         self.news.follow(entries)
         self.ephemerals.follow(entries)
+        self.filling.follow(entries)
         for entry in entries:
             if entry.kind == "room" and entry.topic == WORKSPACE:
                 self.team = msgspec.json.decode(entry.payload, type=Team)

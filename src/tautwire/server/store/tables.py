@@ -3,7 +3,7 @@
 The steps of SQLite are run in memory and asked for tables, columns, keys and references. PostgreSQL has the same tables
 (tests/server/store/test_migrations.py).
 
-The tables of the search, ``search_…``, are left out: they repeat what messages say, and a server that finds them empty
+The tables of the search, ``search_…``, are left out: they repeat what messages say, and the server
 fills them (``services.search.filling``).
 """
 

@@ -23,7 +23,7 @@ from tautwire.server.services.files.shares import withdraw
 from tautwire.server.services.manifests.tabs import check_messages
 from tautwire.server.services.messaging.texts import Parse, process
 from tautwire.server.services.messaging.threads import thread_facts
-from tautwire.server.services.search.entries import add_entry, replace_entry
+from tautwire.server.services.search.entries import replace_entry
 from tautwire.server.services.workspace import Team
 from tautwire.server.store.engine import Query, Row
 from tautwire.server.store.queries.log import set_event
@@ -334,7 +334,6 @@ def _store(tx: Transaction, room: Room, user: str, body: Body, *, in_channel: bo
     ts, stored = body["ts"], msgspec.json.encode(body)
     position = tx.emit(room.topic, message_event(stored, room.id, ts), skip=skip, message=ts)
     tx.insert(MESSAGE, MessageRow(room.id, ts, user, body.get("thread_ts"), in_channel, stored, position))
-    add_entry(tx, room.id, ts, user, body)
 
 
 def _keep_event(tx: Transaction, channel: str, ts: str) -> None:

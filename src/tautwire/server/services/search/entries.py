@@ -1,6 +1,7 @@
-"""The entry of a message in the index: a unit that stores, changes or deletes a message calls these in its transaction.
+"""The entry of a message in the index. New messages get theirs from ``services.search.filling``, not from their post.
 
-Deleted messages leave the index at once. System messages (a user joined, …) and tombstones are not in it.
+A unit that changes a message calls ``replace_entry`` in its transaction. Deleted messages leave the index at once.
+System messages (a user joined, …) and tombstones are not in it.
 """
 
 from collections.abc import Mapping
@@ -50,14 +51,17 @@ def entry_of(channel: str, ts: str, user: str, body: Mapping[str, Any]) -> Searc
 
 
 def add_entry(tx: Statements, channel: str, ts: str, user: str, body: Mapping[str, Any]) -> None:
-    """Gather the entry of a new message: posting runs no statement."""
+    """Gather the entry of a message that has none."""
     entry = entry_of(channel, ts, user, body)
     if entry is not None:
         tx.insert(SEARCH_ENTRY, entry)
 
 
 def replace_entry(tx: Statements, channel: str, ts: str, user: str, body: Mapping[str, Any]) -> None:
-    """Store the entry of a changed message in place of the old one."""
+    """Store the entry of a changed message in place of the old one.
+
+    Also if it has none yet: the log, which the filling follows, does not refer to a changed message any more.
+    """
     delete_entry(tx, channel, ts)
     add_entry(tx, channel, ts, user, body)
 

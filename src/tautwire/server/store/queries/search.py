@@ -1,4 +1,4 @@
-"""The tables ``search_entry``, the words of each message, and ``search_fill``, how far older messages are entered.
+"""The tables ``search_entry``, the words of each message, and ``search_fill``, how far messages are entered.
 
 Words are written in the form of ``services.search.words``: folded, and separated by a blank. A word that begins with
 ``§`` is a mark, which no text contains. The index finds the entries with given words. A phrase is looked for in these.
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from tautwire.server.store.engine import Insert, Query, Row
-from tautwire.server.store.statements import Statements, marks
+from tautwire.server.store.statements import Statements
 
 
 class SearchEntry(NamedTuple):
@@ -62,6 +62,29 @@ class Key(NamedTuple):
     ts: str
     channel: str
 
+
+class Fill(NamedTuple):
+    """How far messages are entered."""
+
+    position: int
+    """The messages of all entries of the log up to this one are entered."""
+    older: Key | None
+    """The last one of the messages by channel and time that was looked at; None if none is left to look at.
+
+    It is set while messages are entered of which the log may have no entry: of an earlier version, of a backup.
+    """
+    head: int
+    """The head of the log."""
+
+    def reaches(self, position: int) -> bool:
+        """Whether all messages that the log had at a position are entered."""
+        return self.older is None and self.position >= position
+
+
+_REFERENCE: Final = "message ON kind = 'message' AND message.channel = topic AND message.ts = message_ts"
+_NOT_ENTERED: Final = (
+    "NOT EXISTS (SELECT 1 FROM search_entry s WHERE s.ts = message.ts AND s.channel = message.channel)"
+)
 
 _IS_DIRECT: Final = "EXISTS (SELECT 1 FROM channel c WHERE c.id = s.channel AND c.kind IN ('im', 'mpim'))"
 _HAS_MEMBER: Final = "EXISTS (SELECT 1 FROM membership o WHERE o.channel = s.channel AND o.user_id = ?)"
@@ -165,20 +188,18 @@ def delete_entry(tx: Statements, channel: str, ts: str) -> None:
     tx.execute("DELETE FROM search_entry WHERE ts = ? AND channel = ?", ts, channel)
 
 
-def find_entered(query: Query, stamps: Sequence[str]) -> set[Key]:
-    """Return which messages of these ts have an entry, in any channel."""
-    rows = query.all(f"SELECT ts, channel FROM search_entry WHERE ts IN ({marks(stamps)})", *stamps)
-    return {Key(*row) for row in rows}
-
-
-def find_fill(query: Query) -> Row | None:
-    """Return ``channel`` and ``ts`` of the last older message that was entered; None if all are."""
-    return query.one("SELECT channel, ts FROM search_fill")
+def find_fill(query: Query) -> Fill:
+    """Return how far messages are entered."""
+    row = query.one("SELECT position, f.channel, f.ts, (SELECT head FROM workspace) FROM search_fill f")
+    if row is None:
+        raise LookupError("the table search_fill must have a row, and it has none: restore a backup")
+    position, channel, ts, head = row
+    return Fill(position, Key(ts, channel) if ts is not None else None, head or 0)
 
 
 def begin_fill(tx: Statements) -> None:
-    """Store that no message is entered: what a backup leaves out has to be made again."""
-    tx.execute("INSERT INTO search_fill (channel, ts) VALUES ('', '') ON CONFLICT (channel) DO NOTHING")
+    """Store that no message is entered for sure: all have to be looked at, those of the log at its head too."""
+    tx.execute("UPDATE search_fill SET position = (SELECT max(head) FROM workspace), channel = '', ts = ''")
 
 
 def find_stray_entry(query: Query) -> Key | None:
@@ -190,28 +211,52 @@ def find_stray_entry(query: Query) -> Key | None:
     return Key(*row) if row is not None else None
 
 
-def set_fill(tx: Statements, channel: str, ts: str) -> None:
-    """Store how far the older messages are entered."""
-    tx.execute("UPDATE search_fill SET channel = ?, ts = ?", channel, ts)
+def set_position(tx: Statements, position: int) -> None:
+    """Store that the messages of all entries of the log up to a position are entered."""
+    tx.execute("UPDATE search_fill SET position = ?", position)
 
 
-def end_fill(tx: Statements) -> None:
-    """Store that all messages are entered."""
-    tx.execute("DELETE FROM search_fill")
+def set_older(tx: Statements, last: Key | None) -> None:
+    """Store the last older message that is entered; None if all are."""
+    tx.execute("UPDATE search_fill SET channel = ?, ts = ?", last and last.channel, last and last.ts)
 
 
-def measure_messages(query: Query, channel: str, ts: str, count: int) -> Sequence[Row]:
-    """Return ``channel``, ``ts`` and bytes of at most ``count`` messages behind one, by channel and time."""
+def measure_logged(query: Query, position: int, count: int) -> Sequence[Row]:
+    """Return position and bytes of the messages of at most ``count`` entries of the log behind one, oldest first."""
     return query.all(
-        "SELECT channel, ts, length(body) FROM message WHERE (channel, ts) > (?, ?) ORDER BY channel, ts LIMIT ?",
-        channel, ts, count,
+        f"SELECT log.position, coalesce(length(body), 0) FROM log LEFT JOIN {_REFERENCE}"
+        " WHERE log.position > ? ORDER BY log.position LIMIT ?",
+        position, count,
     )  # fmt: skip
 
 
-def read_messages(query: Query, first: Key, last: Key) -> Sequence[Row]:
-    """Return ``channel``, ``ts``, ``user_id`` and ``body`` of the messages from one to another, by channel and time."""
+def read_logged(query: Query, after: int, last: int) -> Sequence[Row]:
+    """Return the messages of entries of the log with ``after < position <= last`` that are not entered.
+
+    Each has ``channel``, ``ts``, ``user_id`` and ``body``.
+    """
     return query.all(
-        "SELECT channel, ts, user_id, body FROM message WHERE (channel, ts) >= (?, ?) AND (channel, ts) <= (?, ?)"
-        " ORDER BY channel, ts",
-        first.channel, first.ts, last.channel, last.ts,
+        f"SELECT channel, ts, user_id, body FROM log JOIN {_REFERENCE}"
+        f" WHERE log.position > ? AND log.position <= ? AND {_NOT_ENTERED} ORDER BY log.position",
+        after, last,
+    )  # fmt: skip
+
+
+def measure_messages(query: Query, after: Key, count: int) -> Sequence[Row]:
+    """Return ``channel``, ``ts`` and bytes of at most ``count`` messages behind one, by channel and time."""
+    return query.all(
+        "SELECT channel, ts, length(body) FROM message WHERE (channel, ts) > (?, ?) ORDER BY channel, ts LIMIT ?",
+        after.channel, after.ts, count,
+    )  # fmt: skip
+
+
+def read_messages(query: Query, after: Key, last: Key) -> Sequence[Row]:
+    """Return the messages behind one and up to another, by channel and time, that are not entered.
+
+    Each has ``channel``, ``ts``, ``user_id`` and ``body``.
+    """
+    return query.all(
+        "SELECT channel, ts, user_id, body FROM message WHERE (channel, ts) > (?, ?) AND (channel, ts) <= (?, ?)"
+        f" AND {_NOT_ENTERED} ORDER BY channel, ts",
+        after.channel, after.ts, last.channel, last.ts,
     )  # fmt: skip

@@ -84,6 +84,7 @@ def _asked(args: SearchAll) -> Search:
 async def _search(call: Call, asked: Search) -> Found:
     if asked.page > MAX_PAGES:
         asked = asked._replace(page=MAX_PAGES + 1)  # behind all matches; the total is right
+    await call.workspace.filling.catch_up()
     now = call.workspace.clock.seconds()
     return await call.read_long(
         partial(search, team=call.team, who=call.who, asked=asked, base_url=call.base_url, now=now)

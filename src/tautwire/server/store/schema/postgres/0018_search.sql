@@ -11,8 +11,11 @@ CREATE UNIQUE INDEX search_entry_by_ts ON search_entry (ts, channel);
 CREATE INDEX search_index ON search_entry USING gin (array_to_tsvector(string_to_array(words, ' ')));
 
 CREATE TABLE search_fill (
-    channel TEXT COLLATE "C" PRIMARY KEY,
-    ts      TEXT COLLATE "C" NOT NULL
+    id       BIGINT PRIMARY KEY CHECK (id = 1),
+    position BIGINT NOT NULL,
+    channel  TEXT COLLATE "C",
+    ts       TEXT COLLATE "C"
 );
--- A new database has no older messages; a restore makes the row itself (store.backup).
-INSERT INTO search_fill (channel, ts) SELECT '', '' FROM workspace;
+-- A new database has no older messages. A restore sets the row back (store.backup).
+INSERT INTO search_fill (id, position, channel, ts)
+SELECT 1, coalesce(max(head), 0), CASE WHEN count(*) > 0 THEN '' END, CASE WHEN count(*) > 0 THEN '' END FROM workspace;

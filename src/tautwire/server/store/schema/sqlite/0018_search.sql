@@ -21,10 +21,13 @@ CREATE TRIGGER search_entry_deleted AFTER DELETE ON search_entry BEGIN
 END;
 CREATE VIEW search_found AS SELECT rowid AS id, search_index AS query FROM search_index;
 
--- One row while older messages are entered: the last one that was. Without a row, all are.
+-- One row: how far messages are entered.
 CREATE TABLE search_fill (
-    channel TEXT PRIMARY KEY,
-    ts      TEXT NOT NULL
-) WITHOUT ROWID;
--- A new database has no older messages; a restore makes the row itself (store.backup).
-INSERT INTO search_fill (channel, ts) SELECT '', '' FROM workspace;
+    id       INTEGER PRIMARY KEY CHECK (id = 1),
+    position INTEGER NOT NULL,         -- of the log: the messages of the entries up to it are entered
+    channel  TEXT,                     -- with ts: the last older message that was looked at; null if all are entered
+    ts       TEXT
+);
+-- A new database has no older messages. A restore sets the row back (store.backup).
+INSERT INTO search_fill (id, position, channel, ts)
+SELECT 1, coalesce(max(head), 0), CASE WHEN count(*) > 0 THEN '' END, CASE WHEN count(*) > 0 THEN '' END FROM workspace;
