@@ -159,7 +159,7 @@ def test_a_client_that_is_cut_off_because_it_does_not_read_loses_nothing(
             alice.say("general", said[-1].ljust(3_900, "."))
         return bool(subject.closes)
 
-    eventually(talk, "it was not cut off")
+    eventually(talk, "it was not cut off", within=60)  # a few megabytes fill the buffers of the kernel first
     assert subject.closes[0][1].reason == "too slow"
     subject.wait_opened(2)
     release.set()

@@ -34,6 +34,7 @@ async def test_each_type_of_the_list_is_heard(scene: Scene) -> None:
     for method, more in (("reactions.add", {"name": "eyes"}), ("reactions.remove", {"name": "eyes"}), ("pins.add", {}),
                          ("pins.remove", {})):  # fmt: skip
         await scene.ok("alice", method, **where, **more)
+    await scene.ok("relaybot", "assistant.threads.setStatus", channel_id=scene.general, thread_ts=ts, status="thinks")
     both = f"{scene.general},{scene.ops}"
     file = (await scene.ok("alice", "files.upload", content="some text", channels=both))["file"]
     await scene.ok("alice", "files.sharedPublicURL", file=file["id"])

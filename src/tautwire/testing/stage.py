@@ -140,8 +140,9 @@ class Stage:
 
     async def _serve(self) -> None:
         settings = Settings(
-            data=self._data, port=0, rate_limits=self._rate_limits, durability="normal", drain=0.0, presence_grace=0.0
-        )
+            data=self._data, port=0, rate_limits=self._rate_limits, durability="normal", drain=0.0, presence_grace=0.0,
+            control=False,  # tests have the workspace itself, and no use for a journal
+        )  # fmt: skip
         self.server = Server(settings, clock=self.clock, sample=self._seed, administers=False)
         self.server.observe(self.observer)
         await self.server.start()

@@ -227,5 +227,5 @@ async def test_old_tokens_are_deleted(scene: Scene, desk: Desk) -> None:
     await eventually(lambda: fault() == "invalid_auth")
     found = await scene.server.workspace.reader.read(lambda query: find_token(query, token_id(hash_token(token))))
     assert found is None
-    assert not identities.knows(token)
-    assert identities.knows(scene.tokens["alice"])
+    assert identities.find(hash_token(token)) is None
+    assert identities.find(hash_token(scene.tokens["alice"])) is not None
