@@ -68,7 +68,7 @@ def _served() -> str:
     more = sorted(SENT - {name for family in documented().values() for name in family})
     return (
         f"\n## What the server sends\n\nOf {total} types of events that Slack documents for RTM, the server sends "
-        f"{sent}. Besides it sends {_codes(more)}, which is captured and not documented.\n"
+        f"{sent}. Besides it sends {_codes(more)}: captured and not documented.\n"
         "Where each is known from: [Sources of events](wire/event-sources.md).\n\n"
         "| family | sent | not sent |\n|---|---|---|\n" + "\n".join(rows) + "\n"
     )

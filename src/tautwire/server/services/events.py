@@ -14,15 +14,8 @@ from tautwire.server.log.transaction import Transaction
 from tautwire.server.store.queries.log import find_newest_events
 
 SENT: Final = frozenset(
-    {
-        "ai_assistant_status",
-        "bot_added",
-        "bot_changed",
-        "channel_archive",
-        "channel_created",
-        "channel_joined",
-        "channel_left",
-    }
+    {"ai_assistant_status", "bot_added", "bot_changed", "channel_archive", "channel_created", "channel_joined"}
+    | {"channel_left"}
     | {"channel_marked", "channel_rename", "channel_unarchive", "error", "file_change", "file_created", "file_deleted"}
     | {"file_public", "file_shared", "file_unshared", "goodbye", "group_close", "group_joined", "group_left"}
     | {"group_marked", "group_open", "hello", "im_close", "im_created", "im_marked", "im_open"}
