@@ -13,7 +13,7 @@ import yaml
 from aiohttp import web
 
 from crooked import Crooked, refused
-from process import TAUTWIRE, GatewayProcess
+from gateway_process import TAUTWIRE, GatewayProcess
 from scene import PATIENCE, Scene, TurnedClock
 from stage import BOT, SEED
 from tautwire.gateway.config import GatewaySettings, gateway_rows, server_settings

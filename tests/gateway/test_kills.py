@@ -20,7 +20,7 @@ import aiohttp
 import pytest
 
 from crooked import Crooked
-from process import GatewayProcess
+from gateway_process import GatewayProcess
 from scene import PATIENCE, Scene, TurnedClock
 from stage import BOT, SEED
 

@@ -100,6 +100,8 @@ MEMBERS: Final[Mapping[str, str]] = {
         "bots cache_ts cache_ts_version cache_version can_manage_shared_channels channels dnd groups ims "
         "latest_event_ts read_only_channels self subteams team url users"
     ),
+    "search.all": "files messages posts query",
+    "search.messages": "messages query",
     "team.info": "team",
     "usergroups.list": "usergroups",
     "users.conversations": "channels response_metadata",
@@ -170,7 +172,7 @@ BAD: Final[Mapping[str, Refused]] = {
     "conversations.unarchive": ("channel", "C0NOPE", "channel_not_found"),
     "files.completeUploadExternal": ("files", [{"id": "F0NOPE"}], "file_not_found"),
     "files.delete": ("file", "F0NOPE", "file_not_found"),
-    "files.getUploadURLExternal": ("length", 2**40, "storage_limit_reached"),
+    "files.getUploadURLExternal": ("length", 2**40, "file_upload_size_restricted"),
     "files.info": ("file", "F0NOPE", "file_not_found"),
     "files.list": ("types", "NOPE", "unknown_type"),
     "files.revokePublicURL": ("file", "F0NOPE", "file_not_found"),
@@ -184,6 +186,8 @@ BAD: Final[Mapping[str, Refused]] = {
     "reactions.get": ("timestamp", "NOPE", "bad_timestamp"),
     "reactions.list": ("user", "U0NOPE", "user_not_found"),
     "reactions.remove": ("name", "tada", "no_reaction"),
+    "search.all": ("query", " ", "no_query"),
+    "search.messages": ("query", " ", "no_query"),
     "team.info": ("team", "T0NOPE", "team_not_found"),
     "usergroups.users.list": ("usergroup", "S0NOPE", "no_such_subteam"),
     "users.conversations": ("cursor", "NOPE", "invalid_cursor"),

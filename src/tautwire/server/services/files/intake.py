@@ -56,8 +56,9 @@ class Files:
         """Reserve a file; raise ``MethodError`` as ``uploads.reserve`` does."""
 
         def reserve(tx: Transaction) -> Reserved:
+            reserved = uploads.reserve(tx, user, announced, self.room)
             self.check_disk(announced.size)
-            return uploads.reserve(tx, user, announced, self.room)
+            return reserved
 
         reserved = await self.writer.write(reserve)
         self.removals.expect(reserved.due)
