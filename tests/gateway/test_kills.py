@@ -162,12 +162,14 @@ async def test_nothing_is_lost_repeated_or_out_of_order(seed: int, tmp_path: Pat
             line.drops_ack = lambda envelope: False
             if not is_here:
                 bot.come()
-            stored = await settled(upstream, gateway, bot)
+            await settled(upstream, gateway, bot)
+            acked = dict(bot.acked)
+            stored = await read(upstream)  # behind the acks: what is acknowledged is there
         finally:
             await bot.leave()
             await gateway.end()
     assert set(bot.outcomes[1:]) <= {"resumed"}, bot.outcomes
-    for ts, text in bot.acked.items():
+    for ts, text in acked.items():
         assert any(ts == each["ts"] and text == each["text"] for messages in stored.values() for each in messages)
     for messages in stored.values():
         own = [each["text"] for each in messages if each["text"].startswith("bot ")]
@@ -177,19 +179,29 @@ async def test_nothing_is_lost_repeated_or_out_of_order(seed: int, tmp_path: Pat
         assert not secret or secret not in gateway.log
 
 
-async def settled(upstream: Scene, gateway: GatewayProcess, bot: Bot) -> dict[str, list[dict[str, Any]]]:
-    """Wait until log and bot have all that the upstream has, and compare; return the messages by channel."""
+async def read(upstream: Scene) -> dict[str, list[dict[str, Any]]]:
+    """Return the messages of the upstream by channel."""
+    stored = {}
+    for channel in (upstream.general, upstream.ops):
+        found = await upstream.history("alice", channel, limit=999)
+        stored[channel] = [each for each in reversed(found) if "subtype" not in each]
+    return stored
+
+
+async def settled(upstream: Scene, gateway: GatewayProcess, bot: Bot) -> None:
+    """Wait until log and bot have all that the upstream has, in its order.
+
+    A message that the bot has said before may still come to the upstream meanwhile.
+    """
+    end = asyncio.get_running_loop().time() + PATIENCE
     while True:
-        stored = {}
-        for channel in (upstream.general, upstream.ops):
-            found = await upstream.history("alice", channel, limit=999)
-            stored[channel] = [each for each in reversed(found) if "subtype" not in each]
+        stored = await read(upstream)
         wanted = {channel: [each["ts"] for each in messages] for channel, messages in stored.items()}
         logs = {channel: logged(gateway.data, channel) for channel in wanted}
-        if all(len(logs[channel]) >= len(wanted[channel]) for channel in wanted):
+        if logs == wanted:
             break
+        assert asyncio.get_running_loop().time() < end, (logs, wanted)
         await asyncio.sleep(0.05)
-    assert logs == wanted
     alice = upstream.users["alice"]
     spoken = {
         (channel, each["ts"]) for channel, messages in stored.items() for each in messages if each["user"] == alice
@@ -204,4 +216,3 @@ async def settled(upstream: Scene, gateway: GatewayProcess, bot: Bot) -> dict[st
         # The bot's own come again after a return: it has their acks.
         mine = [each for each in bot.seen if each[0] == channel and each in spoken]
         assert mine == [(channel, ts) for ts in order if (channel, ts) in spoken], "in the order of the channel"
-    return stored
