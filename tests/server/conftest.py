@@ -53,7 +53,7 @@ async def open_scene(
         clock.sweeps += 1
 
     monkeypatch.setattr(Presence, "sweep", counted)
-    monkeypatch.setattr("tautwire.server.app.SWEEP_INTERVAL", 0.01)
+    monkeypatch.setattr("tautwire.server.tasks.SWEEP_INTERVAL", 0.01)
     monkeypatch.setattr("tautwire.server.sockets.keeper.END_PATIENCE", 0.3)
     monkeypatch.setattr("uvicorn.server.asyncio", _Impatient())
     async with AsyncExitStack() as stack:

@@ -9,9 +9,8 @@ The command line, tests in the same process and programs that embed a gateway us
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
 from importlib.metadata import version
-from typing import Final, Self, cast
+from typing import Self, cast
 
 from tautwire.gateway.config import GatewaySettings
 from tautwire.gateway.figures import GatewayFigures
@@ -32,12 +31,10 @@ from tautwire.server.metrics import CONTENT_TYPE, Metrics
 from tautwire.server.services.access.tickets import RTM_PATH
 from tautwire.server.sockets.handover import Handover
 from tautwire.server.store.engine import StoreError
+from tautwire.server.tasks import cancel, sweep_forever
 from tautwire.server.web_api.app import WebApi
 
 log = logging.getLogger("tautwire.gateway")
-
-SWEEP_INTERVAL: Final = 1.0
-"""Seconds between two sweeps of connections and tokens."""
 
 
 class Gateway:
@@ -143,24 +140,8 @@ class Gateway:
         self._exit.push_async_callback(http.stop)
         self._exit.push_async_callback(relay.close_doors)
         self._exit.callback(http.stop_listening)
-        self._exit.push_async_callback(_cancel, asyncio.create_task(_sweep(connections.sweep, relay.sweep)))
+        self._exit.push_async_callback(cancel, asyncio.create_task(sweep_forever(connections.sweep, relay.sweep)))
 
     def _break_down(self, failure: StoreError) -> None:
         if self._failure is not None and not self._failure.done():
             self._failure.set_result(failure)
-
-
-async def _sweep(*sweeps: Callable[[], None]) -> None:
-    while True:
-        await asyncio.sleep(SWEEP_INTERVAL)
-        for sweep in sweeps:
-            try:
-                sweep()
-            except Exception:
-                log.exception("a sweep failed; the next one follows")
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task

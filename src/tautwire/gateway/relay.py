@@ -49,6 +49,7 @@ from tautwire.server.store.engines import open_engine
 from tautwire.server.store.queries.log import find_notes, find_oldest
 from tautwire.server.store.queries.workspace import read_head
 from tautwire.server.store.reader import Reader
+from tautwire.server.tasks import cancel
 from tautwire.server.watch import Watch
 
 log = logging.getLogger("tautwire.gateway")
@@ -165,7 +166,7 @@ class Relay:
         self._doors.push_async_callback(self.intake.stop)
         self._doors.push_async_callback(self.presence.stop)
         self._doors.push_async_callback(
-            _cancel, asyncio.create_task(Retention(writer, reader, tail, self._clock, server.log_keep).run())
+            cancel, asyncio.create_task(Retention(writer, reader, tail, self._clock, server.log_keep).run())
         )
         self._doors.push_async_callback(self.link.stop)
         self._api = api
@@ -261,9 +262,3 @@ async def _learn_directs(api: Api, intake: Intake) -> None:
                 intake.know_directs(each["id"] for each in page if isinstance(each, dict) and "id" in each)
     except (RefusedError, UpstreamError, TimeoutError) as error:
         log.warning("not all direct conversations of the bot are known; the others count as new: %s", error)
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task

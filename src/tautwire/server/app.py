@@ -46,6 +46,7 @@ from tautwire.server.services.seed import SAMPLE, Seed, read_seed
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.sockets.handover import Handover
 from tautwire.server.store.engine import StoreError
+from tautwire.server.tasks import cancel, sweep_forever
 from tautwire.server.web_api.app import WebApi
 from tautwire.server.web_api.methods import (
     api,
@@ -82,9 +83,6 @@ FAMILIES: Final = (
     users_profile, views,
 )  # fmt: skip
 """Importing a family registers its methods; a large family has several modules."""
-
-SWEEP_INTERVAL: Final = 1.0
-"""Seconds between two sweeps of connections, presence and positions."""
 
 
 class Server:
@@ -311,7 +309,7 @@ class _Parts:
         # A stop runs these in reverse: stop listening, close RTM, finish HTTP requests, commit, close the databases.
         self._exit.push_async_callback(host.close_doors)
         self._exit.callback(http.stop_listening)
-        self._exit.push_async_callback(_cancel, asyncio.create_task(_sweep(connections.sweep, host.sweep)))
+        self._exit.push_async_callback(cancel, asyncio.create_task(sweep_forever(connections.sweep, host.sweep)))
 
     async def stop(self) -> None:
         await self._exit.aclose()
@@ -325,19 +323,3 @@ def _origin(settings: Settings, port: int) -> str:
 
 def _api_url(origin: str) -> str:
     return f"{origin}/api/"
-
-
-async def _sweep(*sweeps: Callable[[], None]) -> None:
-    while True:
-        await asyncio.sleep(SWEEP_INTERVAL)
-        for sweep in sweeps:
-            try:
-                sweep()
-            except Exception:
-                log.exception("a sweep failed; the next one follows")
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task

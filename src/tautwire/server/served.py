@@ -62,6 +62,7 @@ from tautwire.server.store.queries.users import find_away_users, find_bot_users
 from tautwire.server.store.queries.workspace import find_workspace
 from tautwire.server.store.reader import Reader
 from tautwire.server.taps.taps import Taps
+from tautwire.server.tasks import cancel
 from tautwire.server.watch import Watch
 
 log = logging.getLogger("tautwire.server")
@@ -212,8 +213,8 @@ class ServedWorkspace:
         self._doors.push_async_callback(self._stop_doors)
         self._doors.push_async_callback(duties.stop)
         retention = Retention(writer, reader, tail, self._clock, settings.log_keep)
-        self._doors.push_async_callback(_cancel, asyncio.create_task(retention.run()))
-        self._doors.push_async_callback(_cancel, asyncio.create_task(self.workspace.filling.run()))
+        self._doors.push_async_callback(cancel, asyncio.create_task(retention.run()))
+        self._doors.push_async_callback(cancel, asyncio.create_task(self.workspace.filling.run()))
         # Many workspaces share the readers: checks of each twice a second would be most of what an idle server does.
         pace = SHARED_PACE if self._readers is not None else 1.0
         watch = Watch(self.health, engine, self.data, writer, reader, tail, pace=pace)
@@ -366,9 +367,3 @@ def _read_state(query: Query) -> _State:
         has_sample_tokens=has_tokens(query, "sample"),
         subscriptions=read_subscriptions(query),
     )
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task

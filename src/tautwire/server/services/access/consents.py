@@ -64,7 +64,7 @@ def consent(tx: Transaction, app: AppRecord, user: UserRecord, wish: Wish, redir
     """Note that a person consents to what an app wishes.
 
     Raises:
-        MethodError: no_scopes; bad_redirect_uri if it lies under none of ``redirect_urls``; app_not_found;
+        MethodError: no_scopes; bad_redirect_uri if it is neither in ``redirect_urls`` nor below one; app_not_found;
         user_not_found for a bot, user_disabled.
     """
     if app.deleted is not None:

@@ -55,7 +55,7 @@ _SENTENCES: Final = {
     "invalid_name_punctuation": "the name of a channel must have a letter or digit; choose another",
     "invalid_name_required": "the name of a channel must not be empty; give one",
     "invalid_name_specials": "the name of a channel must be of lower case letters, digits, - and _; choose another",
-    "bad_redirect_uri": "the redirect URI lies under none of its redirect URLs; put the URL into its manifest",
+    "bad_redirect_uri": "the redirect URI must be one of its redirect URLs or below one; add the URL to its manifest",
     "invalid_event": "there is no such event to subscribe to; see docs/reference/wire/events-api.md",
     "no_scopes": "it asks for no scopes; give some, or put them into its manifest",
     "invalid_shortcut": "shortcuts, at most 10, must have different callback_ids of at most 255 characters",

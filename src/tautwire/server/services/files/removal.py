@@ -35,7 +35,7 @@ def clear(tx: Transaction, file: str) -> None:
         return
     if record.state is State.DROPPED:
         delete_file(tx, file)
-    else:  # the row stays, so that callers learn that the file was deleted
+    else:  # the row stays: later calls about the file answer file_deleted
         set_size(tx, file, 0)
         set_state(tx, file, State.DELETED, None)
 

@@ -1,7 +1,8 @@
 """What is remembered of recent interactions, within bytes: the newest stays, the one used longest ago is dropped.
 
 Ephemeral messages are in no table, yet people act in them, and apps replace them: ``Ephemerals`` follows the log, in
-which they are events of one user. After a restart, a person can act in none of before; a response_url still works.
+which they are events of one user. After a restart, earlier ones are forgotten, and clicks in them are refused; a
+response_url still works.
 """
 
 from collections import OrderedDict

@@ -86,7 +86,7 @@ KINDS: Final = {
     "spaces": "f.mode = 'space'",
     "gdocs": "f.mode = 'external'",
 }
-"""The kinds of files that files.list knows, with their conditions; this server makes none of the last two."""
+"""The kinds of files that files.list knows, with their conditions; this server makes no file of the last two kinds."""
 
 CHUNK: Final = Insert("file_chunk", ("file_id", "number", "data"))
 SHARE: Final = Insert("file_share", Share._fields)

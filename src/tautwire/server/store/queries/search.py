@@ -46,7 +46,7 @@ class Wanted(NamedTuple):
     phrases: Sequence[Phrase] = ()
     """All of them have to be there."""
     unwanted: Sequence[Phrase] = ()
-    """None of them may be there."""
+    """A message that has one of them is not found."""
     choices: Sequence[Sequence[str]] = ()
     """Words or marks; of each choice one has to be there."""
     conditions: Sequence[Condition] = ()
