@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from html import unescape
@@ -17,6 +16,7 @@ from stores import Store
 
 from conformance.inbox import Transcript
 from conformance.person import Person
+from conformance.ports import free_port, wait_until_listening
 from conformance.programs import BOLT, Program
 from conformance.server import ServerProcess
 
@@ -28,12 +28,6 @@ users: [{name: alice}]
 apps: [{manifest: desk.yaml, tokens: []}]
 channels: [{name: general}]
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.mark.timeout(900)  # the first build downloads packages
@@ -62,7 +56,7 @@ async def test_the_app_of_the_how_to_is_installed_in_a_browser_and_uninstalled(s
                 SLACK_CLIENT_SECRET=facts["client_secret"],
             )  # fmt: skip
             try:
-                await until(lambda: listens(port))
+                await wait_until_listening(port, WITHIN)
                 await install(url)
                 stored = [json.loads(path.read_text()) for path in installations.rglob("installer-latest")]
                 assert [(each["user_id"], each["bot_user_id"]) for each in stored] == [
@@ -114,12 +108,3 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
 
 def is_empty(directory: Path) -> bool:
     return not [path for path in directory.rglob("*") if path.is_file() and "latest" in path.name]
-
-
-async def listens(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return True

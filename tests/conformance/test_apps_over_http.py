@@ -5,7 +5,6 @@ The app of the how-to page answers everything once; those of the programs answer
 
 import asyncio
 import re
-import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,17 +15,12 @@ from stores import Store
 from conformance.conversation import Conversation, interact
 from conformance.inbox import Transcript
 from conformance.person import Person
+from conformance.ports import free_port, wait_until_listening
 from conformance.programs import BOLT, NODE_BOLT, Client, Program
 from conformance.server import ServerProcess
 
 WITHIN = 90.0
 """Seconds for an answer: the server asks an app that has no listener yet once a minute at last."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.mark.timeout(900)  # the first build downloads packages
@@ -49,9 +43,7 @@ async def test_the_app_of_the_how_to_answers_everything_once(store: Store, tmp_p
                     app, api_url=server.api_url, token=server.token("desk"), transcript=transcript,
                     SLACK_SIGNING_SECRET=server.signing_secret("desk"), PORT=str(port),
                 )  # fmt: skip
-                async with asyncio.timeout(WITHIN):
-                    while not await listens(port):  # noqa: ASYNC110 - nothing sets an event
-                        await asyncio.sleep(0.1)
+                await wait_until_listening(port, WITHIN)
                 return program
 
             program = await start()
@@ -96,15 +88,6 @@ async def answers(alice: Person, channel: str, app: str, count: int) -> list[str
             await asyncio.sleep(0.2)
 
 
-async def listens(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return True
-
-
 SEED = """\
 team: {{name: Acme, domain: acme}}
 users: [{{name: alice}}]
@@ -136,9 +119,7 @@ async def test_an_app_answers_a_command_a_button_and_a_modal(app: Client, store:
                     app, api_url=server.api_url, token=server.token("desk"), transcript=transcript,
                     SLACK_SIGNING_SECRET=server.signing_secret("desk"), PORT=str(port), SOCKET_MODE_CLIENT="http",
                 )  # fmt: skip
-                async with asyncio.timeout(WITHIN):
-                    while not await listens(port):  # noqa: ASYNC110 - nothing sets an event
-                        await asyncio.sleep(0.1)
+                await wait_until_listening(port, WITHIN)
                 return program
 
             general, desk = server.channel("general"), server.user("desk")
