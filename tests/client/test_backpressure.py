@@ -611,6 +611,7 @@ def test_a_hello_is_read_whatever_is_full(fake: FakeServer, make_client: MakeCli
     stuffed(client)
     peer.reset()
     successor = fake.peer()
+    assert other.begun.wait(PATIENCE)
     other.registration.deregister()
     changed = threading.Event()
     flow = client.dispatcher.flow
@@ -622,6 +623,7 @@ def test_a_hello_is_read_whatever_is_full(fake: FakeServer, make_client: MakeCli
     eventually(lambda: client.is_connected)
     stuck.let_go()
     other.let_go()
+    eventually(lambda: other.got)  # the client does not wait for a handler that was deregistered
 
 
 def test_a_replaced_connection_brings_its_replies_whatever_is_full(fake: FakeServer, make_client: MakeClient) -> None:

@@ -37,7 +37,7 @@ class Crooked:
         self.sockets: list[tuple[web.WebSocketResponse, aiohttp.ClientWebSocketResponse]] = []
         self.opened = 0
         self._target = urlsplit(api_url)
-        self._http = aiohttp.ClientSession()
+        self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))  # see Scene.opened
         application = web.Application(client_max_size=2**24)
         application.router.add_route("*", "/{path:.*}", self._serve)
         self._runner = web.AppRunner(application, shutdown_timeout=0.1)

@@ -105,5 +105,5 @@ async def opened(data: Path, **settings: Any) -> AsyncIterator[Farm]:
         host = next(iter((await server.directories()).values())).host
         assert host is not None
         # A connection for each request: those of a stopped server are not used again.
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True)) as http:
             yield Farm(server, http, host.url, host.secret)

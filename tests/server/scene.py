@@ -188,7 +188,8 @@ class Scene:
         given = {"rate_limits": False, "drain": 0.01, **settings}
         async with (
             Server(Settings(data=data, port=0, **given), clock=clock) as server,
-            aiohttp.ClientSession() as http,
+            # A connection for each request: a turned clock makes an idle one too old at once, and the server closes it.
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as http,
         ):
             scene = cls(server, await server.directory(), http, clock)
             try:
