@@ -158,7 +158,7 @@ async def test_a_position_of_another_log_is_refused(scene: Scene) -> None:
 
 async def test_a_position_too_far_back_is_refused(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     before = (await operate(scene, "position"))["position"]
-    monkeypatch.setattr("tautwire.server.control.operations.waits.MAX_REPLAY", 1)
+    monkeypatch.setattr("tautwire.server.control.operations.reading.MAX_REPLAY", 1)
     await scene.post("alice", scene.general, "one")
     assert (await operate(scene, "wait", after=before))["message"]["text"] == "one"
     await scene.post("alice", scene.general, "two")

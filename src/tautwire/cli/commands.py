@@ -22,9 +22,13 @@ COMMANDS: Final = {
     "channel": "channel",
     "team": "team",
     "workspaces": "workspaces",
-    "backup": "backup",
-    "restore": "backup",
-    "db": "db",
+    "doctor": "doctor.command",
+    "status": "running.status",
+    "tail": "running.tail",
+    "say": "running.say",
+    "backup": "store.backup",
+    "restore": "store.backup",
+    "db": "store.db",
 }
 """The modules of the commands; each has a ``typer.Typer`` of the command's name."""
 

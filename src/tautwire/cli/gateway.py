@@ -10,12 +10,14 @@ import msgspec
 import typer
 import yaml
 
+from tautwire.cli.doctor.findings import MARKS
 from tautwire.cli.logs import LogSettings, set_up_logging
 from tautwire.cli.loop import run as run_loop
 from tautwire.cli.loop import stop_signal
 from tautwire.cli.operator import group
 from tautwire.cli.options import as_json as settings_as_json
 from tautwire.cli.options import given, toml, with_options
+from tautwire.cli.service import told
 from tautwire.gateway.config import SHARED, GatewaySettings, gateway_rows, server_settings
 from tautwire.gateway.gateway import Gateway
 from tautwire.gateway.setup import child
@@ -55,7 +57,6 @@ Without = Annotated[
     list[str] | None, typer.Option("--without", metavar="FEATURE", help="A feature that the bot does not need.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-_MARKS: Final = {"ok": "ok     ", "warning": "warning", "failed": "FAILED "}
 
 
 @gateway_commands.command("run", epilog=EPILOG)
@@ -148,7 +149,8 @@ async def _run(settings: GatewaySettings, server: Settings, command: list[str], 
             token = gateway.local_token.reveal()
             return await child.run(command, child.environment_of(os.environ, gateway.api_url, token), stop)
         asked, broken = asyncio.create_task(stop.wait()), asyncio.create_task(gateway.broken())
-        await asyncio.wait((asked, broken), return_when=asyncio.FIRST_COMPLETED)
+        async with told(gateway.health):
+            await asyncio.wait((asked, broken), return_when=asyncio.FIRST_COMPLETED)
         asked.cancel()
         if broken.cancel():
             return 0
@@ -161,7 +163,7 @@ async def _examine(settings: GatewaySettings, features: list[str], *, as_json: b
     async for finding in examine(settings, features):
         findings.append(finding)
         if not as_json:
-            typer.echo(f"{_MARKS[finding.outcome]}  {finding.check}: {finding.text}")
+            typer.echo(f"{MARKS[finding.outcome]}  {finding.check}: {finding.text}")
     if as_json:
         typer.echo(msgspec.json.encode({"findings": findings}).decode())
     return findings

@@ -16,6 +16,7 @@ from tautwire.cli.logs import LogSettings, set_up_logging
 from tautwire.cli.loop import run, stop_signal
 from tautwire.cli.options import as_json as settings_as_json
 from tautwire.cli.options import given, toml, with_options
+from tautwire.cli.service import told
 from tautwire.protocol.errors import TautwireError
 from tautwire.server.app import Server
 from tautwire.server.config import Settings
@@ -99,7 +100,8 @@ async def _serve(settings: Settings, *, as_json: bool) -> StoreError | None:
         typer.echo(_as_json(directories, server.api_url) if as_json else _describe(directories))
         sys.stdout.flush()
         asked, broken = asyncio.create_task(stop.wait()), asyncio.create_task(server.broken())
-        await asyncio.wait((asked, broken), return_when=asyncio.FIRST_COMPLETED)
+        async with told(server.health):
+            await asyncio.wait((asked, broken), return_when=asyncio.FIRST_COMPLETED)
         asked.cancel()
         return None if broken.cancel() else broken.result()
 

@@ -27,6 +27,21 @@ class Distribution:
         self.counts[bisect_left(self.bounds, value)] += 1
         self.sum += value
 
+    def quantile(self, share: float) -> float | None:
+        """Estimate the value below which this share of the values is, None without values.
+
+        Within a range the values count as evenly spread; of those above the last bound nothing is known but the bound.
+        """
+        wanted = share * sum(self.counts)
+        if not wanted:
+            return None
+        below, low = 0, 0.0
+        for bound, count in zip(self.bounds, self.counts, strict=False):
+            if count and below + count >= wanted:
+                return low + (bound - low) * (wanted - below) / count
+            below, low = below + count, bound
+        return low
+
 
 @dataclass(slots=True)
 class Traffic:

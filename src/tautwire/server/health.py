@@ -21,16 +21,18 @@ class Health:
     A server with several workspaces has a ``Health`` of each in its own, so that one may clear what is its own only.
     """
 
-    def __init__(self, place: str = "") -> None:
+    def __init__(self, place: str = "", whole: "Health | None" = None) -> None:
         self.place = place
         """What reasons are prefixed with, in a server with several workspaces."""
+        self.whole: Health = self if whole is None else whole
+        """That of the server of which this is a part."""
         self._faults: dict[FaultName, str] = {}
         self._parts: list[Health] = []
         self._lock = threading.Lock()
 
     def of(self, place: str) -> "Health":
         """Return the health of a part, whose faults belong to the whole as well."""
-        part = Health(place)
+        part = Health(place, self.whole)
         self._parts.append(part)
         return part
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
 from typing import Final
@@ -51,6 +52,7 @@ from tautwire.server.services.duties import Duties
 from tautwire.server.services.hosting import Control
 from tautwire.server.services.planting import plant
 from tautwire.server.services.seed import Seed
+from tautwire.server.services.status import Connections, Status, commits_of
 from tautwire.server.services.workspace import Team, Workspace
 from tautwire.server.socket_mode.door import Door as LinkDoor
 from tautwire.server.store.engine import Query, StoreError
@@ -123,6 +125,8 @@ class ServedWorkspace:
         self._exit = contextlib.AsyncExitStack()
         self._doors = contextlib.AsyncExitStack()
         self._stop_by = 0.0
+        self._began = monotonic()
+        self._started = clock.seconds()
         # Made here, not with the socket: a server without a socket can serve the port.
         self.secret = settings.control_secret or secrets.token_urlsafe(32)
         """The secret of its control API."""
@@ -187,6 +191,8 @@ class ServedWorkspace:
         )  # fmt: skip
         controls, rtm_probe, link_probe = self._controls()
         self.workspace.controls = controls
+        self.workspace.status = self.status
+        self._database = engine.name
         self.door = Door(
             WorkspaceBackend(self.workspace), hub=hub, tickets=self.workspace.tickets, settings=settings,
             clock=self._sockets_clock, counts=self._counts, probe=rtm_probe,
@@ -278,6 +284,34 @@ class ServedWorkspace:
             log_tail_bytes=tail.size,
             socket_mode_connections=len(self.link_door.connections),
             open_deliveries=sum(tap.open_events for tap in self.taps),
+        )
+
+    def status(self) -> Status:
+        """Return how the server is, as its operator is told."""
+        levels, faults = self.levels(), self.health.whole.faults
+        team = self.workspace.team
+        return Status(
+            version=version("tautwire"),
+            started=self._started,
+            uptime=monotonic() - self._began,
+            api_url=f"{self.workspace.base_url}/api/",
+            team={"id": team.id, "name": team.name, "domain": team.domain},
+            database=self._database,
+            data=str(self.data.resolve()),
+            ready=not faults,
+            faults={str(name): reason for name, reason in faults.items()},
+            connections=Connections(
+                rtm=levels.connections,
+                socket_mode=levels.socket_mode_connections,
+                http_apps=self.event_door.served,
+                slow=levels.slow_connections,
+                queued=levels.queued_bytes,
+            ),
+            commits=commits_of(self._counts),
+            head=levels.log_head,
+            waiting=levels.waiting_changes,
+            oldest_wait=levels.oldest_change_seconds,
+            events_open=levels.open_deliveries,
         )
 
     def _controls(self) -> tuple[Controls | None, SocketProbe | None, SocketProbe | None]:

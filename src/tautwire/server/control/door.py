@@ -25,6 +25,7 @@ from tautwire.server.control.operations import (
     faults,
     files,
     interactions,
+    looking,
     people,
     team,
     times,
@@ -46,7 +47,8 @@ from tautwire.server.store.engine import StoreError
 log = logging.getLogger("tautwire.server.control")
 
 FAMILIES: Final = (
-    acts, apps, channels, faults, files, interactions, people, team, times, tokens, views, waits, webhooks, workspaces,
+    acts, apps, channels, faults, files, interactions, looking, people, team, times, tokens, views, waits, webhooks,
+    workspaces,
 )  # fmt: skip
 """Importing a family registers its operations."""
 

@@ -79,6 +79,11 @@ class Delivery:
         self._is_stopping = False
         taps.on_change(self._check)
 
+    @property
+    def served(self) -> int:
+        """The number of apps that get their events over HTTP."""
+        return len(self._links)
+
     def sweep(self) -> None:
         """Begin with apps that are not served yet; to be called about once a second."""
         if self._is_stopping:

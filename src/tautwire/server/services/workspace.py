@@ -5,7 +5,7 @@ one more attribute here: doors, methods and the composition root stay as they ar
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -32,6 +32,7 @@ from tautwire.server.services.messaging.statuses import Statuses
 from tautwire.server.services.news import News
 from tautwire.server.services.people.presence import Presence
 from tautwire.server.services.search.filling import Filling
+from tautwire.server.services.status import Status
 from tautwire.server.store.reader import Reader
 
 
@@ -114,6 +115,8 @@ class Workspace:
         """Held by a read of a long list."""
         self.controls: Controls | None = None
         """What the control API has besides the rules; None while it is off."""
+        self.status: Callable[[], Status] | None = None
+        """Tells how the server is; None where no operator can ask."""
         self.enforces_scopes = settings.enforce_scopes
         """Whether a call without the scope of its method is refused."""
         self.requests = Requests(reader)

@@ -26,6 +26,8 @@ log = logging.getLogger("tautwire.server.store")
 T = TypeVar("T")
 Row = sqlite3.Row
 
+VERSION: Final = sqlite3.sqlite_version
+"""The version of SQLite."""
 FILE: Final = "tautwire.db"
 
 CHECK_PATIENCE: Final = 5.0

@@ -9,23 +9,18 @@ import msgspec
 
 from tautwire.server.control.operation import MAX_TIMEOUT, Result, check_open, controls_of, operation
 from tautwire.server.control.operations.acts import actor, mark
-from tautwire.server.control.operations.conditions import WantedEntry, WantedEvent, facts_of
+from tautwire.server.control.operations.conditions import WantedEntry, WantedEvent
+from tautwire.server.control.operations.reading import Line, events_of, line_of, page_after, start_of, with_names
 from tautwire.server.control.operations.views import find_changed
 from tautwire.server.journal.entry import KINDS
 from tautwire.server.journal.filter import Filter
-from tautwire.server.log.entry import Entry
-from tautwire.server.log.tail import MAX_PAGE, MAX_REPLAY, EntriesMissingError, read_page
 from tautwire.server.services.administration.lookup import find_app, find_channel, find_user
 from tautwire.server.services.administration.refusals import Refused
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.engine import Query
-from tautwire.server.store.queries import channels as channel_queries
-from tautwire.server.store.queries.users import find_users_by_ids
 
 MAX_TRANSCRIPT: Final = 100
 """Lines of a transcript: the last ones."""
-MAX_TEXT: Final = 500
-"""Characters of a text in a transcript."""
 _OF_EVENTS: Final = ("thread", "name", "type")
 _OF_ENTRIES: Final = ("app", "method", "arguments", "payload", "direction", "state", "status")
 """Conditions that only one of both, events of the log and entries of the journal, can fulfil."""
@@ -67,17 +62,6 @@ class Awaited(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     timeout: Annotated[float, msgspec.Meta(ge=0, le=MAX_TIMEOUT)] = 10
 
 
-class Line(msgspec.Struct, kw_only=True):
-    """An event of a transcript, with names of user and channel; a text is cut at 500 characters."""
-
-    type: str
-    subtype: str | None
-    channel: str | None
-    user: str | None
-    text: str | None
-    ts: str | None
-
-
 class Waited(msgspec.Struct, kw_only=True):
     """The event, the entry or the view, all null if it did not come in time, and from where a next wait goes on.
 
@@ -100,7 +84,7 @@ async def wait(workspace: Workspace, args: Awaited) -> Result:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + args.timeout
     # Before anything is awaited: "from now on" is from the arrival of the request.
-    position, journal = _start(workspace, args.after), mark(workspace)["journal"]
+    position, journal = start_of(workspace, args.after), mark(workspace)["journal"]
     _check_conditions(args)
     if args.kind in KINDS:
         return await _wait_for_entry(workspace, args, position, deadline)
@@ -112,7 +96,7 @@ async def wait(workspace: Workspace, args: Awaited) -> Result:
     others: deque[dict[str, Any]] = deque(maxlen=MAX_TRANSCRIPT)
     while True:
         check_open(workspace)
-        for entry, event in _events(await _page(workspace, position)):
+        for entry, event in events_of(await page_after(workspace, position)):
             position = entry.position
             if event is None:
                 continue
@@ -140,7 +124,7 @@ async def _wait_for_view(
     ))  # fmt: skip
     while True:
         check_open(workspace)
-        page = await _page(workspace, position)
+        page = await page_after(workspace, position)
         roots = {str(entry.topic) for entry in page if entry.kind == "room"}
         position = page[-1].position if page else position
         view = await find_changed(workspace, who, app, args.name, roots) if roots else None
@@ -189,7 +173,7 @@ async def _since(workspace: Workspace, position: int) -> Iterable[dict[str, Any]
     found: deque[dict[str, Any]] = deque(maxlen=MAX_TRANSCRIPT)
     end = workspace.tail.position
     while position < end:
-        for entry, event in _events(await _page(workspace, position)):
+        for entry, event in events_of(await page_after(workspace, position)):
             position = entry.position
             if event is not None:
                 found.append(event)
@@ -209,18 +193,6 @@ def _check_conditions(args: Awaited) -> None:
         raise Refused("invalid_arguments", f"{args.kind} has no {name}: leave it out, or wait for another kind")
     if args.type is not None and args.kind != "event":
         raise Refused("invalid_arguments", f"type belongs to the kind event, got kind {args.kind}: leave it out")
-
-
-def _start(workspace: Workspace, after: str | None) -> int:
-    """Return the number of a position; raise ``Refused`` if the log cannot go on from there."""
-    if after is None:
-        return workspace.tail.position
-    number = workspace.epochs.find(after, workspace.tail.position)
-    if number is None:
-        raise Refused("unknown_position", f"{after[:60]!r} is no position of this log: take one with `position`")
-    if workspace.tail.position - number > MAX_REPLAY:
-        raise Refused("position_too_old", f"more than {MAX_REPLAY} entries came since: take a newer position")
-    return number
 
 
 def _wanted(query: Query, args: Awaited) -> WantedEvent:
@@ -255,22 +227,6 @@ def _wanted_entry(query: Query, args: Awaited) -> WantedEntry:
     )
 
 
-async def _page(workspace: Workspace, after: int) -> list[Entry]:
-    """Return entries after a position, from memory or from the store; none if it is the end of the log."""
-    tail = workspace.tail
-    if after + 1 >= tail.oldest:
-        return tail.since(after)[:MAX_PAGE]
-    try:
-        return await workspace.reader.read(lambda query: read_page(query, after=after, before=tail.position + 1))
-    except EntriesMissingError:
-        raise Refused("position_too_old", "the log is not kept so far back: take a newer position") from None
-
-
-def _events(entries: Iterable[Entry]) -> Iterable[tuple[Entry, dict[str, Any] | None]]:
-    for entry in entries:
-        yield entry, msgspec.json.decode(entry.payload) if entry.kind == "event" else None
-
-
 async def _answer(
     workspace: Workspace,
     position: int,
@@ -282,8 +238,8 @@ async def _answer(
     entries: Iterable[dict[str, Any]] = (),
     journal: str | None,
 ) -> Result:
-    lines = [_line(event) for event in others]
-    transcript = await workspace.reader.read(lambda query: _with_names(query, lines)) if lines else []
+    lines = [line_of(event) for event in others]
+    transcript = await workspace.reader.read(lambda query: with_names(query, lines)) if lines else []
     return {
         "message": message,
         "entry": entry,
@@ -293,28 +249,3 @@ async def _answer(
         "transcript": transcript,
         "entries": [*entries],
     }
-
-
-def _line(event: dict[str, Any]) -> Line:
-    facts = facts_of(event)
-    text = facts.text or facts.name
-    return Line(
-        type=str(event.get("type")),
-        subtype=event.get("subtype") if isinstance(event.get("subtype"), str) else None,
-        channel=facts.channel,
-        user=facts.user,
-        text=text[:MAX_TEXT] if text is not None else None,
-        ts=facts.ts,
-    )
-
-
-def _with_names(query: Query, lines: list[Line]) -> list[Line]:
-    wanted = list({line.user for line in lines if line.user is not None})
-    users = find_users_by_ids(query, wanted) if wanted else {}
-    places = {line.channel for line in lines if line.channel is not None}
-    found = {place: channel_queries.find_channel(query, place) for place in places}
-    for line in lines:
-        user, channel = users.get(line.user or ""), found.get(line.channel or "")
-        line.user = user.name if user is not None else line.user
-        line.channel = channel.name or channel.id if channel is not None else line.channel
-    return lines

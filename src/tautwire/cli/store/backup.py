@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final
 import msgspec
 import typer
 
-from tautwire.cli.database import OPTIONS, Config, Json, ending, find_place
 from tautwire.cli.options import with_options
+from tautwire.cli.store.place import OPTIONS, Config, Json, ending, find_place
 from tautwire.server.log.epochs import begin_epoch
 from tautwire.server.store.backup import back_up
 from tautwire.server.store.backup import restore as restore_backup

@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 import typer
 
-from tautwire.cli.database import OPTIONS, Config, Json, ending, find_place
 from tautwire.cli.operator import group
 from tautwire.cli.options import with_options
+from tautwire.cli.store.place import OPTIONS, Config, Json, ending, find_place
 from tautwire.server.store.check import Report
 from tautwire.server.store.check import check as check_database
 from tautwire.server.store.engine import StoreError
