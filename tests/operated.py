@@ -73,6 +73,12 @@ class Operated:
         self.process.terminate()
         return self._wait()
 
+    def end(self) -> None:
+        """See to it that it is gone, whatever state it is in."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self._wait()
+
     def _wait(self) -> int:
         status = self.process.wait(PATIENCE)
         assert self.process.stdout is not None
@@ -101,8 +107,7 @@ def operated(data: Path, *options: str, **more: Any) -> Iterator[Operated]:
     try:
         yield server
     finally:
-        if server.process.poll() is None:
-            server.kill()
+        server.end()
         print(f"the server's log:\n{server.log.read_text()[-6_000:]}")
 
 

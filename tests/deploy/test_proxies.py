@@ -1,6 +1,7 @@
 """The files of ``deploy/proxy``, run: nginx and Caddy with TLS in front of a real server."""
 
 import asyncio
+import io
 import json
 import os
 import subprocess
@@ -83,8 +84,9 @@ async def test_what_is_for_operators_stays_on_the_machine(front: Front) -> None:
 async def test_a_body_that_is_too_large_is_refused(front: Front) -> None:
     async with aiohttp.ClientSession() as http:
         for size, refused in ((1_000_000, False), (1_100_000, True)):
-            body = {"text": "x" * size}
-            async with http.post(f"{front.api_url}api.test", json=body, ssl=front.trust) as answer:
+            body = io.BytesIO(b'{"text":"%b"}' % (b"x" * size))
+            headers = {"Content-Type": "application/json"}
+            async with http.post(f"{front.api_url}api.test", data=body, headers=headers, ssl=front.trust) as answer:
                 assert (answer.status == 413) is refused
 
 
