@@ -132,7 +132,7 @@ def token(version: int, hashed: bytes, who: str, user: str) -> dict[str, Any]:
 def later(version: int) -> list[Row]:
     """Return rows of the tables that came with a version."""
     found: dict[int, list[Row]] = {
-        2: [("epoch", {"number": 1, "id": "first", "start": 0})],
+        2: [("epoch", {"id": "first", "start": 0})],
         5: [("log_mark", {"position": 1, "time": 1_600_000_000})],
         9: [
             ("pin", {"channel": "C1", "ts": FIRST, "user_id": "U1", "created": 1_600_000_000_000_000}),

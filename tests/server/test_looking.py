@@ -27,12 +27,12 @@ async def test_the_status_counts_connections_by_door(scene: Scene) -> None:
 
 
 async def test_the_status_has_the_faults_of_the_whole_server(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-    scene.server.health.fault("descriptors", "950 of 1,000 connections are open")
+    scene.server.health.fault("upstream", "it is far away")
     caplog.clear()
 
     found = await operate(scene, "status")
 
-    assert (found["ready"], found["faults"]) == (False, {"descriptors": "950 of 1,000 connections are open"})
+    assert (found["ready"], found["faults"]) == (False, {"upstream": "it is far away"})
 
 
 async def test_events_are_the_last_ones_and_then_those_that_follow(scene: Scene) -> None:

@@ -1,4 +1,4 @@
-"""What a service manager is told: ready, alive, not ready and why, stopping. The protocol is that of sd_notify(3).
+"""What a service manager learns: ready, alive, not ready and why, stopping. The protocol is that of sd_notify(3).
 
 systemd sets ``NOTIFY_SOCKET`` for a unit of ``Type=notify``, and ``WATCHDOG_USEC`` for one with ``WatchdogSec=``. It
 restarts a service that gives no sign of life for so long. Without the variables nothing is sent.
@@ -48,7 +48,7 @@ class Manager:
                 sock.setblocking(False)
                 sock.sendto("\n".join(lines).encode(), self._address)
         except OSError as error:
-            log.warning("the service manager cannot be told %s: %s", lines[0], error.strerror or error)
+            log.warning("the service manager did not take %s: %s", lines[0], error.strerror or error)
 
 
 def _read_patience(environment: Mapping[str, str]) -> float | None:

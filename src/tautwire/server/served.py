@@ -287,7 +287,7 @@ class ServedWorkspace:
         )
 
     def status(self) -> Status:
-        """Return how the server is, as its operator is told."""
+        """Return how the server and this workspace are."""
         levels, faults = self.levels(), self.health.whole.faults
         team = self.workspace.team
         return Status(

@@ -19,7 +19,7 @@ from tautwire.server.directory import is_loopback
 PATIENCE: Final = 10.0
 """Seconds for one answer."""
 SOON: Final = 14
-"""Days before the end of a certificate from which it is told."""
+"""Days before the end of a certificate from which there is a warning."""
 _DAY: Final = 86_400
 _TOO_LARGE: Final = 413
 _SWITCHING: Final = 101

@@ -1,4 +1,4 @@
-"""How a running server is, as its operator is told."""
+"""How a running server is, for its operator."""
 
 import msgspec
 

@@ -15,7 +15,7 @@ from tautwire.server.services.status import Status
 from tautwire.server.services.workspace import Workspace
 
 
-class Reading(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class EventsWanted(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Which events of the log.
 
     Without ``after`` the last ``limit`` among the newest 10,000 entries of the log, else the first ``limit`` behind
@@ -30,17 +30,17 @@ class Reading(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     timeout: Annotated[float, msgspec.Meta(ge=0, le=MAX_TIMEOUT)] = 0
 
 
-class Seen(msgspec.Struct, kw_only=True):
+class EventSeen(msgspec.Struct, kw_only=True):
     """An event, in short with names and as clients get it."""
 
     line: Line
     event: dict[str, Any]
 
 
-class Read(msgspec.Struct, kw_only=True):
+class EventsRead(msgspec.Struct, kw_only=True):
     """The events, oldest first, and the place from which the next call goes on."""
 
-    events: list[Seen]
+    events: list[EventSeen]
     position: str
 
 
@@ -52,8 +52,8 @@ async def status(workspace: Workspace, args: Nothing) -> Result:
     return msgspec.structs.asdict(workspace.status())
 
 
-@operation("events", Reading, Read)
-async def events(workspace: Workspace, args: Reading) -> Result:
+@operation("events", EventsWanted, EventsRead)
+async def events(workspace: Workspace, args: EventsWanted) -> Result:
     """Return events of the log, the last ones or those behind a position."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + args.timeout
@@ -95,5 +95,5 @@ def _is_said(event: dict[str, Any]) -> bool:
 async def _answer(workspace: Workspace, position: int, found: deque[dict[str, Any]]) -> Result:
     lines = [line_of(event) for event in found]
     named = await workspace.reader.read(lambda query: with_names(query, lines)) if lines else []
-    seen = [Seen(line=line, event=event) for line, event in zip(named, found, strict=True)]
+    seen = [EventSeen(line=line, event=event) for line, event in zip(named, found, strict=True)]
     return {"events": seen, "position": workspace.epochs.mark(position)}
