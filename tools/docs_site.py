@@ -23,6 +23,7 @@ OUTSIDE: Final = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security-policy.md",
+    "CODE_OF_CONDUCT.md": "code-of-conduct.md",
     "conformance/README.md": "reference/conformance-programs.md",
 }
 """Pages of the repository that the site has too, by their path there and on the site."""
