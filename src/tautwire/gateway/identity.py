@@ -1,9 +1,10 @@
-"""Who the bot is at the upstream, and the local token by which bots are known here.
+"""Who the bot is at the upstream, and the local tokens by which its programs are known here.
 
 The upstream says who the bot is. The database keeps it, so a gateway starts although the upstream cannot be reached,
 and a data directory is never used for another bot: positions and tokens of the two would be mixed.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -23,7 +24,8 @@ from tautwire.server.store.queries.users import add_user, find_bot_users, find_u
 from tautwire.server.store.queries.workspace import add_workspace, find_workspace, set_workspace
 from tautwire.server.store.records import UserRecord
 
-_MOST: Final = 100
+_MOST: Final = 1_000
+"""Local tokens that are read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,8 @@ def find_stored(query: Query) -> Bot | None:
     return Bot(user.id, user.name, user.bot_id or "", team)
 
 
-def keep(tx: Transaction, bot: Bot, local_token: str) -> None:
-    """Store the bot and the one token that is accepted of bots; the tokens before are revoked (a unit).
+def keep(tx: Transaction, bot: Bot, local_tokens: Collection[str]) -> None:
+    """Store the bot and the tokens that are accepted of its programs; all others are revoked (a unit).
 
     Raises:
         ConfigError: the database is that of another bot.
@@ -94,19 +96,20 @@ def keep(tx: Transaction, bot: Bot, local_token: str) -> None:
     user = find_user(tx, bot.user)
     if user is None:
         raise ConfigError("the database of the gateway has no bot: use a new directory")
-    digest = hash_token(local_token)
-    known = [row.token for row in list_tokens(tx, user=bot.user, revoked=True, count=_MOST)]
-    for token in known:
-        if token.hash != digest and token.revoked is None:
-            end(tx, holder_of(user), token)
-    mine = next((token for token in known if token.hash == digest), None)
-    if mine is None:
-        record = TokenRecord(
-            digest, token_id(digest), TokenKind.BOT, bot.user, None, join_scopes(CLASSIC), ISSUED, now
-        )  # fmt: skip
-        add_token(tx, record)
-        note_token(tx, holder_of(user), record)
-    elif mine.revoked is not None:  # the operator has gone back to an earlier token
-        restored = msgspec.structs.replace(mine, revoked=None)
-        change_token(tx, restored)
-        note_token(tx, holder_of(user), restored)
+    digests = {hash_token(token) for token in local_tokens}
+    holder = holder_of(user)
+    for row in list_tokens(tx, user=bot.user, revoked=False, count=_MOST):
+        if row.token.hash not in digests:
+            end(tx, holder, row.token)
+    for digest in digests:
+        known = list_tokens(tx, digest=digest, revoked=True, count=1)
+        if not known:
+            record = TokenRecord(
+                digest, token_id(digest), TokenKind.BOT, bot.user, None, join_scopes(CLASSIC), ISSUED, now
+            )  # fmt: skip
+            add_token(tx, record)
+            note_token(tx, holder, record)
+        elif known[0].token.revoked is not None:  # the operator has gone back to an earlier token
+            restored = msgspec.structs.replace(known[0].token, revoked=None)
+            change_token(tx, restored)
+            note_token(tx, holder, restored)
