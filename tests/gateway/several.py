@@ -82,9 +82,14 @@ class Several:
         """Connect a program to the gateway, up to and including the hello."""
         grant = await self.request(token, "rtm.connect")
         assert grant["ok"], grant
+        socket = await self.dial(grant)
+        assert (await socket.frame())["type"] == "hello"
+        return socket
+
+    async def dial(self, grant: dict[str, Any]) -> Socket:
+        """Open the socket of a grant; nothing is read."""
         socket = Socket(await self.upstream.http.ws_connect(grant["url"], compress=0, max_msg_size=0), grant)
         self._sockets.append(socket)
-        assert (await socket.frame())["type"] == "hello"
         return socket
 
     async def probe(self, path: str) -> tuple[int, str]:
