@@ -62,7 +62,7 @@ def _settings(about: dict[str, Any], names: list[str], data: Path) -> str:
 
 
 async def _measure(server: Process, gateway: Process, apps: int, connections: int) -> dict[str, Cell]:
-    async with aiohttp.ClientSession() as http:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
         alice = await connect(http, server.api_url, server.about["users"]["alice"]["token"])
         ears = [
             await connect(http, gateway.api_url, bot["token"])

@@ -26,7 +26,7 @@ from tautwire.gateway.setup import child
 from tautwire.gateway.setup.doctor import Finding, examine
 from tautwire.gateway.setup.manifest import FEATURES, choose
 from tautwire.gateway.setup.manifest import manifest as make_manifest
-from tautwire.gateway.tokens import BOT
+from tautwire.gateway.tokens import APP, BOT
 from tautwire.protocol.errors import ConfigError, TautwireError
 from tautwire.server.config import Settings
 from tautwire.server.http.descriptors import raise_descriptor_limit
@@ -242,6 +242,8 @@ def _about(gateway: Gateway) -> str:
 def _about_bot(relay: Relay) -> dict[str, Any]:
     tokens = {name: token.reveal() for name, token in relay.local_tokens.items()}
     about = {"id": relay.bot.user, "name": relay.bot.name, "team": _team(relay), "token": tokens.pop(BOT)}
+    if APP in tokens:
+        about["app_token"] = tokens.pop(APP)
     return {**about, "programs": tokens} if tokens else about
 
 

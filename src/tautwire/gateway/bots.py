@@ -23,8 +23,9 @@ from tautwire.server.clock import Clock
 from tautwire.server.counts import Counts
 from tautwire.server.health import Health
 from tautwire.server.metrics import Levels
-from tautwire.server.services.access.identity import Identities, Identity, hash_token
+from tautwire.server.services.access.identity import Identities, Identity, TokenKind, hash_token
 from tautwire.server.services.access.tickets import team_of
+from tautwire.server.services.errors import MethodError
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.engine import StoreError
 from tautwire.server.web_api.method import Answer, Arguments, Call, Method
@@ -116,6 +117,8 @@ class Bots:
 
     async def answer(self, name: str, who: Identity | None, given: Mapping[str, Any]) -> Answer | None:
         """Pass a call on to the upstream of its bot; see ``server.web_api.app.Fallback``."""
+        if who is not None and who.kind is TokenKind.APP:
+            raise MethodError("not_allowed_token_type")
         relay = self._any() if who is None else self._homes[self._tokens[who.token]]
         with _speaking(relay.name):
             return await relay.proxy(name, who, given)
@@ -135,6 +138,11 @@ class Bots:
         """Return the RTM connection for a ticket; a wrong one gets its error from any bot."""
         relay = self._served.get(team_of(ticket)) or next(iter(self), None)
         return relay.door.listen(ticket, query) if relay is not None else None
+
+    def listen_link(self, ticket: str, query: str) -> WSListener | None:
+        """Return the Socket Mode connection for a ticket, as ``listen`` does for RTM."""
+        relay = self._served.get(team_of(ticket)) or next(iter(self), None)
+        return relay.consumers.listen(ticket, query) if relay is not None else None
 
     def sweep(self) -> None:
         """Look after all bots; one for which that fails costs the others nothing."""

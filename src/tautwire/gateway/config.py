@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from tautwire.gateway.tokens import BOT, LocalTokens, read_token
+from tautwire.gateway.tokens import APP, BOT, LocalTokens, read_token
 from tautwire.protocol.errors import ConfigError
 from tautwire.protocol.tokens import Token
 from tautwire.server.config import Settings
@@ -50,11 +50,11 @@ class Names(Kind):
         if (
             not 0 < len(names) <= MAX_PROGRAMS
             or len(set(names)) < len(names)
-            or not all(isinstance(name, str) and NAME.fullmatch(name) and name != BOT for name in names)
+            or not all(isinstance(name, str) and NAME.fullmatch(name) and name not in (BOT, APP) for name in names)
         ):
             raise WrongValueError(
                 f"must be at most {MAX_PROGRAMS} different names of small letters, digits and underscores, separated "
-                f"by commas, and not {BOT!r}"
+                f"by commas, and not {BOT!r} or {APP!r}"
             )
         return names
 
@@ -172,6 +172,16 @@ class GatewaySettings:
             unset="none",
         ),
     )
+    socket_mode: bool = field(
+        default=False,
+        metadata=row(
+            _BOTS,
+            Flag(),
+            "Whether programs may connect over Socket Mode too, with the token app of tokens.json; each connection "
+            "gets every event.",
+            more="Events are then stored twice: as RTM has them, and as they came.",
+        ),
+    )
     legacy_bot_messages: bool = field(
         default=True,
         metadata=row(
@@ -219,7 +229,7 @@ class GatewaySettings:
             ConfigError: the variable or the file that the settings name has none.
         """
         given = read_token("local_token", self.local_token, self.local_token_env, self.local_token_file)
-        return LocalTokens(data, given, self.programs or ())
+        return LocalTokens(data, given, (*([APP] if self.socket_mode else []), *(self.programs or ())))
 
 
 def gateway_rows() -> list[Row]:

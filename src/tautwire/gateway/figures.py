@@ -79,6 +79,30 @@ class GatewayFigures(Collector):
             "tautwire_presence_calls", "Calls of users.getPresence.", lambda relay: relay.presence.calls
         )
 
+        yield self._gauge(
+            "tautwire_consumer_connections",
+            "Socket Mode connections of programs.",
+            lambda relay: len(relay.consumers.connections),
+        )
+        yield self._gauge(
+            "tautwire_consumer_events_open",
+            "Events that these have not acknowledged.",
+            lambda relay: relay.consumers.open_events,
+        )
+        yield self._counter(
+            "tautwire_consumer_events_sent", "Events sent to these.", lambda relay: relay.consumers.figures.sent
+        )
+        yield self._counter(
+            "tautwire_consumer_events_repeated",
+            "Of these, events that an earlier connection had not acknowledged.",
+            lambda relay: relay.consumers.figures.repeated,
+        )
+        yield self._counter(
+            "tautwire_consumer_events_acknowledged",
+            "Events that these acknowledged.",
+            lambda relay: relay.consumers.figures.acknowledged,
+        )
+
     def _gauge(self, name: str, text: str, value: Callable[[Relay], float]) -> Metric:
         family = GaugeMetricFamily(name, text, labels=[_BOT])
         for relay in self._bots:

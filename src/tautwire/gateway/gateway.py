@@ -34,7 +34,7 @@ from tautwire.server.http.front import Entrance
 from tautwire.server.http.probes import Probes
 from tautwire.server.http.server import HttpServer, listen
 from tautwire.server.metrics import CONTENT_TYPE, Metrics
-from tautwire.server.services.access.tickets import RTM_PATH
+from tautwire.server.services.access.tickets import LINK_PATH, RTM_PATH
 from tautwire.server.sockets.handover import Handover
 from tautwire.server.store.engine import StoreError
 from tautwire.server.tasks import cancel, sweep_forever
@@ -157,7 +157,7 @@ class Gateway:
         metrics = Metrics(counts, self.health, bots.levels, server.data, more=[GatewayFigures(bots)])
         probes = Probes(self.health, metrics.render, CONTENT_TYPE, server.metrics)
         web_api = WebApi(bots.find, server, self._clock, counts, fallback=bots.answer, methods=bots.methods())
-        handover = Handover({RTM_PATH: bots.listen})
+        handover = Handover({RTM_PATH: bots.listen, LINK_PATH: bots.listen_link})
         http = HttpServer(Entrance(connections, forwarded, web_api, None, None, handover), probes)
         await http.start(socket)
         self._exit.push_async_callback(http.stop)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from tautwire.gateway.backend import UpstreamBackend
 from tautwire.gateway.config import GatewaySettings
+from tautwire.gateway.downstream.door import ConsumerDoor
 from tautwire.gateway.echoes import Echoes
 from tautwire.gateway.identity import Bot, ask, find_stored, keep
 from tautwire.gateway.intake import MAX_IDS, UPSTREAM, Intake
@@ -23,6 +24,7 @@ from tautwire.gateway.presence import Presence
 from tautwire.gateway.proxy import Proxy
 from tautwire.gateway.sending import Sending
 from tautwire.gateway.start import Start
+from tautwire.gateway.tokens import APP
 from tautwire.gateway.translate.events import Terms
 from tautwire.gateway.upstream.api import Api, RefusedError, UpstreamError
 from tautwire.gateway.upstream.link import Link
@@ -90,6 +92,7 @@ class Relay:
         """The tokens of its programs, by name."""
         self.workspace: Workspace
         self.door: Door
+        self.consumers: ConsumerDoor
         self.link: Link
         self.intake: Intake
         self.sending: Sending
@@ -148,7 +151,9 @@ class Relay:
             schedule=duties.schedule, streams=duties.streams, files=duties.files, status_ends=duties.status_ends,
         )  # fmt: skip
         # Several bots may be in one workspace: a ticket has to lead to its bot.
-        self.workspace.tickets = Tickets(self.name, self._clock, server.ticket_lifetime, identities.find)
+        self.workspace.tickets, self.workspace.link_tickets = (
+            Tickets(self.name, self._clock, server.ticket_lifetime, identities.find) for _ in range(2)
+        )
         self.sending = Sending(api, self.echoes, self._clock, paces=settings.pace)
         self.presence = Presence(api, hub, settings.presence_budget)
         self.door = Door(
@@ -159,18 +164,23 @@ class Relay:
             self.bot.user, self.bot.bot_id, legacy_bot_messages=settings.legacy_bot_messages,
             all_events=settings.all_events,
         )  # fmt: skip
-        self.intake = Intake(api, writer, self.echoes, terms, ids)
+        self.intake = Intake(api, writer, self.echoes, terms, ids, keeps_payloads=settings.socket_mode)
         self.link = Link(api, app_token, self.intake.receive, self.health)
         self.proxy = Proxy(api)
-        self.methods = Start(api, self._clock).methods()
-        identities.on_refusal(partial(self.door.close_where, identities.refuses))
-        for each in (identities.follow, self.workspace.follow, hub.deliver):
+        self.consumers = ConsumerDoor(
+            tail, reader, tickets=self.workspace.link_tickets, settings=server, clock=self._clock, counts=self._counts
+        )
+        opening = self.consumers.method()
+        self.methods = {**Start(api, self._clock).methods(), opening.name: opening}
+        for door in (self.door, self.consumers):
+            identities.on_refusal(partial(door.close_where, identities.refuses))
+        for each in (identities.follow, self.workspace.follow, hub.deliver, self.consumers.follow):
             feed.add(each)
         writer.deliver_to(feed.deliver)
         watch = Watch(self.health, engine, server.data, writer, reader, tail)
         self._exit.push_async_callback(watch.stop)
         watch.start()
-        self._doors.push_async_callback(self.door.stop)
+        self._doors.push_async_callback(self._stop_doors)
         self._doors.push_async_callback(self.sending.stop)
         self._doors.push_async_callback(self.intake.stop)
         self._doors.push_async_callback(self.presence.stop)
@@ -198,6 +208,7 @@ class Relay:
     def sweep(self) -> None:
         """Look after connections and tokens; to be called about once a second."""
         self.door.sweep()
+        self.consumers.sweep()
         self.workspace.identities.sweep()
 
     def levels(self) -> Levels:
@@ -211,7 +222,13 @@ class Relay:
             oldest_change_seconds=writer.busy_for,
             log_head=tail.position,
             log_tail_bytes=tail.size,
+            socket_mode_connections=len(self.consumers.connections),
+            open_deliveries=self.consumers.open_events,
         )
+
+    async def _stop_doors(self) -> None:
+        """Close the doors at a time: each waits for its clients."""
+        await asyncio.gather(self.door.stop(), self.consumers.stop())
 
     async def _open_log(self, reader: Reader, identities: Identities) -> tuple[Epochs, Tail, list[str]]:
         def read(query: Query) -> tuple[Epochs, Tail, list[str]]:
@@ -249,7 +266,9 @@ async def _identify(api: Api, stored: Bot | None) -> Bot:
 
 
 def _begin(tx: Transaction, *, bot: Bot, local_tokens: Mapping[str, Token]) -> None:
-    keep(tx, bot, [token.reveal() for token in local_tokens.values()])
+    secrets = {name: token.reveal() for name, token in local_tokens.items()}
+    app_token = secrets.pop(APP, None)
+    keep(tx, bot, secrets.values(), app_token)
     begin_epoch(tx)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,8 @@ from tautwire.server.values import Secret, WrongValueError
 
 BOT: Final = "bot"
 """The name under which tokens.json has the token that each program may present."""
+APP: Final = "app"
+"""The same of the token for Socket Mode."""
 
 
 def read_token(name: str, text: str | None, variable: str | None, file: Path | None) -> str | None:
@@ -52,20 +55,21 @@ def _check(text: str, place: str) -> str:
 
 
 class LocalTokens:
-    """The tokens by which one bot's programs are known, by name: ``bot`` for all of them, and one for each program.
+    """The tokens by which one bot's programs are known, by name: ``bot`` for all of them, one for each program, and
+    ``app`` for Socket Mode if that is on.
 
     Those that the settings do not have are made at the first start and kept in ``tokens.json``.
 
     Args:
         data: the data directory of the bot.
         given: the token that the settings have for ``bot``.
-        programs: names of those that have a token of their own.
+        names: ``app``, and the names of programs that have a token of their own.
     """
 
-    def __init__(self, data: Path, given: str | None, programs: tuple[str, ...]) -> None:
+    def __init__(self, data: Path, given: str | None, names: Iterable[str]) -> None:
         self._file = TokenFile(data)
         self._given = given
-        self._names = (BOT, *programs)
+        self._names = (BOT, *names)
 
     def known(self) -> dict[str, Token]:
         """Return those that there are by now.
@@ -85,8 +89,12 @@ class LocalTokens:
             ConfigError: tokens.json cannot be read or written.
         """
         known = self.known()
-        # They look like bot tokens: some programs look at the first letters.
-        made = {name: f"xoxb-local-{new_id('')}{new_id('')}{new_id('')}" for name in self._names if name not in known}
+        # They look like tokens of bots and apps: some programs look at the first letters.
+        made = {
+            name: f"{'xapp' if name == APP else 'xoxb'}-local-{new_id('')}{new_id('')}{new_id('')}"
+            for name in self._names
+            if name not in known
+        }
         if made:
             self._file.add(made)
         return self.known() if made else known
