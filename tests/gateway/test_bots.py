@@ -121,6 +121,26 @@ async def test_a_bot_is_served_when_what_was_wrong_is_mended(several: Several, t
     await several.connect(several.token("porter"))
 
 
+async def test_an_upstream_that_does_not_answer_holds_back_its_bot_alone(
+    several: Several, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bots_module, "PATIENCE", 0.1)
+    silent = asyncio.Event()
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await silent.wait()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api"
+        await several.start({"desk": several.settings("desk"), "porter": several.settings("porter", upstream_url=url)})
+        desk = await several.connect(several.token("desk"))
+        assert desk.grant["self"]["name"] == "desk"
+        assert "it takes long" in (await faults(several))["bot"]
+        await several.gateway.stop()
+        silent.set()
+
+
 async def test_the_token_of_a_bot_that_is_not_served_is_not_called_wrong(several: Several) -> None:
     bots = {"desk": several.settings("desk"), "porter": several.settings("porter")}
     await several.start(bots)

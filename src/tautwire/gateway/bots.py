@@ -35,6 +35,14 @@ log = logging.getLogger("tautwire.gateway")
 RETRY: Final = 30.0
 """Seconds to the next try to serve a bot that cannot be served."""
 
+PATIENCE: Final = 20.0
+"""Seconds that a start waits for all bots, if one at least is served: an upstream may not answer for minutes."""
+
+
+class SlowError(TautwireError):
+    """A bot takes long to be served."""
+
+
 speaking: ContextVar[str] = ContextVar("speaking", default="")
 """The bot that the present task works for, for the log."""
 
@@ -57,12 +65,14 @@ class Bots:
         self._broken = broken
         self._absent: dict[str, Health] = {}
         """The faults of those that are not served."""
+        self._withheld: dict[str, set[bytes]] = {}
+        """The hashes of their local tokens."""
         self._served: dict[str, Relay] = {}
         self._tokens: dict[bytes, Identities] = {}  # by the hash of the token
         self._homes: dict[Identities, Relay] = {}
         self._failed: set[str] = set()
         """Those whose store broke while they were served."""
-        self._tries: list[asyncio.Task[None]] = []
+        self._retries: list[asyncio.Task[None]] = []
 
     def __iter__(self) -> Iterator[Relay]:
         return iter(list(self._served.values()))
@@ -84,20 +94,33 @@ class Bots:
         return self._absent[name].faults["bot"] if name in self._absent else ""
 
     async def open_all(self) -> None:
-        """Serve the bots, at the same time. One of several that fails is a fault and is tried again.
+        """Serve the bots, at the same time. One of several that fails, or is slow, is a fault and is tried again.
 
         Raises:
             ConfigError, StoreError: no bot can be served; the reason is that of the first.
         """
-        names = self.names
-        outcomes = await asyncio.gather(*map(self._try, names))
-        failures = [outcome for outcome in outcomes if outcome is not None]
-        if len(failures) == len(names):
+        tries = {name: asyncio.create_task(self._open(name)) for name in self._places}
+        try:
+            await asyncio.wait(tries.values(), timeout=PATIENCE)
+            while not any(each.done() and each.result() is None for each in tries.values()):
+                pending = [each for each in tries.values() if not each.done()]
+                if not pending:
+                    break
+                await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        except BaseException:
+            for each in tries.values():
+                each.cancel()
+            await asyncio.gather(*tries.values(), return_exceptions=True)
+            raise
+        outcomes = {name: each.result() for name, each in tries.items() if each.done()}
+        failures = [outcome for outcome in outcomes.values() if outcome is not None]
+        if len(failures) == len(tries):
             raise failures[0]
-        for name, failure in zip(names, outcomes, strict=True):
+        for name, each in tries.items():
+            failure = outcomes.get(name, SlowError("it takes long"))
             if failure is not None:
                 self._report(name, failure)
-                self._tries.append(asyncio.create_task(self._retry(name)))
+                self._retries.append(asyncio.create_task(self._retry(name, each)))
 
     def find(self, token: str | None) -> Workspace:
         """Return the workspace of a local token; for an unknown one that of another bot, which then refuses it.
@@ -110,9 +133,8 @@ class Bots:
             identities = self._tokens.get(digest)
             if identities is not None:
                 return self._homes[identities].workspace
-            for name in self._places.keys() - self._served.keys():
-                if digest in self._known(name):
-                    raise StoreError(f"the bot {name} is not served: /readyz has the reason")
+            if any(digest in known for known in self._withheld.values()):
+                raise StoreError("the bot of the token is not served: /readyz has the reason")
         return self._any().workspace
 
     async def answer(self, name: str, who: Identity | None, given: Mapping[str, Any]) -> Answer | None:
@@ -165,9 +187,9 @@ class Bots:
 
     async def close_doors(self) -> None:
         """Try no bot again, take no more events, answer the messages of programs, and say goodbye to them."""
-        for task in self._tries:
+        for task in self._retries:
             task.cancel()
-        await asyncio.gather(*self._tries, return_exceptions=True)
+        await asyncio.gather(*self._retries, return_exceptions=True)
         await asyncio.gather(*(relay.close_doors() for relay in self))
 
     async def stop(self) -> None:
@@ -178,12 +200,8 @@ class Bots:
             if failure is not None:
                 raise failure
 
-    async def _try(self, name: str) -> Exception | None:
-        """Serve a bot; return why that is not possible."""
-        # A task of its own: what it starts speaks for this bot in the log.
-        return await asyncio.create_task(self._open(name))
-
     async def _open(self, name: str) -> Exception | None:
+        """Serve a bot; return why that is not possible. To be run as a task: what it starts speaks for this bot."""
         if len(self._places) > 1:
             speaking.set(name)
         health = self._health.of(name)
@@ -235,15 +253,15 @@ class Bots:
         if name not in self._absent:
             self._absent[name] = self._health.of(name)
         self._absent[name].fault("bot", f"not served: {failure}; it is tried again each {RETRY:.0f} s")
+        self._withheld[name] = self._known(name)
 
-    async def _retry(self, name: str) -> None:
-        while True:
-            await asyncio.sleep(RETRY)
-            failure = await self._try(name)
-            if failure is None:
-                self._health.drop(self._absent.pop(name))
-                return
+    async def _retry(self, name: str, attempt: asyncio.Task[Exception | None]) -> None:
+        while (failure := await attempt) is not None:
             self._report(name, failure)
+            await asyncio.sleep(RETRY)
+            attempt = asyncio.create_task(self._open(name))
+        self._health.drop(self._absent.pop(name))
+        del self._withheld[name]
 
     def _known(self, name: str) -> set[bytes]:
         """Return the hashes of the local tokens of a bot that is not served, as far as they can be read."""
