@@ -17,6 +17,7 @@ NAMES = (
     "sandboxes",
     "workspace",
     "gateway",
+    "bots",
 )
 
 

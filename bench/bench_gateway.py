@@ -95,9 +95,9 @@ async def _measure(
     alice_token = server.about["users"]["alice"]["token"]
     places = list(server.about["channels"].values())
     async with aiohttp.ClientSession() as http:
-        alice = await _connect(http, server.api_url, alice_token)
-        native = await _connect(http, server.api_url, server.about["apps"]["desk"]["bot_token"])
-        others = [await _connect(http, gateway.api_url, bot["token"]) for _ in range(bots)]
+        alice = await connect(http, server.api_url, alice_token)
+        native = await connect(http, server.api_url, server.about["apps"]["desk"]["bot_token"])
+        others = [await connect(http, gateway.api_url, bot["token"]) for _ in range(bots)]
         used, posted = cpu_seconds(gateway.process.pid), {}
         for number in range(round(seconds * PACE)):
             text = f"message {number}"
@@ -124,7 +124,7 @@ async def _measure(
     return rows, facts
 
 
-async def _connect(http: aiohttp.ClientSession, api_url: str, token: str) -> Ear:
+async def connect(http: aiohttp.ClientSession, api_url: str, token: str) -> Ear:
     async with http.post(api_url + "rtm.connect", headers={"Authorization": f"Bearer {token}"}) as response:
         answer = json.loads(await response.read())
     ws = await http.ws_connect(answer["url"], compress=0, max_msg_size=0)

@@ -57,6 +57,13 @@ FAULTS: Final[dict[FaultName, tuple[str, str]]] = {
         "Of a [gateway](../explanation/gateway.md): no event comes from the upstream. Bots stay connected.",
         "Read the reason: it names the token, switch or host to look at. `tautwire gateway doctor` checks them all.",
     ),
+    "bot": (
+        "Of a gateway of several bots: one is not served. The others are.",
+        (
+            "Read the reason: it names the bot. What is mended is found within half a minute, without a restart, but "
+            "for the file of settings."
+        ),
+    ),
 }
 WITHOUT_SAMPLE: Final = {"tautwire_fault": ["fault"], "tautwire_database_bytes": ["file"]}
 """Labels of metrics that have no sample here."""

@@ -4,6 +4,7 @@ Run with ``python -m tools.server_settings``; with ``--check`` it writes nothing
 """
 
 import sys
+from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 from typing import Final
@@ -118,13 +119,18 @@ def _default(row: Row) -> str:
     return row.unset if shown is None else f"`{as_text(shown)}`"
 
 
-def page() -> str:
-    """Return the whole page."""
-    text = INTRODUCTION
-    lasting = [row for row in TABLE if not row.is_one_time]
-    for group, members in groupby(lasting, key=lambda row: row.group):
+def groups(table: Iterable[Row]) -> str:
+    """Return a heading and a table for each group of settings."""
+    text = ""
+    for group, members in groupby(table, key=lambda row: row.group):
         text += f"\n## {group}\n\n| key | variable | default | meaning |\n|---|---|---|---|\n"
         text += "".join(map(_row, members))
+    return text
+
+
+def page() -> str:
+    """Return the whole page."""
+    text = INTRODUCTION + groups(row for row in TABLE if not row.is_one_time)
     one_time = "".join(f"| `{row.option}` | {inline(f'{row.help} {row.more}')} |\n" for row in TABLE if row.is_one_time)
     return text + ONE_TIME + one_time
 

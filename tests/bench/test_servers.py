@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the bench packag
 
 from needs import skip_for
 
-from bench import bench_crowd, bench_gateway, bench_taps, loops, report
+from bench import bench_bots, bench_crowd, bench_gateway, bench_taps, loops, report
 from bench.peers import PEERS, Peer
 from bench.subject import Subject, message
 
@@ -80,6 +80,14 @@ def test_apps_are_measured(results: Path) -> None:
     assert len(json.loads((results / "taps_latency.json").read_text())["rows"]) == 2
     assert [row["p99 ms"] > 0 for row in json.loads((results / "taps_pace.json").read_text())["rows"]] == [True, True]
     assert [row["burst"] for row in json.loads((results / "taps_fanout.json").read_text())["rows"]] == [1, 1, 16, 16]
+
+
+def test_the_memory_of_a_gateway_is_measured(results: Path) -> None:
+    bench_bots.main(apps=2, connections=2)
+
+    rows = json.loads((results / "bots.json").read_text())["rows"]
+    assert [(row["apps"], row["connections"]) for row in rows] == [(1, 0), (1, 2), (2, 0), (2, 4)]
+    assert all(row["memory"] > 1 for row in rows)
 
 
 def test_the_gateway_is_measured(results: Path) -> None:

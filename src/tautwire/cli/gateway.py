@@ -1,6 +1,7 @@
 """``tautwire gateway``: RTM for an app to which the upstream does not offer it. Run, manifest, doctor."""
 
 import asyncio
+import logging
 import os
 import sys
 from pathlib import Path
@@ -18,13 +19,17 @@ from tautwire.cli.operator import group
 from tautwire.cli.options import as_json as settings_as_json
 from tautwire.cli.options import given, toml, with_options
 from tautwire.cli.service import told
+from tautwire.gateway.bots import speaking
 from tautwire.gateway.config import SHARED, GatewaySettings, gateway_rows, server_settings
 from tautwire.gateway.gateway import Gateway
+from tautwire.gateway.places import OWN, TABLES, read_bots
+from tautwire.gateway.relay import Relay
 from tautwire.gateway.setup import child
 from tautwire.gateway.setup.doctor import Finding, examine
 from tautwire.gateway.setup.manifest import FEATURES, choose
 from tautwire.gateway.setup.manifest import manifest as make_manifest
-from tautwire.protocol.errors import TautwireError
+from tautwire.gateway.tokens import APP, BOT
+from tautwire.protocol.errors import ConfigError, TautwireError
 from tautwire.server.config import Settings
 from tautwire.server.http.descriptors import raise_descriptor_limit
 from tautwire.server.sources import FILE_VARIABLE, Configuration, read_settings
@@ -68,6 +73,9 @@ def run(
         typer.Argument(metavar="CMD", help="A bot to run, which finds address and token in its environment."),
     ] = None,
     config: Config = None,
+    bot: Annotated[
+        str, typer.Option(metavar="NAME", help="The bot that CMD is a program of, if the gateway has several.")
+    ] = "",
     print_config: Annotated[
         bool, typer.Option("--print-config", help="Check and print all settings and where each comes from, and exit.")
     ] = False,
@@ -79,14 +87,16 @@ def run(
     """Serve RTM and the Web API to bots until SIGINT or SIGTERM, or until the bot given as CMD ends."""
     try:
         configuration = _read(context, options, config)
-        settings, server = configuration.make(GatewaySettings), _server(configuration)
+        settings, server = read_bots(configuration), _server(configuration)
         if print_config:
             typer.echo(settings_as_json(configuration) if as_json else toml(configuration))
             return
         logs = configuration.make(LogSettings)
         set_up_logging(logs.log_level, logs.log_format)
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(_name_the_bot)
         raise_descriptor_limit()
-        code = run_loop(_run(settings, server, command or [], as_json=as_json))
+        code = run_loop(_run(settings, server, command or [], bot, as_json=as_json))
     except TautwireError as error:
         typer.echo(f"tautwire: {error}", err=True)
         raise typer.Exit(2) from None
@@ -120,34 +130,57 @@ def doctor(
     as_json: AsJson = False,
     **options: Any,
 ) -> None:
-    """Check tokens, scopes, Socket Mode, reachability and clock; exit with 1 if something has to be changed."""
+    """Check tokens, scopes, Socket Mode, reachability and clock of each bot; exit with 1 if something is to change."""
     try:
-        settings = _read(context, options, config).make(GatewaySettings)
+        settings = read_bots(_read(context, options, config))
         features = choose(extra or [], without or [])
-        findings = run_loop(_examine(settings, features, as_json=as_json))
+        is_well = run_loop(_examine(settings, features, as_json=as_json))
     except TautwireError as error:
         typer.echo(f"tautwire: {error}", err=True)
         raise typer.Exit(2) from None
-    raise typer.Exit(any(finding.outcome == "failed" for finding in findings))
+    raise typer.Exit(not is_well)
 
 
 def _read(context: typer.Context, options: dict[str, Any], config: Path | None) -> Configuration:
-    return read_settings(TABLE, given(context, options), os.environ, config, FILE)
+    return read_settings(
+        TABLE, given(context, options), os.environ, config, FILE, tables={TABLES: rows(GatewaySettings)}
+    )
 
 
 def _server(configuration: Configuration) -> Settings:
     return server_settings({name: configuration.chosen[name].value for name in SHARED})
 
 
-async def _run(settings: GatewaySettings, server: Settings, command: list[str], *, as_json: bool) -> int:
+def _name_the_bot(record: logging.LogRecord) -> bool:
+    """Begin a line with the bot that it is about, if the gateway has several; a filter that keeps all lines."""
+    name = speaking.get()
+    if name:
+        record.msg, record.args = f"{name}: {record.getMessage()}", ()
+    return True
+
+
+async def _run(
+    settings: GatewaySettings | dict[str, GatewaySettings],
+    server: Settings,
+    command: list[str],
+    bot: str,
+    *,
+    as_json: bool,
+) -> int:
     """Serve until a signal comes, the command ends, or the store is broken; return the exit code."""
     stop = stop_signal()
+    if command:
+        _check_bot(settings, bot)
     async with Gateway(settings, server) as gateway:
         typer.echo(_about(gateway) if as_json else _describe(gateway))
         sys.stdout.flush()
         if command:
-            token = gateway.local_token.reveal()
-            return await child.run(command, child.environment_of(os.environ, gateway.api_url, token), stop)
+            relay = gateway.bots.get(bot or BOT)
+            if relay is None:
+                raise ConfigError(f"the bot {bot} is not served: {gateway.bots.fault(bot)}")
+            token = relay.local_tokens[BOT].reveal()
+            environment = child.environment_of(_without_secrets(settings), gateway.api_url, token)
+            return await child.run(command, environment, stop)
         asked, broken = asyncio.create_task(stop.wait()), asyncio.create_task(gateway.broken())
         async with told(gateway.health):
             await asyncio.wait((asked, broken), return_when=asyncio.FIRST_COMPLETED)
@@ -158,36 +191,89 @@ async def _run(settings: GatewaySettings, server: Settings, command: list[str], 
         return 1
 
 
-async def _examine(settings: GatewaySettings, features: list[str], *, as_json: bool) -> list[Finding]:
-    findings = []
-    async for finding in examine(settings, features):
-        findings.append(finding)
-        if not as_json:
-            typer.echo(f"{MARKS[finding.outcome]}  {finding.check}: {finding.text}")
+def _check_bot(settings: GatewaySettings | dict[str, GatewaySettings], bot: str) -> None:
+    if isinstance(settings, GatewaySettings):
+        if bot:
+            raise ConfigError(f"the gateway has one bot: leave out --bot {bot}")
+    elif bot not in settings:
+        wrong = f"there is no bot {bot!r}" if bot else "the gateway has several bots"
+        raise ConfigError(f"{wrong}: name the one that the program is for with --bot, one of {', '.join(settings)}")
+
+
+def _without_secrets(settings: GatewaySettings | dict[str, GatewaySettings]) -> dict[str, str]:
+    """Return the environment without the variables from which settings take tokens."""
+    all_settings = [settings] if isinstance(settings, GatewaySettings) else list(settings.values())
+    named = {getattr(each, name) for each in all_settings for name in OWN if name.endswith("_env")}
+    return {name: text for name, text in os.environ.items() if name not in named}
+
+
+async def _examine(
+    settings: GatewaySettings | dict[str, GatewaySettings], features: list[str], *, as_json: bool
+) -> bool:
+    """Print what the doctor finds of each bot; return whether nothing has failed."""
+    several = {BOT: settings} if isinstance(settings, GatewaySettings) else settings
+    found: dict[str, list[Finding]] = {}
+    for name, each in several.items():
+        if not as_json and several is settings:
+            typer.echo(f"{name}:")
+        findings = found[name] = []
+        async for finding in examine(each, features):
+            findings.append(finding)
+            if not as_json:
+                typer.echo(f"{MARKS[finding.outcome]}  {finding.check}: {finding.text}")
     if as_json:
-        typer.echo(msgspec.json.encode({"findings": findings}).decode())
-    return findings
+        shown = {name: {"findings": findings} for name, findings in found.items()}
+        typer.echo(msgspec.json.encode({"bots": shown} if several is settings else shown[BOT]).decode())
+    return all(finding.outcome != "failed" for findings in found.values() for finding in findings)
 
 
 def _about(gateway: Gateway) -> str:
-    bot = gateway.relay.bot
-    about = {
-        "api_url": gateway.api_url,
-        "team": {"id": bot.team.id, "name": bot.team.name, "domain": bot.team.domain},
-        "bots": {bot.name: {"id": bot.user, "token": gateway.local_token.reveal()}},
-    }
+    """Return the line of ``--json``: of a gateway of several bots with the name of each as its table has it."""
+    about: dict[str, Any] = {"api_url": gateway.api_url}
+    if gateway.has_several:
+        bots = gateway.bots
+        about["bots"] = {
+            name: {"id": None, "token": None, "fault": bots.fault(name)} if relay is None else _about_bot(relay)
+            for name, relay in ((name, bots.get(name)) for name in bots.names)
+        }
+    else:
+        about |= {"team": _team(gateway.relay), "bots": {gateway.relay.bot.name: _about_bot(gateway.relay)}}
     return msgspec.json.encode(about).decode()
 
 
+def _about_bot(relay: Relay) -> dict[str, Any]:
+    tokens = {name: token.reveal() for name, token in relay.local_tokens.items()}
+    about = {"id": relay.bot.user, "name": relay.bot.name, "team": _team(relay), "token": tokens.pop(BOT)}
+    if APP in tokens:
+        about["app_token"] = tokens.pop(APP)
+    return {**about, "programs": tokens} if tokens else about
+
+
+def _team(relay: Relay) -> dict[str, str]:
+    team = relay.bot.team
+    return {"id": team.id, "name": team.name, "domain": team.domain}
+
+
 def _describe(gateway: Gateway) -> str:
-    """Return the address for people; the token stays in its file."""
-    bot, data = gateway.relay.bot, gateway.relay.data
-    place = (
-        "the local_token of the settings" if gateway.settings.local_token else f"the token in {data / 'tokens.json'}"
+    """Return the address for people; tokens stay in their files."""
+    lines = []
+    for name in gateway.bots.names:
+        relay = gateway.bots.get(name)
+        label = f"{name}: " if gateway.has_several else ""
+        if relay is None:
+            lines.append(f"{label}not served: {gateway.bots.fault(name)}")
+            continue
+        bot = relay.bot
+        lines.append(f"{label}{bot.name} ({bot.user}) of {bot.team.name} is served; its token is {_place(relay)}.")
+    return "\n".join(
+        (
+            *lines,
+            f"  Web API   {gateway.api_url}",
+            f"Point a bot at it: SLACK_API_URL={gateway.api_url} SLACK_BOT_TOKEN=<token> and the base_url of its SDK.",
+            "Ctrl-C stops the gateway.",
+        )
     )
-    return (
-        f"Bot {bot.name} ({bot.user}) of {bot.team.name} is served. Ctrl-C stops it.\n"
-        f"  Web API   {gateway.api_url}\n"
-        f"  token     {place}\n"
-        f"Point a bot at it: SLACK_API_URL={gateway.api_url} SLACK_BOT_TOKEN=<token> and the base_url of its SDK."
-    )
+
+
+def _place(relay: Relay) -> str:
+    return "the one of the settings" if relay.is_token_given else f"in {relay.data / 'tokens.json'}"

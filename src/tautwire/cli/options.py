@@ -73,6 +73,11 @@ def _lines(configuration: Configuration) -> Iterator[str]:
                 yield f"# {each.row.name} is not set: {each.row.unset}"
             else:
                 yield f"{each.row.name} = {literal(shown)}  # {each.source}"
+    for word, tables in configuration.tables.items():
+        for name, table in tables.items():
+            yield f"\n[{word}.{name}]"
+            for each in table.values():
+                yield f"{each.row.name} = {literal(each.row.kind.show(each.value))}"
 
 
 def literal(value: str | int | bool) -> str:
@@ -87,4 +92,8 @@ def as_json(configuration: Configuration) -> str:
         for name, each in configuration.chosen.items()
         if not each.row.is_one_time
     }
-    return msgspec.json.encode(members).decode()
+    tables = {
+        word: {name: {key: each.row.show(each.value) for key, each in table.items()} for name, table in named.items()}
+        for word, named in configuration.tables.items()
+    }
+    return msgspec.json.encode(members | tables).decode()

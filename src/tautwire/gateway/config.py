@@ -1,19 +1,20 @@
 """The settings of a gateway: a field for each, with all that is said about it; see ``server.table``.
 
-``tautwire gateway run`` takes these beside those of the server that have a meaning here (``SHARED``).
+``tautwire gateway run`` takes these beside those of the server that have a meaning here (``SHARED``). A gateway of
+several bots has the settings of each in a table of its file: ``places``.
 """
 
-import os
-import stat
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from tautwire.gateway.tokens import APP, BOT, LocalTokens, read_token
 from tautwire.protocol.errors import ConfigError
 from tautwire.protocol.tokens import Token
 from tautwire.server.config import Settings
 from tautwire.server.table import Row, check, row, rows
-from tautwire.server.values import FilePath, Flag, Secret, Url, Whole
+from tautwire.server.values import FilePath, Flag, Kind, Secret, Text, Url, Whole, WrongValueError
 
 _UPSTREAM: Final = "Upstream"
 _BOTS: Final = "Bots"
@@ -25,18 +26,50 @@ _HIDDEN: Final = (
 SLACK: Final = "https://slack.com/api"
 
 SHARED: Final = (
-    "host", "port", "public_url", "forwarded_allow_ips", "data", "durability", "log_keep", "rate_limits", "metrics",
-    "max_connections", "max_connections_per_address", "body_limit", "ticket_lifetime", "ping_interval",
+    "host", "port", "public_url", "forwarded_allow_ips", "data", "database", "durability", "log_keep", "rate_limits",
+    "metrics", "max_connections", "max_connections_per_address", "body_limit", "ticket_lifetime", "ping_interval",
     "silence_limit", "slow_deadline", "backlog_limit", "drain",
 )  # fmt: skip
 """The settings of a server that a gateway has too."""
 _DEFAULTS: Final[dict[str, Any]] = {"port": 8066, "data": Path("tautwire-gateway")}
 """Those whose default is another, so that both run on one machine."""
 
+NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,30}", re.ASCII)
+"""Names of bots and programs: also those of directories, of schemas in a database, and labels of metrics."""
+MAX_PROGRAMS: Final = 50
+
+
+class Names(Kind):
+    """Names separated by commas; in TOML an array will do."""
+
+    word = "NAMES"
+
+    def check(self, value: object) -> tuple[str, ...]:
+        """Return the names, in their order."""
+        names = tuple(value) if isinstance(value, list | tuple) else ()
+        if (
+            not 0 < len(names) <= MAX_PROGRAMS
+            or len(set(names)) < len(names)
+            or not all(isinstance(name, str) and NAME.fullmatch(name) and name not in (BOT, APP) for name in names)
+        ):
+            raise WrongValueError(
+                f"must be at most {MAX_PROGRAMS} different names of small letters, digits and underscores, separated "
+                f"by commas, and not {BOT!r} or {APP!r}"
+            )
+        return names
+
+    def read(self, written: object) -> tuple[str, ...]:
+        """Return the names."""
+        return self.check([name.strip() for name in written.split(",")] if isinstance(written, str) else written)
+
+    def show(self, value: Any) -> str:
+        """Return the names with commas."""
+        return ",".join(value)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewaySettings:
-    """How a gateway reaches its upstream, and what bots get.
+    """How one bot reaches its upstream, and what its programs get.
 
     Raises:
         ConfigError: a value cannot be used.
@@ -59,9 +92,13 @@ class GatewaySettings:
             Secret(),
             "Bot token of the app, xoxb-….",
             more=_HIDDEN,
-            unset="read from bot_token_file",
+            unset="read from bot_token_env or bot_token_file",
             alias="SLACK_BOT_TOKEN",
         ),
+    )
+    bot_token_env: str | None = field(
+        default=None,
+        metadata=row(_UPSTREAM, Text(), "Environment variable with the bot token.", unset="none"),
     )
     bot_token_file: Path | None = field(
         default=None,
@@ -75,9 +112,13 @@ class GatewaySettings:
             Secret(),
             "App-level token of the app with the scope connections:write, xapp-….",
             more=_HIDDEN,
-            unset="read from app_token_file",
+            unset="read from app_token_env or app_token_file",
             alias="SLACK_APP_TOKEN",
         ),
+    )
+    app_token_env: str | None = field(
+        default=None,
+        metadata=row(_UPSTREAM, Text(), "Environment variable with the app-level token.", unset="none"),
     )
     app_token_file: Path | None = field(
         default=None,
@@ -109,7 +150,36 @@ class GatewaySettings:
             Secret(),
             "Token that bots present to the gateway, such as the old one they have.",
             more=_HIDDEN,
-            unset="one is made at the first start, and kept in tokens.json in the data directory",
+            unset="read from local_token_env or local_token_file, else made at the first start and kept in tokens.json "
+            "in the data directory",
+        ),
+    )
+    local_token_env: str | None = field(
+        default=None,
+        metadata=row(_BOTS, Text(), "Environment variable with the local token.", unset="none"),
+    )
+    local_token_file: Path | None = field(
+        default=None,
+        metadata=row(_BOTS, FilePath(), "File with the local token, readable by its owner only.", unset="none"),
+    )
+    programs: tuple[str, ...] | None = field(
+        default=None,
+        metadata=row(
+            _BOTS,
+            Names(),
+            "Names of programs that have a local token of their own, in tokens.json.",
+            more="The token of a name that is taken out is revoked at the next start.",
+            unset="none",
+        ),
+    )
+    socket_mode: bool = field(
+        default=False,
+        metadata=row(
+            _BOTS,
+            Flag(),
+            "Whether programs may connect over Socket Mode too, with the token app of tokens.json; each connection "
+            "gets every event.",
+            more="Events are then stored twice: as RTM has them, and as they came.",
         ),
     )
     legacy_bot_messages: bool = field(
@@ -140,7 +210,8 @@ class GatewaySettings:
         Raises:
             ConfigError: there is none.
         """
-        return _read("bot_token", "SLACK_BOT_TOKEN", self.bot_token, self.bot_token_file, ("xoxb-", "xoxe.xoxb-"))
+        found = read_token("bot_token", self.bot_token, self.bot_token_env, self.bot_token_file)
+        return _require("bot_token", "SLACK_BOT_TOKEN", found, ("xoxb-", "xoxe.xoxb-"))
 
     def read_app_token(self) -> Token:
         """Return the app-level token.
@@ -148,7 +219,17 @@ class GatewaySettings:
         Raises:
             ConfigError: there is none.
         """
-        return _read("app_token", "SLACK_APP_TOKEN", self.app_token, self.app_token_file, ("xapp-",))
+        found = read_token("app_token", self.app_token, self.app_token_env, self.app_token_file)
+        return _require("app_token", "SLACK_APP_TOKEN", found, ("xapp-",))
+
+    def local_tokens(self, data: Path) -> LocalTokens:
+        """Return the tokens of the bot's programs, those in its data directory among them.
+
+        Raises:
+            ConfigError: the variable or the file that the settings name has none.
+        """
+        given = read_token("local_token", self.local_token, self.local_token_env, self.local_token_file)
+        return LocalTokens(data, given, (*([APP] if self.socket_mode else []), *(self.programs or ())))
 
 
 def gateway_rows() -> list[Row]:
@@ -163,27 +244,13 @@ def server_settings(values: dict[str, Any]) -> Settings:
     return Settings(**{name: values[name] for name in SHARED if name in values}, control=False)
 
 
-def _read(name: str, variable: str, text: str | None, file: Path | None, starts: tuple[str, ...]) -> Token:
-    if text is None and file is None:
+def _require(name: str, variable: str, text: str | None, starts: tuple[str, ...]) -> Token:
+    if text is None:
         raise ConfigError(
             f"the gateway needs the {name} of the upstream's app: set {variable} in the environment, or {name}_file; "
-            "tautwire gateway manifest prints the app to create"
+            f"of several bots, each has {name}_env or {name}_file in its table. tautwire gateway manifest prints the "
+            "app to create"
         )
-    if text is None and file is not None:
-        text = _read_file(name, file)
-    if text is None or not text.startswith(starts):
+    if not text.startswith(starts):
         raise ConfigError(f"{name} must begin with {' or '.join(starts)}: take that token from the app's settings")
     return Token(text)
-
-
-def _read_file(name: str, file: Path) -> str:
-    try:
-        if stat.S_IMODE(file.stat().st_mode) & 0o077 and os.name == "posix":
-            raise ConfigError(f"{file} can be read by other users: chmod 600 {file}")
-        text = file.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{name}_file cannot be read: {error}") from None
-    try:
-        return Secret().check(text)
-    except ValueError:
-        raise ConfigError(f"{file} must have one token and nothing else") from None

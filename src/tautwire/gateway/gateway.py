@@ -4,17 +4,23 @@ The command line, tests in the same process and programs that embed a gateway us
 
     async with Gateway(GatewaySettings(upstream_url=…, bot_token=…, app_token=…), Settings(data=path, port=0)) as it:
         print(it.api_url, it.local_token.reveal())
+
+For several bots it takes a mapping from names to their settings, and has the parts of each in ``bots``.
 """
 
 import asyncio
 import contextlib
 import logging
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Self, cast
 
+from tautwire.gateway.bots import Bots
 from tautwire.gateway.config import GatewaySettings
 from tautwire.gateway.figures import GatewayFigures
+from tautwire.gateway.places import make_root, places
 from tautwire.gateway.relay import Relay
+from tautwire.gateway.tokens import BOT
 from tautwire.protocol.errors import ConfigError
 from tautwire.protocol.tokens import Token
 from tautwire.server.clock import Clock
@@ -28,7 +34,7 @@ from tautwire.server.http.front import Entrance
 from tautwire.server.http.probes import Probes
 from tautwire.server.http.server import HttpServer, listen
 from tautwire.server.metrics import CONTENT_TYPE, Metrics
-from tautwire.server.services.access.tickets import RTM_PATH
+from tautwire.server.services.access.tickets import LINK_PATH, RTM_PATH
 from tautwire.server.sockets.handover import Handover
 from tautwire.server.store.engine import StoreError
 from tautwire.server.tasks import cancel, sweep_forever
@@ -38,19 +44,30 @@ log = logging.getLogger("tautwire.gateway")
 
 
 class Gateway:
-    """Serves RTM and the Web API for one bot from ``start`` to ``stop``. It installs no signal or log handlers.
+    """Serves RTM and the Web API for its bots from ``start`` to ``stop``. It installs no signal or log handlers.
 
     Args:
-        settings: the upstream, and what bots get.
+        settings: the upstream and the tokens of the only bot, or of each of several by name.
         server: address, data directory and limits; of its other settings none has an effect.
+
+    Raises:
+        ConfigError: the settings do not go together.
     """
 
-    def __init__(self, settings: GatewaySettings, server: Settings, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: GatewaySettings | Mapping[str, GatewaySettings],
+        server: Settings,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
         self.settings = settings
+        self.has_several = not isinstance(settings, GatewaySettings)
+        self._places = places(settings, server)
         self.server = server
         self.health = Health()
         self._clock = clock or Clock()
-        self._relay: Relay | None = None
+        self._bots: Bots | None = None
         self._port = 0
         self._exit = contextlib.AsyncExitStack()
         self._failure: asyncio.Future[StoreError] | None = None
@@ -74,19 +91,27 @@ class Gateway:
         return f"http://{host}:{self.port}/api/"
 
     @property
-    def relay(self) -> Relay:
-        """The parts of the bot."""
-        if self._relay is None:
+    def bots(self) -> Bots:
+        """The bots, with their parts."""
+        if self._bots is None:
             raise ConfigError("the gateway is not running: call start() first")
-        return self._relay
+        return self._bots
+
+    @property
+    def relay(self) -> Relay:
+        """The parts of the only bot."""
+        relay = self.bots.get(BOT)
+        if relay is None:
+            raise ConfigError("the gateway has several bots: take one of them from its bots")
+        return relay
 
     @property
     def local_token(self) -> Token:
-        """The token that bots present."""
-        return self.relay.local_token
+        """The token that programs of the only bot present."""
+        return self.relay.local_tokens[BOT]
 
     async def start(self) -> None:
-        """Open the data directory, listen, and connect to the upstream.
+        """Open the data directory, connect to the upstream, and listen. One of several bots may fail: see ``Bots``.
 
         Raises:
             ConfigError: a setting or a token cannot be used.
@@ -98,12 +123,13 @@ class Gateway:
         except BaseException:
             await self.stop()
             raise
-        log.info("tautwire %s relays %s on %s", version("tautwire"), self.relay.bot.name, self.api_url)
+        count = f"{len(self.bots)} of {len(self._places)} bots" if self.has_several else "a bot"
+        log.info("tautwire %s relays %s on %s", version("tautwire"), count, self.api_url)
 
     async def stop(self) -> None:
         """Say goodbye to the bots, answer what is in progress, and close."""
         await self._exit.aclose()
-        self._relay = None
+        self._bots = None
 
     async def broken(self) -> StoreError:
         """Wait until the store is broken for good; return the reason. The caller then stops the gateway."""
@@ -113,14 +139,14 @@ class Gateway:
 
     async def _start(self) -> None:
         server, counts = self.server, Counts()
-        relay = Relay(
-            self.settings, server, clock=self._clock, health=self.health.of(str(server.data)), counts=counts,
-            broken=self._break_down,
+        if self.has_several:
+            make_root(server.data)
+        bots = Bots(
+            self._places, clock=self._clock, health=self.health, counts=counts, broken=self._break_down
         )  # fmt: skip
-        self._exit.push_async_callback(relay.stop)
-        await relay.start()
-        self._relay = relay
-        await relay.connect()
+        self._exit.push_async_callback(bots.stop)
+        await bots.open_all()
+        self._bots = bots
         socket = listen(server.host, server.port)
         self._exit.callback(socket.close)
         self._port = cast("int", socket.getsockname()[1])
@@ -128,19 +154,16 @@ class Gateway:
         per_address = server.max_connections_per_address or max(1, limit // 2)
         connections = Connections(self._clock, self.health, limit=limit, per_address=per_address, counts=counts)
         forwarded = Forwarded(server.forwarded_allow_ips)
-        metrics = Metrics(counts, self.health, relay.levels, server.data, more=[GatewayFigures(relay)])
+        metrics = Metrics(counts, self.health, bots.levels, server.data, more=[GatewayFigures(bots)])
         probes = Probes(self.health, metrics.render, CONTENT_TYPE, server.metrics)
-        web_api = WebApi(
-            lambda _: relay.workspace, server, self._clock, counts,
-            fallback=relay.proxy, methods=relay.starting.methods(),
-        )  # fmt: skip
-        handover = Handover({RTM_PATH: relay.door.listen})
+        web_api = WebApi(bots.find, server, self._clock, counts, fallback=bots.answer, methods=bots.methods())
+        handover = Handover({RTM_PATH: bots.listen, LINK_PATH: bots.listen_link})
         http = HttpServer(Entrance(connections, forwarded, web_api, None, None, handover), probes)
         await http.start(socket)
         self._exit.push_async_callback(http.stop)
-        self._exit.push_async_callback(relay.close_doors)
+        self._exit.push_async_callback(bots.close_doors)
         self._exit.callback(http.stop_listening)
-        self._exit.push_async_callback(cancel, asyncio.create_task(sweep_forever(connections.sweep, relay.sweep)))
+        self._exit.push_async_callback(cancel, asyncio.create_task(sweep_forever(connections.sweep, bots.sweep)))
 
     def _break_down(self, failure: StoreError) -> None:
         if self._failure is not None and not self._failure.done():

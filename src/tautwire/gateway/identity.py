@@ -1,9 +1,10 @@
-"""Who the bot is at the upstream, and the local token by which bots are known here.
+"""Who the bot is at the upstream, and the local tokens by which its programs are known here.
 
 The upstream says who the bot is. The database keeps it, so a gateway starts although the upstream cannot be reached,
 and a data directory is never used for another bot: positions and tokens of the two would be mixed.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -14,16 +15,25 @@ from tautwire.gateway.upstream.api import Api, RefusedError
 from tautwire.protocol.errors import ConfigError
 from tautwire.protocol.ids import UserId
 from tautwire.server.log.transaction import Transaction
-from tautwire.server.services.access.identity import CLASSIC, TokenKind, hash_token, join_scopes, note_token
+from tautwire.server.services.access.identity import (
+    CLASSIC,
+    Holder,
+    TokenKind,
+    hash_token,
+    join_scopes,
+    note_token,
+)
 from tautwire.server.services.access.tokens import ISSUED, end, holder_of, token_id
 from tautwire.server.services.workspace import Team
 from tautwire.server.store.engine import Query
+from tautwire.server.store.queries.apps import AppRecord, add_app, find_app
 from tautwire.server.store.queries.tokens import TokenRecord, add_token, change_token, list_tokens
 from tautwire.server.store.queries.users import add_user, find_bot_users, find_user
 from tautwire.server.store.queries.workspace import add_workspace, find_workspace, set_workspace
 from tautwire.server.store.records import UserRecord
 
-_MOST: Final = 100
+_MOST: Final = 1_000
+"""Local tokens that are read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +82,12 @@ def find_stored(query: Query) -> Bot | None:
     return Bot(user.id, user.name, user.bot_id or "", team)
 
 
-def keep(tx: Transaction, bot: Bot, local_token: str) -> None:
-    """Store the bot and the one token that is accepted of bots; the tokens before are revoked (a unit).
+def keep(tx: Transaction, bot: Bot, tokens: Collection[str], app_token: str | None) -> None:
+    """Store the bot and the tokens that are accepted of its programs; all others are revoked (a unit).
+
+    Args:
+        tokens: those of the bot.
+        app_token: the one for Socket Mode.
 
     Raises:
         ConfigError: the database is that of another bot.
@@ -94,19 +108,36 @@ def keep(tx: Transaction, bot: Bot, local_token: str) -> None:
     user = find_user(tx, bot.user)
     if user is None:
         raise ConfigError("the database of the gateway has no bot: use a new directory")
-    digest = hash_token(local_token)
-    known = [row.token for row in list_tokens(tx, user=bot.user, revoked=True, count=_MOST)]
-    for token in known:
-        if token.hash != digest and token.revoked is None:
-            end(tx, holder_of(user), token)
-    mine = next((token for token in known if token.hash == digest), None)
-    if mine is None:
-        record = TokenRecord(
-            digest, token_id(digest), TokenKind.BOT, bot.user, None, join_scopes(CLASSIC), ISSUED, now
-        )  # fmt: skip
-        add_token(tx, record)
-        note_token(tx, holder_of(user), record)
-    elif mine.revoked is not None:  # the operator has gone back to an earlier token
-        restored = msgspec.structs.replace(mine, revoked=None)
-        change_token(tx, restored)
-        note_token(tx, holder_of(user), restored)
+    # Programs never see the id of the app, but tokens of Socket Mode belong to one.
+    app = AppRecord("A" + bot.bot_id[1:], bot.name, bot.user, None, now)
+    if find_app(tx, app.id) is None:
+        add_app(tx, app)
+    wanted = {hash_token(token): _record(token, TokenKind.BOT, bot.user, None, CLASSIC, now) for token in tokens}
+    if app_token is not None:
+        record = _record(app_token, TokenKind.APP, None, app.id, frozenset({"connections:write"}), now)
+        wanted[record.hash] = record
+    holders = {TokenKind.BOT: holder_of(user), TokenKind.APP: Holder(app.id, app.name)}
+    for rows in (
+        list_tokens(tx, user=bot.user, revoked=False, count=_MOST),
+        list_tokens(tx, app=app.id, revoked=False, count=_MOST),
+    ):
+        for row in rows:
+            if row.token.hash not in wanted:
+                end(tx, holders[TokenKind(row.token.kind)], row.token)
+    for record in wanted.values():
+        holder = holders[TokenKind(record.kind)]
+        known = list_tokens(tx, digest=record.hash, revoked=True, count=1)
+        if not known:
+            add_token(tx, record)
+            note_token(tx, holder, record)
+        elif known[0].token.revoked is not None:  # the operator has gone back to an earlier token
+            restored = msgspec.structs.replace(known[0].token, revoked=None)
+            change_token(tx, restored)
+            note_token(tx, holder, restored)
+
+
+def _record(
+    token: str, kind: TokenKind, user: str | None, app: str | None, scopes: frozenset[str], now: int
+) -> TokenRecord:
+    digest = hash_token(token)
+    return TokenRecord(digest, token_id(digest), kind, user, app, join_scopes(scopes), ISSUED, now)

@@ -31,6 +31,8 @@ log = logging.getLogger("tautwire.gateway")
 
 UPSTREAM: Final = Topic("upstream")
 """The topic of the entries that have the ids of events; they are sent to no connection."""
+APP: Final = "upstream"
+"""The topic of the entries that have events as they came, for the Socket Mode connections of programs."""
 ENDS: Final = frozenset({"app_uninstalled", "tokens_revoked"})
 """Events that an operator has to know of."""
 MAX_IDS: Final = 20_000
@@ -71,6 +73,8 @@ class _Arrival:
     id: str
     translated: Translated
     size: int
+    kept: bytes
+    """The payload if it is stored too, else empty."""
 
 
 class Intake:
@@ -79,9 +83,20 @@ class Intake:
     Args:
         terms: what decides besides the event.
         ids: of the newest events in the log, oldest first.
+        keeps_payloads: whether events are stored as they came, too.
     """
 
-    def __init__(self, api: Api, writer: Writer, echoes: Echoes, terms: Terms, ids: Iterable[str]) -> None:
+    def __init__(
+        self,
+        api: Api,
+        writer: Writer,
+        echoes: Echoes,
+        terms: Terms,
+        ids: Iterable[str],
+        *,
+        keeps_payloads: bool = False,
+    ) -> None:
+        self._keeps_payloads = keeps_payloads
         self._api = api
         self._writer = writer
         self._echoes = echoes
@@ -123,7 +138,7 @@ class Intake:
         elif event_id in self._open:
             self.figures.repeated += 1
             self._open[event_id].append(acknowledge)
-        elif translated.frame is None:
+        elif translated.frame is None and not self._keeps_payloads:
             self.figures.without_frame += 1
             acknowledge()
         elif self._waiting + len(payload) > MAX_WAITING:
@@ -133,7 +148,8 @@ class Intake:
             self._open[event_id] = [acknowledge]
             self._waiting += len(payload)
             try:
-                self._enter(_Arrival(event_id, translated, len(payload)))
+                kept = payload if self._keeps_payloads else b""
+                self._enter(_Arrival(event_id, translated, len(payload), kept))
             except BaseException:
                 del self._open[event_id]  # else the copy that comes again would wait for this one
                 self._waiting -= len(payload)
@@ -204,7 +220,7 @@ class Intake:
         event = arrival.translated
         skip = (self._echoes.sender(event.channel, event.own_ts) if event.own_ts else None) or 0
         try:
-            self._writer.post(_unit(arrival.id, before, event.frame or b"", skip), self._done(arrival))
+            self._writer.post(_unit(arrival, before, skip), self._done(arrival))
         except StoreError as error:
             self._done(arrival)(None, error)
 
@@ -227,11 +243,14 @@ class Intake:
         return done
 
 
-def _unit(event_id: str, before: list[bytes], frame: bytes, skip: int) -> Callable[[Transaction], None]:
+def _unit(arrival: _Arrival, before: list[bytes], skip: int) -> Callable[[Transaction], None]:
     def store(tx: Transaction) -> None:
         for each in before:
             tx.emit(WORKSPACE, each)
-        tx.emit(WORKSPACE, frame, skip=skip)
-        tx.note("room", UPSTREAM, event_id.encode())
+        if arrival.translated.frame is not None:
+            tx.emit(WORKSPACE, arrival.translated.frame, skip=skip)
+        if arrival.kept:
+            tx.emit_to_app(APP, arrival.kept)
+        tx.note("room", UPSTREAM, arrival.id.encode())
 
     return store

@@ -7,7 +7,7 @@ database has the schema of a workspace, of which the workspace itself, one bot, 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -15,13 +15,16 @@ from urllib.parse import urlsplit
 
 from tautwire.gateway.backend import UpstreamBackend
 from tautwire.gateway.config import GatewaySettings
+from tautwire.gateway.downstream.door import ConsumerDoor
 from tautwire.gateway.echoes import Echoes
 from tautwire.gateway.identity import Bot, ask, find_stored, keep
 from tautwire.gateway.intake import MAX_IDS, UPSTREAM, Intake
+from tautwire.gateway.places import Place
 from tautwire.gateway.presence import Presence
 from tautwire.gateway.proxy import Proxy
 from tautwire.gateway.sending import Sending
 from tautwire.gateway.start import Start
+from tautwire.gateway.tokens import APP
 from tautwire.gateway.translate.events import Terms
 from tautwire.gateway.upstream.api import Api, RefusedError, UpstreamError
 from tautwire.gateway.upstream.link import Link
@@ -30,7 +33,6 @@ from tautwire.protocol.tokens import Token
 from tautwire.server.clock import Clock
 from tautwire.server.config import Settings
 from tautwire.server.counts import Counts
-from tautwire.server.directory import TokenFile
 from tautwire.server.health import Health
 from tautwire.server.hub.hub import Hub
 from tautwire.server.log.epochs import Epochs, begin_epoch, read_epochs
@@ -41,7 +43,8 @@ from tautwire.server.log.transaction import Transaction
 from tautwire.server.log.writer import Writer
 from tautwire.server.metrics import Levels
 from tautwire.server.rtm.door import Door
-from tautwire.server.services.access.identity import Identities, new_id
+from tautwire.server.services.access.identity import Identities
+from tautwire.server.services.access.tickets import Tickets
 from tautwire.server.services.duties import Duties
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.engine import Query, StoreError
@@ -51,11 +54,10 @@ from tautwire.server.store.queries.workspace import read_head
 from tautwire.server.store.reader import Reader
 from tautwire.server.tasks import cancel
 from tautwire.server.watch import Watch
+from tautwire.server.web_api.method import Method
 
 log = logging.getLogger("tautwire.gateway")
 
-BOT: Final = "bot"
-"""The name under which tokens.json has the local token."""
 DIRECTS_PATIENCE: Final = 10.0
 """Seconds that a start waits for the list of direct conversations."""
 
@@ -64,44 +66,52 @@ class Relay:
     """One bot, from ``start`` to ``stop``.
 
     Args:
+        health: gets its faults.
         broken: called on the loop with the reason when the store cannot be used any more.
     """
 
     def __init__(
         self,
-        settings: GatewaySettings,
-        server: Settings,
+        place: Place,
         *,
         clock: Clock,
         health: Health,
         counts: Counts,
         broken: Callable[[StoreError], None],
     ) -> None:
-        self._settings = settings
-        self._server = server
+        self.name, self._settings, self._server = place
         self._clock = clock
-        self._health = health
+        self.health = health
         self._counts = counts
         self._broken = broken
         self._exit = contextlib.AsyncExitStack()
         self._doors = contextlib.AsyncExitStack()
         self._api: Api
         self.bot: Bot
-        self.local_token: Token
+        self.local_tokens: Mapping[str, Token]
+        """The tokens of its programs, by name."""
         self.workspace: Workspace
         self.door: Door
+        self.consumers: ConsumerDoor
         self.link: Link
         self.intake: Intake
         self.sending: Sending
         self.echoes = Echoes()
         self.presence: Presence
         self.proxy: Proxy
-        self.starting: Start
+        self.methods: Mapping[str, Method]
+        """Those of the Web API that the gateway answers itself."""
 
     @property
     def data(self) -> Path:
         """The data directory."""
         return self._server.data
+
+    @property
+    def is_token_given(self) -> bool:
+        """Whether the token that each program may present is that of the settings."""
+        settings = self._settings
+        return any((settings.local_token, settings.local_token_env, settings.local_token_file))
 
     async def start(self) -> None:
         """Open the database, learn who the bot is, and be ready for connections. The link is started by ``connect``.
@@ -115,18 +125,18 @@ class Relay:
         bot_token, app_token = settings.read_bot_token(), settings.read_app_token()
         api = Api(settings.base_url, bot_token)
         self._exit.push_async_callback(api.close)
-        engine = open_engine(server.data)
+        engine = await asyncio.to_thread(open_engine, server.data, server.database)
         self._exit.callback(engine.close)
         reader = Reader(engine)
         self._exit.callback(reader.close)
         writer = Writer(
-            engine, clock=self._clock, durability=server.durability, health=self._health, counts=self._counts,
+            engine, clock=self._clock, durability=server.durability, health=self.health, counts=self._counts,
             broken=self._broken,
         )  # fmt: skip
         self._exit.push_async_callback(writer.close)
         self.bot = await _identify(api, await reader.read(find_stored))
-        self.local_token = self._local_token()
-        await writer.write(partial(_begin, bot=self.bot, local_token=self.local_token))
+        self.local_tokens = settings.local_tokens(server.data).all()
+        await writer.write(partial(_begin, bot=self.bot, local_tokens=self.local_tokens))
         identities = Identities(self._clock)
         epochs, tail, ids = await self._open_log(reader, identities)
         hub = Hub({}, epochs)
@@ -140,6 +150,10 @@ class Relay:
             epochs=epochs, hub=hub, counts=self._counts, away=set(), bots={self.bot.user},
             schedule=duties.schedule, streams=duties.streams, files=duties.files, status_ends=duties.status_ends,
         )  # fmt: skip
+        # Several bots may be in one workspace: a ticket has to lead to its bot.
+        self.workspace.tickets, self.workspace.link_tickets = (
+            Tickets(self.name, self._clock, server.ticket_lifetime, identities.find) for _ in range(2)
+        )
         self.sending = Sending(api, self.echoes, self._clock, paces=settings.pace)
         self.presence = Presence(api, hub, settings.presence_budget)
         self.door = Door(
@@ -150,18 +164,23 @@ class Relay:
             self.bot.user, self.bot.bot_id, legacy_bot_messages=settings.legacy_bot_messages,
             all_events=settings.all_events,
         )  # fmt: skip
-        self.intake = Intake(api, writer, self.echoes, terms, ids)
-        self.link = Link(api, app_token, self.intake.receive, self._health)
+        self.intake = Intake(api, writer, self.echoes, terms, ids, keeps_payloads=settings.socket_mode)
+        self.link = Link(api, app_token, self.intake.receive, self.health)
         self.proxy = Proxy(api)
-        self.starting = Start(api, self._clock)
-        identities.on_refusal(partial(self.door.close_where, identities.refuses))
-        for each in (identities.follow, self.workspace.follow, hub.deliver):
+        self.consumers = ConsumerDoor(
+            tail, reader, tickets=self.workspace.link_tickets, settings=server, clock=self._clock, counts=self._counts
+        )
+        opening = self.consumers.method()
+        self.methods = {**Start(api, self._clock).methods(), opening.name: opening}
+        for door in (self.door, self.consumers):
+            identities.on_refusal(partial(door.close_where, identities.refuses))
+        for each in (identities.follow, self.workspace.follow, hub.deliver, self.consumers.follow):
             feed.add(each)
         writer.deliver_to(feed.deliver)
-        watch = Watch(self._health, engine, server.data, writer, reader, tail)
+        watch = Watch(self.health, engine, server.data, writer, reader, tail)
         self._exit.push_async_callback(watch.stop)
         watch.start()
-        self._doors.push_async_callback(self.door.stop)
+        self._doors.push_async_callback(self._stop_doors)
         self._doors.push_async_callback(self.sending.stop)
         self._doors.push_async_callback(self.intake.stop)
         self._doors.push_async_callback(self.presence.stop)
@@ -189,6 +208,7 @@ class Relay:
     def sweep(self) -> None:
         """Look after connections and tokens; to be called about once a second."""
         self.door.sweep()
+        self.consumers.sweep()
         self.workspace.identities.sweep()
 
     def levels(self) -> Levels:
@@ -202,19 +222,13 @@ class Relay:
             oldest_change_seconds=writer.busy_for,
             log_head=tail.position,
             log_tail_bytes=tail.size,
+            socket_mode_connections=len(self.consumers.connections),
+            open_deliveries=self.consumers.open_events,
         )
 
-    def _local_token(self) -> Token:
-        """Return the token that bots present; one is made and kept if the settings have none."""
-        if self._settings.local_token is not None:
-            return Token(self._settings.local_token)
-        file = TokenFile(self.data)
-        known = file.read().get(BOT)
-        if known is None:
-            # It looks like a bot token: some programs look at the first letters.
-            known = f"xoxb-local-{new_id('')}{new_id('')}{new_id('')}"
-            file.add({BOT: known})
-        return Token(known)
+    async def _stop_doors(self) -> None:
+        """Close the doors at a time: each waits for its clients."""
+        await asyncio.gather(self.door.stop(), self.consumers.stop())
 
     async def _open_log(self, reader: Reader, identities: Identities) -> tuple[Epochs, Tail, list[str]]:
         def read(query: Query) -> tuple[Epochs, Tail, list[str]]:
@@ -241,7 +255,9 @@ async def _identify(api: Api, stored: Bot | None) -> Bot:
     try:
         return await ask(api)
     except RefusedError as error:
-        raise ConfigError(f"{api.host} refuses the bot token: {error}; check SLACK_BOT_TOKEN") from None
+        raise ConfigError(
+            f"{api.host} refuses the bot token: {error}; check SLACK_BOT_TOKEN, or what the table of the bot names"
+        ) from None
     except UpstreamError as error:
         if stored is None:
             raise ConfigError(f"the first start needs the upstream: {error}") from None
@@ -249,8 +265,10 @@ async def _identify(api: Api, stored: Bot | None) -> Bot:
         return stored
 
 
-def _begin(tx: Transaction, *, bot: Bot, local_token: Token) -> None:
-    keep(tx, bot, local_token.reveal())
+def _begin(tx: Transaction, *, bot: Bot, local_tokens: Mapping[str, Token]) -> None:
+    secrets = {name: token.reveal() for name, token in local_tokens.items()}
+    app_token = secrets.pop(APP, None)
+    keep(tx, bot, secrets.values(), app_token)
     begin_epoch(tx)
 
 

@@ -5,9 +5,10 @@ checked, also one that another overrides, and an error names the place where it 
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from tautwire.protocol.errors import ConfigError
@@ -44,6 +45,8 @@ class Configuration:
     file: Path | None
     unknown_variables: Sequence[str]
     """A sentence for each variable that is named like a setting and is not one. It may belong to another program."""
+    tables: Mapping[str, Mapping[str, Mapping[str, Chosen]]] = field(default_factory=dict)
+    """What named tables of the file have: ``tables["bots"]["deploy"]`` is what ``[bots.deploy]`` sets."""
 
     def make(self, cls: type[T]) -> T:
         """Return an instance of a class of settings, all of whose rows were read.
@@ -70,6 +73,7 @@ def read_settings(
     environment: Mapping[str, str],
     file: Path | None = None,
     default_file: Path = DEFAULT_FILE,
+    tables: Mapping[str, Sequence[Row]] = MappingProxyType({}),
 ) -> Configuration:
     """Return the value of each row.
 
@@ -78,20 +82,29 @@ def read_settings(
         options: what was written on the command line, by the name of the row: text, or True for a switch.
         file: what ``--config`` names. None: what the variable ``TAUTWIRE_CONFIG`` names, else ``default_file`` in the
             working directory if there is one.
+        tables: the named tables that a file may have, by the word before their names, such as ``bots`` for
+            ``[bots.deploy]``, with the settings of each.
 
     Raises:
         ConfigError: a value cannot be used, the file cannot be read, or it has a key that is not a setting.
     """
     environment = {name: text for name, text in environment.items() if text and not _is_of_kubernetes(name, text)}
     file = _find_file(file, environment, default_file)
-    written = {} if file is None else _read_file(file, table)
+    written = {} if file is None else _read_file(file)
+    named = {
+        word: _read_tables(file, word, written.pop(word), inner)
+        for word, inner in tables.items()
+        if file is not None and word in written
+    }
+    for key, value in written.items():
+        _check_key(str(file), key, value, table, tables)
     chosen = {}
     for row in table:
         found = [
             Chosen(row, _read(row, place), place.source) for place in _places(row, options, environment, file, written)
         ]
         chosen[row.name] = found[0] if found else Chosen(row, row.default, "default")
-    return Configuration(chosen, file, list(_unknown(environment, table)))
+    return Configuration(chosen, file, list(_unknown(environment, table)), named)
 
 
 def _is_of_kubernetes(name: str, text: str) -> bool:
@@ -106,27 +119,44 @@ def _find_file(file: Path | None, environment: Mapping[str, str], default_file: 
     return file
 
 
-def _read_file(file: Path, table: Sequence[Row]) -> dict[str, object]:
+def _read_file(file: Path) -> dict[str, object]:
     import tomllib
 
     try:
-        written = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
+        return tomllib.loads(file.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{file}: the settings cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{file}: the file is not text in UTF-8; write it again as TOML") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file}: the file is not TOML: {error}") from None
-    for key, value in written.items():
-        _check_key(file, key, value, table)
-    return written
 
 
-def _check_key(file: Path, key: str, value: object, table: Sequence[Row]) -> None:
+def _read_tables(file: Path, word: str, written: object, table: Sequence[Row]) -> dict[str, dict[str, Chosen]]:
+    """Return what the named tables behind a word have written."""
+    if not isinstance(written, dict) or not all(isinstance(each, dict) for each in written.values()):
+        raise ConfigError(f"{file}: {word} must have tables, each with a name: [{word}.NAME]")
+    found: dict[str, dict[str, Chosen]] = {}
+    for name, settings in written.items():
+        label = f"{file}: [{word}.{name}]"
+        for key, value in settings.items():
+            _check_key(label, key, value, table, {})
+        found[name] = {
+            row.name: Chosen(
+                row, _read(row, _Place(label, f"{label}: {row.name}", settings[row.name], file.parent)), label
+            )
+            for row in table
+            if row.name in settings
+        }
+    return found
+
+
+def _check_key(file: str, key: str, value: object, table: Sequence[Row], tables: Iterable[str]) -> None:
     """Refuse a key that sets nothing."""
     row = next((row for row in table if row.name == key), None)
     if isinstance(value, dict):
-        raise ConfigError(f"{file}: there is no table {key!r}: settings stand at the top of the file, without a table")
+        allowed = "".join(f", or in tables [{word}.NAME]" for word in tables) or ", without a table"
+        raise ConfigError(f"{file}: there is no table {key!r}: settings stand at the top of the file{allowed}")
     if row is None:
         close = _nearest(key, table)
         advice = f"; did you mean {close.name}?" if close else _SEE_ALL

@@ -1,0 +1,299 @@
+"""The bots of one process: each found by a local token or a ticket; one that fails costs the others nothing.
+
+A bot has a log, a link and connections of its own. They share the port, the limits of connections, the counters and the
+event loop. A bot that cannot be served is a fault, and is tried again: its upstream may have been down, or the database
+may have been in use.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import astuple, replace
+from functools import partial
+from typing import Any, Final
+
+from picows import WSListener
+
+from tautwire.gateway.places import Place
+from tautwire.gateway.relay import Relay
+from tautwire.protocol.errors import ConfigError, TautwireError
+from tautwire.server.clock import Clock
+from tautwire.server.counts import Counts
+from tautwire.server.health import Health
+from tautwire.server.metrics import Levels
+from tautwire.server.services.access.identity import Identities, Identity, TokenKind, hash_token
+from tautwire.server.services.access.tickets import team_of
+from tautwire.server.services.errors import MethodError
+from tautwire.server.services.workspace import Workspace
+from tautwire.server.store.engine import StoreError
+from tautwire.server.web_api.method import Answer, Arguments, Call, Method
+
+log = logging.getLogger("tautwire.gateway")
+
+RETRY: Final = 30.0
+"""Seconds to the next try to serve a bot that cannot be served."""
+
+PATIENCE: Final = 20.0
+"""Seconds that a start waits for all bots, if one at least is served: an upstream may not answer for minutes."""
+
+
+class SlowError(TautwireError):
+    """A bot takes long to be served."""
+
+
+speaking: ContextVar[str] = ContextVar("speaking", default="")
+"""The bot that the present task works for, for the log."""
+
+
+class Bots:
+    """Opens, finds and closes the relays of the bots.
+
+    Args:
+        broken: called with the reason when no bot is left whose store can be used.
+    """
+
+    def __init__(
+        self, places: Sequence[Place], *, clock: Clock, health: Health, counts: Counts,
+        broken: Callable[[StoreError], None],
+    ) -> None:  # fmt: skip
+        self._places = {place.name: place for place in places}
+        self._clock = clock
+        self._health = health
+        self._counts = counts
+        self._broken = broken
+        self._absent: dict[str, Health] = {}
+        """The faults of those that are not served."""
+        self._withheld: dict[str, set[bytes]] = {}
+        """The hashes of their local tokens."""
+        self._served: dict[str, Relay] = {}
+        self._tokens: dict[bytes, Identities] = {}  # by the hash of the token
+        self._homes: dict[Identities, Relay] = {}
+        self._failed: set[str] = set()
+        """Those whose store broke while they were served."""
+        self._retries: list[asyncio.Task[None]] = []
+
+    def __iter__(self) -> Iterator[Relay]:
+        return iter(list(self._served.values()))
+
+    def __len__(self) -> int:
+        return len(self._served)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all bots, also of those that are not served."""
+        return list(self._places)
+
+    def get(self, name: str) -> Relay | None:
+        """Return the relay of a bot, None if it is not served."""
+        return self._served.get(name)
+
+    def fault(self, name: str) -> str:
+        """Return why a bot is not served, an empty text if it is."""
+        return self._absent[name].faults["bot"] if name in self._absent else ""
+
+    async def open_all(self) -> None:
+        """Serve the bots, at the same time. One of several that fails, or is slow, is a fault and is tried again.
+
+        Raises:
+            ConfigError, StoreError: no bot can be served; the reason is that of the first.
+        """
+        tries = {name: asyncio.create_task(self._open(name)) for name in self._places}
+        try:
+            await asyncio.wait(tries.values(), timeout=PATIENCE)
+            while not any(each.done() and each.result() is None for each in tries.values()):
+                pending = [each for each in tries.values() if not each.done()]
+                if not pending:
+                    break
+                await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        except BaseException:
+            for each in tries.values():
+                each.cancel()
+            await asyncio.gather(*tries.values(), return_exceptions=True)
+            raise
+        outcomes = {name: each.result() for name, each in tries.items() if each.done()}
+        failures = [outcome for outcome in outcomes.values() if outcome is not None]
+        if len(failures) == len(tries):
+            raise failures[0]
+        for name, each in tries.items():
+            failure = outcomes.get(name, SlowError("it takes long"))
+            if failure is not None:
+                self._report(name, failure)
+                self._retries.append(asyncio.create_task(self._retry(name, each)))
+
+    def find(self, token: str | None) -> Workspace:
+        """Return the workspace of a local token; for an unknown one that of another bot, which then refuses it.
+
+        Raises:
+            StoreError: it is the token of a bot that is not served.
+        """
+        if token and len(self._places) > 1:
+            digest = hash_token(token)
+            identities = self._tokens.get(digest)
+            if identities is not None:
+                return self._homes[identities].workspace
+            if any(digest in known for known in self._withheld.values()):
+                raise StoreError("the bot of the token is not served: /readyz has the reason")
+        return self._any().workspace
+
+    async def answer(self, name: str, who: Identity | None, given: Mapping[str, Any]) -> Answer | None:
+        """Pass a call on to the upstream of its bot; see ``server.web_api.app.Fallback``."""
+        if who is not None and who.kind is TokenKind.APP:
+            raise MethodError("not_allowed_token_type")
+        relay = self._any() if who is None else self._homes[self._tokens[who.token]]
+        with _speaking(relay.name):
+            return await relay.proxy(name, who, given)
+
+    def methods(self) -> dict[str, Method]:
+        """Return the methods that the gateway answers itself, each for the bot that calls it."""
+        return {
+            name: replace(method, function=partial(self._run, name)) for name, method in self._any().methods.items()
+        }
+
+    async def _run(self, name: str, call: Call, arguments: Arguments) -> Answer:
+        relay = self._homes[call.workspace.identities]
+        with _speaking(relay.name):
+            return await relay.methods[name].function(call, arguments)
+
+    def listen(self, ticket: str, query: str) -> WSListener | None:
+        """Return the RTM connection for a ticket; a wrong one gets its error from any bot."""
+        relay = self._served.get(team_of(ticket)) or next(iter(self), None)
+        return relay.door.listen(ticket, query) if relay is not None else None
+
+    def listen_link(self, ticket: str, query: str) -> WSListener | None:
+        """Return the Socket Mode connection for a ticket, as ``listen`` does for RTM."""
+        relay = self._served.get(team_of(ticket)) or next(iter(self), None)
+        return relay.consumers.listen(ticket, query) if relay is not None else None
+
+    def sweep(self) -> None:
+        """Look after all bots; one for which that fails costs the others nothing."""
+        for relay in self:
+            try:
+                relay.sweep()
+            except Exception:
+                log.exception("a sweep of %s failed; the next one follows", relay.name)
+
+    def levels(self) -> Levels:
+        """Return the levels of all bots together; of the oldest change the age, of any."""
+        levels = [astuple(relay.levels()) for relay in self] or [astuple(Levels(0, 0, 0, 0, 0.0, 0, 0))]
+        names = Levels.__dataclass_fields__
+        return Levels(
+            **{
+                name: (max if name == "oldest_change_seconds" else sum)(column)
+                for name, column in zip(names, zip(*levels, strict=True), strict=True)
+            }
+        )
+
+    async def close_doors(self) -> None:
+        """Try no bot again, take no more events, answer the messages of programs, and say goodbye to them."""
+        for task in self._retries:
+            task.cancel()
+        await asyncio.gather(*self._retries, return_exceptions=True)
+        await asyncio.gather(*(relay.close_doors() for relay in self))
+
+    async def stop(self) -> None:
+        """Close all bots; all of them, also if one raises."""
+        await self.close_doors()
+        relays, self._served = list(self), {}
+        for failure in await asyncio.gather(*(relay.stop() for relay in relays), return_exceptions=True):
+            if failure is not None:
+                raise failure
+
+    async def _open(self, name: str) -> Exception | None:
+        """Serve a bot; return why that is not possible. To be run as a task: what it starts speaks for this bot."""
+        if len(self._places) > 1:
+            speaking.set(name)
+        health = self._health.of(name)
+        relay = Relay(
+            self._places[name], clock=self._clock, health=health, counts=self._counts,
+            broken=partial(self._lose, name),
+        )  # fmt: skip
+        try:
+            await relay.start()
+            self._serve(relay)
+            await relay.connect()
+        except BaseException as error:
+            self._forget(relay)
+            await relay.stop()
+            self._health.drop(health)
+            if not isinstance(error, Exception):
+                raise
+            if not isinstance(error, TautwireError):
+                log.exception("%s cannot be served", name)
+            return error
+        log.info("%s (%s) of %s is served", relay.bot.name, relay.bot.user, relay.bot.team.name)
+        return None
+
+    def _serve(self, relay: Relay) -> None:
+        for other in self:
+            if (other.bot.team.id, other.bot.user) == (relay.bot.team.id, relay.bot.user):
+                raise ConfigError(
+                    f"{other.name} and {relay.name} are the same app, and each would get a part of its events: keep "
+                    "one table, and give each program a token with programs"
+                )
+        for title, token in relay.local_tokens.items():
+            holder = self._tokens.get(hash_token(token.reveal()))
+            if holder is not None:
+                raise ConfigError(
+                    f"the local token {title} of {relay.name} is that of {self._homes[holder].name} too: a token leads "
+                    "to one bot"
+                )
+        self._served[relay.name] = relay
+        self._homes[relay.workspace.identities] = relay
+        relay.workspace.identities.publish(self._tokens)
+
+    def _forget(self, relay: Relay) -> None:
+        if self._served.get(relay.name) is relay:
+            del self._served[relay.name]
+            self._homes.pop(relay.workspace.identities)
+            relay.workspace.identities.withdraw()
+
+    def _report(self, name: str, failure: Exception) -> None:
+        if name not in self._absent:
+            self._absent[name] = self._health.of(name)
+        self._absent[name].fault("bot", f"not served: {failure}; it is tried again each {RETRY:.0f} s")
+        self._withheld[name] = self._known(name)
+
+    async def _retry(self, name: str, attempt: asyncio.Task[Exception | None]) -> None:
+        while (failure := await attempt) is not None:
+            self._report(name, failure)
+            await asyncio.sleep(RETRY)
+            attempt = asyncio.create_task(self._open(name))
+        self._health.drop(self._absent.pop(name))
+        del self._withheld[name]
+
+    def _known(self, name: str) -> set[bytes]:
+        """Return the hashes of the local tokens of a bot that is not served, as far as they can be read."""
+        place = self._places[name]
+        try:
+            known = place.settings.local_tokens(place.server.data).known()
+        except ConfigError:
+            return set()
+        return {hash_token(token.reveal()) for token in known.values()}
+
+    def _any(self) -> Relay:
+        """Return a bot that is served.
+
+        Raises:
+            StoreError: there is none.
+        """
+        for relay in self:
+            return relay
+        raise StoreError("no bot is served: restart the gateway")
+
+    def _lose(self, name: str, failure: StoreError) -> None:
+        self._failed.add(name)
+        if self._failed >= self._served.keys():
+            self._broken(failure)
+        else:
+            log.error("%s is not served any more: %s", name, failure)
+
+
+@contextlib.contextmanager
+def _speaking(name: str) -> Iterator[None]:
+    token = speaking.set(name)
+    try:
+        yield
+    finally:
+        speaking.reset(token)

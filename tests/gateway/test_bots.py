@@ -1,0 +1,254 @@
+"""Several bots in one gateway: each has its own tokens, log, directory and link, and fails alone."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scene import PATIENCE, eventually
+from several import Several
+from tautwire.gateway import bots as bots_module
+from tautwire.gateway.gateway import Gateway
+from tautwire.gateway.places import places
+from tautwire.gateway.relay import Relay
+from tautwire.protocol.errors import ConfigError
+from tautwire.server.config import Settings
+from tautwire.server.store.engine import StoreError
+
+NOBODY = "http://127.0.0.1:1/api"
+"""An upstream that cannot be reached."""
+
+
+@pytest.fixture
+async def several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Several]:
+    monkeypatch.setattr(bots_module, "RETRY", 0.05)
+    async with Several.opened(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def both(several: Several) -> Several:
+    """A gateway of desk and porter."""
+    await several.start({"desk": several.settings("desk"), "porter": several.settings("porter")})
+    return several
+
+
+async def faults(several: Several) -> dict[str, str]:
+    _, body = await several.probe("/readyz")
+    found: dict[str, str] = json.loads(body)["faults"]
+    return found
+
+
+async def test_a_local_token_leads_to_its_bot(both: Several) -> None:
+    upstream = both.upstream
+    desk, porter = await both.connect(both.token("desk")), await both.connect(both.token("porter"))
+    assert desk.grant["self"] == {"id": upstream.users["desk"], "name": "desk"}
+    assert porter.grant["self"] == {"id": upstream.users["porter"], "name": "porter"}
+    await upstream.post("alice", upstream.ops, "to porter")
+    await upstream.post("alice", upstream.general, "to both")
+    assert (await desk.until("message"))["text"] == "to both"
+    assert [(await porter.until("message"))["text"] for _ in range(2)] == ["to porter", "to both"]
+
+    who = await both.request(both.token("porter"), "auth.test")
+    assert who["user_id"] == upstream.users["porter"]
+    assert (await desk.say(upstream.general, "from desk"))["ok"]
+    assert (await porter.until("message"))["user"] == upstream.users["desk"]
+
+
+async def test_rtm_start_is_of_the_bot_that_calls(both: Several) -> None:
+    for name in ("desk", "porter"):
+        state = await both.request(both.token(name), "rtm.start")
+        assert state["self"]["name"] == name
+        mine = {channel["name"] for channel in state["channels"] if channel.get("is_member")}
+        assert mine == ({"general"} if name == "desk" else {"general", "ops"})
+
+
+async def test_each_bot_has_a_directory_of_its_own(both: Several) -> None:
+    for name in ("desk", "porter"):
+        assert (both.data / name / "tautwire.db").exists()
+        assert json.loads((both.data / name / "tokens.json").read_text()) == {"bot": both.token(name)}
+    assert both.data.stat().st_mode & 0o077 == 0
+    assert not (both.data / "tautwire.db").exists()
+
+
+async def test_an_unknown_token_is_refused(both: Several) -> None:
+    assert (await both.request("xoxb-local-of-somebody-else", "auth.test"))["error"] == "invalid_auth"
+    assert (await both.request("xoxb-local-of-somebody-else", "rtm.connect"))["error"] == "invalid_auth"
+    assert (await both.request("", "conversations.list"))["error"] == "not_authed"
+    assert (await both.request("", "api.test"))["ok"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"upstream_url": NOBODY}, "the first start needs the upstream"),
+        ({"bot_token": "xoxb-not-a-token-at-all"}, "refuses the bot token"),
+        ({"app_token": None, "app_token_env": "NOT_SET_ANYWHERE"}, "NOT_SET_ANYWHERE"),
+    ],
+)
+async def test_a_bot_that_cannot_be_served_is_a_fault_and_the_others_are_served(
+    several: Several, caplog: pytest.LogCaptureFixture, wrong: dict[str, Any], says: str
+) -> None:
+    await several.start({"desk": several.settings("desk"), "porter": several.settings("porter", **wrong)})
+    desk = await several.connect(several.token("desk"))
+    await several.upstream.post("alice", several.upstream.general, "hello")
+    assert (await desk.until("message"))["text"] == "hello"
+    status, _ = await several.probe("/readyz")
+    assert status == 503
+    assert (await faults(several)).keys() == {"bot"}
+    assert (await faults(several))["bot"].startswith("porter: not served")
+    assert says in (await faults(several))["bot"]
+    _, metrics = await several.probe("/metrics")
+    assert 'tautwire_bot_served{bot="desk"} 1.0' in metrics
+    assert 'tautwire_bot_served{bot="porter"} 0.0' in metrics
+    assert 'tautwire_upstream_connected{bot="desk"} 1.0' in metrics
+    assert "xoxb-not-a-token-at-all" not in caplog.text
+
+
+async def test_a_bot_is_served_when_what_was_wrong_is_mended(several: Several, tmp_path: Path) -> None:
+    secret = tmp_path / "porter.token"
+    given = {"bot_token": None, "bot_token_file": secret}
+    await several.start({"desk": several.settings("desk"), "porter": several.settings("porter", **given)})
+    assert "porter.token" in (await faults(several))["bot"]
+    secret.touch(mode=0o600)
+    secret.write_text(str(several.upstream.directory.apps["porter"]["bot_token"]))
+    await eventually(lambda: several.gateway.bots.get("porter") is not None)
+    await eventually(lambda: several.gateway.health.is_ready)
+    await several.connect(several.token("porter"))
+
+
+async def test_an_upstream_that_does_not_answer_holds_back_its_bot_alone(
+    several: Several, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bots_module, "PATIENCE", 0.1)
+    silent = asyncio.Event()
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await silent.wait()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api"
+        await several.start({"desk": several.settings("desk"), "porter": several.settings("porter", upstream_url=url)})
+        desk = await several.connect(several.token("desk"))
+        assert desk.grant["self"]["name"] == "desk"
+        assert "it takes long" in (await faults(several))["bot"]
+        await several.gateway.stop()
+        silent.set()
+
+
+async def test_the_token_of_a_bot_that_is_not_served_is_not_called_wrong(several: Several) -> None:
+    bots = {"desk": several.settings("desk"), "porter": several.settings("porter")}
+    await several.start(bots)
+    token = several.token("porter")
+    await several.gateway.stop()
+    await several.start({**bots, "porter": replace(bots["porter"], bot_token="xoxb-not-a-token-at-all")})
+    assert (await several.request(token, "rtm.connect"))["error"] == "service_unavailable"
+
+
+async def test_a_gateway_of_which_no_bot_can_be_served_does_not_start(several: Several) -> None:
+    wrong = {"bot_token": "xoxb-not-a-token-at-all"}
+    with pytest.raises(ConfigError, match="refuses the bot token"):
+        await several.start({"desk": several.settings("desk", **wrong), "porter": several.settings("porter", **wrong)})
+
+
+async def test_a_store_that_breaks_ends_one_bot(both: Several, caplog: pytest.LogCaptureFixture) -> None:
+    relays = {relay.name: relay for relay in both.gateway.bots}
+    broken = asyncio.create_task(both.gateway.broken())
+    both.gateway.bots._lose("porter", StoreError("the disk is gone"))
+    desk = await both.connect(both.token("desk"))
+    await both.upstream.post("alice", both.upstream.general, "hello")
+    assert (await desk.until("message"))["text"] == "hello"
+    assert not broken.done()
+    assert "porter is not served any more: the disk is gone" in caplog.text
+    both.gateway.bots._lose("desk", StoreError("that too"))
+    assert str(await asyncio.wait_for(broken, PATIENCE)) == "that too"
+    assert relays.keys() == {"desk", "porter"}
+
+
+async def test_two_tables_of_one_app_are_refused(several: Several) -> None:
+    await several.start({"desk": several.settings("desk"), "again": several.settings("desk")})
+    assert "are the same app" in (await faults(several))["bot"]
+    assert len(several.gateway.bots) == 1
+
+
+async def test_a_local_token_leads_to_one_bot(several: Several) -> None:
+    old = {"local_token": "xoxb-the-old-token-of-both"}
+    await several.start({"desk": several.settings("desk", **old), "porter": several.settings("porter", **old)})
+    assert "a token leads to one bot" in (await faults(several))["bot"]
+    assert old["local_token"] not in (await faults(several))["bot"]
+    assert len(several.gateway.bots) == 1
+
+
+async def test_programs_have_tokens_of_their_own_which_can_be_revoked(several: Several) -> None:
+    def settings(*programs: str) -> dict[str, Any]:
+        return {"desk": several.settings("desk", programs=programs or None), "porter": several.settings("porter")}
+
+    await several.start(settings("hubot", "worker"))
+    hubot, worker, plain = (several.token("desk", name) for name in ("hubot", "worker", "bot"))
+    assert len({hubot, worker, plain}) == 3
+    for token in (hubot, worker, plain):
+        assert (await several.connect(token)).grant["self"]["name"] == "desk"
+    await several.gateway.stop()
+
+    await several.start(settings("worker"))
+    assert (await several.request(hubot, "rtm.connect"))["error"] == "token_revoked"
+    assert several.token("desk", "worker") == worker
+    await several.connect(worker)
+    await several.gateway.stop()
+
+    await several.start(settings("hubot"))
+    assert (await several.request(worker, "rtm.connect"))["error"] == "token_revoked"
+    await several.connect(hubot)
+
+
+async def test_the_links_of_bots_are_their_own(both: Several) -> None:
+    relays: dict[str, Relay] = {relay.name: relay for relay in both.gateway.bots}
+    assert relays["desk"].link is not relays["porter"].link
+    await relays["porter"].link.stop()
+    desk = await both.connect(both.token("desk"))
+    await both.upstream.post("alice", both.upstream.general, "hello")
+    assert (await desk.until("message"))["text"] == "hello"
+
+
+async def test_the_directory_of_a_gateway_of_one_bot_goes_on_and_can_be_moved(several: Several) -> None:
+    await several.start(several.settings("desk"))
+    token = several.gateway.local_token.reveal()
+    await several.gateway.stop()
+    bots = {"desk": several.settings("desk"), "porter": several.settings("porter")}
+    with pytest.raises(ConfigError, match="a gateway of one bot: move its files into"):
+        Gateway(bots, Settings(data=several.data))
+    await several.start(several.settings("desk"))
+    assert several.gateway.local_token.reveal() == token
+    await several.gateway.stop()
+
+    files = list(several.data.iterdir())
+    (several.data / "desk").mkdir(mode=0o700)
+    for file in files:
+        file.rename(several.data / "desk" / file.name)
+    await several.start(bots)
+    assert several.token("desk") == token
+
+
+@pytest.mark.parametrize("name", ["Desk", "a-b", "", "a" * 32, "bot", "..", "1st"])
+def test_a_name_has_to_be_fit_for_a_directory(name: str, several: Several) -> None:
+    with pytest.raises(ConfigError, match="the name of a bot must be"):
+        places({name: several.settings("desk")}, Settings(data=Path("x")))
+
+
+def test_each_bot_has_a_schema_of_its_own(several: Several) -> None:
+    def urls(url: str | None) -> list[str | None]:
+        server = Settings(data=Path("x"), database=url)
+        bots = {"desk": several.settings("desk"), "porter": several.settings("porter")}
+        return [place.server.database for place in (*places(several.settings("desk"), server), *places(bots, server))]
+
+    base = "postgresql://u:p%40@h:5432/d"
+    assert urls(None) == [None, None, None]
+    assert urls(base) == [f"{base}?schema=tautwire_gateway{end}" for end in ("", "_desk", "_porter")]
+    assert urls(f"{base}?sslmode=require&schema=g") == [
+        f"{base}?sslmode=require&schema=g{end}" for end in ("", "_desk", "_porter")
+    ]
