@@ -83,7 +83,7 @@ def test_apps_are_measured(results: Path) -> None:
 
 
 def test_the_gateway_is_measured(results: Path) -> None:
-    bench_gateway.main(seconds=0.2, bots=2, sends=3)
+    bench_gateway.main(seconds=0.2, bots=2, sends=3, crowd=4)
 
     rows = json.loads((results / "gateway.json").read_text())["rows"]
     assert [row["count"] for row in rows] == [10, 20, 20, 3, 3]

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-for folder in ("server", "gateway", "chaos"):  # for the modules that these tests share
-    sys.path.insert(0, str(Path(__file__).parents[1] / folder))
+sys.path[:0] = [str(Path(__file__).parents[1] / room) for room in ("chaos", "gateway", "server")]  # for shared modules
 
 from stores import Store
 

@@ -193,5 +193,5 @@ class Returning:
         connection.seen.add(key)
         self.seen.setdefault(key, frame)
         for send in connection.sends.values():
-            if send.ts and send.ts == frame.get("ts") and send.took < ECHO_PATIENCE:
+            if send.ts and key == (send.channel, "message.", send.ts) and send.took < ECHO_PATIENCE:
                 self.wrong.append(f"{key} is an echo of a message that this connection has an ack for")

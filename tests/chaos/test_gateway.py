@@ -1,7 +1,7 @@
 """The gateway on bad days, drawn at random: no event is lost, none comes twice or out of order, and no ack is false.
 
-``make chaos SEEDS=1000 PYTEST_ARGS='-k bad_days'`` has a thousand. The seed of a day that goes wrong is in its name, and
-``SEED=… SEEDS=1`` repeats it.
+``make chaos SEEDS=1000 PYTEST_ARGS='-k bad_days'`` has a thousand. The seed of a day that goes wrong is in its name,
+and ``SEED=… SEEDS=1`` repeats it.
 """
 
 from pathlib import Path

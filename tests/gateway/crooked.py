@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import json
+import struct
 from collections.abc import Awaitable, Callable
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 Call = tuple[str, dict[str, str]]
 """A method and its arguments."""
@@ -36,6 +37,8 @@ class Crooked:
         """Whether an envelope is sent twice."""
         self.hides: Callable[[str], bool] = lambda text: False
         """Whether a frame of the server is lost."""
+        self.leads = ""
+        """Where sockets are redirected to, instead of being served."""
         self.sockets: list[tuple[web.WebSocketResponse, aiohttp.ClientWebSocketResponse]] = []
         self.opened = 0
         self._target = urlsplit(api_url)
@@ -101,7 +104,9 @@ class Crooked:
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Upgrade", "").lower() == "websocket":
-            return await self._pump(request)
+            return (
+                web.Response(status=302, headers={"Location": self.leads}) if self.leads else await self._pump(request)
+            )
         self._requests.append(request)
         try:
             return await self._forward(request)
@@ -132,11 +137,18 @@ class Crooked:
             _abort(request)
         return web.Response(body=found, status=status, content_type="application/json", headers=kept)
 
-    async def _pump(self, request: web.Request) -> web.WebSocketResponse:
+    async def _pump(self, request: web.Request) -> web.StreamResponse:
         url = f"ws://{self._target.netloc}{request.rel_url}"
-        near = web.WebSocketResponse()
-        async with self._http.ws_connect(url) as far:
-            await near.prepare(request)
+        near = web.WebSocketResponse(autoclose=False)
+        try:
+            far = await self._http.ws_connect(url)
+        except aiohttp.ClientError:
+            return web.Response(status=502)
+        async with far:
+            try:
+                await near.prepare(request)
+            except ConnectionError:
+                return near
             self.opened += 1
             self.sockets.append((near, far))
             pumps = [asyncio.create_task(self._down(near, far)), asyncio.create_task(self._up(near, far))]
@@ -157,9 +169,12 @@ class Crooked:
                     await near.send_str(message.data)
 
     async def _up(self, near: web.WebSocketResponse, far: aiohttp.ClientWebSocketResponse) -> None:
-        async for message in near:
-            if message.type is WSMsgType.TEXT and not self.drops_ack(json.loads(message.data).get("envelope_id", "")):
+        while (message := await near.receive()).type is WSMsgType.TEXT:
+            if not self.drops_ack(json.loads(message.data).get("envelope_id", "")):
                 await far.send_str(message.data)
+        if message.type is WSMsgType.CLOSE:  # it goes through like all else, and what is on its way back still comes
+            await far.send_frame(struct.pack("!H", message.data or WSCloseCode.OK), WSMsgType.CLOSE)
+            await asyncio.Event().wait()
 
 
 def _abort(request: web.BaseRequest) -> None:

@@ -4,20 +4,19 @@
 """
 
 import asyncio
-import gzip
 import itertools
 import json
-import logging
-from collections.abc import AsyncIterator
+import resource
+import zlib
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from crooked import refused
 from scene import Frame, Socket, eventually
-from stage import OpenStage, Stage
+from stage import Stage
 from tautwire.gateway.upstream import link as link_module
+from tautwire.protocol.errors import ConfigError
 
 DEEP = json.loads("[" * 400 + "]" * 400)
 VALUES: list[Any] = [
@@ -134,3 +133,162 @@ async def test_any_address_of_the_next_connection(
     assert "hidden" not in caplog.text
     assert [record for record in caplog.records if record.exc_info] == []
     caplog.clear()  # the fault that the link is not up
+
+
+ANSWERS: dict[str, Any] = {
+    "no JSON": b"<html>", "nothing": b"", "a list": b"[]", "a text": b'"ok"', "no utf-8": b'{"ok":true,"x":"\xff"}',
+    "deep": b'{"ok":true,"url":' + b"[" * 100_000, "not ok": b'{"ok":1}', "empty": b"{}",
+    "wrong types": json.dumps({
+        "ok": True, "channel": [], "ts": 7, "message": "m", "channels": 5, "members": {"a": 1}, "url": [],
+        "presence": [], "user_id": 1, "team": 3, "bot_id": {}, "usergroups": "u", "response_metadata": [],
+    }).encode(),
+    "odd lists": json.dumps({
+        "ok": True, "channels": [1, None, [], {"id": []}, {"id": None}, {}], "members": [None, 1, [], {}],
+        "usergroups": [None], "response_metadata": {"next_cursor": 0},
+    }).encode(),
+    "an odd error": b'{"ok":false,"error":{"code":7},"needed":[]}',
+    "error no utf-8": b'{"ok":false,"error":"\xff\xfe"}',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("body", ANSWERS.values(), ids=ANSWERS.keys())
+async def test_any_answer_of_the_web_api(
+    body: bytes, stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each caller is answered, and what needs no answer goes on: events, presence, the link."""
+    monkeypatch.setattr(link_module, "LONGEST_PAUSE", 0.02)
+    monkeypatch.setattr(link_module, "REFUSED_PAUSE", 0.02)
+    monkeypatch.setattr("tautwire.gateway.upstream.api.DEFAULT_RETRY_AFTER", 0.01)
+    socket = await stage.connect(presence_sub=True)
+    is_garbage = True
+
+    async def answer(method: str, _: dict[str, str]) -> web.Response | None:
+        return web.Response(body=body, content_type="application/json") if is_garbage else None
+
+    stage.line.before = answer
+    await socket.send(type="presence_sub", ids=[stage.upstream.users["alice"]])
+    await eventually(lambda: stage.line.count("users.getPresence") > 0)
+    await socket.send(type="message", id=5, channel=stage.general, text="hi")
+    while (found := json.loads((await socket.ws.receive(10)).data)).get("reply_to") != 5:
+        pass
+    assert not found["ok"], "there is no ack without the time of the message"
+    for method in (
+        "rtm.start",
+        "channels.list",
+        "channels.join",
+        "conversations.list",
+        "users.list",
+        "im.open",
+        "nothing",
+    ):
+        found = await stage.request(method, name="general", user="U1")
+        assert isinstance(found["ok"], bool)
+    await stage.ok("rtm.connect")
+    direct = (await stage.upstream.ok("carol", "conversations.open", users=stage.bot))["channel"]["id"]
+    await stage.post("carol", direct, "announced although the conversation is not described")
+    assert (await socket.until("im_created"))["channel"]["id"] == direct
+    await stage.line.cut()
+    await eventually(lambda: stage.line.count("apps.connections.open") > 3)
+    is_garbage = False
+    await eventually(lambda: stage.gateway.relay.link.is_up)
+    await works(stage, socket)
+    asked = stage.gateway.relay.presence.calls
+    await socket.send(type="presence_query", ids=[stage.upstream.users["bob"]])
+    await eventually(lambda: stage.gateway.relay.presence.calls > asked)
+    assert [record for record in caplog.records if record.exc_info] == []
+    caplog.clear()
+
+
+@pytest.mark.parametrize("body", ANSWERS.values(), ids=ANSWERS.keys())
+async def test_a_restart_while_every_answer_is_garbage(
+    body: bytes, stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The gateway serves what it has, as the bot of its last start, or says why it does not start."""
+    monkeypatch.setattr(link_module, "LONGEST_PAUSE", 0.02)
+    monkeypatch.setattr(link_module, "REFUSED_PAUSE", 0.02)
+    await stage.post("alice", stage.general, "before")
+    await stage.settled()
+    await stage.gateway.stop()
+    is_garbage = True
+
+    async def answer(method: str, _: dict[str, str]) -> web.Response | None:
+        return (
+            web.Response(body=body, content_type="application/json") if is_garbage and method != "auth.test" else None
+        )
+
+    stage.line.before = answer
+    asyncio.get_running_loop().call_later(0.5, lambda: setattr(stage.line, "before", None))
+    await stage.start()
+    socket = await stage.connect()
+    await works(stage, socket)
+    assert [record for record in caplog.records if record.exc_info] == []
+    caplog.clear()
+
+
+@pytest.mark.parametrize("body", ANSWERS.values(), ids=ANSWERS.keys())
+async def test_a_start_at_an_upstream_that_does_not_say_who_the_bot_is(body: bytes, stage: Stage) -> None:
+    """It is the bot of the last start, or an error that says what to do; never another bot."""
+    before = stage.gateway.relay.bot
+    await stage.gateway.stop()
+
+    async def answer(method: str, _: dict[str, str]) -> web.Response | None:
+        return web.Response(body=body, content_type="application/json") if method == "auth.test" else None
+
+    stage.line.before = answer
+    try:
+        await stage.start()
+    except ConfigError as error:
+        refusal = str(error)
+        stage.line.before = None
+        await stage.start()
+    else:
+        refusal = "upstream"
+    assert any(word in refusal for word in ("upstream", "token", "data directory")), refusal
+    assert stage.gateway.relay.bot == before
+
+
+async def test_a_connection_that_is_led_elsewhere_is_not_followed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(link_module, "LONGEST_PAUSE", 0.02)
+    visits: list[str] = []
+
+    async def visit(request: web.Request) -> web.Response:
+        visits.append(str(request.rel_url))
+        return web.Response(status=404)
+
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", visit)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.2", 0).start()
+    elsewhere = f"http://127.0.0.2:{runner.addresses[0][1]}/"
+    stage.line.leads = elsewhere
+    await stage.line.cut()
+    await eventually(lambda: stage.line.count("apps.connections.open") > 3)
+    stage.line.leads = ""
+    await eventually(lambda: stage.gateway.relay.link.is_up)
+    await runner.cleanup()
+    assert visits == []
+    caplog.clear()
+
+
+async def test_a_packed_answer_takes_no_more_memory_than_its_bytes(stage: Stage) -> None:
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31)  # gzip, piece by piece: the test itself takes no memory for it
+    bomb = packer.compress(b'{"ok":true,"x":"')
+    for _ in range(400):
+        bomb += packer.compress(b"x" * 1_048_576)
+    bomb += packer.compress(b'"}') + packer.flush()
+
+    async def answer(method: str, _: dict[str, str]) -> web.Response | None:
+        packed = {"Content-Encoding": "gzip"}
+        return web.Response(body=bomb, headers=packed) if method == "users.list" else None
+
+    stage.line.before = answer
+    before = peak_memory()
+    assert (await stage.request("users.list"))["error"] == "service_unavailable"
+    assert peak_memory() - before < 64 * 1_048_576
+
+
+def peak_memory() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1_024
