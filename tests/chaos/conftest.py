@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-sys.path[:0] = [str(Path(__file__).parents[1] / room) for room in ("chaos", "gateway", "server")]  # for shared modules
+sys.path.insert(0, str(Path(__file__).parents[1] / "server"))  # for the modules that these tests share
+sys.path.insert(0, str(Path(__file__).parents[1] / "gateway"))
+sys.path.insert(0, str(Path(__file__).parent))
 
 from stores import Store
 

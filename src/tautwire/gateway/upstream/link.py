@@ -86,6 +86,7 @@ class Link:
         self._merge = Merge(receive)
         self._health = health
         self._sockets: set[_Socket] = set()
+        self._is_opening = False
         self._leaving: list[asyncio.Task[None]] = []  # closes connections that are given up
         self._task: asyncio.Task[None] | None = None
         self._first = asyncio.Event()
@@ -155,6 +156,16 @@ class Link:
         url = answer.text("url")
         if not is_of_host(url, self._api.host):
             raise UpstreamError("the URL of apps.connections.open leads to another host", was_sent=True)
+        if self.is_up:
+            self._merge.hold()  # the upstream may send on the next one before its hello is read here
+        self._is_opening = True
+        try:
+            return await self._dial(url)
+        finally:
+            self._is_opening = False
+            self._settle()
+
+    async def _dial(self, url: str) -> "_Socket":
         ws = await self._api.http.ws_connect(
             url, heartbeat=HEARTBEAT, max_msg_size=MAX_FRAME, timeout=aiohttp.ClientWSTimeout(ws_close=2.0)
         )
@@ -162,6 +173,10 @@ class Link:
         self._sockets.add(socket)
         try:
             await asyncio.wait_for(socket.greeted(), HELLO_TIMEOUT)
+            if self._leaving:
+                raise UpstreamError(  # noqa: TRY301 - closed like one without hello
+                    "an older connection was lost meanwhile, and events with it", was_sent=True
+                )
         except BaseException:
             await socket.close()
             raise
@@ -174,11 +189,6 @@ class Link:
         for socket in self._sockets - {current}:
             socket.retire()
 
-    def greeted(self, socket: "_Socket") -> None:
-        """Called with each connection that has its hello, before its first event."""
-        if any(other.is_greeted for other in self._sockets - {socket}):
-            self._merge.hold()
-
     def take(self, socket: "_Socket", payload: bytes, acknowledge: Acknowledge) -> None:
         """Called with the payload of each event."""
         self._merge.take(id(socket), payload, acknowledge)
@@ -190,15 +200,22 @@ class Link:
         self._sockets.discard(socket)
         if not self._merge.is_holding:
             return
-        if not socket.ended_in_order:
-            self._start_again()
-        elif len(self._sockets) < 2:
+        if socket.ended_in_order:
+            self._settle()
+        else:
+            self._start_again(socket)
+
+    def _settle(self) -> None:
+        """Pass on what is held once there is one connection, and no other is being opened."""
+        if self._merge.is_holding and not self._is_opening and len(self._sockets) < 2:
             self._merge.release()
 
-    def _start_again(self) -> None:
+    def _start_again(self, *ended: "_Socket") -> None:
         """Give up all connections and what is held of their events: the upstream sends it again on the next one."""
         self._merge.drop()
-        for socket in self._sockets:
+        if self._is_opening:
+            self._merge.hold()  # what comes on the one that is being opened is dropped as well
+        for socket in (*ended, *self._sockets):
             socket.give_up()
             self._leaving.append(asyncio.create_task(socket.close()))
 
@@ -288,7 +305,6 @@ class _Socket:
             return
         match envelope.type:
             case "hello":
-                self._link.greeted(self)
                 self.is_greeted = True
                 if not self._hello.done():
                     self._hello.set_result(None)
