@@ -38,6 +38,8 @@ HELLO_TIMEOUT: Final = 15.0
 """Seconds from the dial to hello."""
 OVERLAP: Final = 2.0
 """Seconds in which an old connection has to end after the next one has its hello."""
+SETTLE: Final = 0.25
+"""Seconds from the end of an old connection until what was held is passed on."""
 FIRST_PATIENCE: Final = 5.0
 """Seconds that a start waits for the first hello."""
 FIRST_PAUSE: Final = 0.1
@@ -111,6 +113,7 @@ class Link:
 
     async def stop(self) -> None:
         """Close the connections."""
+        self._merge.drop()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -163,7 +166,7 @@ class Link:
             return await self._dial(url)
         finally:
             self._is_opening = False
-            self._settle()
+            self._settle_soon()
 
     async def _dial(self, url: str) -> "_Socket":
         ws = await self._api.http.ws_connect(
@@ -201,9 +204,13 @@ class Link:
         if not self._merge.is_holding:
             return
         if socket.ended_in_order:
-            self._settle()
+            self._settle_soon()
         else:
             self._start_again(socket)
+
+    def _settle_soon(self) -> None:
+        """Settle when the upstream has had time to send again what it sent behind its Close frame."""
+        asyncio.get_running_loop().call_later(SETTLE, self._settle)
 
     def _settle(self) -> None:
         """Pass on what is held once there is one connection, and no other is being opened."""

@@ -7,7 +7,6 @@ otherwise, some may be lost and come again; then all that is held is dropped, an
 the upstream.
 """
 
-import heapq
 from collections.abc import Callable
 from typing import Final, Generic, NamedTuple, TypeVar
 
@@ -64,11 +63,13 @@ class Merge(Generic[Ack]):
             self._receive(payload, acknowledge)
             return
         self._size += len(payload)
-        self._held.setdefault(connection, []).append(_Held(_stamp_of(payload), payload, acknowledge))
+        before = self._held.setdefault(connection, [])
+        stamp = _stamp_of(payload) or (before[-1].stamp if before else "")
+        before.append(_Held(stamp, payload, acknowledge))
 
     def release(self) -> None:
         """Pass on what is held, and hold no longer."""
-        held = list(heapq.merge(*self._held.values(), key=lambda each: each.stamp))
+        held = sorted((each for all_ in self._held.values() for each in all_), key=lambda each: each.stamp)
         self.drop()
         for each in held:
             self._receive(each.payload, each.acknowledge)
