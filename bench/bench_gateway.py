@@ -2,7 +2,8 @@
 
 Server and gateway are processes on this machine, with their logs on disk. A person posts at a steady pace in many
 channels. A native RTM connection of the bot and ten at the gateway get each message; the time is from the frame of the
-person to the event. Then the bot sends: the time is from its frame to the ack.
+person to the event. Then the bot sends: the time is from its frame to the ack. Before all that the gateway is
+weighed: idle, and with many connections of the bot.
 """
 
 import asyncio
@@ -26,6 +27,8 @@ PACE = 50
 BOTS = 10
 SECONDS = 10.0
 SENDS = 100
+CROWD = 200
+"""Connections of the bot for the memory of one."""
 
 TAUTWIRE = f"{sysconfig.get_path('scripts')}/tautwire"
 
@@ -66,7 +69,7 @@ class Ear:
                 self.came[frame["text"]] = now
 
 
-def main(*, seconds: float = SECONDS, bots: int = BOTS, sends: int = SENDS) -> None:
+def main(*, seconds: float = SECONDS, bots: int = BOTS, sends: int = SENDS, crowd: int = CROWD) -> None:
     with ExitStack() as stack:
         place = Path(stack.enter_context(TemporaryDirectory()))
         seed = place / "seed.yaml"
@@ -83,18 +86,20 @@ def main(*, seconds: float = SECONDS, bots: int = BOTS, sends: int = SENDS) -> N
             stack, "gateway", "run", *common, "--pace", "off", "--data", str(place / "gateway"),
             SLACK_API_URL=server.api_url, SLACK_BOT_TOKEN=app["bot_token"], SLACK_APP_TOKEN=app["app_token"],
         )  # fmt: skip
-        rows, facts = asyncio.run(_measure(server, gateway, seconds, bots, sends))
+        rows, facts = asyncio.run(_measure(server, gateway, seconds, bots, sends, crowd))
         facts["gateway_memory_mb"] = rss(gateway.process.pid) / 1_048_576
     report("gateway", "Native RTM and RTM through a gateway, milliseconds", rows, **facts)
 
 
 async def _measure(
-    server: Process, gateway: Process, seconds: float, bots: int, sends: int
+    server: Process, gateway: Process, seconds: float, bots: int, sends: int, crowd: int
 ) -> tuple[list[dict[str, Cell]], dict[str, Any]]:
     (bot,) = gateway.about["bots"].values()
     alice_token = server.about["users"]["alice"]["token"]
     places = list(server.about["channels"].values())
-    async with aiohttp.ClientSession() as http:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+        idle = rss(gateway.process.pid)
+        a_connection = await _weigh(http, gateway, bot["token"], crowd)
         alice = await connect(http, server.api_url, alice_token)
         native = await connect(http, server.api_url, server.about["apps"]["desk"]["bot_token"])
         others = [await connect(http, gateway.api_url, bot["token"]) for _ in range(bots)]
@@ -120,14 +125,27 @@ async def _measure(
         _row("ack, native", acks["native"]),
         _row("ack, gateway", acks["gateway"]),
     ]
-    facts = {"channels": len(places), "messages_a_second": PACE, "bots": bots, "gateway_cpu_ms_a_message": cpu * 1e3}
+    facts = {"channels": len(places), "messages_a_second": PACE, "bots": bots, "gateway_cpu_ms_a_message": cpu * 1e3,
+             "gateway_idle_memory_mb": idle / 1_048_576, "memory_kb_a_connection": a_connection / 1_024}  # fmt: skip
     return rows, facts
+
+
+async def _weigh(http: aiohttp.ClientSession, gateway: Process, token: str, count: int) -> float:
+    """Return the bytes that a connection takes, the first ones left out: they make room for what all share."""
+    sizes, ears = [], []
+    for _ in range(2):
+        ears += [await connect(http, gateway.api_url, token) for _ in range(count // 2)]
+        sizes.append(rss(gateway.process.pid))
+    for ear in ears:
+        await ear.ws.close()
+        await ear.task
+    return (sizes[1] - sizes[0]) / (count // 2)
 
 
 async def connect(http: aiohttp.ClientSession, api_url: str, token: str) -> Ear:
     async with http.post(api_url + "rtm.connect", headers={"Authorization": f"Bearer {token}"}) as response:
         answer = json.loads(await response.read())
-    ws = await http.ws_connect(answer["url"], compress=0, max_msg_size=0)
+    ws = await http.wsconnect(answer["url"], compress=0, max_msg_size=0)
     await ws.receive()
     return Ear(ws)
 

@@ -91,7 +91,7 @@ def test_the_memory_of_a_gateway_is_measured(results: Path) -> None:
 
 
 def test_the_gateway_is_measured(results: Path) -> None:
-    bench_gateway.main(seconds=0.2, bots=2, sends=3)
+    bench_gateway.main(seconds=0.2, bots=2, sends=3, crowd=4)
 
     rows = json.loads((results / "gateway.json").read_text())["rows"]
     assert [row["count"] for row in rows] == [10, 20, 20, 3, 3]

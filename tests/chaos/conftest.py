@@ -12,13 +12,27 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # for the modules that these tests share
+sys.path.insert(0, str(Path(__file__).parents[1] / "server"))  # for the modules that these tests share
+sys.path.insert(0, str(Path(__file__).parents[1] / "gateway"))
+sys.path.insert(0, str(Path(__file__).parent))
 
 from stores import Store
 
 from process import Open, Served
 
 SEED = int(os.environ.get("SEED") or 20170711)
+DAYS = int(os.environ.get("SEEDS") or 20)
+"""How many seeds a test with ``day`` has, from ``SEED`` on."""
+SHORT = 2
+"""How many of them every ``make test`` has."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test with ``day`` for each seed; ``SEED=… SEEDS=1`` repeats one."""
+    if "day" in metafunc.fixturenames:
+        seeds = range(SEED, SEED + DAYS)
+        marks = pytest.mark.chaos
+        metafunc.parametrize("day", [*seeds[:SHORT], *(pytest.param(seed, marks=marks) for seed in seeds[SHORT:])])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -14,8 +14,8 @@ import aiohttp
 
 Facts = dict[str, Any]
 
-START_LIMIT = 30.0
-STOP_LIMIT = 30.0
+START_LIMIT = 60.0
+STOP_LIMIT = 60.0
 
 
 class ServerEnded(Exception):  # noqa: N818 - an outcome
@@ -38,7 +38,7 @@ class Served:
         self.facts: Facts = {}
         """What the server says of its workspace: addresses, ids, tokens."""
         self._options = options
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Any = None
         self._log = scratch / f"{data.name}.log"
         if seed is not None:
             file = scratch / f"{data.name}.yaml"
@@ -46,7 +46,8 @@ class Served:
             self._options = (*options, "--seed", str(file))
 
     @property
-    def process(self) -> asyncio.subprocess.Process:
+    def process(self) -> Any:
+        """What has the interface of ``asyncio.subprocess.Process``."""
         assert self._process is not None
         return self._process
 
@@ -70,18 +71,23 @@ class Served:
 
     async def start(self) -> None:
         """Start it, on a free port, and wait until it serves."""
-        with self._log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tautwire", "serve", "--port", "0", "--json", "--rate-limits", "off",
-                "--log-level", "warning", "--data", str(self.data), *self._options,
-                stdout=asyncio.subprocess.PIPE, stderr=log,
-            )  # fmt: skip
-        assert self._process.stdout is not None
+        arguments = (
+            *("serve", "--port", "0", "--json", "--rate-limits", "off", "--log-level", "warning"),
+            *("--data", str(self.data), *self._options),
+        )
+        self._process = await self._launch(arguments, self._log)
         line = await asyncio.wait_for(self._process.stdout.readline(), START_LIMIT)
         if not line:
             await self._process.wait()
             raise ServerEnded(self.log)
         self.facts = json.loads(line)
+
+    async def _launch(self, arguments: tuple[str, ...], log: Path) -> Any:
+        """Start the command; return what has the interface of ``asyncio.subprocess.Process``."""
+        with log.open("ab") as stream:
+            return await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tautwire", *arguments, stdout=asyncio.subprocess.PIPE, stderr=stream
+            )
 
     async def kill(self) -> None:
         """End it with SIGKILL."""
@@ -91,7 +97,8 @@ class Served:
     async def stop(self) -> int:
         """Ask it to end; return its exit code."""
         self.process.terminate()
-        return await asyncio.wait_for(self.process.wait(), STOP_LIMIT)
+        code: int = await asyncio.wait_for(self.process.wait(), STOP_LIMIT)
+        return code
 
     async def end(self) -> None:
         """See to it that it is gone, whatever state it is in."""

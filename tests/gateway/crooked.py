@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import json
+import struct
 from collections.abc import Awaitable, Callable
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 Call = tuple[str, dict[str, str]]
 """A method and its arguments."""
@@ -29,14 +30,20 @@ class Crooked:
         """Called before a call is forwarded; a response is the answer in its place."""
         self.after: Callable[[str, dict[str, str]], Awaitable[None]] | None = None
         """Called between the answer of the server and that to the gateway."""
+        self.loses: Callable[[str], bool] = lambda method: False
+        """Whether the answer of a call is lost after the server has carried it out."""
         self.drops_ack: Callable[[str], bool] = lambda envelope: False
         self.repeats: Callable[[str], bool] = lambda envelope: False
         """Whether an envelope is sent twice."""
         self.hides: Callable[[str], bool] = lambda text: False
         """Whether a frame of the server is lost."""
+        self.leads = ""
+        """Where sockets are redirected to, instead of being served."""
         self.sockets: list[tuple[web.WebSocketResponse, aiohttp.ClientWebSocketResponse]] = []
         self.opened = 0
         self._target = urlsplit(api_url)
+        self._site: web.TCPSite | None = None
+        self._requests: list[web.BaseRequest] = []
         self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))  # see Scene.opened
         application = web.Application(client_max_size=2**24)
         application.router.add_route("*", "/{path:.*}", self._serve)
@@ -45,8 +52,7 @@ class Crooked:
 
     async def __aenter__(self) -> Self:
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
+        await self._listen(0)
         self.api_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/api/"
         return self
 
@@ -58,6 +64,24 @@ class Crooked:
     def point(self, api_url: str) -> None:
         """Forward to another server from now on."""
         self._target = urlsplit(api_url)
+
+    async def _listen(self, port: int) -> None:
+        self._site = web.TCPSite(self._runner, "127.0.0.1", port, reuse_address=True)
+        await self._site.start()
+
+    async def die(self) -> None:
+        """End as a proxy does that is killed: whatever is on its way is lost, and nothing listens any more."""
+        if self._site is not None:
+            await self._site.stop()
+            self._site = None
+        await self.cut()
+        for request in self._requests:
+            _abort(request)
+
+    async def live(self) -> None:
+        """Listen again, where it did before."""
+        if self._site is None:
+            await self._listen(urlsplit(self.api_url).port or 0)
 
     async def cut(self) -> None:
         """End all sockets without a Close frame."""
@@ -80,7 +104,16 @@ class Crooked:
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Upgrade", "").lower() == "websocket":
-            return await self._pump(request)
+            return (
+                web.Response(status=302, headers={"Location": self.leads}) if self.leads else await self._pump(request)
+            )
+        self._requests.append(request)
+        try:
+            return await self._forward(request)
+        finally:
+            self._requests.remove(request)
+
+    async def _forward(self, request: web.Request) -> web.StreamResponse:
         method = request.path.removeprefix("/api/")
         body = await request.read()
         arguments = dict(parse_qsl(body.decode(), keep_blank_values=True))
@@ -100,13 +133,22 @@ class Crooked:
             return web.Response(status=502)
         if self.after is not None:
             await self.after(method, arguments)
+        if self.loses(method):
+            _abort(request)
         return web.Response(body=found, status=status, content_type="application/json", headers=kept)
 
-    async def _pump(self, request: web.Request) -> web.WebSocketResponse:
+    async def _pump(self, request: web.Request) -> web.StreamResponse:
         url = f"ws://{self._target.netloc}{request.rel_url}"
-        near = web.WebSocketResponse()
-        async with self._http.ws_connect(url) as far:
-            await near.prepare(request)
+        near = web.WebSocketResponse(autoclose=False)
+        try:
+            far = await self._http.ws_connect(url)
+        except aiohttp.ClientError:
+            return web.Response(status=502)
+        async with far:
+            try:
+                await near.prepare(request)
+            except ConnectionError:
+                return near
             self.opened += 1
             self.sockets.append((near, far))
             pumps = [asyncio.create_task(self._down(near, far)), asyncio.create_task(self._up(near, far))]
@@ -127,9 +169,17 @@ class Crooked:
                     await near.send_str(message.data)
 
     async def _up(self, near: web.WebSocketResponse, far: aiohttp.ClientWebSocketResponse) -> None:
-        async for message in near:
-            if message.type is WSMsgType.TEXT and not self.drops_ack(json.loads(message.data).get("envelope_id", "")):
+        while (message := await near.receive()).type is WSMsgType.TEXT:
+            if not self.drops_ack(json.loads(message.data).get("envelope_id", "")):
                 await far.send_str(message.data)
+        if message.type is WSMsgType.CLOSE:  # it goes through like all else, and what is on its way back still comes
+            await far.send_frame(struct.pack("!H", message.data or WSCloseCode.OK), WSMsgType.CLOSE)
+            await asyncio.Event().wait()
+
+
+def _abort(request: web.BaseRequest) -> None:
+    if request.transport is not None:
+        request.transport.abort()
 
 
 def limited(seconds: float) -> web.Response:

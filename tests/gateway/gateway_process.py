@@ -5,12 +5,13 @@ import json
 import os
 import signal
 import sysconfig
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scene import PATIENCE
-
 TAUTWIRE = f"{sysconfig.get_path('scripts')}/tautwire"
+START_PATIENCE = 60.0
+"""Seconds for a start or an end, on a machine that is busy."""
 
 
 class GatewayProcess:
@@ -30,7 +31,7 @@ class GatewayProcess:
             "SLACK_BOT_TOKEN": secrets["bot_token"],
             "SLACK_APP_TOKEN": secrets["app_token"],
         }
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Any = None
         self.about: dict[str, Any] = {}
 
     @property
@@ -49,22 +50,28 @@ class GatewayProcess:
     async def start(self, *command: str) -> None:
         """Start it, and wait until it serves."""
         port = self.api_url.split(":")[2].split("/")[0] if self.about else "0"
-        with self._log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *(TAUTWIRE, "gateway", "run", "--json", "--port", port, "--data", str(self.data)),
-                *("--pace", "off", "--rate-limits", "off", "--legacy-bot-messages", "off", *self._options),
-                *(("--", *command) if command else ()),
-                env=self._environment, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=log,
-            )  # fmt: skip
+        arguments = (
+            *("gateway", "run", "--json", "--port", port, "--data", str(self.data)),
+            *("--pace", "off", "--rate-limits", "off", "--legacy-bot-messages", "off", *self._options),
+            *(("--", *command) if command else ()),
+        )
+        self._process = await self._launch(arguments, self._environment, self._log)
         line = await self.line()
         assert line, self.log
         self.about = json.loads(line)
 
+    async def _launch(self, arguments: tuple[str, ...], environment: Mapping[str, str], log: Path) -> Any:
+        """Start the command; return what has the interface of ``asyncio.subprocess.Process``."""
+        with log.open("ab") as stream:
+            return await asyncio.create_subprocess_exec(
+                TAUTWIRE, *arguments, env=environment,
+                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=stream,
+            )  # fmt: skip
+
     async def line(self) -> str:
         """Return the next line of its output."""
-        assert self._process is not None
-        assert self._process.stdout is not None
-        return (await asyncio.wait_for(self._process.stdout.readline(), 2 * PATIENCE)).decode()
+        line: bytes = await asyncio.wait_for(self._process.stdout.readline(), START_PATIENCE)
+        return line.decode()
 
     async def end(self, number: int = signal.SIGTERM) -> int:
         """End it with a signal; return its exit code."""
@@ -73,9 +80,10 @@ class GatewayProcess:
             return 0
         if process.returncode is None:
             process.send_signal(number)
-        return await asyncio.wait_for(process.wait(), 2 * PATIENCE)
+        code: int = await asyncio.wait_for(process.wait(), START_PATIENCE)
+        return code
 
     async def ended(self) -> int:
         """Wait until it ends by itself; return its exit code."""
-        assert self._process is not None
-        return await asyncio.wait_for(self._process.wait(), 2 * PATIENCE)
+        code: int = await asyncio.wait_for(self._process.wait(), START_PATIENCE)
+        return code

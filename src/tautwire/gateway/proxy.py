@@ -11,8 +11,6 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
-
 from tautwire.gateway.translate import retired
 from tautwire.gateway.upstream.api import Answer as Reply
 from tautwire.gateway.upstream.api import Api, RefusedError, UpstreamError
@@ -113,5 +111,5 @@ def _members(reply: Reply) -> dict[str, Any]:
     members: dict[str, Any] = {name: raw for name, raw in reply.members.items() if name != "ok"}
     for name in ("warning", "response_metadata"):
         if name in members:
-            members[name] = msgspec.json.decode(members[name])
+            members[name] = reply.get(name)
     return members

@@ -277,6 +277,7 @@ async def _learn_directs(api: Api, intake: Intake) -> None:
     try:
         async with asyncio.timeout(DIRECTS_PATIENCE):
             async for page in api.pages("conversations.list", "channels", types="im,mpim"):
-                intake.know_directs(each["id"] for each in page if isinstance(each, dict) and "id" in each)
+                found = [each.get("id") for each in page if isinstance(each, dict)]
+                intake.know_directs(channel for channel in found if isinstance(channel, str))
     except (RefusedError, UpstreamError, TimeoutError) as error:
         log.warning("not all direct conversations of the bot are known; the others count as new: %s", error)

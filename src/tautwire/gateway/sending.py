@@ -155,6 +155,10 @@ class Sending:
             if not reply.is_ok:
                 return MethodError(reply.text("error") or "service_unavailable")
             body, ts = reply.get("message"), reply.text("ts")
+            if not ts:
+                self.figures.unknown += 1
+                log.warning("the answer for a message to %s does not say which one it is", job.message.channel[:80])
+                return MethodError("service_unavailable")
             channel = reply.text("channel") or job.message.channel
             body = body if isinstance(body, dict) else {}
             self._echoes.sent(channel, ts, job.peer.number)
@@ -185,7 +189,7 @@ class Sending:
             except UpstreamError as error:
                 if error.was_sent:
                     self.figures.unknown += 1
-                    log.warning("whether a message to %s was accepted is not known: %s", message.channel, error)
+                    log.warning("whether a message to %s was accepted is not known: %s", message.channel[:80], error)
                     return MethodError("service_unavailable")
                 pause, refusal = min(5.0, 0.05 * 2.0**attempt), MethodError("service_unavailable")
             else:

@@ -65,13 +65,13 @@ class Start:
         return {**answer, **state, "self": who, "team": {**answer["team"], "prefs": {}}}
 
     async def _read(self) -> dict[str, Any]:
-        users = [user async for page in self._api.pages("users.list", "members", PAGE) for user in page]
+        users = [user async for page in self._api.pages("users.list", "members", PAGE) for user in _objects(page)]
         conversations = [
             channel
             async for page in self._api.pages(
                 "conversations.list", "channels", PAGE, types="public_channel,private_channel,mpim,im"
             )
-            for channel in page
+            for channel in _objects(page)
         ]
         await self._add_members(conversations)
         lists: dict[str, list[Any]] = {"channels": [], "groups": [], "ims": [], "mpims": []}
@@ -106,6 +106,11 @@ class Start:
         except RefusedError:  # without the scope usergroups:read there are none
             return []
         return found if isinstance(found, list) else []
+
+
+def _objects(page: list[Any]) -> list[dict[str, Any]]:
+    """Return the members of a page that have an id."""
+    return [each for each in page if isinstance(each, dict) and isinstance(each.get("id"), str)]
 
 
 def _list_of(conversation: Mapping[str, Any]) -> str:

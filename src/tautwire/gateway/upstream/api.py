@@ -82,9 +82,11 @@ class Answer(NamedTuple):
             return DEFAULT_RETRY_AFTER
 
     def get(self, name: str) -> Any:
-        """Return a member, None if it is missing."""
-        raw = self.members.get(name)
-        return None if raw is None else msgspec.json.decode(raw)
+        """Return a member, None if it is missing or cannot be read."""
+        try:
+            return msgspec.json.decode(self.members.get(name, b"null"))
+        except (msgspec.MsgspecError, RecursionError):  # nested too deep, or half of a surrogate pair
+            return None
 
     def text(self, name: str) -> str:
         """Return a member that is a text, else an empty text."""
@@ -111,6 +113,7 @@ class Api:
             headers={"Accept-Encoding": "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=True,
+            trace_configs=[_stays()],
         )
 
     async def close(self) -> None:
@@ -186,6 +189,17 @@ def form(arguments: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def _stays() -> aiohttp.TraceConfig:
+    """Return what ends a request that is redirected: also the handshake of a WebSocket, which has no option for it."""
+
+    async def refuse(*_: Any) -> None:
+        raise UpstreamError("the upstream leads to another address, which is not followed", was_sent=True)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(refuse)
+    return trace
+
+
 async def _read(method: str, response: aiohttp.ClientResponse) -> dict[str, msgspec.Raw]:
     body = bytearray()
     async for chunk in response.content.iter_chunked(_CHUNK):
@@ -193,6 +207,7 @@ async def _read(method: str, response: aiohttp.ClientResponse) -> dict[str, msgs
         if len(body) > MAX_ANSWER:
             raise UpstreamError(f"the answer of {method} has more than {MAX_ANSWER} bytes", was_sent=True)
     try:
+        body.decode()  # members are passed on as they are: they have to be text
         return msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         if response.status == 429:

@@ -1,7 +1,8 @@
 """The link to the upstream: its Socket Mode connections, one after the other with an overlap.
 
 The upstream asks for a new connection every few hours. The link opens the next one before the old one is closed, so an
-event always finds a connection. What the upstream sends twice, the intake drops. Source: wire/socket-mode.md.
+event always finds a connection; ``merge`` puts what comes on both in order. What the upstream sends twice, the intake
+drops. Source: wire/socket-mode.md.
 
 Everything that ends a connection leads to the same place, ``Link._open``, which waits longer after each failure. A
 connection counts as good when its hello has come. A lost one is not a fault of the gateway yet; a next one that cannot
@@ -12,6 +13,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import struct
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -20,6 +22,7 @@ import aiohttp
 import msgspec
 
 from tautwire.gateway.upstream.api import Api, RefusedError, UpstreamError
+from tautwire.gateway.upstream.merge import Merge
 from tautwire.protocol.tokens import Token
 from tautwire.server.health import Health
 
@@ -33,8 +36,10 @@ HEARTBEAT: Final = 10.0
 """Seconds between two PINGs; without an answer in half of it the connection counts as lost."""
 HELLO_TIMEOUT: Final = 15.0
 """Seconds from the dial to hello."""
-OVERLAP: Final = 10.0
-"""Seconds that an old connection is read after the next one has its hello."""
+OVERLAP: Final = 2.0
+"""Seconds in which an old connection has to end after the next one has its hello."""
+SETTLE: Final = 0.25
+"""Seconds from the end of an old connection until what was held is passed on."""
 FIRST_PATIENCE: Final = 5.0
 """Seconds that a start waits for the first hello."""
 FIRST_PAUSE: Final = 0.1
@@ -62,6 +67,9 @@ class Acknowledge(Protocol):
         """Queue the acknowledgement on the connection of the envelope; no effect if that has ended."""
 
 
+_ENDS: Final = (
+    aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR,
+)  # fmt: skip
 _decode: Final = msgspec.json.Decoder(Envelope).decode
 
 
@@ -77,9 +85,11 @@ class Link:
     ) -> None:
         self._api = api
         self._app_token = app_token
-        self._receive = receive
+        self._merge = Merge(receive)
         self._health = health
         self._sockets: set[_Socket] = set()
+        self._is_opening = False
+        self._leaving: list[asyncio.Task[None]] = []  # closes connections that are given up
         self._task: asyncio.Task[None] | None = None
         self._first = asyncio.Event()
         """Set when the first try has had its outcome."""
@@ -103,10 +113,11 @@ class Link:
 
     async def stop(self) -> None:
         """Close the connections."""
+        self._merge.drop()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        await asyncio.gather(*(socket.close() for socket in list(self._sockets)))
+        await asyncio.gather(*self._leaving, *(socket.close() for socket in list(self._sockets)))
 
     async def _run(self) -> None:
         failures = 0
@@ -142,17 +153,33 @@ class Link:
 
     async def _open(self) -> "_Socket":
         """Open a connection, and wait for its hello."""
+        await asyncio.gather(*self._leaving)  # else the upstream sends events on them still
+        self._leaving.clear()
         answer = await self._api.read("apps.connections.open", self._app_token)
         url = answer.text("url")
         if not is_of_host(url, self._api.host):
             raise UpstreamError("the URL of apps.connections.open leads to another host", was_sent=True)
+        if self.is_up:
+            self._merge.hold()  # the upstream may send on the next one before its hello is read here
+        self._is_opening = True
+        try:
+            return await self._dial(url)
+        finally:
+            self._is_opening = False
+            self._settle_soon()
+
+    async def _dial(self, url: str) -> "_Socket":
         ws = await self._api.http.ws_connect(
             url, heartbeat=HEARTBEAT, max_msg_size=MAX_FRAME, timeout=aiohttp.ClientWSTimeout(ws_close=2.0)
         )
-        socket = _Socket(ws, self._receive, self._sockets.discard)
+        socket = _Socket(ws, self)
         self._sockets.add(socket)
         try:
             await asyncio.wait_for(socket.greeted(), HELLO_TIMEOUT)
+            if self._leaving:
+                raise UpstreamError(  # noqa: TRY301 - closed like one without hello
+                    "an older connection was lost meanwhile, and events with it", was_sent=True
+                )
         except BaseException:
             await socket.close()
             raise
@@ -161,23 +188,51 @@ class Link:
         return socket
 
     def _retire_others(self, current: "_Socket") -> None:
-        """Close the older connections when what is on its way on them has had time to come."""
+        """End the older connections in order: what is on its way on them still comes."""
         for socket in self._sockets - {current}:
-            socket.close_after(OVERLAP)
+            socket.retire()
+
+    def take(self, socket: "_Socket", payload: bytes, acknowledge: Acknowledge) -> None:
+        """Called with the payload of each event."""
+        self._merge.take(id(socket), payload, acknowledge)
+        if self._merge.is_full:
+            self._start_again()
+
+    def ended(self, socket: "_Socket") -> None:
+        """Called with each connection that has ended."""
+        self._sockets.discard(socket)
+        if not self._merge.is_holding:
+            return
+        if socket.ended_in_order:
+            self._settle_soon()
+        else:
+            self._start_again(socket)
+
+    def _settle_soon(self) -> None:
+        """Settle when the upstream has had time to send again what it sent behind its Close frame."""
+        asyncio.get_running_loop().call_later(SETTLE, self._settle)
+
+    def _settle(self) -> None:
+        """Pass on what is held once there is one connection, and no other is being opened."""
+        if self._merge.is_holding and not self._is_opening and len(self._sockets) < 2:
+            self._merge.release()
+
+    def _start_again(self, *ended: "_Socket") -> None:
+        """Give up all connections and what is held of their events: the upstream sends it again on the next one."""
+        self._merge.drop()
+        if self._is_opening:
+            self._merge.hold()  # what comes on the one that is being opened is dropped as well
+        for socket in (*ended, *self._sockets):
+            socket.give_up()
+            self._leaving.append(asyncio.create_task(socket.close()))
 
 
 class _Socket:
     """One connection of the link: it reads in a task of its own until it ends."""
 
-    def __init__(
-        self,
-        ws: aiohttp.ClientWebSocketResponse,
-        receive: Callable[[bytes, Acknowledge], None],
-        ended: Callable[["_Socket"], None],
-    ) -> None:
+    def __init__(self, ws: aiohttp.ClientWebSocketResponse, link: Link) -> None:
         self._ws = ws
-        self._receive = receive
-        self._ended = ended
+        self._link = link
         self._hello: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._replaced: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._acks: asyncio.Queue[str] = asyncio.Queue()  # no longer than the events that were received
@@ -185,6 +240,8 @@ class _Socket:
         self._closing: asyncio.Task[None] | None = None
         self.is_greeted = False
         """Whether hello has come, and the connection has not ended."""
+        self.ended_in_order = False
+        """Whether it ended with a Close frame: behind all that the upstream has sent on it."""
 
     async def greeted(self) -> None:
         """Wait for hello; raise ``UpstreamError`` if the connection ends before."""
@@ -194,10 +251,14 @@ class _Socket:
         """Wait until another connection is needed; return the reason."""
         return await asyncio.shield(self._replaced)
 
-    def close_after(self, seconds: float) -> None:
-        """Close it later, unless it ends before."""
+    def retire(self) -> None:
+        """End it: ask the upstream to close it, and read until it does."""
         if self._closing is None:
-            self._closing = asyncio.create_task(self._close_after(seconds))
+            self._closing = asyncio.create_task(self._retire())
+
+    def give_up(self) -> None:
+        """Read nothing more from it."""
+        self._tasks[0].cancel()
 
     async def close(self) -> None:
         """Close it."""
@@ -209,21 +270,25 @@ class _Socket:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _close_after(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+    async def _retire(self) -> None:
+        with contextlib.suppress(ConnectionError, aiohttp.ClientError, RuntimeError):
+            # Not close(): that reads and drops what comes before the answer.
+            await self._ws.send_frame(struct.pack("!H", aiohttp.WSCloseCode.OK), aiohttp.WSMsgType.CLOSE)
+        await asyncio.sleep(OVERLAP)
         await self.close()
 
     async def _read(self) -> None:
         try:
-            async for message in self._ws:
+            while (message := await self._ws.receive()).type not in _ENDS:
                 if message.type is aiohttp.WSMsgType.TEXT:
                     try:
                         self._take(message.data)
                     except Exception:
                         log.exception("a frame of the upstream was not taken; an event in it comes again")
+            self.ended_in_order = message.type is aiohttp.WSMsgType.CLOSE
         finally:
             self.is_greeted = False
-            self._ended(self)
+            self._link.ended(self)
             self._tasks[1].cancel()
             if not self._hello.done():
                 self._hello.set_exception(UpstreamError("the connection ended before its hello", was_sent=True))
@@ -233,6 +298,8 @@ class _Socket:
     async def _write(self) -> None:
         while True:
             envelope = await self._acks.get()
+            if self._closing is not None:
+                continue  # nothing may follow the Close frame: what it has sent comes again on the next connection
             with contextlib.suppress(ConnectionError, aiohttp.ClientError, RuntimeError):
                 # A connection that has ended: the upstream sends the event again, and it is acknowledged then.
                 await self._ws.send_str(f'{{"envelope_id":{msgspec.json.encode(envelope).decode()}}}')
@@ -252,7 +319,7 @@ class _Socket:
                 # "warning" comes some seconds before "refresh_requested": either is the time for the next one.
                 self._replace(envelope.reason if envelope.reason in REASONS else "other")
             case "events_api":
-                self._receive(bytes(envelope.payload), self._acknowledgement(envelope.envelope_id))
+                self._link.take(self, bytes(envelope.payload), self._acknowledgement(envelope.envelope_id))
             case _ if envelope.envelope_id:
                 # Interactions and slash commands: RTM has nothing like them, and a person must not see an error.
                 self._acks.put_nowait(envelope.envelope_id)
