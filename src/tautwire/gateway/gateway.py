@@ -15,6 +15,8 @@ from typing import Self, cast
 from tautwire.gateway.config import GatewaySettings
 from tautwire.gateway.figures import GatewayFigures
 from tautwire.gateway.relay import Relay
+from tautwire.gateway.upstream.receiver import PATH as EVENTS_PATH
+from tautwire.gateway.upstream.receiver import EventReceiver
 from tautwire.protocol.errors import ConfigError
 from tautwire.protocol.tokens import Token
 from tautwire.server.clock import Clock
@@ -135,7 +137,8 @@ class Gateway:
             fallback=relay.proxy, methods=relay.starting.methods(),
         )  # fmt: skip
         handover = Handover({RTM_PATH: relay.door.listen})
-        http = HttpServer(Entrance(connections, forwarded, web_api, None, None, handover), probes)
+        more = {EVENTS_PATH: relay.link} if isinstance(relay.link, EventReceiver) else {}
+        http = HttpServer(Entrance(connections, forwarded, web_api, None, None, handover, more), probes)
         await http.start(socket)
         self._exit.push_async_callback(http.stop)
         self._exit.push_async_callback(relay.close_doors)

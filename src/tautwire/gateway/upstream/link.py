@@ -11,8 +11,10 @@ be opened is.
 import asyncio
 import contextlib
 import logging
+import math
 import random
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -20,6 +22,7 @@ import aiohttp
 import msgspec
 
 from tautwire.gateway.upstream.api import Api, RefusedError, UpstreamError
+from tautwire.gateway.upstream.network import explain
 from tautwire.protocol.tokens import Token
 from tautwire.server.health import Health
 
@@ -70,15 +73,20 @@ class Link:
 
     Args:
         receive: called with the payload of each event, in the order in which they come, and what acknowledges it.
+        came_up: called when events can come again, before the first of them, with the seconds in which none could;
+            infinity at the start, and if a connection has been silent before its end.
     """
 
     def __init__(
-        self, api: Api, app_token: Token, receive: Callable[[bytes, Acknowledge], None], health: Health
-    ) -> None:
+        self, api: Api, app_token: Token, receive: Callable[[bytes, Acknowledge], None], health: Health,
+        came_up: Callable[[float], None],
+    ) -> None:  # fmt: skip
         self._api = api
         self._app_token = app_token
         self._receive = receive
         self._health = health
+        self._came_up = came_up
+        self._lost_at = -math.inf
         self._sockets: set[_Socket] = set()
         self._task: asyncio.Task[None] | None = None
         self._first = asyncio.Event()
@@ -116,7 +124,7 @@ class Link:
                 socket = await self._open()
             except (RefusedError, UpstreamError, aiohttp.ClientError, TimeoutError, OSError) as error:
                 failures += 1
-                why = _reason(error)
+                why = _reason(error, self._api)
                 pause = REFUSED_PAUSE if isinstance(error, RefusedError) else _backoff(failures)
                 if not self.is_up:
                     self._health.fault(FAULT, f"{why}; the next try is in {pause:.1f} s")
@@ -146,10 +154,10 @@ class Link:
         url = answer.text("url")
         if not is_of_host(url, self._api.host):
             raise UpstreamError("the URL of apps.connections.open leads to another host", was_sent=True)
-        ws = await self._api.http.ws_connect(
+        ws = await self._api.dial(
             url, heartbeat=HEARTBEAT, max_msg_size=MAX_FRAME, timeout=aiohttp.ClientWSTimeout(ws_close=2.0)
         )
-        socket = _Socket(ws, self._receive, self._sockets.discard)
+        socket = _Socket(ws, self._receive, self._greet, self._end)
         self._sockets.add(socket)
         try:
             await asyncio.wait_for(socket.greeted(), HELLO_TIMEOUT)
@@ -159,6 +167,16 @@ class Link:
         self.connects += 1
         log.info("connected to %s", self._api.host)
         return socket
+
+    def _greet(self) -> None:
+        """Called before a connection counts as greeted."""
+        if not self.is_up:
+            self._came_up(monotonic() - self._lost_at)
+
+    def _end(self, socket: "_Socket") -> None:
+        self._sockets.discard(socket)
+        if socket.was_greeted and not self.is_up:
+            self._lost_at = -math.inf if socket.was_silent else monotonic()
 
     def _retire_others(self, current: "_Socket") -> None:
         """Close the older connections when what is on its way on them has had time to come."""
@@ -173,10 +191,12 @@ class _Socket:
         self,
         ws: aiohttp.ClientWebSocketResponse,
         receive: Callable[[bytes, Acknowledge], None],
+        greet: Callable[[], None],
         ended: Callable[["_Socket"], None],
     ) -> None:
         self._ws = ws
         self._receive = receive
+        self._greet = greet
         self._ended = ended
         self._hello: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._replaced: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -185,6 +205,12 @@ class _Socket:
         self._closing: asyncio.Task[None] | None = None
         self.is_greeted = False
         """Whether hello has come, and the connection has not ended."""
+        self.was_greeted = False
+
+    @property
+    def was_silent(self) -> bool:
+        """Whether the connection ended because no PONG came: since when nothing could come is not known."""
+        return isinstance(self._ws.exception(), aiohttp.ServerTimeoutError)
 
     async def greeted(self) -> None:
         """Wait for hello; raise ``UpstreamError`` if the connection ends before."""
@@ -245,7 +271,9 @@ class _Socket:
             return
         match envelope.type:
             case "hello":
-                self.is_greeted = True
+                if not self.was_greeted:
+                    self._greet()
+                self.is_greeted = self.was_greeted = True
                 if not self._hello.done():
                     self._hello.set_result(None)
             case "disconnect":
@@ -273,12 +301,13 @@ def _backoff(failures: int) -> float:
     return most * (0.5 + random.random() / 2)  # noqa: S311 - a jitter
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, api: Api) -> str:
     if isinstance(error, RefusedError):
         return f"{error}; check the app-level token and that Socket Mode is switched on"
     if isinstance(error, UpstreamError):
         return str(error)
-    return f"the connection was not opened ({type(error).__name__})"
+    by_proxy = explain(error, f"wss://{api.host}", api.network)
+    return by_proxy or f"the connection was not opened ({type(error).__name__})"
 
 
 def is_of_host(url: str, host: str) -> bool:
