@@ -36,6 +36,9 @@ class Crooked:
         """Whether a frame of the server is lost."""
         self.sockets: list[tuple[web.WebSocketResponse, aiohttp.ClientWebSocketResponse]] = []
         self.opened = 0
+        self.events_url = ""
+        """Where events over HTTP are passed on to."""
+        self._lost: set[str] = set()
         self._target = urlsplit(api_url)
         self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))  # see Scene.opened
         application = web.Application(client_max_size=2**24)
@@ -81,6 +84,8 @@ class Crooked:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._pump(request)
+        if request.path == "/slack/events":
+            return await self._pass_event(request)
         method = request.path.removeprefix("/api/")
         body = await request.read()
         arguments = dict(parse_qsl(body.decode(), keep_blank_values=True))
@@ -101,6 +106,24 @@ class Crooked:
         if self.after is not None:
             await self.after(method, arguments)
         return web.Response(body=found, status=status, content_type="application/json", headers=kept)
+
+    async def _pass_event(self, request: web.Request) -> web.Response:
+        """Pass an event over HTTP on; the answer to an event is lost once at most."""
+        body = await request.read()
+        event = json.loads(body).get("event_id", "") if request.content_type == "application/json" else ""
+        headers = {name: value for name, value in request.headers.items() if name not in ("Content-Length", "Host")}
+        if self.hides(body.decode()):
+            return web.Response(status=500)
+        try:
+            for _ in range(2 if event and self.repeats(event) else 1):
+                async with self._http.post(self.events_url, data=body, headers=headers) as response:
+                    status, found = response.status, await response.read()
+        except (aiohttp.ClientError, ValueError):
+            return web.Response(status=502)
+        if event and event not in self._lost and self.drops_ack(event):
+            self._lost.add(event)
+            return web.Response(status=500)
+        return web.Response(body=found, status=status)
 
     async def _pump(self, request: web.Request) -> web.WebSocketResponse:
         url = f"ws://{self._target.netloc}{request.rel_url}"

@@ -213,6 +213,29 @@ async def test_a_channel_that_cannot_be_read_is_said_and_the_others_come(
     assert "channels:history" in caplog.text
 
 
+async def test_a_run_that_could_not_read_is_made_up_for_after_the_next_loss(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tautwire.gateway.catchup.run.PAUSE", 0.0)
+    monkeypatch.setattr(history, "TRIES", 1)
+    start, is_gone = await position(stage), True
+
+    async def gone(method: str, _: dict[str, str]) -> web.Response | None:
+        return web.Response(status=502) if is_gone and method == "users.conversations" else None
+
+    stage.line.before = gone
+    async with Outage(stage):
+        await stage.post("alice", stage.general, "missed")
+    await caught_up(stage)
+    assert stage.gateway.relay.catch_up.gaps == {"list": 1}
+    is_gone = False
+    opened = stage.line.opened
+    await stage.line.cut()
+    await eventually(lambda: stage.line.opened > opened and stage.gateway.relay.link.is_up)
+    await caught_up(stage)
+    assert texts(await frames_since(stage, start)) == ["missed"]
+
+
 async def test_calls_that_come_too_early_are_made_again(stage: Stage) -> None:
     start = await position(stage)
     left = {"users.conversations": 1, "conversations.history": 2}

@@ -6,6 +6,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from tautwire.gateway.relay import Relay
+from tautwire.gateway.upstream.receiver import EventReceiver
+from tautwire.server.metrics import histogram
 
 
 class GatewayFigures(Collector):
@@ -24,12 +26,30 @@ class GatewayFigures(Collector):
         link, events, sends = relay.link, relay.intake.figures, relay.sending.figures
         yield _gauge("tautwire_upstream_connected", "1 while events come from the upstream.", float(link.is_up))
         yield _counter("tautwire_upstream_connects", "Connections to the upstream that got a hello.", link.connects)
-        yield _counters("tautwire_upstream_ended", "Connections to the upstream that ended.", "reason", link.endings)
+        yield _counters("tautwire_upstream_reconnects", "Connections that were replaced.", "reason", link.endings)
+        yield _counters("tautwire_upstream_failures", "Connections that were not opened.", "reason", link.failures)
+        if isinstance(link, EventReceiver):
+            statuses = {str(status): count for status, count in link.requests.items()}
+            yield _counters("tautwire_upstream_requests", "Requests of the upstream.", "status", statuses)
         outcomes = {
-            "stored": events.stored, "repeated": events.repeated, "without_frame": events.without_frame,
-            "unread": events.unread, "put_off": events.put_off,
+            "stored": events.stored, "repeated": events.repeated, "caught_up": events.caught_up, "gone": events.gone,
+            "without_frame": events.without_frame, "unread": events.unread, "put_off": events.put_off,
         }  # fmt: skip
         yield _counters("tautwire_upstream_events", "Events of the upstream, by what became of them.", "as", outcomes)
+        hits = {"event": events.repeated, "message": events.caught_up}
+        yield _counters("tautwire_dedup_hits", "Events that were stored before, by what they are known.", "by", hits)
+        yield histogram(
+            "tautwire_upstream_event_lag_seconds", "Seconds from an event at the upstream until it is stored.",
+            events.lag,
+        )  # fmt: skip
+        yield histogram(
+            "tautwire_upstream_ack_seconds", "Seconds from the arrival of an event to its acknowledgement.", events.ack
+        )
+        catch_up = relay.catch_up
+        yield _counter("tautwire_catchup_messages", "Messages that were read from the history.", catch_up.messages)
+        yield _counters("tautwire_catchup_gaps", "Gaps that remain.", "reason", catch_up.gaps)
+        yield _counter("tautwire_catchup_calls", "Calls to the history.", catch_up.calls)
+        yield _gauge("tautwire_catchup_running", "1 while missed messages are looked up.", float(catch_up.is_running))
         yield _gauge("tautwire_upstream_events_waiting", "Events that are not stored yet.", relay.intake.waiting)
         yield _counter(
             "tautwire_upstream_echoes_held", "Events that waited for the answer to a send.", relay.echoes.held
@@ -40,6 +60,10 @@ class GatewayFigures(Collector):
         yield _counter("tautwire_sends_unknown", "Messages whose outcome is not known.", sends.unknown)
         yield _counters("tautwire_proxy_calls", "Web API calls passed on.", "outcome", relay.proxy.calls)
         yield _counter("tautwire_presence_calls", "Calls of users.getPresence.", relay.presence.calls)
+        yield _gauge(
+            "tautwire_presence_poll_age_seconds", "Seconds since the watched user was asked for whose turn is next.",
+            relay.presence.age,
+        )  # fmt: skip
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -32,6 +32,10 @@ SHORT: Final = 5.0
 time it sends again at once."""
 SETTLE: Final = 0.5
 """Seconds from the begin to the first call: an upstream that has kept the events begins to send them."""
+TRIES: Final = 5
+"""Times that the list, or a channel, is tried to read while the upstream does not answer."""
+PAUSE: Final = 2.0
+"""Seconds between two of them."""
 OWN_JOINS: Final = frozenset({"channel_join", "group_join"})
 
 
@@ -72,6 +76,7 @@ class CatchUp:
         self._is_new = is_new
         self._floor: str = NEVER
         self._task: asyncio.Task[None] | None = None
+        self._is_unfinished = False
         self.messages = 0
         """Messages that were caught up."""
         self.gaps: Counter[str] = Counter()
@@ -90,8 +95,9 @@ class CatchUp:
     def begin(self, gap: float) -> None:
         """Events can come again after ``gap`` seconds in which none could, infinity after a start."""
         is_new, self._is_new = self._is_new, False
-        if not self._reach or is_new or (gap < SHORT and not self.is_running):
+        if not self._reach or is_new or (gap < SHORT and not self._is_unfinished):
             return
+        self._is_unfinished = True
         if self._task is not None:
             self._task.cancel()
         now = min(self._clock.micros(), LAST_MICROS)
@@ -109,6 +115,7 @@ class CatchUp:
         gaps = self.gaps.total()
         try:
             await self._catch_up_all()
+            self._is_unfinished = False
         except UpstreamError as error:
             self._remains("list", "of all channels", str(error))
         except Exception:
@@ -125,28 +132,41 @@ class CatchUp:
         await asyncio.sleep(SETTLE)
         if self._is_overruled():
             return
-        channels, refusals = await self._history.channels()
+        channels, refusals = await self._channels()
         for refusal in refusals:
             self._remains("list", "of some channels", str(refusal))
         left = {channel.id: channel for channel in channels}
         order = sorted(left, key=lambda each: max(left[each].latest, self._known.newest(each)))
         self._gate.hold(left)
+        failures: Counter[str] = Counter()
         while left:
             for late in self._gate.given_up & left.keys():
                 del left[late]
                 self._remains("late", late, "its events have waited too long and have gone on")
             if self._is_overruled() or not left:
                 return
-            turn = next((each for each in self._gate.waiting if each in left), "")
-            while not turn:
-                turn = turn or order.pop()
-                turn = turn if turn in left else ""
-            channel = left.pop(turn)
+            order = [each for each in order if each in left]
+            turn = next((each for each in self._gate.waiting if each in left), order[-1])
             try:
-                await self._catch_up(channel)
+                await self._catch_up(left[turn])
             except (RefusedError, UpstreamError, StoreError) as error:
-                self._remains("unread", channel.id, str(error))
-            self._gate.open(channel.id)
+                failures[turn] += 1
+                if failures[turn] < TRIES and not isinstance(error, RefusedError):
+                    order.insert(0, order.pop(order.index(turn)))  # after the others
+                    await asyncio.sleep(PAUSE)
+                    continue
+                self._remains("unread", turn, str(error))
+            del left[turn]
+            self._gate.open(turn)
+
+    async def _channels(self) -> tuple[list[Channel], list[RefusedError]]:
+        for _ in range(TRIES - 1):
+            try:
+                return await self._history.channels()
+            except UpstreamError as error:
+                log.info("the channels of the bot cannot be listed yet: %s", error)
+                await asyncio.sleep(PAUSE)
+        return await self._history.channels()
 
     async def _catch_up(self, channel: Channel) -> None:
         newest = self._known.newest(channel.id)

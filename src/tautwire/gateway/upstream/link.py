@@ -44,6 +44,8 @@ FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 30.0
 REFUSED_PAUSE: Final = 60.0
 """Seconds to the next try when the upstream refuses the app, which only an operator can change."""
+BRIEF: Final = 2.0
+"""Seconds: an upstream that asks for a new connection sooner, again and again, has to wait for it."""
 MAX_FRAME: Final = 4 * 1_048_576
 """Bytes of a frame from the upstream."""
 
@@ -87,6 +89,7 @@ class Link:
         self._health = health
         self._came_up = came_up
         self._lost_at = -math.inf
+        self._failure = ""  # why there is no next connection, while there is none
         self._sockets: set[_Socket] = set()
         self._task: asyncio.Task[None] | None = None
         self._first = asyncio.Event()
@@ -94,7 +97,9 @@ class Link:
         self.connects = 0
         """Connections that had their hello."""
         self.endings: dict[str, int] = {}
-        """Connections that ended, by reason."""
+        """Connections that had to be replaced, by reason."""
+        self.failures = {"refused": 0, "unreachable": 0, "failed": 0}
+        """Tries that led to no connection: the upstream refuses the app, it cannot be reached, or the link failed."""
 
     @property
     def is_up(self) -> bool:
@@ -117,36 +122,54 @@ class Link:
         await asyncio.gather(*(socket.close() for socket in list(self._sockets)))
 
     async def _run(self) -> None:
-        failures = 0
+        failures = briefs = 0
         while True:
             pause = 0.0
             try:
                 socket = await self._open()
             except (RefusedError, UpstreamError, aiohttp.ClientError, TimeoutError, OSError) as error:
                 failures += 1
+                self.failures["refused" if isinstance(error, RefusedError) else "unreachable"] += 1
                 why = _reason(error, self._api)
                 pause = REFUSED_PAUSE if isinstance(error, RefusedError) else _backoff(failures)
+                self._failure = f"{why}; the next try is in {pause:.1f} s"
                 if not self.is_up:
-                    self._health.fault(FAULT, f"{why}; the next try is in {pause:.1f} s")
+                    self._health.fault(FAULT, self._failure)
                 log.warning("no connection to %s: %s; the next try is in %.1f s", self._api.host, why, pause)
             except Exception:
                 failures += 1
+                self.failures["failed"] += 1
                 pause = _backoff(failures)
                 log.exception("the link to %s failed; the next try is in %.1f s", self._api.host, pause)
             else:
-                failures = 0
+                failures, self._failure = 0, ""
                 self._health.clear(FAULT)
                 self._first.set()
                 self._retire_others(socket)
+                opened = monotonic()
                 why = await socket.replaced()
                 self.endings[why] = self.endings.get(why, 0) + 1
                 log.info("the connection to %s is replaced: %s", self._api.host, why)
-                if why == "too_many_websockets":
-                    failures, pause = 1, _backoff(4)
-                elif why == "lost":
-                    pause = FIRST_PAUSE * random.random()  # noqa: S311 - a jitter
+                briefs = briefs + 1 if monotonic() - opened < BRIEF else 0
+                pause = self._pause_after(why, briefs)
+                if why == "link_disabled":
+                    self._failure = "Socket Mode is switched off at the upstream: switch it on in the app's settings"
+                    self._health.fault(FAULT, self._failure)
             self._first.set()
             await asyncio.sleep(pause)
+
+    def _pause_after(self, why: str, briefs: int) -> float:
+        """Return the seconds between the end of a connection and the next try.
+
+        Args:
+            why: the reason of its end.
+            briefs: how many connections one after the other were asked at once to be replaced.
+        """
+        if why in ("too_many_websockets", "link_disabled"):
+            return _backoff(4)
+        if why == "lost":
+            return FIRST_PAUSE * random.random()  # noqa: S311 - a jitter
+        return _backoff(briefs) if briefs > 1 else 0.0
 
     async def _open(self) -> "_Socket":
         """Open a connection, and wait for its hello."""
@@ -177,6 +200,8 @@ class Link:
         self._sockets.discard(socket)
         if socket.was_greeted and not self.is_up:
             self._lost_at = -math.inf if socket.was_silent else monotonic()
+            if self._failure:  # the next one could not be opened while this one still was
+                self._health.fault(FAULT, self._failure)
 
     def _retire_others(self, current: "_Socket") -> None:
         """Close the older connections when what is on its way on them has had time to come."""

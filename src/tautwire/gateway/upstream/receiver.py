@@ -68,6 +68,7 @@ class EventReceiver:
         """Whether requests are taken. Whether the upstream sends any, it alone knows."""
         self.connects = 0
         self.endings: dict[str, int] = {}
+        self.failures: dict[str, int] = {}
         self.requests: Counter[int] = Counter()
         """Requests by the status of the answer."""
 
