@@ -46,7 +46,7 @@ class Presence:
 
     @property
     def age(self) -> float:
-        """Seconds since the watched user whose state is oldest was asked for; 0 if nobody is watched."""
+        """Seconds since the watched user whose state is oldest was asked for; 0 if no user is watched."""
         return monotonic() - min(self._asked_at.values()) if self._asked_at else 0.0
 
     def start(self) -> None:
