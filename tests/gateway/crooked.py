@@ -41,6 +41,9 @@ class Crooked:
         """Where sockets are redirected to, instead of being served."""
         self.sockets: list[tuple[web.WebSocketResponse, aiohttp.ClientWebSocketResponse]] = []
         self.opened = 0
+        self.events_url = ""
+        """Where events over HTTP are passed on to."""
+        self._lost: set[str] = set()
         self._target = urlsplit(api_url)
         self._site: web.TCPSite | None = None
         self._requests: list[web.BaseRequest] = []
@@ -107,6 +110,8 @@ class Crooked:
             return (
                 web.Response(status=302, headers={"Location": self.leads}) if self.leads else await self._pump(request)
             )
+        if request.path == "/slack/events":
+            return await self._pass_event(request)
         self._requests.append(request)
         try:
             return await self._forward(request)
@@ -136,6 +141,24 @@ class Crooked:
         if self.loses(method):
             _abort(request)
         return web.Response(body=found, status=status, content_type="application/json", headers=kept)
+
+    async def _pass_event(self, request: web.Request) -> web.Response:
+        """Pass an event over HTTP on; the answer to an event is lost once at most."""
+        body = await request.read()
+        event = json.loads(body).get("event_id", "") if request.content_type == "application/json" else ""
+        headers = {name: value for name, value in request.headers.items() if name not in ("Content-Length", "Host")}
+        if self.hides(body.decode()):
+            return web.Response(status=500)
+        try:
+            for _ in range(2 if event and self.repeats(event) else 1):
+                async with self._http.post(self.events_url, data=body, headers=headers) as response:
+                    status, found = response.status, await response.read()
+        except (aiohttp.ClientError, ValueError):
+            return web.Response(status=502)
+        if event and event not in self._lost and self.drops_ack(event):
+            self._lost.add(event)
+            return web.Response(status=500)
+        return web.Response(body=found, status=status)
 
     async def _pump(self, request: web.Request) -> web.StreamResponse:
         url = f"ws://{self._target.netloc}{request.rel_url}"

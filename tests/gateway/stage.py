@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -53,10 +53,14 @@ class Stage:
     async def opened(cls, directory: Path, **settings: Any) -> AsyncIterator[Self]:
         """Run both until the end of the block."""
         given = settings.pop("upstream", {})
-        async with (
-            Scene.opened(directory / "upstream", TurnedClock(), seed=SEED, **given) as upstream,
-            Crooked(upstream.server.api_url) as line,
-        ):
+        async with Crooked("http://127.0.0.1:9/api/") as line, AsyncExitStack() as stack:
+            seed = SEED
+            if settings.get("events") == "http":
+                seed = SEED.replace("socket_mode: true", f"request_url: '{line.api_url[:-4]}slack/events'")
+            upstream = await stack.enter_async_context(
+                Scene.opened(directory / "upstream", TurnedClock(), seed=seed, **given)
+            )
+            line.point(upstream.server.api_url)
             stage = cls(upstream, line, directory / "gateway", **settings)
             await stage.start()
             try:
@@ -72,12 +76,15 @@ class Stage:
             "upstream_url": self.line.api_url,
             "bot_token": secrets["bot_token"],
             "app_token": secrets["app_token"],
+            "signing_secret": secrets["signing_secret"],
             **self._settings,
         }
         server = Settings(data=self.data, port=port, rate_limits=False, drain=0.01)
         self.gateway = Gateway(GatewaySettings(**settings), server)
         await self.gateway.start()
+        self.line.events_url = self.gateway.api_url.replace("/api/", "/slack/events")
         await eventually(lambda: self.gateway.relay.link.is_up)
+        await eventually(lambda: self.tap.is_running)
 
     async def restart(self) -> None:
         """Stop the gateway in order, and start it again."""
@@ -121,9 +128,15 @@ class Stage:
 
     async def settled(self) -> None:
         """Wait until the gateway has acknowledged everything that has happened at the upstream."""
+        tail = self.upstream.server.workspace.tail
+        await eventually(lambda: self.tap.settled == tail.position)
+
+    @property
+    def tap(self) -> Any:
+        """What the upstream has for the app."""
         (served,) = self.upstream.server.host
         (tap,) = served.taps
-        await eventually(lambda: tap.settled == served.workspace.tail.position)
+        return tap
 
     async def received(self, socket: Socket, text: str) -> list[dict[str, Any]]:
         """Return the frames up to the message with a text."""

@@ -97,6 +97,44 @@ async def test_too_many_connections_are_a_reason_to_wait(stage: Stage, monkeypat
     assert waits == [4]
 
 
+async def test_a_link_that_is_disabled_again_and_again_is_asked_for_with_pauses(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    waits: list[float] = []
+
+    def backoff(failures: int) -> float:
+        waits.append(failures)
+        return 0.0
+
+    monkeypatch.setattr("tautwire.gateway.upstream.link._backoff", backoff)
+    for reason in ("link_disabled", "link_disabled", "refresh_requested", "refresh_requested"):
+        opened = stage.line.opened
+        await stage.line.tell({"type": "disconnect", "reason": reason})
+        await eventually(lambda opened=opened: stage.line.opened > opened and stage.gateway.health.is_ready)
+    assert waits == [4, 4, 3, 4]
+    assert "switch it on in the app's settings" in caplog.text
+    assert stage.gateway.relay.link.endings == {"link_disabled": 2, "refresh_requested": 2}
+    caplog.clear()
+
+
+async def test_a_next_connection_that_cannot_be_opened_is_a_fault_when_the_old_one_ends(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("tautwire.gateway.upstream.link.REFUSED_PAUSE", 600.0)
+
+    async def refuse(method: str, _: dict[str, str]) -> web.Response | None:
+        return refused("invalid_auth") if method == "apps.connections.open" else None
+
+    stage.line.before = refuse
+    link = stage.gateway.relay.link
+    await stage.line.tell({"type": "disconnect", "reason": "refresh_requested"})
+    await eventually(lambda: link.failures["refused"] == 1)
+    assert stage.gateway.health.is_ready, "the old connection still is there"
+    await stage.line.cut()
+    await eventually(lambda: not stage.gateway.health.is_ready)
+    caplog.clear()
+
+
 async def test_requests_of_people_are_acknowledged_with_nothing(stage: Stage) -> None:
     seen: list[str] = []
     stage.line.drops_ack = lambda envelope: seen.append(envelope) or True

@@ -15,9 +15,12 @@ from functools import partial
 from typing import Any, Final
 
 from picows import WSListener
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tautwire.gateway.places import Place
 from tautwire.gateway.relay import Relay
+from tautwire.gateway.upstream.receiver import EventReceiver, events_path
 from tautwire.protocol.errors import ConfigError, TautwireError
 from tautwire.server.clock import Clock
 from tautwire.server.counts import Counts
@@ -165,6 +168,22 @@ class Bots:
         """Return the Socket Mode connection for a ticket, as ``listen`` does for RTM."""
         relay = self._served.get(team_of(ticket)) or next(iter(self), None)
         return relay.consumers.listen(ticket, query) if relay is not None else None
+
+    def receivers(self) -> dict[str, ASGIApp]:
+        """Return the applications of the paths to which upstreams post events, for bots that get them over HTTP."""
+        return {
+            events_path(name if len(self._places) > 1 else ""): partial(self._receive, name)
+            for name, place in self._places.items()
+            if place.settings.events == "http"
+        }
+
+    async def _receive(self, name: str, scope: Scope, receive: Receive, send: Send) -> None:
+        relay = self._served.get(name)
+        if relay is None or not isinstance(relay.link, EventReceiver):
+            await PlainTextResponse("service_unavailable", 503)(scope, receive, send)  # the upstream sends it again
+            return
+        with _speaking(name if len(self._places) > 1 else ""):
+            await relay.link(scope, receive, send)
 
     def sweep(self) -> None:
         """Look after all bots; one for which that fails costs the others nothing."""

@@ -14,7 +14,21 @@ from tautwire.protocol.errors import ConfigError
 from tautwire.protocol.tokens import Token
 from tautwire.server.config import Settings
 from tautwire.server.table import Row, check, row, rows
-from tautwire.server.values import FilePath, Flag, Kind, Secret, Text, Url, Whole, WrongValueError
+from tautwire.server.values import (
+    DAY,
+    MINUTE,
+    Choice,
+    Duration,
+    FilePath,
+    Flag,
+    Kind,
+    ProxyUrl,
+    Secret,
+    Text,
+    Url,
+    Whole,
+    WrongValueError,
+)  # fmt: skip
 
 _UPSTREAM: Final = "Upstream"
 _BOTS: Final = "Bots"
@@ -124,6 +138,56 @@ class GatewaySettings:
         default=None,
         metadata=row(_UPSTREAM, FilePath(), "File with the app-level token, readable by its owner only.", unset="none"),
     )
+    events: str = field(
+        default="socket_mode",
+        metadata=row(
+            _UPSTREAM,
+            Choice(("socket_mode", "http")),
+            "How events come: over a connection of the gateway's, or over HTTP to its own port.",
+            more="With http the upstream has to reach the path /slack/events of the gateway, and no app-level token is "
+            "needed but the signing secret.",
+        ),
+    )
+    signing_secret: str | None = field(
+        default=None,
+        repr=False,
+        metadata=row(
+            _UPSTREAM,
+            Secret(),
+            "Signing secret of the app, for events = http.",
+            more=_HIDDEN,
+            unset="read from signing_secret_env or signing_secret_file",
+            alias="SLACK_SIGNING_SECRET",
+        ),
+    )
+    signing_secret_env: str | None = field(
+        default=None,
+        metadata=row(_UPSTREAM, Text(), "Environment variable with the signing secret.", unset="none"),
+    )
+    signing_secret_file: Path | None = field(
+        default=None,
+        metadata=row(_UPSTREAM, FilePath(), "File with the signing secret, readable by its owner only.", unset="none"),
+    )
+    upstream_proxy: str | None = field(
+        default=None,
+        repr=False,
+        metadata=row(
+            _UPSTREAM,
+            ProxyUrl(),
+            "HTTP proxy to the upstream, for the Web API and the WebSocket, such as http://user:password@host:3128.",
+            more=_HIDDEN,
+            unset="as HTTPS_PROXY, HTTP_PROXY and NO_PROXY say",
+        ),
+    )
+    upstream_ca: Path | None = field(
+        default=None,
+        metadata=row(
+            _UPSTREAM,
+            FilePath(),
+            "File with the certificates (PEM) that are trusted for the upstream, in place of those of the system.",
+            unset="those of the system",
+        ),
+    )
     pace: bool = field(
         default=True,
         metadata=row(
@@ -139,6 +203,25 @@ class GatewaySettings:
             _UPSTREAM,
             Whole(least=0, most=1_000),
             "Calls of users.getPresence a minute, for bots that watch presence; 0 for none.",
+        ),
+    )
+
+    catch_up: float = field(
+        default=10 * MINUTE,
+        metadata=row(
+            _UPSTREAM,
+            Duration(least=0, most=DAY),
+            "How far back messages are looked up in the history after a time without connection; 0 for not at all.",
+            more="Bots get such messages late: choose how old a message may be to be answered.",
+        ),
+    )
+    catch_up_calls: int = field(
+        default=20,
+        metadata=row(
+            _UPSTREAM,
+            Whole(least=1, most=1_000),
+            "Calls a minute to the history while messages are looked up.",
+            more="Slack allows most apps fifty a minute, and apps that are sold outside its marketplace one.",
         ),
     )
 
@@ -230,6 +313,15 @@ class GatewaySettings:
         """
         given = read_token("local_token", self.local_token, self.local_token_env, self.local_token_file)
         return LocalTokens(data, given, (*([APP] if self.socket_mode else []), *(self.programs or ())))
+
+    def read_signing_secret(self) -> Token:
+        """Return the signing secret.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        found = read_token("signing_secret", self.signing_secret, self.signing_secret_env, self.signing_secret_file)
+        return _require("signing_secret", "SLACK_SIGNING_SECRET", found, ("",))
 
 
 def gateway_rows() -> list[Row]:

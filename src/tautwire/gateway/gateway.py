@@ -158,7 +158,7 @@ class Gateway:
         probes = Probes(self.health, metrics.render, CONTENT_TYPE, server.metrics)
         web_api = WebApi(bots.find, server, self._clock, counts, fallback=bots.answer, methods=bots.methods())
         handover = Handover({RTM_PATH: bots.listen, LINK_PATH: bots.listen_link})
-        http = HttpServer(Entrance(connections, forwarded, web_api, None, None, handover), probes)
+        http = HttpServer(Entrance(connections, forwarded, web_api, None, None, handover, bots.receivers()), probes)
         await http.start(socket)
         self._exit.push_async_callback(http.stop)
         self._exit.push_async_callback(bots.close_doors)

@@ -4,43 +4,51 @@ An event is known by its id. The upstream repeats one whose acknowledgement it d
 log with the frames, in the same transaction, and read at the start: an event is stored once, whatever ends the process.
 
 Order. Most events need nothing besides themselves and go to the writer at once. One that has to wait (the conversation
-that the bot has joined, the answer to a send) holds back the events of its channel, and no others.
+that the bot has joined, the answer to a send) holds back the events of its channel, and no others. While messages that
+were missed are looked up (``catchup``), the gate holds back the events of their channels.
 """
 
 import asyncio
 import hashlib
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from tautwire.gateway.catchup.gate import Gate
+from tautwire.gateway.catchup.known import CAUGHT_UP, Known, note
 from tautwire.gateway.echoes import Echoes
 from tautwire.gateway.translate.conversations import announce, unknown
 from tautwire.gateway.translate.events import Before, Terms, Translated, translate
 from tautwire.gateway.upstream.api import Api, RefusedError, UpstreamError
 from tautwire.gateway.upstream.link import Acknowledge
-from tautwire.server.log.entry import WORKSPACE, Topic
+from tautwire.protocol.ids import Ts, is_ts, ts_to_micros
+from tautwire.server.clock import Clock
+from tautwire.server.counts import Distribution
+from tautwire.server.log.entry import WORKSPACE
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.log.writer import Writer
 from tautwire.server.store.engine import StoreError
 
 log = logging.getLogger("tautwire.gateway")
 
-UPSTREAM: Final = Topic("upstream")
-"""The topic of the entries that have the ids of events; they are sent to no connection."""
 APP: Final = "upstream"
 """The topic of the entries that have events as they came, for the Socket Mode connections of programs."""
 ENDS: Final = frozenset({"app_uninstalled", "tokens_revoked"})
 """Events that an operator has to know of."""
-MAX_IDS: Final = 20_000
-"""Ids that are remembered: the upstream repeats an event for an hour or so."""
 MAX_WAITING: Final = 16 * 1_048_576
 """Bytes of events that wait; beyond, events are left to be sent again by the upstream."""
 MAX_DIRECTS: Final = 50_000
 """Direct conversations that are remembered."""
+MAX_UNIT: Final = 100
+"""Messages that are caught up in one transaction."""
+SAME_JOIN: Final = 5.0
+"""Seconds that the event of a join and its line in the channel are apart at most."""
+SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3_600.0)
 
 
 class _Callback(msgspec.Struct, gc=False):
@@ -59,13 +67,21 @@ class Figures:
 
     stored: int = 0
     repeated: int = 0
-    """Events that were known already."""
+    """Events that were known already by their id."""
+    caught_up: int = 0
+    """Events of messages that had come from the history."""
+    gone: int = 0
+    """Events of messages that were deleted before the history was read."""
     without_frame: int = 0
     """Events for which RTM has nothing."""
     unread: int = 0
     """Payloads that are not an event."""
     put_off: int = 0
     """Events that were left to be sent again: too much was waiting, or the store failed."""
+    lag: Distribution = field(default_factory=lambda: Distribution(SECONDS))
+    """Seconds from the event at the upstream until it is stored."""
+    ack: Distribution = field(default_factory=lambda: Distribution(SECONDS))
+    """Seconds from the arrival of an event to its acknowledgement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +89,7 @@ class _Arrival:
     id: str
     translated: Translated
     size: int
+    came: float
     kept: bytes
     """The payload if it is stored too, else empty."""
 
@@ -82,7 +99,8 @@ class Intake:
 
     Args:
         terms: what decides besides the event.
-        ids: of the newest events in the log, oldest first.
+        known: what the log has.
+        gate: holds back the events of channels.
         keeps_payloads: whether events are stored as they came, too.
     """
 
@@ -92,7 +110,9 @@ class Intake:
         writer: Writer,
         echoes: Echoes,
         terms: Terms,
-        ids: Iterable[str],
+        known: Known,
+        gate: Gate,
+        clock: Clock,
         *,
         keeps_payloads: bool = False,
     ) -> None:
@@ -101,12 +121,15 @@ class Intake:
         self._writer = writer
         self._echoes = echoes
         self._terms = terms
-        self._known: dict[str, None] = dict.fromkeys(ids)  # oldest first
+        self._known = known
+        self._gate = gate
+        self._clock = clock
         self._open: dict[str, list[Acknowledge]] = {}  # events that are not durable yet
         self._lanes: dict[str, deque[_Arrival]] = {}  # what waits, by channel
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting = 0
         self._directs: set[str] = set()
+        self._joined: dict[str, str] = {}  # ts of own joins that were caught up, by channel
         self.figures = Figures()
 
     @property
@@ -132,7 +155,8 @@ class Intake:
         event_id = callback.event_id or hashlib.sha256(payload).hexdigest()
         if translated.type in ENDS:
             log.warning("the upstream says %s: calls and events of the app may end", translated.type)
-        if event_id in self._known:
+        self._gate.saw(translated.event_ts)
+        if self._known.has_event(event_id):
             self.figures.repeated += 1
             acknowledge()
         elif event_id in self._open:
@@ -149,11 +173,18 @@ class Intake:
             self._waiting += len(payload)
             try:
                 kept = payload if self._keeps_payloads else b""
-                self._enter(_Arrival(event_id, translated, len(payload), kept))
+                self._enter(_Arrival(event_id, translated, len(payload), self._clock.monotonic(), kept))
             except BaseException:
                 del self._open[event_id]  # else the copy that comes again would wait for this one
                 self._waiting -= len(payload)
                 raise
+
+    async def put(self, messages: Sequence[Translated], *, is_joined: bool) -> int:
+        """Store messages of the history; see ``catchup.run.Put``."""
+        count = 0
+        for start in range(0, len(messages), MAX_UNIT):
+            count += await self._put(messages[start : start + MAX_UNIT], is_joined=is_joined and not start)
+        return count
 
     async def stop(self) -> None:
         """Give up what waits: it is not acknowledged, so the upstream sends it again."""
@@ -166,7 +197,7 @@ class Intake:
         lane = self._lanes.get(channel)
         if lane is not None:
             lane.append(arrival)
-        elif self._has_to_wait(arrival.translated):
+        elif self._gate.holds(channel) or self._has_to_wait(arrival.translated):
             self._lanes[channel] = deque([arrival])
             task = asyncio.create_task(self._drain(channel))
             self._tasks.add(task)
@@ -185,11 +216,14 @@ class Intake:
         lane = self._lanes[channel]
         while lane:
             arrival = lane[0]
+            await self._gate.passed(channel)
             try:
                 before = await self._prepare(arrival.translated) if self._has_to_wait(arrival.translated) else []
             except Exception:
                 log.exception("what comes before a %s was not found", arrival.translated.type)
                 before = []
+            if not before and self._gate.holds(channel):  # there was another gap meanwhile
+                continue
             lane.popleft()
             self._store(arrival, before)
         del self._lanes[channel]
@@ -198,7 +232,7 @@ class Intake:
         """Wait for what the event needs; return the frames that come before it."""
         if event.own_ts and self._echoes.is_in_flight(event.channel):
             await self._echoes.known(event.channel, event.own_ts)
-        if event.before is Before.JOINED:
+        if event.before is Before.JOINED and not self._is_announced(event):
             return announce(await self._describe(event.channel), self._terms.bot_user, event.event_ts)
         if event.before is Before.DIRECT and event.channel not in self._directs:
             if len(self._directs) >= MAX_DIRECTS:
@@ -206,6 +240,11 @@ class Intake:
             self._directs.add(event.channel)
             return announce(await self._describe(event.channel), self._terms.bot_user, event.event_ts)
         return []
+
+    def _is_announced(self, join: Translated) -> bool:
+        """Whether the channel was announced when the line of the same join was caught up."""
+        line = self._joined.pop(join.channel, "")
+        return bool(line) and abs(_seconds(line) - _seconds(join.event_ts)) < SAME_JOIN
 
     async def _describe(self, channel: str) -> dict[str, Any]:
         """Return the conversation as the upstream describes it."""
@@ -218,39 +257,122 @@ class Intake:
 
     def _store(self, arrival: _Arrival, before: list[bytes]) -> None:
         event = arrival.translated
-        skip = (self._echoes.sender(event.channel, event.own_ts) if event.own_ts else None) or 0
+        if self._is_settled(event):
+            if not arrival.kept:
+                self._acknowledge(arrival)
+                return
+            event = event._replace(frame=None)  # it is stored as it came only
+        self._known.expect(event.channel, event.ts)
+        entry = self._entry(arrival.id, event, before, arrival.kept)
         try:
-            self._writer.post(_unit(arrival, before, skip), self._done(arrival))
+            self._writer.post(partial(_store_all, [entry]), self._done(arrival))
         except StoreError as error:
             self._done(arrival)(None, error)
 
+    def _is_settled(self, event: Translated) -> bool:
+        """Whether the history has settled a message: it came from there, or it is there no more."""
+        if not event.ts:
+            return False
+        if self._known.was_caught_up(event.channel, event.ts):
+            self.figures.caught_up += 1
+            return True
+        is_gone = (
+            not event.is_reply
+            and self._gate.is_covered(event.channel, event.ts)
+            and not self._known.has_message(event.channel, event.ts)
+        )
+        self.figures.gone += is_gone
+        return is_gone
+
+    async def _put(self, messages: Sequence[Translated], *, is_joined: bool) -> int:
+        """Store some messages in one transaction."""
+        entries: list[_Entry] = []
+        for message in messages:
+            channel, ts = message.channel, message.ts
+            if not ts or ts <= self._known.newest(channel) or self._known.has_message(channel, ts):
+                is_joined = False
+                continue
+            before = await self._prepare(message) if self._has_to_wait(message) else []
+            if is_joined:
+                before = announce(await self._describe(channel), self._terms.bot_user, ts)
+                self._joined[channel], is_joined = ts, False
+            if not self._known.has_message(channel, ts):  # its event may have gone on meanwhile
+                self._known.expect(channel, ts)
+                entries.append(self._entry(CAUGHT_UP, message, before))
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def done(_: Any, error: BaseException | None) -> None:  # also if nothing waits for it any more
+            for entry in entries:
+                if error is None:
+                    self._known.add(CAUGHT_UP, entry.event.channel, entry.event.ts)
+                else:
+                    self._known.forget(entry.event.channel, entry.event.ts)
+            if stored.done():
+                return
+            if error is None:
+                stored.set_result(None)
+            else:
+                stored.set_exception(error)
+
+        try:
+            self._writer.post(partial(_store_all, entries), done)
+        except StoreError as error:
+            done(None, error)
+        await stored
+        return len(entries)
+
+    def _entry(self, event_id: str, event: Translated, before: list[bytes], kept: bytes = b"") -> "_Entry":
+        skip = (self._echoes.sender(event.channel, event.own_ts) if event.own_ts else None) or 0
+        return _Entry(event_id, event, before, skip, kept)
+
     def _done(self, arrival: _Arrival) -> Callable[[Any, BaseException | None], None]:
         def done(_: Any, error: BaseException | None) -> None:
-            acknowledgements = self._open.pop(arrival.id)
-            self._waiting -= arrival.size
+            event = arrival.translated
             if error is not None:
+                del self._open[arrival.id]
+                self._waiting -= arrival.size
+                self._known.forget(event.channel, event.ts)
                 self.figures.put_off += 1
                 if not isinstance(error, StoreError):
                     log.error("an event of the upstream could not be stored", exc_info=error)
                 return
             self.figures.stored += 1
-            self._known[arrival.id] = None
-            while len(self._known) > MAX_IDS:
-                del self._known[next(iter(self._known))]
-            for acknowledge in acknowledgements:
-                acknowledge()
+            if is_ts(event.event_ts):
+                self.figures.lag.observe(max(0.0, self._clock.micros() / 1_000_000 - _seconds(event.event_ts)))
+            self._known.add(arrival.id, event.channel, event.ts)
+            self._acknowledge(arrival)
 
         return done
 
+    def _acknowledge(self, arrival: _Arrival) -> None:
+        self._waiting -= arrival.size
+        self.figures.ack.observe(self._clock.monotonic() - arrival.came)
+        for acknowledge in self._open.pop(arrival.id):
+            acknowledge()
 
-def _unit(arrival: _Arrival, before: list[bytes], skip: int) -> Callable[[Transaction], None]:
-    def store(tx: Transaction) -> None:
-        for each in before:
+
+class _Entry(NamedTuple):
+    """What is stored for an event or a message of the history."""
+
+    id: str
+    event: Translated
+    before: list[bytes]
+    skip: int
+    kept: bytes
+    """The payload if it is stored too, else empty."""
+
+
+def _store_all(entries: Sequence[_Entry], tx: Transaction) -> None:
+    """Store entries (a unit)."""
+    for entry in entries:
+        for each in entry.before:
             tx.emit(WORKSPACE, each)
-        if arrival.translated.frame is not None:
-            tx.emit(WORKSPACE, arrival.translated.frame, skip=skip)
-        if arrival.kept:
-            tx.emit_to_app(APP, arrival.kept)
-        tx.note("room", UPSTREAM, arrival.id.encode())
+        if entry.event.frame is not None:
+            tx.emit(WORKSPACE, entry.event.frame, skip=entry.skip)
+        if entry.kept:
+            tx.emit_to_app(APP, entry.kept)
+        note(tx, entry.id, entry.event.channel, entry.event.ts)
 
-    return store
+
+def _seconds(ts: str) -> float:
+    return ts_to_micros(Ts(ts)) / 1_000_000 if is_ts(ts) else 0.0

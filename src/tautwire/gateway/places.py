@@ -18,7 +18,9 @@ from tautwire.server.table import rows
 TABLES: Final = "bots"
 """The word before the point in the name of a table: ``[bots.deploy]``."""
 OWN: Final = frozenset(
-    f"{token}_token{form}" for token in ("bot", "app", "local") for form in ("", "_env", "_file")
+    secret + form
+    for secret in ("bot_token", "app_token", "local_token", "signing_secret")
+    for form in ("", "_env", "_file")
 ) | {"programs"}
 """Settings that bots do not share."""
 SCHEMA: Final = "tautwire_gateway"

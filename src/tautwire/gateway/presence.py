@@ -8,6 +8,7 @@ Source: wire/events-api.md#what-only-rtm-has.
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
+from time import monotonic
 from typing import Final
 
 import msgspec
@@ -36,11 +37,17 @@ class Presence:
         self._hub = hub
         self._budget = budget
         self._states: dict[str, str] = {}
+        self._asked_at: dict[str, float] = {}  # when the state of a watched user was asked for last, or wanted first
         self._watchers: dict[str, dict[Peer, None]] = {}
         self._asked: dict[str, dict[Peer, None]] = {}  # who waits for a first answer, oldest first
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.calls = 0
+
+    @property
+    def age(self) -> float:
+        """Seconds since the watched user whose state is oldest was asked for; 0 if no user is watched."""
+        return monotonic() - min(self._asked_at.values()) if self._asked_at else 0.0
 
     def start(self) -> None:
         """Begin to ask."""
@@ -63,6 +70,7 @@ class Presence:
         peer.watched = wanted
         for user in wanted:
             self._watchers.setdefault(user, {})[peer] = None
+            self._asked_at.setdefault(user, monotonic())
         self.query(peer, fresh)
         return True
 
@@ -74,6 +82,7 @@ class Presence:
             if not watchers:
                 self._watchers.pop(user, None)
                 self._states.pop(user, None)
+                self._asked_at.pop(user, None)
         peer.watched = ()
         for user, peers in list(self._asked.items()):
             peers.pop(peer, None)
@@ -121,6 +130,8 @@ class Presence:
         if not state:
             return
         watchers = self._watchers.get(user, {})
+        if watchers:
+            self._asked_at[user] = monotonic()
         has_changed = self._states.get(user) != state
         if watchers:
             self._states[user] = state

@@ -14,11 +14,15 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from tautwire.gateway.backend import UpstreamBackend
+from tautwire.gateway.catchup.gate import Gate
+from tautwire.gateway.catchup.history import History
+from tautwire.gateway.catchup.known import Known, read_known
+from tautwire.gateway.catchup.run import CatchUp
 from tautwire.gateway.config import GatewaySettings
 from tautwire.gateway.downstream.door import ConsumerDoor
 from tautwire.gateway.echoes import Echoes
 from tautwire.gateway.identity import Bot, ask, find_stored, keep
-from tautwire.gateway.intake import MAX_IDS, UPSTREAM, Intake
+from tautwire.gateway.intake import Intake
 from tautwire.gateway.places import Place
 from tautwire.gateway.presence import Presence
 from tautwire.gateway.proxy import Proxy
@@ -28,6 +32,8 @@ from tautwire.gateway.tokens import APP
 from tautwire.gateway.translate.events import Terms
 from tautwire.gateway.upstream.api import Api, RefusedError, UpstreamError
 from tautwire.gateway.upstream.link import Link
+from tautwire.gateway.upstream.network import Network
+from tautwire.gateway.upstream.receiver import EventReceiver
 from tautwire.protocol.errors import ConfigError
 from tautwire.protocol.tokens import Token
 from tautwire.server.clock import Clock
@@ -49,7 +55,7 @@ from tautwire.server.services.duties import Duties
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.engine import Query, StoreError
 from tautwire.server.store.engines import open_engine
-from tautwire.server.store.queries.log import find_notes, find_oldest
+from tautwire.server.store.queries.log import find_oldest
 from tautwire.server.store.queries.workspace import read_head
 from tautwire.server.store.reader import Reader
 from tautwire.server.tasks import cancel
@@ -93,8 +99,9 @@ class Relay:
         self.workspace: Workspace
         self.door: Door
         self.consumers: ConsumerDoor
-        self.link: Link
+        self.link: Link | EventReceiver
         self.intake: Intake
+        self.catch_up: CatchUp
         self.sending: Sending
         self.echoes = Echoes()
         self.presence: Presence
@@ -122,8 +129,8 @@ class Relay:
         """
         settings, server = self._settings, self._server
         _check_upstream(settings, server)
-        bot_token, app_token = settings.read_bot_token(), settings.read_app_token()
-        api = Api(settings.base_url, bot_token)
+        bot_token, secret = settings.read_bot_token(), _read_secret(settings)
+        api = Api(settings.base_url, bot_token, Network(settings.upstream_proxy, settings.upstream_ca))
         self._exit.push_async_callback(api.close)
         engine = await asyncio.to_thread(open_engine, server.data, server.database)
         self._exit.callback(engine.close)
@@ -134,11 +141,12 @@ class Relay:
             broken=self._broken,
         )  # fmt: skip
         self._exit.push_async_callback(writer.close)
-        self.bot = await _identify(api, await reader.read(find_stored))
+        stored = await reader.read(find_stored)
+        self.bot = await _identify(api, stored)
         self.local_tokens = settings.local_tokens(server.data).all()
         await writer.write(partial(_begin, bot=self.bot, local_tokens=self.local_tokens))
         identities = Identities(self._clock)
-        epochs, tail, ids = await self._open_log(reader, identities)
+        epochs, tail, known = await self._open_log(reader, identities)
         hub = Hub({}, epochs)
         feed = Feed(tail, lambda after, before: reader.read(partial(read_page, after=after, before=before)))
         self._exit.push_async_callback(feed.stop)
@@ -164,8 +172,18 @@ class Relay:
             self.bot.user, self.bot.bot_id, legacy_bot_messages=settings.legacy_bot_messages,
             all_events=settings.all_events,
         )  # fmt: skip
-        self.intake = Intake(api, writer, self.echoes, terms, ids, keeps_payloads=settings.socket_mode)
-        self.link = Link(api, app_token, self.intake.receive, self.health)
+        gate = Gate()
+        self.intake = Intake(
+            api, writer, self.echoes, terms, known, gate, self._clock, keeps_payloads=settings.socket_mode
+        )
+        self.catch_up = CatchUp(
+            History(api, self._clock, settings.catch_up_calls), known, gate, self.intake.put, terms, self._clock,
+            reach=min(settings.catch_up, server.log_keep), is_new=stored is None,
+        )  # fmt: skip
+        if settings.events == "http":
+            self.link = EventReceiver(secret, self.intake.receive, self._clock, self.catch_up.begin)
+        else:
+            self.link = Link(api, secret, self.intake.receive, self.health, self.catch_up.begin)
         self.proxy = Proxy(api)
         self.consumers = ConsumerDoor(
             tail, reader, tickets=self.workspace.link_tickets, settings=server, clock=self._clock, counts=self._counts
@@ -183,6 +201,7 @@ class Relay:
         self._doors.push_async_callback(self._stop_doors)
         self._doors.push_async_callback(self.sending.stop)
         self._doors.push_async_callback(self.intake.stop)
+        self._doors.push_async_callback(self.catch_up.stop)
         self._doors.push_async_callback(self.presence.stop)
         self._doors.push_async_callback(
             cancel, asyncio.create_task(Retention(writer, reader, tail, self._clock, server.log_keep).run())
@@ -230,14 +249,19 @@ class Relay:
         """Close the doors at a time: each waits for its clients."""
         await asyncio.gather(self.door.stop(), self.consumers.stop())
 
-    async def _open_log(self, reader: Reader, identities: Identities) -> tuple[Epochs, Tail, list[str]]:
-        def read(query: Query) -> tuple[Epochs, Tail, list[str]]:
+    async def _open_log(self, reader: Reader, identities: Identities) -> tuple[Epochs, Tail, Known]:
+        def read(query: Query) -> tuple[Epochs, Tail, Known]:
             identities.load(query)
             head, oldest = read_head(query), find_oldest(query)
-            ids = [payload.decode() for payload in find_notes(query, UPSTREAM, MAX_IDS)]
-            return read_epochs(query), Tail(head, oldest if oldest is not None else head + 1), ids
+            tail = Tail(head, oldest if oldest is not None else head + 1)
+            return read_epochs(query), tail, read_known(query)
 
         return await reader.read(read)
+
+
+def _read_secret(settings: GatewaySettings) -> Token:
+    """Return the secret by which events come: the app-level token, or the signing secret."""
+    return settings.read_signing_secret() if settings.events == "http" else settings.read_app_token()
 
 
 def _check_upstream(settings: GatewaySettings, server: Settings) -> None:

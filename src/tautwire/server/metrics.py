@@ -176,8 +176,14 @@ def _counters(name: str, text: str, label: str, values: "dict[str, int] | dict[i
 
 
 def _histogram(name: str, text: str, values: Distribution) -> Metric:
-    buckets, total = [], 0
+    return HistogramMetricFamily(name, text, buckets=buckets_of(values), sum_value=values.sum)
+
+
+def buckets_of(values: Distribution) -> list[tuple[str, float]]:
+    """Return the buckets of a distribution as a histogram has them: upper bound, and the count up to it."""
+    buckets: list[tuple[str, float]] = []
+    total = 0
     for bound, count in zip([*map(float, values.bounds), float("inf")], values.counts, strict=True):
         total += count
         buckets.append(("+Inf" if bound == float("inf") else f"{bound:g}", total))
-    return HistogramMetricFamily(name, text, buckets=buckets, sum_value=values.sum)
+    return buckets

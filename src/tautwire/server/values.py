@@ -377,6 +377,38 @@ class Secret(Kind):
         return "…"
 
 
+class ProxyUrl(Kind):
+    """The URL of an HTTP proxy. It may hold a password, which is never shown."""
+
+    word = "URL"
+    is_secret = True
+
+    def check(self, value: object) -> str:
+        """Return the URL; without a scheme, as curl takes it, it gets one."""
+        url = value if isinstance(value, str) and "://" in value else f"http://{value}"
+        try:
+            parts = urlsplit(url)
+            is_good = isinstance(value, str) and _CHARACTERS.fullmatch(url) is not None and parts.port != 0
+            is_good = is_good and parts.scheme == "http" and bool(parts.hostname)
+        except ValueError:
+            is_good = False
+        if not is_good:
+            raise WrongValueError(
+                "must be http://host:port or http://user:password@host:port, with special characters of the password "
+                "written as %40 and the like"
+            )
+        return url
+
+    def show(self, value: Any) -> str:
+        """Return the URL with ``…`` for user and password."""
+        before, at, host = str(value).rpartition("@")
+        return f"http://…@{host}" if at and before else str(value)
+
+    def quote(self, written: object) -> str:
+        """Return ``…``: in a wrong URL a password may stand anywhere."""
+        return "…"
+
+
 class DatabaseUrl(Kind):
     """The URL of a PostgreSQL database. It may hold a password, which is never shown."""
 

@@ -10,12 +10,12 @@ from aiohttp import web
 from slack_sdk.signature import Clock as ReceiverClock
 from slack_sdk.signature import SignatureVerifier
 
+from tautwire.protocol.signing import signature, signed
 from tautwire.server.clock import Clock
 from tautwire.server.events_api import receiver, verification
 from tautwire.server.events_api.addresses import Addresses, AddressRefusedError, CheckedResolver
 from tautwire.server.events_api.failures import Failures
 from tautwire.server.events_api.receiver import Receiver
-from tautwire.server.events_api.signing import signature, signed
 
 SECRET = "7b1f0a9c3d5e4f60a1b2c3d4e5f60718"
 LOCAL = "127.0.0.0/8,::1"

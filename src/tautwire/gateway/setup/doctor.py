@@ -16,6 +16,8 @@ from tautwire.gateway.config import GatewaySettings
 from tautwire.gateway.setup.manifest import scopes_of
 from tautwire.gateway.upstream.api import Answer, Api, RefusedError, UpstreamError
 from tautwire.gateway.upstream.link import is_of_host
+from tautwire.gateway.upstream.network import Network, explain, shown
+from tautwire.gateway.upstream.receiver import events_path
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.services.access.identity import UMBRELLA, split_scopes
 
@@ -42,7 +44,12 @@ async def examine(settings: GatewaySettings, features: Collection[str]) -> Async
     except ConfigError as error:
         yield Finding("bot token", "failed", str(error))
         return
-    api = Api(settings.base_url, bot_token)
+    try:
+        network = Network(settings.upstream_proxy, settings.upstream_ca)
+    except ConfigError as error:
+        yield Finding("reachability", "failed", str(error))
+        return
+    api = Api(settings.base_url, bot_token, network)
     try:
         try:
             answer = await api.read("auth.test")
@@ -50,14 +57,19 @@ async def examine(settings: GatewaySettings, features: Collection[str]) -> Async
             yield Finding("bot token", "failed", f"{api.host} refuses it: {error}; install the app, copy its bot token")
             return
         except UpstreamError as error:
-            yield Finding("reachability", "failed", f"{error}; check upstream_url, the network and HTTPS_PROXY")
+            yield Finding("reachability", "failed", f"{error}; check upstream_url, the network and the proxy")
             return
-        yield Finding("reachability", "ok", f"{api.host} answers")
+        proxy = network.proxy_for(api.base_url)
+        way = f" through the proxy {shown(proxy)}" if proxy else ""
+        yield Finding("reachability", "ok", f"{api.host} answers{way}")
         yield _check_bot(answer)
         yield _check_clock(answer)
         yield _check_scopes(answer, features)
-        async for finding in _check_link(api, settings):
-            yield finding
+        if settings.events == "http":
+            yield _check_signing_secret(settings)
+        else:
+            async for finding in _check_link(api, settings):
+                yield finding
         yield await _check_channels(api)
         yield Finding(
             "subscriptions",
@@ -105,6 +117,20 @@ def _check_scopes(answer: Answer, features: Collection[str]) -> Finding:
     return Finding("scopes", "ok", "all are there")
 
 
+def _check_signing_secret(settings: GatewaySettings) -> Finding:
+    try:
+        settings.read_signing_secret()
+    except ConfigError as error:
+        return Finding("signing secret", "failed", str(error))
+    return Finding(
+        "signing secret",
+        "ok",
+        f"it is there; switch Socket Mode off, and have the request URLs of events, interactivity and commands lead to "
+        f"https://<the public name of the gateway>{events_path()}, which passes requests on to the port of "
+        "tautwire gateway run; of several bots, each has its own path, with the name of its table behind it",
+    )
+
+
 async def _check_link(api: Api, settings: GatewaySettings) -> AsyncIterator[Finding]:
     try:
         app_token = settings.read_app_token()
@@ -128,13 +154,14 @@ async def _check_link(api: Api, settings: GatewaySettings) -> AsyncIterator[Find
         yield Finding("link", "failed", f"it leads to another host than {api.host}: check upstream_url")
         return
     try:
-        async with asyncio.timeout(HELLO_TIMEOUT), api.http.ws_connect(url) as ws:
+        async with asyncio.timeout(HELLO_TIMEOUT), await api.dial(url) as ws:
             first = await ws.receive_json()
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError, TypeError) as error:
         yield Finding(
             "link",
             "failed",
-            f"no WebSocket ({type(error).__name__}): the network or a proxy may not let wss through",
+            explain(error, url, api.network)
+            or f"no WebSocket ({type(error).__name__}): the network or a proxy may not let wss through",
         )
         return
     greets = isinstance(first, dict) and first.get("type") == "hello"

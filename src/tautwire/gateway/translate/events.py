@@ -33,6 +33,8 @@ RULES: Final[Mapping[str, Rule]] = {
 
 _WRITTEN: Final = frozenset({None, "bot_message", "file_share", "me_message", "thread_broadcast"})
 """The subtypes of messages that a program can have posted: candidates for an echo."""
+_ABOUT_ANOTHER: Final = frozenset({"message_changed", "message_deleted", "message_replied"})
+"""The subtypes of messages that are about another message."""
 
 
 class Terms(NamedTuple):
@@ -68,6 +70,10 @@ class Translated(NamedTuple):
     own_ts: str = ""
     """The timestamp, if it is a message of the bot itself; else empty."""
     event_ts: str = ""
+    ts: str = ""
+    """The timestamp, if it is a new message of anybody; else empty."""
+    is_reply: bool = False
+    """Whether it is a message in a thread alone."""
 
 
 class _Head(msgspec.Struct, gc=False):
@@ -85,6 +91,7 @@ class _Head(msgspec.Struct, gc=False):
     username: str | None = None
     ts: str = ""
     event_ts: str = ""
+    thread_ts: str = ""
     hidden: bool = False
 
 
@@ -118,7 +125,9 @@ def _message(event: bytes, head: _Head, channel: str, terms: Terms) -> Translate
         frame = _as_bot_message(frame, head)
     before = Before.DIRECT if head.channel_type in ("im", "mpim") else Before.NOTHING
     own_ts = head.ts if is_own and head.subtype in _WRITTEN and not head.hidden else ""
-    return Translated("message", channel, frame, before, own_ts, head.event_ts)
+    ts = "" if head.hidden or head.subtype in _ABOUT_ANOTHER else head.ts
+    is_reply = head.thread_ts not in ("", head.ts) and head.subtype != "thread_broadcast"
+    return Translated("message", channel, frame, before, own_ts, head.event_ts, ts, is_reply)
 
 
 def _as_bot_message(frame: bytes, head: _Head) -> bytes:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
+from tautwire.gateway.upstream.network import Network, explain
 from tautwire.protocol.errors import TautwireError
 from tautwire.protocol.tokens import Token
 
@@ -100,25 +101,33 @@ class Api:
     Args:
         base_url: with a slash at the end.
         token: the bot token, with which methods are called unless a call names another.
+        network: the proxy and the certificates; None for those of the environment.
     """
 
-    def __init__(self, base_url: str, token: Token) -> None:
+    def __init__(self, base_url: str, token: Token, network: Network | None = None) -> None:
         self.base_url = base_url
         self.host = urlsplit(base_url).hostname or ""
         self._token = token
-        self.http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(keepalive_timeout=KEEP_ALIVE),
+        self.network = network or Network()
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(keepalive_timeout=KEEP_ALIVE, ssl=self.network.ssl),
             timeout=aiohttp.ClientTimeout(total=TIMEOUT, sock_connect=CONNECT_TIMEOUT),
             # Not packed: what an answer takes in memory is bounded by the bytes that are read.
             headers={"Accept-Encoding": "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=True,
             trace_configs=[_stays()],
         )
 
     async def close(self) -> None:
         """Close the connections."""
-        await self.http.close()
+        await self._http.close()
+
+    async def dial(self, url: str, **options: Any) -> aiohttp.ClientWebSocketResponse:
+        """Open a WebSocket, on the way that calls go; ``options`` as of ``ClientSession.ws_connect``."""
+        ws: aiohttp.ClientWebSocketResponse = await self._http.ws_connect(
+            url, proxy=self.network.proxy_for(url), **options
+        )
+        return ws
 
     async def call(self, method: str, arguments: Mapping[str, Any], token: Token | None = None) -> Answer:
         """Return the answer to a call; the arguments that are not text are sent as JSON.
@@ -126,12 +135,15 @@ class Api:
         Raises:
             UpstreamError: there is no answer, or it is not a JSON object.
         """
+        url = self.base_url + method
         headers = {"Authorization": f"Bearer {(token or self._token).reveal()}"}
         try:
-            async with self.http.post(
-                self.base_url + method, data=form(arguments), headers=headers, allow_redirects=False
+            async with self._http.post(
+                url, data=form(arguments), headers=headers, allow_redirects=False, proxy=self.network.proxy_for(url)
             ) as response:
                 return Answer(response.status, response.headers, await _read(method, response))
+        except (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError) as error:
+            raise UpstreamError(str(explain(error, url, self.network)), was_sent=False) from None
         except aiohttp.ClientConnectorError as error:
             raise UpstreamError(f"{self.host} cannot be reached: {error.strerror or error}", was_sent=False) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -12,9 +12,11 @@ be opened is.
 import asyncio
 import contextlib
 import logging
+import math
 import random
 import struct
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -23,6 +25,7 @@ import msgspec
 
 from tautwire.gateway.upstream.api import Api, RefusedError, UpstreamError
 from tautwire.gateway.upstream.merge import Merge
+from tautwire.gateway.upstream.network import explain
 from tautwire.protocol.tokens import Token
 from tautwire.server.health import Health
 
@@ -46,6 +49,8 @@ FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 30.0
 REFUSED_PAUSE: Final = 60.0
 """Seconds to the next try when the upstream refuses the app, which only an operator can change."""
+BRIEF: Final = 2.0
+"""Seconds: an upstream that asks for a new connection sooner, again and again, has to wait for it."""
 MAX_FRAME: Final = 4 * 1_048_576
 """Bytes of a frame from the upstream."""
 
@@ -78,15 +83,21 @@ class Link:
 
     Args:
         receive: called with the payload of each event, in the order in which they come, and what acknowledges it.
+        came_up: called when events can come again, before the first of them, with the seconds in which none could;
+            infinity at the start, and if a connection has been silent before its end.
     """
 
     def __init__(
-        self, api: Api, app_token: Token, receive: Callable[[bytes, Acknowledge], None], health: Health
-    ) -> None:
+        self, api: Api, app_token: Token, receive: Callable[[bytes, Acknowledge], None], health: Health,
+        came_up: Callable[[float], None],
+    ) -> None:  # fmt: skip
         self._api = api
         self._app_token = app_token
         self._merge = Merge(receive)
         self._health = health
+        self._came_up = came_up
+        self._lost_at = -math.inf
+        self._failure = ""  # why there is no next connection, while there is none
         self._sockets: set[_Socket] = set()
         self._is_opening = False
         self._leaving: list[asyncio.Task[None]] = []  # closes connections that are given up
@@ -96,7 +107,9 @@ class Link:
         self.connects = 0
         """Connections that had their hello."""
         self.endings: dict[str, int] = {}
-        """Connections that ended, by reason."""
+        """Connections that had to be replaced, by reason."""
+        self.failures = {"refused": 0, "unreachable": 0, "failed": 0}
+        """Tries that led to no connection: the upstream refuses the app, it cannot be reached, or the link failed."""
 
     @property
     def is_up(self) -> bool:
@@ -120,36 +133,54 @@ class Link:
         await asyncio.gather(*self._leaving, *(socket.close() for socket in list(self._sockets)))
 
     async def _run(self) -> None:
-        failures = 0
+        failures = briefs = 0
         while True:
             pause = 0.0
             try:
                 socket = await self._open()
             except (RefusedError, UpstreamError, aiohttp.ClientError, TimeoutError, OSError) as error:
                 failures += 1
-                why = _reason(error)
+                self.failures["refused" if isinstance(error, RefusedError) else "unreachable"] += 1
+                why = _reason(error, self._api)
                 pause = REFUSED_PAUSE if isinstance(error, RefusedError) else _backoff(failures)
+                self._failure = f"{why}; the next try is in {pause:.1f} s"
                 if not self.is_up:
-                    self._health.fault(FAULT, f"{why}; the next try is in {pause:.1f} s")
+                    self._health.fault(FAULT, self._failure)
                 log.warning("no connection to %s: %s; the next try is in %.1f s", self._api.host, why, pause)
             except Exception:
                 failures += 1
+                self.failures["failed"] += 1
                 pause = _backoff(failures)
                 log.exception("the link to %s failed; the next try is in %.1f s", self._api.host, pause)
             else:
-                failures = 0
+                failures, self._failure = 0, ""
                 self._health.clear(FAULT)
                 self._first.set()
                 self._retire_others(socket)
+                opened = monotonic()
                 why = await socket.replaced()
                 self.endings[why] = self.endings.get(why, 0) + 1
                 log.info("the connection to %s is replaced: %s", self._api.host, why)
-                if why == "too_many_websockets":
-                    failures, pause = 1, _backoff(4)
-                elif why == "lost":
-                    pause = FIRST_PAUSE * random.random()  # noqa: S311 - a jitter
+                briefs = briefs + 1 if monotonic() - opened < BRIEF else 0
+                pause = self._pause_after(why, briefs)
+                if why == "link_disabled":
+                    self._failure = "Socket Mode is switched off at the upstream: switch it on in the app's settings"
+                    self._health.fault(FAULT, self._failure)
             self._first.set()
             await asyncio.sleep(pause)
+
+    def _pause_after(self, why: str, briefs: int) -> float:
+        """Return the seconds between the end of a connection and the next try.
+
+        Args:
+            why: the reason of its end.
+            briefs: how many connections one after the other were asked at once to be replaced.
+        """
+        if why in ("too_many_websockets", "link_disabled"):
+            return _backoff(4)
+        if why == "lost":
+            return FIRST_PAUSE * random.random()  # noqa: S311 - a jitter
+        return _backoff(briefs) if briefs > 1 else 0.0
 
     async def _open(self) -> "_Socket":
         """Open a connection, and wait for its hello."""
@@ -169,7 +200,7 @@ class Link:
             self._settle_soon()
 
     async def _dial(self, url: str) -> "_Socket":
-        ws = await self._api.http.ws_connect(
+        ws = await self._api.dial(
             url, heartbeat=HEARTBEAT, max_msg_size=MAX_FRAME, timeout=aiohttp.ClientWSTimeout(ws_close=2.0)
         )
         socket = _Socket(ws, self)
@@ -187,6 +218,11 @@ class Link:
         log.info("connected to %s", self._api.host)
         return socket
 
+    def greet(self) -> None:
+        """Called before a connection counts as greeted."""
+        if not self.is_up:
+            self._came_up(monotonic() - self._lost_at)
+
     def _retire_others(self, current: "_Socket") -> None:
         """End the older connections in order: what is on its way on them still comes."""
         for socket in self._sockets - {current}:
@@ -201,6 +237,10 @@ class Link:
     def ended(self, socket: "_Socket") -> None:
         """Called with each connection that has ended."""
         self._sockets.discard(socket)
+        if socket.was_greeted and not self.is_up:
+            self._lost_at = -math.inf if socket.was_silent else monotonic()
+            if self._failure:  # the next one could not be opened while this one still was
+                self._health.fault(FAULT, self._failure)
         if not self._merge.is_holding:
             return
         if socket.ended_in_order:
@@ -240,8 +280,14 @@ class _Socket:
         self._closing: asyncio.Task[None] | None = None
         self.is_greeted = False
         """Whether hello has come, and the connection has not ended."""
+        self.was_greeted = False
         self.ended_in_order = False
         """Whether it ended with a Close frame: behind all that the upstream has sent on it."""
+
+    @property
+    def was_silent(self) -> bool:
+        """Whether the connection ended because no PONG came: since when nothing could come is not known."""
+        return isinstance(self._ws.exception(), aiohttp.ServerTimeoutError)
 
     async def greeted(self) -> None:
         """Wait for hello; raise ``UpstreamError`` if the connection ends before."""
@@ -312,7 +358,9 @@ class _Socket:
             return
         match envelope.type:
             case "hello":
-                self.is_greeted = True
+                if not self.was_greeted:
+                    self._link.greet()
+                self.is_greeted = self.was_greeted = True
                 if not self._hello.done():
                     self._hello.set_result(None)
             case "disconnect":
@@ -340,12 +388,13 @@ def _backoff(failures: int) -> float:
     return most * (0.5 + random.random() / 2)  # noqa: S311 - a jitter
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, api: Api) -> str:
     if isinstance(error, RefusedError):
         return f"{error}; check the app-level token and that Socket Mode is switched on"
     if isinstance(error, UpstreamError):
         return str(error)
-    return f"the connection was not opened ({type(error).__name__})"
+    by_proxy = explain(error, f"wss://{api.host}", api.network)
+    return by_proxy or f"the connection was not opened ({type(error).__name__})"
 
 
 def is_of_host(url: str, host: str) -> bool:

@@ -2,5 +2,5 @@
 
 ``delivery`` decides which apps are served, ``link`` takes events from the tap of one and keeps their order,
 ``receiver`` makes one request, ``requests`` asks apps about what people do,
-``addresses`` says where it may go, ``signing`` and ``verification`` are the forms on the wire, ``failures`` counts.
+``addresses`` says where it may go, ``verification`` is the challenge, ``failures`` counts.
 """

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from tautwire.protocol.signing import signed
 from tautwire.server.clock import Clock
 from tautwire.server.events_api.addresses import Addresses, AddressRefusedError, CheckedResolver
-from tautwire.server.events_api.signing import signed
 from tautwire.server.events_api.verification import MAX_ANSWER, is_answer, new_challenge, request
 from tautwire.server.services.access.subscriptions import is_request_url
 

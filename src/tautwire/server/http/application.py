@@ -3,10 +3,13 @@ below ``/hooks/`` to response URLs and webhooks.
 
 With the control API there is also the page on which apps are installed.
 
-Those of files go to their door, the root gets a short text, the others go to the probes.
+Those of files go to their door, the paths of ``more`` to their application, the root gets a short text, the others go
+to the probes.
 """
 
+from collections.abc import Mapping
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import Final
 
 from starlette.applications import Starlette
@@ -45,12 +48,14 @@ class Application:
         forwarded: Forwarded,
         probes: Probes,
         control: ControlDoor | None = None,
+        more: Mapping[str, ASGIApp] = MappingProxyType({}),
     ) -> None:
         self._web_api = web_api
         self._hooks = hooks
         self._forwarded = forwarded
         self._control = control
         self._files = files
+        self._more = more
         self._others: ASGIApp = Starlette(routes=[Route("/", self._welcome), *probes.routes(), Mount("/api", web_api)])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,6 +76,8 @@ class Application:
             serve = self._hooks
         elif self._files is not None and scope["path"].startswith(FILE_PATHS):
             serve = self._files
+        elif scope["path"] in self._more:
+            serve = self._more[scope["path"]]
         await serve(scope, receive, send)
 
     async def _welcome(self, request: Request) -> Response:

@@ -9,9 +9,11 @@ bytes have an exact shape (``shapes``). At the first read of any other shape it 
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
+
+from starlette.types import ASGIApp
 
 from tautwire.server.files.door import FilesDoor
 from tautwire.server.hooks.door import HooksDoor
@@ -37,6 +39,8 @@ class Entrance:
     hooks: HooksDoor | None
     files: FilesDoor | None
     handover: Handover
+    more: Mapping[str, ASGIApp] = field(default_factory=dict)
+    """Further applications by path."""
 
 
 class Front(asyncio.Protocol):

@@ -22,7 +22,9 @@ class HttpServer:
     """The HTTP server of a workspace. It installs no signal handlers."""
 
     def __init__(self, entrance: Entrance, probes: Probes, control: ControlDoor | None = None) -> None:
-        application = Application(entrance.web_api, entrance.hooks, entrance.files, entrance.forwarded, probes, control)
+        application = Application(
+            entrance.web_api, entrance.hooks, entrance.files, entrance.forwarded, probes, control, entrance.more
+        )
         self.connections: Connections = entrance.connections
         self._uvicorn = AsgiServer(_config(application, entrance))
 
