@@ -10,6 +10,9 @@ from urllib.parse import parse_qsl, urlsplit
 import aiohttp
 from aiohttp import WSMsgType, web
 
+KEPT = ("Retry-After", "X-OAuth-Scopes", "Content-Type", "Content-Disposition", "Content-Range", "Accept-Ranges")
+"""Headers of answers that are passed on."""
+
 Call = tuple[str, dict[str, str]]
 """A method and its arguments."""
 
@@ -83,7 +86,7 @@ class Crooked:
             return await self._pump(request)
         method = request.path.removeprefix("/api/")
         body = await request.read()
-        arguments = dict(parse_qsl(body.decode(), keep_blank_values=True))
+        arguments = dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
         self.calls.append((method, arguments))
         self.tokens.add(request.headers.get("Authorization", ""))
         answer = await self.before(method, arguments) if self.before is not None else None
@@ -94,13 +97,13 @@ class Crooked:
         try:
             async with self._http.request(request.method, url, data=body, headers=headers) as response:
                 found = await response.read()
-                kept = {name: response.headers[name] for name in ("Retry-After",) if name in response.headers}
+                kept = {name: response.headers[name] for name in KEPT if name in response.headers}
                 status = response.status
         except aiohttp.ClientError:
             return web.Response(status=502)
         if self.after is not None:
             await self.after(method, arguments)
-        return web.Response(body=found, status=status, content_type="application/json", headers=kept)
+        return web.Response(body=found, status=status, headers=kept)
 
     async def _pump(self, request: web.Request) -> web.WebSocketResponse:
         url = f"ws://{self._target.netloc}{request.rel_url}"

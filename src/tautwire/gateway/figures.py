@@ -38,7 +38,7 @@ class GatewayFigures(Collector):
         yield _counter("tautwire_sends_accepted", "Messages that the upstream accepted.", sends.accepted)
         yield _counter("tautwire_sends_limited", "Sends that the upstream put off.", sends.limited)
         yield _counter("tautwire_sends_unknown", "Messages whose outcome is not known.", sends.unknown)
-        yield _counters("tautwire_proxy_calls", "Web API calls passed on.", "outcome", relay.proxy.calls)
+        yield _counters("tautwire_proxy_calls", "Web API calls passed on.", "outcome", relay.proxy.calls.outcomes)
         yield _counter("tautwire_presence_calls", "Calls of users.getPresence.", relay.presence.calls)
 
 

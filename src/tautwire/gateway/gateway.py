@@ -14,6 +14,7 @@ from typing import Self, cast
 
 from tautwire.gateway.config import GatewaySettings
 from tautwire.gateway.figures import GatewayFigures
+from tautwire.gateway.proxy.downloads import Downloads
 from tautwire.gateway.relay import Relay
 from tautwire.protocol.errors import ConfigError
 from tautwire.protocol.tokens import Token
@@ -120,10 +121,12 @@ class Gateway:
         self._exit.push_async_callback(relay.stop)
         await relay.start()
         self._relay = relay
-        await relay.connect()
         socket = listen(server.host, server.port)
         self._exit.callback(socket.close)
         self._port = cast("int", socket.getsockname()[1])
+        if relay.links is not None:
+            relay.links.base_url = server.public_url or self.api_url.removesuffix("/api/")
+        await relay.connect()
         limit = connection_limit(server.max_connections)
         per_address = server.max_connections_per_address or max(1, limit // 2)
         connections = Connections(self._clock, self.health, limit=limit, per_address=per_address, counts=counts)
@@ -135,7 +138,8 @@ class Gateway:
             fallback=relay.proxy, methods=relay.starting.methods(),
         )  # fmt: skip
         handover = Handover({RTM_PATH: relay.door.listen})
-        http = HttpServer(Entrance(connections, forwarded, web_api, None, None, handover), probes)
+        downloads = Downloads(lambda _: relay.source, self._clock, has_limits=server.rate_limits)
+        http = HttpServer(Entrance(connections, forwarded, web_api, None, downloads, handover), probes)
         await http.start(socket)
         self._exit.push_async_callback(http.stop)
         self._exit.push_async_callback(relay.close_doors)

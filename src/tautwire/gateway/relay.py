@@ -19,10 +19,16 @@ from tautwire.gateway.echoes import Echoes
 from tautwire.gateway.identity import Bot, ask, find_stored, keep
 from tautwire.gateway.intake import MAX_IDS, UPSTREAM, Intake
 from tautwire.gateway.presence import Presence
-from tautwire.gateway.proxy import Proxy
+from tautwire.gateway.proxy.cache import Cache
+from tautwire.gateway.proxy.calls import Calls
+from tautwire.gateway.proxy.downloads import Source
+from tautwire.gateway.proxy.proxy import Proxy
+from tautwire.gateway.proxy.spool import Spool
 from tautwire.gateway.sending import Sending
 from tautwire.gateway.start import Start
 from tautwire.gateway.translate.events import Terms
+from tautwire.gateway.translate.links import Links
+from tautwire.gateway.typing_status import TypingStatus
 from tautwire.gateway.upstream.api import Api, RefusedError, UpstreamError
 from tautwire.gateway.upstream.link import Link
 from tautwire.protocol.errors import ConfigError
@@ -95,8 +101,16 @@ class Relay:
         self.sending: Sending
         self.echoes = Echoes()
         self.presence: Presence
+        self.typing: TypingStatus
+        self.cache: Cache
+        self.links: Links | None = None
         self.proxy: Proxy
         self.starting: Start
+
+    @property
+    def source(self) -> Source:
+        """Where the files of the bot are."""
+        return Source(self.workspace, self._api)
 
     @property
     def data(self) -> Path:
@@ -113,7 +127,7 @@ class Relay:
         settings, server = self._settings, self._server
         _check_upstream(settings, server)
         bot_token, app_token = settings.read_bot_token(), settings.read_app_token()
-        api = Api(settings.base_url, bot_token)
+        api = Api(settings.base_url, bot_token, self._clock)
         self._exit.push_async_callback(api.close)
         engine = open_engine(server.data)
         self._exit.callback(engine.close)
@@ -142,20 +156,26 @@ class Relay:
         )  # fmt: skip
         self.sending = Sending(api, self.echoes, self._clock, paces=settings.pace)
         self.presence = Presence(api, hub, settings.presence_budget)
+        self.typing = TypingStatus(api, self._clock, self.bot.user, is_on=settings.typing_status)
         self.door = Door(
-            UpstreamBackend(self.sending, self.presence, hub=hub, tail=tail, reader=reader),
+            UpstreamBackend(self.sending, self.presence, self.typing, hub=hub, tail=tail, reader=reader),
             hub=hub, tickets=self.workspace.tickets, settings=server, clock=self._clock, counts=self._counts,
         )  # fmt: skip
+        self.links = Links(api.hosts.scheme, api.hosts.pattern) if settings.file_links else None
         terms = Terms(
             self.bot.user, self.bot.bot_id, legacy_bot_messages=settings.legacy_bot_messages,
-            all_events=settings.all_events,
+            all_events=settings.all_events, links=self.links,
         )  # fmt: skip
         self.intake = Intake(api, writer, self.echoes, terms, ids)
         self.link = Link(api, app_token, self.intake.receive, self._health)
-        self.proxy = Proxy(api)
+        self.cache = Cache(self._clock, is_on=settings.answer_cache, is_current=lambda: self.link.is_up)
+        spool = Spool(server.data / "uploads", server.file_limit)
+        spool.prepare()
+        self.proxy = Proxy(Calls(api, self.cache), spool, self.presence, self.links)
         self.starting = Start(api, self._clock)
         identities.on_refusal(partial(self.door.close_where, identities.refuses))
-        for each in (identities.follow, self.workspace.follow, hub.deliver):
+        # The caches before the hub: a bot that asks because of an event gets what is so after it.
+        for each in (identities.follow, self.workspace.follow, self.cache.follow, self.typing.follow, hub.deliver):
             feed.add(each)
         writer.deliver_to(feed.deliver)
         watch = Watch(self._health, engine, server.data, writer, reader, tail)
@@ -165,6 +185,7 @@ class Relay:
         self._doors.push_async_callback(self.sending.stop)
         self._doors.push_async_callback(self.intake.stop)
         self._doors.push_async_callback(self.presence.stop)
+        self._doors.push_async_callback(self.typing.stop)
         self._doors.push_async_callback(
             cancel, asyncio.create_task(Retention(writer, reader, tail, self._clock, server.log_keep).run())
         )

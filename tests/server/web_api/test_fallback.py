@@ -1,17 +1,16 @@
 """Methods that are not served here: a fallback answers them, or says that it does not serve them either."""
 
 import json
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
 from scene import OpenScene, Scene
-from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.access.limits import RateLimited
 from tautwire.server.services.errors import MethodError
-from tautwire.server.web_api.app import Fallback, Request, WebApi
+from tautwire.server.web_api.app import Request, WebApi
+from tautwire.server.web_api.fallback import Fallback, Passed, Stream
 from tautwire.server.web_api.method import Answer
 
 FORM = "application/x-www-form-urlencoded"
@@ -26,12 +25,14 @@ def web_api_of(scene: Scene, fallback: Fallback) -> WebApi:
 class Elsewhere:
     """A fallback that keeps what it was asked, and answers or raises what the test wants."""
 
-    def __init__(self, outcome: Answer | Exception | None) -> None:
+    open_sink = None
+
+    def __init__(self, outcome: Answer | Stream | Exception | None) -> None:
         self.outcome = outcome
         self.asked: list[tuple[str, str | None, dict[str, Any]]] = []
 
-    async def __call__(self, name: str, who: Identity | None, given: Mapping[str, Any]) -> Answer | None:
-        self.asked.append((name, who.name if who else None, dict(given)))
+    async def __call__(self, passed: Passed) -> Answer | Stream | None:
+        self.asked.append((passed.name, passed.who.name if passed.who else None, dict(passed.given)))
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome

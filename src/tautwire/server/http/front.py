@@ -13,7 +13,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
-from tautwire.server.files.door import FilesDoor
+from starlette.types import ASGIApp
+
 from tautwire.server.hooks.door import HooksDoor
 from tautwire.server.http.connections import Connections, Phase
 from tautwire.server.http.forwarded import Forwarded
@@ -35,7 +36,7 @@ class Entrance:
     forwarded: Forwarded
     web_api: WebApi
     hooks: HooksDoor | None
-    files: FilesDoor | None
+    files: ASGIApp | None
     handover: Handover
 
 
