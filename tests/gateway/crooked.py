@@ -32,6 +32,12 @@ class Crooked:
         """Called before a call is forwarded; a response is the answer in its place."""
         self.after: Callable[[str, dict[str, str]], Awaitable[None]] | None = None
         """Called between the answer of the server and that to the gateway."""
+        self.sees: Callable[[web.Request, bytes], None] = lambda request, body: None
+        """Called with every request, and its body."""
+        self.streams: dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] = {}
+        """Answers of methods in place of the server's."""
+        self.scopes: str | None = ""
+        """The scopes that answers name; None for no header, empty for those of the server."""
         self.drops_ack: Callable[[str], bool] = lambda envelope: False
         self.repeats: Callable[[str], bool] = lambda envelope: False
         """Whether an envelope is sent twice."""
@@ -86,9 +92,12 @@ class Crooked:
             return await self._pump(request)
         method = request.path.removeprefix("/api/")
         body = await request.read()
+        self.sees(request, body)
         arguments = dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
         self.calls.append((method, arguments))
         self.tokens.add(request.headers.get("Authorization", ""))
+        if method in self.streams:
+            return await self.streams[method](request)
         answer = await self.before(method, arguments) if self.before is not None else None
         if answer is not None:
             return answer
@@ -101,6 +110,10 @@ class Crooked:
                 status = response.status
         except aiohttp.ClientError:
             return web.Response(status=502)
+        if self.scopes != "":
+            kept.pop("X-OAuth-Scopes", None)
+        if self.scopes:
+            kept["X-OAuth-Scopes"] = self.scopes
         if self.after is not None:
             await self.after(method, arguments)
         return web.Response(body=found, status=status, headers=kept)

@@ -44,6 +44,7 @@ class Stage:
         self.bot = upstream.users[BOT]
         self.general = upstream.general
         self.ops = upstream.ops
+        self._server = settings.pop("server", {})
         self._settings = {"pace": False, "legacy_bot_messages": False, **settings}
         self._sockets: list[Socket] = []
         self.gateway: Gateway
@@ -74,7 +75,7 @@ class Stage:
             "app_token": secrets["app_token"],
             **self._settings,
         }
-        server = Settings(data=self.data, port=port, rate_limits=False, drain=0.01)
+        server = Settings(data=self.data, port=port, rate_limits=False, drain=0.01, **self._server)
         self.gateway = Gateway(GatewaySettings(**settings), server)
         await self.gateway.start()
         await eventually(lambda: self.gateway.relay.link.is_up)

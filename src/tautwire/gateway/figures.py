@@ -6,6 +6,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from tautwire.gateway.relay import Relay
+from tautwire.server.metrics import histogram
 
 
 class GatewayFigures(Collector):
@@ -38,6 +39,12 @@ class GatewayFigures(Collector):
         yield _counter("tautwire_sends_accepted", "Messages that the upstream accepted.", sends.accepted)
         yield _counter("tautwire_sends_limited", "Sends that the upstream put off.", sends.limited)
         yield _counter("tautwire_sends_unknown", "Messages whose outcome is not known.", sends.unknown)
+        yield histogram("tautwire_send_seconds", "From a message of a bot to its answer.", sends.seconds)
+        yield _counters("tautwire_send_errors", "Messages that were not accepted.", "error", sends.errors)
+        yield _counters("tautwire_upstream_limited", "Calls that came too early.", "method", relay.api.limited)
+        yield _counter(
+            "tautwire_proxy_cache_hits", "Web API calls answered without one of the upstream.", relay.cache.hits
+        )
         yield _counters("tautwire_proxy_calls", "Web API calls passed on.", "outcome", relay.proxy.calls.outcomes)
         yield _counter("tautwire_presence_calls", "Calls of users.getPresence.", relay.presence.calls)
 

@@ -91,7 +91,7 @@ class Relay:
         self._broken = broken
         self._exit = contextlib.AsyncExitStack()
         self._doors = contextlib.AsyncExitStack()
-        self._api: Api
+        self.api: Api
         self.bot: Bot
         self.local_token: Token
         self.workspace: Workspace
@@ -103,6 +103,7 @@ class Relay:
         self.presence: Presence
         self.typing: TypingStatus
         self.cache: Cache
+        self.spool: Spool
         self.links: Links | None = None
         self.proxy: Proxy
         self.starting: Start
@@ -110,7 +111,7 @@ class Relay:
     @property
     def source(self) -> Source:
         """Where the files of the bot are."""
-        return Source(self.workspace, self._api)
+        return Source(self.workspace, self.api)
 
     @property
     def data(self) -> Path:
@@ -169,9 +170,9 @@ class Relay:
         self.intake = Intake(api, writer, self.echoes, terms, ids)
         self.link = Link(api, app_token, self.intake.receive, self._health)
         self.cache = Cache(self._clock, is_on=settings.answer_cache, is_current=lambda: self.link.is_up)
-        spool = Spool(server.data / "uploads", server.file_limit)
-        spool.prepare()
-        self.proxy = Proxy(Calls(api, self.cache), spool, self.presence, self.links)
+        self.spool = Spool(server.data / "uploads", server.file_limit)
+        self.spool.prepare()
+        self.proxy = Proxy(Calls(api, self.cache), self.spool, self.presence, self.links)
         self.starting = Start(api, self._clock)
         identities.on_refusal(partial(self.door.close_where, identities.refuses))
         # The caches before the hub: a bot that asks because of an event gets what is so after it.
@@ -190,11 +191,11 @@ class Relay:
             cancel, asyncio.create_task(Retention(writer, reader, tail, self._clock, server.log_keep).run())
         )
         self._doors.push_async_callback(self.link.stop)
-        self._api = api
+        self.api = api
 
     async def connect(self) -> None:
         """Begin to take events from the upstream: before bots are served, so that a hello says that events come."""
-        await _learn_directs(self._api, self.intake)
+        await _learn_directs(self.api, self.intake)
         await self.link.start()
         self.presence.start()
 

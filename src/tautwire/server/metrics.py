@@ -137,8 +137,8 @@ class _Figures(Collector):
 
     def _changes(self) -> Iterator[Metric]:
         counts = self._counts
-        yield _histogram("tautwire_commit_seconds", "Seconds from BEGIN to the end of COMMIT.", counts.commit_seconds)
-        yield _histogram("tautwire_commit_changes", "Changes committed together.", counts.commit_changes)
+        yield histogram("tautwire_commit_seconds", "Seconds from BEGIN to the end of COMMIT.", counts.commit_seconds)
+        yield histogram("tautwire_commit_changes", "Changes committed together.", counts.commit_changes)
         yield _counter("tautwire_commit_failures", "Batches that could not be stored.", counts.commit_failures)
 
     def _machine(self) -> Iterator[Metric]:
@@ -175,7 +175,8 @@ def _counters(name: str, text: str, label: str, values: "dict[str, int] | dict[i
     return family
 
 
-def _histogram(name: str, text: str, values: Distribution) -> Metric:
+def histogram(name: str, text: str, values: Distribution) -> Metric:
+    """Return the metric of a distribution."""
     buckets, total = [], 0
     for bound, count in zip([*map(float, values.bounds), float("inf")], values.counts, strict=True):
         total += count

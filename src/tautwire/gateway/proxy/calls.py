@@ -20,7 +20,6 @@ from tautwire.gateway.upstream.api import Answer as Reply
 from tautwire.server.services.access.limits import RateLimited
 from tautwire.server.services.errors import MethodError
 from tautwire.server.web_api.fallback import BrokenStreamError
-from tautwire.server.web_api.method import METHODS
 
 log = logging.getLogger("tautwire.gateway.proxy")
 
@@ -72,8 +71,6 @@ class Calls:
         self._long = asyncio.Semaphore(MAX_LONG)
         self.outcomes: Counter[str] = Counter()
         """Calls by outcome: ``ok``, ``refused``, ``limited``, ``unreachable``."""
-        self.limited: Counter[str] = Counter()
-        """Calls that came too early, by method; methods that nobody knows are ``other``."""
 
     async def whole(self, method: str, arguments: Mapping[str, Any]) -> Reply:
         """Return the answer of a call that is ``ok``, read to its end.
@@ -167,15 +164,12 @@ class Calls:
         wait = reply.retry_after
         if wait is not None:
             self.outcomes["limited"] += 1
-            self.limited[method if method in METHODS else "other"] += 1
             raise RateLimited(max(1, round(wait)))
         if reply.is_ok:
             return
         self.outcomes["refused"] += 1
-        members = members_for(reply)
-        members.pop("error", None)
         refusal = MethodError(reply.text("error") or "internal_error")
-        refusal.members = members
+        refusal.members = {name: reply.get(name) for name in reply.members if name not in ("ok", "error")}
         raise refusal
 
 

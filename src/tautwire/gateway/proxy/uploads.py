@@ -67,7 +67,7 @@ class Uploads:
 
     async def forward(self, method: str, arguments: Mapping[str, Any], file: Upload) -> Any:
         """Make a call with a file in its body."""
-        body = aiohttp.FormData(form(arguments))
+        body = aiohttp.FormData(form(arguments), quote_fields=False)
         body.add_field(
             file.field, _read(Path(file.stored)), filename=file.name, content_type="application/octet-stream"
         )
@@ -115,7 +115,7 @@ class Uploads:
         found = known
         for look in range(LOOKS):
             if found.get("url_private") and (found.get("shares") or not channels):
-                return found
+                break
             await asyncio.sleep(PAUSE * bool(look))
             try:
                 seen = (await self._calls.whole("files.info", {"file": file})).get("file")

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
+from tautwire.gateway.tally import Tally
 from tautwire.gateway.upstream.hosts import Hosts
 from tautwire.gateway.upstream.scopes import Scopes
 from tautwire.protocol.errors import TautwireError
@@ -111,6 +112,8 @@ class Api:
         self.base_url = base_url
         self.hosts = Hosts(base_url)
         self.scopes = Scopes(clock or Clock())
+        self.limited = Tally()
+        """Calls that came too early, by method."""
         self.host = urlsplit(base_url).hostname or ""
         self._token = token
         self.http = aiohttp.ClientSession(
@@ -147,6 +150,8 @@ class Api:
         """Return an answer, after noting what it tells of the scopes of the app."""
         if token is None:
             self.scopes.read(answer.headers)
+        if answer.retry_after is not None:
+            self.limited.count(method)
         if not answer.is_ok and answer.text("error") == "missing_scope":
             self.scopes.missing(method, answer.text("needed"))
         return answer
