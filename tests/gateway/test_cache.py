@@ -147,3 +147,45 @@ async def test_without_the_setting_every_call_is_made(open_stage: OpenStage) -> 
     for _ in range(2):
         await stage.ok("users.list")
     assert stage.line.count("users.list") == 2
+
+
+async def texts_of(stage: Stage, channel: str) -> list[str]:
+    return [each["text"] for each in (await stage.ok("conversations.history", channel=channel, limit="3"))["messages"]]
+
+
+async def test_a_history_is_kept_until_something_happens_in_the_channel(stage: Stage) -> None:
+    socket = await stage.connect()
+    ts = await stage.post("alice", stage.general, "one")
+    await stage.received(socket, "one")
+    assert [(await texts_of(stage, stage.general))[0] for _ in range(3)] == ["one"] * 3
+    assert stage.line.count("conversations.history") == 1
+    await stage.post("alice", stage.general, "two")
+    await stage.received(socket, "two")
+    assert (await texts_of(stage, stage.general))[:2] == ["two", "one"]
+    await stage.upstream.ok("bob", "reactions.add", channel=stage.general, timestamp=ts, name="tada")
+    await socket.until("reaction_added")
+    found = (await stage.ok("conversations.history", channel=stage.general, limit="3"))["messages"]
+    assert found[1]["reactions"][0]["name"] == "tada"
+    await stage.upstream.ok("alice", "chat.delete", channel=stage.general, ts=ts)
+    await socket.until(lambda frame: frame.get("subtype") == "message_deleted")
+    assert "one" not in await texts_of(stage, stage.general)
+
+
+async def test_a_bot_reads_what_it_has_said(stage: Stage) -> None:
+    socket = await stage.connect()
+    await stage.post("alice", stage.general, "begin")
+    await stage.received(socket, "begin")
+    for number in range(5):
+        await texts_of(stage, stage.general)
+        assert (await socket.say(stage.general, f"frame {number}"))["ok"]
+        assert (await texts_of(stage, stage.general))[0] == f"frame {number}"
+        ts = (await stage.ok("chat.postMessage", channel="#general", text=f"call {number}"))["ts"]
+        assert (await texts_of(stage, stage.general))[0] == f"call {number}"
+        await stage.ok("chat.update", channel=stage.general, ts=ts, text=f"changed {number}")
+        assert (await texts_of(stage, stage.general))[0] == f"changed {number}"
+
+
+async def test_a_history_of_a_channel_without_events_is_not_kept(stage: Stage) -> None:
+    for _ in range(2):
+        await texts_of(stage, stage.ops)
+    assert stage.line.count("conversations.history") == 2

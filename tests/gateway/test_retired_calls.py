@@ -69,8 +69,9 @@ async def arguments_for(stage: Stage, name: str) -> dict[str, Any]:
     if verb == "unarchive":
         await stage.upstream.ok("desk", "conversations.archive", channel=channel)
     more = {
-        "mark": {"ts": ts}, "replies": {"thread_ts": ts}, "history": {"count": "1000"}, "rename": {"name": f"renamed-{next(NUMBERS)}"},
-        "setPurpose": {"purpose": "to talk"}, "setTopic": {"topic": "tea"},
+        "mark": {"ts": ts}, "replies": {"thread_ts": ts}, "history": {"count": "1000"},
+        "rename": {"name": f"renamed-{next(NUMBERS)}"}, "setPurpose": {"purpose": "to talk"},
+        "setTopic": {"topic": "tea"},
     }  # fmt: skip
     return given | more.get(verb, {})
 

@@ -45,6 +45,7 @@ class GatewayFigures(Collector):
         yield _counter(
             "tautwire_proxy_cache_hits", "Web API calls answered without one of the upstream.", relay.cache.hits
         )
+        yield _counters("tautwire_proxy_files", "Files that bots fetched.", "outcome", relay.files)
         yield _counters("tautwire_proxy_calls", "Web API calls passed on.", "outcome", relay.proxy.calls.outcomes)
         yield _counter("tautwire_presence_calls", "Calls of users.getPresence.", relay.presence.calls)
 

@@ -7,6 +7,7 @@ database has the schema of a workspace, of which the workspace itself, one bot, 
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -104,6 +105,8 @@ class Relay:
         self.typing: TypingStatus
         self.cache: Cache
         self.spool: Spool
+        self.files: Counter[str] = Counter()
+        """Files that bots fetched, by outcome."""
         self.links: Links | None = None
         self.proxy: Proxy
         self.starting: Start
@@ -111,7 +114,7 @@ class Relay:
     @property
     def source(self) -> Source:
         """Where the files of the bot are."""
-        return Source(self.workspace, self.api)
+        return Source(self.workspace, self.api, self.files)
 
     @property
     def data(self) -> Path:
@@ -155,7 +158,8 @@ class Relay:
             epochs=epochs, hub=hub, counts=self._counts, away=set(), bots={self.bot.user},
             schedule=duties.schedule, streams=duties.streams, files=duties.files, status_ends=duties.status_ends,
         )  # fmt: skip
-        self.sending = Sending(api, self.echoes, self._clock, paces=settings.pace)
+        self.cache = Cache(self._clock, is_on=settings.answer_cache, is_current=lambda: self.link.is_up)
+        self.sending = Sending(api, self.echoes, self._clock, paces=settings.pace, said=self.cache.said)
         self.presence = Presence(api, hub, settings.presence_budget)
         self.typing = TypingStatus(api, self._clock, self.bot.user, is_on=settings.typing_status)
         self.door = Door(
@@ -169,7 +173,6 @@ class Relay:
         )  # fmt: skip
         self.intake = Intake(api, writer, self.echoes, terms, ids)
         self.link = Link(api, app_token, self.intake.receive, self._health)
-        self.cache = Cache(self._clock, is_on=settings.answer_cache, is_current=lambda: self.link.is_up)
         self.spool = Spool(server.data / "uploads", server.file_limit)
         self.spool.prepare()
         self.proxy = Proxy(Calls(api, self.cache), self.spool, self.presence, self.links)

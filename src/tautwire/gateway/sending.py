@@ -7,6 +7,7 @@ made again; one whose outcome is not known is not, since the message could be th
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -76,9 +77,13 @@ class Sending:
 
     Args:
         paces: whether messages are slowed down before the upstream does it.
+        said: called with the channel of a message that the upstream has accepted, before its sender has the ack.
     """
 
-    def __init__(self, api: Api, echoes: Echoes, clock: Clock, *, paces: bool) -> None:
+    def __init__(
+        self, api: Api, echoes: Echoes, clock: Clock, *, paces: bool, said: Callable[[str], None] = lambda channel: None
+    ) -> None:
+        self._said = said
         self._api = api
         self._echoes = echoes
         self._clock = clock
@@ -174,6 +179,7 @@ class Sending:
             channel = reply.text("channel") or job.message.channel
             body = body if isinstance(body, dict) else {}
             self._echoes.sent(channel, ts, job.peer.number)
+            self._said(channel)
             self.figures.accepted += 1
             user = str(body.get("user") or job.peer.user)
             return Sent(

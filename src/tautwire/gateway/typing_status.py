@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -34,8 +34,8 @@ MAX_SHOWN: Final = 50
 class _Message(msgspec.Struct, gc=False):
     type: str = ""
     subtype: str | None = None
-    channel: object = None
-    user: str | None = None
+    channel: Any = None
+    user: Any = None
     ts: str = ""
     thread_ts: str | None = None
 
@@ -75,7 +75,10 @@ class TypingStatus:
         for entry in entries:
             if entry.kind != "event" or b'"message"' not in entry.payload:
                 continue
-            seen = _decode(entry.payload)
+            try:
+                seen = _decode(entry.payload)
+            except msgspec.MsgspecError:
+                continue
             if seen.type == "message" and seen.subtype is None and seen.user not in (None, self._bot_user):
                 channel = str(seen.channel)
                 self._threads.pop(channel, None)

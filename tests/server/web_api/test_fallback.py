@@ -1,6 +1,8 @@
 """Methods that are not served here: a fallback answers them, or says that it does not serve them either."""
 
+import asyncio
 import json
+from collections.abc import AsyncGenerator
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,7 +12,7 @@ from scene import OpenScene, Scene
 from tautwire.server.services.access.limits import RateLimited
 from tautwire.server.services.errors import MethodError
 from tautwire.server.web_api.app import Request, WebApi
-from tautwire.server.web_api.fallback import Fallback, Passed, Stream
+from tautwire.server.web_api.fallback import BrokenStreamError, Fallback, Passed, Stream
 from tautwire.server.web_api.method import Answer
 
 FORM = "application/x-www-form-urlencoded"
@@ -194,3 +196,42 @@ async def test_a_fallback_is_asked_for_plain_names_only(scene: Scene, name: str)
 
     assert body["error"] == "unknown_method"
     assert elsewhere.asked == []
+
+
+@pytest.mark.parametrize("breaks", [True, False])
+async def test_an_answer_may_come_as_a_stream(scene: Scene, breaks: bool, caplog: pytest.LogCaptureFixture) -> None:
+    closed: list[bool] = []
+
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        yield b'{"ok":true,'
+        if breaks:
+            raise BrokenStreamError("it ends here")
+        yield b'"items":[]}'
+
+    async def close() -> None:
+        closed.append(True)
+
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        if not sent:
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "path": "/api/reminders.list", "method": "POST", "query_string": b"", "client": None,
+        "scheme": "http", "server": ("127.0.0.1", 80),
+        "headers": [(b"authorization", f"Bearer {scene.tokens['alice']}".encode())],
+    }  # fmt: skip
+    await web_api_of(scene, Elsewhere(Stream(pieces(), close)))(scope, receive, send)
+    headers = dict(sent[0]["headers"])
+    assert b"content-length" not in headers
+    assert b"identify" in headers[b"x-oauth-scopes"]
+    assert b"".join(each["body"] for each in sent[1:]) == b'{"ok":true,' + (b"" if breaks else b'"items":[]}')
+    assert sent[-1].get("more_body", False) is breaks, "a broken answer has no end"
+    assert closed == [True]
+    assert ("broke off" in caplog.text) is breaks

@@ -1,9 +1,10 @@
-"""Answers of the methods that bots call when they start, kept for a minute and by events.
+"""Answers of the methods that bots call when they start, and of histories, kept for a minute and by events.
 
 Old bots ask for all users and channels at every start, and several that start together use up the minute's calls of the
 upstream. So a call whose answer is here, or on its way, makes no other. An event that changes what an answer says drops
 the answer, and keeps one that is on its way from being kept; so does a call of a bot that may change it.
-While no events come, nothing is kept. Reasons: docs/adr/0033-web-api-for-old-bots.md.
+While no events come, nothing is kept, and a history only of a channel from which messages have come: so the app is
+subscribed to them. Reasons: docs/adr/0033-web-api-for-old-bots.md.
 """
 
 import asyncio
@@ -29,8 +30,13 @@ MAX_SIZE: Final = 16 * 1_048_576
 READS: Final = {
     "auth.test": "", "team.info": "", "emoji.list": "", "usergroups.list": "", "users.list": "",
     "conversations.list": "", "users.info": "user", "conversations.info": "channel", "conversations.members": "channel",
+    "conversations.history": "channel", "conversations.replies": "channel",
 }  # fmt: skip
 """The methods whose answers are kept, with the argument that says of what they are."""
+HISTORIES: Final = ("conversations.history", "conversations.replies")
+OF_CHANNEL: Final = tuple(method for method, subject in READS.items() if subject == "channel")
+MAX_HEARD: Final = 5_000
+"""Channels of which is known that their messages come."""
 FAMILIES: Final = {
     family: tuple(method for method in READS if method.startswith(family + "."))
     for family in ("conversations", "emoji", "team", "usergroups", "users")
@@ -40,7 +46,7 @@ _OF_CONVERSATIONS: Final = frozenset({"channel", "group", "im", "mpim", "member"
 _TITLES: Final = ("_topic", "_purpose", "_name", "_archive", "_unarchive", "_join", "_leave")
 """Ends of the subtypes of messages after which the list of conversations is another."""
 _HARMLESS: Final = frozenset(
-    {"history", "replies", "getPresence", "lookupByEmail", "identity", "conversations", "profile.get", "info", "list"}
+    {"getPresence", "lookupByEmail", "identity", "conversations", "profile.get", "info", "list"}
     | {"members", "users.list"}
 )
 """Methods of these families that change nothing."""
@@ -52,6 +58,8 @@ class _Head(msgspec.Struct, gc=False):
     type: str = ""
     subtype: str | None = None
     channel: Any = None
+    channel_id: Any = None
+    item: Any = None
     user: Any = None
 
 
@@ -99,6 +107,7 @@ class Cache:
         self._is_current = is_current
         self._kept: OrderedDict[Key, _Kept] = OrderedDict()  # the key that was used last at the end
         self._flights: dict[Key, dict[bytes, _Flight]] = {}
+        self._heard: dict[str, None] = {}
         self.size = 0
         """Bytes that are kept."""
         self.hits = 0
@@ -114,6 +123,8 @@ class Cache:
             self.clear()
             return await fetch()
         key = Key(method, str(arguments.get(READS[method]) or ""))
+        if method in HISTORIES and key.subject not in self._heard:
+            return await fetch()
         rest = msgspec.json.encode(dict(arguments), order="deterministic")
         known = self._find(key, rest)
         if known is not None:
@@ -130,24 +141,37 @@ class Cache:
 
     def follow(self, entries: Sequence[Entry]) -> None:
         """Drop what events change: a reader of the log."""
-        if not self._kept and not self._flights:
+        if not self._is_on:
             return
         for entry in entries:
-            if entry.kind == "event":
+            if entry.kind != "event":
+                continue
+            try:
                 self._see(_decode(entry.payload))
+            except msgspec.MsgspecError:
+                self.clear()  # what such an event changes is not known
 
     def wrote(self, method: str, arguments: Mapping[str, Any], reply: Reply) -> None:
         """Drop what a call of a bot may have changed."""
         family, _, verb = method.partition(".")
-        if method in READS or verb in _HARMLESS or family not in FAMILIES:
+        if method in READS or verb in _HARMLESS:
+            return
+        channel = reply.text("channel") or str(arguments.get("channel") or arguments.get("channel_id") or "")
+        self.said(channel)
+        if family not in FAMILIES:
             return
         if verb == "mark":
-            self._drop([Key("conversations.info", str(arguments.get("channel") or ""))])
+            self._drop([Key("conversations.info", channel)])
         elif verb != "open" or reply.get("already_open") is not True:
             self._drop_all(FAMILIES[family])
 
+    def said(self, channel: str) -> None:
+        """Drop the histories of a channel: a bot has changed them."""
+        self._drop([Key(method, channel) for method in HISTORIES])
+
     def clear(self) -> None:
         """Drop everything."""
+        self._heard.clear()
         self._drop_all(READS)
 
     def _find(self, key: Key, rest: bytes) -> Reply | None:
@@ -194,14 +218,16 @@ class Cache:
             self._drop([next(iter(self._kept))])
 
     def _see(self, event: _Head) -> None:
-        channel = _id_of(event.channel)
+        place = event.item.get("channel") if isinstance(event.item, dict) else event.channel
+        channel = _id_of(place) or _id_of(event.channel_id)
         family = event.type.partition("_")[0]
         if event.type == "message":
+            self._hear(channel)
             self._drop([Key("conversations.info", channel)])
             if event.subtype is not None and event.subtype.endswith(_TITLES):
                 self._drop_all(["conversations.list"])
         elif family in _OF_CONVERSATIONS:
-            self._drop([Key("conversations.info", channel), Key("conversations.members", channel)])
+            self._drop([Key(method, channel) for method in OF_CHANNEL])
             self._drop_all(["conversations.list"])
         elif family == "user" or event.type == "team_join":
             self._drop([Key("users.info", _id_of(event.user))])
@@ -212,6 +238,15 @@ class Cache:
             self._drop_all(["usergroups.list"])
         elif family == "emoji":
             self._drop_all(["emoji.list"])
+        elif family == "file":
+            self._drop_all(HISTORIES)  # it does not say in which channels the file is
+        self.said(channel)
+
+    def _hear(self, channel: str) -> None:
+        if channel not in self._heard:
+            if len(self._heard) >= MAX_HEARD:
+                self._heard.clear()
+            self._heard[channel] = None
 
     def _drop_all(self, methods: Iterable[str]) -> None:
         wanted = frozenset(methods)

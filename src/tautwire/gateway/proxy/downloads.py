@@ -51,6 +51,8 @@ class Source(NamedTuple):
     workspace: Workspace
     """That of the local token."""
     api: Api
+    outcomes: Counter[str]
+    """Its requests by outcome: ``ok``, ``refused``, ``unreachable``. Those with a wrong token are not counted."""
 
 
 class _Refusal(Exception):  # noqa: N818 - an answer
@@ -71,31 +73,33 @@ class Downloads:
         self._failed_logins = FailedLogins(clock)
         self._has_limits = has_limits
         self._places = asyncio.Semaphore(MAX_DOWNLOADS)
-        self.outcomes: Counter[str] = Counter()
-        """Requests by outcome: ``ok``, ``refused``, ``unreachable``."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         try:
-            await self._give(scope, send)
+            if scope["method"] not in ("GET", "HEAD"):
+                raise _Refusal(405, "the method must be GET or HEAD")  # noqa: TRY301
+            source = self._admit(Headers(scope=scope).get("authorization", ""), scope)
         except _Refusal as refusal:
-            self.outcomes["refused"] += 1
+            await _answer(send, refusal.status, str(refusal))
+            return
+        try:
+            await self._give(source, scope, send)
+        except _Refusal as refusal:
+            source.outcomes["refused"] += 1
             await _answer(send, refusal.status, str(refusal))
         except UpstreamError as error:
-            self.outcomes["unreachable"] += 1
+            source.outcomes["unreachable"] += 1
             log.warning("a file was not fetched: %s", error)
             await _answer(send, 502, "the upstream does not send the file: try again later")
 
-    async def _give(self, scope: Scope, send: Send) -> None:
-        verb, headers = scope["method"], Headers(scope=scope)
-        if verb not in ("GET", "HEAD"):
-            raise _Refusal(405, "the method must be GET or HEAD")
-        source = self._admit(headers.get("authorization", ""), scope)
+    async def _give(self, source: Source, scope: Scope, send: Send) -> None:
+        headers = Headers(scope=scope)
         url = _url_of(scope, source.api)
         asked = {name: headers[name] for name in _ASKED if name in headers}
         async with self._places, AsyncExitStack() as stack:
-            response = await _fetch(source.api, stack, verb, url, asked)
-            self.outcomes["ok"] += 1
+            response = await _fetch(source.api, stack, scope["method"], url, asked)
+            source.outcomes["ok"] += 1
             kept = {name.lower(): value for name, value in response.headers.items() if name.lower() in _ANSWERED}
             sent = [(name.encode(), value.encode("latin-1", "replace")) for name, value in {**kept, **_FIXED}.items()]
             await send({"type": "http.response.start", "status": response.status, "headers": sent})

@@ -1,6 +1,6 @@
 """The bytes of files that bots send, on disk until the upstream has them.
 
-The upstream has to be told the size of a file before its bytes, and a multipart body does not say it. So the bytes wait
+The upstream wants the size of a file before its bytes, and a multipart body does not say it. So the bytes wait
 in files of the data directory, which only the owner can read, and never in memory. They are gone when the call is over;
 what a crash has left is deleted at the next start.
 """
