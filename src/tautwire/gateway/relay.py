@@ -179,8 +179,11 @@ class Relay:
         self.starting = Start(api, self._clock)
         identities.on_refusal(partial(self.door.close_where, identities.refuses))
         # The caches before the hub: a bot that asks because of an event gets what is so after it.
-        for each in (identities.follow, self.workspace.follow, self.cache.follow, self.typing.follow, hub.deliver):
-            feed.add(each)
+        for follow in (
+            identities.follow, self.workspace.follow, self.cache.follow, self.starting.follow, self.typing.follow,
+            hub.deliver,
+        ):  # fmt: skip
+            feed.add(follow)
         writer.deliver_to(feed.deliver)
         watch = Watch(self._health, engine, server.data, writer, reader, tail)
         self._exit.push_async_callback(watch.stop)
