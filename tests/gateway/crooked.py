@@ -11,6 +11,9 @@ from urllib.parse import parse_qsl, urlsplit
 import aiohttp
 from aiohttp import WSCloseCode, WSMsgType, web
 
+KEPT = ("Retry-After", "X-OAuth-Scopes", "Content-Type", "Content-Disposition", "Content-Range", "Accept-Ranges")
+"""Headers of answers that are passed on."""
+
 Call = tuple[str, dict[str, str]]
 """A method and its arguments."""
 
@@ -32,6 +35,12 @@ class Crooked:
         """Called between the answer of the server and that to the gateway."""
         self.loses: Callable[[str], bool] = lambda method: False
         """Whether the answer of a call is lost after the server has carried it out."""
+        self.sees: Callable[[web.Request, bytes], None] = lambda request, body: None
+        """Called with every request, and its body."""
+        self.streams: dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] = {}
+        """Answers of methods in place of the server's."""
+        self.scopes: str | None = ""
+        """The scopes that answers name; None for no header, empty for those of the server."""
         self.drops_ack: Callable[[str], bool] = lambda envelope: False
         self.repeats: Callable[[str], bool] = lambda envelope: False
         """Whether an envelope is sent twice."""
@@ -121,9 +130,12 @@ class Crooked:
     async def _forward(self, request: web.Request) -> web.StreamResponse:
         method = request.path.removeprefix("/api/")
         body = await request.read()
-        arguments = dict(parse_qsl(body.decode(), keep_blank_values=True))
+        self.sees(request, body)
+        arguments = dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
         self.calls.append((method, arguments))
         self.tokens.add(request.headers.get("Authorization", ""))
+        if method in self.streams:
+            return await self.streams[method](request)
         answer = await self.before(method, arguments) if self.before is not None else None
         if answer is not None:
             return answer
@@ -132,15 +144,19 @@ class Crooked:
         try:
             async with self._http.request(request.method, url, data=body, headers=headers) as response:
                 found = await response.read()
-                kept = {name: response.headers[name] for name in ("Retry-After",) if name in response.headers}
+                kept = {name: response.headers[name] for name in KEPT if name in response.headers}
                 status = response.status
         except aiohttp.ClientError:
             return web.Response(status=502)
+        if self.scopes != "":
+            kept.pop("X-OAuth-Scopes", None)
+        if self.scopes:
+            kept["X-OAuth-Scopes"] = self.scopes
         if self.after is not None:
             await self.after(method, arguments)
         if self.loses(method):
             _abort(request)
-        return web.Response(body=found, status=status, content_type="application/json", headers=kept)
+        return web.Response(body=found, status=status, headers=kept)
 
     async def _pass_event(self, request: web.Request) -> web.Response:
         """Pass an event over HTTP on; the answer to an event is lost once at most."""

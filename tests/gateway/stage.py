@@ -44,6 +44,7 @@ class Stage:
         self.bot = upstream.users[BOT]
         self.general = upstream.general
         self.ops = upstream.ops
+        self._server = settings.pop("server", {})
         self._settings = {"pace": False, "legacy_bot_messages": False, **settings}
         self._sockets: list[Socket] = []
         self.gateway: Gateway
@@ -79,7 +80,7 @@ class Stage:
             "signing_secret": secrets["signing_secret"],
             **self._settings,
         }
-        server = Settings(data=self.data, port=port, rate_limits=False, drain=0.01)
+        server = Settings(data=self.data, port=port, rate_limits=False, drain=0.01, **self._server)
         self.gateway = Gateway(GatewaySettings(**settings), server)
         await self.gateway.start()
         self.line.events_url = self.gateway.api_url.replace("/api/", "/slack/events")

@@ -1,14 +1,18 @@
 """The Web API at the gateway: the upstream's, as old bots call it."""
 
+import asyncio
 import json
 from typing import Any
 
+import aiohttp
 import msgspec
 import pytest
 from aiohttp import web
 
-from crooked import limited
-from stage import Stage
+from crooked import limited, refused
+from scene import TurnedClock, eventually
+from stage import OpenStage, Stage
+from tautwire.gateway.proxy import calls
 from tautwire.gateway.translate import retired
 from tautwire.server.web_api.methods.retired import ALIASES
 
@@ -168,3 +172,186 @@ async def test_metrics_of_the_upstream(stage: Stage) -> None:
     assert "tautwire_upstream_connected 1.0" in text
     assert 'tautwire_proxy_calls_total{outcome="ok"} 1.0' in text
     assert 'tautwire_upstream_events_total{as="stored"} 0.0' in text
+
+
+async def test_a_long_answer_is_passed_on_as_it_comes(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of the answer is held back, and the bot has its beginning."""
+    monkeypatch.setattr("tautwire.gateway.proxy.calls.HEAD", 1_000)
+    body, gate = json.dumps({"ok": True, "items": ["x" * 1_000] * 400}).encode(), asyncio.Event()
+
+    async def slow(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        await response.write(body[:200_000])
+        await gate.wait()
+        await response.write(body[200_000:])
+        return response
+
+    stage.line.streams = {"stars.list": slow}
+    headers = {"Authorization": f"Bearer {stage.gateway.local_token.reveal()}"}
+    async with stage.upstream.http.post(stage.gateway.api_url + "stars.list", headers=headers) as response:
+        found = await response.content.readexactly(150_000)
+        assert response.headers["Content-Type"] == "application/json; charset=utf-8"
+        gate.set()
+        found += await response.content.read()
+    assert found == body
+
+
+async def test_a_long_answer_that_breaks_off_is_not_whole_for_the_bot(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("tautwire.gateway.proxy.calls.HEAD", 1_000)
+
+    async def broken(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": "500000"})
+        await response.prepare(request)
+        await response.write(b'{"ok":true,"items":["' + b"x" * 100_000)
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    stage.line.streams = {"stars.list": broken}
+    headers = {"Authorization": f"Bearer {stage.gateway.local_token.reveal()}"}
+    with pytest.raises(aiohttp.ClientError):
+        async with stage.upstream.http.post(stage.gateway.api_url + "stars.list", headers=headers) as response:
+            await response.read()
+    assert "broke off" in caplog.text
+    caplog.clear()  # uvicorn says that the response has no end
+    assert (await stage.ok("auth.test"))["user"] == "desk"
+    assert stage.gateway.relay.proxy.calls._places._value == calls.MAX_CALLS
+
+
+async def test_a_bot_that_leaves_ends_the_call(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tautwire.gateway.proxy.calls.HEAD", 1_000)
+    ended = asyncio.Event()
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write(b"x" * 10_000)
+                await asyncio.sleep(0)
+        except ConnectionError:
+            return response
+        finally:
+            ended.set()
+
+    stage.line.streams = {"stars.list": endless}
+    headers = {"Authorization": f"Bearer {stage.gateway.local_token.reveal()}"}
+    response = await stage.upstream.http.post(stage.gateway.api_url + "stars.list", headers=headers)
+    await response.content.readexactly(100_000)
+    response.close()
+    await asyncio.wait_for(ended.wait(), 10)
+    await eventually(lambda: stage.gateway.relay.proxy.calls._places._value == calls.MAX_CALLS)
+
+
+async def test_a_long_list_that_is_changed_is_read_to_its_end(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tautwire.gateway.proxy.calls.HEAD", 100)
+    assert {each["name"] for each in (await stage.ok("channels.list"))["channels"]} == {"general", "lounge"}
+    monkeypatch.setattr("tautwire.gateway.proxy.calls.MAX_ANSWER", 200)
+    assert (await stage.request("channels.list"))["error"] == "service_unavailable"
+
+
+async def test_users_have_their_presence_if_it_is_asked_for(open_stage: OpenStage) -> None:
+    stage = await open_stage(presence_budget=1_000)
+    person = await stage.upstream.connect("alice")
+    first = await stage.ok("users.list", presence="1")
+    assert {each["presence"] for each in first["members"]} == {"away"}, "nothing is known yet"
+    await eventually(lambda: stage.line.count("users.getPresence") >= len(first["members"]))
+    await eventually(lambda: len(stage.gateway.relay.presence._seen) >= len(first["members"]))
+    second = await stage.ok("users.list", presence="true")
+    states = {each["name"]: each["presence"] for each in second["members"]}
+    assert (states["alice"], states["bob"]) == ("active", "away")
+    assert all("presence" not in each for each in (await stage.ok("users.list", presence="0"))["members"])
+    await person.close()
+
+
+@pytest.mark.parametrize("has_scope", [True, False])
+async def test_a_name_of_its_own_needs_the_scope(
+    stage: Stage, caplog: pytest.LogCaptureFixture, has_scope: bool
+) -> None:
+    stage.line.scopes = "chat:write" + (",chat:write.customize" if has_scope else "")
+    await stage.ok("auth.test")
+    for _ in range(2):
+        await stage.ok("chat.postMessage", channel=stage.general, text="hi", username="Old Bot", icon_emoji=":robot:")
+    given = stage.line.calls[-1][1]
+    assert ("username" in given, "icon_emoji" in given) == (has_scope, has_scope)
+    lines = [record.getMessage() for record in caplog.records if "chat:write.customize" in record.getMessage()]
+    assert len(lines) == (0 if has_scope else 1)
+    if not has_scope:
+        assert "oauth_config.scopes.bot" in lines[0]
+
+
+async def test_a_name_that_is_refused_is_left_out(stage: Stage) -> None:
+    """No answer has named the scopes yet."""
+    stage.line.scopes = None
+    stage.gateway.relay.proxy.calls.api.scopes._granted = None
+
+    async def refuse(method: str, arguments: dict[str, str]) -> web.Response | None:
+        return refused("missing_scope", needed="chat:write.customize") if "username" in arguments else None
+
+    stage.line.before = refuse
+    await stage.ok("chat.postMessage", channel=stage.general, text="hi", username="Old Bot")
+    (stored,) = await stage.upstream.history("alice", stage.general, limit=1)
+    assert stored["text"] == "hi"
+
+
+async def test_names_are_linked_and_parse_is_today_s(stage: Stage) -> None:
+    await stage.ok("chat.postMessage", channel=stage.general, text="@alice", link_names="1", parse="client")
+    (stored,) = await stage.upstream.history("alice", stage.general, limit=1)
+    assert stored["text"] == f"<@{stage.upstream.users['alice']}>"
+    await stage.ok("chat.postMessage", channel=stage.general, text="#general", parse="full")
+    (stored,) = await stage.upstream.history("alice", stage.general, limit=1)
+    assert stored["text"].startswith(f"<#{stage.general}")
+
+
+async def test_a_missing_scope_is_logged_with_the_change_once_an_hour(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def refuse(method: str, _: dict[str, str]) -> web.Response | None:
+        if method in ("pins.add", "pins.remove"):
+            return refused("missing_scope", needed="pins:write")
+        return refused("missing_scope", needed="chat:write") if method == "chat.postMessage" else None
+
+    stage.line.before = refuse
+    scopes = stage.gateway.relay.proxy.calls.api.scopes
+    clock = scopes._clock = TurnedClock()
+
+    def lines(scope: str) -> int:
+        return sum(f"add {scope} to oauth_config.scopes.bot" in record.getMessage() for record in caplog.records)
+
+    for method in ("pins.add", "pins.remove", "pins.add"):
+        assert (await stage.request(method, channel=stage.general))["error"] == "missing_scope"
+    assert lines("pins:write") == 1
+    socket = await stage.connect()
+    assert not (await socket.say(stage.general, "hi"))["ok"]
+    assert lines("chat:write") == 1, "frames need scopes too"
+    clock.offset = 3_601
+    await stage.request("pins.add", channel=stage.general)
+    assert (lines("pins:write"), lines("chat:write")) == (2, 1)
+
+
+async def test_metrics_of_calls_and_sends(stage: Stage) -> None:
+    answers = [limited(0.01), refused("not_in_channel")]
+
+    async def fail(method: str, _: dict[str, str]) -> web.Response | None:
+        if method == "chat.postMessage" and answers:
+            return answers.pop(0)
+        return limited(1) if method in ("pins.list", "no.such") else None
+
+    stage.line.before = fail
+    socket = await stage.connect()
+    assert not (await socket.say(stage.general, "refused"))["ok"]
+    assert (await socket.say(stage.general, "accepted"))["ok"]
+    for method in ("pins.list", "no.such"):
+        assert (await stage.request(method))["error"] == "ratelimited"
+    async with stage.upstream.http.get(stage.gateway.api_url.replace("/api/", "/metrics")) as response:
+        text = await response.text()
+    assert 'tautwire_send_errors_total{error="not_in_channel"} 1.0' in text
+    assert "tautwire_send_seconds_count 2.0" in text
+    assert 'tautwire_send_seconds_bucket{le="+Inf"} 2.0' in text
+    assert 'tautwire_upstream_limited_total{method="pins.list"} 1.0' in text
+    assert 'tautwire_upstream_limited_total{method="no.such"} 1.0' in text
+    assert 'tautwire_upstream_limited_total{method="chat.postMessage"} 1.0' in text
+    assert "tautwire_proxy_cache_hits_total" in text

@@ -209,7 +209,7 @@ async def test_typing_has_no_answer(stage: Stage) -> None:
 async def test_an_upstream_that_cannot_be_reached_is_waited_for_and_then_it_is_an_error(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    api, calls = stage.gateway.relay.proxy._api, 0
+    api, calls = stage.gateway.relay.proxy.calls.api, 0
     call = api.call
 
     async def unreachable(method: str, arguments: object, token: object = None) -> object:

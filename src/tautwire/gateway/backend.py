@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from tautwire.gateway.presence import Presence
 from tautwire.gateway.sending import Sending
+from tautwire.gateway.typing_status import TypingStatus
 from tautwire.protocol.errors import RtmErrorCode
 from tautwire.protocol.frames import Message, Typing
 from tautwire.server.hub.hub import Hub
@@ -16,9 +17,12 @@ from tautwire.server.store.reader import Reader
 class UpstreamBackend:
     """Carries out RTM commands at the upstream. Source: wire/events-api.md#what-only-rtm-has."""
 
-    def __init__(self, sending: Sending, presence: Presence, *, hub: Hub, tail: Tail, reader: Reader) -> None:
+    def __init__(
+        self, sending: Sending, presence: Presence, typing: TypingStatus, *, hub: Hub, tail: Tail, reader: Reader
+    ) -> None:
         self._sending = sending
         self._presence = presence
+        self._typing = typing
         self._hub = hub
         self._tail = tail
         self._reader = reader
@@ -37,10 +41,13 @@ class UpstreamBackend:
 
     def post(self, peer: Peer, message: Message, answer: Answer) -> None:
         """Queue the message for the upstream, which answers."""
+        self._typing.end(message.channel)
         self._sending.post(peer, message, answer)
 
     def type(self, peer: Peer, typing: Typing) -> RtmErrorCode | None:
-        """Do nothing: no method of the Web API shows that a bot is typing in a channel."""
+        """Show it in the thread, if the settings want that; no method shows that a bot is typing in a channel."""
+        self._typing.type(typing.channel, typing.thread_ts)
+        return None
 
     def subscribe_presence(self, peer: Peer, users: Sequence[str]) -> RtmErrorCode | None:
         """Subscribe, unless all subscriptions are too many."""

@@ -8,17 +8,19 @@ may have been in use.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from dataclasses import astuple, replace
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from picows import WSListener
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tautwire.gateway.places import Place
+from tautwire.gateway.proxy.downloads import Source
 from tautwire.gateway.relay import Relay
 from tautwire.gateway.upstream.receiver import EventReceiver, events_path
 from tautwire.protocol.errors import ConfigError, TautwireError
@@ -26,12 +28,14 @@ from tautwire.server.clock import Clock
 from tautwire.server.counts import Counts
 from tautwire.server.health import Health
 from tautwire.server.metrics import Levels
-from tautwire.server.services.access.identity import Identities, Identity, TokenKind, hash_token
+from tautwire.server.services.access.identity import Identities, TokenKind, hash_token
 from tautwire.server.services.access.tickets import team_of
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.engine import StoreError
-from tautwire.server.web_api.method import Answer, Arguments, Call, Method
+from tautwire.server.web_api.fallback import Passed, Stream
+from tautwire.server.web_api.file_bodies import Sink
+from tautwire.server.web_api.method import Answer, Arguments, Call, Caller, Method
 
 log = logging.getLogger("tautwire.gateway")
 
@@ -55,12 +59,14 @@ class Bots:
 
     Args:
         broken: called with the reason when no bot is left whose store can be used.
+        base_url: the address of the gateway as programs reach it, without a slash at the end.
     """
 
     def __init__(
         self, places: Sequence[Place], *, clock: Clock, health: Health, counts: Counts,
-        broken: Callable[[StoreError], None],
+        broken: Callable[[StoreError], None], base_url: str,
     ) -> None:  # fmt: skip
+        self._base_url = base_url
         self._places = {place.name: place for place in places}
         self._clock = clock
         self._health = health
@@ -140,13 +146,21 @@ class Bots:
                 raise StoreError("the bot of the token is not served: /readyz has the reason")
         return self._any().workspace
 
-    async def answer(self, name: str, who: Identity | None, given: Mapping[str, Any]) -> Answer | None:
-        """Pass a call on to the upstream of its bot; see ``server.web_api.app.Fallback``."""
-        if who is not None and who.kind is TokenKind.APP:
+    async def __call__(self, passed: Passed) -> Answer | Stream | None:
+        """Pass a call on to the upstream of its bot; see ``server.web_api.fallback.Fallback``."""
+        if passed.who is not None and passed.who.kind is TokenKind.APP:
             raise MethodError("not_allowed_token_type")
-        relay = self._any() if who is None else self._homes[self._tokens[who.token]]
+        relay = self._homes.get(passed.workspace.identities) or self._any()
         with _speaking(relay.name):
-            return await relay.proxy(name, who, given)
+            return await relay.proxy(passed)
+
+    async def open_sink(self, caller: Caller, name: str, size: int) -> AbstractAsyncContextManager[Sink]:
+        """Take the file of a call; see ``server.web_api.fallback.Fallback``."""
+        return await self._homes[caller.workspace.identities].spool.open(caller, name, size)
+
+    def source(self, token: str) -> Source:
+        """Return where the files of the bot of a local token are; for an unknown one, what refuses it."""
+        return self._homes[self.find(token).identities].source
 
     def methods(self) -> dict[str, Method]:
         """Return the methods that the gateway answers itself, each for the bot that calls it."""
@@ -226,7 +240,7 @@ class Bots:
         health = self._health.of(name)
         relay = Relay(
             self._places[name], clock=self._clock, health=health, counts=self._counts,
-            broken=partial(self._lose, name),
+            broken=partial(self._lose, name), base_url=self._base_url,
         )  # fmt: skip
         try:
             await relay.start()

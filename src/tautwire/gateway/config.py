@@ -41,8 +41,8 @@ SLACK: Final = "https://slack.com/api"
 
 SHARED: Final = (
     "host", "port", "public_url", "forwarded_allow_ips", "data", "database", "durability", "log_keep", "rate_limits",
-    "metrics", "max_connections", "max_connections_per_address", "body_limit", "ticket_lifetime", "ping_interval",
-    "silence_limit", "slow_deadline", "backlog_limit", "drain",
+    "metrics", "max_connections", "max_connections_per_address", "body_limit", "file_limit", "ticket_lifetime",
+    "ping_interval", "silence_limit", "slow_deadline", "backlog_limit", "drain",
 )  # fmt: skip
 """The settings of a server that a gateway has too."""
 _DEFAULTS: Final[dict[str, Any]] = {"port": 8066, "data": Path("tautwire-gateway")}
@@ -277,6 +277,32 @@ class GatewaySettings:
     all_events: bool = field(
         default=False,
         metadata=row(_BOTS, Flag(), "Whether events that RTM does not have, such as app_mention, are sent too."),
+    )
+    file_links: bool = field(
+        default=True,
+        metadata=row(
+            _BOTS,
+            Flag(),
+            "Whether URLs of private files in answers and events are the gateway's, which bots fetch with their token.",
+            more="Without it they are the upstream's, for which a bot needs the token of the app.",
+        ),
+    )
+    answer_cache: bool = field(
+        default=True,
+        metadata=row(
+            _BOTS,
+            Flag(),
+            "Whether lists of users and channels, and what else bots ask for at their start, are kept for a minute.",
+            more="Events drop what they change.",
+        ),
+    )
+    typing_status: bool = field(
+        default=False,
+        metadata=row(
+            _BOTS,
+            Flag(),
+            "Whether a typing frame shows a status in the thread, or in that of the last message of the channel.",
+        ),
     )
 
     def __post_init__(self) -> None:

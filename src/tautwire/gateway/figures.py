@@ -71,6 +71,9 @@ _COUNTERS: Final[Mapping[str, tuple[str, Callable[[Relay], float]]]] = {
     "tautwire_sends_unknown": (
         "Messages whose outcome is not known.", lambda relay: relay.sending.figures.unknown
     ),
+    "tautwire_proxy_cache_hits": (
+        "Web API calls answered without one of the upstream.", lambda relay: relay.cache.hits
+    ),
     "tautwire_presence_calls": ("Calls of users.getPresence.", lambda relay: relay.presence.calls),
     "tautwire_consumer_events_sent": (
         "Events sent to Socket Mode connections of programs.", lambda relay: relay.consumers.figures.sent
@@ -100,7 +103,12 @@ _COUNTED: Final[Mapping[str, tuple[str, str, Callable[[Relay], Mapping[str, int]
         lambda relay: {"event": relay.intake.figures.repeated, "message": relay.intake.figures.caught_up},
     ),
     "tautwire_catchup_gaps": ("Gaps that remain.", "reason", lambda relay: relay.catch_up.gaps),
-    "tautwire_proxy_calls": ("Web API calls passed on.", "outcome", lambda relay: relay.proxy.calls),
+    "tautwire_proxy_calls": ("Web API calls passed on.", "outcome", lambda relay: relay.proxy.calls.outcomes),
+    "tautwire_proxy_files": ("Files that bots fetched.", "outcome", lambda relay: relay.files),
+    "tautwire_send_errors": (
+        "Messages that were not accepted.", "error", lambda relay: relay.sending.figures.errors
+    ),
+    "tautwire_upstream_limited": ("Calls that came too early.", "method", lambda relay: relay.api.limited),
 }  # fmt: skip
 
 _DISTRIBUTIONS: Final[Mapping[str, tuple[str, Callable[[Relay], Distribution]]]] = {
@@ -109,6 +117,9 @@ _DISTRIBUTIONS: Final[Mapping[str, tuple[str, Callable[[Relay], Distribution]]]]
     ),
     "tautwire_upstream_ack_seconds": (
         "Seconds from the arrival of an event to its acknowledgement.", lambda relay: relay.intake.figures.ack
+    ),
+    "tautwire_send_seconds": (
+        "Seconds from a message of a bot to its answer.", lambda relay: relay.sending.figures.seconds
     ),
 }  # fmt: skip
 

@@ -19,6 +19,7 @@ from tautwire.gateway.bots import Bots
 from tautwire.gateway.config import GatewaySettings
 from tautwire.gateway.figures import GatewayFigures
 from tautwire.gateway.places import make_root, places
+from tautwire.gateway.proxy.downloads import Downloads
 from tautwire.gateway.relay import Relay
 from tautwire.gateway.tokens import BOT
 from tautwire.protocol.errors import ConfigError
@@ -141,24 +142,27 @@ class Gateway:
         server, counts = self.server, Counts()
         if self.has_several:
             make_root(server.data)
+        socket = listen(server.host, server.port)
+        self._exit.callback(socket.close)
+        self._port = cast("int", socket.getsockname()[1])
         bots = Bots(
-            self._places, clock=self._clock, health=self.health, counts=counts, broken=self._break_down
+            self._places, clock=self._clock, health=self.health, counts=counts, broken=self._break_down,
+            base_url=server.public_url or self.api_url.removesuffix("/api/"),
         )  # fmt: skip
         self._exit.push_async_callback(bots.stop)
         await bots.open_all()
         self._bots = bots
-        socket = listen(server.host, server.port)
-        self._exit.callback(socket.close)
-        self._port = cast("int", socket.getsockname()[1])
         limit = connection_limit(server.max_connections)
         per_address = server.max_connections_per_address or max(1, limit // 2)
         connections = Connections(self._clock, self.health, limit=limit, per_address=per_address, counts=counts)
         forwarded = Forwarded(server.forwarded_allow_ips)
         metrics = Metrics(counts, self.health, bots.levels, server.data, more=[GatewayFigures(bots)])
         probes = Probes(self.health, metrics.render, CONTENT_TYPE, server.metrics)
-        web_api = WebApi(bots.find, server, self._clock, counts, fallback=bots.answer, methods=bots.methods())
+        web_api = WebApi(bots.find, server, self._clock, counts, fallback=bots, methods=bots.methods())
         handover = Handover({RTM_PATH: bots.listen, LINK_PATH: bots.listen_link})
-        http = HttpServer(Entrance(connections, forwarded, web_api, None, None, handover, bots.receivers()), probes)
+        downloads = Downloads(bots.source, self._clock, has_limits=server.rate_limits)
+        entrance = Entrance(connections, forwarded, web_api, None, downloads, handover, bots.receivers())
+        http = HttpServer(entrance, probes)
         await http.start(socket)
         self._exit.push_async_callback(http.stop)
         self._exit.push_async_callback(bots.close_doors)

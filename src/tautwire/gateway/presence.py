@@ -24,6 +24,9 @@ MAX_WATCHED: Final = 5_000
 MAX_ASKED: Final = 1_000
 """Users in the queue of queries; more are not answered."""
 
+MAX_SEEN: Final = 5_000
+"""Users whose last answer is remembered for ``users.list?presence=1``."""
+
 
 class Presence:
     """Answers presence queries and subscriptions from a cache that polling fills.
@@ -40,6 +43,7 @@ class Presence:
         self._asked_at: dict[str, float] = {}  # when the state of a watched user was asked for last, or wanted first
         self._watchers: dict[str, dict[Peer, None]] = {}
         self._asked: dict[str, dict[Peer, None]] = {}  # who waits for a first answer, oldest first
+        self._seen: dict[str, str] = {}  # the last answer about each user, oldest first
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.calls = 0
@@ -103,6 +107,17 @@ class Presence:
                 self._hub.tell(peer, frame)
         self._wake.set()
 
+    def recall(self, users: Iterable[str]) -> dict[str, str]:
+        """Return what is known of users; the others are asked for when the budget has room."""
+        known: dict[str, str] = {}
+        for user in users:
+            if user in self._seen:
+                known[user] = self._seen[user]
+            elif self._budget and (user in self._asked or len(self._asked) < MAX_ASKED):
+                self._asked.setdefault(user, {})
+        self._wake.set()
+        return known
+
     async def _run(self) -> None:
         round_: list[str] = []
         while True:
@@ -129,6 +144,10 @@ class Presence:
         waiting = self._asked.pop(user, {})
         if not state:
             return
+        self._seen.pop(user, None)
+        self._seen[user] = state
+        while len(self._seen) > MAX_SEEN:
+            del self._seen[next(iter(self._seen))]
         watchers = self._watchers.get(user, {})
         if watchers:
             self._asked_at[user] = monotonic()

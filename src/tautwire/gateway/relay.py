@@ -7,6 +7,7 @@ database has the schema of a workspace, of which the workspace itself, one bot, 
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -25,11 +26,17 @@ from tautwire.gateway.identity import Bot, ask, find_stored, keep
 from tautwire.gateway.intake import Intake
 from tautwire.gateway.places import Place
 from tautwire.gateway.presence import Presence
-from tautwire.gateway.proxy import Proxy
+from tautwire.gateway.proxy.cache import Cache
+from tautwire.gateway.proxy.calls import Calls
+from tautwire.gateway.proxy.downloads import Source
+from tautwire.gateway.proxy.proxy import Proxy
+from tautwire.gateway.proxy.spool import Spool
 from tautwire.gateway.sending import Sending
 from tautwire.gateway.start import Start
 from tautwire.gateway.tokens import APP
 from tautwire.gateway.translate.events import Terms
+from tautwire.gateway.translate.links import Links
+from tautwire.gateway.typing_status import TypingStatus
 from tautwire.gateway.upstream.api import Api, RefusedError, UpstreamError
 from tautwire.gateway.upstream.link import Link
 from tautwire.gateway.upstream.network import Network
@@ -74,6 +81,7 @@ class Relay:
     Args:
         health: gets its faults.
         broken: called on the loop with the reason when the store cannot be used any more.
+        base_url: the address of the gateway as programs reach it, without a slash at the end.
     """
 
     def __init__(
@@ -84,15 +92,17 @@ class Relay:
         health: Health,
         counts: Counts,
         broken: Callable[[StoreError], None],
+        base_url: str,
     ) -> None:
         self.name, self._settings, self._server = place
         self._clock = clock
         self.health = health
         self._counts = counts
         self._broken = broken
+        self._base_url = base_url
         self._exit = contextlib.AsyncExitStack()
         self._doors = contextlib.AsyncExitStack()
-        self._api: Api
+        self.api: Api
         self.bot: Bot
         self.local_tokens: Mapping[str, Token]
         """The tokens of its programs, by name."""
@@ -105,9 +115,20 @@ class Relay:
         self.sending: Sending
         self.echoes = Echoes()
         self.presence: Presence
+        self.typing: TypingStatus
+        self.cache: Cache
+        self.spool: Spool
+        self.files: Counter[str] = Counter()
+        """Files that bots fetched, by outcome."""
+        self.links: Links | None = None
         self.proxy: Proxy
         self.methods: Mapping[str, Method]
         """Those of the Web API that the gateway answers itself."""
+
+    @property
+    def source(self) -> Source:
+        """Where the files of the bot are."""
+        return Source(self.workspace, self.api, self.files)
 
     @property
     def data(self) -> Path:
@@ -130,7 +151,8 @@ class Relay:
         settings, server = self._settings, self._server
         _check_upstream(settings, server)
         bot_token, secret = settings.read_bot_token(), _read_secret(settings)
-        api = Api(settings.base_url, bot_token, Network(settings.upstream_proxy, settings.upstream_ca))
+        network = Network(settings.upstream_proxy, settings.upstream_ca)
+        api = Api(settings.base_url, bot_token, network, self._clock)
         self._exit.push_async_callback(api.close)
         engine = await asyncio.to_thread(open_engine, server.data, server.database)
         self._exit.callback(engine.close)
@@ -162,15 +184,18 @@ class Relay:
         self.workspace.tickets, self.workspace.link_tickets = (
             Tickets(self.name, self._clock, server.ticket_lifetime, identities.find) for _ in range(2)
         )
-        self.sending = Sending(api, self.echoes, self._clock, paces=settings.pace)
+        self.cache = Cache(self._clock, is_on=settings.answer_cache, is_current=lambda: self.link.is_up)
+        self.sending = Sending(api, self.echoes, self._clock, paces=settings.pace, said=self.cache.said)
         self.presence = Presence(api, hub, settings.presence_budget)
+        self.typing = TypingStatus(api, self._clock, self.bot.user, is_on=settings.typing_status)
         self.door = Door(
-            UpstreamBackend(self.sending, self.presence, hub=hub, tail=tail, reader=reader),
+            UpstreamBackend(self.sending, self.presence, self.typing, hub=hub, tail=tail, reader=reader),
             hub=hub, tickets=self.workspace.tickets, settings=server, clock=self._clock, counts=self._counts,
         )  # fmt: skip
+        self.links = Links(api.hosts.scheme, api.hosts.pattern, self._base_url) if settings.file_links else None
         terms = Terms(
             self.bot.user, self.bot.bot_id, legacy_bot_messages=settings.legacy_bot_messages,
-            all_events=settings.all_events,
+            all_events=settings.all_events, links=self.links,
         )  # fmt: skip
         gate = Gate()
         self.intake = Intake(
@@ -184,16 +209,23 @@ class Relay:
             self.link = EventReceiver(secret, self.intake.receive, self._clock, self.catch_up.begin)
         else:
             self.link = Link(api, secret, self.intake.receive, self.health, self.catch_up.begin)
-        self.proxy = Proxy(api)
+        self.spool = Spool(server.data / "uploads", server.file_limit)
+        self.spool.prepare()
+        self.proxy = Proxy(Calls(api, self.cache), self.spool, self.presence, self.links)
         self.consumers = ConsumerDoor(
             tail, reader, tickets=self.workspace.link_tickets, settings=server, clock=self._clock, counts=self._counts
         )
         opening = self.consumers.method()
-        self.methods = {**Start(api, self._clock).methods(), opening.name: opening}
+        starting = Start(api, self._clock)
+        self.methods = {**starting.methods(), opening.name: opening}
         for door in (self.door, self.consumers):
             identities.on_refusal(partial(door.close_where, identities.refuses))
-        for each in (identities.follow, self.workspace.follow, hub.deliver, self.consumers.follow):
-            feed.add(each)
+        # The caches before the hub: a bot that asks because of an event gets what is so after it.
+        for follow in (
+            identities.follow, self.workspace.follow, self.cache.follow, starting.follow, self.typing.follow,
+            hub.deliver, self.consumers.follow,
+        ):  # fmt: skip
+            feed.add(follow)
         writer.deliver_to(feed.deliver)
         watch = Watch(self.health, engine, server.data, writer, reader, tail)
         self._exit.push_async_callback(watch.stop)
@@ -203,15 +235,16 @@ class Relay:
         self._doors.push_async_callback(self.intake.stop)
         self._doors.push_async_callback(self.catch_up.stop)
         self._doors.push_async_callback(self.presence.stop)
+        self._doors.push_async_callback(self.typing.stop)
         self._doors.push_async_callback(
             cancel, asyncio.create_task(Retention(writer, reader, tail, self._clock, server.log_keep).run())
         )
         self._doors.push_async_callback(self.link.stop)
-        self._api = api
+        self.api = api
 
     async def connect(self) -> None:
         """Begin to take events from the upstream: before bots are served, so that a hello says that events come."""
-        await _learn_directs(self._api, self.intake)
+        await _learn_directs(self.api, self.intake)
         await self.link.start()
         self.presence.start()
 

@@ -7,15 +7,18 @@ made again; one whose outcome is not known is not, since the message could be th
 import asyncio
 import logging
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from tautwire.gateway.echoes import Echoes
+from tautwire.gateway.tally import Tally
 from tautwire.gateway.upstream.api import Answer as Reply
 from tautwire.gateway.upstream.api import Api, UpstreamError
 from tautwire.protocol.frames import Message
 from tautwire.protocol.ids import Ts
 from tautwire.server.clock import Clock
+from tautwire.server.counts import Distribution
 from tautwire.server.rtm.backend import Answer, Peer
 from tautwire.server.services.errors import MethodError
 from tautwire.server.store.engine import StoreError
@@ -27,6 +30,7 @@ PACE: Final = Rate(per_second=1.0, burst=4)
 """Messages to one channel. Source: wire/web-api.md#rate-limits (one a second documented, short bursts tolerated)."""
 MAX_WAIT: Final = 60.0
 """Seconds that a message waits for an upstream that limits or cannot be reached, then it is refused."""
+SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 LAST_PATIENCE: Final = 2.0
 """Seconds that a stop waits for answers."""
 MAX_WAITING: Final = 16 * 1_048_576
@@ -52,12 +56,17 @@ class Figures:
     """Calls that the upstream answered with Retry-After."""
     unknown: int = 0
     """Messages whose outcome is not known."""
+    errors: Tally = field(default_factory=Tally)
+    """Messages that were refused, by error."""
+    seconds: Distribution = field(default_factory=lambda: Distribution(SECONDS))
+    """From a frame to its answer."""
 
 
 class _Job(NamedTuple):
     peer: Peer
     message: Message
     answer: Answer
+    since: float
 
 
 class Sending:
@@ -68,9 +77,13 @@ class Sending:
 
     Args:
         paces: whether messages are slowed down before the upstream does it.
+        said: called with the channel of a message that the upstream has accepted, before its sender has the ack.
     """
 
-    def __init__(self, api: Api, echoes: Echoes, clock: Clock, *, paces: bool) -> None:
+    def __init__(
+        self, api: Api, echoes: Echoes, clock: Clock, *, paces: bool, said: Callable[[str], None] = lambda channel: None
+    ) -> None:
+        self._said = said
         self._api = api
         self._echoes = echoes
         self._clock = clock
@@ -89,7 +102,7 @@ class Sending:
 
     def post(self, peer: Peer, message: Message, answer: Answer) -> None:
         """Queue a message behind the others of its channel; see ``server.rtm.backend.Backend.post``."""
-        job = _Job(peer, message, answer)
+        job = _Job(peer, message, answer, self._clock.monotonic())
         if self._is_stopping:
             _answer(job, StoreError("the gateway stops"))
             return
@@ -124,6 +137,7 @@ class Sending:
                 outcome = await self._send(job)
                 lane.popleft()
                 self._size -= len(job.message.text)
+                self._count(job, outcome)
                 _answer(job, outcome)
         except asyncio.CancelledError:
             for job in lane:
@@ -132,6 +146,13 @@ class Sending:
             raise
         finally:
             del self._lanes[channel]
+
+    def _count(self, job: _Job, outcome: Sent | BaseException) -> None:
+        self.figures.seconds.observe(self._clock.monotonic() - job.since)
+        if isinstance(outcome, MethodError):
+            self.figures.errors.count(outcome.code)
+        elif isinstance(outcome, BaseException):
+            self.figures.errors.count(type(outcome).__name__)
 
     async def _pace(self, channel: str) -> None:
         if not self._paces:
@@ -162,6 +183,7 @@ class Sending:
             channel = reply.text("channel") or job.message.channel
             body = body if isinstance(body, dict) else {}
             self._echoes.sent(channel, ts, job.peer.number)
+            self._said(channel)
             self.figures.accepted += 1
             user = str(body.get("user") or job.peer.user)
             return Sent(

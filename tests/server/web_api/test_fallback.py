@@ -1,17 +1,18 @@
 """Methods that are not served here: a fallback answers them, or says that it does not serve them either."""
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
 from scene import OpenScene, Scene
-from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.access.limits import RateLimited
 from tautwire.server.services.errors import MethodError
-from tautwire.server.web_api.app import Fallback, Request, WebApi
+from tautwire.server.web_api.app import Request, WebApi
+from tautwire.server.web_api.fallback import BrokenStreamError, Fallback, Passed, Stream
 from tautwire.server.web_api.method import Answer
 
 FORM = "application/x-www-form-urlencoded"
@@ -26,12 +27,14 @@ def web_api_of(scene: Scene, fallback: Fallback) -> WebApi:
 class Elsewhere:
     """A fallback that keeps what it was asked, and answers or raises what the test wants."""
 
-    def __init__(self, outcome: Answer | Exception | None) -> None:
+    open_sink = None
+
+    def __init__(self, outcome: Answer | Stream | Exception | None) -> None:
         self.outcome = outcome
         self.asked: list[tuple[str, str | None, dict[str, Any]]] = []
 
-    async def __call__(self, name: str, who: Identity | None, given: Mapping[str, Any]) -> Answer | None:
-        self.asked.append((name, who.name if who else None, dict(given)))
+    async def __call__(self, passed: Passed) -> Answer | Stream | None:
+        self.asked.append((passed.name, passed.who.name if passed.who else None, dict(passed.given)))
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome
@@ -193,3 +196,42 @@ async def test_a_fallback_is_asked_for_plain_names_only(scene: Scene, name: str)
 
     assert body["error"] == "unknown_method"
     assert elsewhere.asked == []
+
+
+@pytest.mark.parametrize("breaks", [True, False])
+async def test_an_answer_may_come_as_a_stream(scene: Scene, breaks: bool, caplog: pytest.LogCaptureFixture) -> None:
+    closed: list[bool] = []
+
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        yield b'{"ok":true,'
+        if breaks:
+            raise BrokenStreamError("it ends here")
+        yield b'"items":[]}'
+
+    async def close() -> None:
+        closed.append(True)
+
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        if not sent:
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "path": "/api/reminders.list", "method": "POST", "query_string": b"", "client": None,
+        "scheme": "http", "server": ("127.0.0.1", 80),
+        "headers": [(b"authorization", f"Bearer {scene.tokens['alice']}".encode())],
+    }  # fmt: skip
+    await web_api_of(scene, Elsewhere(Stream(pieces(), close)))(scope, receive, send)
+    headers = dict(sent[0]["headers"])
+    assert b"content-length" not in headers
+    assert b"identify" in headers[b"x-oauth-scopes"]
+    assert b"".join(each["body"] for each in sent[1:]) == b'{"ok":true,' + (b"" if breaks else b'"items":[]}')
+    assert sent[-1].get("more_body", False) is breaks, "a broken answer has no end"
+    assert closed == [True]
+    assert ("broke off" in caplog.text) is breaks

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from tautwire.gateway.translate.links import Links
 from tautwire.protocol.correspondence import ONLY_EVENTS_API, SAME, SAME_FOR_USERS, to_rtm
 
 
@@ -46,6 +47,8 @@ class Terms(NamedTuple):
     """Whether messages of other apps get the subtype ``bot_message``, by which old bots tell them from people."""
     all_events: bool = False
     """Whether events that only the Events API has become frames too."""
+    links: Links | None = None
+    """Changes the URLs of files, if that is wanted."""
 
 
 class Before(Enum):
@@ -106,6 +109,8 @@ def translate(event: bytes, terms: Terms) -> Translated:
     Raises:
         msgspec.MsgspecError: it is not an event.
     """
+    if terms.links is not None:
+        event = terms.links.localize(event)
     head = _decode(event)
     rule = RULES.get(head.type, Rule.NONE)
     channel = _channel_of(head)

@@ -1,27 +1,35 @@
 """The Web API of the upstream: one call, with a token of the upstream app.
 
-Every call goes to the one base URL of the settings, and no redirect is followed: a token reaches no other host.
+Every call goes to the one base URL of the settings, files come from hosts of its domain (``hosts``), and no redirect is
+followed: a token reaches no other host.
 slack_sdk's client is not used here. It opens a connection for every call, reads answers without a limit, and turns a
 refusal into an exception whose text has the whole answer.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
 
+from tautwire.gateway.tally import Tally
+from tautwire.gateway.upstream.hosts import Hosts
 from tautwire.gateway.upstream.network import Network, explain
+from tautwire.gateway.upstream.scopes import Scopes
 from tautwire.protocol.errors import TautwireError
 from tautwire.protocol.tokens import Token
+from tautwire.server.clock import Clock
 
 MAX_ANSWER: Final = 32 * 1_048_576
 """Bytes of an answer."""
 TIMEOUT: Final = 30.0
 """Seconds of a call."""
 CONNECT_TIMEOUT: Final = 10.0
+LONG: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT, sock_read=TIMEOUT)
+"""The limits of a request whose body or answer is passed on as it comes: of silence only."""
 DEFAULT_RETRY_AFTER: Final = 30.0
 """Seconds to wait after a 429 that does not say how long."""
 PAGE: Final = 200
@@ -104,8 +112,12 @@ class Api:
         network: the proxy and the certificates; None for those of the environment.
     """
 
-    def __init__(self, base_url: str, token: Token, network: Network | None = None) -> None:
+    def __init__(self, base_url: str, token: Token, network: Network | None = None, clock: Clock | None = None) -> None:
         self.base_url = base_url
+        self.hosts = Hosts(base_url)
+        self.scopes = Scopes(clock or Clock())
+        self.limited = Tally()
+        """Calls that came too early, by method."""
         self.host = urlsplit(base_url).hostname or ""
         self._token = token
         self.network = network or Network()
@@ -135,19 +147,70 @@ class Api:
         Raises:
             UpstreamError: there is no answer, or it is not a JSON object.
         """
-        url = self.base_url + method
-        headers = {"Authorization": f"Bearer {(token or self._token).reveal()}"}
+        async with self.open("POST", self.base_url + method, data=form(arguments), token=token) as response:
+            return await self.answer(method, response, token)
+
+    async def answer(self, method: str, response: aiohttp.ClientResponse, token: Token | None = None) -> Answer:
+        """Read the answer to a call.
+
+        Raises:
+            UpstreamError: it is not a JSON object, or too long.
+        """
+        return self.noted(method, Answer(response.status, response.headers, await _read(method, response)), token)
+
+    def noted(self, method: str, answer: Answer, token: Token | None = None) -> Answer:
+        """Return an answer, after noting what it tells of the scopes of the app."""
+        if token is None:
+            self.scopes.read(answer.headers)
+        if answer.retry_after is not None:
+            self.limited.count(method)
+        if not answer.is_ok and answer.text("error") == "missing_scope":
+            self.scopes.missing(method, answer.text("needed"))
+        return answer
+
+    @asynccontextmanager
+    async def open(
+        self,
+        verb: str,
+        url: str,
+        *,
+        token: Token | None = None,
+        has_token: bool = True,
+        is_long: bool = False,
+        headers: Mapping[str, str] | None = None,
+        data: Any = None,
+    ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+        """Make a request to a URL of the upstream; what fails in the block fails as the request.
+
+        Args:
+            has_token: whether a token is sent, by default the bot token.
+            is_long: whether the answer may take as long as it comes, and is not read here.
+
+        Raises:
+            UpstreamError: the URL is another's, or there is no answer.
+        """
+        if not self.hosts.has(url):
+            raise UpstreamError(f"a URL of another host than {self.host} is not asked for", was_sent=False)
+        own = {"Authorization": f"Bearer {(token or self._token).reveal()}"} if has_token else {}
+        limits = LONG if is_long else self._http.timeout
         try:
-            async with self._http.post(
-                url, data=form(arguments), headers=headers, allow_redirects=False, proxy=self.network.proxy_for(url)
+            async with self._http.request(
+                verb,
+                url,
+                data=data,
+                headers={**(headers or {}), **own},
+                allow_redirects=False,
+                timeout=limits,
+                proxy=self.network.proxy_for(url),
             ) as response:
-                return Answer(response.status, response.headers, await _read(method, response))
+                yield response
         except (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError) as error:
             raise UpstreamError(str(explain(error, url, self.network)), was_sent=False) from None
         except aiohttp.ClientConnectorError as error:
             raise UpstreamError(f"{self.host} cannot be reached: {error.strerror or error}", was_sent=False) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise UpstreamError(f"no answer to {method}: {type(error).__name__}", was_sent=True) from None
+            what = url.removeprefix(self.base_url) if url.startswith(self.base_url) else "a request"
+            raise UpstreamError(f"no answer to {what}: {type(error).__name__}", was_sent=True) from None
 
     async def read(self, method: str, token: Token | None = None, /, **arguments: Any) -> Answer:
         """Return the answer of a method that changes nothing; it is repeated if it comes too early or has no answer.
@@ -218,12 +281,21 @@ async def _read(method: str, response: aiohttp.ClientResponse) -> dict[str, msgs
         body += chunk
         if len(body) > MAX_ANSWER:
             raise UpstreamError(f"the answer of {method} has more than {MAX_ANSWER} bytes", was_sent=True)
+    return members_of(method, response.status, body)
+
+
+def members_of(method: str, status: int, body: bytes | bytearray) -> dict[str, msgspec.Raw]:
+    """Return the members of an answer.
+
+    Raises:
+        UpstreamError: it is not a JSON object.
+    """
     try:
         body.decode()  # members are passed on as they are: they have to be text
         return msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        if response.status == 429:
+        if status == 429:
             return {}
         raise UpstreamError(
-            f"the answer of {method} is not a JSON object, HTTP status {response.status}", was_sent=True
+            f"the answer of {method} is not a JSON object, HTTP status {status}", was_sent=True
         ) from None

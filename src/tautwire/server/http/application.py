@@ -22,7 +22,6 @@ from tautwire.server.control.consent_page import PATHS as CONSENT_PATHS
 from tautwire.server.control.door import ControlDoor
 from tautwire.server.control.openapi import PATH as CONTROL_PATH
 from tautwire.server.files.door import PATHS as FILE_PATHS
-from tautwire.server.files.door import FilesDoor
 from tautwire.server.hooks.door import HooksDoor
 from tautwire.server.http.forwarded import Forwarded
 from tautwire.server.http.probes import Probes
@@ -44,7 +43,7 @@ class Application:
         self,
         web_api: WebApi,
         hooks: HooksDoor | None,
-        files: FilesDoor | None,
+        files: ASGIApp | None,
         forwarded: Forwarded,
         probes: Probes,
         control: ControlDoor | None = None,

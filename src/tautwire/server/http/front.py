@@ -15,7 +15,6 @@ from typing import Any, TypeVar, cast
 
 from starlette.types import ASGIApp
 
-from tautwire.server.files.door import FilesDoor
 from tautwire.server.hooks.door import HooksDoor
 from tautwire.server.http.connections import Connections, Phase
 from tautwire.server.http.forwarded import Forwarded
@@ -37,7 +36,7 @@ class Entrance:
     forwarded: Forwarded
     web_api: WebApi
     hooks: HooksDoor | None
-    files: FilesDoor | None
+    files: ASGIApp | None
     handover: Handover
     more: Mapping[str, ASGIApp] = field(default_factory=dict)
     """Further applications by path."""

@@ -8,8 +8,9 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
@@ -30,10 +31,12 @@ from tautwire.server.web_api.answers import encode_answer
 from tautwire.server.web_api.arguments import Given, convert, read_arguments
 from tautwire.server.web_api.bodies import Bodies, TooBig, TooMany
 from tautwire.server.web_api.credentials import header_client, header_token, take_token
+from tautwire.server.web_api.fallback import Fallback, Passed, Stream, Upload
 from tautwire.server.web_api.file_bodies import FileBody
 from tautwire.server.web_api.method import COMMON_ERRORS, METHODS, Answer, Call, Caller, Method, Tier, missing_scope
-from tautwire.server.web_api.replies import Draft, Reply, finished, spoiled, warn
+from tautwire.server.web_api.replies import Draft, Reply, finished, spoiled, streamed, warn
 from tautwire.server.web_api.spoiling import Spoiled, spoil
+from tautwire.server.web_api.streams import send_stream
 from tautwire.server.web_api.unserved import fault_of_unserved
 
 log = logging.getLogger("tautwire.server.web_api")
@@ -66,26 +69,6 @@ class ReadBody(Protocol):
 
     def __call__(self, *, is_known: bool) -> Awaitable[bytes]:
         """Return the body."""
-
-
-class Fallback(Protocol):
-    """Answers calls of methods that are not served here, such as a proxy to another workspace.
-
-    It is called once for each such call, retired methods included, after the token was checked and the arguments were
-    read. It bounds its own time: the caller waits until it returns. What it raises ends this call only.
-    """
-
-    async def __call__(self, name: str, who: Identity | None, given: Mapping[str, Any]) -> Answer | None:
-        """Return the members of the answer, or None if the method is not served there either.
-
-        Args:
-            name: as the caller sent it: letters, digits, ``_`` and periods, 100 at most.
-            who: the caller; None without a token. A call with a wrong token does not arrive.
-            given: the arguments without the token: text, or anything that JSON has. Files are left out.
-
-        Raises:
-            MethodError: becomes an error answer; a ``RateLimited`` one has ``Retry-After``.
-        """
 
 
 class WebApi:
@@ -132,6 +115,9 @@ class WebApi:
             reply = await self.answer(request, partial(self._bodies.read, receive))
         except ClientDisconnect:
             return
+        if reply.stream is not None:
+            await send_stream(reply, receive, send)
+            return
         await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
         for piece in reply.body[:-1]:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
@@ -151,7 +137,11 @@ class WebApi:
         name = request.method
         draft = Draft()
         try:
-            answer = {"ok": True, **await self._answer(request, read_body, draft)}
+            found = await self._answer(request, read_body, draft)
+            if isinstance(found, Stream):
+                self._counts.answers[draft.status, ""] += 1
+                return streamed(draft, found)
+            answer = {"ok": True, **found}
         except Spoiled as fault:
             draft.trace.note(name, fault.answer.status, [fault.answer.body])
             return spoiled(fault)
@@ -193,7 +183,7 @@ class WebApi:
             return "as_asked"
         return error if name in self._methods or error in COMMON_ERRORS else "fallback"
 
-    async def _answer(self, request: Request, read_body: ReadBody, draft: Draft) -> Answer:
+    async def _answer(self, request: Request, read_body: ReadBody, draft: Draft) -> Answer | Stream:
         """Run a method. Refusals that need no body come before the body is read."""
         method = self._methods.get(request.method)
         if method is None:
@@ -260,22 +250,42 @@ class WebApi:
                 workspace.calls.give_back(who.user or who.app_id or "", method.name)
             raise
 
-    async def _fall_back(self, request: Request, read_body: ReadBody, draft: Draft) -> Answer:
+    async def _fall_back(self, request: Request, read_body: ReadBody, draft: Draft) -> Answer | Stream:
         """Return the answer of the fallback; without one, no method of this name is served."""
         unserved = fault_of_unserved(request.method)
-        draft.trace.workspace = self._find(header_token(request.headers))
-        if self._fallback is None or not _NAME.fullmatch(request.method):
+        workspace = draft.trace.workspace = self._find(header_token(request.headers))
+        fallback = self._fallback
+        if fallback is None or not _NAME.fullmatch(request.method):
             raise unserved
         who, token = None, header_token(request.headers)
         if token is not None:
-            who = self._authenticate(request, token, draft).who
-        given, draft.warnings = await read_arguments(
-            request.query, request.headers, partial(read_body, is_known=who is not None)
-        )
-        token = take_token(given)
-        if who is None and token:
-            who = self._authenticate(request, token, draft).who
-        answer = await self._fallback(request.method, who, given)
+            workspace, who = self._authenticate(request, token, draft)
+        async with AsyncExitStack() as stack:
+            file = None
+            if (
+                fallback.open_sink is not None
+                and request.receive is not None
+                and is_multipart(request.headers.get("content-type", ""))
+            ):
+                known = Caller(workspace, who) if who is not None else None
+                body = FileBody(request.headers, request.receive, self._bodies, fallback.open_sink)
+                await stack.enter_async_context(body)
+                given = await body.read(
+                    request.query,
+                    lambda token: known or self._authenticate(request, token, draft),
+                    is_known=known is not None,
+                )
+                workspace, who = body.caller
+                file = None if body.file is None else Upload(body.field, body.name or "", body.file)
+            else:
+                given, draft.warnings = await read_arguments(
+                    request.query, request.headers, partial(read_body, is_known=who is not None)
+                )
+                token = take_token(given)
+                if who is None and token:
+                    workspace, who = self._authenticate(request, token, draft)
+            base_url = self._public_url or request.base_url
+            answer = await fallback(Passed(request.method, who, given, workspace, base_url, file))
         if answer is None:
             draft.headers.pop("X-OAuth-Scopes", None)  # the answer is that of a server without a fallback
             raise unserved

@@ -1,18 +1,18 @@
-"""A multipart body with a file in it: fields become arguments, the file goes to the database as it comes.
+"""A multipart body with a file in it: fields become arguments, the file goes to a sink (the database) as it comes.
 
 Some clients send the token as a field behind the file (wire/files.md#filesupload). So a file of a caller who is not
 known yet is held in memory, within the limits of all bodies; that of a known caller is not.
 """
 
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack, aclosing
-from typing import Any, Final, Self
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from typing import Any, Final, Protocol, Self
 
 from starlette.types import Receive
 
 from tautwire.server.incoming import MalformedError, Multipart, Part, SlowError, stream
 from tautwire.server.services.errors import MethodError
-from tautwire.server.services.files.intake import BusyError, Intake, WrongSizeError
+from tautwire.server.services.files.intake import BusyError, WrongSizeError
 from tautwire.server.services.files.uploads import Announced
 from tautwire.server.web_api.arguments import Given, check_names, read_pairs
 from tautwire.server.web_api.bodies import Bodies, TooBig
@@ -25,13 +25,54 @@ Admit = Callable[[str | None], Caller]
 """Returns the caller with a token; raises ``MethodError``."""
 
 
-class FileBody:
-    """Reads one body. Use it as an asynchronous context manager: a file whose body was not read whole is dropped."""
+class Sink(Protocol):
+    """Takes the bytes of one file; see ``services.files.intake.Intake``."""
 
-    def __init__(self, headers: Mapping[str, str], receive: Receive, bodies: Bodies) -> None:
+    size: int
+    """Bytes that may come."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether more bytes have come."""
+
+    async def feed(self, data: bytes) -> None:
+        """Take bytes; raise ``WrongSizeError`` if they are too many."""
+
+    async def end(self, *, is_exact: bool = True) -> str:
+        """Store that this is all; return the name under which the file is found. Without bytes: ``WrongSizeError``."""
+
+
+OpenSink = Callable[[Caller, str, int], Awaitable[AbstractAsyncContextManager[Sink]]]
+"""Opens a sink for a file of a caller, with its name and the bytes of the body that it is in, 0 if they are unknown.
+It raises ``MethodError``, or ``BusyError`` if too many files arrive."""
+
+
+async def open_intake(caller: Caller, name: str, size: int) -> AbstractAsyncContextManager[Sink]:
+    """Store a file in the database of the caller's workspace."""
+    workspace, who = caller
+    largest = workspace.files.room.file
+    if size > largest + MARGIN:
+        raise MethodError("file_upload_size_restricted")
+    return await workspace.files.receive(who.user, Announced(name, min(size or largest, largest)))
+
+
+class FileBody:
+    """Reads one body. Use it as an asynchronous context manager: a file whose body was not read whole is dropped.
+
+    Args:
+        open_sink: where the file goes to.
+    """
+
+    def __init__(
+        self, headers: Mapping[str, str], receive: Receive, bodies: Bodies, open_sink: OpenSink = open_intake
+    ) -> None:
         self.caller: Caller
         self.file: str | None = None
-        """The id of the stored file; None if the body has none."""
+        """What the end of the sink has returned, such as the id of the file; None if the body has no file."""
+        self.field = ""
+        """The name of the part with the file."""
+        self.name: str | None = None
+        """The file name of that part."""
         self._headers = headers
         self._receive = receive
         self._bodies = bodies
@@ -39,8 +80,8 @@ class FileBody:
         self._held: list[bytes] = []
         self._counted = 0
         self._size = 0
-        self._name: str | None = None
-        self._intake: Intake | None = None
+        self._open_sink = open_sink
+        self._sink: Sink | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -61,16 +102,14 @@ class FileBody:
             self.caller = admit(None)
         try:
             await self._read(given, admit, is_known=is_known)
-            if self._intake is not None:
-                self.file = await self._intake.end(is_exact=False)
+            if self._sink is not None:
+                self.file = await self._sink.end(is_exact=False)
         except MalformedError:
             raise MethodError("invalid_form_data") from None
         except SlowError:
             raise MethodError("request_timeout") from None
         except WrongSizeError:
-            code = (
-                "file_upload_size_restricted" if self._intake is not None and self._intake.is_over else "no_file_data"
-            )
+            code = "file_upload_size_restricted" if self._sink is not None and self._sink.is_over else "no_file_data"
             raise MethodError(code) from None
         except BusyError:
             raise MethodError("service_unavailable") from None
@@ -86,17 +125,17 @@ class FileBody:
             async for data in source:
                 for found in form.feed(data):
                     if isinstance(found, Part):
-                        takes = found.filename is not None and self._name is None
+                        takes = found.filename is not None and self.name is None
                         field = found.name if found.filename is None else None
                         if field is not None:
                             given[field] = b""
                         elif takes:
-                            self._name = found.filename or ""
+                            self.field, self.name = found.name, found.filename or ""
                             is_known = is_known or self._admit_early(given, admit)
                             if is_known:
                                 await self._begin()
-                    elif self._intake is not None and takes:
-                        await self._intake.feed(found)
+                    elif self._sink is not None and takes:
+                        await self._sink.feed(found)
                     elif takes:
                         self._hold(found, is_known=is_known)
                         self._held.append(found)
@@ -109,10 +148,10 @@ class FileBody:
                 given[name] = value.decode(errors="replace")
         if not is_known:
             self.caller = admit(given.get("token"))
-            if self._name is not None:
-                intake = await self._begin()
+            if self.name is not None:
+                sink = await self._begin()
                 for piece in self._held:
-                    await intake.feed(piece)
+                    await sink.feed(piece)
 
     def _admit_early(self, given: Given, admit: Admit) -> bool:
         """Return whether the caller is known by a field before the file."""
@@ -130,18 +169,14 @@ class FileBody:
             self._bodies.hold(len(data))
             self._counted += len(data)
 
-    async def _begin(self) -> Intake:
-        workspace, who = self.caller
-        size = self._announced() or workspace.files.room.file
-        if size > workspace.files.room.file + MARGIN:
-            raise MethodError("file_upload_size_restricted")
-        announced = Announced(self._name or "", min(size, workspace.files.room.file))
-        self._intake = await self._exit.enter_async_context(await workspace.files.receive(who.user, announced))
-        return self._intake
+    async def _begin(self) -> Sink:
+        opened = await self._open_sink(self.caller, self.name or "", self._announced())
+        self._sink = await self._exit.enter_async_context(opened)
+        return self._sink
 
     def _expected(self) -> int:
         """Return the bytes that may come: of a caller who is not known, no more than of any body."""
-        limit = self._bodies.limit if self._intake is None else self._intake.size + MARGIN
+        limit = self._bodies.limit if self._sink is None else self._sink.size + MARGIN
         return min(self._announced() or limit, limit)
 
     def _announced(self) -> int:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from tautwire.server.web_api.fallback import Stream
 from tautwire.server.web_api.spoiling import Spoiled, Trace
 
 
@@ -13,6 +14,8 @@ class Reply(NamedTuple):
     headers: list[tuple[bytes, bytes]]
     body: list[bytes]
     """In several pieces if it is long."""
+    stream: Stream | None = None
+    """The body, if it is passed on as it comes."""
 
 
 @dataclass(slots=True)
@@ -50,3 +53,10 @@ def finished(draft: Draft, body: list[bytes]) -> Reply:
         *((name.lower().encode(), value.encode()) for name, value in draft.headers.items()),
     ]
     return Reply(draft.status, headers, body)
+
+
+def streamed(draft: Draft, stream: Stream) -> Reply:
+    """Return the reply whose body comes from elsewhere."""
+    reply = finished(draft, [])
+    headers = [(name, value) for name, value in reply.headers if name != b"content-length"]
+    return reply._replace(headers=headers, stream=stream)
