@@ -8,7 +8,7 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
-from scene import PATIENCE
+from scene import PATIENCE, eventually
 
 TAUTWIRE = f"{sysconfig.get_path('scripts')}/tautwire"
 
@@ -46,19 +46,33 @@ class GatewayProcess:
     def log(self) -> str:
         return self._log.read_text()
 
-    async def start(self, *command: str) -> None:
-        """Start it, and wait until it serves."""
+    async def start(self, *command: str, directory: Path | None = None, options: tuple[str, ...] = ()) -> None:
+        """Start it, and wait until it serves.
+
+        Args:
+            command: the program that it runs.
+            directory: in which both run; the working directory if it is missing.
+            options: further ones, for this start only.
+        """
         port = self.api_url.split(":")[2].split("/")[0] if self.about else "0"
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(TAUTWIRE, "gateway", "run", "--json", "--port", port, "--data", str(self.data)),
-                *("--pace", "off", "--rate-limits", "off", "--legacy-bot-messages", "off", *self._options),
+                *("--pace", "off", "--rate-limits", "off", "--legacy-bot-messages", "off", *self._options, *options),
                 *(("--", *command) if command else ()),
-                env=self._environment, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=log,
+                env=self._environment, cwd=directory,
+                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=log,
             )  # fmt: skip
         line = await self.line()
         assert line, self.log
         self.about = json.loads(line)
+
+    async def child(self) -> int:
+        """Wait until it has started its program; return the number of the program's process."""
+        assert self._process is not None
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        await eventually(lambda: children.read_text().split() != [])
+        return int(children.read_text().split()[0])
 
     async def line(self) -> str:
         """Return the next line of its output."""
