@@ -1,6 +1,6 @@
 """``tautwire gateway``: RTM for an app to which the upstream does not offer it. Run, manifest, doctor."""
 
-import asyncio
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -10,6 +10,8 @@ import msgspec
 import typer
 import yaml
 
+from tautwire.attach.config import AttachSettings
+from tautwire.cli.attaching import Attaching, Command
 from tautwire.cli.logs import LogSettings, set_up_logging
 from tautwire.cli.loop import run as run_loop
 from tautwire.cli.loop import stop_signal
@@ -18,7 +20,6 @@ from tautwire.cli.options import as_json as settings_as_json
 from tautwire.cli.options import given, toml, with_options
 from tautwire.gateway.config import SHARED, GatewaySettings, gateway_rows, server_settings
 from tautwire.gateway.gateway import Gateway
-from tautwire.gateway.setup import child
 from tautwire.gateway.setup.doctor import Finding, examine
 from tautwire.gateway.setup.manifest import FEATURES, choose
 from tautwire.gateway.setup.manifest import manifest as make_manifest
@@ -33,6 +34,8 @@ gateway_commands = group("RTM for modern apps: a gateway between old bots and Sl
 FILE: Final = Path("gateway.toml")
 TABLE: Final = [*gateway_rows(), *rows(LogSettings)]
 """The settings that ``run`` and ``doctor`` take from options, variables and their file."""
+RUN_TABLE: Final = [*gateway_rows(), *rows(AttachSettings), *rows(LogSettings)]
+"""Those of ``run``."""
 
 EPILOG: Final = (
     "Each setting can also be an environment variable (--local-token: TAUTWIRE_LOCAL_TOKEN) or a key of a TOML file "
@@ -59,13 +62,10 @@ _MARKS: Final = {"ok": "ok     ", "warning": "warning", "failed": "FAILED "}
 
 
 @gateway_commands.command("run", epilog=EPILOG)
-@with_options(TABLE)
+@with_options(RUN_TABLE)
 def run(
     context: typer.Context,
-    command: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="CMD", help="A bot to run, which finds address and token in its environment."),
-    ] = None,
+    command: Command = None,
     config: Config = None,
     print_config: Annotated[
         bool, typer.Option("--print-config", help="Check and print all settings and where each comes from, and exit.")
@@ -77,15 +77,16 @@ def run(
 ) -> None:
     """Serve RTM and the Web API to bots until SIGINT or SIGTERM, or until the bot given as CMD ends."""
     try:
-        configuration = _read(context, options, config)
+        configuration = read_settings(RUN_TABLE, given(context, options), os.environ, config, FILE)
         settings, server = configuration.make(GatewaySettings), _server(configuration)
+        attach = configuration.make(AttachSettings)
         if print_config:
             typer.echo(settings_as_json(configuration) if as_json else toml(configuration))
             return
         logs = configuration.make(LogSettings)
         set_up_logging(logs.log_level, logs.log_format)
         raise_descriptor_limit()
-        code = run_loop(_run(settings, server, command or [], as_json=as_json))
+        code = run_loop(_run(settings, server, attach, command, as_json=as_json))
     except TautwireError as error:
         typer.echo(f"tautwire: {error}", err=True)
         raise typer.Exit(2) from None
@@ -138,22 +139,21 @@ def _server(configuration: Configuration) -> Settings:
     return server_settings({name: configuration.chosen[name].value for name in SHARED})
 
 
-async def _run(settings: GatewaySettings, server: Settings, command: list[str], *, as_json: bool) -> int:
+async def _run(
+    settings: GatewaySettings, server: Settings, attach: AttachSettings, command: list[str] | None, *, as_json: bool
+) -> int:
     """Serve until a signal comes, the command ends, or the store is broken; return the exit code."""
     stop = stop_signal()
-    async with Gateway(settings, server) as gateway:
-        typer.echo(_about(gateway) if as_json else _describe(gateway))
+    async with contextlib.AsyncExitStack() as stack:
+        attaching = Attaching(attach, server.data, command, stack)
+        gateway = await stack.enter_async_context(Gateway(settings, server))
+        await attaching.start(gateway, gateway.relay.bot.team.domain)
+        typer.echo(_about(gateway, attaching) if as_json else _describe(gateway, attaching))
         sys.stdout.flush()
-        if command:
-            token = gateway.local_token.reveal()
-            return await child.run(command, child.environment_of(os.environ, gateway.api_url, token), stop)
-        asked, broken = asyncio.create_task(stop.wait()), asyncio.create_task(gateway.broken())
-        await asyncio.wait((asked, broken), return_when=asyncio.FIRST_COMPLETED)
-        asked.cancel()
-        if broken.cancel():
-            return 0
-        typer.echo(f"tautwire: {broken.result()}", err=True)
-        return 1
+        code, failure = await attaching.run(gateway, stop, gateway.local_token.reveal())
+    if failure is not None:
+        typer.echo(f"tautwire: {failure}", err=True)
+    return code
 
 
 async def _examine(settings: GatewaySettings, features: list[str], *, as_json: bool) -> list[Finding]:
@@ -167,25 +167,29 @@ async def _examine(settings: GatewaySettings, features: list[str], *, as_json: b
     return findings
 
 
-def _about(gateway: Gateway) -> str:
+def _about(gateway: Gateway, attaching: Attaching) -> str:
     bot = gateway.relay.bot
     about = {
         "api_url": gateway.api_url,
         "team": {"id": bot.team.id, "name": bot.team.name, "domain": bot.team.domain},
         "bots": {bot.name: {"id": bot.user, "token": gateway.local_token.reveal()}},
+        **attaching.about(),
     }
     return msgspec.json.encode(about).decode()
 
 
-def _describe(gateway: Gateway) -> str:
+def _describe(gateway: Gateway, attaching: Attaching) -> str:
     """Return the address for people; the token stays in its file."""
     bot, data = gateway.relay.bot, gateway.relay.data
     place = (
         "the local_token of the settings" if gateway.settings.local_token else f"the token in {data / 'tokens.json'}"
     )
-    return (
-        f"Bot {bot.name} ({bot.user}) of {bot.team.name} is served. Ctrl-C stops it.\n"
-        f"  Web API   {gateway.api_url}\n"
-        f"  token     {place}\n"
-        f"Point a bot at it: SLACK_API_URL={gateway.api_url} SLACK_BOT_TOKEN=<token> and the base_url of its SDK."
+    return "\n".join(
+        (
+            f"Bot {bot.name} ({bot.user}) of {bot.team.name} is served. Ctrl-C stops it.",
+            f"  Web API   {gateway.api_url}",
+            f"  token     {place}",
+            f"Point a bot at it: SLACK_API_URL={gateway.api_url} SLACK_BOT_TOKEN=<token> and the base_url of its SDK.",
+            *attaching.describe(),
+        )
     )

@@ -25,6 +25,7 @@ from tautwire.server.http.connections import Connections
 from tautwire.server.http.descriptors import connection_limit
 from tautwire.server.http.forwarded import Forwarded
 from tautwire.server.http.front import Entrance
+from tautwire.server.http.fronted import Fronted
 from tautwire.server.http.probes import Probes
 from tautwire.server.http.server import HttpServer, listen
 from tautwire.server.metrics import CONTENT_TYPE, Metrics
@@ -52,6 +53,8 @@ class Gateway:
         self._clock = clock or Clock()
         self._relay: Relay | None = None
         self._port = 0
+        self._entrance: Entrance | None = None
+        self._probes: Probes | None = None
         self._exit = contextlib.AsyncExitStack()
         self._failure: asyncio.Future[StoreError] | None = None
 
@@ -103,7 +106,24 @@ class Gateway:
     async def stop(self) -> None:
         """Say goodbye to the bots, answer what is in progress, and close."""
         await self._exit.aclose()
-        self._relay = None
+        self._relay = self._entrance = self._probes = None
+
+    async def listen_for_front(self, socket_origin: str) -> int:
+        """Listen on one more port of loopback, for a TLS front; return the port. See ``tautwire.attach``.
+
+        Args:
+            socket_origin: scheme and authority by which bots open WebSockets through the front.
+
+        Raises:
+            ConfigError: the gateway is not running, or no port is free.
+        """
+        if self._entrance is None or self._probes is None:
+            raise ConfigError("the gateway is not running: call start() first")
+        base_url = self.server.public_url or self.api_url.removesuffix("/api/")
+        fronted = Fronted(self._entrance, self._probes, base_url, socket_origin)
+        await fronted.start()
+        self._exit.push_async_callback(fronted.stop)
+        return fronted.port
 
     async def broken(self) -> StoreError:
         """Wait until the store is broken for good; return the reason. The caller then stops the gateway."""
@@ -135,7 +155,9 @@ class Gateway:
             fallback=relay.proxy, methods=relay.starting.methods(),
         )  # fmt: skip
         handover = Handover({RTM_PATH: relay.door.listen})
-        http = HttpServer(Entrance(connections, forwarded, web_api, None, None, handover), probes)
+        entrance = Entrance(connections, forwarded, web_api, None, None, handover)
+        self._entrance, self._probes = entrance, probes
+        http = HttpServer(entrance, probes)
         await http.start(socket)
         self._exit.push_async_callback(http.stop)
         self._exit.push_async_callback(relay.close_doors)

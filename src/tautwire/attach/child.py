@@ -1,8 +1,4 @@
-"""The program that ``tautwire gateway run -- CMD`` starts: its environment, and its end.
-
-The program gets the address of the gateway and the local token in the variables that bots are configured by. The tokens
-of the upstream's app are taken out: the program cannot pass on what it does not have.
-"""
+"""The program that ``tautwire gateway run -- CMD`` or ``tautwire serve -- CMD`` starts, and its end."""
 
 import asyncio
 import contextlib
@@ -12,20 +8,8 @@ from typing import Final
 
 from tautwire.protocol.errors import ConfigError
 
-HIDDEN: Final = (
-    "SLACK_APP_TOKEN", "TAUTWIRE_APP_TOKEN", "TAUTWIRE_APP_TOKEN_FILE", "TAUTWIRE_BOT_TOKEN",
-    "TAUTWIRE_BOT_TOKEN_FILE", "TAUTWIRE_LOCAL_TOKEN",
-)  # fmt: skip
-TOKENS: Final = ("SLACK_BOT_TOKEN", "SLACK_API_TOKEN", "SLACK_TOKEN", "SLACKBOT_API_TOKEN", "HUBOT_SLACK_TOKEN")
-"""Variables by which bots are given their token."""
 PATIENCE: Final = 8.0
 """Seconds that the program has to end after a SIGTERM, before it is killed."""
-
-
-def environment_of(environment: Mapping[str, str], api_url: str, token: str) -> dict[str, str]:
-    """Return the environment of the program."""
-    kept = {name: value for name, value in environment.items() if name not in HIDDEN}
-    return {**kept, "SLACK_API_URL": api_url, **dict.fromkeys(TOKENS, token)}
 
 
 async def run(command: Sequence[str], environment: Mapping[str, str], stop: asyncio.Event) -> int:
