@@ -10,6 +10,8 @@ from typing import Any
 
 from scene import PATIENCE, eventually
 
+START = 60.0
+"""Seconds for a gateway to start, on a machine that has much else to do."""
 TAUTWIRE = f"{sysconfig.get_path('scripts')}/tautwire"
 
 
@@ -63,7 +65,7 @@ class GatewayProcess:
                 env=self._environment, cwd=directory,
                 stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=log,
             )  # fmt: skip
-        line = await self.line()
+        line = await self.line(START)
         assert line, self.log
         self.about = json.loads(line)
 
@@ -74,11 +76,11 @@ class GatewayProcess:
         await eventually(lambda: children.read_text().split() != [])
         return int(children.read_text().split()[0])
 
-    async def line(self) -> str:
+    async def line(self, within: float = 2 * PATIENCE) -> str:
         """Return the next line of its output."""
         assert self._process is not None
         assert self._process.stdout is not None
-        return (await asyncio.wait_for(self._process.stdout.readline(), 2 * PATIENCE)).decode()
+        return (await asyncio.wait_for(self._process.stdout.readline(), within)).decode()
 
     async def end(self, number: int = signal.SIGTERM) -> int:
         """End it with a signal; return its exit code."""

@@ -1,7 +1,7 @@
 """Programs that have slack.com written into them: ``tautwire gateway run -- CMD`` leads them to the gateway.
 
-They are not changed. Each answers alice, who speaks at the upstream, and does so again after the gateway was killed and started anew, without
-being started anew itself. The programs are those of conformance/attached.
+They are not changed. Each answers alice, who speaks at the upstream, and does so again after the gateway was killed and
+started anew, without being started anew itself. The programs are those of conformance/attached.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from gateway_process import GatewayProcess
 from scene import PATIENCE, Scene, TurnedClock
 from stage import BOT, SEED
 
-RETURN = 90.0
+RETURN = 120.0
 """Seconds for a program to come, and to come back: slack_sdk's rtm_v2 needs up to 35."""
 
 

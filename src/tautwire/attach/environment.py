@@ -74,10 +74,13 @@ def attached(given: Mapping[str, str], way: Way) -> dict[str, str]:
 
 def added(way: Way) -> dict[str, str]:
     """Return what is added to variables that may have other parts."""
+    ruby = str(PRELOADS / "ruby.rb")
     return {
         "PYTHONPATH": str(PRELOADS / "python"),
         "NODE_OPTIONS": f"--require {_quoted(PRELOADS / 'node.js')}",
         "JAVA_TOOL_OPTIONS": " ".join(_java(way)),
+        # Ruby splits it at spaces, whatever quotes there are.
+        **({} if re.search(r"\s", ruby) else {"RUBYOPT": f"-r{ruby}"}),
     }
 
 
