@@ -73,8 +73,9 @@ class GatewayProcess:
         """Wait until it has started its program; return the number of the program's process."""
         assert self._process is not None
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-        await eventually(lambda: children.read_text().split() != [])
-        return int(children.read_text().split()[0])
+        found: list[str] = []
+        await eventually(lambda: bool(found.extend(children.read_text().split()) or found))
+        return int(found[0])
 
     async def line(self, within: float = 2 * PATIENCE) -> str:
         """Return the next line of its output."""

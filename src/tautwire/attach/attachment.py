@@ -2,16 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from tautwire.attach import child
 from tautwire.attach.authority import Authority
 from tautwire.attach.config import AttachSettings
-from tautwire.attach.environment import Way
+from tautwire.attach.environment import Way, environment_of
 from tautwire.attach.front import Front
 from tautwire.attach.hosts import Hosts
 from tautwire.attach.legs import Legs
+from tautwire.attach.namespace import Names
 from tautwire.attach.trust import write_trust
 from tautwire.protocol.errors import ConfigError
 
@@ -41,6 +43,7 @@ class Attachment:
         self._front: Front | None = None
         self._watching: asyncio.Task[None] | None = None
         self._way: Way | None = None
+        self._names: Names | None = None
 
     def start(self, behind: int, api_url: str, team: str = "") -> None:
         """Make the certificates if there are none, write the files, and serve.
@@ -61,6 +64,7 @@ class Attachment:
         host = settings.dialled
         address = f"[{host}]:{front.port}" if ":" in host else f"{host}:{front.port}"
         self._way = Way(api_url, address, hosts.text, trust)
+        self._names = Names(hosts, trust.bundle, self._folder, front)
         self._watching = asyncio.create_task(self._watch(authority))
         log.info("attached programs are served on %s", address)
 
@@ -70,6 +74,17 @@ class Attachment:
         if self._way is None:
             raise ConfigError("nothing is attached: call start() first")
         return self._way
+
+    async def run(self, command: Sequence[str], token: str, app_token: str | None, stop: asyncio.Event) -> int:
+        """Run a program that is led here, until it ends or ``stop`` is set; return its exit code.
+
+        Raises:
+            ConfigError: it cannot be started.
+        """
+        environment = environment_of(self._environment, self.way, token, app_token)
+        if self._settings.attach_by == "names" and self._names is not None:
+            return await child.run(command, environment, stop, self._names.start)
+        return await child.run(command, environment, stop)
 
     def about(self) -> dict[str, Any]:
         """Return where everything is, as ``--json`` says it."""

@@ -1,11 +1,13 @@
 """The settings of attaching; ``tautwire gateway run`` and ``tautwire serve`` take them beside their own."""
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal, get_args
 
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.table import check, row
-from tautwire.server.values import Flag, Text, Whole
+from tautwire.server.values import Choice, Flag, Text, Whole
+
+By = Literal["environment", "names"]
 
 _ATTACHING: Final = "Attaching"
 _WILD: Final = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
@@ -27,6 +29,16 @@ class AttachSettings:
             "Whether programs that have slack.com written into them are served, by a TLS front and a proxy.",
             more="It is on for a program given as CMD in any case. See [Attach old programs](../how-to/"
             "attach-old-programs.md).",
+        ),
+    )
+    attach_by: By = field(
+        default="environment",
+        metadata=row(
+            _ATTACHING,
+            Choice(get_args(By)),
+            "How the program given as CMD is led here: by its environment, or also by a hosts file of its own (Linux).",
+            more="`names` is for programs on which no variable has an effect; "
+            "`tautwire gateway attach --explain CMD` says which these are.",
         ),
     )
     attach_host: str = field(

@@ -56,8 +56,7 @@ class Front:
         self._context = context
         context.sni_callback = self._check_name
         self._behind = 0
-        self._listener: socket.socket | None = None
-        self._accepting: asyncio.Task[None] | None = None
+        self._accepting: dict[asyncio.Task[None], socket.socket] = {}
         self._serving: set[asyncio.Task[None]] = set()
         self._waiting: dict[asyncio.Task[None], None] = {}
         """Those that have sent no complete head, the oldest first."""
@@ -74,23 +73,29 @@ class Front:
         self._behind = behind
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         try:
-            self._listener = socket.create_server((self.host, self.port), family=family, backlog=BACKLOG)
+            listener = socket.create_server((self.host, self.port), family=family, backlog=BACKLOG)
         except OSError as error:
             raise ConfigError(
                 f"the front cannot listen on {self.host} port {self.port}: {error.strerror or error}; choose another "
                 "with --attach-host and --attach-port (port 0 takes a free one)"
             ) from error
-        self._listener.setblocking(False)
-        self.port = cast("int", self._listener.getsockname()[1])
-        self._accepting = asyncio.create_task(self._accept(self._listener))
+        self.port = cast("int", listener.getsockname()[1])
+        self.serve(listener)
+
+    def serve(self, listener: socket.socket) -> None:
+        """Accept the connections of one more socket that listens; it is closed with the others."""
+        listener.setblocking(False)
+        self._accepting[asyncio.create_task(self._accept(listener))] = listener
 
     async def stop_accepting(self) -> None:
         """Accept no more connections; open ones stay."""
-        if self._accepting is not None:
-            self._accepting.cancel()
-            await asyncio.wait((self._accepting,))
-        if self._listener is not None:
-            self._listener.close()
+        accepting, self._accepting = self._accepting, {}
+        for task in accepting:
+            task.cancel()
+        if accepting:
+            await asyncio.wait(accepting)
+        for listener in accepting.values():
+            listener.close()
 
     async def stop(self) -> None:
         """Drop all connections."""

@@ -80,6 +80,7 @@ def main() -> None:
     global step  # noqa: PLW0603, what the error is about
     work = json.loads(sys.argv[1])
     channel = socket.socket(fileno=work["channel"])
+    channel.set_inheritable(False)  # the process outside sees it close when the program has begun
     try:
         user, group = os.geteuid(), os.getegid()
         step = "enter new namespaces"

@@ -15,12 +15,13 @@ import re
 import secrets
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from tautwire.attach import inside
-from tautwire.attach.hosts import SOCKETS, Hosts
+from tautwire.attach.front import Front
+from tautwire.attach.hosts import SOCKETS, ZONE, Hosts
 from tautwire.attach.trust import SYSTEM_BUNDLES
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.private_file import replace_private
@@ -36,6 +37,7 @@ TRIES: Final = 16
 """Addresses of loopback that are tried, where port 443 is taken by something else."""
 NEXT: Final = "Give the program the name slack.com another way: docs/how-to/gateway-cookbook.md, 'By names'"
 
+_LOOPBACK: Final = "127.0.0.1"
 _FORBIDDEN: Final = (errno.EPERM, errno.EACCES, errno.ENOSPC, errno.EUSERS)
 
 
@@ -45,18 +47,14 @@ class Names:
     Args:
         bundle: the roots of the system and ours.
         directory: for the hosts file.
-        port: of the front, which programs are told as proxy.
-        serve: called with a socket that listens; it serves the connections as the front does its own.
+        front: it serves the sockets of the program's own network as its own.
     """
 
-    def __init__(
-        self, hosts: Hosts, bundle: Path, directory: Path, port: int, serve: Callable[[socket.socket], None]
-    ) -> None:
+    def __init__(self, hosts: Hosts, bundle: Path, directory: Path, front: Front) -> None:
         self._names = sorted({name for name in hosts.names if "*" not in name} | {SOCKETS})
         self._bundle = bundle
         self._file = directory / "hosts"
-        self._port = port
-        self._serve = serve
+        self._front = front
 
     async def start(self, command: Sequence[str], environment: Mapping[str, str]) -> asyncio.subprocess.Process:
         """Start the program; return its process, whose number is that of the program.
@@ -68,38 +66,49 @@ class Names:
             raise ConfigError(f"a program can be led by names on Linux only, this is {sys.platform}. {NEXT}")
         _check_name_services()
         outside = _listener()
-        environment = dict(environment)
+        listen: list[tuple[str, int]] = []
+        address = _LOOPBACK
         if outside is None:
-            address, ports = "127.0.0.1", [PORT, self._port]
-            environment["SLACK_API_URL"] = "https://slack.com/api/"  # the gateway's own port is not in its network
+            listen = [(address, PORT), (address, self._front.port)]
+            # Address and port of gateway and front are those of this network, and not of the program's own.
+            environment = {**environment, **self._in_own_network()}
         else:
-            address, ports = outside.getsockname()[0], []
-        self._write_hosts(address)
-        covers = [(str(HOSTS_FILE), str(self._file))]
-        covers += [(path, str(self._bundle)) for path in SYSTEM_BUNDLES if Path(path).is_file()]
-        work: dict[str, Any] = {
-            "covers": covers, "listen": [(address, port) for port in ports], "own_network": outside is None,
-            "command": list(command),
-        }  # fmt: skip
-        try:
-            process, listeners = await _start(work, environment)
-        except BaseException:
-            if outside is not None:
-                outside.close()
-            raise
-        for listener in listeners if outside is None else (outside,):
-            listener.setblocking(False)
-            self._serve(listener)
+            address = outside.getsockname()[0]
+            self._front.serve(outside)
+        covers = self._covers(address)
+        work = {"covers": covers, "listen": listen, "own_network": outside is None, "command": list(command)}
+        process, listeners = await _start(work, environment)
+        for listener in listeners:
+            self._front.serve(listener)
         return process
+
+    def _in_own_network(self) -> dict[str, str]:
+        """Return the variables that differ for a program that has a network of its own."""
+        if self._front.host != _LOOPBACK:
+            raise ConfigError(
+                f"a program led by names has a network of its own here, without {self._front.host}: leave "
+                f"--attach-host out, or run as a user who may listen on port {PORT}"
+            )
+        return {"SLACK_API_URL": f"https://{ZONE}/api/"}
+
+    def _covers(self, address: str) -> list[tuple[str, str]]:
+        """Write the hosts file; return which files of the machine show which of ours."""
+        self._write_hosts(address)
+        bundles = [path for path in SYSTEM_BUNDLES if Path(path).is_file()]
+        return [(str(HOSTS_FILE), str(self._file)), *((path, str(self._bundle)) for path in bundles)]
 
     def _write_hosts(self, address: str) -> None:
         """Write the machine's hosts file with other addresses for the intercepted names."""
-        known = HOSTS_FILE.read_text(errors="replace").splitlines()
         ours = set(self._names)
+        try:
+            known = HOSTS_FILE.read_text(errors="replace").splitlines()
+        except OSError as error:
+            raise ConfigError(f"{HOSTS_FILE} cannot be read: {error.strerror or error}") from None
         kept = [line for line in known if not ours & set(line.partition("#")[0].split()[1:])]
         text = "\n".join([*kept, *(f"{address} {name}" for name in self._names)]) + "\n"
         try:
             replace_private(self._file, text.encode())
+            self._file.chmod(0o644)  # the program may change to another user
         except OSError as error:
             raise ConfigError(f"{self._file} cannot be written: {error.strerror or error}") from None
 
@@ -158,7 +167,7 @@ async def _receive(channel: socket.socket) -> tuple[bytes, list[socket.socket]]:
     """Return the answer of the script, and the sockets that come with it."""
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(channel, lambda: ready.done() or ready.set_result(None))
+    loop.add_reader(channel, ready.set_result, None)
     try:
         await ready
     finally:

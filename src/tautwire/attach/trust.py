@@ -28,7 +28,7 @@ NODE: Final = "NODE_EXTRA_CA_CERTS"
 PASSWORD: Final = "changeit"  # noqa: S105 - what every Java has; the store holds no secrets
 """The password of the trust store."""
 
-_SYSTEM: Final = (
+SYSTEM_BUNDLES: Final = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Alpine, Arch
     "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, Red Hat
     "/etc/ssl/ca-bundle.pem",  # SUSE
@@ -78,7 +78,7 @@ def _sources(environment: Mapping[str, str]) -> Iterator[Path]:
     yield from named
     if "SSL_CERT_FILE" not in environment:
         paths = ssl.get_default_verify_paths()
-        for text in (paths.openssl_cafile, *_SYSTEM):
+        for text in (paths.openssl_cafile, *SYSTEM_BUNDLES):
             if Path(text).is_file():
                 yield Path(text)
                 return

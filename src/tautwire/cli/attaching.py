@@ -8,10 +8,9 @@ from typing import Annotated, Any, Protocol
 
 import typer
 
-from tautwire.attach import child
 from tautwire.attach.attachment import Attachment
 from tautwire.attach.config import AttachSettings
-from tautwire.attach.environment import environment_of, exports
+from tautwire.attach.environment import exports
 from tautwire.attach.hosts import SOCKET_ORIGIN
 from tautwire.server.store.engine import StoreError
 
@@ -78,8 +77,7 @@ class Attaching:
             The exit code, and why the store is broken.
         """
         if self.command:
-            environment = environment_of(os.environ, self._attachment.way, token, app_token)
-            return await child.run(self.command, environment, stop), None
+            return await self._attachment.run(self.command, token, app_token, stop), None
         asked, broken = asyncio.create_task(stop.wait()), asyncio.create_task(served.broken())
         await asyncio.wait((asked, broken), return_when=asyncio.FIRST_COMPLETED)
         asked.cancel()
