@@ -8,7 +8,7 @@ from tautwire.server.table import check, row
 from tautwire.server.values import Flag, Text, Whole
 
 _ATTACHING: Final = "Attaching"
-_WILD: Final = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
+WILD: Final = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,6 @@ class AttachSettings:
     @property
     def dialled(self) -> str:
         """The address by which programs of this machine reach the front."""
-        if self.attach_host in _WILD:
-            return "127.0.0.1" if self.attach_host == _WILD[0] else "::1"
+        if self.attach_host in WILD:
+            return "127.0.0.1" if self.attach_host == WILD[0] else "::1"
         return self.attach_host
