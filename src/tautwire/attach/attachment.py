@@ -5,15 +5,17 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from tautwire.attach import child
 from tautwire.attach.authority import Authority
-from tautwire.attach.config import AttachSettings
+from tautwire.attach.config import WILD, AttachSettings
 from tautwire.attach.environment import Way, environment_of
 from tautwire.attach.front import Front
-from tautwire.attach.hosts import Hosts
+from tautwire.attach.hosts import NEAR, Hosts
 from tautwire.attach.legs import Legs
 from tautwire.attach.namespace import Names
+from tautwire.attach.outside import Outside
 from tautwire.attach.trust import write_trust
 from tautwire.protocol.errors import ConfigError
 
@@ -58,8 +60,12 @@ class Attachment:
         settings, hosts = self._settings, Hosts(team)
         authority = Authority(self._folder)
         trust = write_trust(authority.root, self._environment)
-        front = Front(hosts, authority.context, self.legs, host=settings.attach_host, port=settings.attach_port)
-        front.start(behind)
+        outside = Outside(self._environment)
+        front = Front(
+            hosts, authority.context, self.legs, outside, host=settings.attach_host, port=settings.attach_port
+        )
+        api_url, api = _by_name(api_url)
+        front.start(behind, api)
         self._front = front
         host = settings.dialled
         address = f"[{host}]:{front.port}" if ":" in host else f"{host}:{front.port}"
@@ -122,3 +128,12 @@ class Attachment:
                     authority.refresh()
                 except (OSError, TypeError, ValueError):
                     log.exception("the certificate of the front cannot be renewed")
+
+
+def _by_name(api_url: str) -> tuple[str, int]:
+    """Return a base URL that names this machine ``localhost``, and its port: the certificate is for no address."""
+    parts = urlsplit(api_url)
+    port = parts.port or 80
+    if parts.hostname in (*NEAR, *WILD):
+        return f"http://localhost:{port}{parts.path}", port
+    return api_url, port

@@ -10,7 +10,7 @@ from tautwire.server.values import Choice, Flag, Text, Whole
 By = Literal["environment", "names"]
 
 _ATTACHING: Final = "Attaching"
-_WILD: Final = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
+WILD: Final = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +67,6 @@ class AttachSettings:
     @property
     def dialled(self) -> str:
         """The address by which programs of this machine reach the front."""
-        if self.attach_host in _WILD:
-            return "127.0.0.1" if self.attach_host == _WILD[0] else "::1"
+        if self.attach_host in WILD:
+            return "127.0.0.1" if self.attach_host == WILD[0] else "::1"
         return self.attach_host

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tautwire.attach.hosts import ZONE
+from tautwire.attach.hosts import NEAR, ZONE
 from tautwire.attach.trust import NODE, PASSWORD, VARIABLES, TrustFiles
 
 TOKENS: Final = ("SLACK_BOT_TOKEN", "SLACK_API_TOKEN", "SLACK_TOKEN", "SLACKBOT_API_TOKEN", "HUBOT_SLACK_TOKEN")
@@ -27,8 +27,6 @@ PROXIES: Final = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
 NO_PROXIES: Final = ("NO_PROXY", "no_proxy")
 HUBOT: Final = "HUBOT_SLACK_RTM_CLIENT_OPTS"
 PRELOADS: Final = Path(__file__).with_name("preloads")
-
-_NEAR: Final = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +106,7 @@ def _joined(name: str, part: str, old: str) -> str:
 def _no_proxy(old: str) -> str:
     """Return a list of hosts without a proxy: the old one, without the intercepted ones, and this machine."""
     kept = [each.strip() for each in old.split(",") if each.strip() and not _is_zone(each.strip())]
-    return ",".join([*kept, *(each for each in _NEAR if each not in kept)])
+    return ",".join([*kept, *(each for each in NEAR if each not in kept)])
 
 
 def _is_zone(entry: str) -> bool:

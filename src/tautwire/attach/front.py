@@ -16,8 +16,9 @@ from ipaddress import ip_address
 from typing import Final, cast
 
 from tautwire.attach.heads import BadHeadError, Head, parse, peek, read_head
-from tautwire.attach.hosts import Hosts
+from tautwire.attach.hosts import NEAR, Hosts
 from tautwire.attach.legs import Legs
+from tautwire.attach.outside import Outside, dial
 from tautwire.attach.relay import FAREWELL, Side, relay
 from tautwire.protocol.errors import ConfigError
 
@@ -27,8 +28,6 @@ MAX_CONNECTIONS: Final = 2_000
 """Connections at a time. Above it, those that have sent no complete head are closed first."""
 HEAD_PATIENCE: Final = 10.0
 """Seconds for the first byte, for a head, and for the handshake of TLS."""
-DIAL_PATIENCE: Final = 30.0
-"""Seconds for a connection to another host."""
 PAUSE: Final = 0.2
 """Seconds before the next try to accept when the process has no more descriptors."""
 BACKLOG: Final = 512
@@ -48,29 +47,33 @@ class Front:
         context: TLS with the certificate of the front.
     """
 
-    def __init__(self, hosts: Hosts, context: ssl.SSLContext, legs: Legs, *, host: str, port: int) -> None:
+    def __init__(
+        self, hosts: Hosts, context: ssl.SSLContext, legs: Legs, outside: Outside, *, host: str, port: int
+    ) -> None:
         self.legs = legs
         self.host = host
         self.port = port
         self._hosts = hosts
         self._context = context
+        self._outside = outside
         context.sni_callback = self._check_name
-        self._behind = 0
+        self._behind = self._api = 0
         self._accepting: dict[asyncio.Task[None], socket.socket] = {}
         self._serving: set[asyncio.Task[None]] = set()
         self._waiting: dict[asyncio.Task[None], None] = {}
         """Those that have sent no complete head, the oldest first."""
 
-    def start(self, behind: int) -> None:
+    def start(self, behind: int, api: int) -> None:
         """Accept connections.
 
         Args:
             behind: the HTTP port on loopback to which intercepted connections go.
+            api: the port of the base URL. slack_sdk speaks TLS to whatever it reaches by a proxy, also for ws://.
 
         Raises:
             ConfigError: the address cannot be used.
         """
-        self._behind = behind
+        self._behind, self._api = behind, api
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         try:
             listener = socket.create_server((self.host, self.port), family=family, backlog=BACKLOG)
@@ -106,14 +109,17 @@ class Front:
             await asyncio.wait(self._serving)
 
     async def _accept(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
+        loop, is_short = asyncio.get_running_loop(), False
         while True:
             try:
                 sock, _ = await loop.sock_accept(listener)
             except OSError as error:  # no more descriptors, or the peer is gone already
-                log.warning("the front cannot accept a connection: %s", error.strerror or error)
+                if not is_short:
+                    log.warning("the front cannot accept connections: %s", error.strerror or error)
+                is_short = True
                 await asyncio.sleep(PAUSE)
                 continue
+            is_short = False
             if len(self._serving) >= MAX_CONNECTIONS and not self._make_room():
                 sock.close()
                 continue
@@ -149,7 +155,7 @@ class Front:
         try:
             head = await self._begin(sock)
             if head is None:
-                await self._end_tls(sock)
+                await self._end_tls(sock, self._behind)
             elif head.method == b"CONNECT":
                 await self._connect(sock, head)
             else:
@@ -164,8 +170,8 @@ class Front:
                 return None
             return parse(await read_head(sock))
 
-    async def _end_tls(self, sock: socket.socket) -> None:
-        """Serve TLS: a connection to an intercepted host."""
+    async def _end_tls(self, sock: socket.socket, port: int) -> None:
+        """Serve TLS: what is in it goes to a port of this machine."""
         near = Side(watch=self.legs.see, failed=self.legs.fail)
         try:
             await self._adopt(sock, near, self._context)
@@ -173,7 +179,7 @@ class Front:
             self.legs.fail(error)
             raise
         try:
-            far = await _dial(_LOOPBACK, self._behind)
+            far = await dial(_LOOPBACK, port)
         except BaseException:
             near.transport.abort()
             raise
@@ -182,41 +188,41 @@ class Front:
     async def _connect(self, sock: socket.socket, head: Head) -> None:
         """Serve a CONNECT."""
         host, port = head.authority
-        loop = asyncio.get_running_loop()
-        if host not in self._hosts:
+        is_api = port == self._api and host in NEAR
+        if not is_api and host not in self._hosts:
             _check_peer(sock)
-            far = await _dial(host, port)
+            far = await self._outside.tunnel(host, port)
             await self._bridge(sock, far, Side(), _ESTABLISHED)
             return
-        await loop.sock_sendall(sock, _ESTABLISHED)
+        await asyncio.get_running_loop().sock_sendall(sock, _ESTABLISHED)
+        behind = self._api if is_api else self._behind
         inner = await self._begin(sock)
         if inner is None:
-            await self._end_tls(sock)
+            await self._end_tls(sock, behind)
         else:
-            await self._pass_on(sock, inner)
+            await self._pass_on(sock, inner, behind)
 
     async def _forward(self, sock: socket.socket, head: Head) -> None:
         """Serve a request in the clear: one for an intercepted host, or one that goes through the proxy."""
         if head.target.startswith(b"/"):
             if head.host not in self._hosts:
                 raise BadHeadError(421, "this is a proxy, and a front for hosts of slack.com")
-            await self._pass_on(sock, head)
+            await self._pass_on(sock, head, self._behind)
             return
-        host, port = head.authority
+        host, _ = head.authority
         if host in self._hosts:
-            await self._pass_on(sock, head)
+            await self._pass_on(sock, head, self._behind)
             return
         length = head.body_length
         _check_peer(sock)
-        far = await _dial(host, port)
-        far.transport.write(head.forwarded())
+        far = await self._outside.request(head)
         await self._bridge(sock, far, Side(length))
 
-    async def _pass_on(self, sock: socket.socket, head: Head) -> None:
-        """Send a request for an intercepted host to the HTTP port behind the front."""
+    async def _pass_on(self, sock: socket.socket, head: Head, port: int) -> None:
+        """Send a request for us to a port of this machine."""
         data, length = head.forwarded(), head.body_length
         self.legs.see(data)
-        far = await _dial(_LOOPBACK, self._behind)
+        far = await dial(_LOOPBACK, port)
         far.transport.write(data)
         await self._bridge(sock, far, Side(length))
 
@@ -244,7 +250,7 @@ class Front:
 
     def _check_name(self, _: ssl.SSLObject, name: str | None, __: ssl.SSLContext) -> int | None:
         """Refuse a handshake for a host that is not intercepted. Old programs name none."""
-        if name is None or name in self._hosts:
+        if name is None or name in self._hosts or name in NEAR:
             return None
         return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
 
@@ -259,23 +265,6 @@ def _check_peer(sock: socket.socket) -> None:
     mapped = getattr(address, "ipv4_mapped", None)
     if not (mapped or address).is_loopback:
         raise BadHeadError(403, "this proxy serves hosts of slack.com only")
-
-
-async def _dial(host: str, port: int) -> Side:
-    """Return a connection to a host.
-
-    Raises:
-        BadHeadError: there is none.
-    """
-    try:
-        async with asyncio.timeout(DIAL_PATIENCE):
-            _, side = await asyncio.get_running_loop().create_connection(Side, host, port)
-    except TimeoutError:
-        raise BadHeadError(504, f"{host} port {port} does not answer") from None
-    except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else None
-        raise BadHeadError(502, f"{host} port {port} cannot be reached: {reason or error}") from None
-    return side
 
 
 async def _refuse(sock: socket.socket, error: BadHeadError) -> None:

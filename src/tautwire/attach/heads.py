@@ -15,8 +15,12 @@ MAX_HEAD: Final = 16_384
 _END: Final = b"\r\n\r\n"
 _LINE: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([!-~]{1,8192}) HTTP/1\.[01]")
 _HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*")
-_HOP: Final = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"proxy-authorization", b"te"))
+_HOP: Final = frozenset(
+    (b"connection", b"http2-settings", b"keep-alive", b"proxy-connection", b"proxy-authorization", b"te", b"upgrade")
+)
 """Headers for the proxy and not for the host behind it. Source: RFC 9110, 7.6.1."""
+_KEPT: Final = frozenset((b"host", b"content-length", b"transfer-encoding"))
+"""Those that a client cannot have left out by naming them in Connection."""
 
 
 class BadHeadError(ValueError):
@@ -53,8 +57,8 @@ class Head:
 
     @property
     def is_upgrade(self) -> bool:
-        """Whether the request wishes to change to another protocol, such as WebSocket."""
-        return self.get(b"upgrade") is not None
+        """Whether the request asks for a WebSocket. Other protocols are not offered: Java asks for HTTP/2 that way."""
+        return (self.get(b"upgrade") or b"").lower() == b"websocket"
 
     @property
     def body_length(self) -> int | None:
@@ -108,13 +112,25 @@ class Head:
         path = place.string[place.start() :] if place else b""
         return path if path.startswith(b"/") else b"/" + path
 
-    def forwarded(self) -> bytes:
-        """Return the head for the host behind the proxy: a path in place of a URL, and one request a connection."""
+    def forwarded(self, credentials: bytes | None = None) -> bytes:
+        """Return the head for the next host, which closes the connection after its answer.
+
+        A program may send its next request on the same connection to another host, so there is one for each.
+
+        Args:
+            credentials: those for another proxy, which gets the whole URL; None for the host itself.
+        """
         named = {each.strip().lower() for each in (self.get(b"connection") or b"").split(b",")}
-        dropped = (_HOP | named) - {b"upgrade", b"host", b"content-length", b"transfer-encoding"}
-        lines = [b"%b %b HTTP/1.1" % (self.method, self.path)]
+        dropped = (_HOP | named) - _KEPT
+        if not self.target.startswith(b"/"):
+            dropped |= {b"host"}
+        lines = [b"%b %b HTTP/1.1" % (self.method, self.path if credentials is None else self.target)]
         lines += [b"%b: %b" % each for each in self.headers if each[0] not in dropped]
-        lines.append(b"connection: upgrade" if self.is_upgrade else b"connection: close")
+        if b"host" in dropped:
+            lines.insert(1, b"host: " + self.target.partition(b"://")[2].split(b"/")[0].split(b"?")[0])
+        if credentials:
+            lines.append(b"proxy-authorization: " + credentials)
+        lines += [b"connection: upgrade", b"upgrade: websocket"] if self.is_upgrade else [b"connection: close"]
         return b"\r\n".join(lines) + _END
 
 

@@ -19,6 +19,8 @@ NAMES: Final = ("slack.com", "www.slack.com", "api.slack.com", "wss-*.slack.com"
 """``*`` stands for letters, digits and hyphens, at least one."""
 ZONE: Final = "slack.com"
 """The domain of all of them, to which the certificate authority is limited."""
+NEAR: Final = ("localhost", "127.0.0.1", "::1")
+"""The names of this machine."""
 
 _DOMAIN: Final = re.compile(r"[a-z0-9-]{1,63}", re.ASCII)
 

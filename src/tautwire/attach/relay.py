@@ -1,6 +1,7 @@
 """Bytes between two connections: what one side sends is written to the other, at the pace of the slower one."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable
 from typing import Final, Self, cast
@@ -30,6 +31,8 @@ class Side(asyncio.Protocol):
         self.ended = asyncio.get_running_loop().create_future()
         """Done when the connection is closed."""
         self._other: Self | None = None
+        self._is_done = False
+        """Whether the peer sends no more."""
         self._left = left
         self._watch = watch
         self._failed = failed
@@ -39,6 +42,9 @@ class Side(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=BUFFER)
         self.transport.pause_reading()
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     def join(self, other: Self) -> None:
         """Begin to pass on what is read."""
@@ -57,11 +63,17 @@ class Side(asyncio.Protocol):
             self._other.transport.write(data)
 
     def eof_received(self) -> bool:
-        """Pass on the end of one direction; the other goes on where the connection can do that. TLS cannot."""
+        """Pass on the end of one direction; return whether the other one goes on, which TLS cannot do."""
+        self._is_done = True
         other = self._other
-        if other is not None and not other.transport.is_closing() and other.transport.can_write_eof():
-            other.transport.write_eof()
-        return self.transport.can_write_eof()
+        if other is None or other._is_done or not (self._halves and other._halves):  # noqa: SLF001 - it is one of us
+            return False  # closes this side, and that closes the other
+        other.transport.write_eof()
+        return True
+
+    @property
+    def _halves(self) -> bool:
+        return not self.transport.is_closing() and self.transport.can_write_eof()
 
     def pause_writing(self) -> None:
         """Called when this side does not read what it gets: the other is not read."""
