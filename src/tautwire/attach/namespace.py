@@ -28,6 +28,7 @@ from tautwire.server.private_file import replace_private
 
 PORT: Final = 443
 HOSTS_FILE: Final = Path("/etc/hosts")
+SETTINGS: Final = Path("/proc/sys")
 NAME_SERVICES: Final = Path("/etc/nsswitch.conf")
 PATIENCE: Final = 10.0
 """Seconds that the script inside has for its work."""
@@ -191,7 +192,7 @@ def _forbidden() -> str:
         ("kernel.apparmor_restrict_unprivileged_userns", "1"),
         ("user.max_user_namespaces", "0"),
     ):
-        file = Path("/proc/sys") / name.replace(".", "/")
+        file = SETTINGS / name.replace(".", "/")
         if file.is_file() and file.read_text().strip() == forbidding:
             return (
                 f"The setting {name} = {forbidding} forbids it to users: change it with sysctl, or run as root. {NEXT}"

@@ -1,4 +1,4 @@
-"""``tautwire gateway``: RTM for an app to which the upstream does not offer it. Run, manifest, doctor."""
+"""``tautwire gateway``: RTM for an app to which the upstream does not offer it. Run, manifest, doctor, attach."""
 
 import contextlib
 import os
@@ -11,6 +11,7 @@ import typer
 import yaml
 
 from tautwire.attach.config import AttachSettings
+from tautwire.attach.explain.explanation import explain as explain_program
 from tautwire.cli.attaching import Attaching, Command
 from tautwire.cli.logs import LogSettings, set_up_logging
 from tautwire.cli.loop import run as run_loop
@@ -23,13 +24,13 @@ from tautwire.gateway.gateway import Gateway
 from tautwire.gateway.setup.doctor import Finding, examine
 from tautwire.gateway.setup.manifest import FEATURES, choose
 from tautwire.gateway.setup.manifest import manifest as make_manifest
-from tautwire.protocol.errors import TautwireError
+from tautwire.protocol.errors import ConfigError, TautwireError
 from tautwire.server.config import Settings
 from tautwire.server.http.descriptors import raise_descriptor_limit
 from tautwire.server.sources import FILE_VARIABLE, Configuration, read_settings
 from tautwire.server.table import rows
 
-gateway_commands = group("RTM for modern apps: a gateway between old bots and Slack. run, manifest, doctor.")
+gateway_commands = group("RTM for modern apps: a gateway between old bots and Slack. run, manifest, doctor, attach.")
 
 FILE: Final = Path("gateway.toml")
 TABLE: Final = [*gateway_rows(), *rows(LogSettings)]
@@ -129,6 +130,23 @@ def doctor(
         typer.echo(f"tautwire: {error}", err=True)
         raise typer.Exit(2) from None
     raise typer.Exit(any(finding.outcome == "failed" for finding in findings))
+
+
+@gateway_commands.command("attach", context_settings={"allow_interspersed_args": False})
+def attach(
+    command: Annotated[list[str], typer.Argument(metavar="CMD", help="A program, as it would be run here.")],
+    explain: Annotated[bool, typer.Option("--explain", help="Say which way CMD would take, and why.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say which way a program takes to a gateway or a server, and why. The program is not run."""
+    try:
+        if not explain:
+            raise ConfigError("attach needs --explain; to run the program, use: tautwire gateway run -- CMD")
+        explanation = explain_program(command, os.environ, Path.cwd())
+    except TautwireError as error:
+        typer.echo(f"tautwire: {error}", err=True)
+        raise typer.Exit(2) from None
+    typer.echo(msgspec.json.encode(explanation).decode() if as_json else "\n".join(explanation.lines()))
 
 
 def _read(context: typer.Context, options: dict[str, Any], config: Path | None) -> Configuration:

@@ -102,8 +102,8 @@ ROWS: Final = (
     ),
     Row(
         "Ruby", "slack-ruby-client", "preload",
-        "its WebSocket takes no proxy and knows no port but 443",
-        'Slack.configure { |config| config.endpoint = ENV["SLACK_API_URL"] }, for its calls only',
+        "its WebSocket takes no proxy and knows no port but 443, so the setting is for its calls only",
+        'Slack::Web::Config.endpoint = ENV["SLACK_API_URL"]',
     ),
     Row("Ruby", "", "preload", "the preload works below the library, in TCPSocket and Addrinfo"),
     Row("Java", "simpleslackapi", "names", "slack.com is written into it, and its calls take no proxy"),
