@@ -23,6 +23,7 @@ from conformance.ports import free_port
 from gateway_process import GatewayProcess
 from scene import PATIENCE, Scene, TurnedClock
 from stage import BOT, SEED
+from tautwire.attach.explain.explanation import explain
 
 RETURN = 120.0
 """Seconds for a program to come, and to come back: slack_sdk's rtm_v2 needs up to 35."""
@@ -97,6 +98,8 @@ class Attached:
 async def test_an_old_program_answers_through_the_gateway_and_again_after_it_was_killed(
     tmp_path: Path, upstream: Scene, old: Old
 ) -> None:
+    explanation = explain(old.client.command, os.environ, old.client.directory)
+    assert (explanation.way == "names") is old.by_names, explanation
     secrets = upstream.directory.apps[BOT]
     front = str(free_port())
     gateway = GatewayProcess(tmp_path, upstream.server.api_url, secrets, "--attach-port", front)

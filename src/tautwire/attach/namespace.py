@@ -201,7 +201,7 @@ def _forbidden() -> str:
 
 
 def _check_name_services() -> None:
-    """See that names are looked up in the hosts file first: systemd-resolved reads that of the machine.
+    """Check that names are looked up in the hosts file first: systemd-resolved reads that of the machine.
 
     Raises:
         ConfigError: they are not.

@@ -27,7 +27,7 @@ _RUNTIMES: Final[tuple[tuple[str, Runtime], ...]] = (
     (r"java", "Java"),
 )
 _RUNNERS: Final[dict[str, Runtime]] = {"npm": "Node.js", "npx": "Node.js", "yarn": "Node.js", "bundle": "Ruby"}
-"""Commands that start a program of their runtime which cannot be told from the command alone."""
+"""Commands that start a program of their runtime; the command alone does not say which."""
 _WRAPPERS: Final = frozenset({"env", "exec", "nice", "nohup", "setsid", "stdbuf", "time"})
 _SHELLS: Final = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
 _WITH_VALUE: Final[dict[Runtime, frozenset[str]]] = {
