@@ -13,6 +13,7 @@ import pytest
 
 from fronts import PATIENCE, Fronted, OpenFront, serving, until
 from tautwire.attach import front as front_module
+from tautwire.attach import relay
 from tautwire.attach.hosts import SOCKETS
 
 GET = b"GET /api/api.test HTTP/1.1\r\nHost: slack.com\r\n\r\n"
@@ -322,7 +323,8 @@ async def test_a_program_that_dials_without_a_pause_is_served(open_front: OpenFr
     await until(lambda: not fronted.front._serving)
 
 
-async def test_a_slow_reader_fills_no_memory(open_front: OpenFront) -> None:
+async def test_a_slow_reader_fills_no_memory(open_front: OpenFront, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "FAREWELL", 0.1)
     fronted = await open_front()
     async with answering() as port:
         _, writer = await tunnel(fronted, f"127.0.0.1:{port}")
