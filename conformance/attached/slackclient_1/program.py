@@ -5,6 +5,7 @@ import time
 
 import requests
 from slackclient import SlackClient
+from slackclient.server import SlackConnectionError
 
 client = SlackClient(os.environ["SLACK_API_TOKEN"])
 
@@ -21,6 +22,6 @@ while True:
             while client.server.connected:
                 answer()
                 time.sleep(0.1)
-    except (OSError, requests.RequestException) as error:
+    except (OSError, SlackConnectionError, requests.RequestException) as error:
         print("again in a second:", error)
     time.sleep(1)

@@ -92,7 +92,7 @@ class Head:
             host, port = parts.hostname, parts.port
         except ValueError:
             raise BadHeadError(400, "the address of the host is not valid") from None
-        if not host or (is_connect and (port is None or parts.netloc != text)):
+        if not host or "@" in parts.netloc or (is_connect and (port is None or parts.netloc != text)):
             raise BadHeadError(400, "the request names no host and port")
         if not is_connect and parts.scheme.lower() != "http":
             raise BadHeadError(400, "a proxy is asked for https:// by CONNECT")

@@ -31,6 +31,7 @@ class Side(asyncio.Protocol):
         self.ended = asyncio.get_running_loop().create_future()
         """Done when the connection is closed."""
         self._other: Self | None = None
+        self._early = b""
         self._is_done = False
         """Whether the peer sends no more."""
         self._left = left
@@ -49,22 +50,36 @@ class Side(asyncio.Protocol):
     def join(self, other: Self) -> None:
         """Begin to pass on what is read."""
         self._other = other
-        if not self.transport.is_closing():
+        early, self._early = self._early, b""
+        if early:
+            self.data_received(early)
+        if self.transport.is_closing():
+            close(other.transport)
+        elif not self._is_done:
             self.transport.resume_reading()
+        elif not self._pass_end():
+            close(self.transport)
 
     def data_received(self, data: bytes) -> None:
         """Pass on bytes."""
+        if self._other is None:  # uvloop reads once more after a pause in connection_made
+            self._early += data
+            self.transport.pause_reading()
+            return
         if self._watch is not None:
             self._watch(data)
         if self._left is not None:
             data = data[: self._left]
             self._left -= len(data)
-        if data and self._other is not None:
+        if data:
             self._other.transport.write(data)
 
     def eof_received(self) -> bool:
-        """Pass on the end of one direction; return whether the other one goes on, which TLS cannot do."""
+        """Called at the end of one direction; return whether the other one goes on, which TLS cannot do."""
         self._is_done = True
+        return self._halves if self._other is None else self._pass_end()
+
+    def _pass_end(self) -> bool:
         other = self._other
         if other is None or other._is_done or not (self._halves and other._halves):  # noqa: SLF001 - it is one of us
             return False  # closes this side, and that closes the other
