@@ -124,7 +124,7 @@ def test_a_sitecustomize_of_the_operator_runs_too(tmp_path: Path) -> None:
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True, timeout=LONG
     )
     assert done.stdout.split() == ["sitecustomize", str(tmp_path / "sitecustomize.py"), "sitecustomize"]
-    environment.pop("TAUTWIRE_ATTACH")
+    environment.pop("ATTACHED_FRONT")
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True, timeout=LONG
     )

@@ -23,7 +23,7 @@ def test_address_and_token_are_given() -> None:
     found = made(PATH="/bin", SLACK_BOT_TOKEN="xoxb-real")
     assert found["PATH"] == "/bin"
     assert found["SLACK_API_URL"] == WAY.api_url
-    assert found["TAUTWIRE_ATTACH"] == "127.0.0.1:4430 slack.com,wss-*.slack.com"
+    assert found["ATTACHED_FRONT"] == "127.0.0.1:4430 slack.com,wss-*.slack.com"
     assert {found[name] for name in TOKENS} == {"local"}
 
 

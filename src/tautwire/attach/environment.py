@@ -20,7 +20,7 @@ TOKENS: Final = ("SLACK_BOT_TOKEN", "SLACK_API_TOKEN", "SLACK_TOKEN", "SLACKBOT_
 APP_TOKEN: Final = "SLACK_APP_TOKEN"  # noqa: S105 - a name
 OURS: Final = "TAUTWIRE_"
 """Variables of this name are settings of ours, some of them secrets: the program does not get them."""
-SWITCH: Final = "TAUTWIRE_ATTACH"
+SWITCH: Final = "ATTACHED_FRONT"
 """The variable without which the preloads do nothing."""
 PROXIES: Final = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
 """Old websocket-client reads lower case only, the Java SDK upper case only."""

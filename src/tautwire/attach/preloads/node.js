@@ -1,7 +1,7 @@
-// Leads connections of this Node to the hosts in TAUTWIRE_ATTACH to the front that it names.
+// Leads connections of this Node to the hosts in ATTACHED_FRONT to the front that it names.
 //
 // NODE_OPTIONS has --require with this file. Without the variable it does nothing.
-// TAUTWIRE_ATTACH is "HOST:PORT NAMES": the address of the front, and host names separated by commas, in which * stands
+// ATTACHED_FRONT is "HOST:PORT NAMES": the address of the front, and host names separated by commas, in which * stands
 // for letters, digits and hyphens. Every TCP and TLS client of Node connects by net.Socket.connect; names in TLS and in
 // headers stay as they are.
 'use strict'
@@ -36,4 +36,4 @@ function attach(value) {
   }
 }
 
-if (process.env.TAUTWIRE_ATTACH) attach(process.env.TAUTWIRE_ATTACH)
+if (process.env.ATTACHED_FRONT) attach(process.env.ATTACHED_FRONT)

@@ -1,7 +1,7 @@
-"""Leads connections of this Python to the hosts in TAUTWIRE_ATTACH to the front that it names.
+"""Leads connections of this Python to the hosts in ATTACHED_FRONT to the front that it names.
 
 Python imports a module of this name at its start; its folder is in PYTHONPATH. Without the variable it does nothing.
-TAUTWIRE_ATTACH is "HOST:PORT NAMES": the address of the front, and host names separated by commas, in which * stands
+ATTACHED_FRONT is "HOST:PORT NAMES": the address of the front, and host names separated by commas, in which * stands
 for letters, digits and hyphens. Libraries look for addresses with socket.getaddrinfo and connect to what it returns,
 address and port; names in TLS and in headers stay as they are.
 """
@@ -43,6 +43,6 @@ def _run_next() -> None:
         spec.loader.exec_module(module)
 
 
-if os.environ.get("TAUTWIRE_ATTACH"):
-    _attach(os.environ["TAUTWIRE_ATTACH"])
+if os.environ.get("ATTACHED_FRONT"):
+    _attach(os.environ["ATTACHED_FRONT"])
 _run_next()
