@@ -54,7 +54,7 @@ class Legs:
             return (
                 f"the program has made {self.calls} calls of the Web API, but no WebSocket came within "
                 f"{PATIENCE:.0f} s after rtm.connect: its WebSocket goes around the front. Give its library the base "
-                "URL in SLACK_API_URL if it has an option for it"
+                "URL in SLACK_API_URL if it has an option for it, or start the program with --attach-by names"
             )
         if self.distrusts and not self.calls:
             return (
