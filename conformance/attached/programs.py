@@ -34,11 +34,14 @@ class Old:
     Args:
         says: how the framework is named in its answer: "hello from …".
         by_names: whether it needs ``--attach-by names``.
+        ends_without: whether it ends when the gateway is away: its library raises what the first try to connect again
+            raises (slackclient 2), or has another defect there (@slack/rtm-api, after a send).
     """
 
     client: Client
     says: str
     by_names: bool = False
+    ends_without: bool = False
 
 
 def _python(name: str, title: str, *command: str) -> Client:
@@ -57,11 +60,11 @@ OLD = (
     Old(_node("hubot", "hubot 3.3 with hubot-slack 4.10", "bin/hubot", "-a", "slack", "-d"), "hubot"),
     Old(_python("slackclient_1", "slackclient 1.3", "bin/python", "program.py"), "slackclient"),
     Old(_python("slackbot", "slackbot 1.0", "bin/python", "run.py"), "slackbot"),
-    Old(_python("errbot", "errbot 6.1", "bin/errbot", "-c", "config.py"), "errbot"),
+    Old(_python("errbot", "errbot 6.1", "bin/errbot", "-c", "config.py"), "errbot", ends_without=True),
     Old(Client("ruby_async", "Ruby", "Ruby", ("ruby", "program.rb"), tools=(RUBY,), home=HERE), "Ruby"),
     Old(_java("java_simple", "simple-slack-api"), "simple-slack-api", by_names=True),
     Old(_java("java_default", "slack-api-client"), "slack-api-client"),
-    Old(_node("node_default", "@slack/rtm-api", "node", "program.js"), "@slack/rtm-api"),
+    Old(_node("node_default", "@slack/rtm-api", "node", "program.js"), "@slack/rtm-api", ends_without=True),
     Old(
         Client("python_default", "slack_sdk rtm_v2", "Python", (sys.executable, "program.py"), home=HERE), "slack_sdk"
     ),
