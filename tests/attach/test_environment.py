@@ -12,7 +12,7 @@ from tautwire.attach.trust import NODE, VARIABLES, TrustFiles
 from tautwire.protocol.errors import ConfigError
 
 FILES = TrustFiles(Path("/d/root.pem"), Path("/d/bundle.pem"), Path("/d/truststore.p12"))
-WAY = Way("http://127.0.0.1:8066/api/", "127.0.0.1:4430", "slack.com,wss-*.slack.com", FILES)
+WAY = Way("http://localhost:8066/api/", "127.0.0.1:4430", "slack.com,wss-*.slack.com", FILES)
 
 
 def made(app_token: str | None = None, **given: str) -> dict[str, str]:
@@ -80,7 +80,7 @@ def test_paths_with_spaces_are_quoted() -> None:
 
 def test_the_options_of_hubot_are_kept() -> None:
     name = "HUBOT_SLACK_RTM_CLIENT_OPTS"
-    assert json.loads(made()[name]) == {"slackAPIUrl": WAY.api_url, "useRtmConnect": True}
+    assert json.loads(made()[name]) == {"slackAPIUrl": "http://127.0.0.1:8066/api/", "useRtmConnect": True}
     assert json.loads(made(**{name: '{"retryConfig": 1}'})[name])["retryConfig"] == 1
     assert made(**{name: "not JSON"})[name] == "not JSON"
     assert made(**{name: "[1]"})[name] == "[1]"

@@ -1,7 +1,8 @@
 """Programs that have slack.com written into them: ``tautwire gateway run -- CMD`` leads them to the gateway.
 
 They are not changed. Each answers alice, who speaks at the upstream, and does so again after the gateway was killed and
-started anew, without being started anew itself; those that cannot do that are started with it. The programs are those of conformance/attached.
+started anew, without being started anew itself; those that cannot do that are started with it. The programs are those
+of conformance/attached.
 """
 
 import asyncio

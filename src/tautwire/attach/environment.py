@@ -134,7 +134,9 @@ def _hubot(old: str, way: Way) -> str:
         return old
     if not isinstance(options, dict):
         return old
-    return json.dumps(options | {"slackAPIUrl": way.api_url, "useRtmConnect": True})
+    # By address: Node 17 to 19 dial ::1 for localhost, where nothing listens.
+    base_url = way.api_url.replace("//localhost:", "//127.0.0.1:")
+    return json.dumps(options | {"slackAPIUrl": base_url, "useRtmConnect": True})
 
 
 def _quoted(path: Path) -> str:

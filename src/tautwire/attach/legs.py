@@ -45,7 +45,8 @@ class Legs:
 
     def fail(self, error: ssl.SSLError) -> None:
         """Count an error of TLS if it is about the certificate."""
-        self.distrusts += "UNKNOWN_CA" in str(error.reason) or "CERTIFICATE" in str(error.reason)
+        # The alerts of programs: unknown_ca, bad_certificate, certificate_unknown.
+        self.distrusts += any(word in str(error).upper() for word in ("UNKNOWN_CA", "CERTIFICATE"))
 
     @property
     def fault(self) -> str | None:
