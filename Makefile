@@ -16,7 +16,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 REQUIRE ?=
 JOBS ?= auto
-COVERED ?= tests/protocol tests/session tests/client tests/server tests/gateway tests/cli tests/testing
+COVERED ?= tests/protocol tests/session tests/client tests/server tests/gateway tests/attach tests/cli tests/testing
 CHAOS_SEED := $(shell date +%s)
 export PYTHON REQUIRE
 

@@ -17,7 +17,9 @@ from tools.docstrings import attributes, inline, markdown
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("tool", ["client_settings", "api_pages", "limits_page", "server_settings", "gateway_settings"])
+@pytest.mark.parametrize(
+    "tool", ["client_settings", "api_pages", "limits_page", "server_settings", "gateway_settings", "attach_page"]
+)
 def test_pages_written_from_the_source_are_current(tool: str) -> None:
     finished = subprocess.run(
         [sys.executable, "-m", f"tools.{tool}", "--check"], cwd=ROOT, capture_output=True, text=True, check=False

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from scene import eventually
+
 TAUTWIRE = f"{sysconfig.get_path('scripts')}/tautwire"
 START_PATIENCE = 60.0
 """Seconds for a start or an end, on a machine that is busy."""
@@ -47,24 +49,32 @@ class GatewayProcess:
     def log(self) -> str:
         return self._log.read_text()
 
-    async def start(self, *command: str) -> None:
-        """Start it, and wait until it serves."""
+    async def start(self, *command: str, directory: Path | None = None, options: tuple[str, ...] = ()) -> None:
+        """Start it, and wait until it serves.
+
+        Args:
+            command: the program that it runs.
+            directory: in which both run; the working directory if it is missing.
+            options: further ones, for this start only.
+        """
         port = self.api_url.split(":")[2].split("/")[0] if self.about else "0"
         arguments = (
             *("gateway", "run", "--json", "--port", port, "--data", str(self.data)),
-            *("--pace", "off", "--rate-limits", "off", "--legacy-bot-messages", "off", *self._options),
+            *("--pace", "off", "--rate-limits", "off", "--legacy-bot-messages", "off", *self._options, *options),
             *(("--", *command) if command else ()),
         )
-        self._process = await self._launch(arguments, self._environment, self._log)
+        self._process = await self._launch(arguments, self._environment, self._log, directory)
         line = await self.line()
         assert line, self.log
         self.about = json.loads(line)
 
-    async def _launch(self, arguments: tuple[str, ...], environment: Mapping[str, str], log: Path) -> Any:
+    async def _launch(
+        self, arguments: tuple[str, ...], environment: Mapping[str, str], log: Path, directory: Path | None = None
+    ) -> Any:
         """Start the command; return what has the interface of ``asyncio.subprocess.Process``."""
         with log.open("ab") as stream:
             return await asyncio.create_subprocess_exec(
-                TAUTWIRE, *arguments, env=environment,
+                TAUTWIRE, *arguments, env=environment, cwd=directory,
                 stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=stream,
             )  # fmt: skip
 
@@ -72,6 +82,14 @@ class GatewayProcess:
         """Return the next line of its output."""
         line: bytes = await asyncio.wait_for(self._process.stdout.readline(), START_PATIENCE)
         return line.decode()
+
+    async def child(self) -> int:
+        """Wait until it has started its program; return the number of the program's process."""
+        assert self._process is not None
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        found: list[str] = []
+        await eventually(lambda: bool(found.extend(children.read_text().split()) or found))
+        return int(found[0])
 
     async def end(self, number: int = signal.SIGTERM) -> int:
         """End it with a signal; return its exit code."""

@@ -17,7 +17,6 @@ from gateway_process import TAUTWIRE, GatewayProcess
 from scene import PATIENCE, Scene, TurnedClock
 from stage import BOT, SEED
 from tautwire.gateway.config import GatewaySettings, gateway_rows, server_settings
-from tautwire.gateway.setup.child import environment_of
 from tautwire.gateway.setup.manifest import FEATURES, choose, events_of, scopes_of
 from tautwire.gateway.translate.events import RULES, Rule
 from tautwire.protocol.errors import ConfigError
@@ -214,16 +213,6 @@ def test_features_are_chosen() -> None:
     assert choose(["dnd"], ["pins", "dnd"]) == [name for name in choose([], []) if name != "pins"]
     assert scopes_of(["send"]) == ["chat:write", "im:write"]
     assert events_of(["pins"]) == ["pin_added", "pin_removed"]
-
-
-def test_the_environment_of_a_bot() -> None:
-    made = environment_of(
-        {"PATH": "/bin", "SLACK_APP_TOKEN": "xapp-x", "SLACK_BOT_TOKEN": "xoxb-real"}, "http://g/", "t"
-    )
-    assert made["SLACK_API_URL"] == "http://g/"
-    assert made["SLACK_BOT_TOKEN"] == made["HUBOT_SLACK_TOKEN"] == "t"
-    assert "SLACK_APP_TOKEN" not in made
-    assert made["PATH"] == "/bin"
 
 
 def test_tokens_come_from_files_that_others_cannot_read(tmp_path: Path) -> None:

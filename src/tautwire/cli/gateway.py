@@ -1,6 +1,6 @@
-"""``tautwire gateway``: RTM for an app to which the upstream does not offer it. Run, manifest, doctor."""
+"""``tautwire gateway``: RTM for an app to which the upstream does not offer it. Run, manifest, doctor, attach."""
 
-import asyncio
+import contextlib
 import logging
 import os
 import sys
@@ -11,6 +11,9 @@ import msgspec
 import typer
 import yaml
 
+from tautwire.attach.config import AttachSettings
+from tautwire.attach.explain.explanation import explain as explain_program
+from tautwire.cli.attaching import Attaching, Command
 from tautwire.cli.doctor.findings import MARKS
 from tautwire.cli.logs import LogSettings, set_up_logging
 from tautwire.cli.loop import run as run_loop
@@ -18,13 +21,11 @@ from tautwire.cli.loop import stop_signal
 from tautwire.cli.operator import group
 from tautwire.cli.options import as_json as settings_as_json
 from tautwire.cli.options import given, toml, with_options
-from tautwire.cli.service import told
 from tautwire.gateway.bots import speaking
 from tautwire.gateway.config import SHARED, GatewaySettings, gateway_rows, server_settings
 from tautwire.gateway.gateway import Gateway
 from tautwire.gateway.places import OWN, TABLES, read_bots
 from tautwire.gateway.relay import Relay
-from tautwire.gateway.setup import child
 from tautwire.gateway.setup.doctor import Finding, examine
 from tautwire.gateway.setup.manifest import FEATURES, choose
 from tautwire.gateway.setup.manifest import manifest as make_manifest
@@ -33,13 +34,15 @@ from tautwire.protocol.errors import ConfigError, TautwireError
 from tautwire.server.config import Settings
 from tautwire.server.http.descriptors import raise_descriptor_limit
 from tautwire.server.sources import FILE_VARIABLE, Configuration, read_settings
-from tautwire.server.table import rows
+from tautwire.server.table import Row, rows
 
-gateway_commands = group("RTM for modern apps: a gateway between old bots and Slack. run, manifest, doctor.")
+gateway_commands = group("RTM for modern apps: a gateway between old bots and Slack. run, manifest, doctor, attach.")
 
 FILE: Final = Path("gateway.toml")
 TABLE: Final = [*gateway_rows(), *rows(LogSettings)]
 """The settings that ``run`` and ``doctor`` take from options, variables and their file."""
+RUN_TABLE: Final = [*gateway_rows(), *rows(AttachSettings), *rows(LogSettings)]
+"""Those of ``run``."""
 
 EPILOG: Final = (
     "Each setting can also be an environment variable (--local-token: TAUTWIRE_LOCAL_TOKEN) or a key of a TOML file "
@@ -65,13 +68,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @gateway_commands.command("run", epilog=EPILOG)
-@with_options(TABLE)
+@with_options(RUN_TABLE)
 def run(
     context: typer.Context,
-    command: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="CMD", help="A bot to run, which finds address and token in its environment."),
-    ] = None,
+    command: Command = None,
     config: Config = None,
     bot: Annotated[
         str, typer.Option(metavar="NAME", help="The bot that CMD is a program of, if the gateway has several.")
@@ -86,8 +86,9 @@ def run(
 ) -> None:
     """Serve RTM and the Web API to bots until SIGINT or SIGTERM, or until the bot given as CMD ends."""
     try:
-        configuration = _read(context, options, config)
+        configuration = _read(context, options, config, RUN_TABLE)
         settings, server = read_bots(configuration), _server(configuration)
+        attach = configuration.make(AttachSettings)
         if print_config:
             typer.echo(settings_as_json(configuration) if as_json else toml(configuration))
             return
@@ -96,7 +97,7 @@ def run(
         for handler in logging.getLogger().handlers:
             handler.addFilter(_name_the_bot)
         raise_descriptor_limit()
-        code = run_loop(_run(settings, server, command or [], bot, as_json=as_json))
+        code = run_loop(_run(settings, server, attach, command, bot, as_json=as_json))
     except TautwireError as error:
         typer.echo(f"tautwire: {error}", err=True)
         raise typer.Exit(2) from None
@@ -141,9 +142,28 @@ def doctor(
     raise typer.Exit(not is_well)
 
 
-def _read(context: typer.Context, options: dict[str, Any], config: Path | None) -> Configuration:
+@gateway_commands.command("attach", context_settings={"allow_interspersed_args": False})
+def attach(
+    command: Annotated[list[str], typer.Argument(metavar="CMD", help="A program, as it would be run here.")],
+    explain: Annotated[bool, typer.Option("--explain", help="Say which way CMD would take, and why.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say which way a program takes to a gateway or a server, and why. The program is not run."""
+    try:
+        if not explain:
+            raise ConfigError("attach needs --explain; to run the program, use: tautwire gateway run -- CMD")
+        explanation = explain_program(command, os.environ, Path.cwd())
+    except TautwireError as error:
+        typer.echo(f"tautwire: {error}", err=True)
+        raise typer.Exit(2) from None
+    typer.echo(msgspec.json.encode(explanation).decode() if as_json else "\n".join(explanation.lines()))
+
+
+def _read(
+    context: typer.Context, options: dict[str, Any], config: Path | None, table: list[Row] = TABLE
+) -> Configuration:
     return read_settings(
-        TABLE, given(context, options), os.environ, config, FILE, tables={TABLES: rows(GatewaySettings)}
+        table, given(context, options), os.environ, config, FILE, tables={TABLES: rows(GatewaySettings)}
     )
 
 
@@ -162,7 +182,8 @@ def _name_the_bot(record: logging.LogRecord) -> bool:
 async def _run(
     settings: GatewaySettings | dict[str, GatewaySettings],
     server: Settings,
-    command: list[str],
+    attach: AttachSettings,
+    command: list[str] | None,
     bot: str,
     *,
     as_json: bool,
@@ -171,24 +192,22 @@ async def _run(
     stop = stop_signal()
     if command:
         _check_bot(settings, bot)
-    async with Gateway(settings, server) as gateway:
-        typer.echo(_about(gateway) if as_json else _describe(gateway))
-        sys.stdout.flush()
+    async with contextlib.AsyncExitStack() as stack:
+        attaching = Attaching(attach, server.data, command, stack, _without_secrets(settings))
+        gateway = await stack.enter_async_context(Gateway(settings, server))
+        token = ""
         if command:
             relay = gateway.bots.get(bot or BOT)
             if relay is None:
                 raise ConfigError(f"the bot {bot} is not served: {gateway.bots.fault(bot)}")
             token = relay.local_tokens[BOT].reveal()
-            environment = child.environment_of(_without_secrets(settings), gateway.api_url, token)
-            return await child.run(command, environment, stop)
-        asked, broken = asyncio.create_task(stop.wait()), asyncio.create_task(gateway.broken())
-        async with told(gateway.health):
-            await asyncio.wait((asked, broken), return_when=asyncio.FIRST_COMPLETED)
-        asked.cancel()
-        if broken.cancel():
-            return 0
-        typer.echo(f"tautwire: {broken.result()}", err=True)
-        return 1
+        await attaching.start(gateway, gateway.domain)
+        typer.echo(_about(gateway, attaching) if as_json else _describe(gateway, attaching))
+        sys.stdout.flush()
+        code, failure = await attaching.run(gateway, stop, token)
+    if failure is not None:
+        typer.echo(f"tautwire: {failure}", err=True)
+    return code
 
 
 def _check_bot(settings: GatewaySettings | dict[str, GatewaySettings], bot: str) -> None:
@@ -227,7 +246,7 @@ async def _examine(
     return all(finding.outcome != "failed" for findings in found.values() for finding in findings)
 
 
-def _about(gateway: Gateway) -> str:
+def _about(gateway: Gateway, attaching: Attaching) -> str:
     """Return the line of ``--json``: of a gateway of several bots with the name of each as its table has it."""
     about: dict[str, Any] = {"api_url": gateway.api_url}
     if gateway.has_several:
@@ -238,7 +257,7 @@ def _about(gateway: Gateway) -> str:
         }
     else:
         about |= {"team": _team(gateway.relay), "bots": {gateway.relay.bot.name: _about_bot(gateway.relay)}}
-    return msgspec.json.encode(about).decode()
+    return msgspec.json.encode(about | attaching.about()).decode()
 
 
 def _about_bot(relay: Relay) -> dict[str, Any]:
@@ -254,7 +273,7 @@ def _team(relay: Relay) -> dict[str, str]:
     return {"id": team.id, "name": team.name, "domain": team.domain}
 
 
-def _describe(gateway: Gateway) -> str:
+def _describe(gateway: Gateway, attaching: Attaching) -> str:
     """Return the address for people; tokens stay in their files."""
     lines = []
     for name in gateway.bots.names:
@@ -270,6 +289,7 @@ def _describe(gateway: Gateway) -> str:
             *lines,
             f"  Web API   {gateway.api_url}",
             f"Point a bot at it: SLACK_API_URL={gateway.api_url} SLACK_BOT_TOKEN=<token> and the base_url of its SDK.",
+            *attaching.describe(),
             "Ctrl-C stops the gateway.",
         )
     )

@@ -1,6 +1,6 @@
 """``tautwire serve``: run a workspace until a signal."""
 
-import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -12,12 +12,13 @@ from typing import Annotated, Any, Final
 import msgspec
 import typer
 
+from tautwire.attach.config import AttachSettings
+from tautwire.cli.attaching import Attaching, Command
 from tautwire.cli.logs import LogSettings, set_up_logging
 from tautwire.cli.loop import run, stop_signal
 from tautwire.cli.options import as_json as settings_as_json
 from tautwire.cli.options import given, toml, with_options
-from tautwire.cli.service import told
-from tautwire.protocol.errors import TautwireError
+from tautwire.protocol.errors import ConfigError, TautwireError
 from tautwire.server.app import Server
 from tautwire.server.config import Settings
 from tautwire.server.directory import Directory
@@ -33,7 +34,7 @@ GC_THRESHOLD: Final = 100_000
 """New objects after which the garbage collector runs; Python's default is several hundred."""
 
 
-TABLE: Final = [*rows(Settings), *rows(LogSettings)]
+TABLE: Final = [*rows(Settings), *rows(AttachSettings), *rows(LogSettings)]
 """The settings that the command takes from options, variables and its file."""
 
 EPILOG: Final = (
@@ -46,6 +47,11 @@ EPILOG: Final = (
 @with_options(TABLE)
 def serve(
     context: typer.Context,
+    command: Command = None,
+    bot: Annotated[
+        str | None,
+        typer.Option("--as", metavar="NAME", help="The bot or person whose token CMD gets. Default: the only bot."),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -62,10 +68,10 @@ def serve(
     ] = False,
     **options: Any,
 ) -> None:
-    """Serve a workspace over RTM and the Web API until SIGINT or SIGTERM."""
+    """Serve a workspace over RTM and the Web API until SIGINT or SIGTERM, or until the program given as CMD ends."""
     try:
         configuration = read_settings(TABLE, given(context, options), os.environ, config)
-        settings = configuration.make(Settings)
+        settings, attach = configuration.make(Settings), configuration.make(AttachSettings)
         if print_config:
             typer.echo(settings_as_json(configuration) if as_json else toml(configuration))
             return
@@ -73,13 +79,13 @@ def serve(
         set_up_logging(logs.log_level, logs.log_format)
         _mention(configuration)
         raise_descriptor_limit()
-        failure = run(_serve(settings, as_json=as_json))
+        code, failure = run(_serve(settings, attach, command, bot, as_json=as_json))
     except TautwireError as error:
         typer.echo(f"tautwire: {error}", err=True)
         raise typer.Exit(2) from None
     if failure is not None:
         typer.echo(f"tautwire: {failure}", err=True)
-        raise typer.Exit(1)
+    raise typer.Exit(code)
 
 
 def _mention(configuration: Configuration) -> None:
@@ -91,19 +97,47 @@ def _mention(configuration: Configuration) -> None:
         log.warning("%s", sentence)
 
 
-async def _serve(settings: Settings, *, as_json: bool) -> StoreError | None:
-    """Serve until a signal comes or the store is broken; return the reason if it is broken."""
+async def _serve(
+    settings: Settings, attach: AttachSettings, command: list[str] | None, bot: str | None, *, as_json: bool
+) -> tuple[int, StoreError | None]:
+    """Serve until a signal comes, the program ends, or the store is broken; return exit code and reason."""
     stop = stop_signal()
-    async with Server(settings) as server:
+    async with contextlib.AsyncExitStack() as stack:
+        attaching = Attaching(attach, settings.data, command, stack, os.environ)
+        server = await stack.enter_async_context(Server(settings))
         _tune_collector()
         directories = await server.directories()
-        typer.echo(_as_json(directories, server.api_url) if as_json else _describe(directories))
+        token, app_token = _tokens(directories, bot) if command else ("", None)
+        (team,) = {found.team["domain"] for found in directories.values()} if len(directories) == 1 else ("",)
+        await attaching.start(server, team)
+        about = attaching.about()
+        typer.echo(
+            _as_json(directories, server.api_url, about)
+            if as_json
+            else "\n".join((_describe(directories), *attaching.describe()))
+        )
         sys.stdout.flush()
-        asked, broken = asyncio.create_task(stop.wait()), asyncio.create_task(server.broken())
-        async with told(server.health):
-            await asyncio.wait((asked, broken), return_when=asyncio.FIRST_COMPLETED)
-        asked.cancel()
-        return None if broken.cancel() else broken.result()
+        return await attaching.run(server, stop, token, app_token)
+
+
+def _tokens(directories: Mapping[Path, Directory], name: str | None) -> tuple[str, str | None]:
+    """Return the token of a bot or a person, and the app-level token of the bot's app.
+
+    Raises:
+        ConfigError: there is none, or no name was given and there are several bots.
+    """
+    apps = {app: secrets for found in directories.values() for app, secrets in found.apps.items()}
+    people = {user: facts["token"] for found in directories.values() for user, facts in found.users.items()}
+    bots = [app for app, secrets in apps.items() if secrets["bot_token"]]
+    if name is None and len(bots) != 1:
+        raise ConfigError(f"name the bot whose token the program gets, with --as: {', '.join(bots) or 'there is none'}")
+    wanted = bots[0] if name is None else name
+    if wanted in apps and apps[wanted]["bot_token"]:
+        return str(apps[wanted]["bot_token"]), apps[wanted]["app_token"]
+    token = people.get(wanted)
+    if token is None:
+        raise ConfigError(f"no token of {wanted!r} is known: it is not in the seed file; see tautwire token")
+    return token, None
 
 
 def _tune_collector() -> None:
@@ -117,13 +151,13 @@ def _tune_collector() -> None:
     gc.set_threshold(GC_THRESHOLD)
 
 
-def _as_json(directories: Mapping[Path, Directory], api_url: str) -> str:
+def _as_json(directories: Mapping[Path, Directory], api_url: str, about: Mapping[str, Any]) -> str:
     """Return the directory of the only workspace as one line, or of several by the name of their data directory."""
     if len(directories) == 1:
         (directory,) = directories.values()
-        return msgspec.json.encode(directory).decode()
+        return msgspec.json.encode(msgspec.to_builtins(directory) | about).decode()
     workspaces = {data.name: directory for data, directory in directories.items()}
-    return msgspec.json.encode({"api_url": api_url, "workspaces": workspaces}).decode()
+    return msgspec.json.encode({"api_url": api_url, "workspaces": workspaces, **about}).decode()
 
 
 def _describe(directories: Mapping[Path, Directory]) -> str:

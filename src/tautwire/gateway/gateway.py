@@ -32,6 +32,7 @@ from tautwire.server.http.connections import Connections
 from tautwire.server.http.descriptors import connection_limit
 from tautwire.server.http.forwarded import Forwarded
 from tautwire.server.http.front import Entrance
+from tautwire.server.http.fronted import Fronted
 from tautwire.server.http.probes import Probes
 from tautwire.server.http.server import HttpServer, listen
 from tautwire.server.metrics import CONTENT_TYPE, Metrics
@@ -70,6 +71,8 @@ class Gateway:
         self._clock = clock or Clock()
         self._bots: Bots | None = None
         self._port = 0
+        self._entrance: Entrance | None = None
+        self._probes: Probes | None = None
         self._exit = contextlib.AsyncExitStack()
         self._failure: asyncio.Future[StoreError] | None = None
 
@@ -111,6 +114,12 @@ class Gateway:
         """The token that programs of the only bot present."""
         return self.relay.local_tokens[BOT]
 
+    @property
+    def domain(self) -> str:
+        """The domain of the workspace at the upstream, empty if the bots are of several workspaces."""
+        domains = {relay.bot.team.domain for relay in self.bots}
+        return domains.pop() if len(domains) == 1 else ""
+
     async def start(self) -> None:
         """Open the data directory, connect to the upstream, and listen. One of several bots may fail: see ``Bots``.
 
@@ -130,7 +139,24 @@ class Gateway:
     async def stop(self) -> None:
         """Say goodbye to the bots, answer what is in progress, and close."""
         await self._exit.aclose()
-        self._bots = None
+        self._bots = self._entrance = self._probes = None
+
+    async def listen_for_front(self, socket_origin: str) -> int:
+        """Listen on one more port of loopback, for a TLS front; return the port. See ``tautwire.attach``.
+
+        Args:
+            socket_origin: scheme and authority by which bots open WebSockets through the front.
+
+        Raises:
+            ConfigError: the gateway is not running, or no port is free.
+        """
+        if self._entrance is None or self._probes is None:
+            raise ConfigError("the gateway is not running: call start() first")
+        base_url = self.server.public_url or self.api_url.removesuffix("/api/")
+        fronted = Fronted(self._entrance, self._probes, base_url, socket_origin)
+        await fronted.start()
+        self._exit.push_async_callback(fronted.stop)
+        return fronted.port
 
     async def broken(self) -> StoreError:
         """Wait until the store is broken for good; return the reason. The caller then stops the gateway."""
@@ -162,6 +188,7 @@ class Gateway:
         handover = Handover({RTM_PATH: bots.listen, LINK_PATH: bots.listen_link})
         downloads = Downloads(bots.source, self._clock, has_limits=server.rate_limits)
         entrance = Entrance(connections, forwarded, web_api, None, downloads, handover, bots.receivers())
+        self._entrance, self._probes = entrance, probes
         http = HttpServer(entrance, probes)
         await http.start(socket)
         self._exit.push_async_callback(http.stop)

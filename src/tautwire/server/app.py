@@ -34,6 +34,7 @@ from tautwire.server.http.connections import Connections
 from tautwire.server.http.descriptors import connection_limit
 from tautwire.server.http.forwarded import Forwarded
 from tautwire.server.http.front import Entrance
+from tautwire.server.http.fronted import Fronted
 from tautwire.server.http.probes import Probes
 from tautwire.server.http.server import HttpServer, listen
 from tautwire.server.metrics import CONTENT_TYPE, Metrics
@@ -153,6 +154,17 @@ class Server:
         return {
             served.data: replace(await served.directory(self.api_url), host=control) for served in self._running.own
         }
+
+    async def listen_for_front(self, socket_origin: str) -> int:
+        """Listen on one more port of loopback, for a TLS front; return the port. See ``tautwire.attach``.
+
+        Args:
+            socket_origin: scheme and authority by which programs open WebSockets through the front.
+
+        Raises:
+            ConfigError: the server is not running, or no port is free.
+        """
+        return await self._running.listen_for_front(socket_origin)
 
     def observe(self, observer: Observer) -> None:
         """Call ``observer`` on the loop with the log entries of each commit, after connections have them queued."""
@@ -303,6 +315,7 @@ class _Parts:
             )  # fmt: skip
         files_door = FilesDoor(host.find_team, self._clock, has_limits=settings.rate_limits)
         entrance = Entrance(connections, forwarded, web_api, hooks, files_door, handover)
+        self._entrance, self._probes = entrance, probes
         http = HttpServer(entrance, probes, control)
         await http.start(self._socket)
         self._exit.push_async_callback(http.stop)
@@ -310,6 +323,13 @@ class _Parts:
         self._exit.push_async_callback(host.close_doors)
         self._exit.callback(http.stop_listening)
         self._exit.push_async_callback(cancel, asyncio.create_task(sweep_forever(connections.sweep, host.sweep)))
+
+    async def listen_for_front(self, socket_origin: str) -> int:
+        base_url = self._settings.public_url or _origin(self._settings, self.port)
+        fronted = Fronted(self._entrance, self._probes, base_url, socket_origin)
+        await fronted.start()
+        self._exit.push_async_callback(fronted.stop)
+        return fronted.port
 
     async def stop(self) -> None:
         await self._exit.aclose()

@@ -9,8 +9,9 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from copy import copy
 from functools import partial
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, Self
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
@@ -102,6 +103,19 @@ class WebApi:
         self._has_limits = settings.rate_limits
         self._bodies = Bodies(settings.body_limit)
         self._public_url = settings.public_url
+        self._socket_origin: str | None = None
+
+    def reached_as(self, base_url: str, socket_origin: str) -> Self:
+        """Return the same door for callers behind a front that speaks for another host.
+
+        Args:
+            base_url: scheme and authority for all URLs in answers but those of WebSockets. Files are seen by callers
+                that do not come through the front, so their URLs must not name its host.
+            socket_origin: scheme and authority for the URLs of WebSockets.
+        """
+        door = copy(self)
+        door._public_url, door._socket_origin = base_url, socket_origin  # noqa: SLF001 - it is one of us
+        return door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request as an ASGI application."""
@@ -242,7 +256,7 @@ class WebApi:
         if workspace.controls is not None:
             draft.trace.workspace, draft.trace.who, draft.trace.arguments = workspace, who, given
             await spoil(workspace.controls.faults, method.name, who)
-        call = Call(workspace, who, self._public_url or request.base_url, given, file)
+        call = Call(workspace, who, self._public_url or request.base_url, given, file, self._socket_origin)
         try:
             return await method.function(call, convert(given, method.arguments))
         except GeneratorExit:  # the front has closed this coroutine; uvicorn makes the call again

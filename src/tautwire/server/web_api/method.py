@@ -110,6 +110,15 @@ class Call:
     """The arguments before conversion, for api.test."""
     file: str | None = None
     """The id of the stored file that came in the body, if the method takes one."""
+    socket_origin: str | None = None
+    """Scheme and authority of the WebSockets for the caller; None if they are those of ``base_url``."""
+
+    def socket_url(self, path: str) -> str:
+        """Return the URL by which the caller opens a WebSocket."""
+        if self.socket_origin is not None:
+            return self.socket_origin + path
+        scheme, _, authority = self.base_url.partition("://")
+        return f"{'wss' if scheme == 'https' else 'ws'}://{authority}{path}"
 
     @property
     def team(self) -> Team:

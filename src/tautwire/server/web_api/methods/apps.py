@@ -35,9 +35,8 @@ async def open_connection(call: Call, args: AppsConnectionsOpen) -> Answer:
     ticket = call.workspace.link_tickets.issue(
         who=call.who, position=0, batches_presence=False, wants_positions=False
     )  # fmt: skip
-    scheme, _, authority = call.base_url.partition("://")
     # A query, since clients append "&debug_reconnects=true".
-    return {"url": f"{'wss' if scheme == 'https' else 'ws'}://{authority}{LINK_PATH}{ticket}?app_id={app}"}
+    return {"url": call.socket_url(f"{LINK_PATH}{ticket}?app_id={app}")}
 
 
 class AppsEventAuthorizationsList(Arguments, frozen=True, kw_only=True):

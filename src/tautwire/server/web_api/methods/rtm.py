@@ -71,10 +71,8 @@ async def _reserve(call: Call, args: RtmConnect) -> dict[str, Any]:
         batches_presence=args.batch_presence_aware,
         wants_positions=outcome is not None,
     )
-    scheme, _, authority = call.base_url.partition("://")
-    url = f"{'wss' if scheme == 'https' else 'ws'}://{authority}{RTM_PATH}{ticket}"
     answer: dict[str, Any] = {
-        "url": url,
+        "url": call.socket_url(f"{RTM_PATH}{ticket}"),
         "self": {"id": call.who.user, "name": call.who.name},
         "team": {"id": call.team.id, "name": call.team.name, "domain": call.team.domain},
     }
