@@ -14,7 +14,7 @@ from fronts import PATIENCE
 from gateway_process import TAUTWIRE, GatewayProcess
 from scene import Scene, TurnedClock
 from stage import BOT, SEED
-from tautwire.attach.environment import Way, environment_of
+from tautwire.attach.environment import PRELOADS, SWITCH, Way, environment_of
 from tautwire.attach.hosts import NAMES
 from tautwire.attach.trust import TrustFiles
 from tautwire.cli.serve import _tokens
@@ -157,8 +157,9 @@ async def test_a_gateway_attaches_programs_that_others_start(tmp_path: Path) -> 
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-c", PYTHON,
                 env={
-                    "PATH": os.environ["PATH"], "SLACK_BOT_TOKEN": gateway.token, "HTTPS_PROXY": attach["proxy"],
-                    "SSL_CERT_FILE": attach["bundle"],
+                    "PATH": os.environ["PATH"], "SLACK_BOT_TOKEN": gateway.token, "SSL_CERT_FILE": attach["bundle"],
+                    "HTTPS_PROXY": attach["proxy"], "PYTHONPATH": str(PRELOADS / "python"),
+                    SWITCH: f"{attach['front']} {','.join(attach['hosts'])}",
                 },
                 stdout=asyncio.subprocess.PIPE,
             )  # fmt: skip
