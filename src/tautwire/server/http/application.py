@@ -1,7 +1,7 @@
 """Routes requests: paths below ``/api/`` to the Web API, below ``/_control/v1/`` to the control API if it is served,
 below ``/hooks/`` to response URLs and webhooks.
 
-With the control API there is also the page on which apps are installed.
+With the control API there is also the page on which apps are installed, and below ``/_page/`` the web page.
 
 Those of files go to their door, the root gets a short text, the others go to the probes.
 """
@@ -23,6 +23,8 @@ from tautwire.server.files.door import FilesDoor
 from tautwire.server.hooks.door import HooksDoor
 from tautwire.server.http.forwarded import Forwarded
 from tautwire.server.http.probes import Probes
+from tautwire.server.page.door import PATH as PAGE_PATH
+from tautwire.server.page.door import PageDoor
 from tautwire.server.services.interactivity.response_urls import PATH as HOOKS_PATH
 from tautwire.server.web_api.app import PATH, WebApi
 
@@ -45,11 +47,13 @@ class Application:
         forwarded: Forwarded,
         probes: Probes,
         control: ControlDoor | None = None,
+        page: PageDoor | None = None,
     ) -> None:
         self._web_api = web_api
         self._hooks = hooks
         self._forwarded = forwarded
         self._control = control
+        self._page = page
         self._files = files
         self._others: ASGIApp = Starlette(routes=[Route("/", self._welcome), *probes.routes(), Mount("/api", web_api)])
 
@@ -67,6 +71,8 @@ class Application:
             serve = self._control
         elif self._control is not None and scope["path"] in CONSENT_PATHS:
             serve = self._control.consent_page
+        elif self._page is not None and scope["path"].startswith(PAGE_PATH):
+            serve = self._page
         elif self._hooks is not None and scope["path"].startswith(HOOKS_PATH):
             serve = self._hooks
         elif self._files is not None and scope["path"].startswith(FILE_PATHS):

@@ -1,0 +1,467 @@
+// One conversation as one person sees it: head, messages, who is typing, the field to write in.
+
+import { failure, announce, button, fill, h, icon, named } from "../dom.js";
+import { ask, showDialog } from "../dialog.js";
+import { onFrame } from "../frames.js";
+import { pickFrom } from "../menu.js";
+import { href } from "../router.js";
+import { hasLetters } from "../shell.js";
+import { control } from "../api.js";
+import { showOutcome } from "../blocks/outcome.js";
+import { fromWire, toWire } from "../text/mrkdwn.js";
+import { composer, editor } from "./composer.js";
+import { chooseEmoji } from "./emoji_picker.js";
+import { Feed } from "./feed.js";
+import { messageArticle, summaryOf } from "./message.js";
+import { dayOf } from "./times.js";
+
+const SAID_EVERY = 2_000;
+
+export class Pane {
+  openThreads = new Set();
+  earlier = new Set();
+  streams = new Map(); // by ts: when it began, and its parts
+  editing = null;
+  picked = null;
+  channel = null;
+  channelId = null;
+  #outcomes = new Map();
+  #replyForms = new Map();
+  #stops = [];
+  #round = 0; // drawn anew when what is not in a message changes
+  #saidAt = 0;
+  #unsaid = 0;
+
+  /** `tools` returns what stands at the end of the head. */
+  constructor(container, person, { tools = () => [], goTo }) {
+    this.container = container;
+    this.person = person;
+    this.tools = tools;
+    this.goTo = goTo;
+    this.#stops = [
+      person.topics.on("messages", (channel, message) => channel === this.channelId && this.#changed(message)),
+      person.topics.on("thread", (channel) => channel === this.channelId && this.#again()),
+      person.topics.on("typing", (place) => place === this.channelId && onFrame(this.#drawTyping)),
+      person.topics.on("link", () => this.#drawLink()),
+      person.topics.on("users", () => this.#again()),
+      person.topics.on("channels", () => this.channelId && onFrame(this.#drawHead)),
+    ];
+  }
+
+  end() {
+    this.#stops.forEach((stop) => stop());
+    this.#unwatch();
+    clearInterval(this.#counting);
+    fill(this.container);
+  }
+
+  #unwatch() {
+    if (this.channelId) this.person.timeline(this.channelId).isWatched = false;
+  }
+
+  /** Show a conversation; with `thread` that thread is open, and its message in sight. */
+  async open(id, { thread } = {}) {
+    if (this.channelId === id) {
+      if (thread) await this.#jump(thread);
+      return;
+    }
+    this.#unwatch();
+    Object.assign(this, { channelId: id, channel: null, editing: null, picked: null });
+    for (const each of [this.openThreads, this.earlier, this.streams, this.#outcomes, this.#replyForms]) each.clear();
+    let channel;
+    try {
+      channel = await this.person.channel(id);
+    } catch (error) {
+      if (this.channelId === id) fill(this.container, h("div", { class: "pane-head" }, h("h2", {}, "Not found")), h("div", { class: "empty" },
+        failure(`${this.person.name} cannot see this conversation`, error)));
+      return;
+    }
+    if (this.channelId !== id) return;
+    this.channel = channel;
+    this.person.timeline(id).isWatched = true;
+    this.#build();
+    if (!this.person.timeline(id).isLoaded) await this.person.loadOlder(id);
+    else this.#update();
+    if (thread && this.channelId === id) await this.#jump(thread);
+  }
+
+  async #jump(ts) {
+    const timeline = this.person.timeline(this.channelId);
+    for (let turn = 0; !timeline.find(ts) && timeline.hasOlder && turn < 50; turn++) await this.person.loadOlder(this.channelId, 200);
+    const message = timeline.find(ts);
+    if (!message) {
+      this.report(null, failure("This message is not there any more"));
+      return;
+    }
+    this.picked = ts;
+    if (message.reply_count) this.openThread(ts, { focus: false });
+    this.#again();
+    this.feed.show(ts);
+    setTimeout(() => {
+      if (this.picked === ts) this.picked = null;
+      this.#again();
+    }, 2_000);
+  }
+
+  // --- drawing ---
+
+  #build() {
+    const { person, channel } = this;
+    const name = this.name;
+    this.head = h("div", { class: "pane-head" });
+    this.band = h("div", { hidden: true });
+    this.trouble = h("div", { class: "pane-said" });
+    this.scroller = h("div", { class: "feed", role: "feed", "aria-label": `Messages in ${name}, as ${person.name}`, "aria-busy": "true", tabindex: "0" });
+    this.pill = button("", { class: "pill", press: () => this.#toEnd() });
+    this.pill.hidden = true;
+    this.state = h("div", { class: "feed-state" });
+    this.typing = h("p", { class: "typing", "aria-live": "polite" });
+    this.feed = new Feed(this.scroller, {
+      draw: (message, index, all) => this.#row(message, index, all),
+      stamp: (message, index, all) => this.#stamp(message, index, all),
+      needOlder: () => this.#needOlder(),
+      moved: () => this.#moved(),
+    });
+    this.#unseen = 0;
+    this.foot = h("div");
+    fill(this.container, this.head, this.band, h("div", { class: "feed-box" }, this.scroller, this.state, this.pill), this.trouble, this.typing, this.foot);
+    this.scroller.addEventListener("keydown", (event) => this.#keys(event));
+    this.#drawHead();
+    this.#drawFoot();
+    this.#drawLink();
+    this.#drawTyping();
+    this.feed.toEnd();
+    this.#update();
+  }
+
+  get name() {
+    return `${this.channel.is_im || this.channel.is_mpim ? "" : "#"}${this.person.nameOf(this.channel)}`;
+  }
+
+  #drawHead = () => {
+    if (!this.channel) return;
+    this.channel = this.person.channels.get(this.channelId) ?? this.channel;
+    const { channel, person } = this;
+    const sign = channel.is_im ? icon("at") : channel.is_mpim ? icon("list") : channel.is_private ? icon("lock", "private") : icon("hash");
+    const topic = channel.topic?.value || channel.purpose?.value || "";
+    fill(this.head, h("h2", {}, sign, named(person.nameOf(channel))), topic ? h("span", { class: "faint topic", title: topic }, h("bdi", {}, topic)) : null,
+      h("span", { class: "end" }, this.tools(this)));
+    if (this.foot.dataset.member !== String(Boolean(channel.is_member ?? true))) this.#drawFoot();
+  };
+
+  #drawFoot() {
+    const isMember = this.channel.is_member ?? (this.channel.is_im || this.channel.is_mpim || true);
+    this.foot.dataset.member = String(Boolean(isMember));
+    if (isMember) {
+      const { person, channelId: channel } = this;
+      fill(this.foot, composer({ person, channel, name: this.name, editLast: () => this.#editLast(), sent: () => this.#toEnd() }));
+    } else fill(this.foot, h("div", { class: "row center join" }, `${this.person.name} is not in this channel.`,
+      button("Join channel", { class: "go", press: () => this.#join() })));
+  }
+
+  async #join() {
+    try {
+      await this.person.call("conversations.join", { channel: this.channelId });
+      await this.person.loadChannels();
+    } catch (error) {
+      this.report(null, failure("The channel was not joined", error));
+    }
+  }
+
+  #counting = null;
+
+  #drawLink() {
+    const { link } = this.person;
+    clearInterval(this.#counting);
+    if (!this.band) return;
+    const isLost = typeof link === "object";
+    this.band.hidden = !isLost;
+    if (!isLost) return;
+    const left = h("span", {}, "");
+    const count = () => (left.textContent = `Next try in ${Math.max(0, Math.ceil((link.waitsUntil - Date.now()) / 1000))} s.`);
+    count();
+    this.#counting = setInterval(count, 500);
+    fill(this.band, h("div", { class: "alert alert-flat alert-warn", role: "status" }, icon("warn"),
+      h("p", {}, "Not connected: what is new does not arrive. ", left), button("Try now", { press: () => this.person.retryNow() })));
+  }
+
+  #drawTyping = () => {
+    const now = Date.now();
+    const who = [...(this.person.typing.get(this.channelId) ?? [])].filter(([, until]) => until > now).map(([user]) => this.person.userName(user));
+    const text = who.length > 3 ? "Several people are typing" : who.length > 1 ? `${who.slice(0, -1).join(", ")} and ${who.at(-1)} are typing` : who.length ? `${who[0]} is typing` : "";
+    if (this.typing.textContent !== text) this.typing.textContent = text;
+  };
+
+  #row(message, index, all) {
+    const isFirstOfDay = this.#isFirstOfDay(message, index, all);
+    const article = messageArticle(this, message, { isFirstOfDay, index, count: all.length });
+    return h("div", { class: "feed-row", role: "none" },
+      isFirstOfDay ? h("div", { class: "day", "aria-hidden": "true" }, h("span", {}, dayOf(message.ts))) : null, article);
+  }
+
+  #isFirstOfDay(message, index, all) {
+    if (message.isPending || message.notSent) return false;
+    return index === 0 || dayOf(all[index - 1].ts) !== dayOf(message.ts);
+  }
+
+  #stamp(message, index, all) {
+    const day = index === 0 || all[index - 1].ts.slice(0, 6) !== message.ts.slice(0, 6) ? this.#isFirstOfDay(message, index, all) : false;
+    return `${message.revision} ${this.#round} ${day}`;
+  }
+
+  #again() {
+    this.#round++;
+    this.#update();
+  }
+
+  #update() {
+    if (!this.feed) return;
+    onFrame(this.#draw);
+  }
+
+  #draw = () => {
+    const timeline = this.person.timeline(this.channelId);
+    this.scroller.setAttribute("aria-busy", String(Boolean(timeline.loading)));
+    this.feed.update(timeline.messages);
+    const isEmpty = timeline.isLoaded && !timeline.messages.length;
+    if (timeline.error) fill(this.state, failure("The messages cannot be read", timeline.error), button("Try again", { press: () => this.person.loadOlder(this.channelId) }));
+    else if (isEmpty) fill(this.state, h("div", { class: "empty" }, h("p", {}, "No messages in ", named(this.name), " yet."),
+      button("Write the first", { press: () => this.foot.querySelector("textarea")?.focus() })));
+    else fill(this.state);
+  };
+
+  #needOlder() {
+    const timeline = this.person.timeline(this.channelId);
+    if (timeline.isLoaded && timeline.hasOlder && !timeline.loading && !timeline.error) this.person.loadOlder(this.channelId);
+  }
+
+  // --- what is new ---
+
+  #unseen = 0;
+
+  #changed(message) {
+    if (message?.streaming_state) this.#countPart(message);
+    const isNew = message?.isLive && message.user !== this.person.id && !message.hidden;
+    if (isNew && !this.feed?.isAtEnd) this.#unseen++;
+    if (isNew && message.streaming_state !== "in_progress") this.#say(message);
+    this.#update();
+    this.#moved();
+  }
+
+  #countPart(message) {
+    const since = this.streams.get(message.ts) ?? { began: performance.now(), parts: 0 };
+    since.parts++;
+    this.streams.set(message.ts, since);
+  }
+
+  /** Tell screen readers of a message; of many, their number. */
+  #say(message) {
+    const now = performance.now();
+    if (now - this.#saidAt < SAID_EVERY) {
+      if (!this.#unsaid++) setTimeout(() => {
+        announce(`${this.#unsaid} new ${this.#unsaid === 1 ? "message" : "messages"}`);
+        this.#unsaid = 0;
+      }, SAID_EVERY);
+      return;
+    }
+    this.#saidAt = now;
+    announce(`${this.person.authorOf(message).name}: ${summaryOf(this.person, message)}`);
+  }
+
+  #moved() {
+    if (!this.feed) return;
+    if (this.feed.isAtEnd) {
+      this.#unseen = 0;
+      if (document.visibilityState === "visible" && document.hasFocus()) this.person.markRead(this.channelId);
+    }
+    this.pill.hidden = !this.#unseen;
+    this.pill.textContent = `${this.#unseen} new`;
+  }
+
+  #toEnd() {
+    this.feed.toEnd();
+    this.#moved();
+  }
+
+  // --- what a person does ---
+
+  toggle(set, ts) {
+    if (!set.delete(ts)) set.add(ts);
+    this.#again();
+  }
+
+  toggleThread(ts) {
+    if (this.openThreads.has(ts)) {
+      this.openThreads.delete(ts);
+      this.#again();
+    } else this.openThread(ts);
+  }
+
+  openThread(ts, { focus = true } = {}) {
+    this.openThreads.add(ts);
+    this.#again();
+    this.person.loadThread(this.channelId, ts).then(() => {
+      if (focus) requestAnimationFrame(() => this.feed.element(ts)?.querySelector(".thread textarea")?.focus());
+    });
+  }
+
+  /** Return the form for a reply; the same one each time, so that it keeps its text and the focus. */
+  replyForm(message) {
+    if (!this.#replyForms.has(message.ts)) {
+      const { person, channelId: channel } = this;
+      this.#replyForms.set(message.ts, composer({ person, channel, name: this.name, thread: message.ts }));
+    }
+    return this.#replyForms.get(message.ts);
+  }
+
+  async react(message, name) {
+    const isMine = message.reactions?.find((each) => each.name === name)?.users.includes(this.person.id);
+    await this.#do(message, `The reaction was not ${isMine ? "removed" : "added"}`, () =>
+      this.person.call(isMine ? "reactions.remove" : "reactions.add", { channel: this.channelId, timestamp: message.ts, name }));
+  }
+
+  async chooseReaction(message, anchor) {
+    const name = await chooseEmoji(anchor ?? this.feed.element(message.ts));
+    if (name) await this.react(message, name);
+  }
+
+  edit(message) {
+    this.editing = message.ts;
+    this.#again();
+  }
+
+  editor(message) {
+    return editor(fromWire(message.text, this.person), async (text) => {
+      this.editing = null;
+      this.#again();
+      this.foot.querySelector("textarea")?.focus();
+      if (text === null || toWire(text, this.person) === message.text) return;
+      if (!text.trim()) await this.remove(message);
+      else await this.#do(message, "The text was not changed", () =>
+        this.person.call("chat.update", { channel: this.channelId, ts: message.ts, text: toWire(text, this.person) }));
+    });
+  }
+
+  #editLast() {
+    const mine = this.person.timeline(this.channelId).messages.findLast((each) => each.user === this.person.id && !each.bot_id && !each.subtype && !each.notSent);
+    if (!mine) return;
+    this.feed.show(mine.ts, { focus: false });
+    this.edit(mine);
+  }
+
+  async remove(message) {
+    const text = h("q", {}, summaryOf(this.person, message).slice(0, 200));
+    if (!(await ask({ title: "Delete this message?", text, act: "Delete message" }))) return;
+    await this.#do(message, "The message was not deleted", () => this.person.call("chat.delete", { channel: this.channelId, ts: message.ts }));
+  }
+
+  async more(message, anchor) {
+    const options = [{ value: "link", text: "Copy link" }, { value: "json", text: "Show its JSON" }];
+    if (message.is_ephemeral) options.push({ value: "dismiss", text: "Dismiss" });
+    else options.push({ value: "unread", text: "Mark unread" });
+    const app = await control("app.list").then(({ apps }) => Promise.all(apps.map((each) => control("app.features", { app: each.id }).then((found) => ({ each, found })))))
+      .catch(() => []);
+    for (const { each, found } of app) {
+      for (const shortcut of (found.features ?? found).shortcuts ?? []) {
+        if (shortcut.type === "message" && !message.is_ephemeral) options.push({ value: `shortcut ${each.id} ${shortcut.callback_id}`, text: shortcut.name ?? shortcut.callback_id, more: each.name });
+      }
+    }
+    const chosen = await pickFrom(anchor, { label: "Do with this message", options });
+    if (chosen === "link") await navigator.clipboard?.writeText(new URL(href("chat", this.channelId, message.ts), location.href)).catch(() => {});
+    else if (chosen === "json") showDialog({ title: "Message", body: [h("pre", { class: "json", tabindex: "0" }, JSON.stringify(bare(message), null, 2))] });
+    else if (chosen === "dismiss") {
+      this.person.timeline(this.channelId).remove(message.ts);
+      this.#again();
+    } else if (chosen === "unread") {
+      const all = this.person.timeline(this.channelId).messages;
+      const before = all[all.findIndex((each) => each.ts === message.ts) - 1]?.ts ?? "0000000000.000000";
+      await this.#do(message, "This was not marked", () => this.person.call("conversations.mark", { channel: this.channelId, ts: before }));
+    } else if (chosen?.startsWith("shortcut ")) {
+      const [, appId, callback] = chosen.split(" ");
+      await this.#do(message, "The shortcut was refused", async () => this.report(message.ts, showOutcome(
+        await control("shortcut", { user: this.person.id, app: appId, callback_id: callback, channel: this.channelId, ts: message.ts }))));
+    }
+  }
+
+  async sendAgain(message) {
+    this.person.forget(this.channelId, message);
+    await this.person.post(this.channelId, message.text, { thread: message.thread_ts });
+  }
+
+  async #do(message, sentence, act) {
+    try {
+      await act();
+      this.report(message.ts, null);
+    } catch (error) {
+      this.report(message.ts, failure(sentence, error));
+    }
+  }
+
+  /** Show a line at a message, or above the composer; null removes it. */
+  report(ts, node) {
+    if (ts === null) {
+      fill(this.trouble, node);
+      return;
+    }
+    if (!node && !this.#outcomes.has(ts)) return;
+    if (node) this.#outcomes.set(ts, node);
+    else this.#outcomes.delete(ts);
+    this.#again();
+  }
+
+  outcome(ts) {
+    return this.#outcomes.get(ts) ?? null;
+  }
+
+  // --- keys ---
+
+  #keys(event) {
+    const article = event.target.closest("article.msg");
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select")) return;
+    const ts = article?.closest(".feed-row")?.querySelector("article")?.dataset.ts;
+    if (!this.#move(event.key, article, ts)) return;
+    event.preventDefault();
+  }
+
+  #move(key, article, ts) {
+    if (isListKey(key)) {
+      const all = this.person.timeline(this.channelId).messages;
+      if (!all.length) return false;
+      if (!ts) this.feed.show(key === "Home" ? all[0].ts : all.at(-1).ts);
+      else if (key === "Home" || key === "End") this.feed.step(ts, key === "Home" ? "first" : "last");
+      else this.feed.step(ts, key === "ArrowDown" ? 1 : -1);
+      return true;
+    }
+    if (key === "Escape") {
+      this.foot.querySelector("textarea")?.focus();
+      return true;
+    }
+    const message = article && this.#messageOf(article);
+    if (!message || document.activeElement !== article) return false;
+    if (key === "Enter" || key === " ") this.toggleThread(message.ts);
+    else if (key === "ArrowLeft") {
+      this.openThreads.delete(message.ts);
+      this.#again();
+    } else if (!hasLetters()) return false;
+    else if (key === "r") this.chooseReaction(message, article);
+    else if (key === "t") this.openThread(message.thread_ts ?? message.ts);
+    else if (key === "e" && message.user === this.person.id) this.edit(message);
+    else if (key === "Delete" && message.user === this.person.id) this.remove(message);
+    else return false;
+    return true;
+  }
+
+  #messageOf(article) {
+    const { ts, thread } = article.dataset;
+    return thread ? this.person.thread(this.channelId, thread).find(ts) : this.person.timeline(this.channelId).find(ts);
+  }
+}
+
+const isListKey = (key) => ["ArrowDown", "ArrowUp", "Home", "End"].includes(key);
+
+/** A message as the wire has it, without what the page keeps beside it. */
+function bare({ revision, isLive, earlier, isPending, notSent, ...message }) {
+  return message;
+}
+
+
