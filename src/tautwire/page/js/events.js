@@ -74,6 +74,7 @@ function posted(person, event) {
   const message = { ...event, isLive: true };
   const isReply = thread && thread !== ts && event.subtype !== "thread_broadcast";
   person.typing.get(thread ? `${channel} ${thread}` : channel)?.delete(event.user);
+  if (event.user === person.id) settle(isReply ? person.thread(channel, thread) : person.timeline(channel), event.text);
   if (thread && thread !== ts) {
     person.thread(channel, thread).put(message);
     person.topics.emit("thread", channel, thread);
@@ -91,6 +92,12 @@ function posted(person, event) {
     person.topics.emit("unread");
   }
   person.topics.emit("messages", channel, message);
+}
+
+/** Take away what stood for a message while it was sent: the event may come before the answer to the call. */
+function settle(timeline, text) {
+  const sent = timeline.messages.find((each) => each.isPending && each.text === text);
+  if (sent) timeline.remove(sent.ts);
 }
 
 /** Change a message wherever it is shown: in its channel, in its thread, or in both. */

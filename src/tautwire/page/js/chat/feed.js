@@ -108,7 +108,7 @@ export class Feed {
   /** Show these messages. */
   update(items) {
     const old = this.#items;
-    this.#items = items;
+    this.#items = items.slice(); // the list is changed in place by others
     let same = 0;
     while (same < old.length && same < items.length && old[same].ts === items[same].ts) same++;
     if (same < this.#heights.count) this.#heights.cut(same);

@@ -1,7 +1,7 @@
 // Files: how they are shown, and how they are sent.
 
 import { ApiError } from "../api.js";
-import { failure, fill, h, icon } from "../dom.js";
+import { failure, fill, h, hidden, icon } from "../dom.js";
 import { sizeText } from "./times.js";
 
 const SHOWN = /^image\/(png|jpeg|gif|webp)$/;
@@ -22,8 +22,8 @@ export function fileOf(person, file) {
     }
   };
   const kind = file.pretty_type || file.filetype || "File";
-  const card = h("button", { type: "button", class: "file", title: file.name, "aria-label": `Save ${file.name}, ${kind}, ${sizeText(file.size ?? 0)}`, on: { click: fetchIt } },
-    icon("file"), h("span", {}, h("strong", {}, h("bdi", {}, file.title || file.name)), h("span", { class: "faint" }, `${kind}, ${sizeText(file.size ?? 0)}`)));
+  const card = h("button", { type: "button", class: "file", title: `Save ${file.name}`, on: { click: fetchIt } },
+    icon("file"), hidden("Save "), h("span", {}, h("strong", {}, h("bdi", {}, file.title || file.name)), h("span", { class: "faint" }, `${kind}, ${sizeText(file.size ?? 0)}`)));
   return h("div", { class: "file-box" }, SHOWN.test(file.mimetype) && file.size <= LARGEST_SHOWN ? picture(person, file) : null, card, trouble);
 }
 

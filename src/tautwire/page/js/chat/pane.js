@@ -95,7 +95,8 @@ export class Pane {
     }
     this.picked = ts;
     if (message.reply_count) this.openThread(ts, { focus: false });
-    this.#again();
+    this.#round++;
+    this.#draw(); // now: what is not in the feed cannot be shown
     this.feed.show(ts);
     setTimeout(() => {
       if (this.picked === ts) this.picked = null;
