@@ -21,7 +21,9 @@ async def test_a_message_is_posted_and_the_answer_comes_live(place: Place) -> No
     await write(page, "is anyone there? @bob")
     await expect(page.get_by_role("article", name="alice")).to_contain_text("is anyone there?")
     found = await place.operate("wait", kind="message", channel="general", contains="anyone", after=None, timeout=1)
-    await place.operate("say", user="bob", channel="general", text="*yes* <@" + place.directory.users["alice"]["id"] + ">")
+    await place.operate(
+        "say", user="bob", channel="general", text="*yes* <@" + place.directory.users["alice"]["id"] + ">"
+    )
 
     answer = page.get_by_role("article", name="bob")
     await expect(answer).to_contain_text("yes @alice")
@@ -104,6 +106,7 @@ async def test_a_direct_message_is_begun_and_typing_and_presence_are_shown(place
     await page.get_by_role("button", name="Start a conversation").click()
     await page.get_by_role("combobox", name="Write to").fill("bo")
     await page.keyboard.press("Enter")
+    await expect(page.get_by_role("feed", name="Messages in bob")).to_be_visible()
     await write(page, "psst")
     await expect(page.get_by_role("link", name=re.compile(r"bob\W+away"))).to_be_visible()
 
@@ -112,7 +115,7 @@ async def test_a_direct_message_is_begun_and_typing_and_presence_are_shown(place
     await other.get_by_role("option", name="bob").click()
     await expect(page.get_by_role("link", name=re.compile(r"bob\W+active"))).to_be_visible()
     await other.get_by_role("link", name="alice").click()
-    await expect(other.get_by_role("feed")).to_contain_text("psst")
+    await expect(other.get_by_role("region", name="Conversation", exact=True)).to_contain_text("psst")
     await other.get_by_role("textbox", name="Message").press_sequentially("hi")
     await expect(page.get_by_text("bob is typing")).to_be_visible()
 
@@ -167,6 +170,7 @@ async def test_a_channel_is_joined(place: Place) -> None:
 
     await page.get_by_role("button", name="Make or join a channel").click()
     await page.get_by_role("button", name="Join quiet").click()
+    await expect(page.get_by_role("feed", name="Messages in #quiet")).to_be_visible()
     await write(page, "here I am")
 
     await expect(page.get_by_role("feed", name="Messages in #quiet")).to_contain_text("here I am")
@@ -181,7 +185,9 @@ async def test_what_one_reads_stays_in_its_place_while_messages_come(place: Plac
 
     await feed.hover()
     await page.mouse.wheel(0, -1500)
-    await page.wait_for_function("document.querySelector('.feed').scrollTop < document.querySelector('.feed').scrollHeight - 1500")
+    await page.wait_for_function(
+        "document.querySelector('.feed').scrollTop < document.querySelector('.feed').scrollHeight - 1500"
+    )
     seen = await page.evaluate(TOP)
     for number in range(5):
         await place.operate("say", user="bob", channel="general", text=f"new {number}")
