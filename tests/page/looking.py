@@ -51,10 +51,7 @@ class Place:
     @classmethod
     @asynccontextmanager
     async def opened(cls, browser: Browser, data: Path, **settings: Any) -> AsyncIterator[Self]:
-        data.mkdir(mode=0o700)
-        seed = data.parent / f"{data.name}.yaml"
-        seed.write_text(SEED)
-        given: dict[str, Any] = {"data": data, "port": 0, "seed": seed, "page": True, "drain": 0.1, **settings}
+        given: dict[str, Any] = {"data": data, "port": 0, "seed": _seed(data), "page": True, "drain": 0.1, **settings}
         async with Server(Settings(**given)) as server, aiohttp.ClientSession() as http:
             place = cls(server, await server.directory(), http, browser)
             try:
@@ -149,3 +146,11 @@ class Place:
         parts = urlsplit(url)
         if parts.scheme in ("http", "https", "ws", "wss") and parts.netloc != urlsplit(self.origin).netloc:
             self.trouble.append(f"a request to another host: {url}")
+
+
+def _seed(data: Path) -> Path:
+    """Make the data directory and the seed file beside it; return the file."""
+    data.mkdir(mode=0o700)
+    seed = data.with_suffix(".yaml")
+    seed.write_text(SEED)
+    return seed

@@ -5,8 +5,9 @@ import json
 from typing import Any
 
 import pytest
-from looking import PATIENCE, Answer, Place
 from playwright.async_api import expect
+
+from looking import PATIENCE, Answer, Place
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

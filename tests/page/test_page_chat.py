@@ -3,8 +3,9 @@
 import re
 
 import pytest
-from looking import Place
 from playwright.async_api import Page, expect
+
+from looking import Place
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

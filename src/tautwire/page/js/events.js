@@ -52,21 +52,22 @@ EVENTS.member_joined_channel = (person, { user }) => {
 const MESSAGES = {
   message_changed(person, { channel, message, is_ephemeral: isEphemeral }) {
     const change = (old) => ({ ...keep(old, message), ...message, is_ephemeral: isEphemeral ?? old.is_ephemeral });
-    each(person, channel, message, (timeline) => timeline.change(message.ts, change), message);
+    each(person, channel, message, (timeline) => timeline.replace(message.ts, change), message);
   },
   message_deleted(person, { channel, deleted_ts: ts, previous_message: previous }) {
     each(person, channel, { ts, thread_ts: previous?.thread_ts }, (timeline) => timeline.remove(ts));
   },
   message_replied(person, { channel, message }) {
-    person.timeline(channel).change(message.ts, () => message);
+    person.timeline(channel).replace(message.ts, (old) => ({ ...keep(old, message), ...message }));
     person.topics.emit("messages", channel, null);
   },
 };
 
-/** What an edit leaves: reactions, and the earlier texts, which the page shows on request. */
+/** What an edit leaves: reactions, replies, and the earlier texts, which the page shows on request. */
 function keep(old, message) {
   const isOther = old.text !== message.text && message.edited;
-  return { reactions: old.reactions, earlier: isOther ? [...(old.earlier ?? []), old.text] : old.earlier };
+  const { reactions, reply_count, latest_reply } = old;
+  return { reactions, reply_count, latest_reply, earlier: isOther ? [...(old.earlier ?? []), old.text] : old.earlier };
 }
 
 function posted(person, event) {

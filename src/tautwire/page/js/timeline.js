@@ -61,6 +61,14 @@ export class Timeline {
     this.messages[index] = { ...old, ...change(old), revision: old.revision + 1 };
   }
 
+  /** Put another message in the place of one; no effect if the page does not have it. */
+  replace(ts, make) {
+    const index = this.indexOf(ts);
+    if (index < 0) return;
+    const old = this.messages[index];
+    this.messages[index] = { ...make(old), revision: old.revision + 1 };
+  }
+
   remove(ts) {
     const index = this.indexOf(ts);
     if (index >= 0) this.messages.splice(index, 1);

@@ -228,8 +228,10 @@ export class Feed {
       const stamp = this.stamp(item, index, this.#items);
       let drawn = this.#drawn.get(item.ts);
       if (!drawn || drawn.stamp !== stamp) {
+        // Before the drawing: parts that keep what is typed move from the old row to the new one.
+        const focused = drawn?.element.contains(document.activeElement) ? document.activeElement : null;
         const element = this.draw(item, index, this.#items);
-        if (drawn) this.#replace(drawn.element, element);
+        if (drawn) this.#replace(drawn.element, element, focused);
         drawn = { element, stamp };
         this.#drawn.set(item.ts, drawn);
       }
@@ -239,10 +241,13 @@ export class Feed {
   }
 
   /** Put a row that was drawn anew in the place of the old one, with the focus where it was. */
-  #replace(old, element) {
-    const focused = old.contains(document.activeElement) ? document.activeElement : null;
+  #replace(old, element, focused) {
     old.replaceWith(element);
     if (!focused) return;
+    if (element.contains(focused)) {
+      focused.focus({ preventScroll: true });
+      return;
+    }
     const key = focused.dataset.focus;
     const same = key && [...element.querySelectorAll("[data-focus]")].find((each) => each.dataset.focus === key);
     (same ?? element.querySelector("article"))?.focus({ preventScroll: true });
