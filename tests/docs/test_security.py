@@ -37,7 +37,10 @@ OF_CONTROL = ("/_control/", "/_page/", "/oauth/")
 async def test_the_doors_answer_as_the_page_says(tmp_path: Path, *, is_controlled: bool) -> None:
     (tmp_path / "seed.yaml").write_text("users: [{name: alice}]\nchannels: [{name: general}]\n")
     settings = Settings(
-        data=tmp_path / "data", seed=tmp_path / "seed.yaml", port=0, control=True if is_controlled else None,
+        data=tmp_path / "data",
+        seed=tmp_path / "seed.yaml",
+        port=0,
+        control=True if is_controlled else None,
         page=is_controlled,
     )
     async with Server(settings) as server, aiohttp.ClientSession(server.api_url.removesuffix("api/")) as http:
@@ -47,12 +50,19 @@ async def test_the_doors_answer_as_the_page_says(tmp_path: Path, *, is_controlle
             expected = wanted if is_controlled or not path.startswith(OF_CONTROL) else "404"
             assert expected in answer, (path, answer)
         names = {path.name for path in (tmp_path / "data").iterdir()}
-        for name in ("control.json", "control.sock", "tokens.json", *(["host.json", "page.txt"] if is_controlled else [])):
+        for name in (
+            "control.json",
+            "control.sock",
+            "tokens.json",
+            *(["host.json", "page.txt"] if is_controlled else []),
+        ):
             assert name in names
             assert (tmp_path / "data" / name).stat().st_mode & 0o777 == 0o600
         assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
         assert is_controlled or "host.json" not in names
-    assert not {"control.json", "control.sock", "host.json", "page.txt"} & {path.name for path in (tmp_path / "data").iterdir()}
+    assert not {"control.json", "control.sock", "host.json", "page.txt"} & {
+        path.name for path in (tmp_path / "data").iterdir()
+    }
 
 
 def test_the_page_has_each_door() -> None:

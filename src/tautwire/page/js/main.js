@@ -23,7 +23,12 @@ async function start() {
     return;
   }
   const remembered = state.people.find((each) => each.name === state.remembered) ?? state.people[0];
-  await state.act(remembered.name);
+  try {
+    await state.act(remembered.name);
+  } catch (error) {
+    stop(error);
+    return;
+  }
   if (!route().view) go(["chat"], { replace: true });
   startShell();
   startChat();

@@ -34,6 +34,9 @@ tautwire {version}: a workspace for programs that speak RTM and the Slack Web AP
 Point a bot here:  SLACK_API_URL={base_url}/api/ SLACK_BOT_TOKEN=<token>
                    or that address as the base URL of its SDK.
 """
+WELCOME_PAGE: Final = """\
+In a browser:      open the link that tautwire serve prints, or that in page.txt in the data directory.
+"""
 
 
 class Application:
@@ -83,4 +86,6 @@ class Application:
         """Answer a person who opens the address in a browser."""
         base_url = self._web_api.base_url(request.headers, request.scope)
         text = WELCOME.format(version=version("tautwire"), base_url=base_url)
+        if self._page is not None:
+            text += WELCOME_PAGE
         return PlainTextResponse(text, headers={"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"})

@@ -127,6 +127,7 @@ export class Pane {
     this.foot = h("div");
     fill(this.container, this.head, this.band, h("div", { class: "feed-box" }, this.scroller, this.state, this.pill), this.trouble, this.typing, this.foot);
     this.scroller.addEventListener("keydown", (event) => this.#keys(event));
+    this.scroller.addEventListener("contextmenu", (event) => this.#longPress(event));
     this.#drawHead();
     this.#drawFoot();
     this.#drawLink();
@@ -357,7 +358,10 @@ export class Pane {
   }
 
   async more(message, anchor) {
-    const options = [{ value: "link", text: "Copy link" }, { value: "json", text: "Show its JSON" }];
+    const isMine = message.user === this.person.id && !message.bot_id;
+    const acts = [!message.is_ephemeral && ["react", "React"], !message.is_ephemeral && ["thread", "Reply in thread"],
+      isMine && ["edit", "Edit"], isMine && ["delete", "Delete"], ["link", "Copy link"], ["json", "Show its JSON"]];
+    const options = acts.filter(Boolean).map(([value, text]) => ({ value, text }));
     if (message.is_ephemeral) options.push({ value: "dismiss", text: "Dismiss" });
     else options.push({ value: "unread", text: "Mark unread" });
     const app = await control("app.list").then(({ apps }) => Promise.all(apps.map((each) => control("app.features", { app: each.id }).then((found) => ({ each, found })))))
@@ -368,7 +372,12 @@ export class Pane {
       }
     }
     const chosen = await pickFrom(anchor, { label: "Do with this message", options });
-    if (chosen === "link") await navigator.clipboard?.writeText(new URL(href("chat", this.channelId, message.ts), location.href)).catch(() => {});
+    const article = this.feed.element(message.ts) ?? this.scroller;
+    if (chosen === "react") await this.chooseReaction(message, article);
+    else if (chosen === "thread") this.openThread(message.thread_ts ?? message.ts);
+    else if (chosen === "edit") this.edit(message);
+    else if (chosen === "delete") await this.remove(message);
+    else if (chosen === "link") await navigator.clipboard?.writeText(new URL(href("chat", this.channelId, message.ts), location.href)).catch(() => {});
     else if (chosen === "json") showDialog({ title: "Message", body: [h("pre", { class: "json", tabindex: "0" }, JSON.stringify(bare(message), null, 2))] });
     else if (chosen === "dismiss") {
       this.person.timeline(this.channelId).remove(message.ts);
@@ -415,6 +424,14 @@ export class Pane {
   }
 
   // --- keys ---
+
+  /** On a touch screen a long press opens the menu of a message; elsewhere the browser's own menu stays. */
+  #longPress(event) {
+    const article = event.target.closest("article.msg");
+    if (event.pointerType !== "touch" || !article || event.target.closest("a, button, input, textarea, select")) return;
+    event.preventDefault();
+    this.more(this.#messageOf(article), article);
+  }
 
   #keys(event) {
     const article = event.target.closest("article.msg");

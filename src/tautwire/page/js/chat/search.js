@@ -29,7 +29,8 @@ export function openSearch(person) {
     results = groups.flatMap((each) => each.rows);
     index = Math.min(index, Math.max(0, results.length - 1));
     let at = 0;
-    fill(list, groups.filter((each) => each.rows.length || each.note).map((each, number) => {
+    const isEmpty = !results.length && !groups.some((each) => each.note);
+    fill(list, isEmpty ? h("div", { class: "faint group", role: "option", "aria-selected": "false", "aria-disabled": "true" }, "Nothing fits") : groups.filter((each) => each.rows.length || each.note).map((each, number) => {
       const id = `q-g${number}`;
       return h("ul", { role: "group", "aria-labelledby": id }, h("li", { role: "presentation", id, class: "group" }, each.title),
         each.note ? h("li", { role: "presentation", class: "faint group" }, each.note) : null,

@@ -22,7 +22,11 @@ export async function followViews(person, isActing) {
       if (!isActing()) return;
       if (found.view?.type === "modal") showModal(person, found.view);
       else if (found.view) person.topics.emit("home", found.view);
-    } catch {
+    } catch (error) {
+      if (error.status === 401) {
+        pane("first")?.report(null, failure("The session has ended", error));
+        return;
+      }
       after = null; // the server stops or is unreachable: begin again
       await new Promise((done) => setTimeout(done, PAUSE));
     }
