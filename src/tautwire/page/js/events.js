@@ -2,6 +2,8 @@
 
 const TYPING_FOR = 5_000;
 const KEPT_UNSEEN = 500;
+const KEPT_SEEN = 200_000;
+const KEPT_EARLIER = 20;
 
 /** Apply an event to the data of a person, and tell the parts that show it. */
 export function apply(person, event) {
@@ -67,7 +69,7 @@ const MESSAGES = {
 function keep(old, message) {
   const isOther = old.text !== message.text && message.edited;
   const { reactions, reply_count, latest_reply } = old;
-  return { reactions, reply_count, latest_reply, earlier: isOther ? [...(old.earlier ?? []), old.text] : old.earlier };
+  return { reactions, reply_count, latest_reply, earlier: isOther ? [...(old.earlier ?? []), old.text].slice(-KEPT_EARLIER) : old.earlier };
 }
 
 function posted(person, event) {
@@ -75,15 +77,16 @@ function posted(person, event) {
   const message = { ...event, isLive: true };
   const isReply = thread && thread !== ts && event.subtype !== "thread_broadcast";
   person.typing.get(thread ? `${channel} ${thread}` : channel)?.delete(event.user);
-  if (event.user === person.id) settle(isReply ? person.thread(channel, thread) : person.timeline(channel), event.text);
+  const replies = person.openedThread(channel, thread);
+  if (event.user === person.id) settle(isReply ? replies : person.timeline(channel), event.text);
   if (thread && thread !== ts) {
-    person.thread(channel, thread).put(message);
+    replies?.put(message);
     person.topics.emit("thread", channel, thread);
   }
   if (!isReply) {
     const timeline = person.timeline(channel);
     if (timeline.isLoaded || event.is_ephemeral) timeline.put(message);
-    if (!timeline.isWatched) timeline.trim(KEPT_UNSEEN);
+    timeline.trim(timeline.isWatched ? KEPT_SEEN : KEPT_UNSEEN);
   }
   const known = person.channels.get(channel);
   if (!known) person.loadChannels().catch(() => {});
@@ -97,7 +100,7 @@ function posted(person, event) {
 
 /** Take away what stood for a message while it was sent: the event may come before the answer to the call. */
 function settle(timeline, text) {
-  const sent = timeline.messages.find((each) => each.isPending && each.text === text);
+  const sent = timeline?.messages.findLast((each) => each.isPending && each.text === text);
   if (sent) timeline.remove(sent.ts);
 }
 
@@ -105,7 +108,8 @@ function settle(timeline, text) {
 function each(person, channel, { ts, thread_ts: thread }, change, message = null) {
   change(person.timeline(channel));
   const root = thread ?? ts;
-  change(person.thread(channel, root));
+  const replies = person.openedThread(channel, root);
+  if (replies) change(replies);
   person.topics.emit("messages", channel, message?.isLive ? message : null);
   person.topics.emit("thread", channel, root);
 }

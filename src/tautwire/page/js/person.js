@@ -169,6 +169,11 @@ export class Person {
     return this.threads.get(key);
   }
 
+  /** Return a thread that was opened; of others nothing is kept. */
+  openedThread(channel, ts) {
+    return this.threads.get(`${channel} ${ts}`);
+  }
+
   /** Load the newest messages of a channel, or those before the oldest that is there. */
   loadOlder(channel, limit = PAGE) {
     const timeline = this.timeline(channel);

@@ -1,18 +1,16 @@
 // One conversation as one person sees it: head, messages, who is typing, the field to write in.
 
 import { failure, announce, button, fill, h, icon, named } from "../dom.js";
-import { ask, showDialog } from "../dialog.js";
+import { ask } from "../dialog.js";
 import { onFrame } from "../frames.js";
-import { pickFrom } from "../menu.js";
-import { href } from "../router.js";
 import { hasLetters } from "../shell.js";
-import { control } from "../api.js";
-import { showOutcome } from "../blocks/outcome.js";
 import { fromWire, toWire } from "../text/mrkdwn.js";
 import { composer, editor } from "./composer.js";
 import { chooseEmoji } from "./emoji_picker.js";
 import { Feed } from "./feed.js";
+import { LinkBand } from "./link_band.js";
 import { messageArticle, summaryOf } from "./message.js";
+import { openMenu } from "./message_menu.js";
 import { dayOf } from "./times.js";
 
 const SAID_EVERY = 2_000;
@@ -23,12 +21,14 @@ export class Pane {
   streams = new Map(); // by ts: when it began, and its parts
   editing = null;
   picked = null;
+  isKeptUnread = false; // the person said so; until another conversation is opened
   channel = null;
   channelId = null;
   #outcomes = new Map();
   #replyForms = new Map();
   #stops = [];
-  #round = 0; // drawn anew when what is not in a message changes
+  #round = 0; // all rows are drawn anew when it changes
+  #touched = new Map(); // by ts: one row is drawn anew when it changes
   #saidAt = 0;
   #unsaid = 0;
 
@@ -40,9 +40,9 @@ export class Pane {
     this.goTo = goTo;
     this.#stops = [
       person.topics.on("messages", (channel, message) => channel === this.channelId && this.#changed(message)),
-      person.topics.on("thread", (channel) => channel === this.channelId && this.#again()),
+      person.topics.on("thread", (channel, ts) => channel === this.channelId && this.#again(ts)),
       person.topics.on("typing", (place) => place === this.channelId && onFrame(this.#drawTyping)),
-      person.topics.on("link", () => this.#drawLink()),
+      person.topics.on("link", () => this.band?.draw()),
       person.topics.on("users", () => this.#again()),
       person.topics.on("channels", () => this.channelId && onFrame(this.#drawHead)),
     ];
@@ -51,7 +51,7 @@ export class Pane {
   end() {
     this.#stops.forEach((stop) => stop());
     this.#unwatch();
-    clearInterval(this.#counting);
+    this.band?.end();
     fill(this.container);
   }
 
@@ -66,8 +66,8 @@ export class Pane {
       return;
     }
     this.#unwatch();
-    Object.assign(this, { channelId: id, channel: null, editing: null, picked: null });
-    for (const each of [this.openThreads, this.earlier, this.streams, this.#outcomes, this.#replyForms]) each.clear();
+    Object.assign(this, { channelId: id, channel: null, editing: null, picked: null, isKeptUnread: false });
+    for (const each of [this.openThreads, this.earlier, this.streams, this.#outcomes, this.#replyForms, this.#touched]) each.clear();
     let channel;
     try {
       channel = await this.person.channel(id);
@@ -95,12 +95,12 @@ export class Pane {
     }
     this.picked = ts;
     if (message.reply_count) this.openThread(ts, { focus: false });
-    this.#round++;
+    this.#again(ts);
     this.#draw(); // now: what is not in the feed cannot be shown
     this.feed.show(ts);
     setTimeout(() => {
       if (this.picked === ts) this.picked = null;
-      this.#again();
+      this.#again(ts);
     }, 2_000);
   }
 
@@ -110,7 +110,8 @@ export class Pane {
     const { person, channel } = this;
     const name = this.name;
     this.head = h("div", { class: "pane-head" });
-    this.band = h("div", { hidden: true });
+    this.band?.end();
+    this.band = new LinkBand(this.person);
     this.trouble = h("div", { class: "pane-said" });
     this.scroller = h("div", { class: "feed", role: "feed", "aria-label": `Messages in ${name}, as ${person.name}`, "aria-busy": "true", tabindex: "0" });
     this.pill = button("", { class: "pill", press: () => this.#toEnd() });
@@ -125,12 +126,11 @@ export class Pane {
     });
     this.#unseen = 0;
     this.foot = h("div");
-    fill(this.container, this.head, this.band, h("div", { class: "feed-box" }, this.scroller, this.state, this.pill), this.trouble, this.typing, this.foot);
+    fill(this.container, this.head, this.band.element, h("div", { class: "feed-box" }, this.scroller, this.state, this.pill), this.trouble, this.typing, this.foot);
     this.scroller.addEventListener("keydown", (event) => this.#keys(event));
     this.scroller.addEventListener("contextmenu", (event) => this.#longPress(event));
     this.#drawHead();
     this.#drawFoot();
-    this.#drawLink();
     this.#drawTyping();
     this.feed.toEnd();
     this.#update();
@@ -170,23 +170,6 @@ export class Pane {
     }
   }
 
-  #counting = null;
-
-  #drawLink() {
-    const { link } = this.person;
-    clearInterval(this.#counting);
-    if (!this.band) return;
-    const isLost = typeof link === "object";
-    this.band.hidden = !isLost;
-    if (!isLost) return;
-    const left = h("span", {}, "");
-    const count = () => (left.textContent = `Next try in ${Math.max(0, Math.ceil((link.waitsUntil - Date.now()) / 1000))} s.`);
-    count();
-    this.#counting = setInterval(count, 500);
-    fill(this.band, h("div", { class: "alert alert-flat alert-warn", role: "status" }, icon("warn"),
-      h("p", {}, "Not connected: what is new does not arrive. ", left), button("Try now", { press: () => this.person.retryNow() })));
-  }
-
   #drawTyping = () => {
     const now = Date.now();
     const who = [...(this.person.typing.get(this.channelId) ?? [])].filter(([, until]) => until > now).map(([user]) => this.person.userName(user));
@@ -208,12 +191,20 @@ export class Pane {
 
   #stamp(message, index, all) {
     const day = index === 0 || all[index - 1].ts.slice(0, 6) !== message.ts.slice(0, 6) ? this.#isFirstOfDay(message, index, all) : false;
-    return `${message.revision} ${this.#round} ${day}`;
+    return `${message.revision} ${this.#round} ${this.#touched.get(message.ts) ?? 0} ${day}`;
   }
 
-  #again() {
-    this.#round++;
+  /** Draw a message anew, or the one in whose thread it is; all without a ts. Others keep what is chosen in them. */
+  #again(ts) {
+    const root = ts && this.#rowOf(ts);
+    if (root) this.#touched.set(root, (this.#touched.get(root) ?? 0) + 1);
+    else this.#round++;
     this.#update();
+  }
+
+  #rowOf(ts) {
+    if (this.person.timeline(this.channelId).find(ts)) return ts;
+    return [...this.openThreads].find((root) => this.person.thread(this.channelId, root).find(ts));
   }
 
   #update() {
@@ -274,7 +265,7 @@ export class Pane {
     if (!this.feed) return;
     if (this.feed.isAtEnd) {
       this.#unseen = 0;
-      if (document.visibilityState === "visible" && document.hasFocus()) this.person.markRead(this.channelId);
+      if (!this.isKeptUnread && document.visibilityState === "visible" && document.hasFocus()) this.person.markRead(this.channelId);
     }
     this.pill.hidden = !this.#unseen;
     this.pill.textContent = `${this.#unseen} new`;
@@ -289,19 +280,19 @@ export class Pane {
 
   toggle(set, ts) {
     if (!set.delete(ts)) set.add(ts);
-    this.#again();
+    this.#again(ts);
   }
 
   toggleThread(ts) {
     if (this.openThreads.has(ts)) {
       this.openThreads.delete(ts);
-      this.#again();
+      this.#again(ts);
     } else this.openThread(ts);
   }
 
   openThread(ts, { focus = true } = {}) {
     this.openThreads.add(ts);
-    this.#again();
+    this.#again(ts);
     this.person.loadThread(this.channelId, ts).then(() => {
       if (focus) requestAnimationFrame(() => this.feed.element(ts)?.querySelector(".thread textarea")?.focus());
     });
@@ -318,7 +309,7 @@ export class Pane {
 
   async react(message, name) {
     const isMine = message.reactions?.find((each) => each.name === name)?.users.includes(this.person.id);
-    await this.#do(message, `The reaction was not ${isMine ? "removed" : "added"}`, () =>
+    await this.try(message, `The reaction was not ${isMine ? "removed" : "added"}`, () =>
       this.person.call(isMine ? "reactions.remove" : "reactions.add", { channel: this.channelId, timestamp: message.ts, name }));
   }
 
@@ -328,18 +319,19 @@ export class Pane {
   }
 
   edit(message) {
+    if (this.editing) this.#again(this.editing);
     this.editing = message.ts;
-    this.#again();
+    this.#again(message.ts);
   }
 
   editor(message) {
     return editor(fromWire(message.text, this.person), async (text) => {
       this.editing = null;
-      this.#again();
+      this.#again(message.ts);
       this.foot.querySelector("textarea")?.focus();
       if (text === null || toWire(text, this.person) === message.text) return;
       if (!text.trim()) await this.remove(message);
-      else await this.#do(message, "The text was not changed", () =>
+      else await this.try(message, "The text was not changed", () =>
         this.person.call("chat.update", { channel: this.channelId, ts: message.ts, text: toWire(text, this.person) }));
     });
   }
@@ -354,43 +346,17 @@ export class Pane {
   async remove(message) {
     const text = h("q", {}, summaryOf(this.person, message).slice(0, 200));
     if (!(await ask({ title: "Delete this message?", text, act: "Delete message" }))) return;
-    await this.#do(message, "The message was not deleted", () => this.person.call("chat.delete", { channel: this.channelId, ts: message.ts }));
+    await this.try(message, "The message was not deleted", () => this.person.call("chat.delete", { channel: this.channelId, ts: message.ts }));
   }
 
-  async more(message, anchor) {
-    const isMine = message.user === this.person.id && !message.bot_id;
-    const acts = [!message.is_ephemeral && ["react", "React"], !message.is_ephemeral && ["thread", "Reply in thread"],
-      isMine && ["edit", "Edit"], isMine && ["delete", "Delete"], ["link", "Copy link"], ["json", "Show its JSON"]];
-    const options = acts.filter(Boolean).map(([value, text]) => ({ value, text }));
-    if (message.is_ephemeral) options.push({ value: "dismiss", text: "Dismiss" });
-    else options.push({ value: "unread", text: "Mark unread" });
-    const app = await control("app.list").then(({ apps }) => Promise.all(apps.map((each) => control("app.features", { app: each.id }).then((found) => ({ each, found })))))
-      .catch(() => []);
-    for (const { each, found } of app) {
-      for (const shortcut of (found.features ?? found).shortcuts ?? []) {
-        if (shortcut.type === "message" && !message.is_ephemeral) options.push({ value: `shortcut ${each.id} ${shortcut.callback_id}`, text: shortcut.name ?? shortcut.callback_id, more: each.name });
-      }
-    }
-    const chosen = await pickFrom(anchor, { label: "Do with this message", options });
-    const article = this.feed.element(message.ts) ?? this.scroller;
-    if (chosen === "react") await this.chooseReaction(message, article);
-    else if (chosen === "thread") this.openThread(message.thread_ts ?? message.ts);
-    else if (chosen === "edit") this.edit(message);
-    else if (chosen === "delete") await this.remove(message);
-    else if (chosen === "link") await navigator.clipboard?.writeText(new URL(href("chat", this.channelId, message.ts), location.href)).catch(() => {});
-    else if (chosen === "json") showDialog({ title: "Message", body: [h("pre", { class: "json", tabindex: "0" }, JSON.stringify(bare(message), null, 2))] });
-    else if (chosen === "dismiss") {
-      this.person.timeline(this.channelId).remove(message.ts);
-      this.#again();
-    } else if (chosen === "unread") {
-      const all = this.person.timeline(this.channelId).messages;
-      const before = all[all.findIndex((each) => each.ts === message.ts) - 1]?.ts ?? "0000000000.000000";
-      await this.#do(message, "This was not marked", () => this.person.call("conversations.mark", { channel: this.channelId, ts: before }));
-    } else if (chosen?.startsWith("shortcut ")) {
-      const [, appId, callback] = chosen.split(" ");
-      await this.#do(message, "The shortcut was refused", async () => this.report(message.ts, showOutcome(
-        await control("shortcut", { user: this.person.id, app: appId, callback_id: callback, channel: this.channelId, ts: message.ts }))));
-    }
+  more(message, anchor) {
+    return openMenu(this, message, anchor);
+  }
+
+  /** Take a message that only this person sees away. */
+  dismiss(message) {
+    this.person.timeline(this.channelId).remove(message.ts);
+    this.#update();
   }
 
   async sendAgain(message) {
@@ -398,7 +364,8 @@ export class Pane {
     await this.person.post(this.channelId, message.text, { thread: message.thread_ts });
   }
 
-  async #do(message, sentence, act) {
+  /** Do something about a message, and say at the message if it failed. */
+  async try(message, sentence, act) {
     try {
       await act();
       this.report(message.ts, null);
@@ -416,7 +383,7 @@ export class Pane {
     if (!node && !this.#outcomes.has(ts)) return;
     if (node) this.#outcomes.set(ts, node);
     else this.#outcomes.delete(ts);
-    this.#again();
+    this.#again(ts);
   }
 
   outcome(ts) {
@@ -459,7 +426,7 @@ export class Pane {
     if (key === "Enter" || key === " ") this.toggleThread(message.ts);
     else if (key === "ArrowLeft") {
       this.openThreads.delete(message.ts);
-      this.#again();
+      this.#again(message.ts);
     } else if (!hasLetters()) return false;
     else if (key === "r") this.chooseReaction(message, article);
     else if (key === "t") this.openThread(message.thread_ts ?? message.ts);
@@ -476,10 +443,3 @@ export class Pane {
 }
 
 const isListKey = (key) => ["ArrowDown", "ArrowUp", "Home", "End"].includes(key);
-
-/** A message as the wire has it, without what the page keeps beside it. */
-function bare({ revision, isLive, earlier, isPending, notSent, ...message }) {
-  return message;
-}
-
-
