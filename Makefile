@@ -4,11 +4,13 @@
 # make mutants MODULE=src/tautwire/…  small random changes to a module, each of which some test should notice
 # make coverage  how much of each room the tests of client, server, session and protocol run, over all their processes; fails below the floors of pyproject.toml
 # make check  format, lint, types, import rules, docs links, words that readers stumble over
+# make release  wheel, source distribution, bill of materials and sums in dist/, checked; VERSION=1.2.3 first sets the version and the section of the changelog
+# make docs   the documentation site, in site/; it needs no other host, and opens from a disk as well
 # make bench  the benchmarks, each prints a table and writes bench/results/*.json
 # make picture  run the demo and draw docs/pictures/demo.svg
 # make lock   pin the newest packages that pyproject.toml allows
 
-.PHONY: demo test chaos mutants coverage check bench picture lock clean
+.PHONY: demo test chaos mutants coverage check docs release bench picture lock clean
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
@@ -55,6 +57,13 @@ check: .venv/.dev
 	@$(BIN)/python -m tools.plain_english
 	@echo "check passed"
 
+docs: .venv/.dev
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean
+	@echo "open site/index.html"
+
+release: .venv/.app
+	@$(BIN)/python -m tools.release $(VERSION)
+
 bench: .venv/.dev
 	@$(BIN)/python -m bench
 
@@ -64,6 +73,7 @@ picture: .venv/.dev
 lock:
 	uv pip compile -q pyproject.toml --extra server --extra speed --group build --universal --python-version 3.11 --generate-hashes --no-header --upgrade -o requirements/app.txt
 	uv pip compile -q pyproject.toml --extra all --group dev --universal --python-version 3.11 --generate-hashes --no-header --upgrade -c requirements/app.txt -o requirements/dev.txt
+	uv pip compile -q --group pyproject.toml:release --universal --python-version 3.11 --generate-hashes --no-header --upgrade -o requirements/release.txt
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
+	rm -rf site .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
