@@ -90,9 +90,8 @@ function posted(person, event) {
   }
   const known = person.channels.get(channel);
   if (!known) person.loadChannels().catch(() => {});
-  else if (event.user !== person.id && !event.hidden && !event.is_ephemeral) {
-    known.unread += isReply ? 0 : 1;
-    known.isLoud ||= known.is_im || person.isAddressed(event);
+  else if (!isReply) {
+    person.noteUnread(known, event);
     person.topics.emit("unread");
   }
   person.topics.emit("messages", channel, message);
@@ -133,13 +132,9 @@ function react(person, { user, reaction, item }, isAdded) {
   person.topics.emit("messages", item.channel, null);
 }
 
-function marked(person, { channel, ts, unread_count_display: unread }) {
+function marked(person, { channel, ts }) {
   const known = person.channels.get(channel);
-  if (!known) return;
-  known.last_read = ts;
-  if (unread !== undefined) known.unread = unread;
-  known.isLoud &&= known.unread > 0;
-  person.topics.emit("unread");
+  if (known) person.setRead(known, ts);
 }
 
 function forget(person, { channel }) {

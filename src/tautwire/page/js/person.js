@@ -10,6 +10,7 @@ const TOKEN_LIFETIME = 24 * 3600;
 const PAGE = 100;
 const KINDS = "public_channel,private_channel,im,mpim";
 const UNREAD_AT_START = 25;
+const MOST_UNREAD = 100;
 const FRESH_TS = "9999999999.999999";
 
 /**
@@ -99,7 +100,7 @@ export class Person {
     const found = new Map();
     for await (const page of this.#pages("users.conversations", { types: KINDS, limit: 500, exclude_archived: true })) {
       for (const channel of page.channels) {
-        found.set(channel.id, { unread: 0, isLoud: false, ...this.channels.get(channel.id), ...channel, is_member: true });
+        found.set(channel.id, { news: new Set(), isLoud: false, ...this.channels.get(channel.id), ...channel, is_member: true });
       }
     }
     this.channels = found;
@@ -128,7 +129,7 @@ export class Person {
   async channel(id) {
     if (!this.channels.has(id)) {
       const { channel } = await this.call("conversations.info", { channel: id });
-      this.channels.set(id, { unread: 0, isLoud: false, ...channel });
+      this.channels.set(id, { news: new Set(), isLoud: false, ...channel });
       this.topics.emit("channels");
     }
     return this.channels.get(id);
@@ -216,14 +217,30 @@ export class Person {
       try {
         const args = { channel: channel.id, oldest: channel.last_read, limit: PAGE };
         const { messages } = await this.call("conversations.history", args);
-        const news = messages.filter((each) => each.user !== this.id && !each.subtype?.startsWith("channel_"));
-        channel.unread = news.length;
-        channel.isLoud = channel.is_im ? news.length > 0 : news.some((each) => this.isAddressed(each));
+        for (const message of messages) this.noteUnread(channel, message);
       } catch {
         return; // rate limited: counts come with the messages
       }
       this.topics.emit("unread");
     }
+  }
+
+  /** Count a message as unread, once, however it is learnt of. */
+  noteUnread(channel, message) {
+    const isSaid = message.subtype?.startsWith("channel_") || message.hidden || message.is_ephemeral;
+    if (message.user === this.id || isSaid || message.ts <= (channel.last_read ?? "") || channel.news.size >= MOST_UNREAD) return;
+    channel.news.add(message.ts);
+    channel.isLoud ||= channel.is_im || this.isAddressed(message);
+  }
+
+  /** Count the messages behind a ts as unread, and no others. */
+  setRead(channel, ts) {
+    channel.last_read = ts;
+    const kept = [...channel.news].filter((each) => each > ts);
+    channel.news = new Set(kept);
+    if (!kept.length) channel.isLoud = false;
+    for (const message of this.timeline(channel.id).messages) if (message.ts > ts && !message.isPending) this.noteUnread(channel, message);
+    this.topics.emit("unread");
   }
 
   isAddressed(message) {
@@ -235,10 +252,7 @@ export class Person {
     const channel = this.channels.get(id);
     const newest = this.timeline(id).messages.findLast((each) => !each.is_ephemeral && !each.isPending)?.ts;
     if (!channel?.is_member || !newest || (channel.last_read ?? "") >= newest) return;
-    channel.last_read = newest;
-    channel.unread = 0;
-    channel.isLoud = false;
-    this.topics.emit("unread");
+    this.setRead(channel, newest);
     await this.call("conversations.mark", { channel: id, ts: newest }).catch(() => {}); // the next one says it again
   }
 

@@ -78,7 +78,7 @@ async function showRoute({ view, rest }) {
 function title(name) {
   const team = state.team.name || state.team.id;
   at("title").textContent = `${team}, ${name}`;
-  const unread = [...state.first.channels.values()].reduce((sum, each) => sum + (each.isLoud ? each.unread : 0), 0);
+  const unread = [...state.first.channels.values()].reduce((sum, each) => sum + (each.isLoud ? each.news.size : 0), 0);
   document.title = `${unread ? `(${unread}) ` : ""}${name}, ${team}: tautwire`;
 }
 

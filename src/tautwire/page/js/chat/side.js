@@ -49,12 +49,13 @@ const part = (title, id, more, rows) =>
   h("section", { "aria-labelledby": id }, h("div", { class: "side-head" }, h("h2", { id }, title), more), h("ul", {}, rows));
 
 function row(to, channel, isCurrent, ...content) {
-  return h("li", {}, h("a", { href: to, class: channel?.unread ? "unread" : null, "aria-current": isCurrent ? "page" : null }, content, unread(channel)));
+  return h("li", {}, h("a", { href: to, class: channel?.news.size ? "unread" : null, "aria-current": isCurrent ? "page" : null }, content, unread(channel)));
 }
 
 function unread(channel) {
-  if (!channel?.unread) return null;
-  const text = channel.unread > 99 ? "99+" : String(channel.unread);
+  const count = channel?.news.size;
+  if (!count) return null;
+  const text = count > 99 ? "99+" : String(count);
   return h("span", { class: channel.isLoud ? "count count-loud" : "count" }, hidden(", "), text, hidden(channel.isLoud ? " unread, for you" : " unread"));
 }
 
