@@ -47,7 +47,10 @@ export function pickFrom(anchor, { label, options, chosen, load }) {
         const found = await load(input.value).catch(() => []);
         if (mine !== asked || !menu.isConnected) return;
         shown = found;
-      } else shown = options.filter((each) => `${each.text} ${each.more ?? ""}`.toLowerCase().includes(text));
+      } else {
+        const starts = (each) => Number(each.text.toLowerCase().startsWith(text));
+        shown = options.filter((each) => `${each.text} ${each.more ?? ""}`.toLowerCase().includes(text)).sort((a, b) => starts(b) - starts(a));
+      }
       draw();
     };
     const outside = (event) => {
