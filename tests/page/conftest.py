@@ -13,20 +13,14 @@ from needs import skip_for
 sys.path.insert(0, str(Path(__file__).parent))  # for the modules that the tests here share
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser
-
     from looking import OpenPlace, Place
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> "AsyncIterator[Browser]":
+async def browser() -> AsyncIterator[Browser]:
     """The browser of a module."""
-    try:
-        from playwright.async_api import async_playwright
-    except ImportError:
-        skip_for("Playwright was not found: install the packages of requirements/dev.txt")
     skip_for("chromium was not found: install the Debian package chromium" if CHROMIUM is None else None)
     async with async_playwright() as playwright:
         # Without a sandbox of its own: in containers there is no user that may make one.
@@ -36,7 +30,7 @@ async def browser() -> "AsyncIterator[Browser]":
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def open_place(browser: "Browser", tmp_path: Path) -> "AsyncIterator[OpenPlace]":
+async def open_place(browser: Browser, tmp_path: Path) -> "AsyncIterator[OpenPlace]":
     """Start a server; what is given goes to its settings. At the end each page of it has logged no error."""
     from looking import Place
 
