@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest_asyncio
 from needs import skip_for
+from playwright.async_api import Browser, async_playwright
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the modules that the tests here share
 
