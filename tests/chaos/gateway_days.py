@@ -60,7 +60,10 @@ class ForkedServer(Served):
 class ForkedGateway(GatewayProcess):
     """``tautwire gateway run`` started by a fork."""
 
-    async def _launch(self, arguments: tuple[str, ...], environment: Mapping[str, str], log: Path) -> Forked:
+    async def _launch(
+        self, arguments: tuple[str, ...], environment: Mapping[str, str], log: Path, directory: Path | None
+    ) -> Forked:
+        assert directory is None, "a forked process stays in the directory of the tests"
         return Forked(arguments, environment, log)
 
 

@@ -22,6 +22,7 @@ DOORS = [
     ("/files-pub/…", "GET", "/files-pub/T012345678-F012345678-secret/name", "403"),
     ("/_control/v1/…", "POST", "/_control/v1/say", "401"),
     ("/_control/v1/workspaces.*", "POST", "/_control/v1/workspaces.list", "401"),
+    ("/_page/…", "GET", "/_page/session", "401"),
     ("/oauth/v2/authorize", "POST", "/oauth/v2/authorize", "401"),
     ("/healthz", "GET", "/healthz", "200"),
     ("/readyz", "GET", "/readyz", "200"),
@@ -29,14 +30,18 @@ DOORS = [
 ]
 """How the page writes a door, a request without a secret to it, and its answer: a status or an error."""
 
-OF_CONTROL = ("/_control/", "/oauth/")
+OF_CONTROL = ("/_control/", "/_page/", "/oauth/")
 
 
 @pytest.mark.parametrize("is_controlled", [False, True], ids=["control off", "control on"])
 async def test_the_doors_answer_as_the_page_says(tmp_path: Path, *, is_controlled: bool) -> None:
     (tmp_path / "seed.yaml").write_text("users: [{name: alice}]\nchannels: [{name: general}]\n")
     settings = Settings(
-        data=tmp_path / "data", seed=tmp_path / "seed.yaml", port=0, control=True if is_controlled else None
+        data=tmp_path / "data",
+        seed=tmp_path / "seed.yaml",
+        port=0,
+        control=True if is_controlled else None,
+        page=is_controlled,
     )
     async with Server(settings) as server, aiohttp.ClientSession(server.api_url.removesuffix("api/")) as http:
         for _, verb, path, wanted in DOORS:
@@ -45,12 +50,19 @@ async def test_the_doors_answer_as_the_page_says(tmp_path: Path, *, is_controlle
             expected = wanted if is_controlled or not path.startswith(OF_CONTROL) else "404"
             assert expected in answer, (path, answer)
         names = {path.name for path in (tmp_path / "data").iterdir()}
-        for name in ("control.json", "control.sock", "tokens.json", *(["host.json"] if is_controlled else [])):
+        for name in (
+            "control.json",
+            "control.sock",
+            "tokens.json",
+            *(["host.json", "page.txt"] if is_controlled else []),
+        ):
             assert name in names
             assert (tmp_path / "data" / name).stat().st_mode & 0o777 == 0o600
         assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
         assert is_controlled or "host.json" not in names
-    assert not {"control.json", "control.sock", "host.json"} & {path.name for path in (tmp_path / "data").iterdir()}
+    assert not {"control.json", "control.sock", "host.json", "page.txt"} & {
+        path.name for path in (tmp_path / "data").iterdir()
+    }
 
 
 def test_the_page_has_each_door() -> None:

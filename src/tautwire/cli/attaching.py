@@ -25,7 +25,9 @@ Command = Annotated[
 class Attachable(Protocol):
     """A gateway or a server."""
 
-    health: Health
+    @property
+    def health(self) -> Health:
+        """Its faults."""
 
     @property
     def api_url(self) -> str:

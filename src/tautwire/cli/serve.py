@@ -173,6 +173,7 @@ def _describe(directories: Mapping[Path, Directory]) -> str:
             f"  people    {', '.join(directory.users)}",
             f"  channels  {', '.join('#' + name for name in directory.channels)}",
             *([f"  tokens    {tokens}"] if tokens.exists() else []),
+            *([f"  page      {directory.page}  (once; then see {data / 'page.txt'})"] if directory.page else []),
             *([f"  control   {directory.control.url}, secret in {data / 'control.json'}"] if directory.control else []),
         ]
     lines.append(f"Point a bot at it: SLACK_API_URL={api_url} SLACK_BOT_TOKEN=<token> and the base_url of its SDK.")

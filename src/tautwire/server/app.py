@@ -23,6 +23,7 @@ from tautwire.protocol.errors import ConfigError
 from tautwire.server.clock import Clock
 from tautwire.server.config import Settings
 from tautwire.server.control.door import ControlDoor
+from tautwire.server.control.openapi import PATH as CONTROL_PATH
 from tautwire.server.control.openapi import control_url
 from tautwire.server.counts import Counts
 from tautwire.server.directory import Directory, HostFile
@@ -38,6 +39,9 @@ from tautwire.server.http.fronted import Fronted
 from tautwire.server.http.probes import Probes
 from tautwire.server.http.server import HttpServer, listen
 from tautwire.server.metrics import CONTENT_TYPE, Metrics
+from tautwire.server.page.door import PageDoor
+from tautwire.server.page.link import PageLink
+from tautwire.server.page.sessions import Sessions
 from tautwire.server.sandboxes.sandboxes import Sandboxes
 from tautwire.server.served import Content, Observer, ServedWorkspace
 from tautwire.server.services.access.logins import FailedLogins
@@ -146,14 +150,11 @@ class Server:
 
     async def directory(self) -> Directory:
         """Return the users and channels of the only workspace, with the tokens of seeded users."""
-        return replace(await self._only.directory(self.api_url), host=self._running.host_control)
+        return await self._running.directory(self._only)
 
     async def directories(self) -> dict[Path, Directory]:
         """Return the same of each workspace, by its data directory; those that callers made are left out."""
-        control = self._running.host_control
-        return {
-            served.data: replace(await served.directory(self.api_url), host=control) for served in self._running.own
-        }
+        return {served.data: await self._running.directory(served) for served in self._running.own}
 
     async def listen_for_front(self, socket_origin: str) -> int:
         """Listen on one more port of loopback, for a TLS front; return the port. See ``tautwire.attach``.
@@ -252,6 +253,8 @@ class _Parts:
         )
         self.sandboxes: Sandboxes | None = None
         """Those that callers made; None if the control API is not served."""
+        self._links: dict[str, PageLink] = {}
+        """The links to the web page, by team."""
         self._exit = contextlib.AsyncExitStack()
 
     @property
@@ -273,6 +276,12 @@ class _Parts:
     @property
     def port(self) -> int:
         return cast("int", self._socket.getsockname()[1])
+
+    async def directory(self, served: ServedWorkspace) -> Directory:
+        """Return the users and channels of a workspace, and how it is reached."""
+        link = self._links.get(served.workspace.team.id)
+        page = link.url if link is not None else None
+        return replace(await served.directory(self.api_url), host=self.host_control, page=page)
 
     async def start(self) -> None:
         settings, host = self._settings, self.host
@@ -300,7 +309,7 @@ class _Parts:
         web_api = WebApi(host.find, settings, self._clock, self.counts, find_client=host.find_client)
         hooks = HooksDoor(host.find_team, settings, self._clock)
         handover = Handover({RTM_PATH: host.listen, LINK_PATH: host.listen_link})
-        control = None
+        control = page = None
         if host.is_controlled:
             logins = FailedLogins(self._clock)
             made = Sandboxes(host, settings, self._clock, self.health, _api_url(public))
@@ -313,10 +322,11 @@ class _Parts:
                 host.find_controlled, hosting=made, is_host=made.is_host, logins=logins,
                 has_limits=settings.rate_limits,
             )  # fmt: skip
+            page = self._page(control, logins, public)
         files_door = FilesDoor(host.find_team, self._clock, has_limits=settings.rate_limits)
         entrance = Entrance(connections, forwarded, web_api, hooks, files_door, handover)
         self._entrance, self._probes = entrance, probes
-        http = HttpServer(entrance, probes, control)
+        http = HttpServer(entrance, probes, control, page)
         await http.start(self._socket)
         self._exit.push_async_callback(http.stop)
         # A stop runs these in reverse: stop listening, close RTM, finish HTTP requests, commit, close the databases.
@@ -330,6 +340,27 @@ class _Parts:
         await fronted.start()
         self._exit.push_async_callback(fronted.stop)
         return fronted.port
+
+    def _page(self, control: ControlDoor, logins: FailedLogins, public: str) -> PageDoor | None:
+        """Return the web page, with a link for each workspace that has it; None if there is no such workspace."""
+        sessions = Sessions(self._clock)
+        for served in self.own:
+            if served.has_page:
+                team = served.workspace.team.id
+                self._links[team] = link = PageLink(served.data, team, public, sessions)
+                self._exit.callback(link.close)
+        if not self._links:
+            return None
+
+        def secret_of(team: str) -> str | None:
+            served = self.host.get(team)
+            return served.secret if served is not None else None
+
+        return PageDoor(
+            sessions, control=control, control_path=CONTROL_PATH, secret_of=secret_of,
+            used=lambda team: self._links[team].renew(), port=self.port, public_url=self._settings.public_url,
+            logins=logins, has_limits=self._settings.rate_limits,
+        )  # fmt: skip
 
     async def stop(self) -> None:
         await self._exit.aclose()

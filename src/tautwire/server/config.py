@@ -181,6 +181,17 @@ class Settings:
             unset="on for the sample workspace, else off",
         ),
     )
+    page: bool | None = field(
+        default=None,
+        metadata=row(
+            _ACCESS,
+            Flag(),
+            "Whether the web page is served at /_page/, to browsers that open its one-time link.",
+            more="The link is printed at the start and stands in `page.txt` in the data directory. Who has it can do "
+            "all that the control API can, which the page needs: it is on with the page.",
+            unset="on for the sample workspace, else off",
+        ),
+    )
     control_secret: str | None = field(
         default=None,
         repr=False,
@@ -357,6 +368,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         check(self)
+        if self.page and self.control is False:
+            raise ConfigError("the page needs the control API: set control on, or page off")
         if self.silence_limit < self.ping_interval:
             raise ConfigError(
                 f"silence_limit must be at least ping_interval ({self.ping_interval:g} seconds), or connections are "

@@ -105,6 +105,8 @@ class Directory(msgspec.Struct, frozen=True, omit_defaults=True):
     """None if the control API is not served."""
     host: Control | None = None
     """The operations on whole workspaces, with the secret of the host; None if the control API is not served."""
+    page: str | None = None
+    """The link that opens the web page once; None if the page is not served."""
 
 
 def read_directory(query: Query, api_url: str, tokens: dict[str, str], control: Control | None = None) -> Directory:

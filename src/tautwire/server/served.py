@@ -132,6 +132,8 @@ class ServedWorkspace:
         """The secret of its control API."""
         self.is_controlled = False
         """Whether the control API on the port of the server reaches this workspace."""
+        self.has_page = False
+        """Whether the web page can be opened for it."""
         self.is_closing = False
         """Whether it is or will be closed."""
         self.workspace: Workspace
@@ -174,7 +176,9 @@ class ServedWorkspace:
                 f"this is the sample workspace, and {settings.host} can be reached from outside: "
                 "bind to 127.0.0.1, or describe your own workspace in a file and start with --seed FILE --data NEWDIR"
             )
-        self.is_controlled = state.has_sample_tokens if settings.control is None else settings.control
+        has_page = state.has_sample_tokens if settings.page is None else settings.page
+        self.is_controlled = state.has_sample_tokens or has_page if settings.control is None else settings.control
+        self.has_page = has_page and self.is_controlled
         tail = Tail(state.head, state.kept_from)
         hub = Hub(state.channels, state.epochs)
         # From here on every entry of the log reaches its readers; the state above has those before.

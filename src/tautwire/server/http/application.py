@@ -1,7 +1,7 @@
 """Routes requests: paths below ``/api/`` to the Web API, below ``/_control/v1/`` to the control API if it is served,
 below ``/hooks/`` to response URLs and webhooks.
 
-With the control API there is also the page on which apps are installed.
+With the control API there is also the page on which apps are installed, and below ``/_page/`` the web page.
 
 Those of files go to their door, the paths of ``more`` to their application, the root gets a short text, the others go
 to the probes.
@@ -25,6 +25,8 @@ from tautwire.server.files.door import PATHS as FILE_PATHS
 from tautwire.server.hooks.door import HooksDoor
 from tautwire.server.http.forwarded import Forwarded
 from tautwire.server.http.probes import Probes
+from tautwire.server.page.door import PATH as PAGE_PATH
+from tautwire.server.page.door import PageDoor
 from tautwire.server.services.interactivity.response_urls import PATH as HOOKS_PATH
 from tautwire.server.web_api.app import PATH, WebApi
 
@@ -33,6 +35,9 @@ tautwire {version}: a workspace for programs that speak RTM and the Slack Web AP
 
 Point a bot here:  SLACK_API_URL={base_url}/api/ SLACK_BOT_TOKEN=<token>
                    or that address as the base URL of its SDK.
+"""
+WELCOME_PAGE: Final = """\
+In a browser:      open the link that tautwire serve prints, or that in page.txt in the data directory.
 """
 
 
@@ -48,11 +53,13 @@ class Application:
         probes: Probes,
         control: ControlDoor | None = None,
         more: Mapping[str, ASGIApp] = MappingProxyType({}),
+        page: PageDoor | None = None,
     ) -> None:
         self._web_api = web_api
         self._hooks = hooks
         self._forwarded = forwarded
         self._control = control
+        self._page = page
         self._files = files
         self._more = more
         self._others: ASGIApp = Starlette(routes=[Route("/", self._welcome), *probes.routes(), Mount("/api", web_api)])
@@ -71,6 +78,8 @@ class Application:
             serve = self._control
         elif self._control is not None and scope["path"] in CONSENT_PATHS:
             serve = self._control.consent_page
+        elif self._page is not None and scope["path"].startswith(PAGE_PATH):
+            serve = self._page
         elif self._hooks is not None and scope["path"].startswith(HOOKS_PATH):
             serve = self._hooks
         elif self._files is not None and scope["path"].startswith(FILE_PATHS):
@@ -83,4 +92,6 @@ class Application:
         """Answer a person who opens the address in a browser."""
         base_url = self._web_api.base_url(request.headers, request.scope)
         text = WELCOME.format(version=version("tautwire"), base_url=base_url)
+        if self._page is not None:
+            text += WELCOME_PAGE
         return PlainTextResponse(text, headers={"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"})

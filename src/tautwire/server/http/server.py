@@ -13,6 +13,7 @@ from tautwire.server.http.connections import PATIENCE, Connections, Phase
 from tautwire.server.http.front import Entrance, front_factory
 from tautwire.server.http.probes import Probes
 from tautwire.server.http.websocket import WebSocket
+from tautwire.server.page.door import PageDoor
 
 BACKLOG: Final = 4_096
 """Connections that may wait to be accepted: in a reconnect storm thousands arrive in a second."""
@@ -21,9 +22,11 @@ BACKLOG: Final = 4_096
 class HttpServer:
     """The HTTP server of a workspace. It installs no signal handlers."""
 
-    def __init__(self, entrance: Entrance, probes: Probes, control: ControlDoor | None = None) -> None:
+    def __init__(
+        self, entrance: Entrance, probes: Probes, control: ControlDoor | None = None, page: PageDoor | None = None
+    ) -> None:
         application = Application(
-            entrance.web_api, entrance.hooks, entrance.files, entrance.forwarded, probes, control, entrance.more
+            entrance.web_api, entrance.hooks, entrance.files, entrance.forwarded, probes, control, entrance.more, page
         )
         self.connections: Connections = entrance.connections
         self._uvicorn = AsgiServer(_config(application, entrance))

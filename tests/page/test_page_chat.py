@@ -1,0 +1,207 @@
+"""What a person does in the chat of the web page, by clicking and typing, and what others then see."""
+
+import re
+
+import pytest
+from playwright.async_api import Page, expect
+
+from looking import Place
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def write(page: Page, text: str) -> None:
+    field = page.get_by_role("textbox", name="Message")
+    await field.fill(text)
+    await field.press("Enter")
+
+
+async def test_a_message_is_posted_and_the_answer_comes_live(place: Place) -> None:
+    page = await place.look()
+
+    await write(page, "is anyone there? @bob")
+    await expect(page.get_by_role("article", name="alice")).to_contain_text("is anyone there?")
+    found = await place.operate("wait", kind="message", channel="general", contains="anyone", after=None, timeout=1)
+    await place.operate(
+        "say", user="bob", channel="general", text="*yes* <@" + place.directory.users["alice"]["id"] + ">"
+    )
+
+    answer = page.get_by_role("article", name="bob")
+    await expect(answer).to_contain_text("yes @alice")
+    await expect(answer.locator("strong", has_text="yes")).to_be_visible()
+    assert found is not None
+
+
+async def test_a_thread_is_opened_and_answered(place: Place) -> None:
+    said = await place.operate("say", user="bob", channel="general", text="what broke?")
+    await place.operate("reply", user="bob", channel="general", ts=said["ts"], text="the build")
+    page = await place.look()
+
+    await page.get_by_role("button", name="1 reply").click()
+    await expect(page.get_by_role("region", name="Thread")).to_contain_text("the build")
+    reply = page.get_by_role("textbox", name="Reply as alice")
+    await reply.fill("I look")
+    await reply.press("Enter")
+
+    await expect(page.get_by_role("region", name="Thread")).to_contain_text("I look")
+    await expect(page.get_by_role("button", name="Close thread")).to_be_visible()
+    history = await place.desk("conversations.replies", channel=said["channel"], ts=said["ts"])
+    assert [each["text"] for each in history["messages"]] == ["what broke?", "the build", "I look"]
+
+
+async def test_a_reaction_is_added_and_taken_back(place: Place) -> None:
+    said = await place.operate("say", user="bob", channel="general", text="done")
+    await place.operate("react", user="bob", channel="general", ts=said["ts"], name="tada")
+    page = await place.look()
+
+    mine = page.get_by_role("button", name="tada, 2, you reacted")
+    await page.get_by_role("button", name="tada, 1").click()
+    await expect(mine).to_be_visible()
+    await mine.click()
+    await expect(page.get_by_role("button", name="tada, 1")).to_be_visible()
+
+    await page.get_by_role("article", name="bob").hover()
+    await page.get_by_role("button", name="Add a reaction").click()
+    await page.get_by_role("textbox", name="Find an emoji").fill("rocket")
+    await page.get_by_role("button", name="rocket", exact=True).click()
+    await expect(page.get_by_role("button", name="rocket, 1, you reacted")).to_be_visible()
+
+
+async def test_a_message_is_edited_and_deleted_and_its_earlier_text_can_be_seen(place: Place) -> None:
+    page = await place.look()
+    await write(page, "at 14:00")
+    mine = page.get_by_role("article", name="alice")
+    await expect(mine).to_contain_text("at 14:00")
+
+    await page.get_by_role("textbox", name="Message").press("ArrowUp")
+    field = page.get_by_role("textbox", name="New text")
+    await field.fill("at 15:00")
+    await field.press("Enter")
+    await expect(mine).to_contain_text("at 15:00")
+    await mine.get_by_role("button", name="edited").click()
+    await expect(mine.locator("s")).to_have_text("at 14:00")
+
+    await mine.hover()
+    await mine.get_by_role("button", name="Delete").click()
+    await page.get_by_role("button", name="Delete message").click()
+    await expect(page.get_by_role("article")).to_have_count(0)
+    await expect(page.get_by_text("No messages in")).to_be_visible()
+
+
+async def test_unread_messages_are_counted_until_the_conversation_is_opened(place: Place) -> None:
+    page = await place.look()
+
+    await place.operate("say", user="bob", channel="lounge", text="one")
+    await place.operate("say", user="bob", channel="lounge", text="two")
+    entry = page.get_by_role("link", name=re.compile(r"lounge\W+2 unread"))
+    await expect(entry).to_be_visible()
+    await entry.click()
+
+    await expect(page.get_by_role("feed", name="Messages in #lounge")).to_contain_text("two")
+    await expect(page.get_by_role("link", name=re.compile(r"^lounge$"))).to_be_visible()
+
+
+async def test_a_direct_message_is_begun_and_typing_and_presence_are_shown(place: Place) -> None:
+    page = await place.look()
+
+    await page.get_by_role("button", name="Start a conversation").click()
+    await page.get_by_role("combobox", name="Write to").fill("bo")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("feed", name="Messages in bob")).to_be_visible()
+    await write(page, "psst")
+    await expect(page.get_by_role("link", name=re.compile(r"bob\W+away"))).to_be_visible()
+
+    other = await place.look(at="")
+    await other.get_by_role("button", name="Acting as").click()
+    await other.get_by_role("option", name="bob").click()
+    await expect(page.get_by_role("link", name=re.compile(r"bob\W+active"))).to_be_visible()
+    await other.get_by_role("link", name="alice").click()
+    await expect(other.get_by_role("region", name="Conversation", exact=True)).to_contain_text("psst")
+    await other.get_by_role("textbox", name="Message").press_sequentially("hi")
+    await expect(page.get_by_text("bob is typing")).to_be_visible()
+
+
+async def test_two_people_stand_side_by_side(place: Place) -> None:
+    page = await place.look()
+
+    await page.get_by_role("button", name="Put a second person beside").click()
+    await page.get_by_role("option", name="bob").click()
+    second = page.get_by_role("region", name="Conversation, second person")
+    await expect(second.get_by_role("textbox", name="as bob")).to_be_visible()
+    await second.get_by_role("textbox", name="as bob").fill("from the right")
+    await second.get_by_role("button", name="Send").click()
+
+    await expect(page.get_by_role("region", name="Conversation", exact=True)).to_contain_text("from the right")
+    await page.get_by_role("button", name="Close the second person").click()
+    await expect(second).to_be_hidden()
+
+
+async def test_a_file_is_sent_and_saved(place: Place) -> None:
+    page = await place.look()
+
+    await page.locator("input[type=file]").first.set_input_files(
+        {"name": "note.txt", "mimeType": "text/plain", "buffer": b"forty-two"}
+    )
+    await page.get_by_role("textbox", name="Message").fill("see this")
+    await page.get_by_role("button", name="Send").click()
+    card = page.get_by_role("button", name="Save note.txt")
+    await expect(card).to_be_visible()
+    async with page.expect_download() as download:
+        await card.click()
+
+    assert (await (await download.value).path()).read_bytes() == b"forty-two"
+    assert (await download.value).suggested_filename == "note.txt"
+
+
+async def test_a_message_is_found_and_shown_in_its_place(place: Place) -> None:
+    await place.operate("say", user="bob", channel="lounge", text="the needle is here")
+    for number in range(130):
+        await place.operate("say", user="bob", channel="lounge", text=f"hay {number}")
+    page = await place.look()
+
+    await page.keyboard.press("Control+k")
+    await page.get_by_role("combobox", name="Search").fill("needle")
+    await page.get_by_role("option", name="the needle is here").click()
+
+    await expect(page.get_by_role("article").filter(has_text="needle")).to_be_in_viewport()
+
+
+async def test_a_channel_is_joined(place: Place) -> None:
+    page = await place.look()
+
+    await page.get_by_role("button", name="Make or join a channel").click()
+    await page.get_by_role("button", name="Join quiet").click()
+    await expect(page.get_by_role("feed", name="Messages in #quiet")).to_be_visible()
+    await write(page, "here I am")
+
+    await expect(page.get_by_role("feed", name="Messages in #quiet")).to_contain_text("here I am")
+
+
+async def test_what_one_reads_stays_in_its_place_while_messages_come(place: Place) -> None:
+    for number in range(60):
+        await place.operate("say", user="bob", channel="general", text=f"line {number}")
+    page = await place.look()
+    feed = page.get_by_role("feed")
+    await expect(feed.get_by_text("line 59")).to_be_visible()
+
+    await feed.hover()
+    await page.mouse.wheel(0, -1500)
+    await page.wait_for_function(
+        "document.querySelector('.feed').scrollTop < document.querySelector('.feed').scrollHeight - 1500"
+    )
+    seen = await page.evaluate(TOP)
+    for number in range(5):
+        await place.operate("say", user="bob", channel="general", text=f"new {number}")
+
+    pill = page.get_by_role("button", name="5 new")
+    await expect(pill).to_be_visible()
+    assert await page.evaluate(TOP) == seen
+    await pill.click()
+    await expect(feed.get_by_text("new 4")).to_be_in_viewport()
+
+
+TOP = """() => {
+  const top = document.querySelector('.feed').getBoundingClientRect().top;
+  const row = [...document.querySelectorAll('.feed article')].find((each) => each.getBoundingClientRect().top >= top);
+  return [row.dataset.ts, Math.round(row.getBoundingClientRect().top - top)];
+}"""
