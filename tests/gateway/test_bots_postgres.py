@@ -49,7 +49,8 @@ async def test_a_bot_goes_on_where_it_was(several: Several, database: str) -> No
     await several.upstream.post("alice", several.upstream.general, "meanwhile")
     await several.start(several.settings("desk"), database=database)
     assert several.gateway.local_token.reveal() == token
-    await eventually(lambda: several.gateway.relay.intake.figures.stored > 0)
+    figures = several.gateway.relay.intake.figures
+    await eventually(lambda: figures.stored + figures.caught_up > 0)
     again = await several.request(token, "rtm.connect", resume=grant["position"])
     assert again["resume"] == "resumed"
     socket = await several.dial(again)

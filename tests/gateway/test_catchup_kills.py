@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from compared import logged, read
 from crooked import Crooked
 from gateway_process import GatewayProcess
 from scene import PATIENCE, Scene, TurnedClock, eventually
 from stage import BOT, SEED
-from test_kills import logged, read
 
 SEEDS = (
     [int(os.environ["GATEWAY_SEED"])]

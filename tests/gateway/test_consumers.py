@@ -73,14 +73,14 @@ async def say(several: Several, *texts: str) -> None:
 async def test_every_connection_gets_every_event_as_it_came(desk: Several) -> None:
     received: list[bytes] = []
     relay = desk.gateway.relay
-    taken = relay.link._receive
+    merge = relay.link._merge
+    taken = merge._receive
 
     def receive(payload: bytes, acknowledge: Any) -> None:
         received.append(payload)
         taken(payload, acknowledge)
 
-    for socket in relay.link._sockets:
-        socket._receive = receive
+    merge._receive = receive
     consumers = [await consume(desk) for _ in range(3)]
     await say(desk, "one", "two")
     for consumer in consumers:
@@ -220,6 +220,7 @@ async def test_without_the_setting_there_is_no_token_and_nothing_is_stored_twice
     await desk.start(desk.settings("desk"))
     assert "app" not in desk.gateway.relay.local_tokens
     assert (await desk.request(token, "apps.connections.open"))["error"] == "invalid_auth"
+    await eventually(lambda: not desk.gateway.relay.catch_up.is_running)
     before = desk.gateway.relay.workspace.tail.position
     await say(desk, "one")
     await eventually(lambda: desk.gateway.relay.intake.figures.stored == 1)

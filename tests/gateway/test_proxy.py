@@ -169,9 +169,9 @@ async def test_metrics_of_the_upstream(stage: Stage) -> None:
     await stage.ok("auth.test")
     async with stage.upstream.http.get(stage.gateway.api_url.replace("/api/", "/metrics")) as response:
         text = await response.text()
-    assert "tautwire_upstream_connected 1.0" in text
-    assert 'tautwire_proxy_calls_total{outcome="ok"} 1.0' in text
-    assert 'tautwire_upstream_events_total{as="stored"} 0.0' in text
+    assert 'tautwire_upstream_connected{bot="bot"} 1.0' in text
+    assert 'tautwire_proxy_calls_total{bot="bot",outcome="ok"} 1.0' in text
+    assert 'tautwire_upstream_events_total{as="stored",bot="bot"} 0.0' in text
 
 
 async def test_a_long_answer_is_passed_on_as_it_comes(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -348,10 +348,10 @@ async def test_metrics_of_calls_and_sends(stage: Stage) -> None:
         assert (await stage.request(method))["error"] == "ratelimited"
     async with stage.upstream.http.get(stage.gateway.api_url.replace("/api/", "/metrics")) as response:
         text = await response.text()
-    assert 'tautwire_send_errors_total{error="not_in_channel"} 1.0' in text
-    assert "tautwire_send_seconds_count 2.0" in text
-    assert 'tautwire_send_seconds_bucket{le="+Inf"} 2.0' in text
-    assert 'tautwire_upstream_limited_total{method="pins.list"} 1.0' in text
-    assert 'tautwire_upstream_limited_total{method="no.such"} 1.0' in text
-    assert 'tautwire_upstream_limited_total{method="chat.postMessage"} 1.0' in text
+    assert 'tautwire_send_errors_total{bot="bot",error="not_in_channel"} 1.0' in text
+    assert 'tautwire_send_seconds_count{bot="bot"} 2.0' in text
+    assert 'tautwire_send_seconds_bucket{bot="bot",le="+Inf"} 2.0' in text
+    assert 'tautwire_upstream_limited_total{bot="bot",method="pins.list"} 1.0' in text
+    assert 'tautwire_upstream_limited_total{bot="bot",method="no.such"} 1.0' in text
+    assert 'tautwire_upstream_limited_total{bot="bot",method="chat.postMessage"} 1.0' in text
     assert "tautwire_proxy_cache_hits_total" in text

@@ -134,7 +134,7 @@ async def test_the_secret_is_in_no_text(http_stage: Stage, caplog: pytest.LogCap
 
 
 async def test_the_path_is_there_for_events_over_http_only(stage: Stage) -> None:
-    async with stage.upstream.http.post(stage.gateway.api_url.replace("/api/", receiver.PATH)) as response:
+    async with stage.upstream.http.post(stage.gateway.api_url.replace("/api/", receiver.events_path())) as response:
         assert response.status == 404
 
 

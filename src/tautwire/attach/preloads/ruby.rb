@@ -1,15 +1,15 @@
-# Leads connections of this Ruby to the hosts in TAUTWIRE_ATTACH to the front that it names.
+# Leads connections of this Ruby to the hosts in ATTACHED_FRONT to the front that it names.
 #
 # RUBYOPT has -r with this file. Without the variable it does nothing.
-# TAUTWIRE_ATTACH is "HOST:PORT NAMES": the address of the front, and host names separated by commas, in which * stands
+# ATTACHED_FRONT is "HOST:PORT NAMES": the address of the front, and host names separated by commas, in which * stands
 # for letters, digits and hyphens. Libraries connect by TCPSocket (Net::HTTP) or look for addresses with Addrinfo
 # (async, Socket.tcp) and connect to what it returns, address and port; names in TLS and in headers stay as they are.
 
-if ENV["TAUTWIRE_ATTACH"]
+if ENV["ATTACHED_FRONT"]
   require "socket"
 
   module TautwireAttach
-    address, names = ENV["TAUTWIRE_ATTACH"].split(" ", 2)
+    address, names = ENV["ATTACHED_FRONT"].split(" ", 2)
     HOST, _, PORT = address.rpartition(":")
     patterns = names.to_s.split(",").map { |name| Regexp.escape(name).gsub("\\*", "[a-z0-9-]+") }
     NAMES = /\A(?:#{patterns.join("|")})\.?\z/i

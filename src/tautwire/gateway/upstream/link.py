@@ -161,7 +161,7 @@ class Link:
                 why = await socket.replaced()
                 self.endings[why] = self.endings.get(why, 0) + 1
                 log.info("the connection to %s is replaced: %s", self._api.host, why)
-                briefs = briefs + 1 if monotonic() - opened < BRIEF else 0
+                briefs = briefs + 1 if why != "lost" and monotonic() - opened < BRIEF else 0
                 pause = self._pause_after(why, briefs)
                 if why == "link_disabled":
                     self._failure = "Socket Mode is switched off at the upstream: switch it on in the app's settings"
