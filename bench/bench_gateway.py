@@ -145,7 +145,7 @@ async def _weigh(http: aiohttp.ClientSession, gateway: Process, token: str, coun
 async def connect(http: aiohttp.ClientSession, api_url: str, token: str) -> Ear:
     async with http.post(api_url + "rtm.connect", headers={"Authorization": f"Bearer {token}"}) as response:
         answer = json.loads(await response.read())
-    ws = await http.wsconnect(answer["url"], compress=0, max_msg_size=0)
+    ws = await http.ws_connect(answer["url"], compress=0, max_msg_size=0)
     await ws.receive()
     return Ear(ws)
 

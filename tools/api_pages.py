@@ -24,17 +24,32 @@ HOME: Final = Path(__file__).parent.parent / "docs" / "reference" / "api"
 NOTE: Final = "This page is written by `python -m tools.api_pages`: change the docstrings, not the page.\n"
 
 PAGES: Final = {
-    "clients": ("Clients", "The two clients: `RTMClient` for asyncio, `BlockingRTMClient` for everything else."),
-    "handlers": ("Handlers", "What is between events and your functions."),
-    "frames": ("Frames and replies", "What `send` takes and returns. The client makes most of them for you."),
-    "text": ("Text", "Escaping, mentions, links, dates, and long texts in pieces."),
-    "settings": ("Settings", "Values of options. All options: [settings of the client](../client-settings.md)."),
-    "values": ("Values", "What properties return and what handlers of the client's own news are called with."),
+    "clients": (
+        "Clients",
+        "How do you connect? The two clients: `RTMClient` for asyncio, `BlockingRTMClient` for everything else.",
+    ),
+    "handlers": ("Handlers", "How do events reach your code? What is between events and your functions."),
+    "frames": (
+        "Frames and replies",
+        "What can you send, and what comes back? What `send` takes and returns. The client makes most of them for you.",
+    ),
+    "text": ("Text", "How do you write and read texts? Escaping, mentions, links, dates, and long texts in pieces."),
+    "settings": (
+        "Settings",
+        "What are the values of options? All options: [settings of the client](../client-settings.md).",
+    ),
+    "values": (
+        "Values",
+        "What do you get back? What properties return and what handlers of the client's own news are called with.",
+    ),
     "errors": (
         "Errors",
-        "What methods raise and error handlers get. What to do: [troubleshooting]({up}troubleshooting.md).",
+        "What can go wrong? What methods raise and error handlers get. What to do: [troubleshooting]({up}troubleshooting.md).",
     ),
-    "testing": ("tautwire.testing", "A workspace for tests. How to: [test your bot]({up}test-your-bot.md)."),
+    "testing": (
+        "tautwire.testing",
+        "How do you put a workspace into a test? How to: [test your bot]({up}test-your-bot.md).",
+    ),
 }
 """Title and first sentence of each page."""
 
@@ -193,7 +208,9 @@ def pages() -> dict[Path, str]:
         rows.append(f"| [{title}]({page}.md) | {names} |")
         body = "".join(section(name, thing) for name, thing in things.items())
         texts[HOME / f"{page}.md"] = f"# {title}\n\n{about}\n{NOTE}{body}"
-    about = "Everything that `tautwire` and `tautwire.testing` export, but the [events](../events.md)."
+    about = (
+        "What can you import? Everything that `tautwire` and `tautwire.testing` export, but the [events](../events.md)."
+    )
     texts[HOME / "README.md"] = (
         f"# Public names\n\n{about}\n{NOTE}\n| page | names |\n|---|---|\n" + "\n".join(rows) + "\n"
     )

@@ -14,6 +14,8 @@ PAGE: Final = Path(__file__).parent.parent / "docs" / "reference" / "attach-ways
 
 INTRODUCTION: Final = """# Ways of attaching
 
+Which way does a program take to us, library by library?
+
 How programs that have `slack.com` written into them reach a gateway or a server, library by library.
 `tautwire gateway attach --explain CMD` looks up here what a program is made of.
 This page is written by `python -m tools.attach_page` from the table in the code.

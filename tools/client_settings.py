@@ -19,6 +19,8 @@ PAGE: Final = Path(__file__).parent.parent / "docs" / "reference" / "client-sett
 
 INTRODUCTION: Final = """# Settings of the client
 
+What can be set on a client, and what is it by default?
+
 Every option of `RTMClient` and `BlockingRTMClient`, with its default, and the fields of the values they take.
 This page is written by `python -m tools.client_settings`: change the classes, not the page.
 

@@ -1,5 +1,7 @@
 """Checks that every relative link in the Markdown files leads to a file, and every fragment to a heading.
 
+Each page of docs begins with the question of a reader that it answers.
+
 Run with ``python -m tools.docs_links``; prints what is broken and exits 1 if anything is.
 """
 
@@ -35,12 +37,24 @@ def broken_links(page: Path) -> list[str]:
     return faults
 
 
+def lacks_question(page: Path) -> bool:
+    """Return whether a page of docs does not begin with a question, in the line below its title."""
+    lines = page.read_text().split("\n", 3)
+    return page.is_relative_to(ROOT / "docs") and (len(lines) < 4 or "?" not in lines[2])
+
+
 def main() -> int:
     """Check all pages that git knows of."""
     names = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "*.md"], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout.split("\n")
-    faults = [fault for name in names if name and (ROOT / name).exists() for fault in broken_links(ROOT / name)]
+    pages = [ROOT / name for name in names if name and (ROOT / name).exists()]
+    faults = [fault for page in pages for fault in broken_links(page)]
+    faults += [
+        f"{page.relative_to(ROOT)}: the first line has to be the question that the page answers"
+        for page in pages
+        if lacks_question(page)
+    ]
     print("\n".join(faults), end="\n" if faults else "")
     return 1 if faults else 0
 

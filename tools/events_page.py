@@ -24,6 +24,8 @@ REPLIES = frozenset({"pong"})
 """Documented among the events, and sent as replies to frames."""
 INTRODUCTION = f"""# Events
 
+Which events are there, and which fields has each?
+
 Every event a server may send, as a class of `tautwire.protocol.events`.
 This page is written by `python -m tools.events_page`: change the classes, not the page.
 

@@ -16,6 +16,8 @@ PAGE: Final = Path(__file__).parent.parent / "docs" / "reference" / "gateway-set
 
 INTRODUCTION: Final = f"""# Settings of the gateway
 
+What can be set on a gateway, and what is it by default?
+
 Every setting of `tautwire gateway run`, with its default. This page is written by `python -m tools.gateway_settings`
 from the tables of settings in `src/tautwire/gateway/config.py` and `src/tautwire/server/config.py`.
 

@@ -51,6 +51,8 @@ PAGE: Final = Path(__file__).parent.parent / "docs" / "reference" / "limits.md"
 
 INTRODUCTION: Final = """# Limits
 
+How much is allowed, and what happens beyond it?
+
 How much, how long, how often: every limit of the client and the server, and what happens beyond it.
 This page is written by `python -m tools.limits_page` from the constants.
 

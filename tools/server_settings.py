@@ -20,6 +20,8 @@ PAGE: Final = Path(__file__).parent.parent / "docs" / "reference" / "server-sett
 
 INTRODUCTION: Final = f"""# Settings of the server
 
+What can be set on a server, and what is it by default?
+
 Every setting of `tautwire serve`, with its default. This page is written by `python -m tools.server_settings` from the
 table of settings in `src/tautwire/server/config.py`.
 
