@@ -44,8 +44,10 @@ PAGES: Final = {
     ),
     "errors": (
         "Errors",
-        "What can go wrong? What methods raise and error handlers get. "
-        "What to do: [troubleshooting]({up}troubleshooting.md).",
+        (
+            "What can go wrong? What methods raise and error handlers get. "
+            "What to do: [troubleshooting]({up}troubleshooting.md)."
+        ),
     ),
     "testing": (
         "tautwire.testing",
