@@ -1,4 +1,4 @@
-"""The commands of docs/how-to/gateway-cookbook.md are those that tests/gateway/test_old_programs.py runs."""
+"""The commands of docs/how-to/gateway-cookbook.md are those that tests/gateway/programs/test_old_programs.py runs."""
 
 import re
 import shlex

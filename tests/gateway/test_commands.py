@@ -2,18 +2,17 @@
 
 import asyncio
 import json
-import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 from aiohttp import web
 
 from crooked import Crooked, refused
-from gateway_process import TAUTWIRE, GatewayProcess
+from gateway_command import tautwire
+from gateway_process import GatewayProcess
 from scene import PATIENCE, Scene, TurnedClock
 from stage import BOT, SEED
 from tautwire.gateway.config import GatewaySettings, gateway_rows, server_settings
@@ -42,15 +41,6 @@ rtm.start()
 async def upstream(tmp_path: Path) -> AsyncIterator[Scene]:
     async with Scene.opened(tmp_path / "upstream", TurnedClock(), seed=SEED) as scene:
         yield scene
-
-
-async def tautwire(*arguments: str, **variables: Any) -> tuple[int, str, str]:
-    kept = {name: text for name, text in os.environ.items() if not name.startswith(("TAUTWIRE_", "SLACK_"))}
-    process = await asyncio.create_subprocess_exec(
-        TAUTWIRE, *arguments, env={**kept, **variables}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    out, err = await asyncio.wait_for(process.communicate(), 2 * PATIENCE)
-    return process.returncode or 0, out.decode(), err.decode()
 
 
 def tokens_of(upstream: Scene, url: str = "") -> dict[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the conformance package is not installed
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # the conformance package is not installed
 
 from needs import skip_for
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from needs import skip_for
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the conformance package is not installed
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # the conformance package is not installed
 
 from conformance.inbox import Transcript
 from conformance.programs import CLIENTS, Client, Program

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway_command import tautwire
 from gateway_process import GatewayProcess
 from scene import Scene, TurnedClock
 from several import SEED
@@ -16,7 +17,6 @@ from tautwire.gateway.places import TABLES, read_bots
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.sources import read_settings
 from tautwire.server.table import rows
-from test_commands import tautwire
 
 SAY = """
 import os, json, urllib.request

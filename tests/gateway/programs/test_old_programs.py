@@ -17,7 +17,7 @@ import aiohttp
 import pytest
 from needs import skip_for
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the conformance package is not installed
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # the conformance package is not installed
 
 from conformance.attached.programs import OLD, Old
 from conformance.ports import free_port

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from stage import OpenStage, Stage
-from test_uploads import PICTURE, upload
+from uploading import PICTURE, upload
 
 
 class Elsewhere:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "scenarios"))  # for the proxy and the certificates of its tests
+sys.path.insert(0, str(Path(__file__).parents[2] / "scenarios"))  # for the proxy and the certificates of its tests
 
 from certificates import Certificates, TlsFront
 from proxies import ENCODED, PASSWORD, USER, Tinyproxy
