@@ -154,6 +154,15 @@ LINES: Final[dict[str, Advice]] = {
     # Housekeeping
     "a sweep of %s failed; the next one follows": Advice("The work of one second is left to the next.", _DEFECT),
     "a sweep failed; the next one follows": Advice("The work of one second is left to the next.", _DEFECT),
+    # Answers and the page
+    "an answer broke off: %s": Advice(
+        "A long answer that a gateway passes on has ended before its end; the program sees a connection that is cut.",
+        "Look at the link to the upstream; the program asks again.",
+    ),
+    "there is no new link to the page of %s: %s": Advice(
+        "The one-time link was used, and `page.txt` in the data directory could not be written again.",
+        "Look at the disk and at the mode of the directory, then restart the server for a new link.",
+    ),
 }
 
 

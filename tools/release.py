@@ -81,7 +81,7 @@ def with_section(changelog: str, version: str, day: datetime.date) -> str:
         ReleaseError: there are none, or the version has a section already.
     """
     if f"## [{version}]" in changelog:
-        raise ReleaseError(f"CHANGELOG.md has a section {version} already")
+        raise ReleaseError(f"CHANGELOG.md has the heading {version} already")
     before, heading, after = changelog.partition(_HEADING)
     if not heading or not re.match(r"\s*(?:###|-)", after):
         raise ReleaseError("CHANGELOG.md has nothing under Unreleased")

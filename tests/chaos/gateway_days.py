@@ -164,7 +164,7 @@ class Day:
         deadline = time.monotonic() + PATIENCE
         while True:
             async with self._http.get(self._gateway.api_url.replace("/api/", "/metrics")) as answer:
-                if "\ntautwire_sends_waiting 0.0\n" in await answer.text():
+                if '\ntautwire_sends_waiting{bot="bot"} 0.0\n' in await answer.text():
                     return
             assert time.monotonic() < deadline, "messages wait in the gateway"
             await asyncio.sleep(0.02)

@@ -55,7 +55,9 @@ def citing_files() -> list[Path]:
         check=True,
     ).stdout.splitlines()
     files = [ROOT / name for name in listed if name.endswith((".py", ".md", ".json"))]
-    return [file for file in files if file.is_file() and file != Path(__file__)]
+    # They name pages that are invented, or are only on the site.
+    invented = {Path(__file__), ROOT / "tools" / "docs_site.py", *(ROOT / "tests" / "tools").glob("test_docs_*.py")}
+    return [file for file in files if file.is_file() and file not in invented]
 
 
 def wire_blocks() -> dict[str, str]:

@@ -46,6 +46,8 @@ class Crooked:
         """Whether an envelope is sent twice."""
         self.hides: Callable[[str], bool] = lambda text: False
         """Whether a frame of the server is lost."""
+        self.forgets = False
+        """Whether the server seems to keep no events of an app without connection, as Slack."""
         self.leads = ""
         """Where sockets are redirected to, instead of being served."""
         self.sockets: list[tuple[web.WebSocketResponse, aiohttp.ClientWebSocketResponse]] = []
@@ -203,7 +205,8 @@ class Crooked:
         async for message in far:
             if message.type is WSMsgType.TEXT and not self.hides(message.data):
                 envelope = json.loads(message.data).get("envelope_id", "")
-                await near.send_str(message.data)
+                text = message.data.replace('"keeps_events":true', '"keeps_events":false')
+                await near.send_str(text if self.forgets else message.data)
                 if envelope and self.repeats(envelope):
                     await near.send_str(message.data)
 

@@ -20,7 +20,7 @@ def test_the_unreleased_changes_become_those_of_the_version() -> None:
 @pytest.mark.parametrize(
     ("changelog", "why"),
     [
-        (f"{BEFORE}## [0.2.0] - 2026-01-01\n{CHANGES}", "has a section 0.2.0 already"),
+        (f"{BEFORE}## [0.2.0] - 2026-01-01\n{CHANGES}", "has the heading 0.2.0 already"),
         (f"{BEFORE}## [Unreleased]\n\n## [0.1.0] - 2026-01-01\n{CHANGES}", "nothing under Unreleased"),
         (BEFORE, "nothing under Unreleased"),
     ],

@@ -15,6 +15,18 @@ from tautwire.gateway.catchup import gate, history
 from tautwire.gateway.catchup.known import MAX_KNOWN, Known
 
 
+@pytest.fixture
+async def open_stage(open_stage: OpenStage) -> OpenStage:
+    """Start an upstream that does not say that it keeps events, and a gateway."""
+
+    async def forgetful(**settings: object) -> Stage:
+        stage = await open_stage(**settings)
+        stage.line.forgets = True
+        return stage
+
+    return forgetful
+
+
 class Outage:
     """A time in which the gateway is down and the upstream forgets its events.
 
@@ -361,3 +373,19 @@ def test_the_list_of_the_log_is_bounded() -> None:
     assert not known.has_event("Ev0")
     assert not known.has_message("C1", "0000000000.000000")
     assert known.has_event("Ev1")
+
+
+async def test_an_upstream_that_says_that_it_keeps_events_is_not_asked_for_its_history(stage: Stage) -> None:
+    """What it sends then is in order with reactions and all else, which no history has."""
+    stage.line.forgets = False
+    start = await position(stage)
+    await stage.settled()
+    await stage.gateway.stop()
+    first = await stage.post("alice", stage.general, "missed")
+    await stage.upstream.ok("alice", "reactions.add", channel=stage.general, timestamp=first, name="eyes")
+    await stage.post("alice", stage.general, "missed too")
+    await stage.start()
+    frames = await all_since(stage, start)
+    seen = [frame.get("text", frame["type"]) for frame in frames if frame["type"] in ("message", "reaction_added")]
+    assert seen == ["missed", "reaction_added", "missed too"]
+    assert stage.line.count("conversations.history") == 0

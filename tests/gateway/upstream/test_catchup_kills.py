@@ -50,7 +50,7 @@ async def test_what_the_upstream_forgets_is_there_once_and_in_order(seed: int, t
                     await upstream.ok("alice", "chat.delete", channel=channel, ts=ts)
             return ts
 
-        line.hides = forgets
+        line.hides, line.forgets = forgets, True
         gateway = GatewayProcess(tmp_path, line.api_url, upstream.directory.apps[BOT])
         await gateway.start()
         try:

@@ -124,7 +124,7 @@ class ConsumerDoor:
             connection.refuse(disconnect(TOO_MANY, **about), self.clock.monotonic())
             return
         self.traffic.opened += 1
-        greeting = hello(connection.user, len(self._streams) + 1, self._started, LIFETIME)
+        greeting = hello(connection.user, len(self._streams) + 1, self._started, LIFETIME, keeps_events=False)
         self.flusher.answer(connection, text_frame(greeting), first=True)
         mark = self._take_place(ticket.who.token) or Mark(ticket.position)
         self._streams[connection.number] = Stream(

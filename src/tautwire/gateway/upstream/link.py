@@ -63,6 +63,13 @@ class Envelope(msgspec.Struct, gc=False):
     payload: msgspec.Raw = msgspec.Raw(b"{}")
     reason: str = ""
     retry_attempt: int = 0
+    debug_info: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Debug(msgspec.Struct, gc=False):
+    """``debug_info`` of ``hello``; a server of ours says whether it keeps events while the app has no connection."""
+
+    keeps_events: bool = False
 
 
 class Acknowledge(Protocol):
@@ -76,6 +83,7 @@ _ENDS: Final = (
     aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR,
 )  # fmt: skip
 _decode: Final = msgspec.json.Decoder(Envelope).decode
+_decode_debug: Final = msgspec.json.Decoder(_Debug).decode
 
 
 class Link:
@@ -84,7 +92,8 @@ class Link:
     Args:
         receive: called with the payload of each event, in the order in which they come, and what acknowledges it.
         came_up: called when events can come again, before the first of them, with the seconds in which none could;
-            infinity at the start, and if a connection has been silent before its end.
+            infinity at the start, and if a connection has been silent before its end; 0 if the upstream says that it
+            has kept the events of that time.
     """
 
     def __init__(
@@ -218,10 +227,10 @@ class Link:
         log.info("connected to %s", self._api.host)
         return socket
 
-    def greet(self) -> None:
+    def greet(self, *, keeps_events: bool) -> None:
         """Called before a connection counts as greeted."""
         if not self.is_up:
-            self._came_up(monotonic() - self._lost_at)
+            self._came_up(0.0 if keeps_events else monotonic() - self._lost_at)
 
     def _retire_others(self, current: "_Socket") -> None:
         """End the older connections in order: what is on its way on them still comes."""
@@ -359,7 +368,7 @@ class _Socket:
         match envelope.type:
             case "hello":
                 if not self.was_greeted:
-                    self._link.greet()
+                    self._link.greet(keeps_events=_keeps_events(envelope.debug_info))
                 self.is_greeted = self.was_greeted = True
                 if not self._hello.done():
                     self._hello.set_result(None)
@@ -381,6 +390,13 @@ class _Socket:
     def _replace(self, why: str) -> None:
         if not self._replaced.done():
             self._replaced.set_result(why)
+
+
+def _keeps_events(debug_info: msgspec.Raw) -> bool:
+    try:
+        return _decode_debug(debug_info).keeps_events
+    except (msgspec.MsgspecError, RecursionError):
+        return False
 
 
 def _backoff(failures: int) -> float:

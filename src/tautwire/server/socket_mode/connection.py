@@ -114,10 +114,12 @@ def disconnect(reason: str, **members: object) -> bytes:
     return msgspec.json.encode({"type": "disconnect", "reason": reason, "debug_info": {"host": HOST_NAME}, **members})
 
 
-def hello(app: str, count: int, started: str, lifetime: float) -> bytes:
+def hello(app: str, count: int, started: str, lifetime: float, *, keeps_events: bool) -> bytes:
     """Return the payload of ``hello``.
 
     Args:
+        keeps_events: whether what the app has not acknowledged, or what happens while it has no connection, is sent on
+            the next one. Our own member: a gateway behind this connection need not look for missed messages.
         count: connections of the app, this one included.
         started: when the server started.
         lifetime: seconds that this connection lasts.
@@ -132,6 +134,7 @@ def hello(app: str, count: int, started: str, lifetime: float) -> bytes:
                 "started": started,
                 "build_number": 1,
                 "approximate_connection_time": int(lifetime),
+                "keeps_events": keeps_events,
             },
         }
     )

@@ -117,7 +117,7 @@ class Door:
         connection.opened_at = now
         pool.add(connection)
         self.traffic.opened += 1
-        greeting = hello(tap.app, len(pool), self._started, connection.lifetime)
+        greeting = hello(tap.app, len(pool), self._started, connection.lifetime, keeps_events=True)
         self.flusher.answer(connection, text_frame(greeting), first=True)
         self._taps.start(tap, pool)
         log.info("connection %d of app %s opened", connection.number, tap.app)
