@@ -44,7 +44,7 @@ def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         env=os.environ | {"PYTHONPATH": str(project / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
         check=False,
     )
 
@@ -62,6 +62,7 @@ def test_the_copy_is_what_runs(project: Path) -> None:
     assert Path(found.stdout.strip()).is_relative_to(project), found.stderr
 
 
+@pytest.mark.timeout(450)  # a command runs some hundred tests, in one process
 @pytest.mark.parametrize("command", COMMANDS.findall(TEXT))
 def test_each_command_of_the_page_succeeds(project: Path, command: str) -> None:
     finished = run(project, *shlex.split(command))

@@ -27,7 +27,7 @@ export function composer({ person, channel, name, thread, editLast = () => {}, s
   const chosen = h("ul", { class: "chips composer-files", "aria-label": "Files to send", hidden: true });
   const picker = h("input", { type: "file", multiple: true, class: "sr", tabindex: "-1", "aria-label": "Files" });
   let files = [];
-  let typedAt = 0;
+  let typedAt = -Infinity; // the first letter is told at once, also in a page that has just been loaded
 
   const send = button("Send", { icon: "send", class: "go", type: "submit" });
   const refresh = () => {
