@@ -51,6 +51,8 @@ class Crooked:
         self.leads = ""
         """Where sockets are redirected to, instead of being served."""
         self.sockets: list[tuple[web.WebSocketResponse, aiohttp.ClientWebSocketResponse]] = []
+        self.was_cut = False
+        """Whether the gateway may be without an upstream for a moment, which it logs as a fault."""
         self.opened = 0
         self.events_url = ""
         """Where events over HTTP are passed on to."""
@@ -71,7 +73,7 @@ class Crooked:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.cut()
+        await self._cut()
         await self._http.close()
         await self._runner.cleanup()
 
@@ -99,6 +101,10 @@ class Crooked:
 
     async def cut(self) -> None:
         """End all sockets without a Close frame."""
+        self.was_cut = True
+        await self._cut()
+
+    async def _cut(self) -> None:
         for near, far in self.sockets:
             for transport in (
                 near._req.transport if near._req is not None else None,
