@@ -13,7 +13,7 @@ from operated import eventually
 from slack_sdk import WebClient
 from slack_sdk.web.async_client import AsyncWebClient
 
-from fronts import Front, fronted
+from proxied import Front, fronted
 from tautwire import MessageEvent, RTMClient
 
 PATIENCE = 60.0
