@@ -1,6 +1,7 @@
 """What all tests share: Ctrl-C works in every run, tests of one module with one server stay together, and at the end of
 a run it is said plainly what this machine could not run and what would change that."""
 
+import logging
 import os
 import signal
 import sys
@@ -66,6 +67,25 @@ def interrupts() -> Iterator[None]:
     yield
     if is_ignored:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@pytest.fixture(autouse=True)
+def process() -> Iterator[None]:
+    """Undo what a command that a test has run in this process changed in it, for the tests that follow.
+
+    Commands log to stderr and take signals, as a process may that ends with them.
+    """
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    root.handlers[:] = [
+        each for each in root.handlers if each in handlers or type(each).__module__.startswith("_pytest")
+    ]
+    root.setLevel(level)
+    for number, handler in signals.items():
+        if signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

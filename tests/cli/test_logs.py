@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 
@@ -10,16 +9,6 @@ from tautwire.cli.logs import LogFormat, LogLevel, set_up_logging
 
 SECRET = "xoxb-12345-67890-abcdefghijkl"
 log = logging.getLogger("tautwire.test")
-
-
-@pytest.fixture(autouse=True)
-def root() -> Iterator[None]:
-    """Give the root logger to the test; take it back."""
-    logger = logging.getLogger()
-    handlers, level = logger.handlers[:], logger.level
-    yield
-    logger.handlers[:] = handlers
-    logger.setLevel(level)
 
 
 def fail() -> None:

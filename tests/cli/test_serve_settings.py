@@ -182,3 +182,11 @@ def test_a_password_in_the_wrong_place_is_not_repeated(arguments: list[str]) -> 
     assert finished.exit_code == 2
     assert "db.example" in finished.output
     assert SECRET not in finished.output
+
+
+def test_a_word_that_is_no_program_starts_no_server(tmp_path: Path) -> None:
+    finished = serve("--port", "0", "no-such-program-here")
+
+    assert finished.returncode == 2
+    assert "no-such-program-here cannot be started: it is not a program" in finished.stderr
+    assert list(tmp_path.iterdir()) == []

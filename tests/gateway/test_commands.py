@@ -82,7 +82,8 @@ async def test_a_program_that_is_not_there_is_an_error(upstream: Scene, tmp_path
     arguments = ("gateway", "run", "--data", str(tmp_path / "gateway"), "--port", "0", "--", "no-such-program-here")
     code, _, err = await tautwire(*arguments, **tokens_of(upstream))
     assert code == 2
-    assert "no-such-program-here cannot be started" in err
+    assert "no-such-program-here cannot be started: it is not a program" in err
+    assert not (tmp_path / "gateway").exists(), "nothing is started for it"
 
 
 async def test_a_directory_is_for_one_bot(upstream: Scene, tmp_path: Path) -> None:

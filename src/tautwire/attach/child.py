@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import shutil
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
@@ -14,6 +16,19 @@ PATIENCE: Final = 8.0
 
 Start = Callable[[Sequence[str], Mapping[str, str]], Awaitable[asyncio.subprocess.Process]]
 """Starts a program in an environment; raises ``ConfigError`` if it cannot be started."""
+
+
+def check(command: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Look for a program as the system does when it starts one, so that nothing else is started for one that is missing.
+
+    Raises:
+        ConfigError: it is not there, or is no program.
+    """
+    if shutil.which(command[0], path=environment.get("PATH", os.defpath)) is None:
+        raise ConfigError(
+            f"{command[0]} cannot be started: it is not a program, by its path or in PATH; CMD is the program to run "
+            "and its arguments, and options of this command come before it"
+        )
 
 
 async def start(command: Sequence[str], environment: Mapping[str, str]) -> asyncio.subprocess.Process:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Protocol
 
 import typer
 
+from tautwire.attach import child
 from tautwire.attach.attachment import Attachment
 from tautwire.attach.config import AttachSettings
 from tautwire.attach.environment import exports
@@ -48,6 +49,9 @@ class Attaching:
 
     Args:
         environment: what the program inherits.
+
+    Raises:
+        ConfigError: there is no such program.
     """
 
     def __init__(
@@ -58,6 +62,8 @@ class Attaching:
         stack: AsyncExitStack,
         environment: Mapping[str, str],
     ) -> None:
+        if command:
+            child.check(command, environment)
         self.is_on = settings.attach or bool(command)
         self.command = command or []
         self._attachment = Attachment(settings, data, environment)
