@@ -55,13 +55,14 @@ def test_the_old_connection_may_end_before_the_new_one_is_there(
     end: Callable[[Link], None], subject: Subject, faults: Faults, talk: Talk
 ) -> None:
     subject.connect()
-    faults.delay(0.3, "rtm.connect")
+    old = subject.link
+    faults.delay(1.0, "rtm.connect")
     with talk:
         talk.go_on()
-        subject.link.goodbye()
+        old.goodbye()
         eventually(lambda: subject.connects == 2)
         talk.go_on()
-        end(subject.link)
+        end(old)
         eventually(lambda: not subject.is_ready())
         subject.wait_ready()
         talk.go_on()

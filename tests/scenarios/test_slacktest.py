@@ -23,7 +23,7 @@ from tautwire import ConnectError, SendUnknown, Timeouts
 
 CHANNEL = "C024BE92L"
 HELLO = 'frame {"type":"hello"}'
-TIMEOUTS = Timeouts(hello=5.0, idle=0.2, silence=1.0, reply=0.5)
+TIMEOUTS = Timeouts(hello=5.0, idle=0.2, silence=3.0, reply=0.5)
 
 
 class SlackTest:
@@ -125,7 +125,7 @@ def test_pongs_keep_a_silent_connection(slacktest: SlackTest, subject: Subject) 
     slacktest.tell(HELLO)
     subject.connect()
     assert subject.ping() > 0
-    stays(subject.is_ready, "the connection was given up", 2 * TIMEOUTS.silence)
+    stays(subject.is_ready, "the connection was given up", 1.5 * TIMEOUTS.silence)
     assert subject.hellos == 1
     assert subject.closes == []
 
@@ -144,4 +144,4 @@ def test_reconnect_needs_a_hello_that_no_old_connection_takes(slacktest: SlackTe
     attempt.result()
     eventually(lambda: len(subject.closes) == 1)
     eventually(lambda: tells(f"message {CHANNEL} again", lambda: subject.heard))
-    assert subject.is_ready()
+    subject.wait_ready()

@@ -34,7 +34,7 @@ some 450 kB for the thousand messages; all in all it is 400 to 900 kB. So 1 kB l
 ENDS: list[Callable[[Link], None]] = [Link.fin, Link.rst, Link.close, Link.goodbye]
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(240)
 def test_a_thousand_reconnects_leave_no_trace(make_subject: MakeSubject, blocking_workspace: BlockingWorkspace) -> None:
     """The server and the front are in the same process: they have to be as tidy as the client."""
     subject = make_subject(backoff=RESTLESS)
