@@ -13,7 +13,7 @@ import hashlib
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -261,7 +261,8 @@ class Intake:
             if not arrival.kept:
                 self._acknowledge(arrival)
                 return
-            event = event._replace(frame=None)  # it is stored as it came only
+            event = event._replace(frame=None, ts="")  # it is stored as it came only: its message is known, and stays so
+            arrival = replace(arrival, translated=event)
         self._known.expect(event.channel, event.ts)
         entry = self._entry(arrival.id, event, before, arrival.kept)
         try:

@@ -4,15 +4,18 @@ The upstream of these tests forgets what it could not deliver, as Slack does: th
 """
 
 import asyncio
+import json
+from typing import Any
 
 import pytest
 from aiohttp import web
 
 from crooked import limited, refused
-from scene import Frame, eventually, is_plain
+from scene import PATIENCE, Frame, eventually, is_plain
 from stage import OpenStage, Stage
 from tautwire.gateway.catchup import gate, history
 from tautwire.gateway.catchup.known import MAX_KNOWN, Known
+from tautwire.server.store.engine import StoreError
 
 
 @pytest.fixture
@@ -115,6 +118,35 @@ async def test_a_message_of_the_history_looks_like_one_that_came_as_an_event(sta
     expected = [each for each in await native.fence() if each.get("type") == "message" and not each.get("hidden")]
     assert await frames_since(stage, start) == expected
     assert len(expected) == 5
+
+
+async def test_a_caught_up_message_comes_once_also_if_its_event_cannot_be_stored_for_programs_at_first(
+    open_stage: OpenStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = await open_stage(socket_mode=True)
+    start = await position(stage)
+    async with Outage(stage):
+        ts = await stage.post("alice", stage.general, "missed")
+    await caught_up(stage)
+    stage.line.forgets = False  # so that no history is read any more
+    await stage.restart()
+    intake, writer = stage.gateway.relay.intake, stage.gateway.relay.workspace.writer
+    post, fails = writer.post, [True]
+
+    def full(unit: Any, done: Any) -> None:
+        if fails:
+            fails.clear()
+            raise StoreError("the disk is full")
+        post(unit, done)
+
+    monkeypatch.setattr(writer, "post", full)
+    user, acknowledged = stage.upstream.users["alice"], asyncio.Event()
+    event = {"type": "message", "channel": stage.general, "user": user, "text": "missed", "ts": ts, "event_ts": ts}
+    for _ in range(2):  # the upstream sends again what is not acknowledged
+        intake.receive(json.dumps({"event_id": "EvLATE", "event": event}).encode(), acknowledged.set)
+    await asyncio.wait_for(acknowledged.wait(), PATIENCE)
+    assert texts(await frames_since(stage, start)) == ["missed"]
+    assert intake.figures.put_off == 1
 
 
 async def test_replies_in_threads_that_are_older_come_too(stage: Stage) -> None:
