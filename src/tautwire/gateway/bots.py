@@ -150,17 +150,21 @@ class Bots:
         """Pass a call on to the upstream of its bot; see ``server.web_api.fallback.Fallback``."""
         if passed.who is not None and passed.who.kind is TokenKind.APP:
             raise MethodError("not_allowed_token_type")
-        relay = self._homes.get(passed.workspace.identities) or self._any()
+        relay = self._home(passed.workspace) if passed.who is not None else self._any()
         with _speaking(relay.name):
             return await relay.proxy(passed)
 
     async def open_sink(self, caller: Caller, name: str, size: int) -> AbstractAsyncContextManager[Sink]:
         """Take the file of a call; see ``server.web_api.fallback.Fallback``."""
-        return await self._homes[caller.workspace.identities].spool.open(caller, name, size)
+        return await self._home(caller.workspace).spool.open(caller, name, size)
 
     def source(self, token: str) -> Source:
-        """Return where the files of the bot of a local token are; for an unknown one, what refuses it."""
-        return self._homes[self.find(token).identities].source
+        """Return where the files of the bot of a local token are; for an unknown one, what refuses it.
+
+        Raises:
+            StoreError, MethodError: the bot is not served, or was just lost.
+        """
+        return self._home(self.find(token)).source
 
     def methods(self) -> dict[str, Method]:
         """Return the methods that the gateway answers itself, each for the bot that calls it."""
@@ -169,7 +173,7 @@ class Bots:
         }
 
     async def _run(self, name: str, call: Call, arguments: Arguments) -> Answer:
-        relay = self._homes[call.workspace.identities]
+        relay = self._home(call.workspace)
         with _speaking(relay.name):
             return await relay.methods[name].function(call, arguments)
 
@@ -304,6 +308,17 @@ class Bots:
         except ConfigError:
             return set()
         return {hash_token(token.reveal()) for token in known.values()}
+
+    def _home(self, workspace: Workspace) -> Relay:
+        """Return the bot of a workspace.
+
+        Raises:
+            MethodError: it was lost while its call was on the way; no other bot may answer for it.
+        """
+        relay = self._homes.get(workspace.identities)
+        if relay is None:
+            raise MethodError("service_unavailable")
+        return relay
 
     def _any(self) -> Relay:
         """Return a bot that is served.

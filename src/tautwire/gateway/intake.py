@@ -261,7 +261,9 @@ class Intake:
             if not arrival.kept:
                 self._acknowledge(arrival)
                 return
-            event = event._replace(frame=None, ts="")  # it is stored as it came only: its message is known, and stays so
+            event = event._replace(
+                frame=None, ts=""
+            )  # it is stored as it came only: its message is known, and stays so
             arrival = replace(arrival, translated=event)
         self._known.expect(event.channel, event.ts)
         entry = self._entry(arrival.id, event, before, arrival.kept)

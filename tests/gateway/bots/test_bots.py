@@ -17,7 +17,10 @@ from tautwire.gateway.places import places
 from tautwire.gateway.relay import Relay
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.config import Settings
+from tautwire.server.services.errors import MethodError
 from tautwire.server.store.engine import StoreError
+from tautwire.server.web_api.fallback import Passed
+from tautwire.server.web_api.method import Call, Caller
 
 NOBODY = "http://127.0.0.1:1/api"
 """An upstream that cannot be reached."""
@@ -168,6 +171,37 @@ async def test_a_store_that_breaks_ends_one_bot(both: Several, caplog: pytest.Lo
     both.gateway.bots._lose("desk", StoreError("that too"))
     assert str(await asyncio.wait_for(broken, PATIENCE)) == "that too"
     assert relays.keys() == {"desk", "porter"}
+
+
+async def test_no_other_bot_answers_for_one_that_was_lost_while_its_call_was_on_the_way(both: Several) -> None:
+    bots, token = both.gateway.bots, both.token("porter")
+    workspace, relay = bots.find(token), bots.get("porter")
+    assert relay is not None
+    who = workspace.identities.authenticate(token)
+    bots._forget(relay)
+    for name in ("users.list", "auth.test"):
+        with pytest.raises(MethodError, match="service_unavailable"):
+            await bots(Passed(name, who, {}, workspace, ""))
+    with pytest.raises(MethodError, match="service_unavailable"):
+        await bots.open_sink(Caller(workspace, who), "a.txt", 1)
+    for method in bots.methods().values():
+        with pytest.raises(MethodError, match="service_unavailable"):
+            await method.function(Call(workspace, who, "", {}), None)
+    await relay.stop()
+
+
+async def test_a_file_of_a_bot_that_is_not_served_is_not_said_to_be_missing(
+    both: Several, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relay, token = both.gateway.bots.get("porter"), both.token("porter")
+    assert relay is not None
+    workspace = relay.workspace
+    both.gateway.bots._forget(relay)
+    monkeypatch.setattr(both.gateway.bots, "find", lambda _: workspace)
+    url = both.gateway.api_url.replace("/api/", "/files-pri/") + "127.0.0.1/files-pri/T1-F1/a.txt"
+    async with both.upstream.http.get(url, headers={"Authorization": f"Bearer {token}"}) as response:
+        assert response.status == 503
+    await relay.stop()
 
 
 async def test_two_tables_of_one_app_are_refused(several: Several) -> None:

@@ -24,6 +24,7 @@ from tautwire.server.services.access.logins import FailedLogins
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.files.objects import PRIVATE_PATH
 from tautwire.server.services.workspace import Workspace
+from tautwire.server.store.engine import StoreError
 
 log = logging.getLogger("tautwire.gateway.proxy")
 
@@ -65,7 +66,8 @@ class Downloads:
     """The ASGI application of the URLs of files.
 
     Args:
-        find: returns the source of a local token; for a wrong one a source that refuses it.
+        find: returns the source of a local token; for a wrong one a source that refuses it. It raises ``StoreError`` or
+            ``MethodError`` for one whose bot is not served.
     """
 
     def __init__(self, find: Callable[[str], Source], clock: Clock, *, has_limits: bool) -> None:
@@ -116,7 +118,10 @@ class Downloads:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise _Refusal(401, "the header Authorization must be Bearer and the token for bots")
-        source = self._find(token.strip())
+        try:
+            source = self._find(token.strip())
+        except (StoreError, MethodError):
+            raise _Refusal(503, "the bot of the token is not served: try again later") from None
         try:
             source.workspace.identities.authenticate(token.strip())
         except MethodError as error:
