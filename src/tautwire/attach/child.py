@@ -19,7 +19,7 @@ Start = Callable[[Sequence[str], Mapping[str, str]], Awaitable[asyncio.subproces
 
 
 def check(command: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Look for a program as the system does when it starts one, so that nothing else is started for one that is missing.
+    """Look for a program as the system does when it starts one: for one that is missing nothing else is started.
 
     Raises:
         ConfigError: it is not there, or is no program.

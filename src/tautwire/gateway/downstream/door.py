@@ -8,7 +8,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Final
 
 from picows import WSListener
@@ -21,10 +20,18 @@ from tautwire.server.log.entry import Entry
 from tautwire.server.log.tail import Tail
 from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.access.tickets import LINK_PATH, Tickets
-from tautwire.server.socket_mode.connection import DISABLED, TOO_MANY, Ack, LinkConnection, disconnect, hello
+from tautwire.server.socket_mode.connection import (
+    DISABLED,
+    TOO_MANY,
+    Ack,
+    LinkConnection,
+    disconnect,
+    hello,
+    keeper_of,
+    started_at,
+)
 from tautwire.server.sockets.flusher import Flusher
 from tautwire.server.sockets.frames import text_frame
-from tautwire.server.sockets.keeper import Keeper, Policy
 from tautwire.server.sockets.probe import Probe
 from tautwire.server.store.reader import Reader
 from tautwire.server.web_api.method import METHODS, Answer, Call, Method
@@ -42,8 +49,6 @@ RETURN: Final = 60.0
 """Seconds from the start in which a connection gets the events since the start: its program was connected before."""
 LIFETIME: Final = 86_400
 """Seconds that hello says a connection lasts; it is not renewed."""
-PING_INTERVAL: Final = 15.0
-"""Seconds between two PINGs at most. Source: wire/socket-mode.md#what-sdks-need-of-the-transport."""
 
 
 class ConsumerDoor:
@@ -63,13 +68,7 @@ class ConsumerDoor:
         self.backlog_limit = settings.backlog_limit
         self.probe: Probe | None = None
         self.figures = Figures()
-        policy = Policy(
-            min(settings.ping_interval, PING_INTERVAL), settings.silence_limit, settings.slow_deadline, settings.drain,
-            pings_always=True,
-        )  # fmt: skip
-        self.keeper = Keeper[LinkConnection](
-            policy, clock=clock, traffic=counts.socket_mode, give_up=self.flusher.give_up
-        )
+        self.keeper = keeper_of(settings, clock, counts.socket_mode, self.flusher)
         self._tail = tail
         self._reader = reader
         self._tickets = tickets
@@ -78,7 +77,7 @@ class ConsumerDoor:
         self._left: dict[bytes, list[tuple[float, Mark]]] = {}  # by the hash of the token, the latest last
         self._start = tail.position
         self._started_at = clock.monotonic()
-        self._started = datetime.fromtimestamp(clock.seconds(), UTC).strftime("%Y-%m-%d %H:%M:%S.000")
+        self._started = started_at(clock)
 
     @property
     def connections(self) -> Collection[LinkConnection]:

@@ -39,7 +39,7 @@ from tautwire.server.journal.entry import Origin
 from tautwire.server.services import nesting
 from tautwire.server.services.access.logins import FailedLogins
 from tautwire.server.services.administration.refusals import NotFound, Refused, explained
-from tautwire.server.services.errors import MethodError
+from tautwire.server.services.errors import Failure, MethodError
 from tautwire.server.services.hosting import Hosting
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.engine import StoreError
@@ -55,16 +55,6 @@ FAMILIES: Final = (
 _ORIGIN: Final = Origin("control")
 PATIENCE: Final = 30.0
 """Seconds for a body to arrive."""
-
-
-class Failure(Exception):  # noqa: N818 - an answer
-    """The answer to a request that is not carried out."""
-
-    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] = {}) -> None:
-        super().__init__(message)
-        self.status = status
-        self.headers = headers
-        self.body = {"error": {"code": code, "message": message}}
 
 
 class ControlDoor:

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tautwire.server.page.files import read_files
 from tautwire.server.page.sessions import Sessions
 from tautwire.server.services.access.logins import FailedLogins
+from tautwire.server.services.errors import Failure
 
 log = logging.getLogger("tautwire.server.page")
 
@@ -37,16 +38,6 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 """Sent with every answer. ``blob:`` shows pictures of private files, which the page gets with a token."""
-
-
-class Failure(Exception):  # noqa: N818 - an answer
-    """The answer to a request that is refused, in the form of the control API."""
-
-    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] = {}) -> None:
-        super().__init__(message)
-        self.status = status
-        self.headers = headers
-        self.body = {"error": {"code": code, "message": message}}
 
 
 class PageDoor:

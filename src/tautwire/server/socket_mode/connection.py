@@ -3,21 +3,30 @@
 Everything about the socket is the shell's (``sockets.connection``). Source of the frames: wire/socket-mode.md.
 """
 
+from datetime import UTC, datetime
 from typing import ClassVar, Final, Protocol
 
 import msgspec
 
+from tautwire.server.clock import Clock
+from tautwire.server.config import Settings
+from tautwire.server.counts import Traffic
 from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.access.tickets import Ticket
 from tautwire.server.services.interactivity.requests import MAX_ACK
 from tautwire.server.sockets.connection import SocketConnection
+from tautwire.server.sockets.flusher import Flusher
 from tautwire.server.sockets.host import Host
+from tautwire.server.sockets.keeper import Keeper, Policy
 
 SESSION_TIME: Final = 3_600
 """Seconds that a connection lasts; the client then dials anew.
 Source: wire/socket-mode.md#server-frames (the figure of the sample)."""
 DEBUG_TIME: Final = 360
 """The same for a client that asks for ``debug_reconnects``. Source: wire/socket-mode.md#opening (documented)."""
+PING_INTERVAL: Final = 15.0
+"""Seconds between two PINGs at most: clients measure the server by them.
+Source: wire/socket-mode.md#what-sdks-need-of-the-transport."""
 WARNING_TIME: Final = 10
 """Seconds between the warning and the close. Source: wire/socket-mode.md#server-frames."""
 
@@ -103,6 +112,22 @@ class LinkConnection(SocketConnection):
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return
         self._host.acknowledged(self, ack)
+
+
+def keeper_of(
+    settings: Settings, clock: Clock, traffic: Traffic, flusher: Flusher[LinkConnection]
+) -> Keeper[LinkConnection]:
+    """Return what watches the connections of a door: it sends each a PING, also while frames come."""
+    policy = Policy(
+        min(settings.ping_interval, PING_INTERVAL), settings.silence_limit, settings.slow_deadline, settings.drain,
+        pings_always=True,
+    )  # fmt: skip
+    return Keeper[LinkConnection](policy, clock=clock, traffic=traffic, give_up=flusher.give_up)
+
+
+def started_at(clock: Clock) -> str:
+    """Return the present time as ``debug_info.started`` of ``hello`` has it."""
+    return datetime.fromtimestamp(clock.seconds(), UTC).strftime("%Y-%m-%d %H:%M:%S.000")
 
 
 HOST_NAME: Final = "tautwire"

@@ -7,8 +7,6 @@ connection had and did not acknowledge when it ends goes to another one, or wait
 
 import logging
 from collections.abc import Callable, Collection
-from datetime import UTC, datetime
-from typing import Final
 
 from picows import WSListener
 
@@ -30,21 +28,18 @@ from tautwire.server.socket_mode.connection import (
     LinkConnection,
     disconnect,
     hello,
+    keeper_of,
+    started_at,
 )
 from tautwire.server.socket_mode.pool import MAX_CONNECTIONS, Pool
 from tautwire.server.sockets.endings import GOING_AWAY
 from tautwire.server.sockets.flusher import Flusher
 from tautwire.server.sockets.frames import text_frame
-from tautwire.server.sockets.keeper import Keeper, Policy
 from tautwire.server.sockets.probe import Probe
 from tautwire.server.taps.envelope import request_frame
 from tautwire.server.taps.taps import Taps
 
 log = logging.getLogger("tautwire.server.socket_mode")
-
-PING_INTERVAL: Final = 15.0
-"""Seconds between two PINGs at most: clients measure the server by them.
-Source: wire/socket-mode.md#what-sdks-need-of-the-transport."""
 
 
 class Door:
@@ -66,18 +61,12 @@ class Door:
         self.traffic = counts.socket_mode
         self.backlog_limit = settings.backlog_limit
         self.probe = probe
-        policy = Policy(
-            min(settings.ping_interval, PING_INTERVAL), settings.silence_limit, settings.slow_deadline, settings.drain,
-            pings_always=True,
-        )  # fmt: skip
-        self.keeper = Keeper[LinkConnection](
-            policy, clock=clock, traffic=counts.socket_mode, give_up=self.flusher.give_up
-        )
+        self.keeper = keeper_of(settings, clock, counts.socket_mode, self.flusher)
         self._taps = taps
         self._requests = requests
         self._tickets = tickets
         self._pools: dict[str, Pool] = {}
-        self._started = datetime.fromtimestamp(clock.seconds(), UTC).strftime("%Y-%m-%d %H:%M:%S.000")
+        self._started = started_at(clock)
         taps.on_change(self._check)
 
     @property
