@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperArgument, TyperGroup
 
 from tautwire.cli.commands import app
+from tools.docstrings import write_or_check
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "reference" / "cli.md"
 
@@ -76,13 +77,7 @@ def _value(hint: Any) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the page, or check it."""
-    if "--check" in arguments:
-        if not PAGE.exists() or PAGE.read_text() != page():
-            print(f"{PAGE.name} is out of date: run python -m tools.cli_page")
-            return 1
-        return 0
-    PAGE.write_text(page())
-    return 0
+    return write_or_check({PAGE: page()}, module="tools.cli_page", check="--check" in arguments)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from tools.docstrings import write_or_check
+
 FILE: Final = Path(__file__).parent.parent / "deploy" / "monitoring" / "grafana-dashboard.json"
 
 WIDTH: Final = 24
@@ -188,14 +190,9 @@ def _place(left: int, top: int, width: int, height: int) -> dict[str, int]:
 
 def main(arguments: list[str]) -> int:
     """Write the file, or check it."""
-    text = json.dumps(dashboard(), indent=1) + "\n"
-    if "--check" in arguments:
-        if not FILE.exists() or FILE.read_text() != text:
-            print(f"{FILE.name} is out of date: run python -m tools.dashboard")
-            return 1
-        return 0
-    FILE.write_text(text)
-    return 0
+    return write_or_check(
+        {FILE: json.dumps(dashboard(), indent=1) + "\n"}, module="tools.dashboard", check="--check" in arguments
+    )
 
 
 if __name__ == "__main__":

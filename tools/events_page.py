@@ -17,6 +17,7 @@ import msgspec
 
 from tautwire.protocol.events import CATALOGUE, Event
 from tautwire.server.services.events import SENT
+from tools.docstrings import write_or_check
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "events.md"
 SOURCES = PAGE.parent / "wire" / "event-sources.md"
@@ -129,17 +130,10 @@ def _markdown(text: str) -> str:
     return re.sub(r"``(.+?)``", r"`\1`", text, flags=re.DOTALL)
 
 
-def main() -> int:
-    """Write the page, or tell whether it is up to date."""
-    text = page()
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(text)
-        return 0
-    if not PAGE.exists() or PAGE.read_text() != text:
-        print(f"{PAGE.name} is out of date: run python -m tools.events_page")
-        return 1
-    return 0
+def main(arguments: list[str]) -> int:
+    """Write the page, or check it."""
+    return write_or_check({PAGE: page()}, module="tools.events_page", check="--check" in arguments)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

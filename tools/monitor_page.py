@@ -16,6 +16,7 @@ from tautwire.server.counts import Counts
 from tautwire.server.health import FaultName, Health
 from tautwire.server.metrics import Levels, Metrics
 from tautwire.server.sockets.endings import Ending
+from tools.docstrings import write_or_check
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "how-to" / "monitor-a-server.md"
 
@@ -117,13 +118,7 @@ def page() -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the page, or check it."""
-    if "--check" in arguments:
-        if PAGE.read_text() != page():
-            print(f"{PAGE.name} is out of date: run python -m tools.monitor_page")
-            return 1
-        return 0
-    PAGE.write_text(page())
-    return 0
+    return write_or_check({PAGE: page()}, module="tools.monitor_page", check="--check" in arguments)
 
 
 if __name__ == "__main__":

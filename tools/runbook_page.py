@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import yaml
 
+from tools.docstrings import write_or_check
 from tools.log_lines import LINES, logged
 from tools.monitor_page import faults, metrics
 
@@ -91,13 +92,7 @@ def page() -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the page, or check it."""
-    if "--check" in arguments:
-        if not PAGE.exists() or PAGE.read_text() != page():
-            print(f"{PAGE.name} is out of date: run python -m tools.runbook_page")
-            return 1
-        return 0
-    PAGE.write_text(page())
-    return 0
+    return write_or_check({PAGE: page()}, module="tools.runbook_page", check="--check" in arguments)
 
 
 if __name__ == "__main__":
