@@ -59,7 +59,7 @@ class Legs:
             )
         if self.distrusts and not self.calls:
             return (
-                "the program does not take the certificate of the front: it reads none of the variables that name "
+                "the program does not take the certificate of the front: it reads no variable that names "
                 "our root (SSL_CERT_FILE and the like). Give its library the base URL in SLACK_API_URL if it has an "
                 "option for it, or add the root to what the program trusts"
             )
