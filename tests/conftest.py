@@ -32,7 +32,7 @@ def cluster() -> "Iterator[Cluster]":
     from tools.postgres import ADVICE, find_programs, running_cluster
 
     skip_for(ADVICE if find_programs() is None else None)
-    with running_cluster() as cluster:
+    with running_cluster(durable=False) as cluster:
         yield cluster
 
 

@@ -1,6 +1,7 @@
 """A PostgreSQL for tests and benchmarks: made in a temporary directory, reached over a unix socket, and killed at will.
 
-It runs as an unprivileged user, as PostgreSQL demands, and with ``fsync=on``: what it acknowledges is on disk.
+It runs as an unprivileged user, as PostgreSQL demands, and with ``fsync=on`` unless ``durable`` is False: what it
+acknowledges is on disk.
 """
 
 import os
@@ -45,9 +46,15 @@ def unprivileged() -> dict[str, Any]:
 
 
 class Cluster:
-    """A PostgreSQL server."""
+    """A PostgreSQL server.
 
-    def __init__(self, folder: Path, programs: Path) -> None:
+    Args:
+        durable: whether it survives the loss of power, as users run it. If not, it still survives any kill; thousands
+            of short tests, each with a schema, do not wait for the disk, nor make others wait for it.
+    """
+
+    def __init__(self, folder: Path, programs: Path, *, durable: bool = True) -> None:
+        self._fsync = "on" if durable else "off"
         self._data = folder / "data"
         self._socket = folder / "s"  # short: the path of a unix socket has 107 bytes at most
         self._programs = programs
@@ -76,7 +83,16 @@ class Cluster:
 
     def start(self) -> None:
         """Start it, or start it again after a kill; returns when it takes connections."""
-        options = ["-k", str(self._socket), "-c", "listen_addresses=", "-c", "fsync=on", "-c", "max_connections=200"]
+        options = [
+            "-k",
+            str(self._socket),
+            "-c",
+            "listen_addresses=",
+            "-c",
+            f"fsync={self._fsync}",
+            "-c",
+            "max_connections=200",
+        ]
         with (self._data.parent / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [self._programs / "postgres", "-D", self._data, *options],
@@ -142,13 +158,13 @@ def _await_end(pid: int) -> None:
 
 
 @contextmanager
-def running_cluster() -> Iterator[Cluster]:
-    """Make a cluster, start it, and remove it at the end."""
+def running_cluster(*, durable: bool = True) -> Iterator[Cluster]:
+    """Make a cluster, start it, and remove it at the end; ``durable`` as for ``Cluster``."""
     programs = find_programs()
     if programs is None:
         raise RuntimeError(ADVICE)
     with tempfile.TemporaryDirectory(prefix="tautwire-pg-", ignore_cleanup_errors=True) as folder:
-        cluster = Cluster(Path(folder), programs)
+        cluster = Cluster(Path(folder), programs, durable=durable)
         cluster.start()
         try:
             yield cluster
