@@ -22,11 +22,14 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 
 
 @pytest.fixture
-async def open_stage(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> AsyncIterator[OpenStage]:
+async def open_stage(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[OpenStage]:
     """Start an upstream and a gateway; what is given goes to the settings of the gateway.
 
     A gateway that logs an error has a defect: a test that expects one clears the log.
     """
+    monkeypatch.setattr("tautwire.server.watch.MAX_BUSY", 30.0)  # seconds: the disk may be slow while all tests run
     stages: list[Stage] = []
     async with AsyncExitStack() as stack:
 
