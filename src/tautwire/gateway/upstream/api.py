@@ -37,6 +37,8 @@ PAGE: Final = 200
 MAX_PAGES: Final = 500
 TRIES: Final = 3
 """Times that a reading call is made."""
+PAUSE: Final = 0.4
+"""Seconds between the first two; the next pause is twice as long."""
 MAX_PAUSE: Final = 60.0
 """Seconds that a reading call waits when it came too early; after a longer Retry-After it fails."""
 KEEP_ALIVE: Final = 4.0
@@ -226,7 +228,7 @@ class Api:
             except UpstreamError:
                 if attempt == TRIES:
                     raise
-                await asyncio.sleep(0.2 * 2**attempt)
+                await asyncio.sleep(PAUSE * 2 ** (attempt - 1))
                 continue
             pause = answer.retry_after
             if answer.is_ok:
