@@ -7,7 +7,9 @@
 export const PAGES = [];
 // { name: "apps", label: "Apps", icon: "list", load: () => import("./apps/page.js") },
 
-export const TOOLS = [];
+export const TOOLS = [
+  { name: "break", label: "Break", icon: "bolt", load: () => import("./break/tool.js") },
+];
 // { name: "frames", label: "Frames", icon: "wire", load: () => import("./tools/frames.js") },
 
 export const STRIP = null;
