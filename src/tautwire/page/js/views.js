@@ -4,7 +4,9 @@
 // may return a function that is called when it is left. A tool (a tab beside the chat) does the same. `context` has
 // `state` (see state.js), and `rest`, the parts of the address behind the name.
 
-export const PAGES = [];
+export const PAGES = [
+  { name: "people", label: "People", icon: "at", load: () => import("./people/page.js") },
+];
 // { name: "apps", label: "Apps", icon: "list", load: () => import("./apps/page.js") },
 
 export const TOOLS = [

@@ -14,8 +14,8 @@ export const LINK = [
   { fault: "lost_ack", text: "Lose acks", amount: times("acks"), says: "Stores the message and swallows the answer. Does the bot send twice?" },
   { fault: "late_ack", text: "Delay an ack", amount: seconds(5), says: "Answers late, as a busy server does. Does the bot wait?" },
   { fault: "repeated_event", text: "Repeat events", amount: times("events", 3), says: "Delivers events of RTM twice. Does the bot answer twice?" },
-  { fault: "repeated_envelope", text: "Repeat envelopes", amount: times("envelopes"), says: "Delivers envelopes of Socket Mode twice. Does the app act twice?" },
-  { fault: "lost_envelope", text: "Lose envelopes", amount: times("envelopes"), says: "Does not send envelopes of Socket Mode. They come again when they are late." },
+  { fault: "repeated_envelope", text: "Repeat envelopes", amount: times("times"), says: "Delivers envelopes of Socket Mode twice. Does the app act twice?" },
+  { fault: "lost_envelope", text: "Lose envelopes", amount: times("times"), says: "Does not send envelopes of Socket Mode. They come again when they are late." },
   { fault: "slow", text: "Slow down", amount: seconds(2), more: { times: null }, says: "Holds back each frame until you cancel it, like a bad network." },
 ];
 

@@ -28,7 +28,7 @@ export function show(container) {
   }, () => end.now());
   const callFaults = faultList(CALLS, (kind, args) => arm({ ...args, ...which.chosen(), ...who.chosen() }), () => end.now());
 
-  fill(container, h("div", { class: "scroll pad", tabindex: "0", role: "region", "aria-label": "Faults and clock", data: { first: "" } },
+  fill(container, h("div", { class: "scroll pad break", tabindex: "0", role: "region", "aria-label": "Faults and clock", data: { first: "" } },
     armed, trouble,
     h("section", { "aria-labelledby": "break-link" },
       h("div", { class: "sec-head" }, h("h3", { id: "break-link" }, "The link"), links.element), linkFaults),
