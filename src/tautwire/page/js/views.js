@@ -6,6 +6,7 @@
 
 export const PAGES = [
   { name: "people", label: "People", icon: "at", load: () => import("./people/page.js") },
+  { name: "health", label: "Health", icon: "wire", load: () => import("./health/page.js") },
 ];
 // { name: "apps", label: "Apps", icon: "list", load: () => import("./apps/page.js") },
 
