@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,11 +11,8 @@ import pytest
 from playwright.async_api import Page, expect
 
 from looking import PATIENCE, Place
-from test_page_security import CHECK, axe
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-__all__ = ["axe"]
 
 WIDE: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}}
 
@@ -113,22 +109,3 @@ async def test_the_clock_goes_forward_and_is_held(place: Place) -> None:
     assert time["is_frozen"]
     await page.get_by_role("button", name="Hold").click()
     await expect(clock).not_to_contain_text("held")
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-async def test_axe_finds_nothing_in_the_faults(place: Place, axe: str, theme: str) -> None:
-    await place.operate("say", user="bob", channel="general", text="hello")
-    await place.operate("faults.set", fault="rate_limit", method="<img src=x onerror=window.hurt=1>", times=None)
-    page = await place.look(at="tools/break", color_scheme=theme, **WIDE)
-    await expect(page.get_by_role("region", name="Waiting to happen")).to_contain_text(
-        re.compile("429 on <img .*until cancelled")
-    )
-    await page.evaluate(axe)
-    found = []
-    for width in (1440, 1100, 390):
-        await page.set_viewport_size({"width": width, "height": 800})
-        await page.wait_for_function(f"innerWidth === {width}")
-        found += await page.evaluate(CHECK)
-        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"scrolls sideways at {width}"
-    assert found == []
-    assert await page.evaluate("window.hurt === undefined && !document.querySelector('[onerror]')")
