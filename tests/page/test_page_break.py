@@ -1,4 +1,4 @@
-"""The tool Break of the web page: a fault is pressed, and seen in the bot."""
+"""The tools Break and Compose of the web page: what is pressed is seen in the bot."""
 
 import asyncio
 import json
@@ -36,9 +36,9 @@ async def until(socket: aiohttp.ClientWebSocketResponse, fits: Any) -> dict[str,
             return frame
 
 
-async def choose(page: Page, name: str) -> None:
+async def choose(page: Page, name: str, label: str = "of") -> None:
     """Choose the connection of somebody."""
-    select = page.get_by_role("combobox", name="of", exact=True)
+    select = page.get_by_role("combobox", name=label, exact=True)
     option = select.locator("option", has_text=name)
     await expect(option).to_have_count(1)
     await select.select_option(await option.get_attribute("value"))
@@ -109,3 +109,23 @@ async def test_the_clock_goes_forward_and_is_held(place: Place) -> None:
     assert time["is_frozen"]
     await page.get_by_role("button", name="Hold").click()
     await expect(clock).not_to_contain_text("held")
+
+
+async def test_an_event_is_composed_and_reaches_one_bot(place: Place) -> None:
+    async with bot(place) as socket:
+        page = await place.look(at="tools/compose", **WIDE)
+        await page.get_by_role("button", name="Send event").click()
+        await expect(page.get_by_role("alert")).to_contain_text("Choose a connection first")
+        await choose(page, "bob, RTM", "To")
+        await page.get_by_role("button", name="Event reaction_added").click()
+        await page.get_by_role("combobox", name="Type of event").fill("pref_change")
+        await page.keyboard.press("Enter")
+        await page.get_by_role("textbox", name="name").fill("colour")
+        value = page.get_by_role("textbox", name="value")
+        await value.fill("{")
+        await page.get_by_role("button", name="Send event").click()
+        await expect(page.get_by_role("alert")).to_contain_text("value must be JSON")
+        await value.fill('{"red": 1}')
+        await page.get_by_role("button", name="Send event").click()
+        got = await until(socket, lambda frame: frame.get("type") == "pref_change")
+        assert got == {"type": "pref_change", "name": "colour", "value": {"red": 1}}

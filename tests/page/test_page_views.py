@@ -27,6 +27,10 @@ async def test_axe_finds_nothing_and_hostile_names_do_nothing(place: Place, axe:
     await expect(page.get_by_role("region", name="Waiting to happen")).to_contain_text(f"429 on {MARK}")
     found += await check(page)
 
+    await page.goto(f"{place.origin}/_page/#/tools/compose")
+    await expect(page.get_by_role("textbox", name="reaction")).to_be_visible()
+    found += await check(page)
+
     await page.goto(f"{place.origin}/_page/#/health")
     await expect(page.locator(".alert")).to_contain_text(MARK)
     found += await check(page)

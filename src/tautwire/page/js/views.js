@@ -12,6 +12,7 @@ export const PAGES = [
 
 export const TOOLS = [
   { name: "break", label: "Break", icon: "bolt", load: () => import("./break/tool.js") },
+  { name: "compose", label: "Compose", icon: "edit", load: () => import("./compose/tool.js") },
 ];
 // { name: "frames", label: "Frames", icon: "wire", load: () => import("./tools/frames.js") },
 

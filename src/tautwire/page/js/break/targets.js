@@ -29,12 +29,12 @@ function ownerOf(link) {
 
 const sameOwner = (a, b) => a.door === b.door && a.app === b.app && a.user === b.user;
 
-/** Return the choice of a connection: one that ends is followed by the next of the same program. */
-export function targets() {
+/** Return the choice of a connection, also of one door alone: one that ends is followed by the next of the same program. */
+export function targets({ id = "break-connection", label = "of", door = null, all = "every connection" } = {}) {
   const known = new Map();
   let live = [];
   let isChosen = false;
-  const select = h("select", { id: "break-connection", on: { change: () => (isChosen = true) } }, h("option", { value: "" }, "every connection"));
+  const select = h("select", { id, on: { change: () => (isChosen = true) } }, h("option", { value: "" }, all));
 
   const nameOf = (number) => {
     const link = known.get(number);
@@ -42,7 +42,7 @@ export function targets() {
   };
 
   return {
-    element: picker("of", select),
+    element: picker(label, select),
     nameOf,
     names: () => [...known.keys()].map(nameOf),
     open: () => {
@@ -57,13 +57,13 @@ export function targets() {
       return { connection: number };
     },
     update(connections) {
-      live = connections;
+      live = connections.filter((each) => !door || each.door === door);
       for (const each of live) known.set(each.number, each);
       const chosen = known.get(Number(select.value));
       const isGone = chosen && !live.includes(chosen) && !live.some((each) => each.number === chosen.number);
       const next = isGone ? live.findLast((each) => sameOwner(each, chosen)) : null;
       for (const number of known.keys()) if (!live.some((each) => each.number === number) && (next || number !== chosen?.number)) known.delete(number);
-      const options = [["", "every connection"], ...live.map((each) => [String(each.number), `${nameOf(each.number)} (${each.number})`])];
+      const options = [["", all], ...live.map((each) => [String(each.number), `${nameOf(each.number)} (${each.number})`])];
       if (isGone && !next) options.push([select.value, `${nameOf(chosen.number)}, gone`]);
       offer(select, options);
       if (next) select.value = String(next.number);
