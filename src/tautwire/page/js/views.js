@@ -7,8 +7,9 @@
 export const PAGES = [];
 // { name: "apps", label: "Apps", icon: "list", load: () => import("./apps/page.js") },
 
-export const TOOLS = [];
-// { name: "frames", label: "Frames", icon: "wire", load: () => import("./tools/frames.js") },
+export const TOOLS = [
+  { name: "frames", label: "Frames", icon: "wire", load: () => import("./wire/frames.js") },
+];
 
 export const STRIP = null;
 // () => import("./health/strip.js"): exports show(container, context)
