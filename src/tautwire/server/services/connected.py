@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 import msgspec
 
+State = Literal["served", "away", "unverified", "verified", "disabled"]
+
 MAX_OPEN = 100
 """Events that are listed of an app."""
 
@@ -57,7 +59,7 @@ class ServedApp(msgspec.Struct, frozen=True, kw_only=True):
 
     app: str
     way: Literal["socket_mode", "http", "none"]
-    state: Literal["served", "away", "unverified", "verified", "disabled"]
+    state: State
     behind: int
     open: int
     given_up: int
@@ -89,13 +91,21 @@ def live(
     """
     who = connection.ticket.who
     return LiveConnection(
-        number=connection.number, door=door, app=who.app_id or None, user=str(who.user) or None,
-        since=wall - (now - connection.opened), heard=max(0.0, now - connection.heard),
-        round_trip=connection.round_trip, queued=connection.queued_bytes, slow=connection.is_slow, unacknowledged=has, address=connection.address,
-    )  # fmt: skip
+        number=connection.number,
+        door=door,
+        app=who.app_id or None,
+        user=str(who.user) or None,
+        since=wall - (now - connection.opened),
+        heard=max(0.0, now - connection.heard),
+        round_trip=connection.round_trip,
+        queued=connection.queued_bytes,
+        slow=connection.is_slow,
+        unacknowledged=has,
+        address=connection.address,
+    )
 
 
-def served_app(tap: Any, state: str | None, *, head: int, now: float) -> ServedApp:
+def served_app(tap: Any, state: State | None, *, head: int, now: float) -> ServedApp:
     """Return how an app gets its events.
 
     Args:
