@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Page, expect
 
-from looking import PATIENCE, Answer, OpenPlace, Place
+from looking import PATIENCE, Answer, OpenPlace, Place, until
 from test_page_security import CHECK, MARK, axe
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -81,7 +81,7 @@ async def test_an_app_is_made_from_a_manifest_and_its_lines_work_in_a_shell(plac
     await once.get_by_role("tab", name="Bolt JS").click()
     await expect(once).to_contain_text("slackApiUrl")
     await once.get_by_role("button", name="Copy lines").click()
-    await page.wait_for_function("navigator.clipboard.readText().then((text) => text.includes('export'))")
+    await until(page, "navigator.clipboard.readText().then((text) => text.includes('export'))")
     lines = await page.evaluate("navigator.clipboard.readText()")
     assert "SLACK_APP_TOKEN=xapp-" in lines
     said = await in_shell(

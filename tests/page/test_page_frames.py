@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from looking import PATIENCE, Answer, OpenPlace, Place
+from looking import PATIENCE, Answer, OpenPlace, Place, until
 from tautwire.server.journal.entry import Origin
 from tautwire.testing import Workspace
 from test_page_security import CHECK, MARK, axe
@@ -38,7 +38,7 @@ async def click_copy(page: Page, tool: Locator, name: str) -> str:
     """Press a button that copies; return what was copied."""
     await page.evaluate("navigator.clipboard.writeText('')")
     await tool.get_by_role("button", name=name, exact=True).click()
-    await page.wait_for_function("navigator.clipboard.readText().then((text) => text !== '')")
+    await until(page, "navigator.clipboard.readText().then((text) => text !== '')")
     return await copied(page)
 
 
@@ -151,10 +151,10 @@ async def test_a_flood_of_frames_is_counted_and_drawn_in_part_and_keys_move_in_i
     assert controls is not None
     origin = Origin("rtm", 900, None, place.directory.users["bob"]["id"])
     for number in range(40_000):  # more than the journal has room for, at once
-        controls.journal.note("frame", origin, {"direction": "out"}, payload=b'{"type":"flood","n":%d}' % number)
+        controls.journal.note("frame", origin, {"direction": "out"}, payload=b'{"type":"flood","text":"n%d"}' % number)
 
     await expect(tool.get_by_text("frames were not shown")).to_be_visible()
-    await expect(tool.locator("li.frame").last).to_contain_text("flood")
+    await expect(tool.locator("li.frame").last).to_contain_text("n39999")
     kept, dropped = [int(each.replace(",", "")) for each in await tool.locator(".foot").evaluate(COUNTS)]
     assert kept > 1_000
     assert dropped > 1_000
@@ -168,7 +168,7 @@ async def test_a_flood_of_frames_is_counted_and_drawn_in_part_and_keys_move_in_i
     await page.keyboard.press("Enter")
     chosen = frames.get_by_role("button", expanded=True)
     await expect(chosen).to_be_focused()
-    await expect(tool.get_by_role("region", name="Content of the frame")).to_contain_text("39998")
+    await expect(tool.get_by_role("region", name="Content of the frame")).to_contain_text("n39998")
     await page.keyboard.press("ArrowLeft")
     await expect(chosen).to_have_count(0)
     await page.keyboard.press("Home")
