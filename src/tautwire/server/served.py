@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ from tautwire.server.rtm.door import Door
 from tautwire.server.services.access.identity import Identities
 from tautwire.server.services.access.subscriptions import Subscription, read_subscriptions
 from tautwire.server.services.administration.team import read_team
+from tautwire.server.services.connected import Connected, is_live, live, served_app
 from tautwire.server.services.controls import Controls
 from tautwire.server.services.duties import Duties
 from tautwire.server.services.hosting import Control
@@ -196,6 +198,7 @@ class ServedWorkspace:
         controls, rtm_probe, link_probe = self._controls()
         self.workspace.controls = controls
         self.workspace.status = self.status
+        self.workspace.connected = self.connected
         self._database = engine.name
         self.door = Door(
             WorkspaceBackend(self.workspace), hub=hub, tickets=self.workspace.tickets, settings=settings,
@@ -317,6 +320,21 @@ class ServedWorkspace:
             oldest_wait=levels.oldest_change_seconds,
             events_open=levels.open_deliveries,
         )
+
+    def connected(self) -> Connected:
+        """Return who is connected, and how far apps are behind."""
+        now, wall = self._sockets_clock.monotonic(), self._sockets_clock.micros() / 1_000_000
+        linked = (tap for tap in self.taps if tap.subscription.socket_mode)
+        has = Counter(event.connection for tap in linked for event in tap.list_open(tap.open_events))
+        found = [live(each, "rtm", now=now, wall=wall) for each in self.door.connections if is_live(each)]
+        found += [
+            live(each, "socket_mode", now=now, wall=wall, has=has[each.number])
+            for each in self.link_door.connections
+            if is_live(each)
+        ]
+        head, steady = self.workspace.tail.position, self._clock.monotonic()
+        apps = [served_app(tap, self.event_door.state_of(tap.app), head=head, now=steady) for tap in self.taps]
+        return Connected(now=wall, connections=sorted(found, key=lambda each: each.since), apps=apps)
 
     def _controls(self) -> tuple[Controls | None, SocketProbe | None, SocketProbe | None]:
         """Return what the control API has besides the rules, and what looks at the sockets of the two doors."""

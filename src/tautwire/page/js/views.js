@@ -4,11 +4,14 @@
 // may return a function that is called when it is left. A tool (a tab beside the chat) does the same. `context` has
 // `state` (see state.js), and `rest`, the parts of the address behind the name.
 
-export const PAGES = [];
-// { name: "apps", label: "Apps", icon: "list", load: () => import("./apps/page.js") },
+export const PAGES = [
+  { name: "apps", label: "Apps", icon: "list", load: () => import("./apps/page.js") },
+];
 
-export const TOOLS = [];
-// { name: "frames", label: "Frames", icon: "wire", load: () => import("./tools/frames.js") },
+export const TOOLS = [
+  { name: "frames", label: "Frames", icon: "wire", load: () => import("./wire/frames.js") },
+  { name: "connections", label: "Connections", load: () => import("./wire/connections.js") },
+];
 
 export const STRIP = null;
 // () => import("./health/strip.js"): exports show(container, context)

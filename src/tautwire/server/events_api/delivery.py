@@ -15,7 +15,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from tautwire.server.clock import Clock
 from tautwire.server.config import Settings
@@ -83,6 +83,13 @@ class Delivery:
     def served(self) -> int:
         """The number of apps that get their events over HTTP."""
         return len(self._links)
+
+    def state_of(self, app: str) -> Literal["served", "away"] | None:
+        """Return whether an app is served, or cannot be reached; None if it is neither yet."""
+        if app in self._links:
+            return "served"
+        start = self._starts.get(app)
+        return "away" if start is not None and start.is_away else None
 
     def sweep(self) -> None:
         """Begin with apps that are not served yet; to be called about once a second."""

@@ -22,6 +22,7 @@ from tautwire.server.services.access.identity import UMBRELLA, Identities
 from tautwire.server.services.access.limits import Limits
 from tautwire.server.services.access.tickets import Tickets
 from tautwire.server.services.administration.refusals import Refused
+from tautwire.server.services.connected import Connected
 from tautwire.server.services.controls import Controls
 from tautwire.server.services.due import Due
 from tautwire.server.services.files.intake import Files
@@ -117,6 +118,8 @@ class Workspace:
         """What the control API has besides the rules; None while it is off."""
         self.status: Callable[[], Status] | None = None
         """Tells how the server is; None where no operator can ask."""
+        self.connected: Callable[[], Connected] | None = None
+        """Tells who is connected, and how far behind; None where no operator can ask."""
         self.enforces_scopes = settings.enforce_scopes
         """Whether a call without the scope of its method is refused."""
         self.requests = Requests(reader)

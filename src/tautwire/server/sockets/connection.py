@@ -60,6 +60,7 @@ class SocketConnection(WSListener):
         "_fragments",
         "_held",
         "_host",
+        "_is_pinged",
         "_limit",
         "_loop",
         "_paging",
@@ -75,8 +76,10 @@ class SocketConnection(WSListener):
         "is_mute",
         "left",
         "number",
+        "opened",
         "outbox",
         "pinged",
+        "round_trip",
         "slow_since",
     )
 
@@ -90,6 +93,10 @@ class SocketConnection(WSListener):
         """The time of the peer's last frame."""
         self.pinged = 0.0
         """The time of the last PING to the peer."""
+        self.opened = 0.0
+        """When the socket was upgraded."""
+        self.round_trip: float | None = None
+        """Seconds from the last PING to its PONG; None before the first."""
         self.slow_since: float | None = None
         self.ended: float | None = None
         self.ending: Ending | None = None
@@ -103,6 +110,7 @@ class SocketConnection(WSListener):
         self._traffic = host.traffic
         self._fragments: bytearray | None = None
         self._held = False
+        self._is_pinged = False
         self._limit = max(MAX_BURST, host.backlog_limit)
         self._paging = False
         self._probe = host.probe
@@ -151,6 +159,12 @@ class SocketConnection(WSListener):
     def queued_bytes(self) -> int:
         """Bytes queued for the peer, here and in the transport."""
         return self.outbox.size + (self._transport.get_write_buffer_size() if self._transport is not None else 0)
+
+    @property
+    def address(self) -> str:
+        """The address of the peer, or of the proxy before it, with its port; empty if that is unknown."""
+        peer = self._transport.get_extra_info("peername") if self._transport is not None else None
+        return f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else ""
 
     def send(self, payload: bytes) -> None:
         """Queue a frame for this connection alone."""
@@ -285,6 +299,7 @@ class SocketConnection(WSListener):
         """Send a PING."""
         if self._socket is not None and self.ended is None and not self.is_mute:
             self.pinged = now
+            self._is_pinged = True
             self._socket.send_ping(b"")
 
     def fail(self) -> None:
@@ -310,7 +325,7 @@ class SocketConnection(WSListener):
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
             # asyncio calls ``pause_writing`` above this mark, which is how a slow peer is noticed.
             self._transport.set_write_buffer_limits(high=HIGH_WATER)
-            self.heard = self.pinged = self._host.clock.monotonic()
+            self.heard = self.pinged = self.opened = self._host.clock.monotonic()
             if self._probe is not None:
                 self._probe.opened(self)
             self._host.opened(self)
@@ -343,6 +358,9 @@ class SocketConnection(WSListener):
                 self._pong(frame.get_payload_as_bytes())
             elif kind != WSMsgType.PONG:
                 self._assemble(frame)
+            elif self._is_pinged:
+                self._is_pinged = False
+                self.round_trip = self.heard - self.pinged
         except Exception as error:  # noqa: BLE001 - logged there
             self._host.failed(self, "its frame could not be handled", error)
 

@@ -132,6 +132,25 @@ class Tap:
         """Events that wait for an acknowledgement."""
         return len(self._window)
 
+    @property
+    def read(self) -> int:
+        """The position up to which it has looked at the log."""
+        return self._window.read
+
+    @property
+    def given_up(self) -> int:
+        """Events that ran out of tries since the start of the process."""
+        return self._window.given_up
+
+    @property
+    def next_due(self) -> float | None:
+        """When an event is looked at again, on the steady clock: for a further try, or as late."""
+        return self._window.next_due
+
+    def list_open(self, count: int) -> list[Open]:
+        """Return the first events that wait for an acknowledgement, in the order of the log."""
+        return self._window.list_open(count)
+
     def change(self, subscription: Subscription) -> None:
         """Take a new subscription, at once."""
         self.subscription = subscription

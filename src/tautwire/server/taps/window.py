@@ -25,6 +25,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, Self
 
 import msgspec
@@ -202,6 +203,10 @@ class Window:
     def next_due(self) -> float | None:
         """When the next event is late, at the earliest; None if none can be."""
         return min((heap[0][0] for heap in (self._late, self._waiting) if heap), default=None)
+
+    def list_open(self, count: int) -> list[Open]:
+        """Return the first open events, in the order of the log."""
+        return [*islice(self._open.values(), count)]
 
     def jump(self, position: int) -> None:
         """Settle everything up to ``position``, whatever became of it."""

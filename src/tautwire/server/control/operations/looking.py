@@ -11,6 +11,7 @@ from tautwire.server.control.operations.reading import Line, events_of, line_of,
 from tautwire.server.log.tail import MAX_PAGE, MAX_REPLAY
 from tautwire.server.services.administration.lookup import find_channel
 from tautwire.server.services.administration.refusals import Refused
+from tautwire.server.services.connected import Connected
 from tautwire.server.services.status import Status
 from tautwire.server.services.workspace import Workspace
 
@@ -50,6 +51,14 @@ async def status(workspace: Workspace, args: Nothing) -> Result:
     if workspace.status is None:
         raise Refused("not_offered", "this process does not tell its status: read /readyz and /metrics of its port")
     return msgspec.structs.asdict(workspace.status())
+
+
+@operation("connections", Nothing, Connected)
+async def connections(workspace: Workspace, args: Nothing) -> Result:
+    """Return who is connected and since when, and how far apps are behind with their events."""
+    if workspace.connected is None:
+        raise Refused("not_offered", "this process does not tell its connections: read /metrics of its port")
+    return msgspec.structs.asdict(workspace.connected())
 
 
 @operation("events", EventsWanted, EventsRead)
