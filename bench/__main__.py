@@ -18,6 +18,7 @@ NAMES = (
     "workspace",
     "gateway",
     "bots",
+    "page",
 )
 
 

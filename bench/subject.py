@@ -28,6 +28,7 @@ class Subject:
         channels: further channels, and who is in them.
         apps: apps as a seed file has them; they are members of all channels but the further ones.
         database: the URL of a PostgreSQL instead of SQLite.
+        options: further options of ``tautwire serve``.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Subject:
         channels: Mapping[str, range] | None = None,
         apps: Sequence[Mapping[str, Any]] = (),
         database: str | None = None,
+        options: Sequence[str] = (),
     ) -> None:
         self._data = tempfile.TemporaryDirectory(prefix="tautwire-bench-")
         seed = Path(self._data.name) / "seed.yaml"
@@ -60,7 +62,7 @@ class Subject:
             command = [
                 sys.executable, "-m", "tautwire", "serve", "--port", "0", "--data", self._data.name,
                 "--seed", str(seed), "--json", "--rate-limits", "off", "--log-level", "warning",
-                *([] if database is None else ["--database", database]),
+                *([] if database is None else ["--database", database]), *options,
             ]  # fmt: skip
             self._process = spawn(command)
         else:

@@ -148,6 +148,13 @@ class Place:
             self.trouble.append(f"a request to another host: {url}")
 
 
+async def until(page: Page, condition: str) -> None:
+    """Wait until an expression of JavaScript, or its promise, is true. Playwright's own wait needs ``eval``, which the
+    policy of the page forbids."""
+    wait = f"async () => {{ while (!(await ({condition}))) await new Promise((done) => setTimeout(done, 20)); }}"
+    await asyncio.wait_for(page.evaluate(wait), PATIENCE)
+
+
 def _seed(data: Path) -> Path:
     """Make the data directory and the seed file beside it; return the file."""
     data.mkdir(mode=0o700)

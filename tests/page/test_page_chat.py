@@ -3,9 +3,9 @@
 import re
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
-from looking import Place
+from looking import Place, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -65,6 +65,31 @@ async def test_a_reaction_is_added_and_taken_back(place: Place) -> None:
     await page.get_by_role("textbox", name="Find an emoji").fill("rocket")
     await page.get_by_role("button", name="rocket", exact=True).click()
     await expect(page.get_by_role("button", name="rocket, 1, you reacted")).to_be_visible()
+
+
+async def test_what_happens_while_messages_are_read_again_is_not_lost(place: Place) -> None:
+    said = await place.operate("say", user="bob", channel="general", text="done")
+    page = await (await place.window()).new_page()
+    reads = 0
+
+    async def hold(route: Route) -> None:
+        nonlocal reads
+        posted = route.request.post_data or ""
+        reads += "oldest" not in posted and "latest" not in posted
+        answer = await route.fetch()
+        if reads == 2:  # the one behind hello: an answer from before the reaction
+            reads += 1
+            await place.operate("react", user="bob", channel="general", ts=said["ts"], name="tada")
+            await expect(page.get_by_role("button", name="tada, 1")).to_be_visible()
+            await route.fulfill(response=answer)
+            await place.operate("say", user="bob", channel="general", text="later")
+        else:
+            await route.fulfill(response=answer)
+
+    await page.route("**/api/conversations.history", hold)
+    await page.goto(await place.link())
+    await expect(page.get_by_role("article").filter(has_text="later")).to_be_visible()
+    await expect(page.get_by_role("button", name="tada, 1")).to_be_visible()
 
 
 async def test_a_message_is_edited_and_deleted_and_its_earlier_text_can_be_seen(place: Place) -> None:
@@ -186,9 +211,7 @@ async def test_what_one_reads_stays_in_its_place_while_messages_come(place: Plac
 
     await feed.hover()
     await page.mouse.wheel(0, -1500)
-    await page.wait_for_function(
-        "document.querySelector('.feed').scrollTop < document.querySelector('.feed').scrollHeight - 1500"
-    )
+    await until(page, "document.querySelector('.feed').scrollTop < document.querySelector('.feed').scrollHeight - 1500")
     seen = await page.evaluate(TOP)
     for number in range(5):
         await place.operate("say", user="bob", channel="general", text=f"new {number}")

@@ -11,7 +11,7 @@ from aiohttp import web
 from needs import skip_for
 from playwright.async_api import expect
 
-from looking import OpenPlace, Place
+from looking import OpenPlace, Place, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -209,7 +209,7 @@ async def test_axe_finds_nothing_in_any_width(open_place: OpenPlace, axe: str, t
     found = []
     for width in (1440, 1100, 390):
         await page.set_viewport_size({"width": width, "height": 800})
-        await page.wait_for_function("innerWidth === " + str(width))
+        await until(page, f"innerWidth === {width}")
         found += await page.evaluate(CHECK)
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"scrolls sideways at {width}"
     await page.set_viewport_size({"width": 1100, "height": 800})

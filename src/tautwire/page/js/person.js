@@ -11,6 +11,7 @@ const PAGE = 100;
 const KINDS = "public_channel,private_channel,im,mpim";
 const UNREAD_AT_START = 25;
 const MOST_UNREAD = 100;
+const MOST_HEARD = 1_000;
 const FRESH_TS = "9999999999.999999";
 
 /**
@@ -32,6 +33,7 @@ export class Person {
   #token = null;
   #tokenId = null;
   #socket = null;
+  #reads = new Set(); // for each read of messages that goes on: the events heard since it began
   #leave = () => this.#revoke({ keepalive: true });
 
   constructor({ id, name, real_name: realName }) {
@@ -292,6 +294,7 @@ export class Person {
   // --- events ---
 
   #hear(event) {
+    for (const heard of this.#reads) if (heard.length < MOST_HEARD) heard.push(event);
     if (event.type === "hello") this.#caughtUp();
     apply(this, event);
   }
@@ -300,16 +303,27 @@ export class Person {
   #caughtUp() {
     this.#socket.post({ type: "presence_sub", ids: [...this.users.keys()].slice(0, 500) });
     for (const [channel, timeline] of this.timelines) {
-      if (!timeline.isLoaded) continue;
-      this.call("conversations.history", { channel, limit: PAGE })
-        .then(({ messages }) => {
-          const known = timeline.newest && messages.length === PAGE && messages.at(-1).ts > timeline.newest.ts;
-          if (known) timeline.messages = []; // a hole that one page does not fill: begin anew from the end
-          for (const message of messages) timeline.put(message);
-          if (known) timeline.hasOlder = true;
-          this.topics.emit("messages", channel, null);
-        })
-        .catch(() => {}); // the next connect tries again
+      if (timeline.isLoaded) this.#readAgain(channel, timeline);
+      else timeline.loading?.then(() => this.#readAgain(channel, timeline)); // it may be from before the connection
+    }
+  }
+
+  async #readAgain(channel, timeline) {
+    const heard = [];
+    this.#reads.add(heard);
+    try {
+      const { messages } = await this.call("conversations.history", { channel, limit: PAGE });
+      const known = timeline.newest && messages.length === PAGE && messages.at(-1).ts > timeline.newest.ts;
+      if (known) timeline.messages = []; // a hole that one page does not fill: begin anew from the end
+      for (const message of messages) timeline.put(message);
+      if (known) timeline.hasOlder = true;
+      // What was read may be older than what was heard meanwhile; to apply an event twice changes nothing.
+      for (const event of heard) if ((event.channel ?? event.item?.channel) === channel) apply(this, event);
+      this.topics.emit("messages", channel, null);
+    } catch {
+      // the next connect tries again
+    } finally {
+      this.#reads.delete(heard);
     }
   }
 }

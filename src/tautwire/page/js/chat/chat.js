@@ -2,7 +2,7 @@
 
 import { button, fill, icon, h } from "../dom.js";
 import { go, onRoute, route } from "../router.js";
-import { actingButton, chooseActing, onKey } from "../shell.js";
+import { actingButton, chooseActing, hasLetters, onKey } from "../shell.js";
 import { state } from "../state.js";
 import { Pane } from "./pane.js";
 import { dropPane, pane, putPane } from "./panes.js";
@@ -30,8 +30,22 @@ export function startChat() {
   addEventListener("focus", () => pane("first")?.channelId && state.first.topics.emit("messages", pane("first").channelId, null));
   onKey((event) => (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k", () => openSearch(state.first));
   onKey((event) => event.altKey && /^Arrow(Up|Down)$/.test(event.key), (event) => step(event.key === "ArrowDown" ? 1 : -1, event.shiftKey));
+  onKey((event) => event.key === "f" && isOnMessage(event) && hasLetters(), showFrames);
+  state.topics.on("trail", (trail) => {
+    for (const place of ["first", "second"]) {
+      const shownPane = pane(place);
+      if (shownPane?.channelId) shownPane.pick(trail?.channel === shownPane.channelId ? trail.ts : null);
+    }
+  });
   follow();
   showRoute(route());
+}
+
+const isOnMessage = ({ target, ctrlKey, metaKey, altKey }) => target.matches?.("article.msg") && !ctrlKey && !metaKey && !altKey;
+
+function showFrames({ target }) {
+  const place = at("second").contains(target) ? "second" : "first";
+  go(["tools", "frames", pane(place).channelId, target.dataset.ts]);
 }
 
 function follow() {

@@ -5,13 +5,14 @@ import { showOutcome } from "../blocks/outcome.js";
 import { failure, h } from "../dom.js";
 import { showDialog } from "../dialog.js";
 import { pickFrom } from "../menu.js";
-import { href } from "../router.js";
+import { go, href } from "../router.js";
 
 /** Show what can be done with a message, and do what the person chooses. */
 export async function openMenu(pane, message, anchor) {
   const isMine = message.user === pane.person.id && !message.bot_id;
   const acts = [!message.is_ephemeral && ["react", "React"], !message.is_ephemeral && ["thread", "Reply in thread"],
-    isMine && ["edit", "Edit"], isMine && ["delete", "Delete"], ["link", "Copy link"], ["json", "Show its JSON"]];
+    isMine && ["edit", "Edit"], isMine && ["delete", "Delete"], ["link", "Copy link"], ["json", "Show its JSON"],
+    ["frames", "Show its frames"]];
   const options = acts.filter(Boolean).map(([value, text]) => ({ value, text }));
   if (message.is_ephemeral) options.push({ value: "dismiss", text: "Dismiss" });
   else options.push({ value: "unread", text: "Mark unread" });
@@ -24,6 +25,7 @@ export async function openMenu(pane, message, anchor) {
   else if (chosen === "delete") await pane.remove(message);
   else if (chosen === "link") await navigator.clipboard?.writeText(new URL(href("chat", pane.channelId, message.ts), location.href)).catch(() => {});
   else if (chosen === "json") showDialog({ title: "Message", body: [h("pre", { class: "json", tabindex: "0" }, JSON.stringify(bare(message), null, 2))] });
+  else if (chosen === "frames") go(["tools", "frames", pane.channelId, message.ts]);
   else if (chosen === "dismiss") pane.dismiss(message);
   else if (chosen === "unread") await markUnread(pane, message);
   else if (chosen) await useShortcut(pane, message, chosen);

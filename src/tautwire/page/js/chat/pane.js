@@ -104,6 +104,11 @@ export class Pane {
     }, 2_000);
   }
 
+  /** Mark a message until another is marked; null for none. */
+  pick(ts) {
+    for (const each of [this.picked, (this.picked = ts)]) if (each) this.#again(each);
+  }
+
   // --- drawing ---
 
   #build() {
