@@ -26,7 +26,7 @@ export class RowList {
     this.#draw = draw;
     body.classList.add("rows");
     scroller.addEventListener("scroll", () => {
-      this.#isAtEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < rowHeight;
+      this.#isAtEnd = this.#seesEnd();
       onFrame(this.#redraw);
     }, { passive: true });
     new ResizeObserver(() => onFrame(this.#redraw)).observe(scroller);
@@ -68,6 +68,7 @@ export class RowList {
     const top = this.#top(index);
     const { scrollTop, clientHeight } = this.#scroller;
     if (top < scrollTop || top + this.#rowHeight > scrollTop + clientHeight) this.#scroller.scrollTop = top - clientHeight / 2;
+    this.#isAtEnd = this.#seesEnd(); // now: the event of the scrolling comes later, and a new row may come before it
     this.#render();
     if (focus) (this.#drawn.get(index)?.querySelector("button, a, [tabindex]") ?? this.#drawn.get(index))?.focus();
   }
@@ -82,6 +83,11 @@ export class RowList {
     this.#drawn.get(index)?.remove();
     this.#drawn.delete(index);
     onFrame(this.#redraw);
+  }
+
+  #seesEnd() {
+    const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
+    return scrollHeight - scrollTop - clientHeight < this.#rowHeight;
   }
 
   #top(index) {

@@ -315,7 +315,7 @@ export class Person {
       const { messages } = await this.call("conversations.history", { channel, limit: PAGE });
       const known = timeline.newest && messages.length === PAGE && messages.at(-1).ts > timeline.newest.ts;
       if (known) timeline.messages = []; // a hole that one page does not fill: begin anew from the end
-      for (const message of messages) timeline.put(message);
+      for (const message of messages) if (!isSame(timeline.find(message.ts), message)) timeline.put(message);
       if (known) timeline.hasOlder = true;
       // What was read may be older than what was heard meanwhile; to apply an event twice changes nothing.
       for (const event of heard) if ((event.channel ?? event.item?.channel) === channel) apply(this, event);
@@ -326,4 +326,13 @@ export class Person {
       this.#reads.delete(heard);
     }
   }
+}
+
+const MAY_GO = ["reactions", "reply_count", "files", "attachments", "blocks"];
+
+/** Whether a message is as the page has it: what is not drawn anew keeps the focus, and what was opened in it. */
+function isSame(old, read) {
+  if (!old) return false;
+  const text = (value) => (value === undefined || value === 0 || value?.length === 0 ? "" : JSON.stringify(value));
+  return [...Object.keys(read), ...MAY_GO].every((name) => text(old[name]) === text(read[name]));
 }
