@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Final
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
-from tautwire.server.sockets.endings import BROKEN_RULES, TOO_BIG, TOO_SLOW, Ending
+from tautwire.server.sockets.endings import BROKEN_RULES, TOO_BIG, TOO_SLOW, Ending, may_be_sent
 from tautwire.server.sockets.frames import text_frame
 from tautwire.server.sockets.host import Host
 from tautwire.session.outbox import Outbox
@@ -39,11 +39,6 @@ HIGH_WATER: Final = 262_144
 MAX_BURST: Final = 8 * 1_048_576
 """Bytes that may wait for a peer that is not slow: the entries of a commit arrive at once."""
 TEXT: Final = WSMsgType.TEXT  # looked up once: members of an enum are slow to reach in Python 3.11
-
-
-def may_be_sent(code: Any) -> bool:
-    """Return whether a Close frame may carry this code. Source: RFC 6455 section 7.4 and IANA's list of 2026."""
-    return bool(1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999)
 
 
 class SocketConnection(WSListener):

@@ -1,7 +1,7 @@
 """Why connections end: a few fixed reasons, counted and logged once for each connection."""
 
 import logging
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from tautwire.server.counts import Traffic
 
@@ -35,6 +35,11 @@ TOO_SLOW: Final = 1008
 REVOKED: Final = 1008
 TOO_BIG: Final = 1009
 """Codes of a Close. Source: RFC 6455 section 7.4.1."""
+
+
+def may_be_sent(code: Any) -> bool:
+    """Return whether a Close frame may carry this code. Source: RFC 6455 section 7.4 and IANA's list of 2026."""
+    return bool(1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999)
 
 
 def note(traffic: Traffic, number: int, user: str, ending: Ending) -> None:
