@@ -45,6 +45,7 @@ class Stage:
         self.general = upstream.general
         self.ops = upstream.ops
         self._server = settings.pop("server", {})
+        self._provider = settings.pop("tracer_provider", None)
         self._settings = {"pace": False, "legacy_bot_messages": False, **settings}
         self._sockets: list[Socket] = []
         self.gateway: Gateway
@@ -81,7 +82,7 @@ class Stage:
             **self._settings,
         }
         server = Settings(data=self.data, port=port, rate_limits=False, drain=0.01, **self._server)
-        self.gateway = Gateway(GatewaySettings(**settings), server)
+        self.gateway = Gateway(GatewaySettings(**settings), server, tracer_provider=self._provider)
         await self.gateway.start()
         self.line.events_url = self.gateway.api_url.replace("/api/", "/slack/events")
         await eventually(lambda: self.gateway.relay.link.is_up)

@@ -113,7 +113,7 @@ def test_the_extras_are_those_that_the_documents_name(packages: Packages) -> Non
 
     extras = packages.metadata.get_all("Provides-Extra")
 
-    assert sorted(extras or []) == ["all", "client", "postgres", "server", "speed", "testing"]
+    assert sorted(extras or []) == ["all", "client", "postgres", "server", "speed", "testing", "traces"]
     assert sorted(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == sorted(extras or [])
 
 

@@ -10,6 +10,7 @@
 import asyncio
 from collections.abc import Callable
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from tautwire.client.backfill.filler import Filler
 from tautwire.client.backfill.options import Backfill
@@ -34,6 +35,20 @@ from tautwire.client.view.options import ViewOptions
 from tautwire.client.view.view import View
 from tautwire.protocol.events import Event
 
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
+
+    from tautwire.client.traces import Tracing
+
+
+def open_tracing(provider: "TracerProvider | None") -> "Tracing | None":
+    """Return what makes the parts that have traces; None without a provider. Nothing of it is imported before."""
+    if provider is None:
+        return None
+    from tautwire.client.traces import Tracing
+
+    return Tracing(provider)
+
 
 class Parts:
     """The parts of one client.
@@ -45,6 +60,7 @@ class Parts:
         metrics: the hooks to call; None for none.
         backfill: which channels to fill after a gap; None for none.
         view_options: what to keep in the local view; None for no view.
+        tracing: makes the parts that have traces; None for none.
     """
 
     def __init__(
@@ -56,6 +72,7 @@ class Parts:
         metrics: Metrics | None,
         backfill: Backfill | None,
         view_options: ViewOptions | None,
+        tracing: "Tracing | None" = None,
     ) -> None:
         hooks = None if metrics is None else guarded(metrics)
         self.identity: Identity | None = None
@@ -64,11 +81,13 @@ class Parts:
         """Keeps the local view, if there is one."""
         self.callbacks = callbacks = Callbacks(dispatcher.flow, hooks)
         self.lifecycle = Lifecycle(dispatcher.hooks, callbacks, settings)
-        self.supervisor = Supervisor(self._open, settings)
+        self.supervisor = Supervisor(self._open if tracing is None else tracing.opening(self._open), settings)
         self._dispatcher = dispatcher
         self._settings = settings
         self._metrics = hooks or Metrics()
         self._rtm_connect = connect_client(settings)
+        if tracing is not None:
+            tracing.trace_calls(self._rtm_connect)
         self._last: Connection | None = None
 
         dispatcher.attach(callbacks.handler_failed, callbacks.unreadable, client)
@@ -95,7 +114,7 @@ class Parts:
             filler=filler,
             loader=self.loader,
         )
-        self.sending = Sending(
+        self.sending = (Sending if tracing is None else tracing.sending)(
             self.supervisor, unanswered, callbacks, settings, metrics=hooks, filler=filler, view=view
         )
         self.supervisor.observers = (self.delivery, self.sending, self.lifecycle)

@@ -10,7 +10,7 @@ import ssl as ssl_module
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from types import TracebackType
-from typing import Any, Final, Self, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, Unpack, overload
 
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -23,7 +23,7 @@ from tautwire.client.handlers.workers import HANDLER
 from tautwire.client.metrics import Metrics
 from tautwire.client.net.web_client import web_client
 from tautwire.client.notices import ClientState, Identity, Ready
-from tautwire.client.parts import Parts
+from tautwire.client.parts import Parts, open_tracing
 from tautwire.client.sending.sending import said, users
 from tautwire.client.settings import Offline, Settings, check_seconds
 from tautwire.client.signals import stopping, waking
@@ -48,6 +48,9 @@ from tautwire.session.client import Timeouts
 from tautwire.session.governor import Backoff
 from tautwire.session.ratelimit import Rate
 
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
+
 GRACE: Final = 2.0
 """Seconds ``close`` gives to handlers that are at work or have work waiting."""
 
@@ -69,6 +72,7 @@ class ClientOptions(TypedDict, total=False):
     backoff: Backoff | None
     backfill: Backfill | None
     metrics: Metrics | None
+    tracer_provider: "TracerProvider | None"
     view: ViewOptions | None
 
 
@@ -101,6 +105,7 @@ class RTMClient(ClientHandlers):
             - ``backoff``: how attempts to connect are spread, as a ``Backoff``.
             - ``backfill``: channels whose messages are read from their history after a gap the server does not fill.
             - ``metrics``: hooks that are called with what the client does.
+            - ``tracer_provider``: that of OpenTelemetry, for traces of messages, calls and connecting.
             - ``view``: which parts of the workspace are kept in ``view``.
 
     Raises:
@@ -113,11 +118,16 @@ class RTMClient(ClientHandlers):
     ) -> None:
         dispatcher, backfill = options.pop("dispatcher", None) or Dispatcher(), options.pop("backfill", None)
         metrics, view_options = options.pop("metrics", None), options.pop("view", None)
+        tracing = open_tracing(options.pop("tracer_provider", None))
         self.settings = settings = Settings.of(token, base_url, **options)
         """The settings in force, those from the environment included."""
         self.web: AsyncWebClient = web_client(settings)
         """slack_sdk's Web API client, with the same token, address, proxy and TLS."""
-        parts = Parts(self, dispatcher, settings, metrics=metrics, backfill=backfill, view_options=view_options)
+        if tracing is not None:
+            tracing.trace_calls(self.web)
+        parts = Parts(
+            self, dispatcher, settings, metrics=metrics, backfill=backfill, view_options=view_options, tracing=tracing
+        )
         super().__init__(dispatcher, parts.callbacks)
         self.lifecycle = parts.lifecycle
         """When the functions of the client's life run; not for users."""

@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from dataclasses import astuple, replace
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from picows import WSListener
 from starlette.responses import PlainTextResponse
@@ -36,6 +36,9 @@ from tautwire.server.store.engine import StoreError
 from tautwire.server.web_api.fallback import Passed, Stream
 from tautwire.server.web_api.file_bodies import Sink
 from tautwire.server.web_api.method import Answer, Arguments, Call, Caller, Method
+
+if TYPE_CHECKING:
+    from tautwire.server.traces.tracing import Tracing
 
 log = logging.getLogger("tautwire.gateway")
 
@@ -60,13 +63,15 @@ class Bots:
     Args:
         broken: called with the reason when no bot is left whose store can be used.
         base_url: the address of the gateway as programs reach it, without a slash at the end.
+        tracing: the traces of the process; None for none.
     """
 
     def __init__(
         self, places: Sequence[Place], *, clock: Clock, health: Health, counts: Counts,
-        broken: Callable[[StoreError], None], base_url: str,
+        broken: Callable[[StoreError], None], base_url: str, tracing: "Tracing | None" = None,
     ) -> None:  # fmt: skip
         self._base_url = base_url
+        self._tracing = tracing
         self._places = {place.name: place for place in places}
         self._clock = clock
         self._health = health
@@ -244,7 +249,7 @@ class Bots:
         health = self._health.of(name)
         relay = Relay(
             self._places[name], clock=self._clock, health=health, counts=self._counts,
-            broken=partial(self._lose, name), base_url=self._base_url,
+            broken=partial(self._lose, name), base_url=self._base_url, tracing=self._tracing,
         )  # fmt: skip
         try:
             await relay.start()

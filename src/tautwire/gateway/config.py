@@ -41,8 +41,8 @@ SLACK: Final = "https://slack.com/api"
 
 SHARED: Final = (
     "host", "port", "public_url", "forwarded_allow_ips", "data", "database", "durability", "log_keep", "rate_limits",
-    "metrics", "max_connections", "max_connections_per_address", "body_limit", "file_limit", "ticket_lifetime",
-    "ping_interval", "silence_limit", "slow_deadline", "backlog_limit", "drain",
+    "metrics", "traces", "max_connections", "max_connections_per_address", "body_limit", "file_limit",
+    "ticket_lifetime", "ping_interval", "silence_limit", "slow_deadline", "backlog_limit", "drain",
 )  # fmt: skip
 """The settings of a server that a gateway has too."""
 _DEFAULTS: Final[dict[str, Any]] = {"port": 8066, "data": Path("tautwire-gateway")}

@@ -13,7 +13,7 @@ import contextlib
 import logging
 from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Self, cast
+from typing import TYPE_CHECKING, Self, cast
 
 from tautwire.gateway.bots import Bots
 from tautwire.gateway.config import GatewaySettings
@@ -40,7 +40,11 @@ from tautwire.server.services.access.tickets import LINK_PATH, RTM_PATH
 from tautwire.server.sockets.handover import Handover
 from tautwire.server.store.engine import StoreError
 from tautwire.server.tasks import cancel, sweep_forever
+from tautwire.server.traces.opening import open_tracing
 from tautwire.server.web_api.app import WebApi
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
 
 log = logging.getLogger("tautwire.gateway")
 
@@ -50,7 +54,8 @@ class Gateway:
 
     Args:
         settings: the upstream and the tokens of the only bot, or of each of several by name.
-        server: address, data directory and limits; of its other settings none has an effect.
+        server: address, data directory, limits and traces; of its other settings none has an effect.
+        tracer_provider: the program's own of OpenTelemetry, for traces; the setting ``traces`` makes one.
 
     Raises:
         ConfigError: the settings do not go together.
@@ -62,7 +67,9 @@ class Gateway:
         server: Settings,
         *,
         clock: Clock | None = None,
+        tracer_provider: "TracerProvider | None" = None,
     ) -> None:
+        self._tracer_provider = tracer_provider
         self.settings = settings
         self.has_several = not isinstance(settings, GatewaySettings)
         self._places = places(settings, server)
@@ -166,6 +173,9 @@ class Gateway:
 
     async def _start(self) -> None:
         server, counts = self.server, Counts()
+        tracing = open_tracing(server.traces, self._tracer_provider)
+        if tracing is not None:
+            self._exit.push_async_callback(tracing.close)
         if self.has_several:
             make_root(server.data)
         socket = listen(server.host, server.port)
@@ -174,6 +184,7 @@ class Gateway:
         bots = Bots(
             self._places, clock=self._clock, health=self.health, counts=counts, broken=self._break_down,
             base_url=server.public_url or self.api_url.removesuffix("/api/"),
+            tracing=tracing,
         )  # fmt: skip
         self._exit.push_async_callback(bots.stop)
         await bots.open_all()
@@ -184,7 +195,8 @@ class Gateway:
         forwarded = Forwarded(server.forwarded_allow_ips)
         metrics = Metrics(counts, self.health, bots.levels, server.data, more=[GatewayFigures(bots)])
         probes = Probes(self.health, metrics.render, CONTENT_TYPE, server.metrics)
-        web_api = WebApi(bots.find, server, self._clock, counts, fallback=bots, methods=bots.methods())
+        make_web_api = WebApi if tracing is None else tracing.web_api
+        web_api = make_web_api(bots.find, server, self._clock, counts, fallback=bots, methods=bots.methods())
         handover = Handover({RTM_PATH: bots.listen, LINK_PATH: bots.listen_link})
         downloads = Downloads(bots.source, self._clock, has_limits=server.rate_limits)
         entrance = Entrance(connections, forwarded, web_api, None, downloads, handover, bots.receivers())

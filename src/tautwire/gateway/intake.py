@@ -91,7 +91,9 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class _Arrival:
+class Arrival:
+    """An event that is not stored yet."""
+
     id: str
     translated: Translated
     size: int
@@ -131,7 +133,7 @@ class Intake:
         self._gate = gate
         self._clock = clock
         self._open: dict[str, list[Acknowledge]] = {}  # events that are not durable yet
-        self._lanes: dict[str, deque[_Arrival]] = {}  # what waits, by channel
+        self._lanes: dict[str, deque[Arrival]] = {}  # what waits, by channel
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting = 0
         self._directs: set[str] = set()
@@ -185,7 +187,7 @@ class Intake:
             self._waiting += len(payload)
             try:
                 kept = payload if self._keeps_payloads else b""
-                self._enter(_Arrival(event_id, translated, len(payload), self._clock.monotonic(), kept))
+                self._enter(Arrival(event_id, translated, len(payload), self._clock.monotonic(), kept))
             except BaseException:
                 del self._open[event_id]  # else the copy that comes again would wait for this one
                 self._waiting -= len(payload)
@@ -204,7 +206,7 @@ class Intake:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _enter(self, arrival: _Arrival) -> None:
+    def _enter(self, arrival: Arrival) -> None:
         channel = arrival.translated.channel
         lane = self._lanes.get(channel)
         if lane is not None:
@@ -275,7 +277,7 @@ class Intake:
             found = None
         return found if isinstance(found, dict) else unknown(channel)
 
-    def _store(self, arrival: _Arrival, before: list[bytes]) -> None:
+    def _store(self, arrival: Arrival, before: list[bytes]) -> None:
         event = arrival.translated
         if self._is_settled(event):
             if not arrival.kept:
@@ -348,7 +350,7 @@ class Intake:
         skip = (self._echoes.sender(event.channel, event.own_ts) if event.own_ts else None) or 0
         return _Entry(event_id, event, before, skip, kept)
 
-    def _done(self, arrival: _Arrival) -> Callable[[Any, BaseException | None], None]:
+    def _done(self, arrival: Arrival) -> Callable[[Any, BaseException | None], None]:
         def done(_: Any, error: BaseException | None) -> None:
             event = arrival.translated
             if error is not None:
@@ -367,7 +369,7 @@ class Intake:
 
         return done
 
-    def _acknowledge(self, arrival: _Arrival) -> None:
+    def _acknowledge(self, arrival: Arrival) -> None:
         self._waiting -= arrival.size
         self.figures.ack.observe(self._clock.monotonic() - arrival.came)
         for acknowledge in self._open.pop(arrival.id):

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from tautwire.gateway.backend import UpstreamBackend
@@ -55,6 +55,7 @@ from tautwire.server.log.tail import Tail, read_page
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.log.writer import Writer
 from tautwire.server.metrics import Levels
+from tautwire.server.rtm.backend import Backend
 from tautwire.server.rtm.door import Door
 from tautwire.server.services.access.identity import Identities
 from tautwire.server.services.access.tickets import Tickets
@@ -69,10 +70,38 @@ from tautwire.server.tasks import cancel
 from tautwire.server.watch import Watch
 from tautwire.server.web_api.method import Method
 
+if TYPE_CHECKING:
+    from tautwire.server.traces.tracing import Tracing
+
 log = logging.getLogger("tautwire.gateway")
 
 DIRECTS_PATIENCE: Final = 10.0
 """Seconds that a start waits for the list of direct conversations."""
+
+
+class Parts(NamedTuple):
+    """What makes those parts of a relay of which there is a kind with traces."""
+
+    api: Callable[..., Api] = Api
+    writer: Callable[..., Writer] = Writer
+    hub: Callable[..., Hub] = Hub
+    sending: Callable[..., Sending] = Sending
+    intake: Callable[..., Intake] = Intake
+    backend: Callable[[Backend], Backend] = lambda backend: backend
+
+
+def _traced(tracing: "Tracing") -> Parts:
+    from tautwire.gateway.traces import TracedApi, TracedIntake, TracedSending
+
+    traces, tracer = tracing.of_workspace(), tracing.tracer
+    return Parts(
+        api=partial(TracedApi, tracer),
+        writer=traces.writer,
+        hub=traces.hub,
+        sending=partial(TracedSending, tracer),
+        intake=partial(TracedIntake, tracer),
+        backend=traces.backend,
+    )
 
 
 class Relay:
@@ -82,6 +111,7 @@ class Relay:
         health: gets its faults.
         broken: called on the loop with the reason when the store cannot be used any more.
         base_url: the address of the gateway as programs reach it, without a slash at the end.
+        tracing: the traces of the process; None for none.
     """
 
     def __init__(
@@ -93,7 +123,9 @@ class Relay:
         counts: Counts,
         broken: Callable[[StoreError], None],
         base_url: str,
+        tracing: "Tracing | None" = None,
     ) -> None:
+        self._parts = Parts() if tracing is None else _traced(tracing)
         self.name, self._settings, self._server = place
         self._clock = clock
         self.health = health
@@ -152,13 +184,14 @@ class Relay:
         _check_upstream(settings, server)
         bot_token, secret = settings.read_bot_token(), _read_secret(settings)
         network = Network(settings.upstream_proxy, settings.upstream_ca)
-        api = Api(settings.base_url, bot_token, network, self._clock)
+        make = self._parts
+        api = make.api(settings.base_url, bot_token, network, self._clock)
         self._exit.push_async_callback(api.close)
         engine = await asyncio.to_thread(open_engine, server.data, server.database)
         self._exit.callback(engine.close)
         reader = Reader(engine)
         self._exit.callback(reader.close)
-        writer = Writer(
+        writer = make.writer(
             engine, clock=self._clock, durability=server.durability, health=self.health, counts=self._counts,
             broken=self._broken,
         )  # fmt: skip
@@ -170,7 +203,7 @@ class Relay:
         await writer.write(partial(_begin, bot=self.bot, local_tokens=self.local_tokens))
         identities = Identities(self._clock)
         epochs, tail, known = await self._open_log(reader, identities)
-        hub = Hub({}, epochs)
+        hub = make.hub({}, epochs)
         feed = Feed(tail, lambda after, before: reader.read(partial(read_page, after=after, before=before)))
         self._exit.push_async_callback(feed.stop)
         team = self.bot.team
@@ -186,11 +219,13 @@ class Relay:
             Tickets(self.name, self._clock, server.ticket_lifetime, identities.find) for _ in range(2)
         )
         self.cache = Cache(self._clock, is_on=settings.answer_cache, is_current=lambda: self.link.is_up)
-        self.sending = Sending(api, self.echoes, self._clock, paces=settings.pace, said=self.cache.said)
+        self.sending = make.sending(api, self.echoes, self._clock, paces=settings.pace, said=self.cache.said)
         self.presence = Presence(api, hub, settings.presence_budget)
         self.typing = TypingStatus(api, self._clock, self.bot.user, is_on=settings.typing_status)
         self.door = Door(
-            UpstreamBackend(self.sending, self.presence, self.typing, hub=hub, tail=tail, reader=reader),
+            make.backend(
+                UpstreamBackend(self.sending, self.presence, self.typing, hub=hub, tail=tail, reader=reader)
+            ),
             hub=hub, tickets=self.workspace.tickets, settings=server, clock=self._clock, counts=self._counts,
         )  # fmt: skip
         self.links = Links(api.hosts.scheme, api.hosts.pattern, self._base_url) if settings.file_links else None
@@ -199,7 +234,7 @@ class Relay:
             all_events=settings.all_events, links=self.links,
         )  # fmt: skip
         gate = Gate()
-        self.intake = Intake(
+        self.intake = make.intake(
             api, writer, self.echoes, terms, known, gate, self._clock, keeps_payloads=settings.socket_mode
         )
         self.catch_up = CatchUp(

@@ -62,7 +62,9 @@ class Figures:
     """From a frame to its answer."""
 
 
-class _Job(NamedTuple):
+class Job(NamedTuple):
+    """A message that waits."""
+
     peer: Peer
     message: Message
     answer: Answer
@@ -88,7 +90,7 @@ class Sending:
         self._echoes = echoes
         self._clock = clock
         self._paces = paces
-        self._lanes: dict[str, deque[_Job]] = {}
+        self._lanes: dict[str, deque[Job]] = {}
         self._buckets: dict[str, TokenBucket] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_stopping = False
@@ -102,7 +104,7 @@ class Sending:
 
     def post(self, peer: Peer, message: Message, answer: Answer) -> None:
         """Queue a message behind the others of its channel; see ``server.rtm.backend.Backend.post``."""
-        job = _Job(peer, message, answer, self._clock.monotonic())
+        job = Job(peer, message, answer, self._clock.monotonic())
         if self._is_stopping:
             _answer(job, StoreError("the gateway stops"))
             return
@@ -147,7 +149,7 @@ class Sending:
         finally:
             del self._lanes[channel]
 
-    def _count(self, job: _Job, outcome: Sent | BaseException) -> None:
+    def _count(self, job: Job, outcome: Sent | BaseException) -> None:
         self.figures.seconds.observe(self._clock.monotonic() - job.since)
         if isinstance(outcome, MethodError):
             self.figures.errors.count(outcome.code)
@@ -166,7 +168,7 @@ class Sending:
         while not bucket.take(self._clock.monotonic()):  # noqa: ASYNC110 - a pause is wanted
             await asyncio.sleep(bucket.wait(self._clock.monotonic()))
 
-    async def _send(self, job: _Job) -> Sent | BaseException:
+    async def _send(self, job: Job) -> Sent | BaseException:
         """Return the accepted message, or why there is none."""
         place = self._echoes.begin(job.message.channel)
         try:
@@ -194,7 +196,7 @@ class Sending:
         finally:
             self._echoes.end(place)
 
-    async def _call(self, job: _Job) -> Reply | MethodError:
+    async def _call(self, job: Job) -> Reply | MethodError:
         """Make the call until it has an outcome."""
         message = job.message
         arguments: dict[str, Any] = {"channel": message.channel, "text": message.text}
@@ -225,7 +227,7 @@ class Sending:
             await asyncio.sleep(pause)
 
 
-def _answer(job: _Job, outcome: Sent | BaseException) -> None:
+def _answer(job: Job, outcome: Sent | BaseException) -> None:
     try:
         if isinstance(outcome, BaseException):
             job.answer(None, outcome)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
-from typing import Final, Self, cast
+from typing import TYPE_CHECKING, Final, Self, cast
 
 from msgspec.structs import replace
 
@@ -52,6 +52,7 @@ from tautwire.server.services.workspace import Workspace
 from tautwire.server.sockets.handover import Handover
 from tautwire.server.store.engine import StoreError
 from tautwire.server.tasks import cancel, sweep_forever
+from tautwire.server.traces.opening import open_tracing
 from tautwire.server.web_api.app import WebApi
 from tautwire.server.web_api.methods import (
     api,
@@ -80,6 +81,9 @@ from tautwire.server.web_api.methods import (
     views,
 )
 
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
+
 log = logging.getLogger("tautwire.server")
 
 FAMILIES: Final = (
@@ -99,11 +103,19 @@ class Server:
         clock: the source of time; tests pass one that they can move.
         sample: the content of an empty data directory if the settings name no seed file.
         administers: whether ``tautwire user`` and the like reach it, over a socket in the data directory.
+        tracer_provider: the program's own of OpenTelemetry, for traces; the setting ``traces`` makes one.
     """
 
     def __init__(
-        self, settings: Settings, *, clock: Clock | None = None, sample: Seed = SAMPLE, administers: bool = True
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        sample: Seed = SAMPLE,
+        administers: bool = True,
+        tracer_provider: "TracerProvider | None" = None,
     ) -> None:
+        self._tracer_provider = tracer_provider
         self._administers = administers
         self.settings = settings
         self._clock = clock or Clock()
@@ -183,8 +195,9 @@ class Server:
             raise ConfigError("the server is running: call stop() before start()")
         self._failure = asyncio.get_running_loop().create_future()
         parts = _Parts(
-            self.settings, self._clock, self._sample, self._observers, self._break_down, administers=self._administers
-        )
+            self.settings, self._clock, self._sample, self._observers, self._break_down, administers=self._administers,
+            tracer_provider=self._tracer_provider,
+        )  # fmt: skip
         try:
             await parts.start()
         except BaseException:
@@ -241,6 +254,7 @@ class _Parts:
         broken: Callable[[StoreError], None],
         *,
         administers: bool,
+        tracer_provider: "TracerProvider | None",
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -248,9 +262,11 @@ class _Parts:
         self._observers = observers
         self.health = Health()
         self.counts = Counts()
+        self._tracing = tracing = open_tracing(settings.traces, tracer_provider)
         self.host = Host(
-            settings, clock=clock, health=self.health, counts=self.counts, broken=broken, administers=administers
-        )
+            settings, clock=clock, health=self.health, counts=self.counts, broken=broken, administers=administers,
+            tracing=tracing,
+        )  # fmt: skip
         self.sandboxes: Sandboxes | None = None
         """Those that callers made; None if the control API is not served."""
         self._links: dict[str, PageLink] = {}
@@ -292,6 +308,8 @@ class _Parts:
                 f"a seed file describes one workspace, and {settings.data} has {len(found)}: start without --seed, or "
                 "name the directory of one of them with --data"
             )
+        if self._tracing is not None:
+            self._exit.push_async_callback(self._tracing.close)
         self._exit.push_async_callback(host.stop)
         await host.open_all(found, Content(seed, self._sample), self._observers)
 
@@ -306,7 +324,8 @@ class _Parts:
         forwarded = Forwarded(settings.forwarded_allow_ips)
         metrics = Metrics(self.counts, self.health, host.levels, settings.data)
         probes = Probes(self.health, metrics.render, CONTENT_TYPE, settings.metrics)
-        web_api = WebApi(host.find, settings, self._clock, self.counts, find_client=host.find_client)
+        make_web_api = WebApi if self._tracing is None else self._tracing.web_api
+        web_api = make_web_api(host.find, settings, self._clock, self.counts, find_client=host.find_client)
         hooks = HooksDoor(host.find_team, settings, self._clock)
         handover = Handover({RTM_PATH: host.listen, LINK_PATH: host.listen_link})
         control = page = None

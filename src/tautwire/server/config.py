@@ -170,6 +170,15 @@ class Settings:
             "The callers that may read /metrics: on the same machine, all, none.",
         ),
     )
+    traces: bool = field(
+        default=False,
+        metadata=row(
+            _ACCESS,
+            Flag(),
+            "Whether traces of messages go to the OpenTelemetry collector that OTEL_* variables name.",
+            more="It needs the extra `traces`. See [Follow a message](../how-to/traces.md).",
+        ),
+    )
     control: bool | None = field(
         default=None,
         metadata=row(

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from picows import WSListener
 
@@ -29,6 +29,9 @@ from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.engine import StoreError
 from tautwire.server.store.queries.consents import find_client
 from tautwire.server.store.sqlite import FILE
+
+if TYPE_CHECKING:
+    from tautwire.server.traces.tracing import Tracing
 
 log = logging.getLogger("tautwire.server")
 
@@ -49,6 +52,7 @@ class Host:
     Args:
         broken: called with the reason when no workspace is left whose store can be used.
         administers: whether the commands that administer a workspace reach those here.
+        tracing: the traces of the process; None for none.
     """
 
     def __init__(
@@ -60,7 +64,9 @@ class Host:
         counts: Counts,
         broken: Callable[[StoreError], None],
         administers: bool,
+        tracing: "Tracing | None" = None,
     ) -> None:
+        self._tracing = tracing
         self._administers = administers
         self._settings = settings
         self._clock = clock
@@ -141,6 +147,7 @@ class Host:
             data, settings or self._settings, clock=self._clock, health=health, counts=self._counts,
             broken=lambda failure: self._lose(data, failure), readers=readers,
             administers=self._administers if administers is None else administers,
+            tracing=self._tracing,
         )  # fmt: skip
         try:
             await served.start(content, observers)

@@ -18,7 +18,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.clock import Clock, TurnableClock
@@ -43,6 +43,7 @@ from tautwire.server.log.tail import Tail, read_page
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.log.writer import Writer
 from tautwire.server.metrics import Levels
+from tautwire.server.rtm.backend import Backend
 from tautwire.server.rtm.backend_workspace import WorkspaceBackend
 from tautwire.server.rtm.door import Door
 from tautwire.server.services.access.identity import Identities
@@ -68,6 +69,9 @@ from tautwire.server.store.reader import Reader
 from tautwire.server.taps.taps import Taps
 from tautwire.server.tasks import cancel
 from tautwire.server.watch import Watch
+
+if TYPE_CHECKING:
+    from tautwire.server.traces.tracing import Tracing
 
 log = logging.getLogger("tautwire.server")
 
@@ -100,6 +104,7 @@ class ServedWorkspace:
         broken: called on the loop with the reason when its store cannot be used any more.
         administers: whether the commands that administer a workspace reach it.
         readers: threads that read for many workspaces; without them it has its own.
+        tracing: the traces of the process; None for none.
     """
 
     def __init__(
@@ -113,8 +118,10 @@ class ServedWorkspace:
         broken: Callable[[StoreError], None],
         administers: bool,
         readers: ThreadPoolExecutor | None = None,
+        tracing: "Tracing | None" = None,
     ) -> None:
         self.data = data
+        self._traces = tracing.of_workspace() if tracing is not None else None
         self._readers = readers
         self._administers = administers
         self.health = health
@@ -158,7 +165,8 @@ class ServedWorkspace:
         self._exit.callback(engine.close)
         reader = Reader(engine, pool=self._readers)
         self._exit.push_async_callback(asyncio.to_thread, reader.close)
-        writer = Writer(
+        traces = self._traces
+        writer = (Writer if traces is None else traces.writer)(
             engine, clock=self._clock, durability=settings.durability, health=self.health, counts=self._counts,
             broken=self._broken,
         )  # fmt: skip
@@ -182,7 +190,7 @@ class ServedWorkspace:
         self.is_controlled = state.has_sample_tokens or has_page if settings.control is None else settings.control
         self.has_page = has_page and self.is_controlled
         tail = Tail(state.head, state.kept_from)
-        hub = Hub(state.channels, state.epochs)
+        hub = (Hub if traces is None else traces.hub)(state.channels, state.epochs)
         # From here on every entry of the log reaches its readers; the state above has those before.
         feed = Feed(tail, lambda after, before: reader.read(partial(read_page, after=after, before=before)))
         self._exit.push_async_callback(feed.stop)
@@ -200,9 +208,10 @@ class ServedWorkspace:
         self.workspace.status = self.status
         self.workspace.connected = self.connected
         self._database = engine.name
+        backend: Backend = WorkspaceBackend(self.workspace)
         self.door = Door(
-            WorkspaceBackend(self.workspace), hub=hub, tickets=self.workspace.tickets, settings=settings,
-            clock=self._sockets_clock, counts=self._counts, probe=rtm_probe,
+            backend if traces is None else traces.backend(backend), hub=hub, tickets=self.workspace.tickets,
+            settings=settings, clock=self._sockets_clock, counts=self._counts, probe=rtm_probe,
         )  # fmt: skip
         identities.on_refusal(partial(self.door.close_where, identities.refuses))
         self.taps = Taps(self.workspace, state.subscriptions)

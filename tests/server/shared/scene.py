@@ -185,9 +185,10 @@ class Scene:
         if seed is not None:
             settings["seed"] = data.with_suffix(".yaml")
             settings["seed"].write_text(seed)
+        provider = settings.pop("tracer_provider", None)
         given = {"rate_limits": False, "drain": 0.01, **settings}
         async with (
-            Server(Settings(data=data, port=0, **given), clock=clock) as server,
+            Server(Settings(data=data, port=0, **given), clock=clock, tracer_provider=provider) as server,
             # A connection for each request: a turned clock makes an idle one too old at once, and the server closes it.
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as http,
         ):

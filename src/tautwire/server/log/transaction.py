@@ -55,6 +55,11 @@ class Transaction:
         """The wall clock of the batch in microseconds."""
         return self._now
 
+    @property
+    def next_position(self) -> int:
+        """The position of the entry that is appended next; an earlier unit of the batch may still be undone."""
+        return self._head + len(self._entries) + 1
+
     def one(self, sql: str, *arguments: object) -> Row | None:
         """Return the first row of a query, or None."""
         self._flush()
@@ -129,7 +134,7 @@ class Transaction:
                 del self._memory[topic]
 
     def _append(self, kind: Kind, topic: Topic, payload: bytes, skip: int = 0, message: str = "") -> int:
-        position = self._head + len(self._entries) + 1
+        position = self._head + len(self._entries) + 1  # next_position without a call: this runs for every event
         self._entries.append(Entry(position, kind, topic, payload, skip, message))
         return position
 
