@@ -48,14 +48,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def store(request: pytest.FixtureRequest) -> "Store":
-    """An empty database of the kind that ``pytest_generate_tests`` asks for."""
+def store(request: pytest.FixtureRequest) -> "Iterator[Store]":
+    """An empty database of the kind that ``pytest_generate_tests`` asks for; the next test has the room of it."""
     from stores import Store
 
     if request.param == "sqlite":
-        return Store("sqlite", lambda: "")
+        yield Store("sqlite", lambda: "")
+        return
     cluster: Cluster = request.getfixturevalue("cluster")
-    return Store("postgres", cluster.url)
+    store = Store("postgres", cluster.url)
+    yield store
+    for url in store.urls:  # 2 MB each, of which there are thousands
+        cluster.drop(url)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -36,6 +36,11 @@ class Store:
             self._urls[data] = self._new_url()
         return self._urls[data]
 
+    @property
+    def urls(self) -> list[str]:
+        """All databases that were asked for."""
+        return [*self._urls.values()]
+
     def options(self, data: Path) -> list[str]:
         """Return the arguments with which ``tautwire serve`` uses the database of a data directory."""
         url = self.url(data)

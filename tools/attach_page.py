@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from tautwire.attach.explain.ways import ROWS, WAYS, Row
+from tautwire.attach.explain.ways import KNOWN, ROWS, WAYS, Row
 from tools.docstrings import write_or_check
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "reference" / "attach-ways.md"
@@ -26,7 +26,8 @@ How to: [the gateway cookbook](../how-to/gateway-cookbook.md).
 
 def _cells(row: Row) -> list[str]:
     title = row.title if row.package else f"*{row.title}*"
-    return [row.runtime, title, f"[{row.way}](#{row.way})", row.why, f"`{row.setting}`" if row.setting else "none"]
+    setting = f"`{row.setting}`" if row.setting else "none"
+    return [row.runtime, title, f"[{row.way}](#{row.way})", row.known, row.why, setting]
 
 
 def page() -> str:
@@ -34,8 +35,11 @@ def page() -> str:
     ways = [f"## {way}\n\n{text[0].upper()}{text[1:]}.\n" for way, text in WAYS.items()]
     table = [
         "## Libraries\n",
-        "| runtime | library | way | why | setting in the program |",
-        "|---|---|---|---|---|",
+        "How a row is known:\n",
+        *(f"- {known}: {text}" for known, text in KNOWN.items()),
+        "",
+        "| runtime | library | way | known | why | setting in the program |",
+        "|---|---|---|---|---|---|",
         *(f"| {' | '.join(_cells(row))} |" for row in ROWS),
     ]
     return "\n".join([INTRODUCTION, *ways, *table]) + "\n"

@@ -58,6 +58,13 @@ FAULTS: Final[dict[FaultName, tuple[str, str]]] = {
         "Of a [gateway](../explanation/gateway.md): no event comes from the upstream. Bots stay connected.",
         "Read the reason: it names the token, switch or host to look at. `tautwire gateway doctor` checks them all.",
     ),
+    "token": (
+        "Of a gateway: the upstream refuses the bot token. Calls and messages of bots get errors.",
+        (
+            "Install the app again, give its new token to the gateway, and restart it. A token that is taken again "
+            "ends the fault by itself with the next call."
+        ),
+    ),
     "bot": (
         "Of a gateway of several bots: one is not served. The others are.",
         (

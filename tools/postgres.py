@@ -4,6 +4,7 @@ It runs as an unprivileged user, as PostgreSQL demands, and with ``fsync=on`` un
 acknowledges is on disk.
 """
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -15,7 +16,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import psycopg
+from psycopg.sql import SQL, Identifier
 
 ADVICE = "PostgreSQL was not found: install Debian's package postgresql"
 PATIENCE = 30.0
@@ -54,13 +58,14 @@ class Cluster:
     """
 
     def __init__(self, folder: Path, programs: Path, *, durable: bool = True) -> None:
-        self._fsync = "on" if durable else "off"
+        self._options = () if durable else ("-c", "fsync=off", "-c", "full_page_writes=off")
         self._data = folder / "data"
         self._socket = folder / "s"  # short: the path of a unix socket has 107 bytes at most
         self._programs = programs
         self._as = unprivileged()
         self._process: subprocess.Popen[bytes] | None = None
         self._number = 0
+        self._session: psycopg.Connection[Any] | None = None
         for path in (folder, self._socket):
             path.mkdir(exist_ok=True, mode=0o755)
             if self._as:
@@ -81,18 +86,19 @@ class Cluster:
             schema = f"w{os.getpid()}_{self._number}"
         return f"postgresql://{USER}@/postgres?{urlencode({'host': str(self._socket), 'schema': schema})}"
 
+    def drop(self, url: str) -> None:
+        """Remove the schema of a URL, unless a connection that is still open holds it."""
+        (schema,) = parse_qs(urlsplit(url).query)["schema"]
+        if self._session is None:
+            self._session = psycopg.connect(
+                host=str(self._socket), user=USER, dbname="postgres", autocommit=True, options="-c lock_timeout=1s"
+            )
+        with contextlib.suppress(psycopg.errors.LockNotAvailable):
+            self._session.execute(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(Identifier(schema)))
+
     def start(self) -> None:
         """Start it, or start it again after a kill; returns when it takes connections."""
-        options = [
-            "-k",
-            str(self._socket),
-            "-c",
-            "listen_addresses=",
-            "-c",
-            f"fsync={self._fsync}",
-            "-c",
-            "max_connections=200",
-        ]
+        options = ["-k", str(self._socket), "-c", "listen_addresses=", "-c", "max_connections=200", *self._options]
         with (self._data.parent / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [self._programs / "postgres", "-D", self._data, *options],
@@ -120,6 +126,9 @@ class Cluster:
 
     def stop(self) -> None:
         """Stop it without waiting for its clients."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
         if self._process is not None:
             self._process.send_signal(signal.SIGINT)
             self._process.wait(PATIENCE)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "server"))  # for the people of its tests
+sys.path.insert(0, str(Path(__file__).parents[1] / "server" / "shared"))  # for the people of its tests
 sys.path.insert(0, str(Path(__file__).parents[1] / "gateway"))
 sys.path.insert(0, str(Path(__file__).parent))
 

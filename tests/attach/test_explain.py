@@ -177,3 +177,16 @@ def test_the_real_python_says_what_it_has() -> None:
 @pytest.mark.parametrize("row", [row for row in ROWS if row.package], ids=lambda row: f"{row.runtime}: {row.title}")
 def test_each_row_is_found_by_its_oldest_version(row: Row) -> None:
     assert row_of(row.runtime, row.package, f"v{row.since}.9") is row
+
+
+def test_what_was_not_run_is_said(tmp_path: Path) -> None:
+    npm_package(tmp_path, "botkit", "0.7.4")
+    (tmp_path / "bot.js").touch()
+    lines = "\n".join(explained(tmp_path, "node", "bot.js").lines())
+    assert "Known from the source of the library" in lines
+
+
+def test_a_library_that_was_run_has_no_such_line(tmp_path: Path) -> None:
+    npm_package(tmp_path, "@slack/rtm-api", "7.0.4")
+    (tmp_path / "bot.js").touch()
+    assert "Known" not in "\n".join(explained(tmp_path, "node", "bot.js").lines())

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "server"))  # for the modules that these tests share
+sys.path.insert(0, str(Path(__file__).parents[1] / "server" / "shared"))  # for the modules that these tests share
 sys.path.insert(0, str(Path(__file__).parents[1] / "gateway"))
 sys.path.insert(0, str(Path(__file__).parent))
 

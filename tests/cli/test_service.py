@@ -140,7 +140,7 @@ def test_the_watchdog_of_this_process_counts(environment: dict[str, str], patien
 @pytest.mark.parametrize(
     ("faults", "lives"),
     [((), True), (("store",), False), (("writer",), False), (("database",), False), (("descriptors",), True),
-     (("upstream",), True), (("disk", "store"), True)],
+     (("upstream",), True), (("token",), True), (("disk", "store"), True)],
 )  # fmt: skip
 def test_faults_that_a_restart_does_not_mend_feed_the_watchdog(faults: tuple[str, ...], lives: bool) -> None:
     assert may_live(dict.fromkeys(faults, "a reason")) is lives  # type: ignore[arg-type]

@@ -41,7 +41,8 @@ def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=project,
-        env=os.environ | {"PYTHONPATH": str(project / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
+        # One kind of database: what the methods do on both is tested in the project itself.
+        env=os.environ | {"PYTHONPATH": str(project / "src"), "PYTHONDONTWRITEBYTECODE": "1", "STORES": "sqlite"},
         capture_output=True,
         text=True,
         timeout=400,

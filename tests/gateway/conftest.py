@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "server"))  # for the people of its tests
+sys.path.insert(0, str(Path(__file__).parents[1] / "server" / "shared"))  # for the people of its tests
 sys.path.insert(0, str(Path(__file__).parent))
 
 from stage import OpenStage, Stage

@@ -161,6 +161,7 @@ async def test_any_answer_of_the_web_api(
     monkeypatch.setattr(link_module, "LONGEST_PAUSE", 0.02)
     monkeypatch.setattr(link_module, "REFUSED_PAUSE", 0.02)
     monkeypatch.setattr("tautwire.gateway.upstream.api.DEFAULT_RETRY_AFTER", 0.01)
+    monkeypatch.setattr("tautwire.gateway.upstream.api.PAUSE", 0.01)
     socket = await stage.connect(presence_sub=True)
     is_garbage = True
 

@@ -3,18 +3,19 @@
 import asyncio
 import logging
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 import uvloop
 
-sys.path.insert(0, str(Path(__file__).parent))  # for the modules that the tests here share
+sys.path.insert(0, str(Path(__file__).parent / "shared"))  # for the modules that the tests here share
 
 from stores import Store
 
 from scene import OpenScene, Scene, TurnedClock
+from sites import Site
 from tautwire.server.services.people.presence import Presence
 
 
@@ -78,3 +79,23 @@ async def open_scene(
 async def scene(open_scene: OpenScene) -> Scene:
     """A server without rate limits, with alice, bob, carol and relaybot; #general has all but carol."""
     return await open_scene()
+
+
+@pytest.fixture
+async def open_site() -> AsyncIterator[Callable[[], Awaitable[Site]]]:
+    sites = []
+
+    async def open_site() -> Site:
+        site = Site()
+        sites.append(site)
+        await site.open()
+        return site
+
+    yield open_site
+    for site in sites:
+        await site.close()
+
+
+@pytest.fixture
+async def site(open_site: Callable[[], Awaitable[Site]]) -> Site:
+    return await open_site()

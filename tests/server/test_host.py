@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from hosted import SEED, Caller, fill
 from scene import eventually
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.app import Server
@@ -20,47 +21,6 @@ from tautwire.server.log.transaction import Transaction
 from tautwire.server.served import Content, ServedWorkspace
 from tautwire.server.services.seed import SAMPLE, read_seed
 from tautwire.server.store.engine import StoreError
-
-SEED = """
-team: {{name: {name}, domain: {name}}}
-users: [{{name: alice}}]
-bots: [{{name: {name}bot}}]
-channels: [{{name: general}}]
-"""
-
-
-async def fill(data: Path, name: str) -> None:
-    """Make a workspace in a directory of its own."""
-    data.parent.mkdir(exist_ok=True)
-    seed = data.parent / f"{name}.yaml"
-    seed.write_text(SEED.format(name=name))
-    async with Server(Settings(data=data, port=0, drain=0, seed=seed)):
-        pass
-
-
-class Caller:
-    """A user of one of the workspaces."""
-
-    def __init__(self, server: Server, http: aiohttp.ClientSession, facts: Any, name: str) -> None:
-        self._url, self._http = server.api_url, http
-        self.facts = facts
-        self.token = facts.users[name]["token"]
-        self.general = facts.channels["general"]
-
-    async def call(self, method: str, **arguments: str) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {self.token}"}
-        async with self._http.post(self._url + method, data=arguments, headers=headers) as answer:
-            body: dict[str, Any] = await answer.json()
-            return body
-
-    async def post(self, text: str) -> dict[str, Any]:
-        return await self.call("chat.postMessage", channel=self.general, text=text)
-
-    async def connect(self) -> aiohttp.ClientWebSocketResponse:
-        grant = await self.call("rtm.connect")
-        socket = await self._http.ws_connect(grant["url"])
-        assert (await socket.receive_json())["type"] == "hello"
-        return socket
 
 
 @pytest.fixture

@@ -57,6 +57,9 @@ _COUNTERS: Final[Mapping[str, tuple[str, Callable[[Relay], float]]]] = {
     "tautwire_upstream_connects": (
         "Connections to the upstream that got a hello.", lambda relay: relay.link.connects
     ),
+    "tautwire_upstream_limited_minutes": (
+        "Minutes in which the upstream left events out.", lambda relay: relay.intake.figures.left_out
+    ),
     "tautwire_catchup_messages": (
         "Messages that were read from the history.", lambda relay: relay.catch_up.messages
     ),

@@ -9,10 +9,11 @@ were missed are looked up (``catchup``), the gate holds back the events of their
 """
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -40,6 +41,8 @@ APP: Final = "upstream"
 """The topic of the entries that have events as they came, for the Socket Mode connections of programs."""
 ENDS: Final = frozenset({"app_uninstalled", "tokens_revoked"})
 """Events that an operator has to know of."""
+LIMITED: Final = "app_rate_limited"
+"""The type of what comes in place of the events of a minute. Source: wire/events-api.md#delivery-over-http."""
 MAX_WAITING: Final = 16 * 1_048_576
 """Bytes of events that wait; beyond, events are left to be sent again by the upstream."""
 MAX_DIRECTS: Final = 50_000
@@ -54,6 +57,7 @@ SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 class _Callback(msgspec.Struct, gc=False):
     """The payload of an envelope."""
 
+    type: str = ""
     event_id: str = ""
     event: msgspec.Raw = msgspec.Raw(b"{}")
 
@@ -78,6 +82,8 @@ class Figures:
     """Payloads that are not an event."""
     put_off: int = 0
     """Events that were left to be sent again: too much was waiting, or the store failed."""
+    left_out: int = 0
+    """Minutes in which the upstream left events out: the app got more than it may."""
     lag: Distribution = field(default_factory=lambda: Distribution(SECONDS))
     """Seconds from the event at the upstream until it is stored."""
     ack: Distribution = field(default_factory=lambda: Distribution(SECONDS))
@@ -145,6 +151,11 @@ class Intake:
         """Take the payload of an envelope; ``acknowledge`` is called when it is durable, or needs not be."""
         try:
             callback = _decode(payload)
+            if callback.type == LIMITED:
+                self.figures.left_out += 1
+                log.warning("the upstream leaves events out: the app gets more than it may in an hour")
+                acknowledge()
+                return
             translated = translate(bytes(callback.event), self._terms)
         except (msgspec.MsgspecError, RecursionError):
             log.warning("an event of the upstream cannot be read; it has %d bytes", len(payload))
@@ -155,6 +166,7 @@ class Intake:
         event_id = callback.event_id or hashlib.sha256(payload).hexdigest()
         if translated.type in ENDS:
             log.warning("the upstream says %s: calls and events of the app may end", translated.type)
+            self._spawn(self._try_token())
         self._gate.saw(translated.event_ts)
         if self._known.has_event(event_id):
             self.figures.repeated += 1
@@ -199,11 +211,19 @@ class Intake:
             lane.append(arrival)
         elif self._gate.holds(channel) or self._has_to_wait(arrival.translated):
             self._lanes[channel] = deque([arrival])
-            task = asyncio.create_task(self._drain(channel))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._spawn(self._drain(channel))
         else:
             self._store(arrival, [])
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _try_token(self) -> None:
+        """Make a call, whose outcome says whether the bot token is still taken; the bot may make none for hours."""
+        with contextlib.suppress(RefusedError, UpstreamError):
+            await self._api.read("auth.test")
 
     def _has_to_wait(self, event: Translated) -> bool:
         return (

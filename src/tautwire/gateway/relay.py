@@ -165,6 +165,7 @@ class Relay:
         self._exit.push_async_callback(writer.close)
         stored = await reader.read(find_stored)
         self.bot = await _identify(api, stored)
+        api.health = self.health
         self.local_tokens = settings.local_tokens(server.data).all()
         await writer.write(partial(_begin, bot=self.bot, local_tokens=self.local_tokens))
         identities = Identities(self._clock)

@@ -18,7 +18,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
-from typing import Final
+from typing import Final, Literal
 
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.clock import Clock, TurnableClock
@@ -348,7 +348,17 @@ class ServedWorkspace:
             rtm.strike()
             link.strike()
 
-        return Controls(journal, faults, self._turnable, turned=self.sweep, strike=strike), rtm, link
+        found = Controls(journal, faults, self._turnable, turned=self.sweep, strike=strike, send=self._send_to)
+        return found, rtm, link
+
+    def _send_to(self, number: int, payload: bytes) -> Literal["sent", "gone", "full"]:
+        connection = next((each for each in self.door.connections if each.number == number and is_live(each)), None)
+        if connection is None:
+            return "gone"
+        if connection.is_full:
+            return "full"
+        connection.send(payload)
+        return "sent"
 
     async def _stop_doors(self) -> None:
         """Close the doors at a time: each waits for its clients."""

@@ -9,7 +9,7 @@ import msgspec
 
 from tautwire.attach.explain.packages import installed
 from tautwire.attach.explain.program import Program, find_program
-from tautwire.attach.explain.ways import WAYS, Way, default_of, row_of
+from tautwire.attach.explain.ways import KNOWN, WAYS, Known, Way, default_of, row_of
 
 _NEED: Final[dict[Way, int]] = {"preload": 0, "proxy": 0, "names": 1}
 """What asks for more decides, where several libraries are installed."""
@@ -26,6 +26,8 @@ class Found(msgspec.Struct, frozen=True):
     why: str
     setting: str
     """How it could be given another address instead; empty if it cannot."""
+    known: Known
+    """How the way is known."""
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -46,6 +48,8 @@ class Explanation(msgspec.Struct, frozen=True):
         for found in self.libraries:
             yield f"{found.library} {found.version}".rstrip() + f": {found.way}"
             yield f"  {found.why}."
+            if found.known != "run":
+                yield f"  Known {KNOWN[found.known]}."
             if found.setting:
                 yield f"  Without being attached, by a change of the program: {found.setting}"
         yield from (f"warning: {text}" for text in self.warnings)
@@ -67,7 +71,9 @@ def explain(command: Sequence[str], environment: Mapping[str, str], directory: P
     program = find_program(command, environment, directory)
     rows = [(package, row_of(program.runtime, *package)) for package in installed(program, directory)]
     libraries = [
-        Found(package.name, package.version, row.way, row.why, row.setting) for package, row in rows if row is not None
+        Found(package.name, package.version, row.way, row.why, row.setting, row.known)
+        for package, row in rows
+        if row is not None
     ]
     if not libraries:
         libraries = [_unknown(program)]
@@ -80,7 +86,7 @@ def explain(command: Sequence[str], environment: Mapping[str, str], directory: P
 
 def _unknown(program: Program) -> Found:
     row = default_of(program.runtime)
-    return Found("no library that the table has", "", row.way, row.why, row.setting)
+    return Found("no library that the table has", "", row.way, row.why, row.setting, row.known)
 
 
 def _is_isolated(program: Program) -> bool:

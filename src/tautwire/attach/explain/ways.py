@@ -1,7 +1,8 @@
 """The table: for each library of the RTM era, what carries its two legs to us, and why.
 
 The legs are the calls of the Web API and the WebSocket whose URL they return. They can differ: many libraries know a
-proxy for calls and none for the WebSocket. Each row was measured with that library, one variable set at a time.
+proxy for calls and none for the WebSocket. ``known`` says how a row is known: most libraries were run that way; of some
+the source was read alone, and the rows of runtimes follow from what their preloads and proxies reach.
 The table is also a page of the documentation, docs/reference/attach-ways.md.
 """
 
@@ -10,6 +11,14 @@ from typing import Final, Literal
 
 Runtime = Literal["Python", "Node.js", "Ruby", "Java", "Go", "other"]
 Way = Literal["preload", "proxy", "names"]
+
+Known = Literal["run", "read", "assumed"]
+
+KNOWN: Final[dict[Known, str]] = {
+    "run": "a program with the library ran that way, calls and WebSocket",
+    "read": "from the source of the library; no program with it was run that way",
+    "assumed": "from what the way reaches; the library is not known",
+}
 
 WAYS: Final[dict[Way, str]] = {
     "preload": "a few lines that its runtime loads first; they lead connections for slack.com to the front",
@@ -36,6 +45,15 @@ class Row:
     setting: str = ""
     since: int = 0
     below: int | None = None
+    was_run: bool = True
+    """Whether a program with the library was run that way."""
+
+    @property
+    def known(self) -> Known:
+        """How the way is known."""
+        if not self.package:
+            return "assumed"
+        return "run" if self.was_run else "read"
 
     @property
     def title(self) -> str:
@@ -94,11 +112,11 @@ ROWS: Final = (
         "new SocketModeClient({ appToken, clientOptions: { slackApiUrl: process.env.SLACK_API_URL } })",
     ),
     Row("Node.js", "slackbots", "preload", "slack.com is written into it, and its WebSocket takes no proxy"),
-    Row("Node.js", "botkit", "preload", "slack.com is written into it; it was not tried"),
+    Row("Node.js", "botkit", "preload", "slack.com is written into it", was_run=False),
     Row("Node.js", "", "preload", "the preload works below the library, in net.Socket"),
     Row(
         "Ruby", "eventmachine", "names",
-        "it opens its connections in C, below what a preload can change, and takes no proxy",
+        "it opens its connections in C, below what a preload can change, and takes no proxy", was_run=False,
     ),
     Row(
         "Ruby", "slack-ruby-client", "preload",

@@ -161,6 +161,9 @@ class KeyedQueue(Generic[T]):
     def _forget(self) -> None:
         """Take nothing any more, and forget what waits."""
         self._refuse()
+        for key in self._ready:  # a worker that holds a conversation removes it
+            del self._conversations[key]
+        self._ready.clear()
         for items in self._conversations.values():
             items.clear()
         self.waiting = self.size = 0

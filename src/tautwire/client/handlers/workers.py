@@ -230,10 +230,10 @@ class TaskQueue(KeyedQueue[T]):
                     if monotonic() >= turn:
                         await asyncio.sleep(0)
                         turn = monotonic() + _TURN
-            if self._stopped:
-                return
             if self._empty is not None and not self._conversations:
                 self._empty.set()
+            if self._stopped:
+                return
             idle: asyncio.Future[None] = loop.create_future()
             self._idle.append(idle)
             try:

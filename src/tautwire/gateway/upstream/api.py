@@ -22,7 +22,12 @@ from tautwire.gateway.upstream.scopes import Scopes
 from tautwire.protocol.errors import TautwireError
 from tautwire.protocol.tokens import Token
 from tautwire.server.clock import Clock
+from tautwire.server.health import Health
 
+REFUSED: Final = "token"
+"""The fault that means: the upstream takes the bot token no longer."""
+TOKEN_ERRORS: Final = frozenset({"account_inactive", "invalid_auth", "not_authed", "token_expired", "token_revoked"})
+"""Errors of any method that are about its token. Source: wire/web-api.md#errors."""
 MAX_ANSWER: Final = 32 * 1_048_576
 """Bytes of an answer."""
 TIMEOUT: Final = 30.0
@@ -37,6 +42,8 @@ PAGE: Final = 200
 MAX_PAGES: Final = 500
 TRIES: Final = 3
 """Times that a reading call is made."""
+PAUSE: Final = 0.4
+"""Seconds between the first two; the next pause is twice as long."""
 MAX_PAUSE: Final = 60.0
 """Seconds that a reading call waits when it came too early; after a longer Retry-After it fails."""
 KEEP_ALIVE: Final = 4.0
@@ -118,6 +125,8 @@ class Api:
         self.scopes = Scopes(clock or Clock())
         self.limited = Tally()
         """Calls that came too early, by method."""
+        self.health: Health | None = None
+        """Gets a fault while the bot token is refused."""
         self.host = urlsplit(base_url).hostname or ""
         self._token = token
         self.network = network or Network()
@@ -159,14 +168,27 @@ class Api:
         return self.noted(method, Answer(response.status, response.headers, await _read(method, response)), token)
 
     def noted(self, method: str, answer: Answer, token: Token | None = None) -> Answer:
-        """Return an answer, after noting what it tells of the scopes of the app."""
+        """Return an answer, after noting what it tells of the app: whether its token is taken, and its scopes."""
         if token is None:
             self.scopes.read(answer.headers)
+            self._note_token(method, answer)
         if answer.retry_after is not None:
             self.limited.count(method)
         if not answer.is_ok and answer.text("error") == "missing_scope":
             self.scopes.missing(method, answer.text("needed"))
         return answer
+
+    def _note_token(self, method: str, answer: Answer) -> None:
+        if self.health is None:
+            return
+        if answer.is_ok:
+            self.health.clear(REFUSED)
+        elif (code := answer.text("error")) in TOKEN_ERRORS:
+            self.health.fault(
+                REFUSED,
+                f"{self.host} refuses the bot token ({method}: {code}): install the app again, give its new token as "
+                "SLACK_BOT_TOKEN, or as the table of the bot names it, and restart the gateway",
+            )
 
     @asynccontextmanager
     async def open(
@@ -226,7 +248,7 @@ class Api:
             except UpstreamError:
                 if attempt == TRIES:
                     raise
-                await asyncio.sleep(0.2 * 2**attempt)
+                await asyncio.sleep(PAUSE * 2 ** (attempt - 1))
                 continue
             pause = answer.retry_after
             if answer.is_ok:

@@ -377,13 +377,16 @@ class _Socket:
                 self._replace(envelope.reason if envelope.reason in REASONS else "other")
             case "events_api":
                 self._link.take(self, bytes(envelope.payload), self._acknowledgement(envelope.envelope_id))
+            case "app_rate_limited":  # documented without an envelope
+                self._link.take(self, text.encode(), self._acknowledgement(envelope.envelope_id))
             case _ if envelope.envelope_id:
                 # Interactions and slash commands: RTM has nothing like them, and a person must not see an error.
                 self._acks.put_nowait(envelope.envelope_id)
 
     def _acknowledgement(self, envelope: str) -> Acknowledge:
         def acknowledge() -> None:
-            self._acks.put_nowait(envelope)
+            if envelope:
+                self._acks.put_nowait(envelope)
 
         return acknowledge
 

@@ -64,11 +64,12 @@ class State {
   }
 }
 
-async function pages(operation, name) {
+/** Return all elements of a list of the control API, which come in pages. */
+export async function pages(operation, name, args = {}) {
   const found = [];
   let after = "";
   do {
-    const page = await control(operation, { after });
+    const page = await control(operation, { ...args, after });
     found.push(...page[name]);
     after = page.next ?? "";
   } while (after);

@@ -6,11 +6,15 @@
 
 export const PAGES = [
   { name: "apps", label: "Apps", icon: "list", load: () => import("./apps/page.js") },
+  { name: "people", label: "People", icon: "at", load: () => import("./people/page.js") },
+  { name: "health", label: "Health", icon: "wire", load: () => import("./health/page.js") },
 ];
 
 export const TOOLS = [
   { name: "frames", label: "Frames", icon: "wire", load: () => import("./wire/frames.js") },
   { name: "connections", label: "Connections", load: () => import("./wire/connections.js") },
+  { name: "break", label: "Break", icon: "bolt", load: () => import("./break/tool.js") },
+  { name: "compose", label: "Compose", icon: "edit", load: () => import("./compose/tool.js") },
 ];
 
 export const STRIP = null;

@@ -22,6 +22,7 @@ from tautwire.server.control.operations import (
     acts,
     apps,
     channels,
+    composing,
     faults,
     files,
     interactions,
@@ -47,8 +48,8 @@ from tautwire.server.store.engine import StoreError
 log = logging.getLogger("tautwire.server.control")
 
 FAMILIES: Final = (
-    acts, apps, channels, faults, files, interactions, looking, people, team, times, tokens, views, waits, webhooks,
-    workspaces,
+    acts, apps, channels, composing, faults, files, interactions, looking, people, team, times, tokens, views, waits,
+    webhooks, workspaces,
 )  # fmt: skip
 """Importing a family registers its operations."""
 

@@ -5,6 +5,7 @@ A workspace has it only while the control API is on; else nothing is recorded, a
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from tautwire.server.clock import TurnableClock
 from tautwire.server.faults.book import Book
@@ -22,3 +23,5 @@ class Controls:
     """Looks at once what is due, after the clock was turned."""
     strike: Callable[[], None]
     """Has faults that end connections happen to those that are open."""
+    send: Callable[[int, bytes], Literal["sent", "gone", "full"]]
+    """Sends a frame to the RTM connection of a number, unless it is gone, or too much waits for it."""

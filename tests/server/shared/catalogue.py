@@ -14,7 +14,7 @@ from tautwire.server.services.events import SENT
 from tautwire.server.web_api.method import COMMON_ERRORS as ERRORS_OF_THE_DOOR
 from tautwire.server.web_api.method import METHODS as SERVED
 
-DATA: Final = Path(__file__).parents[1] / "data"
+DATA: Final = Path(__file__).parents[2] / "data"
 
 METHODS: Final = {method["method"]: method for method in json.loads((DATA / "webapi_methods.json").read_text())}
 COMMON_ERRORS: Final = set(json.loads((DATA / "webapi_common_errors.json").read_text()))

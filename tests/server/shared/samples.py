@@ -108,7 +108,7 @@ async def sample(scene: Scene, who: str, method: str, channel: str) -> dict[str,
         del values["markdown_text"]  # one of them is enough
     wanted = {*arguments.REQUIRED, *(name for name in arguments.ONE_OF if name in values)}
     unknown = sorted(wanted - set(values))
-    assert not unknown, f"tests/server/samples.py has no value for {', '.join(unknown)} of {method}: add one"
+    assert not unknown, f"tests/server/shared/samples.py has no value for {', '.join(unknown)} of {method}: add one"
     return {name: values[name] for name in wanted}
 
 

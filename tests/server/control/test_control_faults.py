@@ -297,7 +297,7 @@ async def test_an_operator_without_the_control_api_has_none_of_it(open_scene: Op
 
 @pytest.mark.parametrize("name", ["drop", "reset", "goodbye", "half_open"])
 async def test_slack_sdks_rtm_client_comes_back(scene: Scene, name: str) -> None:
-    script = Path(__file__).parent / "sdk_victim.py"
+    script = Path(__file__).parents[1] / "shared" / "sdk_victim.py"
     victim = await asyncio.create_subprocess_exec(
         sys.executable, str(script), scene.tokens["relaybot"], scene.server.api_url,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
@@ -323,7 +323,7 @@ async def test_slack_sdks_rtm_client_comes_back(scene: Scene, name: str) -> None
 
 @pytest.mark.parametrize("name", ["slow", "repeated_event"])
 async def test_slack_sdks_rtm_client_gets_what_is_slow_and_what_comes_twice(scene: Scene, name: str) -> None:
-    script = Path(__file__).parent / "sdk_victim.py"
+    script = Path(__file__).parents[1] / "shared" / "sdk_victim.py"
     victim = await asyncio.create_subprocess_exec(
         sys.executable, str(script), scene.tokens["relaybot"], scene.server.api_url,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from apps.test_http_delivery import Site, failing, ok, open_site, seed, settled, site, tap  # noqa: F401 - fixtures
 from controlled import SECRET, operate, refusal
 from scene import OpenScene, Scene, eventually
+from sites import Site, failing, ok, seed, tap
 
 DAY = 86_400
 
@@ -68,7 +68,7 @@ async def test_a_token_expires_and_a_ticket_too_when_time_is_turned(scene: Scene
 
 async def test_the_second_retry_of_a_delivery_comes_after_a_turn_of_five_minutes(
     open_scene: OpenScene,
-    site: Site,  # noqa: F811
+    site: Site,
 ) -> None:
     scene = await open_scene(control=True, control_secret=SECRET, seed=seed(desk=site.url))
     await eventually(lambda: bool(tap(scene).is_running))

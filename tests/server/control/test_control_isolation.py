@@ -9,9 +9,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from hosted import Caller, fill
 from tautwire.server.app import Server
 from tautwire.server.config import Settings
-from test_host import Caller, fill
 
 
 class Controlled(Caller):

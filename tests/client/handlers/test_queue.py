@@ -276,8 +276,8 @@ async def test_a_queue_that_ends_holds_up_no_reader(kind: str, end: str) -> None
     await soon(begun.is_set)
     if end == "abort":
         queue.abort()
-    elif end == "stop elsewhere":
-        await asyncio.to_thread(queue.stop)
+    elif end == "abort elsewhere":
+        await asyncio.to_thread(queue.abort)
     else:
         closing = asyncio.create_task(queue.close(0.0, Callers()))
         await soon(lambda: not flow.is_full)
@@ -290,7 +290,8 @@ async def test_a_queue_that_ends_holds_up_no_reader(kind: str, end: str) -> None
     assert (queue.waiting, queue.size) == (0, 0), "a stopped queue takes nothing"
     assert not flow.is_full
     go_on.set()
-    assert await queue.close(PATIENCE, Callers())
+    async with asyncio.timeout(PATIENCE):
+        assert await queue.close(3_600.0, Callers()), "what is forgotten is not waited for"
 
 
 @pytest.mark.parametrize("kind", KINDS)
