@@ -14,6 +14,7 @@ async def write(page: Page, text: str) -> None:
     field = page.get_by_role("textbox", name="Message")
     await field.fill(text)
     await field.press("Enter")
+    await expect(page.get_by_text("sending", exact=True)).to_have_count(0)
 
 
 async def test_a_message_is_posted_and_the_answer_comes_live(place: Place) -> None:
@@ -111,6 +112,24 @@ async def test_a_message_is_edited_and_deleted_and_its_earlier_text_can_be_seen(
     await page.get_by_role("button", name="Delete message").click()
     await expect(page.get_by_role("article")).to_have_count(0)
     await expect(page.get_by_text("No messages in")).to_be_visible()
+
+
+async def test_a_new_text_stays_in_its_field_when_the_message_changes_meanwhile(place: Place) -> None:
+    page = await place.look()
+    message = await place.operate("say", user="alice", channel="general", text="at 14:00")
+    mine = page.get_by_role("article", name="alice")
+    await expect(mine).to_contain_text("at 14:00")
+
+    await page.get_by_role("textbox", name="Message").press("ArrowUp")
+    field = page.get_by_role("textbox", name="New text")
+    await field.fill("at 15:00")
+    await place.operate("react", user="bob", channel="general", ts=message["ts"], name="wave")
+    await place.operate("say", user="bob", channel="general", text="after the reaction")
+    await expect(page.get_by_role("article", name="bob")).to_contain_text("after the reaction")
+
+    await expect(field).to_have_value("at 15:00")
+    await field.press("Enter")
+    await expect(mine).to_contain_text("at 15:00")
 
 
 async def test_unread_messages_are_counted_until_the_conversation_is_opened(place: Place) -> None:

@@ -31,7 +31,7 @@ export function messageArticle(pane, message, { isFirstOfDay = false, index = nu
     data: { ts: message.ts, focus: message.ts, ...(isReply ? { thread: message.thread_ts } : {}) },
   });
   if (pane.editing === message.ts) {
-    article.append(face(author.id, author.name, { app: author.isApp }), h("div", { class: "msg-main" }, pane.editor(message)));
+    article.append(face(author.id, author.name, { app: author.isApp }), h("div", { class: "msg-main" }, pane.editor));
     return article;
   }
   const main = h("div", { class: "msg-main" }, head(pane, message, author, time), content(pane, message),

@@ -20,6 +20,7 @@ export class Pane {
   earlier = new Set();
   streams = new Map(); // by ts: when it began, and its parts
   editing = null;
+  editor = null;
   picked = null;
   isKeptUnread = false; // the person said so; until another conversation is opened
   channel = null;
@@ -326,11 +327,8 @@ export class Pane {
   edit(message) {
     if (this.editing) this.#again(this.editing);
     this.editing = message.ts;
-    this.#again(message.ts);
-  }
-
-  editor(message) {
-    return editor(fromWire(message.text, this.person), async (text) => {
+    // One form for the whole edit: it keeps its text when the message is drawn anew meanwhile.
+    this.editor = editor(fromWire(message.text, this.person), async (text) => {
       this.editing = null;
       this.#again(message.ts);
       this.foot.querySelector("textarea")?.focus();
@@ -339,10 +337,11 @@ export class Pane {
       else await this.try(message, "The text was not changed", () =>
         this.person.call("chat.update", { channel: this.channelId, ts: message.ts, text: toWire(text, this.person) }));
     });
+    this.#again(message.ts);
   }
 
   #editLast() {
-    const mine = this.person.timeline(this.channelId).messages.findLast((each) => each.user === this.person.id && !each.bot_id && !each.subtype && !each.notSent);
+    const mine = this.person.timeline(this.channelId).messages.findLast((each) => each.user === this.person.id && !each.bot_id && !each.subtype && !each.isPending && !each.notSent);
     if (!mine) return;
     this.feed.show(mine.ts, { focus: false });
     this.edit(mine);
