@@ -19,7 +19,7 @@ async def test_figures_grow_with_what_is_posted_and_are_drawn(place: Place) -> N
     await expect(page.get_by_role("region", name="Memory").locator(".figure")).to_contain_text("MiB")
     await expect(stored.locator("polyline")).to_have_count(1)
     await expect(page.get_by_role("region", name="Checks")).to_contain_text("commits, 0 failed")
-    await expect(page.get_by_text("Ready", exact=True)).to_be_visible()
+    await expect(page.locator("#pages").get_by_text("Ready", exact=True)).to_be_visible()
 
     for number in range(20):
         await place.operate("say", user="bob", channel="general", text=f"n{number}")
@@ -32,4 +32,7 @@ async def test_a_server_that_shows_no_figures_still_tells_its_state(open_place: 
     page = await place.look(at="health", **WIDE)
     await expect(page.get_by_role("alert")).to_contain_text("http_404")
     await expect(page.get_by_role("region", name="Checks")).to_contain_text("commits, 0 failed")
+    strip = page.get_by_role("contentinfo", name="Health")
+    await expect(strip.get_by_role("link")).to_have_text("Ready")
+    await expect(strip.get_by_text("Memory")).to_be_hidden()
     place.trouble[:] = [said for said in place.trouble if "404" not in said]  # the browser reports the refusal itself

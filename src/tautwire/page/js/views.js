@@ -17,5 +17,5 @@ export const TOOLS = [
   { name: "compose", label: "Compose", icon: "edit", load: () => import("./compose/tool.js") },
 ];
 
-export const STRIP = null;
-// () => import("./health/strip.js"): exports show(container, context)
+// Below all panes: exports `show(container, context)`.
+export const STRIP = () => import("./health/strip.js");

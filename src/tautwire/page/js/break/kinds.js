@@ -1,7 +1,8 @@
 // The faults that the tool offers: the operation's arguments, and what each simulates.
 //
 // `fault` and `more` are arguments of `faults.set`; `amount` is the argument that the field beside the button sets, from
-// `least` to `most`. An `isEnding` one happens at once to connections that are open.
+// `least` to `most`. An `isEnding` one happens at once to connections that are open; one with a `door` happens to
+// connections of that door only.
 
 const times = (unit, value = 1) => ({ name: "times", label: "How many", unit, value, least: 1, most: 100_000 });
 const seconds = (value) => ({ name: "seconds", label: "Seconds", unit: "s", value, least: 0, most: 60 });
@@ -13,9 +14,9 @@ export const LINK = [
   { fault: "half_open", text: "Go silent", isEnding: true, says: "Stays open, neither reads nor writes. Does the bot notice?" },
   { fault: "lost_ack", text: "Lose acks", amount: times("acks"), says: "Stores the message and swallows the answer. Does the bot send twice?" },
   { fault: "late_ack", text: "Delay an ack", amount: seconds(5), says: "Answers late, as a busy server does. Does the bot wait?" },
-  { fault: "repeated_event", text: "Repeat events", amount: times("events", 3), says: "Delivers events of RTM twice. Does the bot answer twice?" },
-  { fault: "repeated_envelope", text: "Repeat envelopes", amount: times("times"), says: "Delivers envelopes of Socket Mode twice. Does the app act twice?" },
-  { fault: "lost_envelope", text: "Lose envelopes", amount: times("times"), says: "Does not send envelopes of Socket Mode. They come again when they are late." },
+  { fault: "repeated_event", door: "rtm", text: "Repeat events", amount: times("events", 3), says: "Delivers events of RTM twice. Does the bot answer twice?" },
+  { fault: "repeated_envelope", door: "socket_mode", text: "Repeat envelopes", amount: times("times"), says: "Delivers envelopes of Socket Mode twice. Does the app act twice?" },
+  { fault: "lost_envelope", door: "socket_mode", text: "Lose envelopes", amount: times("times"), says: "Does not send envelopes of Socket Mode. They come again when they are late." },
   { fault: "slow", text: "Slow down", amount: seconds(2), more: { times: null }, says: "Holds back each frame until you cancel it, like a bad network." },
 ];
 

@@ -49,11 +49,12 @@ export function targets({ id = "break-connection", label = "of", door = null, al
       if (!live.length) throw new ApiError("no_connection", "start the bot, or act as a person");
       return live.map((each) => each.number);
     },
-    /** The arguments of the operation. */
-    chosen() {
+    /** The arguments of the operation. Throws an ApiError if the connection is gone, or of another door than `only`. */
+    chosen(only) {
       if (!select.value) return {};
       const number = Number(select.value);
       if (!live.some((each) => each.number === number)) throw new ApiError("connection_gone", "wait until the bot is connected again, or choose another");
+      if (only && known.get(number).door !== only) throw new ApiError("other_door", `it happens over ${DOORS[only]} only: choose such a connection`);
       return { connection: number };
     },
     update(connections) {

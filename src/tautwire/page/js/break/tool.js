@@ -21,7 +21,7 @@ export function show(container) {
   let drawn = "";
 
   const linkFaults = faultList(LINK, async (kind, args) => {
-    const chosen = links.chosen();
+    const chosen = links.chosen(kind.door);
     // An ending without a connection takes the oldest only, which may be this page's own.
     if (!kind.isEnding || chosen.connection !== undefined) return arm({ ...args, ...chosen });
     for (const connection of links.open()) await arm({ ...args, connection });
@@ -90,7 +90,7 @@ function describe(rule, links, who) {
   const left = rule.times === null ? "until cancelled" : `${rule.times} left`;
   return [h("strong", {}, nameOf(rule)), rule.method ? [" on ", h("code", {}, rule.method)] : null,
     rule.connection !== null ? [" of ", h("bdi", {}, links.nameOf(rule.connection))] : null,
-    rule.app ? [" by ", h("bdi", {}, who.nameOf(rule.app))] : null, `, ${left}`, rule.happened ? `, happened ${rule.happened} times` : null];
+    rule.app ? [" by ", h("bdi", {}, who.nameOf(rule.app))] : null, `, ${left}`, rule.happened ? `, happened ${rule.happened === 1 ? "once" : `${rule.happened} times`}` : null];
 }
 
 /** Return the list of some faults; `set(kind, args)` puts one in force, `changed()` is called when that is done. */

@@ -3,30 +3,11 @@
 import { control } from "../api.js";
 import { failure, fill, h } from "../dom.js";
 import { poll } from "../poll.js";
+import { FIGURES, MIB } from "./figures.js";
 import { drawPlot, newPlot } from "./plot.js";
 import { KEPT, onSample, samples, trouble } from "./samples.js";
 
 const STATUS_EVERY = 5;
-
-const count = (value) => value.toFixed(value > 0 && value < 10 ? 1 : 0);
-const ms = (value) => {
-  const shown = value * 1000;
-  return shown.toFixed(shown < 10 ? 1 : 0);
-};
-const MIB = 1024 * 1024;
-const kib = (value) => (value / 1024).toFixed(value > 0 && value < 10_240 ? 1 : 0);
-const mib = (value) => (value / MIB).toFixed(0);
-
-const TILES = [
-  { name: "stored", title: "Messages stored", unit: "a second", show: count, says: "edits, reactions and other changes too" },
-  { name: "sent", title: "Messages sent out", unit: "a second", show: count, says: "frames of RTM, events to apps" },
-  { name: "acks", title: "Acks", unit: "a second", show: count, says: "over RTM, and by apps" },
-  { name: "connections", title: "Connections", unit: "open", show: (value) => value.toFixed(0), says: "RTM and Socket Mode" },
-  { name: "p50", title: "Commit, median", unit: "ms", show: ms, says: "half are faster, of the last 10 s" },
-  { name: "p99", title: "Commit, slowest 1 %", unit: "ms", show: ms, says: "of the last 10 s" },
-  { name: "queued", title: "Waits to be sent", unit: "KiB", show: kib, says: "to RTM clients that read slowly" },
-  { name: "memory", title: "Memory", unit: "MiB", show: mib, says: "resident, of the whole process" },
-];
 
 /** Show the view; return what ends it. */
 export function show(container) {
@@ -34,7 +15,7 @@ export function show(container) {
   const problems = h("div");
   const missing = h("div");
   const facts = h("ul", { class: "checks" });
-  const tiles = TILES.map(newTile);
+  const tiles = FIGURES.map(newTile);
   let status = null;
 
   fill(container, h("section", { class: "page", "aria-labelledby": "health-title" },

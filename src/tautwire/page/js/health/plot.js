@@ -5,9 +5,10 @@ const [WIDTH, HEIGHT] = [240, 48];
 /** Milliseconds without a reading after which the line is broken: the window was hidden. */
 const GAP = 5000;
 
-export function newPlot() {
+/** Return an empty plot; `kind` is its class: `plot` in a tile, `spark` in a line of text. */
+export function newPlot(kind = "plot") {
   const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("class", "plot");
+  svg.setAttribute("class", kind);
   svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
   svg.setAttribute("preserveAspectRatio", "none");
   svg.setAttribute("aria-hidden", "true");
