@@ -22,8 +22,8 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parent.parent
 DIST: Final = ROOT / "dist"
-MOST_BYTES: Final = {".whl": 1_300_000, ".gz": 1_000_000}
-"""Sizes of the packages; tests/packaging has the same ones."""
+MOST_BYTES: Final = {".whl": 1_600_000, ".gz": 1_200_000}
+"""Sizes of the packages, so that nothing else comes in unseen: source alone has 1.3 and 1.0 MB in November 2026."""
 _VERSION_LINE: Final = re.compile(r'^version = "(.+)"$', re.MULTILINE)
 _HEADING: Final = "## [Unreleased]\n"
 _IMPORT: Final = (
