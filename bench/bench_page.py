@@ -32,7 +32,11 @@ IN_FLIGHT = 200
 PATIENCE = 120_000.0
 """Milliseconds for the page to have what was sent."""
 
-PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+PAINT = """async () => {
+  const found = () => performance.getEntriesByName("first-contentful-paint");
+  while (!found().length) await new Promise((done) => setTimeout(done, 10)); // the document is there before its paint
+  return found()[0].startTime;
+}"""
 
 SCROLL = """async (steps) => {
   const feed = document.querySelector("#main .feed");
