@@ -7,7 +7,7 @@
 # make release  wheel, source distribution, bill of materials and sums in dist/, checked; VERSION=1.2.3 first sets the version and the section of the changelog
 # make docs   the documentation site, in site/; it needs no other host, and opens from a disk as well
 # make bench  the benchmarks, each prints a table and writes bench/results/*.json
-# make picture  run the demo and draw docs/pictures/demo.svg
+# make picture  run the demo and draw docs/pictures/demo.svg; take the pictures of the page
 # make lock   pin the newest packages that pyproject.toml allows
 
 .PHONY: demo test chaos mutants coverage check docs release bench picture lock clean
@@ -69,6 +69,7 @@ bench: .venv/.dev
 
 picture: .venv/.dev
 	@$(BIN)/python -m tools.demo_svg
+	@$(BIN)/python -m tools.page_pictures
 
 lock:
 	uv pip compile -q pyproject.toml --extra server --extra speed --group build --universal --python-version 3.11 --generate-hashes --no-header --upgrade -o requirements/app.txt
