@@ -33,6 +33,7 @@ LIFE: Final = 60.0
 MAX_DESCRIBED: Final = 50
 """Channels of the bot of which the members are read: a call each."""
 
+_GROUPS_SCOPE: Final = "usergroups:read"
 
 _OF_USERS: Final = frozenset({"team_join", "user_change"})
 _OF_CONVERSATIONS: Final = frozenset({"channel", "group", "im", "mpim", "member", "subteam"})
@@ -141,9 +142,11 @@ class Start:
             each["members"] = found
 
     async def _usergroups(self) -> list[Any]:
+        if self._api.scopes.lacks(_GROUPS_SCOPE):  # most apps: a refusal would be logged as something to mend
+            return []
         try:
             found = (await self._api.read("usergroups.list")).get("usergroups")
-        except RefusedError:  # without the scope usergroups:read there are none
+        except RefusedError:
             return []
         return found if isinstance(found, list) else []
 

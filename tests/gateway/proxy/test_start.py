@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from stage import Stage
 
 
@@ -45,3 +46,17 @@ async def test_a_state_that_an_event_overtakes_is_not_kept(stage: Stage) -> None
     gate.set()
     await starting
     assert "plaza" in {each["name"] for each in (await stage.ok("rtm.start"))["channels"]}
+
+
+async def test_groups_are_not_asked_for_without_their_scope(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    stage.line.scopes = "channels:read,chat:write,users:read"
+    await stage.ok("auth.test")  # whose answer names the scopes
+    assert (await stage.ok("rtm.start"))["subteams"] == {"all": [], "self": []}
+    assert stage.line.count("usergroups.list") == 0
+    assert "usergroups:read" not in caplog.text
+
+
+async def test_groups_are_asked_for_by_an_app_with_the_scopes_of_a_classic_bot(stage: Stage) -> None:
+    await stage.ok("auth.test")
+    await stage.ok("rtm.start")
+    assert stage.line.count("usergroups.list") == 1

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from tautwire.server.clock import Clock
+from tautwire.server.services.access.identity import UMBRELLA
 
 log = logging.getLogger("tautwire.gateway")
 
@@ -36,7 +37,7 @@ class Scopes:
 
     def lacks(self, scope: str) -> bool:
         """Whether the app has certainly not got a scope; False if no answer has told."""
-        return self._granted is not None and scope not in self._granted
+        return self._granted is not None and scope not in self._granted and UMBRELLA not in self._granted
 
     def missing(self, what: str, scopes: str) -> None:
         """Log that something needs a scope that the app has not got, one of several with commas between them."""
