@@ -175,6 +175,26 @@ async def test_doctor_without_an_upstream() -> None:
     assert "xoxb-some-token-or-other" not in out
 
 
+async def test_doctor_says_where_the_methods_are_looked_for(upstream: Scene) -> None:
+    wrong = upstream.server.api_url.replace("/api/", "/")
+    code, out, _ = await tautwire("gateway", "doctor", **tokens_of(upstream, wrong))
+    assert code == 1
+    assert f"the address of the upstream (SLACK_API_URL, upstream_url) is {wrong}" in out
+    assert "ends in /api/" in out
+
+
+async def test_doctor_says_which_token_is_in_the_place_of_the_other(upstream: Scene) -> None:
+    tokens = tokens_of(upstream)
+    swapped = {"SLACK_BOT_TOKEN": tokens["SLACK_APP_TOKEN"], "SLACK_APP_TOKEN": tokens["SLACK_BOT_TOKEN"]}
+    code, out, _ = await tautwire("gateway", "doctor", **tokens | swapped)
+    assert code == 1
+    assert "bot_token must begin with xoxb- or xoxe.xoxb-, and this one is an app-level token" in out
+    assert tokens["SLACK_APP_TOKEN"] not in out
+    code, out, _ = await tautwire("gateway", "doctor", **tokens | {"SLACK_APP_TOKEN": tokens["SLACK_BOT_TOKEN"]})
+    assert code == 1
+    assert "app_token must begin with xapp-, and this one is the token of a bot" in out
+
+
 async def test_the_manifest_is_yaml_or_json() -> None:
     code, out, _ = await tautwire("gateway", "manifest", "--bot", "desk", "--without", "files", "--with", "dnd")
     assert code == 0

@@ -362,6 +362,14 @@ def server_settings(values: dict[str, Any]) -> Settings:
     return Settings(**{name: values[name] for name in SHARED if name in values}, control=False)
 
 
+_KINDS: Final = {
+    "xapp-": "an app-level token",
+    "xoxb-": "the token of a bot",
+    "xoxp-": "the token of a person",
+}
+"""What a token is that was given in the place of another, by its beginning."""
+
+
 def _require(name: str, variable: str, text: str | None, starts: tuple[str, ...]) -> Token:
     if text is None:
         raise ConfigError(
@@ -370,5 +378,8 @@ def _require(name: str, variable: str, text: str | None, starts: tuple[str, ...]
             "app to create"
         )
     if not text.startswith(starts):
-        raise ConfigError(f"{name} must begin with {' or '.join(starts)}: take that token from the app's settings")
+        found = next((f", and this one is {what}" for start, what in _KINDS.items() if text.startswith(start)), "")
+        raise ConfigError(
+            f"{name} must begin with {' or '.join(starts)}{found}: take that token from the app's settings"
+        )
     return Token(text)

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Collection
 from email.utils import parsedate_to_datetime
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
@@ -57,7 +58,7 @@ async def examine(settings: GatewaySettings, features: Collection[str]) -> Async
             yield Finding("bot token", "failed", f"{api.host} refuses it: {error}; install the app, copy its bot token")
             return
         except UpstreamError as error:
-            yield Finding("reachability", "failed", f"{error}; check upstream_url, the network and the proxy")
+            yield Finding("reachability", "failed", f"{error}; {_where(api)}")
             return
         proxy = network.proxy_for(api.base_url)
         way = f" through the proxy {shown(proxy)}" if proxy else ""
@@ -79,6 +80,16 @@ async def examine(settings: GatewaySettings, features: Collection[str]) -> Async
         )
     finally:
         await api.close()
+
+
+def _where(api: Api) -> str:
+    """Say what to look at when the upstream gives no answer that can be read."""
+    parts = urlsplit(api.base_url)
+    url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    ends = "" if api.base_url.endswith("/api/") else "; that of Slack and of tautwire serve ends in /api/"
+    return (
+        f"the address of the upstream (SLACK_API_URL, upstream_url) is {url}{ends}; check it, the network and the proxy"
+    )
 
 
 def _check_bot(answer: Answer) -> Finding:
