@@ -1,20 +1,17 @@
 """The README's three starts work as they stand, and what it counts is counted."""
 
 import json
-import os
 import re
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
 from needs import need
+from shells import PATIENCE, environment, running
 
 from tautwire.protocol.events import CATALOGUE
 from tautwire.server import app  # noqa: F401 - registers the methods
@@ -25,35 +22,6 @@ README = (Path(__file__).parents[2] / "README.md").read_text()
 PYTHON_BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 SHELL_BLOCKS = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 ADDRESS = "http://127.0.0.1:8065/"
-PATIENCE = 60.0
-
-
-@contextmanager
-def running(script: str, folder: Path) -> Iterator[Iterator[str]]:
-    """Run commands of a shell until the end of the block, with the programs of this environment first.
-
-    The block gets the lines that they print.
-    """
-    process = subprocess.Popen(
-        ["bash", "-c", script],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        process_group=0,
-    )
-    assert process.stdout is not None
-    try:
-        yield iter(process.stdout)
-    finally:
-        with suppress(ProcessLookupError):  # they have ended
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate(timeout=PATIENCE)
-
-
-def environment() -> dict[str, str]:
-    return os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 
 def test_the_server_the_bot_and_alice_as_one_copies_them(tmp_path: Path) -> None:
