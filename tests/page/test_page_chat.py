@@ -114,6 +114,22 @@ async def test_a_message_is_edited_and_deleted_and_its_earlier_text_can_be_seen(
     await expect(page.get_by_text("No messages in")).to_be_visible()
 
 
+async def test_a_bot_is_invited_by_a_command(place: Place) -> None:
+    page = await place.look()
+    await page.get_by_role("link", name="lounge").click()
+    field = page.get_by_role("textbox", name="Message #lounge")
+
+    await field.fill("/invite desk")
+    await field.press("Enter")
+    await expect(page.get_by_text("write @ and the name of somebody")).to_be_visible()
+
+    await field.fill("/invite @desk")
+    await field.press("Enter")
+    await expect(page.get_by_role("feed", name="Messages in #lounge")).to_contain_text("desk")
+    channels = (await place.desk("users.conversations"))["channels"]
+    assert "lounge" in {channel["name"] for channel in channels}
+
+
 async def test_a_new_text_stays_in_its_field_when_the_message_changes_meanwhile(place: Place) -> None:
     page = await place.look()
     message = await place.operate("say", user="alice", channel="general", text="at 14:00")

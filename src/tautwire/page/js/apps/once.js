@@ -12,7 +12,7 @@ const SDKS = [
   { name: "tautwire", wants: [], line: "RTMClient()  # it reads these two" },
   { name: "Python", wants: ["app_token"], line: 'WebClient(token=os.environ["SLACK_BOT_TOKEN"], base_url=os.environ["SLACK_API_URL"])' },
   { name: "Bolt Python", wants: ["app_token", "signing_secret"],
-    line: 'App(client=WebClient(token=os.environ["SLACK_BOT_TOKEN"], base_url=os.environ["SLACK_API_URL"]))' },
+    line: 'app = App(client=WebClient(token=os.environ["SLACK_BOT_TOKEN"], base_url=os.environ["SLACK_API_URL"])), and for Socket Mode SocketModeHandler(app, os.environ["SLACK_APP_TOKEN"]).start()' },
   { name: "Bolt JS", wants: ["app_token", "signing_secret"], line: "new App({ …, clientOptions: { slackApiUrl: process.env.SLACK_API_URL } })" },
   { name: "Node", wants: ["app_token"], line: "new WebClient(process.env.SLACK_BOT_TOKEN, { slackApiUrl: process.env.SLACK_API_URL })" },
   { name: "Go", wants: ["app_token"], line: 'slack.New(os.Getenv("SLACK_BOT_TOKEN"), slack.OptionAPIURL(os.Getenv("SLACK_API_URL")))' },
@@ -35,7 +35,7 @@ let number = 0;
 /** Return the section that shows what an app got; `done` is called when the person hides it. */
 export function onceSection(name, secrets, done) {
   const id = `once-${++number}`;
-  let chosen = SDKS[0];
+  let chosen = SDKS.find((each) => each.name === (secrets.app_token ? "Bolt Python" : "tautwire")); // RTM takes no app-level token
   const pre = h("pre", { tabindex: "0", "aria-label": "Lines to paste" });
   const use = h("p", { class: "faint" });
   const tabs = h("div", { class: "tabs-s", role: "tablist", "aria-label": "Lines for a shell" },
