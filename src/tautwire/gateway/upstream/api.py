@@ -27,7 +27,7 @@ from tautwire.server.health import Health
 REFUSED: Final = "token"
 """The fault that means: the upstream takes the bot token no longer."""
 TOKEN_ERRORS: Final = frozenset({"account_inactive", "invalid_auth", "not_authed", "token_expired", "token_revoked"})
-"""Errors of any method that are about its token. Source: wire/web-api.md#errors."""
+"""Errors of any method that are about its token. Source: wire/web-api.md#common-errors."""
 MAX_ANSWER: Final = 32 * 1_048_576
 """Bytes of an answer."""
 TIMEOUT: Final = 30.0
