@@ -13,7 +13,7 @@ from aiohttp import web
 from stores import sqlite_of
 
 from compared import logged
-from crooked import refused
+from crooked import limited, refused
 from scene import PATIENCE, eventually, is_plain
 from stage import BOT, OpenStage, Stage
 from tautwire.gateway.upstream import api as api_module
@@ -36,6 +36,28 @@ async def until_ready(stage: Stage, *faults: str) -> dict[str, str]:
             if set(found) == set(faults):
                 return found
             await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("answer", [limited(0.01), web.Response(status=503), refused("internal_error")])
+async def test_an_upstream_that_is_busy_does_not_stop_a_start(
+    answer: web.Response, stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It says nothing of the bot token, so the bot is taken for that of the last start."""
+    is_busy = True
+
+    async def before(method: str, _: dict[str, str]) -> web.Response | None:
+        return copy(answer) if is_busy and method == "auth.test" else None
+
+    def copy(one: web.Response) -> web.Response:
+        return web.Response(status=one.status, body=one.body, headers=one.headers)
+
+    stage.line.before = before
+    await stage.restart()
+    assert "the upstream does not say who the bot is" in caplog.text
+    is_busy = False
+    socket = await stage.connect()
+    await stage.post("alice", stage.general, "hello")
+    assert (await stage.received(socket, "hello"))[-1]["text"] == "hello"
 
 
 @pytest.mark.only_on("sqlite")

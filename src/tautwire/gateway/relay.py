@@ -344,14 +344,14 @@ def _check_upstream(settings: GatewaySettings, server: Settings) -> None:
 
 
 async def _identify(api: Api, stored: Bot | None) -> Bot:
-    """Return who the bot is; if the upstream cannot be reached, who it was at the last start."""
+    """Return who the bot is; if the upstream does not say it now, who it was at the last start."""
     try:
         return await ask(api)
-    except RefusedError as error:
-        raise ConfigError(
-            f"{api.host} refuses the bot token: {error}; check SLACK_BOT_TOKEN, or what the table of the bot names"
-        ) from None
-    except UpstreamError as error:
+    except (RefusedError, UpstreamError) as error:
+        if isinstance(error, RefusedError) and not error.is_passing:
+            raise ConfigError(
+                f"{api.host} refuses the bot token: {error}; check SLACK_BOT_TOKEN, or what the table of the bot names"
+            ) from None
         if stored is None:
             raise ConfigError(f"the first start needs the upstream: {error}") from None
         log.warning("the upstream does not say who the bot is (%s): it is taken for %s", error, stored.name)

@@ -28,6 +28,8 @@ REFUSED: Final = "token"
 """The fault that means: the upstream takes the bot token no longer."""
 TOKEN_ERRORS: Final = frozenset({"account_inactive", "invalid_auth", "not_authed", "token_expired", "token_revoked"})
 """Errors of any method that are about its token. Source: wire/web-api.md#common-errors."""
+PASSING: Final = frozenset({"fatal_error", "internal_error", "ratelimited", "request_timeout", "service_unavailable"})
+"""Errors that a later call may not get. Source: wire/web-api.md#common-errors."""
 MAX_ANSWER: Final = 32 * 1_048_576
 """Bytes of an answer."""
 TIMEOUT: Final = 30.0
@@ -72,6 +74,11 @@ class RefusedError(TautwireError):
         super().__init__(f"{method}: {code}" + (f", the scope {needed} is missing" if needed else ""))
         self.code = code
         self.needed = needed
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether the upstream is busy or has a fault: the refusal says nothing of the call."""
+        return self.code in PASSING or self.code.startswith("HTTP status 5")
 
 
 class Answer(NamedTuple):
