@@ -226,7 +226,7 @@ async def workspace(place: Scene, bot: str) -> AsyncIterator[str]:
     yield "a user group changes"
     status = {"dnd_enabled": True, "next_dnd_start_ts": 1_790_000_000, "next_dnd_end_ts": 1_790_003_600}
     await tell(place, type="dnd_updated_user", user=alice, dnd_status=status)
-    yield "somebody does not want to be disturbed"
+    yield "a person sets do-not-disturb"
     await tell(place, me, type="dnd_updated", user=me, dnd_status=status)
     yield "the bot shall not be disturbed"
 

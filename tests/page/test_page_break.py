@@ -37,7 +37,7 @@ async def until(socket: aiohttp.ClientWebSocketResponse, fits: Any) -> dict[str,
 
 
 async def choose(page: Page, name: str, label: str = "of") -> None:
-    """Choose the connection of somebody."""
+    """Choose the connection of a user, by name."""
     select = page.get_by_role("combobox", name=label, exact=True)
     option = select.locator("option", has_text=name)
     await expect(option).to_have_count(1)

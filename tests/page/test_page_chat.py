@@ -124,7 +124,7 @@ async def test_a_bot_is_invited_by_a_command(place: Place) -> None:
 
     await field.fill("/invite desk")
     await field.press("Enter")
-    await expect(page.get_by_text("write @ and the name of somebody")).to_be_visible()
+    await expect(page.get_by_text("write @ and the name of a person or a bot")).to_be_visible()
 
     await field.fill("/invite @desk")
     await field.press("Enter")

@@ -77,7 +77,7 @@ export function composer({ person, channel, name, thread, editLast = () => {}, s
     if (/^\/me\s/.test(text)) return person.call("chat.meMessage", { channel, text: toWire(text.slice(4), person) });
     if (/^\/invite(\s|$)/.test(text)) {
       const users = [...toWire(text, person).matchAll(/<@(\w+)>/g)].map((found) => found[1]).join(",");
-      if (!users) throw new ApiError("user_not_found", "write @ and the name of somebody in this workspace");
+      if (!users) throw new ApiError("user_not_found", "write @ and the name of a person or a bot");
       return person.call("conversations.invite", { channel, users });
     }
     const silence = setTimeout(() => fill(trouble, showOutcome({ silent: true })), 3_000);

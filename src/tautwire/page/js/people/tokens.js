@@ -8,7 +8,7 @@ import { pages } from "../state.js";
 const WHEN = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 const when = (seconds) => h("time", {}, WHEN.format(seconds * 1000));
 
-/** Return the section and `open(who)`, which shows the tokens of somebody. */
+/** Return the section and `open(who)`, which shows the tokens of a person or a bot. */
 export function tokenSection() {
   const element = h("section", { class: "people-tokens", "aria-labelledby": "tokens-title", hidden: true });
   let asked = 0;
