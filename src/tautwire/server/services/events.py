@@ -41,12 +41,21 @@ def next_event_ts(tx: Transaction) -> Ts:
 
     Source: wire/delivery.md#rules-for-every-event (captured).
     """
+    return ts_from_micros(next_moment(tx))
+
+
+def next_moment(tx: Transaction, after: int = 0) -> int:
+    """Return the time of the next event in microseconds: the clock, or one microsecond after the newest event of the
+    workspace, and later than ``after``.
+
+    The clock alone would not do: it may stand, or be set back, and readers put events in order by these times.
+    """
     last: int | None = tx.recall("event_ts", WORKSPACE)
     if last is None:
         last = _last_event_ts(tx)
-    now = max(tx.now, last + 1)
-    tx.remember("event_ts", WORKSPACE, now)
-    return ts_from_micros(now)
+    moment = max(tx.now, last + 1, after + 1)
+    tx.remember("event_ts", WORKSPACE, moment)
+    return moment
 
 
 class _Stamp(msgspec.Struct):

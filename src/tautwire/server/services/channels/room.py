@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tautwire.protocol.ids import ChannelId, Ts, ts_from_micros, ts_to_micros
 from tautwire.server.log.entry import Topic
 from tautwire.server.log.transaction import Transaction
+from tautwire.server.services.events import next_moment
 from tautwire.server.store.queries.channels import find_channel, find_last_ts, set_last_ts
 from tautwire.server.store.queries.membership import find_all_members, find_closed
 from tautwire.server.store.records import ChannelKind, ChannelRecord
@@ -40,11 +41,11 @@ class Room:
         return self.channel.kind is ChannelKind.PUBLIC
 
     def next_ts(self, tx: Transaction) -> Ts:
-        """Return the next timestamp: the clock, or one microsecond after the newest one.
+        """Return the next timestamp, larger than every earlier one of the channel; it is the ``event_ts`` of a message.
 
         Source: wire/ids-and-timestamps.md#timestamps.
         """
-        self.last = max(tx.now, self.last + 1)
+        self.last = next_moment(tx, self.last)
         return ts_from_micros(self.last)
 
     def next_hidden_ts(self, tx: Transaction) -> Ts:

@@ -18,7 +18,7 @@ from tautwire.server.services.access.identity import Identity
 from tautwire.server.services.channels import directs
 from tautwire.server.services.channels.room import Room, enter
 from tautwire.server.services.errors import MethodError
-from tautwire.server.services.events import event, next_event_ts
+from tautwire.server.services.events import event
 from tautwire.server.services.files.shares import withdraw
 from tautwire.server.services.manifests.tabs import check_messages
 from tautwire.server.services.messaging.texts import Parse, process
@@ -246,8 +246,7 @@ def post_ephemeral(tx: Transaction, team: Team, who: Identity, channel: str, use
 def show(tx: Transaction, team: Team, who: Identity, room: Room, user: str, draft: Draft) -> Posted:
     """Emit a message to one user, in a room whose rules are checked."""
     body = _ephemeral(tx, team, who, room, draft)
-    body["ts"] = ts = room.next_hidden_ts(tx)
-    body["event_ts"] = next_event_ts(tx)
+    body["ts"] = body["event_ts"] = ts = room.next_hidden_ts(tx)
     tx.emit(Topic(user), msgspec.json.encode(body))
     return Posted(room.id, ts, body)
 
@@ -255,9 +254,10 @@ def show(tx: Transaction, team: Team, who: Identity, room: Room, user: str, draf
 def show_instead(tx: Transaction, team: Team, who: Identity, room: Room, user: str, ts: str, draft: Draft) -> Posted:
     """Emit the replacement of a message that was emitted to one user."""
     body = _ephemeral(tx, team, who, room, draft) | {"ts": ts}
+    hidden = room.next_hidden_ts(tx)
     change = event(
         "message", subtype="message_changed", hidden=True, is_ephemeral=True, channel=room.id,
-        ts=room.next_hidden_ts(tx), event_ts=next_event_ts(tx), message=body,
+        ts=hidden, event_ts=hidden, message=body,
     )  # fmt: skip
     tx.emit(Topic(user), change)
     return Posted(room.id, Ts(ts), body)
@@ -265,9 +265,10 @@ def show_instead(tx: Transaction, team: Team, who: Identity, room: Room, user: s
 
 def hide(tx: Transaction, room: Room, user: str, ts: str) -> None:
     """Emit the deletion of a message that was emitted to one user."""
+    hidden = room.next_hidden_ts(tx)
     change = event(
         "message", subtype="message_deleted", hidden=True, is_ephemeral=True, channel=room.id,
-        ts=room.next_hidden_ts(tx), deleted_ts=ts, event_ts=next_event_ts(tx),
+        ts=hidden, deleted_ts=ts, event_ts=hidden,
     )  # fmt: skip
     tx.emit(Topic(user), change)
 
@@ -354,6 +355,7 @@ def _reply(tx: Transaction, room: Room, who: Identity, body: Body, parent: Row, 
     else:
         body["parent_user_id"] = parent["user_id"]
     _store(tx, room, who.user, body, in_channel=broadcast, skip=skip)
+    hidden = room.next_hidden_ts(tx)
     tx.emit(
         room.topic,
         event(
@@ -361,8 +363,8 @@ def _reply(tx: Transaction, room: Room, who: Identity, body: Body, parent: Row, 
             subtype="message_replied",
             hidden=True,
             channel=room.id,
-            ts=room.next_hidden_ts(tx),
-            event_ts=next_event_ts(tx),
+            ts=hidden,
+            event_ts=hidden,
             message=root | _thread_facts(tx, room.id, parent["ts"]),
         ),
     )
@@ -382,7 +384,7 @@ def rewrite(tx: Transaction, room: Room, row: Row, before: Body, after: Body, hi
             hidden=True,
             channel=room.id,
             ts=hidden,
-            event_ts=next_event_ts(tx),
+            event_ts=hidden,
             message=after | facts,
             previous_message=before | facts,
         ),
@@ -393,6 +395,7 @@ def _remove(tx: Transaction, room: Room, ts: str, before: Body) -> None:
     _keep_event(tx, room.id, ts)
     delete_message(tx, room.id, ts)
     delete_entry(tx, room.id, ts)
+    hidden = room.next_hidden_ts(tx)
     tx.emit(
         room.topic,
         event(
@@ -400,9 +403,9 @@ def _remove(tx: Transaction, room: Room, ts: str, before: Body) -> None:
             subtype="message_deleted",
             hidden=True,
             channel=room.id,
-            ts=room.next_hidden_ts(tx),
+            ts=hidden,
             deleted_ts=ts,
-            event_ts=next_event_ts(tx),
+            event_ts=hidden,
             previous_message=before,
         ),
     )
