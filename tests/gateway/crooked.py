@@ -203,6 +203,8 @@ class Crooked:
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
+            if far.close_code in (None, WSCloseCode.ABNORMAL_CLOSURE):
+                _abort(request)  # a Close frame would say that all of the server's has come
             with contextlib.suppress(ConnectionError):
                 await near.close()
         return near
