@@ -23,6 +23,8 @@ from bench.subject import Subject, message
 
 ROUNDS = 20
 MESSAGES = 100_000
+PORTION = 2_000
+"""Messages that are posted before the page has them all."""
 STEPS = 300
 FRAMES_PER_SECOND = 1_000
 SECONDS = 20.0
@@ -99,8 +101,10 @@ def main(
             {"what": "first paint", "p50 ms": median(paints), "p95 ms": _high(paints), "most ms": max(paints)}
         ]
         sender = stack.enter_context(subject.connect(1))
-        post_all(sender, message(subject.channel(0), "The build is green, and the release follows."), messages)
-        _await_messages(page, messages)
+        payload = message(subject.channel(0), "The build is green, and the release follows.")
+        for start in range(0, messages, PORTION):  # a page that is too slow is disconnected, and reads the newest page
+            post_all(sender, payload, min(PORTION, messages - start))
+            _await_messages(page, min(start + PORTION, messages))
         found = page.evaluate(SCROLL, steps)
         rows.append({"what": "scrolling, a frame", **_frames(found["taken"]), "in document": found["most"]})
         page.evaluate(WATCH, seconds)
@@ -189,13 +193,18 @@ def _await_messages(page: Page, count: int) -> None:
     """Wait until the page has all messages that were posted."""
     path = f"{urlsplit(page.url).path.rstrip('/')}/js/state.js"
     page.evaluate(
-        """async ([path, count]) => {
+        """async ([path, count, patience]) => {
           const { state } = await import(path);
           const [channel] = state.first.channels.keys();
           const timeline = state.first.timeline(channel);
-          while (timeline.messages.length < count) await new Promise((done) => setTimeout(done, 100));
+          const end = performance.now() + patience;
+          while (timeline.messages.length < count) {
+            const has = timeline.messages.length;
+            if (performance.now() > end) throw new Error(`the page has ${has} of ${count} messages`);
+            await new Promise((done) => setTimeout(done, 10));
+          }
         }""",
-        [path, count],
+        [path, count, PATIENCE],
     )
 
 
