@@ -10,12 +10,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
 import pytest
 from needs import skip_for
+from packaging.requirements import Requirement
 
+import tautwire
 from fronts import PATIENCE, Fronted, OpenFront
 from tautwire.attach import inside, namespace
 from tautwire.attach.hosts import Hosts
@@ -132,11 +135,54 @@ def open_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def test_a_user_without_rights_gets_the_names_and_port_443_and_stays_who_it_is(open_folder: Path) -> None:
+def as_nobody() -> tuple[str, ...]:
+    """Return the begin of a command that a user without rights runs, with a Python that it may start."""
     skip_for(lack())
     user = ("setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups")
     can = subprocess.run((*user, "unshare", "-Urmn", "true"), capture_output=True, check=False).returncode == 0
     skip_for(None if can and Path(SYSTEM_PYTHON).exists() else "users may make no namespaces here")
+    return (*user, SYSTEM_PYTHON)
+
+
+def copy_installed(folder: Path) -> None:
+    """Copy tautwire and all that it needs to where each user may read it."""
+    left, names = ["tautwire"], set()
+    while left:
+        name = left.pop()
+        found = None if name in names else distribution(name)
+        names.add(name)
+        for file in (found and found.files) or ():
+            if ".." not in file.parts and file.suffix not in (".pth", ".pyc"):
+                (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file.locate(), folder / file)
+        wanted = [Requirement(each) for each in (found and found.requires) or ()]
+        left += [each.name for each in wanted if each.marker is None or each.marker.evaluate({"extra": "server"})]
+    shutil.copytree(Path(tautwire.__file__).parent, folder / "tautwire", dirs_exist_ok=True)
+
+
+def test_a_user_without_rights_runs_a_program_with_the_address_of_slack_written_into_it(open_folder: Path) -> None:
+    """Everything without root: the server, the front, the names, port 443 and the program."""
+    begin = as_nobody()
+    version = subprocess.run((*begin, "-V"), capture_output=True, text=True, check=True).stdout
+    if not version.startswith(f"Python {sys.version_info.major}.{sys.version_info.minor}."):
+        pytest.skip(f"the packages that are installed here are not for {version.strip()}")
+    copy_installed(open_folder / "packages")
+    os.chown(open_folder, NOBODY, NOBODY)
+    program = (
+        'import os, urllib.request; print(os.getuid(), urllib.request.urlopen("https://slack.com/api/api.test").read())'
+    )
+    done = subprocess.run(
+        (*begin, "-m", "tautwire", "serve", "--port", "0", "--data", str(open_folder / "data"), "--attach-by", "names",
+         "--", SYSTEM_PYTHON, "-c", program),
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(open_folder / "packages"), "HOME": str(open_folder)},
+        cwd=open_folder, capture_output=True, text=True, check=False, timeout=PATIENCE,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert f"""{NOBODY} b'{{"ok":true}}'""" in done.stdout.splitlines()
+
+
+def test_a_user_without_rights_gets_the_names_and_port_443_and_stays_who_it_is(open_folder: Path) -> None:
+    begin = as_nobody()
     shutil.copy(inside.__file__, open_folder / "inside.py")
     (open_folder / "hosts").write_text("127.0.0.1 slack.com\n")
     here, there = socket.socketpair()
@@ -145,7 +191,7 @@ def test_a_user_without_rights_gets_the_names_and_port_443_and_stays_who_it_is(o
         "channel": there.fileno(), "covers": [("/etc/hosts", str(open_folder / "hosts"))],
         "listen": [("127.0.0.1", 443)], "own_network": True, "command": ["sh", "-c", ask],
     }  # fmt: skip
-    command = (*user, SYSTEM_PYTHON, "-I", "-S", str(open_folder / "inside.py"), json.dumps(work))
+    command = (*begin, "-I", "-S", str(open_folder / "inside.py"), json.dumps(work))
     with subprocess.Popen(command, pass_fds=[there.fileno()], stdout=subprocess.PIPE, text=True) as process:
         there.close()
         here.settimeout(PATIENCE)
