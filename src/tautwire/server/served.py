@@ -66,6 +66,7 @@ from tautwire.server.store.queries.tokens import has_tokens
 from tautwire.server.store.queries.users import find_away_users, find_bot_users
 from tautwire.server.store.queries.workspace import find_workspace
 from tautwire.server.store.reader import Reader
+from tautwire.server.taps.tap import Tap
 from tautwire.server.taps.taps import Taps
 from tautwire.server.tasks import cancel
 from tautwire.server.watch import Watch
@@ -214,7 +215,7 @@ class ServedWorkspace:
             settings=settings, clock=self._sockets_clock, counts=self._counts, probe=rtm_probe,
         )  # fmt: skip
         identities.on_refusal(partial(self.door.close_where, identities.refuses))
-        self.taps = Taps(self.workspace, state.subscriptions)
+        self.taps = Taps(self.workspace, state.subscriptions, Tap if self._traces is None else self._traces.tap)
         self.link_door = LinkDoor(
             self.taps, self.workspace.requests, tickets=self.workspace.link_tickets, settings=settings,
             clock=self._sockets_clock, counts=self._counts, probe=link_probe,

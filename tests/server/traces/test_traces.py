@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, StatusCode
 from stores import Store
 
+from appside import APP_SEED
 from scene import OpenScene, Scene, eventually, is_plain
 from spans import Spans, attributes, everything_said, id_of, parent_of, trace_of
 from tautwire.protocol.errors import ConfigError
@@ -19,6 +20,7 @@ from tautwire.server.config import Settings
 from tautwire.server.hub.hub import Hub
 from tautwire.server.log.writer import Writer
 from tautwire.server.store.engine import StoreError
+from tautwire.server.taps.tap import Tap
 from tautwire.server.traces.opening import open_tracing
 from tautwire.server.web_api.app import WebApi
 
@@ -182,9 +184,11 @@ async def test_many_messages_at_once_keep_their_spans_apart(traced: Scene, spans
     assert frames == deliveries
 
 
-async def test_a_server_without_traces_is_built_of_the_plain_parts(scene: Scene) -> None:
+async def test_a_server_without_traces_is_built_of_the_plain_parts(open_scene: OpenScene) -> None:
     """So the hot paths have no check for them: they cost nothing."""
+    scene = await open_scene(seed=APP_SEED)
     served = next(iter(scene.server.host))
+    assert {type(tap) for tap in served.taps} == {Tap}
     assert type(served.workspace.writer) is Writer
     assert type(served.workspace.hub) is Hub
     assert type(scene.server._parts._entrance.web_api) is WebApi

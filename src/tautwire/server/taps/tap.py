@@ -375,7 +375,9 @@ class Tap:
 
     def _send(self, link: Link, event: Open, topic: str, viewed: ViewedEvent) -> None:
         event.viewer = viewed.viewer
-        envelope = wrap(self._source(viewed.viewer), event.place[0], topic, viewed.event)
+        self._pass_on(link, event, wrap(self._source(viewed.viewer), event.place[0], topic, viewed.event))
+
+    def _pass_on(self, link: Link, event: Open, envelope: Envelope) -> None:
         connection = link.send(envelope, event.attempt, event.reason, is_fresh=not event.failures)
         self._around.counts.sent += 1
         now = self._around.clock.monotonic()

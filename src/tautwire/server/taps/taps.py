@@ -21,7 +21,7 @@ from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.engine import StoreError
 from tautwire.server.store.queries.taps import set_settled
 from tautwire.server.taps.kinds import Kinds
-from tautwire.server.taps.tap import Link, Tap
+from tautwire.server.taps.tap import Link, Surroundings, Tap
 from tautwire.server.taps.window import DELAYED, PAUSES, Progress
 
 log = logging.getLogger("tautwire.server.taps")
@@ -30,6 +30,7 @@ _APP: Final = "A"
 """The first letter of ids of apps. Source: wire/ids-and-timestamps.md#ids."""
 
 Listener = Callable[[Subscription], None]
+MakeTap = Callable[[Surroundings, Subscription, Progress], Tap]
 
 
 class Taps:
@@ -37,9 +38,12 @@ class Taps:
 
     Args:
         subscriptions: what each app gets and how far it is done, at the head of the workspace's tail.
+        make_tap: makes the tap of an app.
     """
 
-    def __init__(self, workspace: Workspace, subscriptions: Sequence[tuple[Subscription, Progress]]) -> None:
+    def __init__(
+        self, workspace: Workspace, subscriptions: Sequence[tuple[Subscription, Progress]], make_tap: MakeTap = Tap
+    ) -> None:
         self.team = workspace.team.id
         self.clock = workspace.clock
         self.reader = workspace.reader
@@ -53,7 +57,8 @@ class Taps:
         self.counts = workspace.counts.deliveries
         self._writer: Writer = workspace.writer
         self._identities: Identities = workspace.identities
-        self._taps = {each.app: Tap(self, each, progress) for each, progress in subscriptions}
+        self._make_tap = make_tap
+        self._taps = {each.app: make_tap(self, each, progress) for each, progress in subscriptions}
         self._stored = {each.app: progress for each, progress in subscriptions}
         self._is_storing = False
         self._listeners: list[Listener] = []
@@ -136,7 +141,7 @@ class Taps:
             if gone is not None:
                 gone.stop()
         elif tap is None:
-            self._taps[state.app] = Tap(self, state, (entry.position, b""))
+            self._taps[state.app] = self._make_tap(self, state, (entry.position, b""))
             self._stored[state.app] = (0, b"")
         else:
             tap.change(state)

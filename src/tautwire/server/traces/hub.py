@@ -8,6 +8,7 @@ from opentelemetry.trace import Span, SpanKind, Tracer
 from tautwire.server.hub.hub import Connection, Hub
 from tautwire.server.log.entry import Entry, Topic
 from tautwire.server.log.epochs import Epochs
+from tautwire.server.traces.recent import Recent
 from tautwire.session.traces import MESSAGE_ID, message_attributes
 
 MAX_AWAITED: Final = 100_000
@@ -43,17 +44,20 @@ class TracedHub(Hub):
 
     Args:
         stored: the context of each traced entry of the log from its unit to its delivery, by position.
+        recent: gets it then; see ``TracedTap``.
 
     A frame counts as written when the connection's queue has passed it on: to the kernel, or for a peer that reads
     slowly to the buffer of its socket.
     """
 
     def __init__(
-        self, tracer: Tracer, stored: dict[int, Context], channels: dict[str, set[Topic]], epochs: Epochs
-    ) -> None:
+        self, tracer: Tracer, stored: dict[int, Context], recent: Recent, channels: dict[str, set[Topic]],
+        epochs: Epochs,
+    ) -> None:  # fmt: skip
         super().__init__(channels, epochs)
         self._tracer = tracer
         self._stored = stored
+        self._recent = recent
         self._awaited: dict[Connection, list[_Delivery]] = {}
         self._count = 0
 
@@ -67,6 +71,7 @@ class TracedHub(Hub):
         if context is None:
             super()._fan_out(entry)
             return
+        self._recent.add(entry.position, context)
         receivers = [each for each in self._topics.get(entry.topic, ()) if each.number != entry.skip]
         span = self._tracer.start_span(
             "send rtm event",

@@ -13,6 +13,10 @@ PROPAGATOR: Final = TraceContextTextMapPropagator()
 
 def fail(span: Span, error: BaseException) -> None:
     """Mark a span as failed, with the code of the error or its class."""
-    code = error_type(error)
+    fail_with(span, error_type(error))
+
+
+def fail_with(span: Span, code: str) -> None:
+    """Mark a span as failed, with an error code."""
     span.set_attribute("error.type", code)
     span.set_status(Status(StatusCode.ERROR, code))

@@ -14,9 +14,14 @@ from tautwire.server.log.entry import Topic
 from tautwire.server.log.epochs import Epochs
 from tautwire.server.log.writer import Writer
 from tautwire.server.rtm.backend import Backend
+from tautwire.server.services.access.subscriptions import Subscription
 from tautwire.server.store.engine import Engine
+from tautwire.server.taps.tap import Surroundings, Tap
+from tautwire.server.taps.window import Progress
 from tautwire.server.traces.backend import TracedBackend
 from tautwire.server.traces.hub import TracedHub
+from tautwire.server.traces.recent import Recent
+from tautwire.server.traces.tap import TracedTap
 from tautwire.server.traces.web_api import TracedWebApi
 from tautwire.server.traces.writer import TracedWriter
 from tautwire.server.web_api.app import WebApi
@@ -59,6 +64,7 @@ class WorkspaceTracing:
         self._tracer = tracer
         self._stored: dict[int, Context] = {}
         """The context of each traced entry of the log from its unit to its delivery, by position."""
+        self._recent = Recent()
 
     def writer(self, engine: Engine, **options: Any) -> Writer:
         """Return a writer with a span for each change that a traced call makes."""
@@ -66,7 +72,11 @@ class WorkspaceTracing:
 
     def hub(self, channels: dict[str, set[Topic]], epochs: Epochs) -> Hub:
         """Return a hub with a span for the delivery of each event of a traced call."""
-        return TracedHub(self._tracer, self._stored, channels, epochs)
+        return TracedHub(self._tracer, self._stored, self._recent, channels, epochs)
+
+    def tap(self, around: Surroundings, subscription: Subscription, progress: Progress) -> Tap:
+        """Return the tap of an app with a span for each event of a traced call that it is sent."""
+        return TracedTap(self._tracer, self._recent, around, subscription, progress)
 
     def backend(self, backend: Backend) -> Backend:
         """Return a backend with a span for each message of an RTM connection."""
