@@ -46,12 +46,12 @@ PAGES: Final = {
         "Errors",
         (
             "What can go wrong? What methods raise and error handlers get. "
-            "What to do: [troubleshooting]({up}troubleshooting.md)."
+            "What to do: [troubleshooting]({up}bots/troubleshooting.md)."
         ),
     ),
     "testing": (
         "tautwire.testing",
-        "How do you put a workspace into a test? How to: [test your bot]({up}test-your-bot.md).",
+        "How do you put a workspace into a test? How to: [test your bot]({up}bots/test-your-bot.md).",
     ),
 }
 """Title and first sentence of each page."""

@@ -20,7 +20,7 @@ How programs that have `slack.com` written into them reach a gateway or a server
 `tautwire gateway attach --explain CMD` looks up here what a program is made of.
 This page is written by `python -m tools.attach_page` from the table in the code.
 
-How to: [the gateway cookbook](../how-to/gateway-cookbook.md).
+How to: [the gateway cookbook](../how-to/gateway/gateway-cookbook.md).
 """
 
 

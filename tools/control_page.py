@@ -37,9 +37,9 @@ curl -H "Authorization: Bearer $SECRET" -d '{{"user": "alice", "channel": "gener
 - **Secret.** `control.json` in the data directory has it, mode 0600, and so has the line of `tautwire serve --json`
   (`control.url`, `control.secret`). It is new at each start unless `control_secret` gives it. It opens one workspace.
 - **Workspaces.** The operations `workspaces.*` create, reset, compare and delete whole workspaces:
-  [Sandboxes](../how-to/sandboxes.md). They need the secret of the host, which is in `host.json` in the data directory
-  and in `host` of the line of `--json`; the secret of a workspace opens those on that workspace. A creation may have a
-  body of {size(MAX_SEED)}.
+  [Sandboxes](../how-to/testing/sandboxes.md). They need the secret of the host, which is in `host.json` in the data
+  directory and in `host` of the line of `--json`; the secret of a workspace opens those on that workspace. A creation
+  may have a body of {size(MAX_SEED)}.
 - **Never for web pages.** A request with an `Origin` header is refused.
 - **Users and channels** are given by id or name; `@` and `#` before a name are allowed. Users by e-mail address, too.
 - **Answers** are JSON objects with status 200. An error is `{{"error": {{"code", "message"}}}}`; the message says what
@@ -60,7 +60,7 @@ STREAMING: Final = """
 ## Streams
 
 Both are read with GET and the secret, and have the journal: what went over the wire. See
-[Watch a workspace and break it](../how-to/watch-and-break.md).
+[Watch a workspace and break it](../how-to/testing/watch-and-break.md).
 
 | path | effect |
 |---|---|

@@ -60,7 +60,7 @@ What Slack's own servers allow: [limits of the wire](wire/limits.md).
 """
 
 ENDING: Final = """
-`--rate-limits off` lifts the rates of the server. Its options: [run a server](../how-to/run-a-server.md).
+`--rate-limits off` lifts the rates of the server. Its options: [run a server](../how-to/server/run-a-server.md).
 """
 
 Row = tuple[str, str, str]

@@ -1,4 +1,4 @@
-"""What each warning and error of the server's log means, and what to do: the table of docs/how-to/runbook.md.
+"""What each warning and error of the server's log means, and what to do: the table of docs/how-to/server/runbook.md.
 
 The keys are the texts as they stand in the code; tests/docs/test_runbook.py compares them with the calls.
 """

@@ -1,4 +1,4 @@
-"""Writes the tables of docs/how-to/monitor-a-server.md: the metrics as they are served, the faults as they are named.
+"""Writes the tables of docs/how-to/server/monitor-a-server.md: the metrics as they are served, the faults by name.
 
 Run with ``python -m tools.monitor_page``; with ``--check`` it writes nothing and exits 1 if the page is out of date.
 """
@@ -18,7 +18,7 @@ from tautwire.server.metrics import Levels, Metrics
 from tautwire.server.sockets.endings import Ending
 from tools.docstrings import write_or_check
 
-PAGE: Final = Path(__file__).parent.parent / "docs" / "how-to" / "monitor-a-server.md"
+PAGE: Final = Path(__file__).parent.parent / "docs" / "how-to" / "server" / "monitor-a-server.md"
 
 FAULTS: Final[dict[FaultName, tuple[str, str]]] = {
     "store": (
@@ -55,7 +55,7 @@ FAULTS: Final[dict[FaultName, tuple[str, str]]] = {
         "Raise `--max-connections` and the limit of open files, see [limits](run-a-server.md#limits).",
     ),
     "upstream": (
-        "Of a [gateway](../explanation/gateway.md): no event comes from the upstream. Bots stay connected.",
+        "Of a [gateway](../../explanation/gateway.md): no event comes from the upstream. Bots stay connected.",
         "Read the reason: it names the token, switch or host to look at. `tautwire gateway doctor` checks them all.",
     ),
     "token": (

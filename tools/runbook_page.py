@@ -1,4 +1,4 @@
-"""Writes docs/how-to/runbook.md from the alerts, the faults, the metrics and the lines of the log.
+"""Writes docs/how-to/server/runbook.md from the alerts, the faults, the metrics and the lines of the log.
 
 Run with ``python -m tools.runbook_page``; with ``--check`` it writes nothing and exits 1 if the page is out of date.
 """
@@ -16,7 +16,7 @@ from tools.log_lines import LINES, logged
 from tools.monitor_page import faults, metrics
 
 ROOT: Final = Path(__file__).parent.parent
-PAGE: Final = ROOT / "docs" / "how-to" / "runbook.md"
+PAGE: Final = ROOT / "docs" / "how-to" / "server" / "runbook.md"
 RULES: Final = ROOT / "deploy" / "monitoring" / "alerts.yml"
 
 HEAD: Final = """# Runbook
@@ -78,7 +78,7 @@ def page() -> str:
     """Return the whole page."""
     parts = [
         HEAD,
-        "## Alerts\n\nThose of [`deploy/monitoring/alerts.yml`](../../deploy/monitoring/alerts.yml).",
+        "## Alerts\n\nThose of [`deploy/monitoring/alerts.yml`](../../../deploy/monitoring/alerts.yml).",
         "\n".join(alerts()),
         "## Faults\n\nWhat `/readyz`, `tautwire status` and the metric `tautwire_fault` name.",
         faults(),

@@ -36,7 +36,7 @@ async def test_the_app_of_the_how_to_is_installed_in_a_browser_and_uninstalled(s
     lack = BOLT.lack()
     skip_for(f"{BOLT.title}: {lack}" if lack is not None else None)
     await asyncio.to_thread(BOLT.prepare)
-    page = (Path(__file__).parents[2] / "docs" / "how-to" / "install-an-app.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "apps" / "install-an-app.md").read_text()
     manifest, code = (re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL)[0] for kind in ("yaml", "py"))
     port = free_port()
     url = f"http://127.0.0.1:{port}"

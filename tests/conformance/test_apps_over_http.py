@@ -29,7 +29,7 @@ async def test_the_app_of_the_how_to_answers_everything_once(store: Store, tmp_p
     lack = BOLT.lack()
     skip_for(f"{BOLT.title}: {lack}" if lack is not None else None)
     BOLT.prepare()
-    page = (Path(__file__).parents[2] / "docs" / "how-to" / "receive-events-over-http.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "apps" / "receive-events-over-http.md").read_text()
     seed, code = (re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL)[0] for kind in ("yaml", "py"))
     port = free_port()
     (tmp_path / "app.py").write_text(code)

@@ -174,7 +174,7 @@ async def test_modals_and_the_home_outlive_the_server(world: World) -> None:
 async def test_the_guide_is_true(tmp_path: Path) -> None:
     """Its app runs on Bolt, and its test passes."""
     BOLT.prepare()
-    page = (Path(__file__).parents[2] / "docs" / "how-to" / "fill-in-a-modal.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "apps" / "fill-in-a-modal.md").read_text()
     (seed,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     app, test = re.findall(r"```py\n(.*?)```", page, re.DOTALL)
     (tmp_path / "app.py").write_text(app)

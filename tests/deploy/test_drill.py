@@ -1,4 +1,4 @@
-"""The drill of docs/how-to/back-up-a-server.md as the page has it: a kill under load, a restore, nothing acked lost."""
+"""The drill of docs/how-to/server/back-up-a-server.md, as the page has it: a kill under load, a restore, no loss."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from operated import PATIENCE, operated
 
-PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "back-up-a-server.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "server" / "back-up-a-server.md"
 WRITERS = 8
 ENOUGH = 200
 """Messages that are acked before the first backup."""

@@ -1,4 +1,4 @@
-"""The recipes of docs/how-to/cookbook.md do what they say."""
+"""The recipes of docs/how-to/bots/cookbook.md do what they say."""
 
 import re
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from slack_sdk import WebClient
 from tautwire.testing import BlockingWorkspace
 from tests.docs.bot import Bot
 
-PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "cookbook.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "bots" / "cookbook.md"
 RECIPES = dict(re.findall(r"^## (.+?)\n.*?^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL))
 PATIENCE = 30.0
 

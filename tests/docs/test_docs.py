@@ -56,8 +56,8 @@ BOTS = [
     "README.md:1",
     "docs/client.md:1",
     "docs/tutorials/first-bot.md:1",
-    "docs/how-to/many-bots.md:1",
-    "docs/how-to/run-as-a-service.md:1",
+    "docs/how-to/bots/many-bots.md:1",
+    "docs/how-to/bots/run-as-a-service.md:1",
 ]
 """What newcomers run first: programs that stay, and answer."""
 

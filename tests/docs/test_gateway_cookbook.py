@@ -1,4 +1,4 @@
-"""The commands of docs/how-to/gateway-cookbook.md are those that tests/gateway/programs/test_old_programs.py runs."""
+"""The commands of docs/how-to/gateway/gateway-cookbook.md are those of tests/gateway/programs/test_old_programs.py."""
 
 import re
 import shlex
@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the conformance 
 
 from conformance.attached.programs import OLD, Old
 
-PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "gateway-cookbook.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "gateway" / "gateway-cookbook.md"
 COMMANDS = re.findall(r"^tautwire gateway run .*-- .*$", PAGE.read_text(), re.MULTILINE)
 EXAMPLE = "tautwire gateway run --attach-by names -- ./bot"
 

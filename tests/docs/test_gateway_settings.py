@@ -13,7 +13,7 @@ from tautwire.server.table import Row, rows
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "reference" / "gateway-settings.md"
-GUIDE = DOCS / "how-to" / "run-the-gateway.md"
+GUIDE = DOCS / "how-to" / "gateway" / "run-the-gateway.md"
 
 
 def examples() -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from shells import PATIENCE, environment, running
 
-PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "run-the-gateway.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "gateway" / "run-the-gateway.md").read_text()
 PART = PAGE.partition("## Try it without Slack")[2]
 ADDRESS = "http://127.0.0.1:8065/"
 

@@ -1,4 +1,4 @@
-"""Every error text that docs/how-to/troubleshooting.md quotes stands in the source."""
+"""Every error text that docs/how-to/bots/troubleshooting.md quotes stands in the source."""
 
 import ast
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "how-to" / "troubleshooting.md"
+PAGE = ROOT / "docs" / "how-to" / "bots" / "troubleshooting.md"
 FOREIGN = "(Python's own)"
 """Behind a text that is not ours."""
 

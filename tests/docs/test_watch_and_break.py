@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "watch-and-break.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "testing" / "watch-and-break.md"
 
 
 def test_the_test_on_the_page_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

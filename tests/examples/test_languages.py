@@ -70,7 +70,7 @@ def test_the_tests_of_an_app_start_a_workspace_and_pass(example: Client) -> None
 
 
 def test_the_page_shows_the_examples_as_they_are() -> None:
-    page = (EXAMPLES.parent / "docs" / "how-to" / "test-an-app.md").read_text()
+    page = (EXAMPLES.parent / "docs" / "how-to" / "testing" / "test-an-app.md").read_text()
     shown = re.findall(r"^```(js|go|java)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     tests = {
         "js": "node/desk.test.mjs",

@@ -28,7 +28,7 @@ class AttachSettings:
             Flag(),
             "Whether programs that have slack.com written into them are served, by a TLS front and a proxy.",
             more="It is on for a program given as CMD in any case. See [Attach old programs](../how-to/"
-            "attach-old-programs.md).",
+            "gateway/attach-old-programs.md).",
         ),
     )
     attach_by: By = field(

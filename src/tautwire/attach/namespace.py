@@ -36,7 +36,7 @@ MAX_ANSWER: Final = 4096
 """Bytes of the script's answer."""
 TRIES: Final = 16
 """Addresses of loopback that are tried, where port 443 is taken by something else."""
-NEXT: Final = "Give the program the name slack.com another way: docs/how-to/gateway-cookbook.md, 'By names'"
+NEXT: Final = "Give the program the name slack.com another way: docs/how-to/gateway/gateway-cookbook.md, 'By names'"
 
 _LOOPBACK: Final = "127.0.0.1"
 _FORBIDDEN: Final = (errno.EPERM, errno.EACCES, errno.ENOSPC, errno.EUSERS)

@@ -124,4 +124,4 @@ That was RTM: every line above went over a real socket, and every acked message 
 Keep a server running:   .venv/bin/tautwire serve
 Its tokens:              tautwire-data/tokens.json
 Point a bot at it:       export SLACK_API_URL=http://127.0.0.1:8065/api/ SLACK_BOT_TOKEN=xoxb-...
-                         and give the SDK that address as its base URL (docs/how-to/run-a-server.md)"""
+                         and give the SDK that address as its base URL (docs/how-to/server/run-a-server.md)"""

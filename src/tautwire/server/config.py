@@ -176,7 +176,7 @@ class Settings:
             _ACCESS,
             Flag(),
             "Whether traces of messages go to the OpenTelemetry collector that OTEL_* variables name.",
-            more="It needs the extra `traces`. See [Follow a message](../how-to/traces.md).",
+            more="It needs the extra `traces`. See [Follow a message](../how-to/server/traces.md).",
         ),
     )
     control: bool | None = field(
@@ -231,7 +231,7 @@ class Settings:
             _ACCESS,
             Whole(least=0, most=10_000),
             "How many workspaces callers of the control API may have at a time.",
-            more="See [Sandboxes](../how-to/sandboxes.md) for the memory, threads and files of each.",
+            more="See [Sandboxes](../how-to/testing/sandboxes.md) for the memory, threads and files of each.",
         ),
     )
     max_connections: int | None = field(

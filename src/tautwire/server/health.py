@@ -12,7 +12,7 @@ from typing import Literal
 log = logging.getLogger("tautwire.server.health")
 
 FaultName = Literal["store", "writer", "disk", "database", "descriptors", "upstream", "token", "bot"]
-"""The names of faults; docs/how-to/monitor-a-server.md has their meaning and what to do."""
+"""The names of faults; docs/how-to/server/monitor-a-server.md has their meaning and what to do."""
 
 
 class Health:

@@ -1,6 +1,6 @@
 """The metrics of the server in the format of Prometheus, read from its parts at each scrape.
 
-Names follow the conventions of Prometheus: base units, ``_total`` for counters. docs/how-to/monitor-a-server.md
+Names follow the conventions of Prometheus: base units, ``_total`` for counters. docs/how-to/server/monitor-a-server.md
 lists them, and a test compares that list with a scrape.
 """
 

@@ -404,7 +404,7 @@ def _refuse_or_begin_anew(tokens: TokenFile, data: Path, *, may_begin: bool) -> 
     if not may_begin:
         raise ConfigError(
             f"{data} has a tokens.json, but its database is missing or empty: restore a backup "
-            "(docs/how-to/back-up-a-server.md), or begin a new workspace with --new, which keeps tokens.json aside"
+            "(docs/how-to/server/back-up-a-server.md), or begin a new one with --new, which keeps tokens.json aside"
         )
     log.warning("a new workspace begins; the tokens of the old one are in %s", tokens.set_aside())
 

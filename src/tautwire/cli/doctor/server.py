@@ -37,7 +37,7 @@ def check_running(status: dict[str, Any], installed: str) -> Iterator[Finding]:
     if status["version"] != installed:
         yield warning("server", f"it runs version {status['version']}, installed is {installed}: restart it")
     for name, reason in status["faults"].items():
-        yield failed("server", f"fault {name}: {reason}; what to do: docs/how-to/runbook.md")
+        yield failed("server", f"fault {name}: {reason}; what to do: docs/how-to/server/runbook.md")
 
 
 def check_port(settings: Settings) -> Iterator[Finding]:

@@ -434,6 +434,8 @@ def _check(connection: sqlite3.Connection, unfinished: int) -> None:
         )
     else:
         if found != "ok":
-            raise StoreError(f"the database is damaged ({found}): restore a backup (docs/how-to/back-up-a-server.md)")
+            raise StoreError(
+                f"the database is damaged ({found}): restore a backup (docs/how-to/server/back-up-a-server.md)"
+            )
     finally:
         connection.set_progress_handler(None, 0)
