@@ -18,12 +18,12 @@ import struct
 from collections.abc import Callable
 from time import monotonic
 from typing import Any, Final, Protocol
-from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
 
 from tautwire.gateway.upstream.api import Api, RefusedError, UpstreamError
+from tautwire.gateway.upstream.hosts import is_of_host
 from tautwire.gateway.upstream.merge import Merge
 from tautwire.gateway.upstream.network import explain
 from tautwire.protocol.tokens import Token
@@ -414,13 +414,3 @@ def _reason(error: Exception, api: Api) -> str:
         return str(error)
     by_proxy = explain(error, f"wss://{api.host}", api.network)
     return by_proxy or f"the connection was not opened ({type(error).__name__})"
-
-
-def is_of_host(url: str, host: str) -> bool:
-    """Whether a WebSocket URL is at the host of the API or below the same domain: its query has a secret."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    found = parts.hostname or ""
-    return parts.scheme in ("ws", "wss") and (found == host or found.endswith("." + host.removeprefix("www.")))
