@@ -143,6 +143,18 @@ class Gateway:
         count = f"{len(self.bots)} of {len(self._places)} bots" if self.has_several else "a bot"
         log.info("tautwire %s relays %s on %s", version("tautwire"), count, self.api_url)
 
+    async def renew(self, settings: GatewaySettings | Mapping[str, GatewaySettings]) -> None:
+        """Go on with other tokens of the upstream's apps, without a loss: see ``Relay.renew``, ``Bots.renew``.
+
+        Other settings of a bot that is served stay as they were at the start.
+
+        Raises:
+            ConfigError: the settings do not go together, or the gateway had one bot and has several, or the reverse.
+        """
+        if isinstance(settings, GatewaySettings) is self.has_several:
+            raise ConfigError("whether the file has tables of bots is another: that needs a restart")
+        await self.bots.renew(places(settings, self.server))
+
     async def stop(self) -> None:
         """Say goodbye to the bots, answer what is in progress, and close."""
         await self._exit.aclose()

@@ -122,8 +122,9 @@ class Calls:
     async def _open(self, method: str, data: Any) -> Reply | Long:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._places)
+            token = self.api.token
             response = await stack.enter_async_context(
-                self.api.open("POST", self.api.base_url + method, data=data, is_long=True)
+                self.api.open("POST", self.api.base_url + method, data=data, is_long=True, token=token)
             )
             head = bytearray()
             async with asyncio.timeout(TIMEOUT if isinstance(data, dict) else None):
@@ -131,7 +132,7 @@ class Calls:
                     head += chunk
             if response.content.at_eof():
                 members = members_of(method, response.status, head)
-                return self.api.noted(method, Reply(response.status, response.headers, members))
+                return self.api.noted(method, Reply(response.status, response.headers, members), token)
             if response.status != 200:
                 raise UpstreamError(f"{method} has a long answer of HTTP status {response.status}", was_sent=True)
             self.api.scopes.read(response.headers)
