@@ -169,13 +169,14 @@ async def test_a_slow_answer_holds_back_its_channel_alone(stage: Stage) -> None:
     assert (await socket.reply_to(1))["ok"]
 
 
-def drip(ends: asyncio.Event) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """Return what answers with a byte now and then, and with no end."""
+def drip(ends: asyncio.Event, first: int = 1) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Return what answers with ``first`` bytes, then with one now and then, and with no end."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
         with contextlib.suppress(ConnectionError):
+            await response.write(b" " * first)
             while True:
                 await response.write(b" ")
                 await asyncio.sleep(0.02)
@@ -204,6 +205,52 @@ async def test_answers_that_drip_end_and_leave_their_places(
     stage.line.streams = {}
     assert (await socket.say(stage.general, "it is dry"))["ok"]
     assert (await stage.ok("users.info", user=stage.bot))["user"]["id"] == stage.bot
+
+
+@pytest.mark.parametrize("method", ["stars.list", "groups.list"])
+async def test_a_long_answer_that_drips_ends_and_leaves_its_place(
+    open_stage: OpenStage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, method: str
+) -> None:
+    """One that is passed on as it comes, and one that is read to be changed."""
+    monkeypatch.setattr("tautwire.gateway.proxy.calls.HEAD", 100)
+    monkeypatch.setattr("tautwire.gateway.proxy.calls.MAX_CALLS", 2)
+    monkeypatch.setattr("tautwire.gateway.upstream.pace.PATIENCE", 0.5)
+    stage, ended = await open_stage(), asyncio.Event()
+    stage.line.streams = dict.fromkeys((method, "conversations.list"), drip(ended, 200))
+    headers = {"Authorization": f"Bearer {stage.gateway.local_token.reveal()}"}
+
+    async def read() -> bytes:
+        async with stage.upstream.http.post(stage.gateway.api_url + method, headers=headers) as response:
+            try:
+                return await response.read()
+            except aiohttp.ClientPayloadError:
+                return b"its end is missing"
+
+    answers = await asyncio.gather(*(read() for _ in range(5)))  # more than there are places
+    assert all(b"service_unavailable" in answer or answer == b"its end is missing" for answer in answers)
+    await ended.wait()
+    assert stage.gateway.relay.proxy.calls._places._value == 2
+    assert (await stage.ok("users.info", user=stage.bot))["user"]["id"] == stage.bot
+    caplog.clear()  # uvicorn calls an answer that broke off an error
+
+
+async def test_a_file_that_drips_ends_and_leaves_its_place(
+    open_stage: OpenStage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("tautwire.gateway.proxy.downloads.MAX_DOWNLOADS", 1)
+    monkeypatch.setattr("tautwire.gateway.upstream.pace.PATIENCE", 0.5)
+    stage, ended = await open_stage(), asyncio.Event()
+    stage.line.streams = {"/files-pri/T1-F1/a.txt": drip(ended)}
+    url = stage.gateway.api_url.replace("/api/", "/files-pri/")
+    url += stage.line.api_url.partition("//")[2].replace("/api/", "/files-pri/T1-F1/a.txt")
+    headers = {"Authorization": f"Bearer {stage.gateway.local_token.reveal()}"}
+    for _ in range(2):
+        async with stage.upstream.http.get(url, headers=headers) as response:
+            assert response.status == 200
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await response.read()
+    await ended.wait()
+    caplog.clear()  # uvicorn calls an answer that broke off an error
 
 
 async def test_a_bot_too_many_is_refused_and_the_others_stay(
