@@ -4,12 +4,17 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Awaitable, Callable
+import os
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
+from disks import fill, small_disk
+from needs import skip_for
 from stores import sqlite_of
 
 from compared import logged
@@ -19,6 +24,9 @@ from stage import BOT, OpenStage, Stage
 from tautwire.gateway.upstream import api as api_module
 from tautwire.gateway.upstream import link as link_module
 from tautwire.server import watch
+from tools.postgres import ADVICE, Cluster, find_programs, running_cluster, unprivileged
+
+EVENTS = "SELECT convert_from(payload, 'UTF8') FROM log WHERE kind = 'event' ORDER BY position"
 
 
 async def readiness(stage: Stage) -> tuple[int, dict[str, str]]:
@@ -94,6 +102,63 @@ async def test_on_a_full_disk_no_event_is_acknowledged_that_is_not_stored(
     assert set(frames[:-1]) == set(posted)
     assert len(frames) == len(posted) + 1, "each comes once"
     assert "could not be stored" in caplog.text
+    caplog.clear()
+
+
+@pytest.fixture
+def crowded(tmp_path: Path) -> Iterator[tuple[Cluster, Path]]:
+    """A PostgreSQL whose tables are on a disk of 24 MiB, and that disk. Its write-ahead log is elsewhere."""
+    skip_for(ADVICE if find_programs() is None else None)
+    with running_cluster(durable=False) as cluster, small_disk(cluster.folder / "small", 24) as place:
+        tables = place / "tables"
+        tables.mkdir(mode=0o700)
+        owner = unprivileged()
+        os.chown(tables, owner["user"], owner["group"])
+        cluster.psql("public", f"CREATE TABLESPACE small LOCATION '{tables}'")
+        cluster.psql("public", "ALTER DATABASE postgres SET default_tablespace = small")
+        yield cluster, place
+
+
+async def test_on_a_full_disk_of_postgres_no_event_is_acknowledged_that_is_not_stored(
+    open_stage: OpenStage, crowded: tuple[Cluster, Path], monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(watch, "RETRY_INTERVAL", 0.02)
+    cluster, place = crowded
+    stage = await open_stage(server={"database": cluster.url("crowded")})
+    socket, acked = await stage.connect(), 0
+
+    def count(_: str) -> bool:
+        nonlocal acked
+        acked += 1
+        return False
+
+    stage.line.drops_ack = count
+    figures, before = stage.gateway.relay.intake.figures, stage.gateway.relay.intake.figures.stored
+    ballast = fill(place)
+    dice = random.Random(1)
+    posted = [
+        await stage.post("alice", stage.general, f"{number} {dice.randbytes(3_000).hex()}") for number in range(30)
+    ]
+    await eventually(lambda: stage.gateway.relay.intake.waiting == 0 and figures.put_off > 0)
+    await eventually(lambda: acked == figures.stored - before)
+    assert "No space left on device" in (await until_ready(stage, "store"))["store"]
+    assert figures.stored - before < len(posted)
+
+    ballast.unlink()
+    await until_ready(stage)
+    await stage.line.cut()  # the upstream sends again what is not acknowledged
+    await stage.post("alice", stage.general, "there is room again")
+    await stage.settled()
+    frames = [frame["ts"] for frame in await stage.received(socket, "there is room again") if is_plain(frame)]
+    assert set(frames[:-1]) == set(posted)
+    assert len(frames) == len(posted) + 1, "each comes once"
+    stored = [
+        frame["ts"]
+        for frame in map(json.loads, cluster.psql("crowded", EVENTS).splitlines())
+        if is_plain(frame) and frame["channel"] == stage.general
+    ]
+    assert sorted(stored) == sorted(frames), "and is stored once"
     caplog.clear()
 
 
