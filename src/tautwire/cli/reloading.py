@@ -38,7 +38,7 @@ async def keep_reloading(
         except Exception:
             log.exception("the settings were not read anew")
         else:
-            for name in changed(began, configuration):
+            for name in sorted(changed(began, configuration)):
                 log.warning("%s has another value than at the start: it needs a restart", name)
             log.info("the settings were read anew")
 

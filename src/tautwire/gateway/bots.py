@@ -179,6 +179,7 @@ class Bots:
         retry = self._retries.pop(name, None)
         if retry is not None:
             await cancel(retry)
+            del self._mended[name]
         if name in self._absent:
             self._health.drop(self._absent.pop(name))
             del self._withheld[name]

@@ -294,6 +294,8 @@ class Relay:
             ConfigError: a token cannot be read, the upstream does not take it, or it is that of another bot. It has no
                 effect, and the one before it stays in use.
         """
+        if settings.base_url != self.api.base_url:  # its token is not for the upstream of now
+            raise ConfigError(f"upstream_url is another, {settings.upstream_url}, which needs a restart")
         wrong = []
         for renew in (self._renew_bot_token, self._renew_secret):
             try:

@@ -378,6 +378,17 @@ async def test_a_token_that_cannot_be_tried_has_no_effect(
     assert stage.gateway.relay.api.token.reveal() == settings.bot_token
 
 
+async def test_a_new_token_is_not_sent_to_the_upstream_of_before(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = replace(await new_settings(stage), upstream_url="http://127.0.0.1:9/api")
+    before = len(stage.line.calls)
+    await stage.gateway.renew(settings)
+    assert "upstream_url is another, http://127.0.0.1:9/api, which needs a restart" in caplog.text
+    assert len(stage.line.calls) == before
+    caplog.clear()
+
+
 async def test_another_signing_secret_counts_at_once(open_stage: OpenStage) -> None:
     stage = await open_stage(events="http")
     right, socket, receiver = stage.gateway.settings, await stage.connect(), stage.gateway.relay.link
