@@ -11,7 +11,8 @@ import pytest
 from aiohttp import web
 
 from crooked import limited, refused
-from scene import PATIENCE, Frame, eventually, is_plain
+from outages import Outage, all_since, caught_up, forgetful, frames_since, position, texts, timeless
+from scene import PATIENCE, eventually
 from stage import OpenStage, Stage
 from tautwire.gateway.catchup import gate, history
 from tautwire.gateway.catchup.known import MAX_KNOWN, Known
@@ -19,70 +20,9 @@ from tautwire.server.store.engine import StoreError
 
 
 @pytest.fixture
-async def open_stage(open_stage: OpenStage) -> OpenStage:
+def open_stage(open_stage: OpenStage) -> OpenStage:
     """Start an upstream that does not say that it keeps events, and a gateway."""
-
-    async def forgetful(**settings: object) -> Stage:
-        stage = await open_stage(**settings)
-        stage.line.forgets = True
-        return stage
-
-    return forgetful
-
-
-class Outage:
-    """A time in which the gateway is down and the upstream forgets its events.
-
-    An event that was sent before its end, whatever it is, never comes; those of ``late`` texts come after all.
-    """
-
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        self.late: set[str] = set()
-
-    async def __aenter__(self) -> None:
-        await self._stage.settled()
-        await self._stage.gateway.stop()
-
-    async def __aexit__(self, *exc: object) -> None:
-        end = (await self._stage.upstream.ok("alice", "chat.postEphemeral", channel=self._stage.general,
-               user=self._stage.upstream.users["alice"], text="the end"))["message_ts"]  # fmt: skip
-
-        def hides(text: str) -> bool:
-            head, _, event = text.partition('"event":')
-            ts = event.partition('"event_ts":"')[2].partition('"')[0]
-            is_late = any(f'"text":"{each}"' in event for each in self.late)
-            return bool(head) and bool(ts) and ts <= end and not is_late
-
-        self._stage.line.hides = hides
-        await self._stage.start()
-
-
-async def position(stage: Stage) -> str:
-    socket = await stage.connect(resume="")
-    found = str((await socket.until("position"))["position"])
-    await socket.close()
-    return found
-
-
-async def caught_up(stage: Stage) -> None:
-    run = stage.gateway.relay.catch_up
-    await eventually(lambda: not run.is_running and stage.gateway.relay.intake.waiting == 0)
-
-
-async def all_since(stage: Stage, start: str) -> list[Frame]:
-    """Return the frames since a position, as a bot gets them that resumes there."""
-    await stage.post("alice", stage.general, "up to here")
-    socket = await stage.connect(resume=start)
-    return (await stage.received(socket, "up to here"))[:-1]
-
-
-async def frames_since(stage: Stage, start: str) -> list[Frame]:
-    return [frame for frame in await all_since(stage, start) if frame.get("type") == "message"]
-
-
-def texts(frames: list[Frame]) -> list[str]:
-    return [frame["text"] for frame in frames if is_plain(frame)]
+    return forgetful(open_stage)
 
 
 async def test_what_was_posted_while_the_gateway_was_down_comes_in_order(stage: Stage) -> None:
@@ -147,63 +87,6 @@ async def test_a_caught_up_message_comes_once_also_if_its_event_cannot_be_stored
     await asyncio.wait_for(acknowledged.wait(), PATIENCE)
     assert texts(await frames_since(stage, start)) == ["missed"]
     assert intake.figures.put_off == 1
-
-
-async def test_replies_in_threads_that_are_older_come_too(stage: Stage) -> None:
-    start = await position(stage)
-    parent = await stage.post("alice", stage.general, "parent")
-    await stage.post("bob", stage.general, "reply before", thread_ts=parent)
-    async with Outage(stage):
-        await stage.post("alice", stage.general, "one")
-        await stage.post("bob", stage.general, "a reply", thread_ts=parent)
-        await stage.post("bob", stage.general, "for all", thread_ts=parent, reply_broadcast=True)
-        await stage.post("alice", stage.general, "two")
-    await caught_up(stage)
-    frames = [each["text"] for each in await frames_since(stage, start) if not each.get("hidden")]
-    assert frames == ["parent", "reply before", "one", "a reply", "for all", "two"]
-
-
-def timeless(frame: Frame) -> Frame:
-    """Return a parent with new counters as it can be compared: its own time is not in the history."""
-    is_parent = frame.get("subtype") == "message_replied"
-    return {name: value for name, value in frame.items() if not is_parent or name not in ("ts", "event_ts")}
-
-
-async def test_a_reply_is_followed_by_its_parent_with_the_counters_after_it(stage: Stage) -> None:
-    start, replied = await position(stage), stage.post
-    parent = await stage.post("alice", stage.general, "parent")
-    await replied("bob", stage.general, "before", thread_ts=parent)
-    await stage.settled()
-    native = await stage.upstream.connect("desk")
-    async with Outage(stage):
-        await replied("bob", stage.general, "first", thread_ts=parent)
-        await stage.post("alice", stage.general, "another")
-        await replied("bob", stage.general, "for all", thread_ts=parent, reply_broadcast=True)
-        young = await stage.post("alice", stage.general, "a young parent")
-        await replied("bob", stage.general, "in the young thread", thread_ts=young)
-        await replied("bob", stage.general, "last", thread_ts=parent)
-    await caught_up(stage)
-    expected = [timeless(each) for each in await native.fence() if each.get("type") == "message"]
-    frames = await frames_since(stage, start)
-    assert [timeless(frame) for frame in frames][3:] == expected
-    assert [frame["message"]["reply_count"] for frame in frames if frame.get("subtype") == "message_replied"] == [
-        1, 2, 3, 1, 4
-    ]  # fmt: skip
-    assert len({(frame["channel"], frame["ts"]) for frame in frames}) == len(frames), "each has a ts of its own"
-
-
-async def test_a_parent_that_its_event_brings_later_does_not_come_twice(stage: Stage) -> None:
-    start = await position(stage)
-    parent = await stage.post("alice", stage.general, "parent")
-    outage = Outage(stage)
-    outage.late.add("parent")  # which is in the event of each reply
-    async with outage:
-        await stage.post("bob", stage.general, "missed", thread_ts=parent)
-    await stage.post("bob", stage.general, "live", thread_ts=parent)
-    await caught_up(stage)
-    await eventually(lambda: stage.gateway.relay.intake.figures.caught_up >= 1)
-    frames = [frame.get("text", frame.get("subtype")) for frame in await frames_since(stage, start)]
-    assert frames == ["parent", "missed", "message_replied", "live", "message_replied"]
 
 
 async def test_a_message_that_its_event_brings_later_does_not_come_twice(stage: Stage) -> None:
@@ -464,21 +347,3 @@ async def test_an_upstream_that_says_that_it_keeps_events_is_not_asked_for_its_h
     seen = [frame.get("text", frame["type"]) for frame in frames if frame["type"] in ("message", "reaction_added")]
     assert seen == ["missed", "reaction_added", "missed too"]
     assert stage.line.count("conversations.history") == 0
-
-
-@pytest.mark.parametrize("broken", [{"reply_count": "many"}, {"latest_reply": 9}])
-async def test_a_thread_that_cannot_be_read_costs_the_channel_nothing(stage: Stage, broken: dict[str, Any]) -> None:
-    start = await position(stage)
-    parent = await stage.post("alice", stage.general, "parent")
-
-    async def answer(request: web.Request) -> web.Response:
-        reply = {"type": "message", "ts": f"{int(parent[:10]) + 1}.000000", "text": "odd", "thread_ts": parent}
-        first = {"type": "message", "ts": parent, "text": "parent", "latest_reply": reply["ts"], "reply_count": 1}
-        return web.json_response({"ok": True, "messages": [{**reply, **broken}, {**first, **broken, "ts": parent}]})
-
-    async with Outage(stage):
-        stage.line.streams = {"conversations.history": answer, "conversations.replies": answer}
-    await caught_up(stage)
-    assert stage.gateway.relay.catch_up.gaps.total() == 0
-    stage.line.streams = {}
-    assert "parent" in texts(await frames_since(stage, start))
