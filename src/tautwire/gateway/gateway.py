@@ -149,10 +149,11 @@ class Gateway:
         Other settings of a bot that is served stay as they were at the start.
 
         Raises:
-            ConfigError: the settings do not go together, or the gateway had one bot and has several, or the reverse.
+            ConfigError: the settings do not go together, or tables of bots have come or gone altogether.
         """
         if isinstance(settings, GatewaySettings) is self.has_several:
-            raise ConfigError("whether the file has tables of bots is another: that needs a restart")
+            began, now = ("with", "has none") if self.has_several else ("without", "has some")
+            raise ConfigError(f"the gateway was started {began} tables of bots, and the file {now} now: restart it")
         await self.bots.renew(places(settings, self.server))
 
     async def stop(self) -> None:

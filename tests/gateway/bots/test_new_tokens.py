@@ -247,7 +247,10 @@ async def test_a_file_that_cannot_be_read_has_no_effect_and_is_said(operated: Op
     for text, says in (
         ("[bots.desk", "the file is not TOML"),
         ("[bots.desk]\npase = true", "did you mean pace?"),
-        ("bot_token_file = 'desk.bot'", "whether the file has tables of bots is another: that needs a restart"),
+        (
+            "bot_token_file = 'desk.bot'",
+            "the gateway was started with tables of bots, and the file has none now: restart it",
+        ),
         ("[bots.desk]\nlog_keep = 1", "there is no key 'log_keep'"),
     ):
         operated.file.write_text(text)
