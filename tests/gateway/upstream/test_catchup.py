@@ -6,6 +6,7 @@ The upstream of these tests forgets what it could not deliver, as Slack does: th
 import asyncio
 import json
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from aiohttp import web
@@ -181,6 +182,31 @@ async def test_a_channel_that_cannot_be_read_is_said_and_the_others_come(
     assert texts(await frames_since(stage, start)) == ["missed"]
     assert stage.gateway.relay.catch_up.gaps == {"unread": 1}
     assert "channels:history" in caplog.text
+
+
+async def test_a_message_that_cannot_be_read_is_said_and_the_others_come(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    start = await position(stage)
+    odd = ""
+
+    async def spoil(request: web.Request) -> web.StreamResponse:
+        channel = dict(parse_qsl(await request.text()))["channel"]
+        answer = await stage.upstream.ok("desk", "conversations.history", channel=channel)
+        for message in answer["messages"]:
+            if message["ts"] == odd:
+                message["thread_ts"] = {"not": "text"}
+        return web.json_response(answer)
+
+    stage.line.streams["conversations.history"] = spoil
+    async with Outage(stage):
+        await stage.post("alice", stage.general, "one")
+        odd = await stage.post("alice", stage.general, "odd")
+        await stage.post("alice", stage.general, "three")
+    await caught_up(stage)
+    assert texts(await frames_since(stage, start)) == ["one", "three"]
+    assert stage.gateway.relay.catch_up.gaps == {"unread": 1}
+    assert odd in caplog.text
 
 
 async def test_a_run_that_could_not_read_is_made_up_for_after_the_next_loss(

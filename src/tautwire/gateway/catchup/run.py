@@ -14,6 +14,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
+import msgspec
+
 from tautwire.gateway.catchup.gate import Gate
 from tautwire.gateway.catchup.history import Channel, History, Missed
 from tautwire.gateway.catchup.known import Known
@@ -188,10 +190,20 @@ class CatchUp:
         if lost and not joined:
             self._remains("old", channel.id, f"{len(lost)} messages or more are older than catch_up")
         messages = missed.messages[joined[-1] if joined else 0 :]
-        translated = [self._translate(message, channel, missed) for message in messages]
+        translated: list[Translated] = []
+        for message in messages:
+            try:
+                translated.append(self._translate(message, channel, missed))
+            except (msgspec.MsgspecError, RecursionError):
+                self._remains("unread", channel.id, f"the message {message['ts'][:20]!r} is not one")
         self.messages += await self._put(translated, is_joined=bool(joined))
 
     def _translate(self, message: dict[str, Any], channel: Channel, missed: Missed) -> Translated:
+        """Return what RTM has for a message.
+
+        Raises:
+            msgspec.MsgspecError, RecursionError: it is not a message.
+        """
         found = translate(to_event(message, channel.id, channel.type), self._terms)
         thread = message.get("thread_ts")
         parent = missed.parents.get(thread) if isinstance(thread, str) and thread != message["ts"] else None
