@@ -61,15 +61,16 @@ FAULTS: Final[dict[FaultName, tuple[str, str]]] = {
     "token": (
         "Of a gateway: the upstream refuses the bot token. Calls and messages of bots get errors.",
         (
-            "Install the app again, give its new token to the gateway, and restart it. A token that is taken again "
-            "ends the fault by itself with the next call."
+            "Install the app again, write its new token to its file, and send the gateway SIGHUP: "
+            "[change a token](../gateway/run-the-gateway.md#change-a-token). A token that is taken again ends the "
+            "fault by itself with the next call."
         ),
     ),
     "bot": (
         "Of a gateway of several bots: one is not served. The others are.",
         (
-            "Read the reason: it names the bot. What is mended is found within half a minute, without a restart, but "
-            "for the file of settings."
+            "Read the reason: it names the bot. What is mended is found within half a minute, but a mended file of "
+            "settings with SIGHUP."
         ),
     ),
 }

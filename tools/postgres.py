@@ -59,6 +59,7 @@ class Cluster:
 
     def __init__(self, folder: Path, programs: Path, *, durable: bool = True) -> None:
         self._options = () if durable else ("-c", "fsync=off", "-c", "full_page_writes=off")
+        self.folder = folder
         self._data = folder / "data"
         self._socket = folder / "s"  # short: the path of a unix socket has 107 bytes at most
         self._programs = programs

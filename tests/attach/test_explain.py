@@ -179,6 +179,11 @@ def test_each_row_is_found_by_its_oldest_version(row: Row) -> None:
     assert row_of(row.runtime, row.package, f"v{row.since}.9") is row
 
 
+def test_nothing_is_known_of_a_runtime_whose_library_is_not() -> None:
+    assert {row.known for row in ROWS if not row.package} == {"assumed"}
+    assert "assumed" not in {row.known for row in ROWS if row.package}
+
+
 def test_what_was_not_run_is_said(tmp_path: Path) -> None:
     npm_package(tmp_path, "botkit", "0.7.4")
     (tmp_path / "bot.js").touch()

@@ -1,18 +1,15 @@
 """A full disk, a process that is stopped and goes on, and clocks that jump."""
 
 import asyncio
-import itertools
 import json
-import os
 import random
-import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from disks import fill, small_disk
 
 from history import Checker, Log
 from people import read_log
@@ -26,28 +23,10 @@ MIB = 1_048_576
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 16 MiB."""
-    if os.geteuid() != 0:
-        pytest.skip("a small file system can be mounted by root only")
-    place = tmp_path / "disk"
-    place.mkdir()
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=16m", "none", place], capture_output=True, text=True, check=False
-    )
-    if made.returncode:
-        pytest.skip(f"a small file system cannot be mounted: {made.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", "--lazy", place], check=True)
-
-
-def fill(place: Path) -> Path:
-    """Write a file until there is no room any more; return it."""
-    ballast = place / "ballast"
-    with ballast.open("wb", buffering=0) as stream, suppress(OSError):
-        for chunk in itertools.chain(itertools.repeat(b"x" * 4_096, 8_192), itertools.repeat(b"x")):
-            stream.write(chunk)
-    return ballast
+    with small_disk(tmp_path / "disk", 16) as place:
+        yield place
 
 
 async def readiness(served: Served, http: aiohttp.ClientSession, wanted: int) -> None:
@@ -100,25 +79,25 @@ async def listen(socket: aiohttp.ClientWebSocketResponse, heard: list[dict[str, 
 
 
 @pytest.mark.only_on("sqlite")
-async def test_a_full_disk_loses_nothing_and_promises_nothing(serve: Open, small_disk: Path) -> None:
-    served = await serve(small_disk / "data", seed=SEED)
-    await full_for(1.0, served, small_disk, probe=False)
+async def test_a_full_disk_loses_nothing_and_promises_nothing(serve: Open, disk: Path) -> None:
+    served = await serve(disk / "data", seed=SEED)
+    await full_for(1.0, served, disk, probe=False)
 
 
 @pytest.mark.only_on("sqlite")
-async def test_a_full_disk_is_logged_about_once_a_second(serve: Open, small_disk: Path) -> None:
-    served = await serve(small_disk / "data", seed=SEED)
-    await full_for(2.0, served, small_disk, probe=False)
+async def test_a_full_disk_is_logged_about_once_a_second(serve: Open, disk: Path) -> None:
+    served = await serve(disk / "data", seed=SEED)
+    await full_for(2.0, served, disk, probe=False)
     lines = [line for line in served.log.splitlines() if line[:2] == "20"]
     assert 0 < len(lines) < 30
     assert len(served.log) < 64_000
 
 
 @pytest.mark.only_on("sqlite")
-async def test_a_full_disk_can_be_seen_from_outside(serve: Open, small_disk: Path) -> None:
+async def test_a_full_disk_can_be_seen_from_outside(serve: Open, disk: Path) -> None:
     """/readyz says so while nothing can be written, and no longer."""
-    served = await serve(small_disk / "data", seed=SEED)
-    await full_for(0.5, served, small_disk, probe=True)
+    served = await serve(disk / "data", seed=SEED)
+    await full_for(0.5, served, disk, probe=True)
 
 
 @pytest.mark.parametrize("seconds", [2.0, pytest.param(20.0, marks=pytest.mark.chaos)])

@@ -26,16 +26,9 @@ OTHERWISE = {"channel_joined", "group_joined", "mpim_joined", "im_created"}
 """Frames that the gateway makes from ``conversations.info``: the same conversation, with other members of the object
 and another time. ``im_created`` and ``mpim_joined`` come with the first message of the conversation."""
 
-APART = {
-    **dict.fromkeys(
-        ("channel_archive", "channel_created", "channel_deleted", "channel_rename", "channel_unarchive"), " for all"
-    ),
-    **dict.fromkeys(("channel_left", "group_left", "file_created"), " for the bot"),
-    **dict.fromkeys(("file_change", "file_public"), " of files"),
-}
-"""Events about a channel that our server sends to the whole workspace, or to the bot alone, and events about a file
-that it sends to a channel without naming it. Over HTTP, these have an order of their own: it makes requests for them
-beside those of the channel."""
+APART = {"file_created": " for the bot", **dict.fromkeys(("file_change", "file_public"), " of files")}
+"""Events about a file that our server sends to the bot alone, or to a channel without naming it. Over HTTP, these have
+an order of their own: it makes requests for them beside those of the channel."""
 
 
 def kind_of(frame: Frame) -> str:

@@ -91,6 +91,14 @@ class GatewayProcess:
         await eventually(lambda: bool(found.extend(children.read_text().split()) or found))
         return int(found[0])
 
+    def reload(self) -> None:
+        """Have it read its settings anew."""
+        self._process.send_signal(signal.SIGHUP)
+
+    async def logged(self, text: str, count: int = 1) -> None:
+        """Wait until its log has a text so many times."""
+        await eventually(lambda: self.log.count(text) >= count)
+
     async def end(self, number: int = signal.SIGTERM) -> int:
         """End it with a signal; return its exit code."""
         process, self._process = self._process, None

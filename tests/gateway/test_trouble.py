@@ -4,12 +4,17 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Awaitable, Callable
+import os
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
+from disks import fill, small_disk
+from needs import skip_for
 from stores import sqlite_of
 
 from compared import logged
@@ -19,6 +24,9 @@ from stage import BOT, OpenStage, Stage
 from tautwire.gateway.upstream import api as api_module
 from tautwire.gateway.upstream import link as link_module
 from tautwire.server import watch
+from tools.postgres import ADVICE, Cluster, find_programs, running_cluster, unprivileged
+
+EVENTS = "SELECT convert_from(payload, 'UTF8') FROM log WHERE kind = 'event' ORDER BY position"
 
 
 async def readiness(stage: Stage) -> tuple[int, dict[str, str]]:
@@ -97,6 +105,63 @@ async def test_on_a_full_disk_no_event_is_acknowledged_that_is_not_stored(
     caplog.clear()
 
 
+@pytest.fixture
+def crowded(tmp_path: Path) -> Iterator[tuple[Cluster, Path]]:
+    """A PostgreSQL whose tables are on a disk of 24 MiB, and that disk. Its write-ahead log is elsewhere."""
+    skip_for(ADVICE if find_programs() is None else None)
+    with running_cluster(durable=False) as cluster, small_disk(cluster.folder / "small", 24) as place:
+        tables = place / "tables"
+        tables.mkdir(mode=0o700)
+        owner = unprivileged()
+        os.chown(tables, owner["user"], owner["group"])
+        cluster.psql("public", f"CREATE TABLESPACE small LOCATION '{tables}'")
+        cluster.psql("public", "ALTER DATABASE postgres SET default_tablespace = small")
+        yield cluster, place
+
+
+async def test_on_a_full_disk_of_postgres_no_event_is_acknowledged_that_is_not_stored(
+    open_stage: OpenStage, crowded: tuple[Cluster, Path], monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(watch, "RETRY_INTERVAL", 0.02)
+    cluster, place = crowded
+    stage = await open_stage(server={"database": cluster.url("crowded")})
+    socket, acked = await stage.connect(), 0
+
+    def count(_: str) -> bool:
+        nonlocal acked
+        acked += 1
+        return False
+
+    stage.line.drops_ack = count
+    figures, before = stage.gateway.relay.intake.figures, stage.gateway.relay.intake.figures.stored
+    ballast = fill(place)
+    dice = random.Random(1)
+    posted = [
+        await stage.post("alice", stage.general, f"{number} {dice.randbytes(3_000).hex()}") for number in range(30)
+    ]
+    await eventually(lambda: stage.gateway.relay.intake.waiting == 0 and figures.put_off > 0)
+    await eventually(lambda: acked == figures.stored - before)
+    assert "No space left on device" in (await until_ready(stage, "store"))["store"]
+    assert figures.stored - before < len(posted)
+
+    ballast.unlink()
+    await until_ready(stage)
+    await stage.line.cut()  # the upstream sends again what is not acknowledged
+    await stage.post("alice", stage.general, "there is room again")
+    await stage.settled()
+    frames = [frame["ts"] for frame in await stage.received(socket, "there is room again") if is_plain(frame)]
+    assert set(frames[:-1]) == set(posted)
+    assert len(frames) == len(posted) + 1, "each comes once"
+    stored = [
+        frame["ts"]
+        for frame in map(json.loads, cluster.psql("crowded", EVENTS).splitlines())
+        if is_plain(frame) and frame["channel"] == stage.general
+    ]
+    assert sorted(stored) == sorted(frames), "and is stored once"
+    caplog.clear()
+
+
 async def test_a_bot_token_that_is_revoked_is_said_and_programs_get_errors(
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -169,13 +234,14 @@ async def test_a_slow_answer_holds_back_its_channel_alone(stage: Stage) -> None:
     assert (await socket.reply_to(1))["ok"]
 
 
-def drip(ends: asyncio.Event) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """Return what answers with a byte now and then, and with no end."""
+def drip(ends: asyncio.Event, first: int = 1) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Return what answers with ``first`` bytes, then with one now and then, and with no end."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
         with contextlib.suppress(ConnectionError):
+            await response.write(b" " * first)
             while True:
                 await response.write(b" ")
                 await asyncio.sleep(0.02)
@@ -204,6 +270,52 @@ async def test_answers_that_drip_end_and_leave_their_places(
     stage.line.streams = {}
     assert (await socket.say(stage.general, "it is dry"))["ok"]
     assert (await stage.ok("users.info", user=stage.bot))["user"]["id"] == stage.bot
+
+
+@pytest.mark.parametrize("method", ["stars.list", "groups.list"])
+async def test_a_long_answer_that_drips_ends_and_leaves_its_place(
+    open_stage: OpenStage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, method: str
+) -> None:
+    """One that is passed on as it comes, and one that is read to be changed."""
+    monkeypatch.setattr("tautwire.gateway.proxy.calls.HEAD", 100)
+    monkeypatch.setattr("tautwire.gateway.proxy.calls.MAX_CALLS", 2)
+    monkeypatch.setattr("tautwire.gateway.upstream.pace.PATIENCE", 0.5)
+    stage, ended = await open_stage(), asyncio.Event()
+    stage.line.streams = dict.fromkeys((method, "conversations.list"), drip(ended, 200))
+    headers = {"Authorization": f"Bearer {stage.gateway.local_token.reveal()}"}
+
+    async def read() -> bytes:
+        async with stage.upstream.http.post(stage.gateway.api_url + method, headers=headers) as response:
+            try:
+                return await response.read()
+            except aiohttp.ClientPayloadError:
+                return b"its end is missing"
+
+    answers = await asyncio.gather(*(read() for _ in range(5)))  # more than there are places
+    assert all(b"service_unavailable" in answer or answer == b"its end is missing" for answer in answers)
+    await ended.wait()
+    assert stage.gateway.relay.proxy.calls._places._value == 2
+    assert (await stage.ok("users.info", user=stage.bot))["user"]["id"] == stage.bot
+    caplog.clear()  # uvicorn calls an answer that broke off an error
+
+
+async def test_a_file_that_drips_ends_and_leaves_its_place(
+    open_stage: OpenStage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("tautwire.gateway.proxy.downloads.MAX_DOWNLOADS", 1)
+    monkeypatch.setattr("tautwire.gateway.upstream.pace.PATIENCE", 0.5)
+    stage, ended = await open_stage(), asyncio.Event()
+    stage.line.streams = {"/files-pri/T1-F1/a.txt": drip(ended)}
+    url = stage.gateway.api_url.replace("/api/", "/files-pri/")
+    url += stage.line.api_url.partition("//")[2].replace("/api/", "/files-pri/T1-F1/a.txt")
+    headers = {"Authorization": f"Bearer {stage.gateway.local_token.reveal()}"}
+    for _ in range(2):
+        async with stage.upstream.http.get(url, headers=headers) as response:
+            assert response.status == 200
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await response.read()
+    await ended.wait()
+    caplog.clear()  # uvicorn calls an answer that broke off an error
 
 
 async def test_a_bot_too_many_is_refused_and_the_others_stay(

@@ -1,9 +1,12 @@
 """``tautwire gateway``: RTM for an app to which the upstream does not offer it. Run, manifest, doctor, attach."""
 
+import asyncio
 import contextlib
 import logging
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -16,11 +19,12 @@ from tautwire.attach.explain.explanation import explain as explain_program
 from tautwire.cli.attaching import Attaching, Command
 from tautwire.cli.doctor.findings import MARKS
 from tautwire.cli.logs import LogSettings, set_up_logging
+from tautwire.cli.loop import reload_signal, stop_signal
 from tautwire.cli.loop import run as run_loop
-from tautwire.cli.loop import stop_signal
 from tautwire.cli.operator import group
 from tautwire.cli.options import as_json as settings_as_json
 from tautwire.cli.options import given, toml, with_options
+from tautwire.cli.reloading import keep_reloading
 from tautwire.gateway.bots import speaking
 from tautwire.gateway.config import SHARED, GatewaySettings, gateway_rows, server_settings
 from tautwire.gateway.gateway import Gateway
@@ -35,6 +39,7 @@ from tautwire.server.config import Settings
 from tautwire.server.http.descriptors import raise_descriptor_limit
 from tautwire.server.sources import FILE_VARIABLE, Configuration, read_settings
 from tautwire.server.table import Row, rows
+from tautwire.server.tasks import cancel
 
 gateway_commands = group("RTM for modern apps: a gateway between old bots and Slack. run, manifest, doctor, attach.")
 
@@ -84,7 +89,10 @@ def run(
     ] = False,
     **options: Any,
 ) -> None:
-    """Serve RTM and the Web API to bots until SIGINT or SIGTERM, or until the bot given as CMD ends."""
+    """Serve RTM and the Web API to bots until SIGINT or SIGTERM, or until the bot given as CMD ends.
+
+    SIGHUP has it read the settings anew: other tokens of the app, and tables of bots.
+    """
     try:
         configuration = _read(context, options, config, RUN_TABLE)
         settings, server = read_bots(configuration), _server(configuration)
@@ -97,7 +105,8 @@ def run(
         for handler in logging.getLogger().handlers:
             handler.addFilter(_name_the_bot)
         raise_descriptor_limit()
-        code = run_loop(_run(settings, server, attach, command, bot, as_json=as_json))
+        read = partial(_read, context, options, config, RUN_TABLE)
+        code = run_loop(_run(settings, server, attach, command, bot, configuration, read, as_json=as_json))
     except TautwireError as error:
         typer.echo(f"tautwire: {error}", err=True)
         raise typer.Exit(2) from None
@@ -185,11 +194,19 @@ async def _run(
     attach: AttachSettings,
     command: list[str] | None,
     bot: str,
+    configuration: Configuration,
+    read: Callable[[], Configuration],
     *,
     as_json: bool,
 ) -> int:
-    """Serve until a signal comes, the command ends, or the store is broken; return the exit code."""
+    """Serve until a signal comes, the command ends, or the store is broken; return the exit code.
+
+    Args:
+        configuration: where the settings come from.
+        read: reads them anew.
+    """
     stop = stop_signal()
+    asked = reload_signal(stop)
     if command:
         _check_bot(settings, bot)
     async with contextlib.AsyncExitStack() as stack:
@@ -204,6 +221,8 @@ async def _run(
         await attaching.start(gateway, gateway.domain)
         typer.echo(_about(gateway, attaching) if as_json else _describe(gateway, attaching))
         sys.stdout.flush()
+        reloading = asyncio.create_task(keep_reloading(asked, read, configuration, gateway))
+        stack.push_async_callback(cancel, reloading)
         code, failure = await attaching.run(gateway, stop, token)
     if failure is not None:
         typer.echo(f"tautwire: {failure}", err=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
@@ -20,6 +21,21 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     except ImportError:
         return asyncio.run(main)
     return uvloop.run(main)
+
+
+def reload_signal(stop: asyncio.Event) -> asyncio.Event:
+    """Return an event that each SIGHUP sets: the time to read settings anew.
+
+    A terminal that goes away sends SIGHUP as well. Then ``stop`` is set, as nothing can stop the process from there.
+    """
+    asked = asyncio.Event()
+    has_terminal = os.isatty(0)
+
+    def hang_up() -> None:
+        (stop if has_terminal and not os.isatty(0) else asked).set()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hang_up)
+    return asked
 
 
 def stop_signal() -> asyncio.Event:

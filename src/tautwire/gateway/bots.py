@@ -33,6 +33,7 @@ from tautwire.server.services.access.tickets import team_of
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.engine import StoreError
+from tautwire.server.tasks import cancel
 from tautwire.server.web_api.fallback import Passed, Stream
 from tautwire.server.web_api.file_bodies import Sink
 from tautwire.server.web_api.method import Answer, Arguments, Call, Caller, Method
@@ -86,7 +87,10 @@ class Bots:
         self._homes: dict[Identities, Relay] = {}
         self._failed: set[str] = set()
         """Those whose store broke while they were served."""
-        self._retries: list[asyncio.Task[None]] = []
+        self._retries: dict[str, asyncio.Task[None]] = {}
+        """The tries to serve those that are not."""
+        self._mended: dict[str, asyncio.Event] = {}
+        """Set for those that are to be tried at once: they have other settings."""
 
     def __iter__(self) -> Iterator[Relay]:
         return iter(list(self._served.values()))
@@ -133,8 +137,60 @@ class Bots:
         for name, each in tries.items():
             failure = outcomes.get(name, SlowError("it takes long"))
             if failure is not None:
-                self._report(name, failure)
-                self._retries.append(asyncio.create_task(self._retry(name, each)))
+                self._keep_trying(name, failure, each)
+
+    async def renew(self, places: Sequence[Place]) -> None:
+        """Go on with the tokens that the settings have now; serve bots that are new, and no longer those that are gone.
+
+        What cannot be done is logged, and leaves the bot as it was.
+        """
+        names = {place.name for place in places}
+        for name in self._places.keys() - names:
+            await self._remove(name)
+        await asyncio.gather(*(self._renew(place) for place in places))
+
+    async def _renew(self, place: Place) -> None:
+        """Renew one. To be run as a task: see ``_open``."""
+        name, is_new = place.name, place.name not in self._places
+        if len(self._places) > 1:
+            speaking.set(name)
+        relay = self._served.get(name)
+        if relay is not None:
+            try:
+                await relay.renew(place.settings)
+            except ConfigError as error:
+                log.error("a new token has no effect, and the one before it stays in use: %s", error)  # noqa: TRY400
+            except Exception:
+                log.exception("the tokens of %s were not renewed", name)
+        elif is_new and place.settings.events == "http":
+            log.warning("%s is not served yet: a new bot whose events come over HTTP needs a restart", name)
+        elif is_new:
+            self._places[name] = place
+            attempt = asyncio.create_task(self._open(name))
+            failure = await attempt
+            if failure is not None:
+                self._keep_trying(name, failure, attempt)
+        else:
+            self._places[name] = place
+            self._mended[name].set()
+
+    async def _remove(self, name: str) -> None:
+        """Serve a bot no longer."""
+        retry = self._retries.pop(name, None)
+        if retry is not None:
+            await cancel(retry)
+            del self._mended[name]
+        if name in self._absent:
+            self._health.drop(self._absent.pop(name))
+            del self._withheld[name]
+        relay = self._served.get(name)
+        if relay is not None:
+            self._forget(relay)
+            await relay.stop()
+            self._health.drop(relay.health)
+        del self._places[name]
+        self._failed.discard(name)
+        log.info("%s is not served any more: the settings have no such bot", name)
 
     def find(self, token: str | None) -> Workspace:
         """Return the workspace of a local token; for an unknown one that of another bot, which then refuses it.
@@ -229,9 +285,9 @@ class Bots:
 
     async def close_doors(self) -> None:
         """Try no bot again, take no more events, answer the messages of programs, and say goodbye to them."""
-        for task in self._retries:
+        for task in self._retries.values():
             task.cancel()
-        await asyncio.gather(*self._retries, return_exceptions=True)
+        await asyncio.gather(*self._retries.values(), return_exceptions=True)
         await asyncio.gather(*(relay.close_doors() for relay in self))
 
     async def stop(self) -> None:
@@ -291,6 +347,11 @@ class Bots:
             self._homes.pop(relay.workspace.identities)
             relay.workspace.identities.withdraw()
 
+    def _keep_trying(self, name: str, failure: Exception, attempt: asyncio.Task[Exception | None]) -> None:
+        self._report(name, failure)
+        self._mended[name] = asyncio.Event()
+        self._retries[name] = asyncio.create_task(self._retry(name, attempt))
+
     def _report(self, name: str, failure: Exception) -> None:
         if name not in self._absent:
             self._absent[name] = self._health.of(name)
@@ -300,7 +361,10 @@ class Bots:
     async def _retry(self, name: str, attempt: asyncio.Task[Exception | None]) -> None:
         while (failure := await attempt) is not None:
             self._report(name, failure)
-            await asyncio.sleep(RETRY)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RETRY):
+                    await self._mended[name].wait()
+            self._mended[name].clear()
             attempt = asyncio.create_task(self._open(name))
         self._health.drop(self._absent.pop(name))
         del self._withheld[name]

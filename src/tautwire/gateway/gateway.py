@@ -143,6 +143,19 @@ class Gateway:
         count = f"{len(self.bots)} of {len(self._places)} bots" if self.has_several else "a bot"
         log.info("tautwire %s relays %s on %s", version("tautwire"), count, self.api_url)
 
+    async def renew(self, settings: GatewaySettings | Mapping[str, GatewaySettings]) -> None:
+        """Go on with other tokens of the upstream's apps, without a loss: see ``Relay.renew``, ``Bots.renew``.
+
+        Other settings of a bot that is served stay as they were at the start.
+
+        Raises:
+            ConfigError: the settings do not go together, or tables of bots have come or gone altogether.
+        """
+        if isinstance(settings, GatewaySettings) is self.has_several:
+            began, now = ("with", "has none") if self.has_several else ("without", "has some")
+            raise ConfigError(f"the gateway was started {began} tables of bots, and the file {now} now: restart it")
+        await self.bots.renew(places(settings, self.server))
+
     async def stop(self) -> None:
         """Say goodbye to the bots, answer what is in progress, and close."""
         await self._exit.aclose()

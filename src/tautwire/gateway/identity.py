@@ -14,6 +14,7 @@ import msgspec
 from tautwire.gateway.upstream.api import Api, RefusedError
 from tautwire.protocol.errors import ConfigError
 from tautwire.protocol.ids import UserId
+from tautwire.protocol.tokens import Token
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.access.identity import (
     CLASSIC,
@@ -45,27 +46,34 @@ class Bot:
     bot_id: str
     team: Team
 
+    def __str__(self) -> str:
+        return f"{self.name} ({self.user}) in {self.team.name} ({self.team.id})"
 
-async def ask(api: Api) -> Bot:
-    """Return who the bot token stands for.
+    def is_same(self, other: "Bot") -> bool:
+        """Whether the other is the same user of the same workspace."""
+        return (self.team.id, self.user) == (other.team.id, other.user)
+
+
+async def ask(api: Api, token: Token | None = None) -> Bot:
+    """Return who a bot token stands for, by default the one in use.
 
     Raises:
         RefusedError, UpstreamError: the upstream does not say it.
         ConfigError: the token is not that of a bot.
     """
-    answer = await api.read("auth.test")
+    answer = await api.read("auth.test", token)
     bot_id = answer.text("bot_id")
     if not bot_id:
         raise ConfigError("the bot token is that of a person: take the bot token of the app, which begins with xoxb-")
-    domain = await _domain(api, answer.text("url"))
+    domain = await _domain(api, answer.text("url"), token)
     team = Team(answer.text("team_id"), answer.text("team"), domain)
     return Bot(answer.text("user_id"), answer.text("user"), bot_id, team)
 
 
-async def _domain(api: Api, url: str) -> str:
+async def _domain(api: Api, url: str, token: Token | None) -> str:
     """Return the domain of the workspace; without the scope for it, what the address of the workspace begins with."""
     try:
-        team = (await api.read("team.info")).get("team")
+        team = (await api.read("team.info", token)).get("team")
     except RefusedError:
         team = None
     known = team.get("domain") if isinstance(team, dict) else None
@@ -97,11 +105,10 @@ def keep(tx: Transaction, bot: Bot, tokens: Collection[str], app_token: str | No
     if stored is None:
         add_workspace(tx, bot.team.id, bot.team.name, bot.team.domain, now)
         add_user(tx, UserRecord(UserId(bot.user), bot.name, "", None, False, False, now, now, bot.bot_id, None))
-    elif (stored.team.id, stored.user) != (bot.team.id, bot.user):
+    elif not stored.is_same(bot):
         raise ConfigError(
-            f"the data directory is that of {stored.name} ({stored.user}) in {stored.team.name} ({stored.team.id}), "
-            f"and the bot token of {bot.name} ({bot.user}) in {bot.team.name} ({bot.team.id}): use a directory of its "
-            "own with --data"
+            f"the data directory is that of {stored}, and the bot token that of {bot}: use a directory of its own with "
+            "--data"
         )
     else:
         set_workspace(tx, name=bot.team.name, domain=bot.team.domain, icon="")

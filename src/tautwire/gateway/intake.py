@@ -295,14 +295,15 @@ class Intake:
             self._done(arrival)(None, error)
 
     def _is_settled(self, event: Translated) -> bool:
-        """Whether the history has settled a message: it came from there, or it is there no more."""
-        if not event.ts:
+        """Whether the history has settled an event: its message came from there, or is there no more."""
+        if not event.ts and not event.latest_reply:
             return False
-        if self._known.was_caught_up(event.channel, event.ts):
+        if self._known.was_caught_up(event.channel, event.ts or event.latest_reply):
             self.figures.caught_up += 1
             return True
         is_gone = (
-            not event.is_reply
+            bool(event.ts)
+            and not event.is_reply
             and self._gate.is_covered(event.channel, event.ts)
             and not self._known.has_message(event.channel, event.ts)
         )
@@ -394,6 +395,8 @@ def _store_all(entries: Sequence[_Entry], tx: Transaction) -> None:
             tx.emit(WORKSPACE, each)
         if entry.event.frame is not None:
             tx.emit(WORKSPACE, entry.event.frame, skip=entry.skip)
+        if entry.event.parent is not None:
+            tx.emit(WORKSPACE, entry.event.parent)
         if entry.kept:
             tx.emit_to_app(APP, entry.kept)
         note(tx, entry.id, entry.event.channel, entry.event.ts)

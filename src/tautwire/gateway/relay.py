@@ -7,8 +7,10 @@ database has the schema of a workspace, of which the workspace itself, one bot, 
 import asyncio
 import contextlib
 import logging
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -33,11 +35,11 @@ from tautwire.gateway.proxy.proxy import Proxy
 from tautwire.gateway.proxy.spool import Spool
 from tautwire.gateway.sending import Sending
 from tautwire.gateway.start import Start
-from tautwire.gateway.tokens import APP
+from tautwire.gateway.tokens import APP, app_of
 from tautwire.gateway.translate.events import Terms
 from tautwire.gateway.translate.links import Links
 from tautwire.gateway.typing_status import TypingStatus
-from tautwire.gateway.upstream.api import Api, RefusedError, UpstreamError
+from tautwire.gateway.upstream.api import REFUSED, Api, RefusedError, UpstreamError
 from tautwire.gateway.upstream.link import Link
 from tautwire.gateway.upstream.network import Network
 from tautwire.gateway.upstream.receiver import EventReceiver
@@ -183,6 +185,7 @@ class Relay:
         settings, server = self._settings, self._server
         _check_upstream(settings, server)
         bot_token, secret = settings.read_bot_token(), _read_secret(settings)
+        self._secret = secret
         network = Network(settings.upstream_proxy, settings.upstream_ca)
         make = self._parts
         api = make.api(settings.base_url, bot_token, network, self._clock)
@@ -284,6 +287,56 @@ class Relay:
         await self.link.start()
         self.presence.start()
 
+    async def renew(self, settings: GatewaySettings) -> None:
+        """Go on with the tokens that the settings have now. Connections of programs stay, and no event is missed.
+
+        Raises:
+            ConfigError: a token cannot be read, the upstream does not take it, or it is that of another bot. It has no
+                effect, and the one before it stays in use.
+        """
+        if settings.base_url != self.api.base_url:  # its token is not for the upstream of now
+            raise ConfigError(f"upstream_url is another, {settings.upstream_url}, which needs a restart")
+        wrong = []
+        for renew in (self._renew_bot_token, self._renew_secret):
+            try:
+                await renew(replace(settings, events=self._settings.events))
+            except RefusedError as refusal:
+                wrong.append(f"{self.api.host} refuses the new token: {refusal}")
+            except UpstreamError as error:
+                wrong.append(f"the new token cannot be tried: {error}")
+            except ConfigError as error:
+                wrong.append(str(error))
+        if wrong:
+            raise ConfigError("; ".join(wrong))
+
+    async def _renew_bot_token(self, settings: GatewaySettings) -> None:
+        token = settings.read_bot_token()
+        if token == self.api.token:
+            return
+        bot = await ask(self.api, token)
+        if not bot.is_same(self.bot):
+            raise ConfigError(
+                f"the new bot token is that of {bot}, and the old one that of {self.bot}: give a token of the same app"
+            )
+        if REFUSED in self.health.faults:  # the upstream sends no events of that time
+            self.catch_up.begin(math.inf)
+        self.api.use(token)
+        log.info("the new bot token of %s is in use", self.bot.name)
+
+    async def _renew_secret(self, settings: GatewaySettings) -> None:
+        secret = _read_secret(settings)
+        if secret == self._secret:
+            return
+        new, old = app_of(secret), app_of(self._secret)
+        if new != old and new and old:
+            raise ConfigError(
+                f"the new app-level token is that of the app {new}, and the old one that of {old}: give a token of the "
+                "same app"
+            )
+        await self.link.renew(secret)
+        self._secret = secret
+        log.info("the new %s of %s is in use", _name_of_secret(settings), self.bot.name)
+
     async def close_doors(self) -> None:
         """Take no more events, answer the messages of the bots, and say goodbye to them."""
         await self._doors.aclose()
@@ -331,6 +384,10 @@ class Relay:
 def _read_secret(settings: GatewaySettings) -> Token:
     """Return the secret by which events come: the app-level token, or the signing secret."""
     return settings.read_signing_secret() if settings.events == "http" else settings.read_app_token()
+
+
+def _name_of_secret(settings: GatewaySettings) -> str:
+    return "signing secret" if settings.events == "http" else "app-level token"
 
 
 def _check_upstream(settings: GatewaySettings, server: Settings) -> None:

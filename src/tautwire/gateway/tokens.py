@@ -1,6 +1,7 @@
 """Tokens of a gateway: those of the upstream's app, as settings name them, and the local ones that bots present."""
 
 import os
+import re
 import stat
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +17,7 @@ BOT: Final = "bot"
 """The name under which tokens.json has the token that each program may present."""
 APP: Final = "app"
 """The same of the token for Socket Mode."""
+_APP_TOKEN: Final = re.compile(r"xapp-\d+-(A[A-Z0-9]+)-", re.ASCII)
 
 
 def read_token(name: str, text: str | None, variable: str | None, file: Path | None) -> str | None:
@@ -52,6 +54,15 @@ def _check(text: str, place: str) -> str:
         return Secret().check(text)
     except WrongValueError:
         raise ConfigError(f"{place} must have one token and nothing else") from None
+
+
+def app_of(token: Token) -> str:
+    """Return the id of the app that an app-level token names; empty if it names none.
+
+    Source: wire/ids-and-timestamps.md#tokens.
+    """
+    named = _APP_TOKEN.match(token.reveal())
+    return named[1] if named else ""
 
 
 class LocalTokens:

@@ -10,7 +10,7 @@ from aiohttp import web
 from crooked import refused
 from scene import eventually, is_plain
 from stage import OpenStage, Stage
-from tautwire.gateway.upstream.link import is_of_host
+from tautwire.gateway.upstream.hosts import is_of_host
 
 
 async def posts(stage: Stage, *texts: str) -> None:

@@ -253,3 +253,19 @@ def test_the_ids_of_an_event_are_those_of_every_version() -> None:
     context = json.loads(envelope.payload)["event_context"]
     about = {"et": SEEN.type, "tid": "T1", "aid": "A1", "eid": envelope.id, "cid": "C1"}
     assert context == "4-" + urlsafe_b64encode(msgspec.json.encode(about)).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize(
+    ("topic", "body", "about"),
+    [
+        ("C1", b'{"type":"message","channel":"C2"}', "C1"),
+        ("T1", b'{"type":"channel_archive","channel":"C2"}', "C2"),
+        ("T1", b'{"type":"channel_rename","channel":{"id":"C2","name":"n"}}', "C2"),
+        ("U1", b'{"type":"channel_left","channel":"C2"}', "C2"),
+        ("T1", b'{"type":"user_change","user":{"id":"U1"}}', "T1"),
+        ("T1", b'{"type":"brand_new","channel":{"id":7}}', "T1"),
+    ],
+)
+def test_an_event_is_about_the_conversation_that_it_names(topic: str, body: bytes, about: str) -> None:
+    """Over HTTP it has its place among the events of that conversation, also if the whole workspace gets it."""
+    assert wrap(SOURCE, 7, topic, SEEN._replace(body=body)).about == about

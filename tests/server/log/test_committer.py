@@ -15,11 +15,12 @@ from tautwire.server.log import committer
 from tautwire.server.log.entry import Entry, Topic
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.log.writer import FAULT, Writer
-from tautwire.server.store.engine import StoreError
+from tautwire.server.store.engine import Insert, StoreError
 from tautwire.server.store.postgres.engine import PostgresEngine
 from tools.postgres import Cluster, running_cluster
 
 CHANNEL = Topic("C1")
+CLOCK = Insert("channel_clock", ("channel", "last_ts"))
 PATIENCE = 30.0
 
 
@@ -85,6 +86,27 @@ def say(text: bytes) -> Callable[[Transaction], int]:
 async def answers(writer: Writer, *texts: bytes) -> list[object]:
     tasks = [asyncio.create_task(writer.write(say(text))) for text in texts]  # type: ignore[arg-type]
     return await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), PATIENCE)
+
+
+@pytest.mark.parametrize("times", [1, 4, 5, 6, 12])
+async def test_batches_that_fail_again_and_again_leave_the_connection_of_use(
+    writer: Writer, url: str, times: int
+) -> None:
+    """psycopg prepares a statement when it has run some times. One that is skipped behind another that fails is not
+    prepared then, and psycopg takes it for prepared."""
+
+    def twice(tx: Transaction) -> None:
+        tx.emit(CHANNEL, b"not stored")
+        for _ in range(2):
+            tx.insert(CLOCK, ("C1", "1.000001"))
+
+    for _ in range(times):
+        with pytest.raises(StoreError):
+            await asyncio.wait_for(writer.write(twice), PATIENCE)
+    for number in range(8):
+        text = b"stored %d" % number
+        assert not isinstance((await answers(writer, text))[0], Exception)
+    assert stored(url) == [b"stored %d" % number for number in range(8)]
 
 
 def stored(url: str) -> list[bytes]:

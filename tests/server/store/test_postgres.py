@@ -15,6 +15,7 @@ from stores import rows_of
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.store.engine import DisconnectedError, Insert, StatementError, StoreError
 from tautwire.server.store.engines import open_engine
+from tautwire.server.store.migrations import NEWEST
 from tautwire.server.store.postgres.address import read_address
 from tautwire.server.store.postgres.engine import PostgresEngine
 from tautwire.server.store.postgres.values import Array, encode_array, statement
@@ -62,6 +63,14 @@ def test_a_url_that_cannot_be_read_is_refused_and_not_repeated(url: str) -> None
 def test_a_schema_has_a_plain_name(schema: str) -> None:
     with pytest.raises(ConfigError, match="the schema of the database must be lower-case letters"):
         read_address(f"postgresql://db/chat?schema={schema}")
+
+
+@pytest.mark.parametrize("schema", ["full", "user", "order"])
+def test_a_schema_may_be_named_by_a_word_of_sql(cluster: Cluster, tmp_path: Path, schema: str) -> None:
+    url = f"{cluster.url().rpartition('schema=')[0]}schema={schema}"
+    for _ in range(2):
+        with open_engine(tmp_path, url) as engine:
+            assert engine.schema_version() == NEWEST
 
 
 def test_another_kind_of_database_is_refused(tmp_path: Path) -> None:

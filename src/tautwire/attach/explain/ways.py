@@ -35,25 +35,18 @@ class Row:
         package: the name under which the runtime's packages know it; "" for the runtime itself.
         below: the first major version for which the row does not hold; None if it holds for all from ``since``.
         way: what carries both legs.
+        known: how that is known; see ``KNOWN``. Of a runtime itself it is assumed.
         setting: how the program could be given another address instead, which needs a change of it; "" if it cannot.
     """
 
     runtime: Runtime
     package: str
     way: Way
+    known: Known
     why: str
     setting: str = ""
     since: int = 0
     below: int | None = None
-    was_run: bool = True
-    """Whether a program with the library was run that way."""
-
-    @property
-    def known(self) -> Known:
-        """How the way is known."""
-        if not self.package:
-            return "assumed"
-        return "run" if self.was_run else "read"
 
     @property
     def title(self) -> str:
@@ -74,75 +67,78 @@ class Row:
 
 ROWS: Final = (
     Row(
-        "Python", "slackclient", "preload",
+        "Python", "slackclient", "preload", "run",
         "slack.com is written into it. Its old websocket-client reads only the lower-case https_proxy",
         below=2,
     ),
     Row(
-        "Python", "slackclient", "preload",
+        "Python", "slackclient", "preload", "run",
         "its WebSocket (aiohttp) takes no proxy",
         'slack.RTMClient(token=…, base_url=os.environ["SLACK_API_URL"])', since=2, below=3,
     ),
-    Row("Python", "slacker", "preload", "slack.com is written into it"),
-    Row("Python", "slackbot", "preload", "it calls through slacker, into which slack.com is written"),
-    Row("Python", "errbot", "preload", "its Slack backends use slackclient, without a setting for the address"),
+    Row("Python", "slacker", "preload", "run", "slack.com is written into it"),
+    Row("Python", "slackbot", "preload", "run", "it calls through slacker, into which slack.com is written"),
+    Row("Python", "errbot", "preload", "run", "its Slack backends use slackclient, without a setting for the address"),
     Row(
-        "Python", "slack-sdk", "preload",
-        "the preload carries all of its clients; the proxy does so for most of them",
+        "Python", "slack-sdk", "preload", "run",
+        "the preload works below all of its clients; the proxy carries most of them",
         'RTMClient(token=…, base_url=os.environ["SLACK_API_URL"])',
     ),
-    Row("Python", "", "preload", "the preload works below the library, in socket.getaddrinfo"),
-    Row("Node.js", "hubot-slack", "preload", "it uses @slack/client 3, without a setting for the address", below=5),
+    Row("Python", "", "preload", "assumed", "the preload works below the library, in socket.getaddrinfo"),
     Row(
-        "Node.js", "@slack/client", "preload",
+        "Node.js", "hubot-slack", "preload", "run", "it uses @slack/client 3, without a setting for the address",
+        below=5,
+    ),
+    Row(
+        "Node.js", "@slack/client", "preload", "run",
         "slack.com is written into it where the program does not give it slackAPIUrl. "
         "It reads only the lower-case https_proxy for its WebSocket",
         below=4,
     ),
     Row(
-        "Node.js", "@slack/client", "preload", "it reads no variables of proxies",
+        "Node.js", "@slack/client", "preload", "run", "it reads no variables of proxies",
         "new RTMClient(token, { slackApiUrl: process.env.SLACK_API_URL })", since=4, below=5,
     ),
     Row(
-        "Node.js", "@slack/rtm-api", "preload", "it reads no variables of proxies",
+        "Node.js", "@slack/rtm-api", "preload", "run", "it reads no variables of proxies",
         "new RTMClient(token, { slackApiUrl: process.env.SLACK_API_URL })",
     ),
     Row(
-        "Node.js", "@slack/socket-mode", "preload", "it reads no variables of proxies",
+        "Node.js", "@slack/socket-mode", "preload", "run", "it reads no variables of proxies",
         "new SocketModeClient({ appToken, clientOptions: { slackApiUrl: process.env.SLACK_API_URL } })",
     ),
-    Row("Node.js", "slackbots", "preload", "slack.com is written into it, and its WebSocket takes no proxy"),
-    Row("Node.js", "botkit", "preload", "slack.com is written into it", was_run=False),
-    Row("Node.js", "", "preload", "the preload works below the library, in net.Socket"),
+    Row("Node.js", "slackbots", "preload", "run", "slack.com is written into it, and its WebSocket takes no proxy"),
+    Row("Node.js", "botkit", "preload", "read", "slack.com is written into it"),
+    Row("Node.js", "", "preload", "assumed", "the preload works below the library, in net.Socket"),
     Row(
-        "Ruby", "eventmachine", "names",
-        "it opens its connections in C, below what a preload can change, and takes no proxy", was_run=False,
+        "Ruby", "eventmachine", "names", "read",
+        "it opens its connections in C, below what a preload can change, and takes no proxy",
     ),
     Row(
-        "Ruby", "slack-ruby-client", "preload",
+        "Ruby", "slack-ruby-client", "preload", "run",
         "its WebSocket takes no proxy and knows no port but 443, so the setting is for its calls only",
         'Slack::Web::Config.endpoint = ENV["SLACK_API_URL"]',
     ),
-    Row("Ruby", "", "preload", "the preload works below the library, in TCPSocket and Addrinfo"),
-    Row("Java", "simpleslackapi", "names", "slack.com is written into it, and its calls take no proxy"),
+    Row("Ruby", "", "preload", "assumed", "the preload works below the library, in TCPSocket and Addrinfo"),
+    Row("Java", "simpleslackapi", "names", "run", "slack.com is written into it, and its calls take no proxy"),
     Row(
-        "Java", "slack-api-client", "proxy",
+        "Java", "slack-api-client", "proxy", "run",
         "both its legs take the proxy of the JVM's properties",
         'SlackConfig.setMethodsEndpointUrlPrefix(System.getenv("SLACK_API_URL"))',
     ),
-    Row("Java", "", "names", "not every library of Java takes the proxy of the JVM's properties"),
+    Row("Java", "", "names", "assumed", "not every library of Java takes the proxy of the JVM's properties"),
     Row(
-        "Go", "github.com/slack-go/slack", "proxy",
+        "Go", "github.com/slack-go/slack", "proxy", "run",
         "both its legs take the proxy of the environment, as net/http does",
         'slack.New(token, slack.OptionAPIURL(os.Getenv("SLACK_API_URL")))',
     ),
     Row(
-        "Go", "github.com/nlopes/slack", "proxy",
+        "Go", "github.com/nlopes/slack", "proxy", "run",
         "both its legs take the proxy of the environment, as net/http does",
         'slack.New(token, slack.OptionAPIURL(os.Getenv("SLACK_API_URL")))',
     ),
-    Row("Go", "", "proxy", "net/http takes the proxy of the environment, unless the program says otherwise"),
-    Row("other", "", "names", "what it does with variables is not known"),
+    Row("Go", "", "proxy", "assumed", "net/http takes the proxy of the environment, unless the program says otherwise"),
+    Row("other", "", "names", "assumed", "what it does with variables is not known"),
 )  # fmt: skip
 
 

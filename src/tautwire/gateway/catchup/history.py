@@ -47,6 +47,8 @@ class Missed:
 
     messages: list[dict[str, Any]] = field(default_factory=list)
     """Messages and replies that are newer than what was asked for, oldest first."""
+    parents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Messages with replies that are newer, by ts."""
     older: list[str] = field(default_factory=list)
     """The ts of other messages on the pages."""
     newest: str = NEVER
@@ -108,7 +110,6 @@ class History:
             RefusedError, UpstreamError: the history cannot be read.
         """
         result = Missed()
-        parents: dict[str, str] = {}  # latest reply by ts
         latest, has_more = None, True
         for _ in range(MAX_PAGES):
             answer = await self._call("conversations.history", channel=channel, limit=PAGE, latest=latest)
@@ -120,7 +121,7 @@ class History:
                 else:
                     result.older.append(ts)
                 if _ts_of(message.get("latest_reply")) > after:
-                    parents[ts] = message["latest_reply"]
+                    result.parents[ts] = message
             has_more = bool(answer.get("has_more")) and bool(page)
             if page:
                 latest = page[-1]["ts"]
@@ -132,7 +133,7 @@ class History:
             result.is_cut = has_more
         if not has_more:
             result.oldest = NEVER
-        threads = sorted(parents, key=parents.__getitem__, reverse=True)
+        threads = sorted(result.parents, key=lambda ts: _ts_of(result.parents[ts]["latest_reply"]), reverse=True)
         result.is_cut = result.is_cut or len(threads) > MAX_THREADS
         known = {message["ts"] for message in result.messages}  # replies that were broadcast are there already
         for thread in threads[:MAX_THREADS]:

@@ -14,13 +14,15 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
+import msgspec
+
 from tautwire.gateway.catchup.gate import Gate
-from tautwire.gateway.catchup.history import Channel, History
+from tautwire.gateway.catchup.history import Channel, History, Missed
 from tautwire.gateway.catchup.known import Known
 from tautwire.gateway.translate.events import Terms, Translated, translate
-from tautwire.gateway.translate.history import to_event
+from tautwire.gateway.translate.history import to_event, to_parent_event
 from tautwire.gateway.upstream.api import RefusedError, UpstreamError
-from tautwire.protocol.ids import LAST_MICROS, NEVER, ts_from_micros
+from tautwire.protocol.ids import LAST_MICROS, NEVER, is_ts, ts_from_micros
 from tautwire.server.clock import Clock
 from tautwire.server.store.engine import StoreError
 from tautwire.server.tasks import cancel
@@ -188,9 +190,28 @@ class CatchUp:
         if lost and not joined:
             self._remains("old", channel.id, f"{len(lost)} messages or more are older than catch_up")
         messages = missed.messages[joined[-1] if joined else 0 :]
-        events = [to_event(message, channel.id, channel.type) for message in messages]
-        translated = [translate(event, self._terms) for event in events]
+        translated: list[Translated] = []
+        for message in messages:
+            try:
+                translated.append(self._translate(message, channel, missed))
+            except (msgspec.MsgspecError, RecursionError):
+                self._remains("unread", channel.id, f"the message {message['ts'][:20]!r} is not one")
         self.messages += await self._put(translated, is_joined=bool(joined))
+
+    def _translate(self, message: dict[str, Any], channel: Channel, missed: Missed) -> Translated:
+        """Return what RTM has for a message.
+
+        Raises:
+            msgspec.MsgspecError, RecursionError: it is not a message.
+        """
+        found = translate(to_event(message, channel.id, channel.type), self._terms)
+        thread = message.get("thread_ts")
+        parent = missed.parents.get(thread) if isinstance(thread, str) and thread != message["ts"] else None
+        if parent is None or not is_ts(message["ts"]):
+            return found
+        replies = [each["ts"] for each in missed.messages if each.get("thread_ts") == thread != each["ts"]]
+        event = to_parent_event(parent, message["ts"], replies, channel.id, channel.type)
+        return found._replace(parent=translate(event, self._terms).frame)
 
     def _is_own_join(self, message: dict[str, Any]) -> bool:
         return message.get("subtype") in OWN_JOINS and message.get("user") == self._terms.bot_user

@@ -1,7 +1,8 @@
 """One call of the upstream for a bot: its answer whole if it is short, else as it comes.
 
 Nearly all answers are short, and are read before the bot gets a byte: so a refusal, a limit and a missing scope are
-known. What is longer than ``HEAD`` is passed on while it comes, or read to its end when the gateway has to change it.
+known. What is longer than ``HEAD`` is passed on while it comes, or read to its end when the gateway has to change it;
+``upstream.pace`` bounds how long that takes.
 In memory are at most ``MAX_CALLS`` times ``HEAD`` and ``MAX_LONG`` times ``upstream.api.MAX_ANSWER``.
 """
 
@@ -17,6 +18,7 @@ import aiohttp
 from tautwire.gateway.proxy.cache import Cache
 from tautwire.gateway.upstream.api import MAX_ANSWER, TIMEOUT, Api, UpstreamError, form, members_of
 from tautwire.gateway.upstream.api import Answer as Reply
+from tautwire.gateway.upstream.pace import PIECE, Body
 from tautwire.server.services.access.limits import RateLimited
 from tautwire.server.services.errors import MethodError
 from tautwire.server.web_api.fallback import BrokenStreamError
@@ -29,7 +31,6 @@ HEAD: Final = 1_048_576
 """Bytes of an answer that is read before the bot gets it; a longer one is passed on as it comes."""
 MAX_LONG: Final = 2
 """Longer answers that are read to their end at a time, since they have to be changed."""
-PIECE: Final = 65_536
 
 
 class Long(NamedTuple):
@@ -38,7 +39,7 @@ class Long(NamedTuple):
     status: int
     headers: Mapping[str, str]
     head: bytes
-    response: aiohttp.ClientResponse
+    body: Body
     stack: AsyncExitStack
     """What is to be closed."""
 
@@ -51,8 +52,8 @@ class Long(NamedTuple):
         for start in range(0, len(self.head), PIECE):
             yield self.head[start : start + PIECE]
         try:
-            async for chunk in self.response.content.iter_chunked(PIECE):
-                yield chunk
+            while piece := await self.body.read():
+                yield piece
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise BrokenStreamError(f"the upstream sends no more: {type(error).__name__}") from None
 
@@ -122,20 +123,21 @@ class Calls:
     async def _open(self, method: str, data: Any) -> Reply | Long:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._places)
+            token = self.api.token
             response = await stack.enter_async_context(
-                self.api.open("POST", self.api.base_url + method, data=data, is_long=True)
+                self.api.open("POST", self.api.base_url + method, data=data, is_long=True, token=token)
             )
-            head = bytearray()
+            head, body = bytearray(), Body(response)
             async with asyncio.timeout(TIMEOUT if isinstance(data, dict) else None):
-                while len(head) < HEAD and (chunk := await response.content.read(HEAD - len(head))):
-                    head += chunk
+                while len(head) < HEAD and (piece := await body.read(HEAD - len(head))):
+                    head += piece
             if response.content.at_eof():
                 members = members_of(method, response.status, head)
-                return self.api.noted(method, Reply(response.status, response.headers, members))
+                return self.api.noted(method, Reply(response.status, response.headers, members), token)
             if response.status != 200:
                 raise UpstreamError(f"{method} has a long answer of HTTP status {response.status}", was_sent=True)
             self.api.scopes.read(response.headers)
-            return Long(response.status, response.headers, bytes(head), response, stack.pop_all())
+            return Long(response.status, response.headers, bytes(head), body, stack.pop_all())
 
     async def _finish(self, method: str, found: Long) -> Reply:
         async with found.stack, self._long:

@@ -19,6 +19,7 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from tautwire.gateway.upstream.api import Api, UpstreamError
+from tautwire.gateway.upstream.pace import Body
 from tautwire.server.clock import Clock
 from tautwire.server.services.access.logins import FailedLogins
 from tautwire.server.services.errors import MethodError
@@ -34,7 +35,6 @@ SCOPE: Final = "files:read"
 MAX_DOWNLOADS: Final = 32
 """Files that are passed on at a time; others wait."""
 MAX_REDIRECTS: Final = 3
-PIECE: Final = 65_536
 _ASKED: Final = ("range", "if-range", "if-none-match", "if-modified-since")
 _ANSWERED: Final = frozenset(
     {"content-type", "content-length", "content-range", "content-disposition", "accept-ranges", "etag", "last-modified"}
@@ -106,7 +106,8 @@ class Downloads:
             sent = [(name.encode(), value.encode("latin-1", "replace")) for name, value in {**kept, **_FIXED}.items()]
             await send({"type": "http.response.start", "status": response.status, "headers": sent})
             try:
-                async for piece in response.content.iter_chunked(PIECE):
+                body = Body(response)
+                while piece := await body.read():
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 # Without an end of the response uvicorn closes the connection, so the bot sees that bytes are missing.

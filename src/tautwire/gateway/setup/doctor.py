@@ -16,7 +16,7 @@ import msgspec
 from tautwire.gateway.config import GatewaySettings
 from tautwire.gateway.setup.manifest import scopes_of
 from tautwire.gateway.upstream.api import Answer, Api, RefusedError, UpstreamError
-from tautwire.gateway.upstream.link import is_of_host
+from tautwire.gateway.upstream.hosts import is_of_host
 from tautwire.gateway.upstream.network import Network, explain, shown
 from tautwire.gateway.upstream.receiver import events_path
 from tautwire.protocol.errors import ConfigError

@@ -77,6 +77,10 @@ class Translated(NamedTuple):
     """The timestamp, if it is a new message of anybody; else empty."""
     is_reply: bool = False
     """Whether it is a message in a thread alone."""
+    latest_reply: str = ""
+    """The timestamp of the reply that the event follows, if it is a parent with new counters; else empty."""
+    parent: bytes | None = None
+    """The frame of such an event, if it is stored with the reply: of a reply that was read from the history."""
 
 
 class _Head(msgspec.Struct, gc=False):
@@ -96,6 +100,7 @@ class _Head(msgspec.Struct, gc=False):
     event_ts: str = ""
     thread_ts: str = ""
     hidden: bool = False
+    message: Any = None
 
 
 _decode: Final = msgspec.json.Decoder(_Head).decode
@@ -132,7 +137,13 @@ def _message(event: bytes, head: _Head, channel: str, terms: Terms) -> Translate
     own_ts = head.ts if is_own and head.subtype in _WRITTEN and not head.hidden else ""
     ts = "" if head.hidden or head.subtype in _ABOUT_ANOTHER else head.ts
     is_reply = head.thread_ts not in ("", head.ts) and head.subtype != "thread_broadcast"
-    return Translated("message", channel, frame, before, own_ts, head.event_ts, ts, is_reply)
+    return Translated("message", channel, frame, before, own_ts, head.event_ts, ts, is_reply, _latest_reply(head))
+
+
+def _latest_reply(head: _Head) -> str:
+    is_parent = head.hidden and head.subtype in (None, "message_replied") and isinstance(head.message, dict)
+    found = head.message.get("latest_reply") if is_parent else None
+    return found if isinstance(found, str) else ""
 
 
 def _as_bot_message(frame: bytes, head: _Head) -> bytes:

@@ -146,6 +146,17 @@ class Api:
             trace_configs=[_stays()],
         )
 
+    @property
+    def token(self) -> Token:
+        """The bot token in use."""
+        return self._token
+
+    def use(self, token: Token) -> None:
+        """Make calls with another token of the same bot from now on."""
+        self._token = token
+        if self.health is not None:
+            self.health.clear(REFUSED)
+
     async def close(self) -> None:
         """Close the connections."""
         await self._http.close()
@@ -161,22 +172,20 @@ class Api:
         """Return the answer to a call; the arguments that are not text are sent as JSON.
 
         Raises:
-            UpstreamError: there is no answer, or it is not a JSON object.
+            UpstreamError: there is no answer, or it is not a JSON object, or too long.
         """
+        token = token or self._token
         async with self.open("POST", self.base_url + method, data=form(arguments), token=token) as response:
-            return await self.answer(method, response, token)
+            answer = Answer(response.status, response.headers, await _read(method, response))
+        return self.noted(method, answer, token)
 
-    async def answer(self, method: str, response: aiohttp.ClientResponse, token: Token | None = None) -> Answer:
-        """Read the answer to a call.
+    def noted(self, method: str, answer: Answer, token: Token) -> Answer:
+        """Return an answer, after noting what it tells of the app: whether its token is taken, and its scopes.
 
-        Raises:
-            UpstreamError: it is not a JSON object, or too long.
+        Args:
+            token: the one of the call. Of one that is not in use, or no longer, nothing is noted.
         """
-        return self.noted(method, Answer(response.status, response.headers, await _read(method, response)), token)
-
-    def noted(self, method: str, answer: Answer, token: Token | None = None) -> Answer:
-        """Return an answer, after noting what it tells of the app: whether its token is taken, and its scopes."""
-        if token is None:
+        if token is self._token:
             self.scopes.read(answer.headers)
             self._note_token(method, answer)
         if answer.retry_after is not None:
@@ -193,8 +202,8 @@ class Api:
         elif (code := answer.text("error")) in TOKEN_ERRORS:
             self.health.fault(
                 REFUSED,
-                f"{self.host} refuses the bot token ({method}: {code}): install the app again, give its new token as "
-                "SLACK_BOT_TOKEN, or as the table of the bot names it, and restart the gateway",
+                f"{self.host} refuses the bot token ({method}: {code}): install the app again, write its new token to "
+                "where the settings have it, and send the gateway SIGHUP; a token in SLACK_BOT_TOKEN needs a restart",
             )
 
     @asynccontextmanager

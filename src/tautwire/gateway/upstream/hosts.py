@@ -56,3 +56,13 @@ def _is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_of_host(url: str, host: str) -> bool:
+    """Whether a WebSocket URL is at the host of the API or below the same domain: its query has a secret."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    found = parts.hostname or ""
+    return parts.scheme in ("ws", "wss") and (found == host or found.endswith("." + host.removeprefix("www.")))

@@ -18,12 +18,12 @@ import struct
 from collections.abc import Callable
 from time import monotonic
 from typing import Any, Final, Protocol
-from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
 
 from tautwire.gateway.upstream.api import Api, RefusedError, UpstreamError
+from tautwire.gateway.upstream.hosts import is_of_host
 from tautwire.gateway.upstream.merge import Merge
 from tautwire.gateway.upstream.network import explain
 from tautwire.protocol.tokens import Token
@@ -31,8 +31,12 @@ from tautwire.server.health import Health
 
 log = logging.getLogger("tautwire.gateway.link")
 
+OPEN: Final = "apps.connections.open"
+"""The method that gives the URL of a connection."""
 FAULT: Final = "upstream"
 """The fault that means: no event comes from the upstream."""
+RENEWED: Final = "renewed"
+"""The reason for a next connection that the gateway itself has: another app-level token."""
 REASONS: Final = frozenset({"link_disabled", "refresh_requested", "too_many_websockets", "warning"})
 """The reasons of ``disconnect``; the figures have no others. Source: wire/socket-mode.md."""
 HEARTBEAT: Final = 10.0
@@ -109,6 +113,8 @@ class Link:
         self._failure = ""  # why there is no next connection, while there is none
         self._sockets: set[_Socket] = set()
         self._is_opening = False
+        self._renewed = asyncio.Event()
+        """Set while the newest connection, and the next try, are not with the token in use."""
         self._leaving: list[asyncio.Task[None]] = []  # closes connections that are given up
         self._task: asyncio.Task[None] | None = None
         self._first = asyncio.Event()
@@ -132,6 +138,16 @@ class Link:
             await asyncio.wait_for(self._first.wait(), FIRST_PATIENCE)
         except TimeoutError:
             self._health.fault(FAULT, f"no connection to {self._api.host} yet")
+
+    async def renew(self, app_token: Token) -> None:
+        """Go on with another app-level token: a connection with it is opened before the one with the old token ends.
+
+        Raises:
+            RefusedError, UpstreamError: the upstream does not take it; the old one stays in use.
+        """
+        await self._api.read(OPEN, app_token)
+        self._app_token = app_token
+        self._renewed.set()
 
     async def stop(self) -> None:
         """Close the connections."""
@@ -167,16 +183,28 @@ class Link:
                 self._first.set()
                 self._retire_others(socket)
                 opened = monotonic()
-                why = await socket.replaced()
+                why = await self._replaced(socket)
                 self.endings[why] = self.endings.get(why, 0) + 1
                 log.info("the connection to %s is replaced: %s", self._api.host, why)
-                briefs = briefs + 1 if why != "lost" and monotonic() - opened < BRIEF else 0
+                briefs = briefs + 1 if why not in ("lost", RENEWED) and monotonic() - opened < BRIEF else 0
                 pause = self._pause_after(why, briefs)
                 if why == "link_disabled":
                     self._failure = "Socket Mode is switched off at the upstream: switch it on in the app's settings"
                     self._health.fault(FAULT, self._failure)
             self._first.set()
-            await asyncio.sleep(pause)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._renewed.wait()
+
+    async def _replaced(self, socket: "_Socket") -> str:
+        """Wait until another connection is needed; return the reason."""
+        renewed, replaced = asyncio.create_task(self._renewed.wait()), asyncio.create_task(socket.replaced())
+        try:
+            await asyncio.wait((renewed, replaced), return_when=asyncio.FIRST_COMPLETED)
+            return replaced.result() if replaced.done() else RENEWED
+        finally:
+            renewed.cancel()
+            replaced.cancel()
 
     def _pause_after(self, why: str, briefs: int) -> float:
         """Return the seconds between the end of a connection and the next try.
@@ -195,7 +223,8 @@ class Link:
         """Open a connection, and wait for its hello."""
         await asyncio.gather(*self._leaving)  # else the upstream sends events on them still
         self._leaving.clear()
-        answer = await self._api.read("apps.connections.open", self._app_token)
+        self._renewed.clear()
+        answer = await self._api.read(OPEN, self._app_token)
         url = answer.text("url")
         if not is_of_host(url, self._api.host):
             raise UpstreamError("the URL of apps.connections.open leads to another host", was_sent=True)
@@ -414,13 +443,3 @@ def _reason(error: Exception, api: Api) -> str:
         return str(error)
     by_proxy = explain(error, f"wss://{api.host}", api.network)
     return by_proxy or f"the connection was not opened ({type(error).__name__})"
-
-
-def is_of_host(url: str, host: str) -> bool:
-    """Whether a WebSocket URL is at the host of the API or below the same domain: its query has a secret."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    found = parts.hostname or ""
-    return parts.scheme in ("ws", "wss") and (found == host or found.endswith("." + host.removeprefix("www.")))

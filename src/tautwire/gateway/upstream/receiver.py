@@ -85,6 +85,10 @@ class EventReceiver:
         self.is_up = True
         self._came_up(math.inf)
 
+    async def renew(self, secret: Token) -> None:
+        """Believe requests that are signed with another secret, and no others."""
+        self._secret = secret
+
     async def stop(self) -> None:
         """Put off what comes from now on."""
         self.is_up = False

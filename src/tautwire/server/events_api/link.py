@@ -75,12 +75,12 @@ class HttpLink:
         """Queue a request behind those of the same channel."""
         self._queued += 1
         job = _Job(envelope, attempt, reason, is_fresh)
-        lane = self._lanes.get(envelope.topic)
+        lane = self._lanes.get(envelope.about)
         if lane is not None:
             lane.append(job)
         else:
-            self._lanes[envelope.topic] = lane = deque([job])
-            self._spawn(self._serve(envelope.topic, lane))
+            self._lanes[envelope.about] = lane = deque([job])
+            self._spawn(self._serve(envelope.about, lane))
         return 1
 
     def notify(self, body: bytes) -> None:
@@ -107,14 +107,14 @@ class HttpLink:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _serve(self, topic: str, lane: deque[_Job]) -> None:
+    async def _serve(self, about: str, lane: deque[_Job]) -> None:
         """Make the requests of a channel, one after another."""
         while lane and not self._is_closing:
             async with self._slots:
                 if self._is_closing:
                     return
                 await self._deliver(lane.popleft())
-        del self._lanes[topic]
+        del self._lanes[about]
 
     async def _deliver(self, job: _Job) -> None:
         answers, tries = self._answers, 1

@@ -8,7 +8,7 @@ position alone can be given twice, after a backup was restored. Source: wire/eve
 import hashlib
 from base64 import urlsafe_b64decode
 from binascii import b2a_base64
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -30,6 +30,15 @@ _PAIRS: Final = tuple(first + second for first in _DIGITS for second in _DIGITS)
 _VARIANTS: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 """The digit of a UUID that has the variant in its upper two bits. Source: RFC 9562, 4.1."""
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
+
+
+class _Head(msgspec.Struct, gc=False):
+    """The member of an event that may name a conversation."""
+
+    channel: Any = None
+
+
+_decode_head: Final = msgspec.json.Decoder(_Head).decode
 
 
 class Source:
@@ -80,8 +89,8 @@ class Envelope(NamedTuple):
     """The id by which Socket Mode acknowledges it."""
     payload: bytes
     """The ``event_callback``: the payload in Socket Mode, the body over HTTP."""
-    topic: str = ""
-    """What the event is about: a conversation, a user or the workspace. Events of one topic have an order."""
+    about: str = ""
+    """What the event is about: a conversation, a user or the workspace. Events about one of them have an order."""
 
 
 def wrap(source: Source, position: int, topic: str, event: AppEvent) -> Envelope:
@@ -92,7 +101,16 @@ def wrap(source: Source, position: int, topic: str, event: AppEvent) -> Envelope
         source.head, event.body, event_id, _seconds(event.event_ts), source.tail,
         _context(source, topic, event, event_id),
     )  # fmt: skip
-    return Envelope(event_id.decode(), _envelope_id(digest), payload, topic)
+    return Envelope(event_id.decode(), _envelope_id(digest), payload, _about(topic, event))
+
+
+def _about(topic: str, event: AppEvent) -> str:
+    """Return the conversation that an event names, also if the whole workspace or one user gets it; else its topic."""
+    if topic.startswith(CONVERSATIONS):
+        return topic
+    channel = _decode_head(event.body).channel
+    found = channel.get("id") if isinstance(channel, dict) else channel
+    return found if isinstance(found, str) and found else topic
 
 
 def rate_limited(source: Source, minute: int) -> bytes:

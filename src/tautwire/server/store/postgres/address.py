@@ -25,6 +25,11 @@ class Address(NamedTuple):
         port = f":{parts.port}" if parts.port else ""
         return f"PostgreSQL at {host}{port}, database {parts.path.strip('/')}, schema {self.schema}"
 
+    @property
+    def quoted(self) -> str:
+        """The schema as SQL has it: a name may be a word of SQL, such as ``full``. It has no quotation mark."""
+        return f'"{self.schema}"'
+
 
 def read_address(url: str) -> Address:
     """Return the address in a URL; the parameter ``schema`` is ours, ``tautwire`` without it.

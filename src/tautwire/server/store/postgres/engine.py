@@ -94,7 +94,7 @@ class PostgresEngine:
         """Return the version of the schema; see ``Engine``."""
         connection = self._connect()
         try:
-            return guarded(connection, lambda: _version(connection, self._address.schema))
+            return guarded(connection, lambda: _version(connection, self._address.quoted))
         finally:
             connection.close()
 
@@ -147,7 +147,7 @@ class PostgresEngine:
             if self._lock is not None:
                 self._hold(connection, LOCK_PATIENCE)
             step = _refuse_newer if self._is_read_only else _migrate
-            guarded(connection, lambda: step(connection, self._address.schema))
+            guarded(connection, lambda: step(connection, self._address.quoted))
         finally:
             if self._holder is None:
                 connection.close()
@@ -171,7 +171,7 @@ class PostgresEngine:
         return None
 
     def _connect(self, **settings: str | int) -> Connection:
-        settings = {"search_path": self._address.schema, "client_min_messages": "warning", **settings}
+        settings = {"search_path": self._address.quoted, "client_min_messages": "warning", **settings}
         given = psycopg.conninfo.conninfo_to_dict(self._address.url).get("options") or ""
         options = " ".join([str(given), *(f"-c {name}={value}" for name, value in settings.items())])
         try:

@@ -14,8 +14,11 @@ _DAMAGED: Final = ("XX001", "XX002")
 _STATEMENT: Final = ("21", "22", "23", "42", "0A")
 """Classes of SQLSTATE that are errors of a statement or a value.
 Source: PostgreSQL's manual, appendix "PostgreSQL Error Codes"."""
-_GONE: Final = ("57P", "08")
-"""Beginnings of SQLSTATE with which the server ends a connection or refuses it while it starts."""
+_GONE: Final = ("57P", "08", "26")
+"""Beginnings of SQLSTATE with which the server ends a connection or refuses it while it starts; and 26, a prepared
+statement that is not there: psycopg takes one for prepared that was skipped behind another that failed, for as long as
+the connection lives. (Read in psycopg 3.3, _preparing.py: in a pipeline it validates no statement that it has counted.)
+"""
 
 
 def is_lost(connection: Connection, error: Exception) -> bool:
