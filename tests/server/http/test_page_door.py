@@ -10,6 +10,7 @@ from scene import OpenScene, Scene, TurnedClock
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.config import Settings
 from tautwire.server.page.files import read_files
+from tautwire.server.page.preload import joined, modules
 from tautwire.server.page.sessions import LIFETIME, MAX_SESSIONS, Sessions
 
 
@@ -89,6 +90,36 @@ def test_the_files_name_no_other_host_and_have_nothing_inline() -> None:
             ), path
         hosts = set(re.findall(r"https?://([\w.-]+)", text)) - {"www.w3.org", "github.com"}
         assert not hosts, (path, hosts)
+
+
+def test_the_page_asks_for_all_modules_of_its_script_and_for_one_style_sheet() -> None:
+    files = read_files()
+    page, texts = files[""].data.decode(), {path: file.data.decode() for path, file in files.items()}
+    preloaded = re.findall(r'rel="modulepreload" href="([^"]+)"', page)
+
+    assert preloaded == modules("js/main.js", texts)
+    assert {"js/dom.js", "js/chat/pane.js", "js/blocks/act.js"} <= set(preloaded)
+    assert "js/apps/page.js" not in preloaded  # it is imported when it is first shown
+    assert re.findall(r'rel="stylesheet" href="([^"]+)"', page) == ["style.css"]
+    sheets = [text for path, text in texts.items() if path.startswith("css/")]
+    assert sheets
+    assert all(text in texts["style.css"] for text in sheets)
+
+
+def test_the_modules_of_a_script_are_found_however_they_are_imported() -> None:
+    files = {
+        "js/main.js": 'import "./a.js";\nimport { b } from "./in/b.js";\nimport { b as again } from "./in/b.js";\n',
+        "js/a.js": 'export { c } from "../c.js";\nexport const late = () => import("./late.js");\n',
+        "js/in/b.js": 'import {\n  one,\n  two,\n} from "../a.js"; // a circle is no harm\nimport "../main.js";\n',
+        "c.js": '// import "./no.js"\nconst text = "./no.js";\n',
+    }
+
+    assert modules("js/main.js", files) == ["js/a.js", "js/in/b.js", "c.js"]
+
+
+def test_a_page_without_its_script_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"index.html must have a line with its script"):
+        joined("<title>x</title>", {})
 
 
 @pytest.mark.parametrize(
