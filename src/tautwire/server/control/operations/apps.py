@@ -4,7 +4,7 @@ from functools import partial
 
 import msgspec
 
-from tautwire.server.control.operation import Page, Result, members, operation, page
+from tautwire.server.control.operation import Page, Result, controls_of, members, operation, page
 from tautwire.server.services.access.apps import delete_app, uninstall_app
 from tautwire.server.services.access.subscriptions import read_subscription
 from tautwire.server.services.administration import apps, people, tokens
@@ -25,6 +25,19 @@ class OneApp(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """An app, by id or name."""
 
     app: str
+
+
+class OneDelivery(OneApp, kw_only=True, forbid_unknown_fields=True):
+    """An app, and the id of an event that waits for its next try, or was given up; without one all that wait."""
+
+    event: str | None = None
+
+
+class Retried(msgspec.Struct, kw_only=True):
+    """The app, and how many events are tried now: 0 if they are on their way already."""
+
+    app: str
+    tried: int
 
 
 class Direction(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -78,6 +91,13 @@ async def request_url(workspace: Workspace, args: Direction) -> Result:
     record = await workspace.reader.read(partial(find_app, text=args.app))
     directed = await workspace.writer.write(lambda tx: apps.direct(tx, record, args.url))
     return members(directed)
+
+
+@operation("delivery.retry", OneDelivery, Retried)
+async def retry(workspace: Workspace, args: OneDelivery) -> Result:
+    """Try at once what waits for an app over HTTP; one that cannot be reached is asked at once, and gets it then."""
+    record = await workspace.reader.read(partial(find_app, text=args.app))
+    return {"app": record.id, "tried": controls_of(workspace).sender.retry(record.id, args.event)}
 
 
 @operation("app.change", AppChange)
