@@ -163,6 +163,23 @@ async def test_a_session_uses_the_control_api_and_ends(paged: Scene) -> None:
     assert (await ask(paged, "GET", "/_page/session", Cookie=cookie)).status == 401
 
 
+async def test_what_the_page_looks_at_is_not_in_the_journal_and_what_it_does_is(paged: Scene) -> None:
+    cookie = await session(paged)
+    controls = paged.server.workspace.controls
+    assert controls is not None
+    control = (await paged.server.directory()).control
+    assert control is not None
+
+    for name in ("status", "connections", "faults.list", "user.list", "faults.clear"):
+        assert (await ask(paged, "POST", f"/_page/control/{name}", "{}", Cookie=cookie)).status == 200
+    of_program = await ask(paged, "POST", "/_control/v1/status", "{}", Origin="", Sec_Fetch_Site="",
+                           Authorization=f"Bearer {control.secret}", **{"tautwire.page": "1"})  # fmt: skip
+    assert of_program.status == 200
+
+    noted = [entry.details["method"] for entry in controls.journal.read(0).entries if entry.kind == "control"]
+    assert noted == ["faults.clear", "status"]
+
+
 @pytest.mark.parametrize("cookie", ["", "tautwire-page-1=x", "a;b=c;;="])
 async def test_without_a_session_nothing_is_done(paged: Scene, cookie: str) -> None:
     for verb, path in (("POST", "/_page/control/say"), ("GET", "/_page/control/watch"), ("GET", "/_page/session")):

@@ -18,6 +18,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tautwire.server.asgi import OF_PAGE
 from tautwire.server.page.files import read_files
 from tautwire.server.page.sessions import Sessions
 from tautwire.server.services.access.logins import FailedLogins
@@ -175,6 +176,7 @@ class PageDoor:
             "path": self._control_path + name,
             "raw_path": (self._control_path + name).encode(),
             "headers": [*kept, (b"authorization", b"Bearer " + secret.encode())],
+            OF_PAGE: True,
         }
         await self._control(scope, receive, _with_headers(send))
 

@@ -48,14 +48,14 @@ class Direction(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """None ends it."""
 
 
-@operation("app.list", Page)
+@operation("app.list", Page, reads=True)
 async def list_all(workspace: Workspace, args: Page) -> Result:
     """Return the apps, in the order of names."""
     found = await workspace.reader.read(partial(list_apps, after=args.after, count=args.limit + 1))
     return page("apps", [apps.app(record) for record in found], args)
 
 
-@operation("app.show", OneApp)
+@operation("app.show", OneApp, reads=True)
 async def show(workspace: Workspace, args: OneApp) -> Result:
     """Return an app with its bot, its events and the way to get them, and its tokens that were not revoked."""
 
@@ -109,7 +109,7 @@ async def change(workspace: Workspace, args: AppChange) -> Result:
     return {"app": apps.app(found), "permissions_updated": is_other}
 
 
-@operation("app.export", OneApp)
+@operation("app.export", OneApp, reads=True)
 async def export(workspace: Workspace, args: OneApp) -> Result:
     """Return the manifest of an app as the app is now."""
     return {"manifest": await workspace.reader.read(lambda query: installing.export(query, find_app(query, args.app)))}

@@ -84,7 +84,7 @@ class Disconnecting(msgspec.Struct, kw_only=True):
     reason: Reason
 
 
-@operation("event.types", Nothing, EventTypes)
+@operation("event.types", Nothing, EventTypes, reads=True)
 async def list_types(workspace: Workspace, args: Nothing) -> Result:
     """Return the types of events of RTM with their fields, also those that this server does not send."""
     return {"types": _types()}

@@ -47,7 +47,7 @@ class Rotation(OneToken, kw_only=True, forbid_unknown_fields=True):
     grace: Grace = 0
 
 
-@operation("token.list", Tokens)
+@operation("token.list", Tokens, reads=True)
 async def list_tokens(workspace: Workspace, args: Tokens) -> Result:
     """Return tokens without their texts, in the order of ids."""
     found = await workspace.reader.read(
