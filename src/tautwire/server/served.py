@@ -329,6 +329,7 @@ class ServedWorkspace:
             waiting=levels.waiting_changes,
             oldest_wait=levels.oldest_change_seconds,
             events_open=levels.open_deliveries,
+            metrics=self._settings.metrics,
         )
 
     def connected(self) -> Connected:
