@@ -10,11 +10,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 LATE = """() => {
   const [{ domContentLoadedEventStart: ready }] = performance.getEntriesByType("navigation");
   const loaded = performance.getEntriesByType("resource").filter((each) => /\\.(js|css)$/.test(each.name));
-  const name = (each) => each.name.split("/_page/")[1];
+  const name = (each) => each.name.split("/_page/")[1].replace(/^v-[0-9a-f]{16}\\//, "");
   return {
     first: loaded.filter((each) => each.startTime < ready).map(name),
     chained: loaded.filter((each) => each.startTime < ready && each.initiatorType === "script").map(name),
     later: loaded.filter((each) => each.startTime >= ready).map(name),
+    fetched: loaded.filter((each) => each.startTime < ready && each.transferSize > 0).map(name),
   };
 }"""
 
@@ -31,3 +32,4 @@ async def test_all_files_of_the_first_view_are_asked_for_at_once(place: Place) -
     assert loaded["chained"] == ["js/main.js"]
     assert {"style.css", "js/main.js", "js/chat/feed.js", "js/blocks/act.js"} <= set(loaded["first"])
     assert "js/health/strip.js" in loaded["later"]
+    assert loaded["fetched"] == []  # they were there since the first time

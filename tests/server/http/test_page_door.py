@@ -9,7 +9,7 @@ import pytest
 from scene import OpenScene, Scene, TurnedClock
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.config import Settings
-from tautwire.server.page.files import read_files
+from tautwire.server.page.files import Files
 from tautwire.server.page.preload import joined, modules
 from tautwire.server.page.sessions import LIFETIME, MAX_SESSIONS, Sessions
 
@@ -80,7 +80,7 @@ async def test_the_files_are_served_under_a_strict_policy(paged: Scene) -> None:
 
 
 def test_the_files_name_no_other_host_and_have_nothing_inline() -> None:
-    for path, file in read_files().items():
+    for path, file in Files():
         text = file.data.decode()
         if path.endswith(".html"):
             assert not re.search(r"<script(?![^>]*\bsrc=)|\sstyle=|\son\w+=|<style", text), path
@@ -93,8 +93,8 @@ def test_the_files_name_no_other_host_and_have_nothing_inline() -> None:
 
 
 def test_the_page_asks_for_all_modules_of_its_script_and_for_one_style_sheet() -> None:
-    files = read_files()
-    page, texts = files[""].data.decode(), {path: file.data.decode() for path, file in files.items()}
+    texts = {path: file.data.decode() for path, file in Files()}
+    page = re.sub(r"v-[0-9a-f]{16}/", "", texts[""])
     preloaded = re.findall(r'rel="modulepreload" href="([^"]+)"', page)
 
     assert preloaded == modules("js/main.js", texts)
@@ -104,6 +104,23 @@ def test_the_page_asks_for_all_modules_of_its_script_and_for_one_style_sheet() -
     sheets = [text for path, text in texts.items() if path.startswith("css/")]
     assert sheets
     assert all(text in texts["style.css"] for text in sheets)
+
+
+async def test_what_the_page_names_is_kept_for_good_and_the_page_itself_is_not(paged: Scene) -> None:
+    page = await ask(paged, "GET", "/_page/")
+    (script,) = re.findall(r'<script type="module" src="([^"]+)"', page.text)
+    version = script.partition("/")[0]
+
+    assert page.headers["Cache-Control"] == "no-cache"
+    kept = await ask(paged, "GET", f"/_page/{script}")
+    assert (kept.status, kept.headers["Cache-Control"]) == (200, "public, max-age=31536000, immutable")
+    # A page that was opened before the server became another one goes on with the files that there are.
+    for path in (f"v-{'0' * 16}/js/main.js", "js/main.js"):
+        other = await ask(paged, "GET", f"/_page/{path}")
+        assert (other.status, other.text, other.headers["Cache-Control"]) == (200, kept.text, "no-cache")
+    for path in ("nothing.js", script, "session", "", "index.html", "control/status"):
+        assert (await ask(paged, "GET", f"/_page/{version}/{path}")).status == 404
+    assert (await ask(paged, "GET", "/_page/v-x/js/main.js")).status == 404
 
 
 def test_the_modules_of_a_script_are_found_however_they_are_imported() -> None:

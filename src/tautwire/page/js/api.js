@@ -1,6 +1,6 @@
 // The two HTTP APIs: the control API through the page's session, and the Web API with the token of a person.
 
-const BASE = new URL("..", import.meta.url); // …/_page/
+const BASE = new URL(".", document.baseURI); // …/_page/
 
 export class ApiError extends Error {
   /** `code` is the wire's own word, `hint` says what to do. */

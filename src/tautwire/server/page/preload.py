@@ -20,19 +20,23 @@ _STYLE: Final = re.compile(r'^ *<link rel="stylesheet" href="([^"]+)" />\n', re.
 _IMPORT: Final = re.compile(r'^(?:import|export)\b[^"\'();]*"(\.[^"]+)"', re.MULTILINE)
 
 
-def joined(page: str, files: Mapping[str, str]) -> tuple[str, str]:
+def joined(page: str, files: Mapping[str, str], base: str = "") -> tuple[str, str]:
     """Return the page as it is served, and the text of its style sheet.
 
     Args:
         page: the text of ``index.html``.
         files: the texts of the other files by their path.
+        base: what stands before each path in the page.
     """
     script = _SCRIPT.search(page)
     if script is None:
         raise ValueError("index.html must have a line with its script, of type module")
     styles = "".join(files[path] for path in _STYLE.findall(page))
-    links = [f'<link rel="stylesheet" href="{STYLES}" />', script[0].strip()]
-    links += [f'<link rel="modulepreload" href="{path}" />' for path in modules(script[1], files)]
+    links = [
+        f'<link rel="stylesheet" href="{base}{STYLES}" />',
+        f'<script type="module" src="{base}{script[1]}"></script>',
+    ]
+    links += [f'<link rel="modulepreload" href="{base}{path}" />' for path in modules(script[1], files)]
     found = "".join(f"    {each}\n" for each in links)
     return _STYLE.sub("", page[: script.start()]) + found + page[script.end() :], styles
 
