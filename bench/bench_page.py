@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from socket import socket
 from statistics import median
-from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -59,7 +58,7 @@ SCROLL = """async (steps) => {
 
 WATCH = """(seconds) => {
   window.measured = (async () => {
-    const { kept } = await import(new URL("js/wire/kept.js", document.baseURI).href);
+    const { kept } = await import(new URL("wire/kept.js", document.querySelector("script[type=module]").src).href);
     let arrived = 0;
     const stop = kept.topics.on("added", (entries) => { arrived += entries.length; });
     const dropped = kept.dropped;
@@ -191,10 +190,9 @@ def _paint(page: Page) -> float:
 
 def _await_messages(page: Page, count: int) -> None:
     """Wait until the page has all messages that were posted."""
-    path = f"{urlsplit(page.url).path.rstrip('/')}/js/state.js"
     page.evaluate(
-        """async ([path, count, patience]) => {
-          const { state } = await import(path);
+        """async ([count, patience]) => {
+          const { state } = await import(new URL("state.js", document.querySelector("script[type=module]").src).href);
           const [channel] = state.first.channels.keys();
           const timeline = state.first.timeline(channel);
           const end = performance.now() + patience;
@@ -204,7 +202,7 @@ def _await_messages(page: Page, count: int) -> None:
             await new Promise((done) => setTimeout(done, 10));
           }
         }""",
-        [path, count, PATIENCE],
+        [count, PATIENCE],
     )
 
 

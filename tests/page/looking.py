@@ -9,6 +9,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp import web
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from tautwire.server.app import Server
@@ -113,6 +114,14 @@ class Place:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
 
+    async def served(self, app: str) -> None:
+        """Wait until an app gets its events over HTTP: its URL is verified first."""
+        id_of = {each["name"]: each["id"] for each in (await self.operate("app.list"))["apps"]}
+        state = ""
+        while state != "served":
+            found = (await self.operate("connections"))["apps"]
+            state = next(each["state"] for each in found if each["app"] == id_of[app])
+
     # --- people ---
 
     async def link(self) -> str:
@@ -146,6 +155,27 @@ class Place:
         parts = urlsplit(url)
         if parts.scheme in ("http", "https", "ws", "wss") and parts.netloc != urlsplit(self.origin).netloc:
             self.trouble.append(f"a request to another host: {url}")
+
+
+@asynccontextmanager
+async def receiver(status: Callable[[Answer], Awaitable[int]]) -> AsyncIterator[str]:
+    """Serve the request URL of an app, which answers the challenge; ``status`` is what it answers to an event."""
+
+    async def handle(request: web.Request) -> web.Response:
+        body = await request.json()
+        if "challenge" in body:
+            return web.json_response({"challenge": body["challenge"]})
+        return web.Response(status=await status(body))
+
+    application = web.Application()
+    application.router.add_post("/slack/events", handle)
+    runner = web.AppRunner(application, shutdown_timeout=0.01)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/slack/events"
+    finally:
+        await runner.cleanup()
 
 
 async def until(page: Page, condition: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,7 +11,7 @@ import aiohttp
 import pytest
 from playwright.async_api import Page, expect
 
-from looking import PATIENCE, Place
+from looking import PATIENCE, Answer, Place, receiver
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -129,3 +130,56 @@ async def test_an_event_is_composed_and_reaches_one_bot(place: Place) -> None:
         await page.get_by_role("button", name="Send event").click()
         got = await until(socket, lambda frame: frame.get("type") == "pref_change")
         assert got == {"type": "pref_change", "name": "colour", "value": {"red": 1}}
+
+
+async def pick_type(page: Page, name: str) -> None:
+    """Choose the type of the event."""
+    await page.get_by_role("button", name=re.compile("^Event")).click()
+    await page.get_by_role("combobox", name="Type of event").fill(name)
+    await page.keyboard.press("Enter")
+
+
+async def test_an_event_and_a_disconnect_are_composed_for_one_app_over_socket_mode(place: Place) -> None:
+    opened = await place._call(place.directory.apps["desk"]["app_token"], "apps.connections.open", {})
+    async with place.http.ws_connect(opened["url"], compress=0) as socket:
+        await until(socket, lambda frame: frame.get("type") == "hello")
+        page = await place.look(at="tools/compose", **WIDE)
+        await choose(page, "desk, Socket Mode", "To")
+        await expect(page.get_by_role("status").filter(has_text="in an envelope")).to_contain_text("It is not stored")
+        await page.get_by_role("textbox", name="reaction").fill("tada")
+        await page.get_by_role("button", name="Send event").click()
+        envelope = await until(socket, lambda frame: "envelope_id" in frame)
+        assert envelope["payload"]["event"]["reaction"] == "tada"
+        await socket.send_json({"envelope_id": envelope["envelope_id"]})
+
+        await pick_type(page, "disconnect")
+        await page.get_by_role("combobox", name="reason").select_option("refresh_requested")
+        await page.get_by_role("button", name="Send event").click()
+        assert (await until(socket, lambda frame: frame.get("type") == "disconnect"))["reason"] == "refresh_requested"
+        await page.get_by_role("button", name="Send event").click()
+        await expect(page.get_by_role("alert")).to_contain_text("already_disconnecting")
+    place.trouble[:] = [each for each in place.trouble if "400" not in each]  # the browser reports the refusal itself
+
+
+async def test_an_event_is_composed_for_an_app_over_http(place: Place) -> None:
+    got: asyncio.Queue[Answer] = asyncio.Queue()
+
+    async def answer(body: Answer) -> int:
+        await got.put(body)
+        return 200
+
+    async with receiver(answer) as url:
+        await place.operate("app.add", name="tally", events=["message.channels"])
+        await place.operate("app.request_url", app="tally", url=url)
+        page = await place.look(at="tools/compose", **WIDE)
+        await choose(page, "tally, HTTP", "To")
+        await expect(page.get_by_role("status").filter(has_text="signed")).to_contain_text("It is not stored")
+        await pick_type(page, "disconnect")
+        await page.get_by_role("button", name="Send event").click()
+        await expect(page.get_by_role("alert")).to_contain_text("over Socket Mode only")
+        await pick_type(page, "team_rename")
+        await page.get_by_role("textbox", name="name").fill("Beta")
+        await place.served("tally")
+        await page.get_by_role("button", name="Send event").click()
+        body = await asyncio.wait_for(got.get(), PATIENCE)
+        assert (body["event"]["type"], body["event"]["name"]) == ("team_rename", "Beta")

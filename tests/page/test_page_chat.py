@@ -170,7 +170,7 @@ async def test_a_direct_message_is_begun_and_typing_and_presence_are_shown(place
     await page.get_by_role("button", name="Start a conversation").click()
     await page.get_by_role("combobox", name="Write to").fill("bo")
     await page.keyboard.press("Enter")
-    await expect(page.get_by_role("feed", name="Messages in bob")).to_be_visible()
+    await expect(page.get_by_role("region", name="Messages in bob")).to_be_visible()
     await write(page, "psst")
     await expect(page.get_by_role("link", name=re.compile(r"bob\W+away"))).to_be_visible()
 

@@ -7,10 +7,9 @@ import shutil
 from typing import Any
 
 import pytest
-from aiohttp import web
 from playwright.async_api import Page, expect
 
-from looking import PATIENCE, Answer, OpenPlace, Place, until
+from looking import PATIENCE, Answer, OpenPlace, Place, receiver, until
 from test_page_security import CHECK, MARK, axe
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -118,20 +117,11 @@ async def in_shell(script: str) -> bytes:
 async def test_deliveries_that_fail_are_seen_with_their_tries(open_place: OpenPlace, axe: str, theme: str) -> None:
     place = await open_place()
 
-    async def handle(request: web.Request) -> web.Response:
-        body = await request.json()
-        if "challenge" in body:
-            return web.json_response({"challenge": body["challenge"]})
-        return web.Response(status=503)
+    async def busy(_: Answer) -> int:
+        return 503
 
-    application = web.Application()
-    application.router.add_post("/slack/events", handle)
-    runner = web.AppRunner(application, shutdown_timeout=0.01)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
+    async with receiver(busy) as url:
         await place.operate("app.add", name="tally", events=["message.channels"])
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}/slack/events"
         await place.operate("app.request_url", app="tally", url=url)
         await place.operate("join", user="tally", channel="general")
         page = await look(place, "apps", color_scheme=theme)
@@ -164,5 +154,33 @@ async def test_deliveries_that_fail_are_seen_with_their_tries(open_place: OpenPl
             assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"sideways at {width}"
         assert found == []
         assert await page.evaluate("window.hurt === undefined")
-    finally:
-        await runner.cleanup()
+
+
+@pytest.mark.parametrize("label", ["Try message now", "Try all now"])
+async def test_a_delivery_is_tried_at_once_by_a_press(place: Place, label: str) -> None:
+    got: list[Answer] = []
+    answers = [503, 503, 200]
+
+    async def answer(body: Answer) -> int:
+        got.append(body)
+        return answers[len(got) - 1]
+
+    async with receiver(answer) as url:
+        await place.operate("app.add", name="tally", events=["message.channels"])
+        await place.operate("app.request_url", app="tally", url=url)
+        page = await look(place, "apps")
+        await page.get_by_role("navigation", name="Apps").get_by_role("link", name="tally").click()
+        await expect(page.get_by_role("link", name="tally")).to_contain_text("HTTP, is served")
+        await place.operate("join", user="tally", channel="general")  # which is a message in the channel
+        table = page.get_by_role("region", name="Table of deliveries")
+        await expect(table).to_contain_text("2 tries")
+        await expect(page.get_by_role("button", name="Try all now")).to_be_visible()
+
+        await page.get_by_role("button", name=label).dblclick()
+
+        await expect(table).to_contain_text("3 tries")
+        await expect(table).to_contain_text("200")
+        await expect(page.get_by_role("button", name="Try message now")).to_have_count(0)
+        await expect(page.get_by_role("button", name="Try all now")).to_be_hidden()
+        assert [each["event_id"] for each in got] == [got[0]["event_id"]] * 3
+        assert await page.get_by_role("alert").count() == 0

@@ -58,6 +58,8 @@ async def test_a_bot_sees_a_reset_a_goodbye_and_slow_frames(place: Place) -> Non
 async def test_every_connection_ends_and_the_page_comes_back(place: Place) -> None:
     page = await place.look(at="tools/break", **WIDE)
     async with bot(place) as one, bot(place) as two:
+        bots = page.get_by_role("combobox", name="of", exact=True).locator("option", has_text="bob, RTM")
+        await expect(bots).to_have_count(2)  # the page knows both: it reads who is connected every two seconds
         await choose(page, "every connection")
         await page.get_by_role("button", name="Drop link").click()
         await asyncio.gather(last(one), last(two))

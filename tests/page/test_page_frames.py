@@ -133,12 +133,15 @@ async def test_frames_are_filtered_paused_and_copied(place: Place) -> None:
     await expect(tool.get_by_text("fits the filter")).to_be_visible()
     await tool.get_by_role("button", name="Pause").click()
     await place.operate("say", user="bob", channel="general", text="three")
-    await expect(tool.get_by_role("button", name="new")).to_contain_text("1")
+    await expect(tool.get_by_role("button", name="new")).to_contain_text("2")  # the operation, and its frame
     await expect(row(tool, "message", "three")).to_have_count(0)
     await tool.get_by_role("button", name="new").click()
     await expect(row(tool, "message", "three")).to_have_count(1)
     await expect(tool.get_by_role("button", name="Pause")).to_have_attribute("aria-pressed", "false")
 
+    await expect(row(tool, "say")).to_have_count(1)
+    await tool.get_by_role("button", name="Control API").click()
+    await expect(row(tool, "say")).to_have_count(0)
     await tool.get_by_role("button", name="To client", exact=True).click()
     await expect(row(tool, "message", "three")).to_have_count(0)
     await tool.get_by_role("button", name="Show all").click()

@@ -224,6 +224,18 @@ async def test_axe_finds_nothing_in_any_width(open_place: OpenPlace, axe: str, t
     assert found == []
 
 
+async def test_axe_finds_nothing_where_nothing_was_said_yet(place: Place, axe: str) -> None:
+    page = await place.look()
+    await expect(page.locator(".feed")).to_have_attribute("aria-busy", "false")
+    await page.evaluate(axe)
+
+    assert await page.evaluate(CHECK) == []
+
+    await place.operate("say", user="bob", channel="general", text="first")
+    await expect(page.get_by_role("feed").get_by_role("article")).to_have_count(1)
+    assert await page.evaluate(CHECK) == []
+
+
 CHECK = """async () => (await axe.run(document, { resultTypes: ["violations"] })).violations
   .map((each) => `${each.id}: ${each.nodes.map((node) => node.html).slice(0, 3).join(" ")}`)"""
 
@@ -250,4 +262,4 @@ async def test_the_chat_is_used_by_keys_alone(place: Place) -> None:
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("region", name="Thread")).to_contain_text("by keys")
     await page.keyboard.press("Alt+ArrowDown")
-    await expect(page.get_by_role("feed", name="Messages in #lounge")).to_be_visible()
+    await expect(page.get_by_role("region", name="Messages in #lounge")).to_be_visible()

@@ -18,6 +18,9 @@ log = logging.getLogger("tautwire.server.http")
 SHUTDOWN_INTERVAL: Final = 0.002
 """Seconds between two looks whether all requests have ended."""
 
+OF_PAGE: Final = "tautwire.page"
+"""A key in the scope of requests that the web page makes with its session; programs cannot put it there."""
+
 
 class AsgiServer(uvicorn.Server):
     """Serves an ASGI application on listening sockets until ``stop``."""

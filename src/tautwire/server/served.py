@@ -18,13 +18,14 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.clock import Clock, TurnableClock
 from tautwire.server.config import Settings
 from tautwire.server.control.openapi import control_url
 from tautwire.server.control.probe import SocketProbe
+from tautwire.server.control.sending import Sender
 from tautwire.server.control.server import ControlServer
 from tautwire.server.counts import Counts
 from tautwire.server.directory import Directory, TokenFile, is_loopback, read_directory
@@ -329,6 +330,7 @@ class ServedWorkspace:
             waiting=levels.waiting_changes,
             oldest_wait=levels.oldest_change_seconds,
             events_open=levels.open_deliveries,
+            metrics=self._settings.metrics,
         )
 
     def connected(self) -> Connected:
@@ -358,17 +360,8 @@ class ServedWorkspace:
             rtm.strike()
             link.strike()
 
-        found = Controls(journal, faults, self._turnable, turned=self.sweep, strike=strike, send=self._send_to)
+        found = Controls(journal, faults, self._turnable, turned=self.sweep, strike=strike, sender=Sender(self))
         return found, rtm, link
-
-    def _send_to(self, number: int, payload: bytes) -> Literal["sent", "gone", "full"]:
-        connection = next((each for each in self.door.connections if each.number == number and is_live(each)), None)
-        if connection is None:
-            return "gone"
-        if connection.is_full:
-            return "full"
-        connection.send(payload)
-        return "sent"
 
     async def _stop_doors(self) -> None:
         """Close the doors at a time: each waits for its clients."""

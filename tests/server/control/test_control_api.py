@@ -277,3 +277,15 @@ async def test_arguments_that_are_nested_too_deeply_are_refused(controlled: Scen
     reply = await ask(controlled, f"{PATH}say", body.encode())
     assert (reply.status, reply.code) == (400, "invalid_arguments")
     assert await controlled.history("alice", controlled.general) == []
+
+
+async def test_a_token_has_scopes_that_there_are(controlled: Scene) -> None:
+    for scopes in (["chat:write"], ["chat:write:bot", "post"], ["admin.users:read", "hosting:read"]):
+        issued = await operate(controlled, "token.issue", user="alice", scopes=scopes)
+        assert set(issued["details"]["scopes"]) == set(scopes)
+
+    misspelt = await ask(controlled, PATH + "token.issue", b'{"user": "alice", "scopes": ["identify", "chat:writ"]}')
+    assert (misspelt.status, misspelt.code) == (400, "unknown_scope")
+    assert misspelt.message.startswith("there is no scope 'chat:writ': did you mean chat:write or ")
+    strange = await ask(controlled, PATH + "token.issue", b'{"user": "alice", "scopes": ["zzz"]}')
+    assert strange.message == "there is no scope 'zzz': docs/reference/wire/apps.md lists all"

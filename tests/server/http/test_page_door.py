@@ -9,7 +9,8 @@ import pytest
 from scene import OpenScene, Scene, TurnedClock
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.config import Settings
-from tautwire.server.page.files import read_files
+from tautwire.server.page.files import Files
+from tautwire.server.page.preload import joined, modules
 from tautwire.server.page.sessions import LIFETIME, MAX_SESSIONS, Sessions
 
 
@@ -79,7 +80,7 @@ async def test_the_files_are_served_under_a_strict_policy(paged: Scene) -> None:
 
 
 def test_the_files_name_no_other_host_and_have_nothing_inline() -> None:
-    for path, file in read_files().items():
+    for path, file in Files():
         text = file.data.decode()
         if path.endswith(".html"):
             assert not re.search(r"<script(?![^>]*\bsrc=)|\sstyle=|\son\w+=|<style", text), path
@@ -89,6 +90,53 @@ def test_the_files_name_no_other_host_and_have_nothing_inline() -> None:
             ), path
         hosts = set(re.findall(r"https?://([\w.-]+)", text)) - {"www.w3.org", "github.com"}
         assert not hosts, (path, hosts)
+
+
+def test_the_page_asks_for_all_modules_of_its_script_and_for_one_style_sheet() -> None:
+    texts = {path: file.data.decode() for path, file in Files()}
+    page = re.sub(r"v-[0-9a-f]{16}/", "", texts[""])
+    preloaded = re.findall(r'rel="modulepreload" href="([^"]+)"', page)
+
+    assert preloaded == modules("js/main.js", texts)
+    assert {"js/dom.js", "js/chat/pane.js", "js/blocks/act.js"} <= set(preloaded)
+    assert "js/apps/page.js" not in preloaded  # it is imported when it is first shown
+    assert re.findall(r'rel="stylesheet" href="([^"]+)"', page) == ["style.css"]
+    sheets = [text for path, text in texts.items() if path.startswith("css/")]
+    assert sheets
+    assert all(text in texts["style.css"] for text in sheets)
+
+
+async def test_what_the_page_names_is_kept_for_good_and_the_page_itself_is_not(paged: Scene) -> None:
+    page = await ask(paged, "GET", "/_page/")
+    (script,) = re.findall(r'<script type="module" src="([^"]+)"', page.text)
+    version = script.partition("/")[0]
+
+    assert page.headers["Cache-Control"] == "no-cache"
+    kept = await ask(paged, "GET", f"/_page/{script}")
+    assert (kept.status, kept.headers["Cache-Control"]) == (200, "public, max-age=31536000, immutable")
+    # A page that was opened before the server became another one goes on with the files that there are.
+    for path in (f"v-{'0' * 16}/js/main.js", "js/main.js"):
+        other = await ask(paged, "GET", f"/_page/{path}")
+        assert (other.status, other.text, other.headers["Cache-Control"]) == (200, kept.text, "no-cache")
+    for path in ("nothing.js", script, "session", "", "index.html", "control/status"):
+        assert (await ask(paged, "GET", f"/_page/{version}/{path}")).status == 404
+    assert (await ask(paged, "GET", "/_page/v-x/js/main.js")).status == 404
+
+
+def test_the_modules_of_a_script_are_found_however_they_are_imported() -> None:
+    files = {
+        "js/main.js": 'import "./a.js";\nimport { b } from "./in/b.js";\nimport { b as again } from "./in/b.js";\n',
+        "js/a.js": 'export { c } from "../c.js";\nexport const late = () => import("./late.js");\n',
+        "js/in/b.js": 'import {\n  one,\n  two,\n} from "../a.js"; // a circle is no harm\nimport "../main.js";\n',
+        "c.js": '// import "./no.js"\nconst text = "./no.js";\n',
+    }
+
+    assert modules("js/main.js", files) == ["js/a.js", "js/in/b.js", "c.js"]
+
+
+def test_a_page_without_its_script_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"index.html must have a line with its script"):
+        joined("<title>x</title>", {})
 
 
 @pytest.mark.parametrize(
@@ -130,6 +178,23 @@ async def test_a_session_uses_the_control_api_and_ends(paged: Scene) -> None:
     ended = await ask(paged, "DELETE", "/_page/session", Cookie=cookie)
     assert "Max-Age=0" in ended.headers["Set-Cookie"]
     assert (await ask(paged, "GET", "/_page/session", Cookie=cookie)).status == 401
+
+
+async def test_what_the_page_looks_at_is_not_in_the_journal_and_what_it_does_is(paged: Scene) -> None:
+    cookie = await session(paged)
+    controls = paged.server.workspace.controls
+    assert controls is not None
+    control = (await paged.server.directory()).control
+    assert control is not None
+
+    for name in ("status", "connections", "faults.list", "user.list", "faults.clear"):
+        assert (await ask(paged, "POST", f"/_page/control/{name}", "{}", Cookie=cookie)).status == 200
+    of_program = await ask(paged, "POST", "/_control/v1/status", "{}", Origin="", Sec_Fetch_Site="",
+                           Authorization=f"Bearer {control.secret}", **{"tautwire.page": "1"})  # fmt: skip
+    assert of_program.status == 200
+
+    noted = [entry.details["method"] for entry in controls.journal.read(0).entries if entry.kind == "control"]
+    assert noted == ["faults.clear", "status"]
 
 
 @pytest.mark.parametrize("cookie", ["", "tautwire-page-1=x", "a;b=c;;="])

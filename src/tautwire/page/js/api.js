@@ -1,6 +1,6 @@
 // The two HTTP APIs: the control API through the page's session, and the Web API with the token of a person.
 
-const BASE = new URL("..", import.meta.url); // …/_page/
+const BASE = new URL(".", document.baseURI); // …/_page/
 
 export class ApiError extends Error {
   /** `code` is the wire's own word, `hint` says what to do. */
@@ -38,9 +38,6 @@ function refuse({ response, body }) {
 /** Open a session with the key of a one-time link. */
 export const openSession = async (key) =>
   refuse(await send(new URL("session", BASE), { method: "POST", headers: { Authorization: `Bearer ${key}` } }));
-
-/** Return the present session. */
-export const findSession = async () => refuse(await send(new URL("session", BASE)));
 
 /** End the session. */
 export const closeSession = async () => refuse(await send(new URL("session", BASE), { method: "DELETE" }));

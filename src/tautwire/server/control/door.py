@@ -14,6 +14,7 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
+from tautwire.server.asgi import OF_PAGE
 from tautwire.server.control import openapi, watching
 from tautwire.server.control.consent_page import ConsentPage
 from tautwire.server.control.openapi import PATH
@@ -128,7 +129,8 @@ class ControlDoor:
             status = failure.status
             raise
         finally:
-            if workspace is not None and workspace.controls is not None:
+            is_look = wanted.reads and OF_PAGE in request.scope
+            if workspace is not None and workspace.controls is not None and not is_look:
                 details = {"method": wanted.name, "status": status}
                 workspace.controls.journal.note("control", _ORIGIN, details, arguments=body)
         log.info("an operator's %s is done", wanted.name)

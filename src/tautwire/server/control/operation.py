@@ -64,6 +64,8 @@ class Operation(NamedTuple):
     is_on_hosts: bool = False
     """Whether it is an operation on whole workspaces."""
     max_body: int = MAX_BODY
+    reads: bool = False
+    """Whether it only looks at something. What the web page looks at, again and again, is not in the journal."""
 
     @property
     def summary(self) -> str:
@@ -77,12 +79,12 @@ OPERATIONS: Final[dict[str, Operation]] = {}
 
 
 def operation(
-    name: str, arguments: type[A], answer: type[msgspec.Struct] | None = None
+    name: str, arguments: type[A], answer: type[msgspec.Struct] | None = None, *, reads: bool = False
 ) -> Callable[[Callable[[Workspace, A], Awaitable[Result]]], Callable[[Workspace, A], Awaitable[Result]]]:
     """Register the decorated function as the operation ``name``."""
 
     def register(function: Callable[[Workspace, A], Awaitable[Result]]) -> Callable[[Workspace, A], Awaitable[Result]]:
-        _add(Operation(name, arguments, cast("Function", function), answer))
+        _add(Operation(name, arguments, cast("Function", function), answer, reads=reads))
         return function
 
     return register

@@ -91,6 +91,13 @@ class Delivery:
         start = self._starts.get(app)
         return "away" if start is not None and start.is_away else None
 
+    def ask_now(self, app: str) -> None:
+        """Ask an app at once that is not served yet, or cannot be reached."""
+        start = self._starts.get(app)
+        if start is not None:
+            start.due, start.pause = 0.0, FIRST_PAUSE
+        self.sweep()
+
     def sweep(self) -> None:
         """Begin with apps that are not served yet; to be called about once a second."""
         if self._is_stopping:

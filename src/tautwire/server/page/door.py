@@ -18,7 +18,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tautwire.server.page.files import read_files
+from tautwire.server.asgi import OF_PAGE
+from tautwire.server.page.files import Files
 from tautwire.server.page.sessions import Sessions
 from tautwire.server.services.access.logins import FailedLogins
 from tautwire.server.services.errors import Failure
@@ -76,7 +77,7 @@ class PageDoor:
         self._public = urlsplit(public_url or "")
         self._logins = logins
         self._has_limits = has_limits
-        self._files = read_files()
+        self._files = Files()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -99,10 +100,14 @@ class PageDoor:
         if request.method not in ("GET", "HEAD"):
             text = f"the method must be GET, got {request.method[:20]!r}"
             raise Failure(405, "method_not_allowed", text, {"Allow": "GET, HEAD"})
-        found = self._files.get(path)
+        found, is_same = self._files.find(path)
         if found is None:
             raise Failure(404, "not_found", f"the page has no file {path[:100]!r}")
-        headers = {"Content-Type": found.type, "ETag": found.etag, "Cache-Control": "no-cache"}
+        headers = {
+            "Content-Type": found.type,
+            "ETag": found.etag,
+            "Cache-Control": _FOR_GOOD if is_same else "no-cache",
+        }
         if request.headers.get("if-none-match") == found.etag:
             await _send(send, 304, b"", headers)
             return
@@ -175,6 +180,7 @@ class PageDoor:
             "path": self._control_path + name,
             "raw_path": (self._control_path + name).encode(),
             "headers": [*kept, (b"authorization", b"Bearer " + secret.encode())],
+            OF_PAGE: True,
         }
         await self._control(scope, receive, _with_headers(send))
 
@@ -206,6 +212,7 @@ class PageDoor:
             raise Failure(403, "origin_refused", "only the page itself may use its session")
 
 
+_FOR_GOOD: Final = "public, max-age=31536000, immutable"
 _NOT_PASSED_ON: Final = {b"authorization", b"cookie", b"origin", b"referer"}
 
 

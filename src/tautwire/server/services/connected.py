@@ -34,13 +34,14 @@ class LiveConnection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event that an app has not acknowledged.
+    """An event that an app has not acknowledged. ``event`` is its id; empty if this run of the server has not sent it.
 
     ``attempt`` is how often it was sent again, ``reason`` why the last time, ``connection`` the one that has it (0: it
     waits). ``due`` is in how many seconds it is tried again or counts as late; null while the answer is waited for.
     """
 
     position: int
+    event: str
     envelope: str
     attempt: int
     reason: str
@@ -129,7 +130,7 @@ def served_app(tap: Any, state: State | None, *, head: int, now: float) -> Serve
 def _open(event: Any, now: float) -> OpenEvent:
     is_waiting = not event.is_reported or not event.connection
     return OpenEvent(
-        position=event.place[0], envelope=event.envelope_id, attempt=event.attempt, reason=event.reason,
-        connection=event.connection,
+        position=event.place[0], event=event.event_id, envelope=event.envelope_id, attempt=event.attempt,
+        reason=event.reason, connection=event.connection,
         due=max(0.0, event.due - now) if is_waiting and event.due and isfinite(event.due) else None,
     )  # fmt: skip

@@ -1,5 +1,7 @@
 """How a running server is, for its operator."""
 
+from typing import Literal
+
 import msgspec
 
 from tautwire.server.counts import Counts
@@ -38,7 +40,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     Times are in seconds, ``started`` since 1970. ``faults`` has the reasons by name, as ``/readyz`` has them, those of
     other workspaces included. ``head`` is the position of the newest entry of the log, ``waiting`` counts the changes
     that wait to be stored, ``oldest_wait`` is the age of the oldest. ``events_open`` counts the events that apps have
-    not acknowledged.
+    not acknowledged. ``metrics`` says who may read ``/metrics``: programs on the same machine, all, or none.
     """
 
     version: str
@@ -56,6 +58,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int
     oldest_wait: float
     events_open: int
+    metrics: Literal["local", "public", "off"]
 
 
 def commits_of(counts: Counts) -> Commits:

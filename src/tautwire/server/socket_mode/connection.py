@@ -92,11 +92,13 @@ class LinkConnection(SocketConnection):
         if self.ticket is None and self._transport is not None:
             self._transport.close()
 
-    def warn(self, reason: str) -> None:
-        """Send ``disconnect``, once: the client dials a new connection."""
-        if not self._is_warned and self.ended is None:
-            self._is_warned = True
-            self.send(disconnect(reason))
+    def warn(self, reason: str, **members: object) -> bool:
+        """Send ``disconnect``, once: the client dials a new connection. Return False if it had one."""
+        if self._is_warned or self.ended is not None:
+            return False
+        self._is_warned = True
+        self.send(disconnect(reason, **members))
+        return True
 
     def goodbye(self) -> bytes | None:
         """Return the request to dial anew, None if it was sent."""

@@ -20,6 +20,7 @@ from tautwire.server.services.interactivity.requests import Request, Requests
 from tautwire.server.socket_mode.connection import (
     DEBUG_TIME,
     DISABLED,
+    REFRESH,
     SESSION_TIME,
     TOO_MANY,
     WARNING,
@@ -99,8 +100,7 @@ class Door:
             return
         pool = self._pools.get(tap.app) or Pool(tap, self.flusher)
         if len(pool) >= MAX_CONNECTIONS:
-            about = {"num_connections": len(pool), "connection_info": {"app_id": tap.app}}
-            connection.refuse(disconnect(TOO_MANY, **about), now)
+            connection.refuse(disconnect(TOO_MANY, **_crowd(pool)), now)
             return
         self._pools[tap.app] = pool
         connection.opened_at = now
@@ -121,6 +121,27 @@ class Door:
         """Send a request on one of an app's connections; return False if none can take it."""
         pool = self._pools.get(app)
         return pool is not None and pool.ask(request_frame(envelope_id, request))
+
+    def disconnect(self, number: int, reason: str) -> bool:
+        """Have the client of a connection dial anew, as if there were the reason; return False if it was asked before.
+
+        A connection that is too old, or of a server that stops, lasts ten seconds more and gets no more events. Others
+        are closed at once.
+        """
+        connection = next((each for each in self.connections if each.number == number), None)
+        pool = self._pools.get(connection.user) if connection is not None else None
+        if connection is None or pool is None:
+            return False
+        now = self.clock.monotonic()
+        if not connection.warn(reason, **(_crowd(pool) if reason == TOO_MANY else {})):
+            return False
+        pool.retire(connection)
+        if reason in (WARNING, REFRESH):
+            connection.lifetime = min(connection.lifetime, now - connection.opened_at + WARNING_TIME)
+        else:
+            connection.ending = "disabled"
+            connection.end(GOING_AWAY, reason, now)
+        return True
 
     def ended(self, connection: LinkConnection) -> None:
         """Give the events of the connection to another one, or stop the tap."""
@@ -183,3 +204,8 @@ class Door:
             connection.warn(DISABLED)
             connection.ending = "disabled"
             connection.end(GOING_AWAY, "Socket Mode is off", now)
+
+
+def _crowd(pool: Pool) -> dict[str, object]:
+    """Return what ``disconnect`` says of an app with too many connections."""
+    return {"num_connections": len(pool), "connection_info": {"app_id": pool.tap.app}}

@@ -63,8 +63,10 @@ class Pool:
         """Send nothing: clients of Socket Mode take ``app_rate_limited`` for an event without a type, and may fail."""
 
     def send(self, envelope: Envelope, attempt: int, reason: str, *, is_fresh: bool) -> int:
-        """Send an event on the connection that had none for the longest time."""
-        connection = self._ready or self._find() or self._serving[0]
+        """Send an event on the connection that it is meant for, else on that which had none for the longest time."""
+        connection = self._all.get(envelope.connection)
+        if connection is None or connection not in self._serving:
+            connection = self._ready or self._find() or self._serving[0]
         self._send(connection, socket_mode_frame(envelope, attempt, reason))
         return connection.number
 

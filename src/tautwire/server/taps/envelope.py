@@ -91,6 +91,8 @@ class Envelope(NamedTuple):
     """The ``event_callback``: the payload in Socket Mode, the body over HTTP."""
     about: str = ""
     """What the event is about: a conversation, a user or the workspace. Events about one of them have an order."""
+    connection: int = 0
+    """The connection that it is meant for, while that can take it; 0 for any."""
 
 
 def wrap(source: Source, position: int, topic: str, event: AppEvent) -> Envelope:

@@ -153,6 +153,15 @@ def _read(payload: bytes, kind: str | None) -> tuple[_Head, AppEvent]:
     return head, AppEvent(0, head.type, head.event_ts, payload)
 
 
+def read_event(payload: bytes, kind: str | None) -> AppEvent:
+    """Return what an event of RTM is in the Events API.
+
+    Args:
+        kind: of the conversation of a message; None if it is not known.
+    """
+    return _read(payload, kind)[1]
+
+
 _read_once: Final = lru_cache(SHARED)(_read)
 """The same for all apps: each of them looks at the same entry at about the same time."""
 

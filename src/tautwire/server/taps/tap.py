@@ -16,7 +16,7 @@ import math
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from tautwire.protocol.ids import NEVER, ts_from_micros
 from tautwire.server.clock import Clock
@@ -28,6 +28,7 @@ from tautwire.server.log.tail import Audience, Tail, read_entries
 from tautwire.server.services.access.subscriptions import Subscription
 from tautwire.server.store.queries.log import find_marked
 from tautwire.server.store.reader import Reader
+from tautwire.server.taps.composed import BadEventError, ComposedEvents, topic_of
 from tautwire.server.taps.envelope import Envelope, Source, rate_limited, wrap
 from tautwire.server.taps.kinds import Kinds
 from tautwire.server.taps.quota import Quota
@@ -97,6 +98,7 @@ class Tap:
         now = around.clock.monotonic()
         self._installation: Installation = {}
         self._window = Window.restored(progress, around.pauses, around.clock.seconds() - now, now)
+        self._composed = ComposedEvents(around.clock.micros())
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._page: deque[tuple[Entry, Collection[str]]] = deque()  # entries with the users who may see each
@@ -192,6 +194,42 @@ class Tap:
         self._page.clear()
         self._window.lose()
         return task
+
+    async def compose(self, members: dict[str, Any], connection: int = 0) -> Envelope:
+        """Send an event that is not in the log by the way of those that are, and return its envelope.
+
+        Args:
+            members: those of the event, as RTM has it; ``event_ts`` is now if there is none.
+            connection: the connection that it is meant for; 0 for any.
+
+        Raises:
+            BadEventError: it is none, or too much waits for the app.
+        """
+        topic = topic_of(members)
+        kind = (await self._around.kinds.of((topic,))).get(topic)
+        if not self._window.has_room:
+            raise BadEventError("too many events wait for the app: it acknowledges too slowly")
+        now = ts_from_micros(self._around.clock.micros())
+        place, composed = self._composed.add(
+            self._window.read, {**members, "event_ts": members.get("event_ts", now)}, kind, self._window.needs
+        )
+        self._window.add(place, connection)
+        self._news.set()
+        return wrap(self._source(self._viewer), place[0], topic, composed.event)
+
+    def retry(self, event_id: str | None = None) -> int:
+        """Try at once what waits for its next try over HTTP; see ``Window.retry``."""
+        self._news.set()
+        return self._window.retry(event_id)
+
+    def knows(self, event_id: str) -> bool:
+        """Whether an event waits, is on its way, or can be tried once more."""
+        return self._window.knows(event_id)
+
+    @property
+    def _viewer(self) -> str:
+        """The user as whom the app gets what is made up for it: its bot, if it has one."""
+        return next(filter(None, self._viewers.users), "")
 
     def acknowledged(self, envelope_id: str) -> bool:
         """Settle an event; return False if it is not open, as for a second acknowledgement."""
@@ -335,6 +373,9 @@ class Tap:
 
     async def _read_again(self, event: Open) -> tuple[str, ViewedEvent] | None:
         """Return the topic and the event of an open event."""
+        composed = self._composed.find(event.place)
+        if composed is not None:
+            return composed.topic, ViewedEvent(composed.event, self._viewer)
         position, ordinal = event.place
         entry = await self._entry(position)
         if entry is None:
@@ -375,7 +416,11 @@ class Tap:
 
     def _send(self, link: Link, event: Open, topic: str, viewed: ViewedEvent) -> None:
         event.viewer = viewed.viewer
-        self._pass_on(link, event, wrap(self._source(viewed.viewer), event.place[0], topic, viewed.event))
+        envelope = wrap(self._source(viewed.viewer), event.place[0], topic, viewed.event)
+        event.event_id = envelope.id
+        if event.wanted:
+            envelope = envelope._replace(connection=event.wanted)
+        self._pass_on(link, event, envelope)
 
     def _pass_on(self, link: Link, event: Open, envelope: Envelope) -> None:
         connection = link.send(envelope, event.attempt, event.reason, is_fresh=not event.failures)

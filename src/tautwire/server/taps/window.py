@@ -56,6 +56,8 @@ TIMEOUT: Final = "timeout"
 LOST: Final = "connection_failed"
 """Why an event is sent again: its connection ended. The word is that of HTTP; for Socket Mode none is documented."""
 
+MAX_FAILED: Final = 100
+"""Events that were given up and can be tried once more by hand, the newest."""
 MAX_STORED: Final = 1_000
 """Open events that are stored. With more, only ``settled`` is."""
 
@@ -101,10 +103,13 @@ class Open:
     reason: str = ""
     """Why it was sent again."""
     envelope_id: str = ""
+    event_id: str = ""
     viewer: str = ""
     """The user as whom it was sent last."""
     connection: int = 0
     """The connection that has it; 0 if it waits to be sent."""
+    wanted: int = 0
+    """The connection that it is meant for; 0 for any."""
     size: int = 0
     """Its bytes while it flies."""
     due: float = 0.0
@@ -131,7 +136,8 @@ class Window:
         self._by_id: dict[str, Open] = {}
         self._owed: deque[Open] = deque()
         self._late: list[tuple[float, Place]] = []  # a heap; what is settled or sent again meanwhile is left in it
-        self._waiting: list[tuple[float, Place]] = []  # a heap: what failed, and when it is owed
+        self._waiting: list[tuple[float, Place]] = []  # a heap: what failed, and when it is owed; as above
+        self._failed: dict[str, Open] = {}  # what was given up, by the id of the event; the oldest first
         self._flying = 0
         self._flying_bytes = 0
         self._pauses = pauses
@@ -219,6 +225,12 @@ class Window:
         event = self._open[place] = Open(place)
         return event
 
+    def add(self, place: Place, wanted: int) -> None:
+        """Add an event that is owed at once: one that a developer makes up, for a connection or for any."""
+        event = self.open(place)
+        event.wanted = wanted
+        self._owed.append(event)
+
     def take_owed(self) -> Open | None:
         """Return the next event that has to be sent again."""
         while self._owed:
@@ -258,6 +270,10 @@ class Window:
         """Whether an event is not settled yet."""
         return self._open.get(event.place) is event
 
+    def needs(self, place: Place) -> bool:
+        """Whether the event at a place may be sent again."""
+        return place in self._open or any(event.place == place for event in self._failed.values())
+
     def drop(self, event: Open) -> None:
         """Settle an event without an acknowledgement, since there is nothing to send."""
         self._settle(event)
@@ -281,16 +297,44 @@ class Window:
         if event is None or not event.connection:  # settled, or lost with its connection
             return
         event.failures += tries
+        event.attempt += tries
+        event.reason = reason
         if not may_retry or event.failures > len(self._pauses):
-            self.given_up += 1
-            self._settle(event)
+            self._give_up(event)
+            self._failed[event.event_id] = event
+            if len(self._failed) > MAX_FAILED:
+                del self._failed[next(iter(self._failed))]
             return
         self._land(event)
         event.connection = 0
-        event.reason = reason
-        event.attempt += tries
         self._postpone(event, now + self._pauses[event.failures - 1])
         self.expire(now)
+
+    def retry(self, event_id: str | None = None) -> int:
+        """Owe at once what waits for its next try, and return how many events that are.
+
+        Args:
+            event_id: one event, also one that was given up, which gets one try more; None for all that wait.
+        """
+        given_up = self._failed.pop(event_id or "", None)
+        if given_up is not None:
+            given_up.connection, given_up.due, given_up.failures = 0, 0.0, len(self._pauses)
+            self._open[given_up.place] = given_up
+            self._owed.append(given_up)
+            return 1
+        found = [
+            event
+            for event in self._open.values()
+            if event.due and not event.connection and event_id in (None, event.event_id)
+        ]
+        for event in found:
+            event.due = 0.0
+        self._owed.extend(found)
+        return len(found)
+
+    def knows(self, event_id: str) -> bool:
+        """Whether an event waits, is on its way, or can be tried once more."""
+        return event_id in self._failed or any(event.event_id == event_id for event in self._open.values())
 
     def _postpone(self, event: Open, due: float) -> None:
         event.due = due
@@ -299,9 +343,9 @@ class Window:
     def expire(self, now: float) -> None:
         """Have events sent again whose pause is over or that are late, or give them up."""
         while self._waiting and self._waiting[0][0] <= now:
-            _, place = heapq.heappop(self._waiting)
+            due, place = heapq.heappop(self._waiting)
             waiting = self._open.get(place)
-            if waiting is not None:
+            if waiting is not None and waiting.due == due and not waiting.connection:
                 waiting.due = 0.0
                 self._owed.append(waiting)
         while self._late and self._late[0][0] <= now:
@@ -313,8 +357,7 @@ class Window:
             event.failures += 1
             is_unheard = event.failures > MAX_RETRIES and self._newest_acked > event.first_sent
             if is_unheard or now - event.first_sent >= PATIENCE:
-                self.given_up += 1
-                self._settle(event)
+                self._give_up(event)
             else:
                 self._owe(event, TIMEOUT)
 
@@ -325,8 +368,7 @@ class Window:
         ]:
             self._land(event)
             if event.attempt >= MAX_ATTEMPTS:
-                self.given_up += 1
-                self._settle(event)
+                self._give_up(event)
                 continue
             event.first_sent = -1.0
             if not event.is_reported:
@@ -346,6 +388,10 @@ class Window:
             self._flying -= 1
             self._flying_bytes -= event.size
             event.size = 0
+
+    def _give_up(self, event: Open) -> None:
+        self.given_up += 1
+        self._settle(event)
 
     def _settle(self, event: Open) -> None:
         self._land(event)

@@ -79,7 +79,7 @@ class TracedTap(Tap):
             context,
             SpanKind.PRODUCER,
             {
-                **message_attributes("event", "send", envelope.topic),
+                **message_attributes("event", "send", envelope.about),
                 "messaging.message.body.size": len(envelope.payload),
                 "tautwire.app.id": self.app,
                 "tautwire.event.id": envelope.id,

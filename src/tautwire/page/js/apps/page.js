@@ -6,7 +6,7 @@ import { poll } from "../poll.js";
 import { go, href } from "../router.js";
 import { state } from "../state.js";
 import { duration, many } from "../wire/words.js";
-import { deliveriesSection } from "./deliveries.js";
+import { deliveriesSection, tryNow } from "./deliveries.js";
 import { editManifest, makeApp } from "./manifest.js";
 import { onceSection } from "./once.js";
 
@@ -87,6 +87,8 @@ class AppView {
     this.ends = ends;
     this.alert = h("div");
     this.waiting = h("p", { class: "faint", role: "status" });
+    this.retry = button("Try all now", { class: "small end", press: () => tryNow(this.id, null, this.trouble) });
+    this.retry.hidden = true;
     this.trouble = h("div");
     this.missing = h("div");
   }
@@ -113,7 +115,7 @@ class AppView {
           button("Edit manifest", { press: () => this.#edit() }))),
       this.#once(), this.trouble, this.alert,
       h("div", { class: "grid-3" }, subscriptions(shown), this.#scopes(shown), interactivity(app, features, shown)),
-      h("section", { "aria-labelledby": "h-wait", class: "app-waiting" }, h("div", { class: "sec-head" }, h("h4", { id: "h-wait" }, "Waiting")), this.waiting),
+      h("section", { "aria-labelledby": "h-wait", class: "app-waiting" }, h("div", { class: "sec-head" }, h("h4", { id: "h-wait" }, "Waiting"), this.retry), this.waiting),
       deliveries.element);
   }
 
@@ -175,6 +177,7 @@ class AppView {
       return;
     }
     const due = Math.min(...served.events.map((each) => each.due ?? Infinity));
+    this.retry.hidden = served.way !== "http" || served.state === "disabled" || (served.state === "served" && !Number.isFinite(due));
     const tried = served.events.filter((each) => each.attempt > 0);
     const reasons = [...new Set(tried.map((each) => each.reason))].filter(Boolean).join(", ");
     this.waiting.textContent = [

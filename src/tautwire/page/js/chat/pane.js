@@ -223,6 +223,7 @@ export class Pane {
     this.scroller.setAttribute("aria-busy", String(Boolean(timeline.loading)));
     this.feed.update(timeline.messages);
     const isEmpty = timeline.isLoaded && !timeline.messages.length;
+    this.scroller.setAttribute("role", isEmpty ? "region" : "feed"); // a feed must have an article
     if (timeline.error) fill(this.state, failure("The messages cannot be read", timeline.error), button("Try again", { press: () => this.person.loadOlder(this.channelId) }));
     else if (isEmpty) fill(this.state, h("div", { class: "empty" }, h("p", {}, "No messages in ", named(this.name), " yet."),
       button("Write the first", { press: () => this.foot.querySelector("textarea")?.focus() })));

@@ -1,8 +1,8 @@
-// The tool Compose: an event of any type, made in a form of its fields, to one connection.
+// The tool Compose: an event of any type, made in a form of its fields, to one connection or app.
 
 import { control } from "../api.js";
 import { announce, button, failure, fill, h, icon } from "../dom.js";
-import { targets } from "../break/targets.js";
+import { httpLinks, targets } from "../break/targets.js";
 import { pickFrom } from "../menu.js";
 import { poll } from "../poll.js";
 import { state } from "../state.js";
@@ -10,12 +10,27 @@ import { state } from "../state.js";
 const EVERY = 2;
 const KINDS = { string: "text", number: "number", boolean: "true or false", list: "JSON list", object: "JSON" };
 
+/** The frame that is no event, over Socket Mode: its form has one field. */
+const DISCONNECT = { type: "disconnect", subtype: null, sent: true, isFrame: true,
+  about: "Over Socket Mode only: the client has to dial anew. It gets no more events on this connection, which then ends as the server ends it for that reason.",
+  fields: [{ name: "reason", kind: "string", required: true, values: ["warning", "refresh_requested", "link_disabled", "too_many_websockets"] }] };
+
+const SAYS = {
+  rtm: "Sends one event over RTM, as if it had happened. It is not stored, and nothing else changes.",
+  socket_mode: "Sends one event to the app in an envelope, as if it had happened: on this connection, and again until it is acknowledged. It is not stored, and nothing else changes.",
+  http: "Posts one event to the request URL of the app, signed, as if it had happened, and again if that fails. It is not stored, and nothing else changes.",
+};
+
 const titleOf = ({ type, subtype }) => (subtype ? `${type}, ${subtype}` : type);
 
 /** Show the tool; return what ends it. */
 export async function show(container) {
   const trouble = h("div");
-  const links = targets({ id: "compose-connection", label: "To", door: "rtm", all: "choose a connection" });
+  const lead = h("p", { class: "lead", role: "status" }, SAYS.rtm);
+  const links = targets({ id: "compose-connection", label: "To", all: "choose a connection", changed: () => {
+    const says = SAYS[links.door() ?? "rtm"];
+    if (lead.textContent !== says) lead.textContent = says; // it is read aloud when it changes
+  } });
   const about = h("p", { class: "faint" });
   const fields = h("div", { class: "compose-fields" });
   const preview = h("pre", { class: "json compose-preview", tabindex: "0", role: "region", "aria-label": "The frame" });
@@ -23,11 +38,6 @@ export async function show(container) {
   let types = [];
   let chosen = null;
   let inputs = [];
-
-  fill(container, h("div", { class: "scroll pad compose", tabindex: "0", role: "region", "aria-label": "An event for one connection", data: { first: "" } },
-    h("p", { class: "lead" }, "Sends one event over RTM, as if it had happened. It is not stored, and nothing else changes."),
-    h("div", { class: "row" }, links.element), h("div", { class: "row" }, pick), about, fields, preview, trouble,
-    h("div", { class: "row" }, button("Send event", { class: "go", press: send }))));
 
   async function choose() {
     const value = await pickFrom(pick, { label: "Type of event", chosen: chosen && titleOf(chosen),
@@ -41,11 +51,13 @@ export async function show(container) {
     fill(pick, h("span", { class: "faint" }, "Event"), h("code", {}, titleOf(type)), icon("chev"));
     about.textContent = type.about;
     inputs = type.fields.map((field) => {
-      const input = h("input", { id: `compose-${field.name}`, value: suggestion(field), autocomplete: "off", spellcheck: "false", on: { input: drawPreview } });
+      const options = field.values?.map((each) => h("option", { value: each }, each));
+      const input = options ? h("select", { id: `compose-${field.name}`, on: { change: drawPreview } }, options) : h("input", { id: `compose-${field.name}`, value: suggestion(field), autocomplete: "off", spellcheck: "false", on: { input: drawPreview } });
       return { field, input };
     });
     fill(fields, inputs.map(({ field, input }) => h("div", { class: "field" },
-      h("label", { for: input.id }, h("code", {}, field.name), h("span", { class: "faint" }, ` ${KINDS[field.kind]}${field.required ? "" : ", may be left out"}`)), input)));
+      h("label", { for: input.id }, h("code", {}, field.name), h("span", { class: "faint" }, ` ${KINDS[field.kind]}${field.required ? "" : ", may be left out"}`)),
+      field.values ? h("span", { class: "select" }, input, icon("chev")) : input)));
     fill(trouble);
     drawPreview();
   }
@@ -76,12 +88,16 @@ export async function show(container) {
   async function send() {
     fill(trouble);
     try {
-      const { connection } = links.chosen();
-      if (connection === undefined) {
+      if (!links.door()) {
         fill(trouble, failure("Choose a connection first"));
         return;
       }
-      const sent = await control("event.send", { connection, event: event() });
+      if (chosen.isFrame) {
+        const { connection, reason } = await control("disconnect.send", { ...links.chosen("socket_mode"), reason: event().reason });
+        announce(`disconnect, ${reason}, was sent to connection ${connection}`);
+        return;
+      }
+      const sent = await control("event.send", { ...links.chosen(), event: event() });
       announce(`${titleOf(chosen)} was sent, ${sent.bytes} bytes`);
     } catch (error) {
       fill(trouble, failure(error.input ? error.message : "The event was not sent", error));
@@ -91,7 +107,11 @@ export async function show(container) {
   }
 
   try {
-    ({ types } = await control("event.types"));
+    types = [...(await control("event.types")).types, DISCONNECT];
+    fill(container, h("div", { class: "scroll pad compose", tabindex: "0", role: "region", "aria-label": "An event for one connection", data: { first: "" } },
+      lead,
+      h("div", { class: "row" }, links.element), h("div", { class: "row" }, pick), about, fields, preview, trouble,
+      h("div", { class: "row" }, button("Send event", { class: "go", press: send }))));
     draw(types.find((each) => each.type === "reaction_added") ?? types[0]);
   } catch (error) {
     fill(container, failure("The types of events could not be read", error));
@@ -99,7 +119,8 @@ export async function show(container) {
   }
   return poll(async () => {
     try {
-      links.update((await control("connections")).connections);
+      const { connections, apps } = await control("connections");
+      links.update([...connections, ...httpLinks(apps)]);
     } catch (error) {
       fill(trouble, failure("The connections could not be read", error));
     }

@@ -28,7 +28,7 @@ export function show(container) {
   function draw() {
     fill(missing, trouble === "" ? null : trouble === "unreachable"
       ? failure("The figures could not be read", { code: trouble, hint: "They are tried again." })
-      : failure("The server does not show its figures here", { code: trouble, hint: "Start it with --metrics all, or open the page on its own machine." }));
+      : failure("The server does not show its figures here", { code: trouble, hint: "Start it with --metrics public, or open the page on its own machine." }));
     for (const each of tiles) each.update();
     drawFacts();
   }

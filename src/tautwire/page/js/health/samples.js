@@ -1,5 +1,6 @@
 // The figures of /metrics, read once a second: rates from counters, quantiles from the histogram of commits.
 
+import { control } from "../api.js";
 import { poll } from "../poll.js";
 
 const EVERY = 1;
@@ -7,6 +8,7 @@ export const KEPT = 300;
 /** Commits are too few in one second for a quantile: those of so many are taken together. */
 const COMMITS_OF = 10;
 const METRICS = new URL("/metrics", location.href);
+const HERE = /^(localhost|127\..*|\[::1\])$/;
 
 /** Return the numbers of a text in the format of Prometheus; those of one name with several labels are added up. */
 export function parse(text) {
@@ -42,6 +44,7 @@ const listeners = new Set();
 /** Why there are no figures: "", or what the server answered. */
 export let trouble = "";
 let end = null;
+let isShown = null; // whether the server shows its figures here: asking where it does not leaves an error in the console
 
 /** Call `listener` after each reading; return what ends that. The reading itself goes on, so that plots have a past. */
 export function onSample(listener) {
@@ -52,19 +55,28 @@ export function onSample(listener) {
 
 async function read() {
   try {
+    isShown ??= isShownTo((await control("status")).metrics);
+    if (!isShown) {
+      trouble = "metrics_off";
+      end?.(); // it stays so until the server is started with another setting
+      return;
+    }
     const response = await fetch(METRICS);
     if (response.ok) {
       take(parse(await response.text()));
       trouble = "";
     } else {
       trouble = `http_${response.status}`;
-      end?.(); // it stays so until the server is started with another setting
+      end?.();
     }
   } catch {
     trouble = "unreachable"; // the next reading may find it again
+  } finally {
+    for (const each of listeners) each();
   }
-  for (const each of listeners) each();
 }
+
+const isShownTo = (callers) => callers === "public" || (callers === "local" && HERE.test(location.hostname));
 
 function take({ sums, buckets }) {
   const at = performance.now();

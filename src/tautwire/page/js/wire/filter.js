@@ -1,6 +1,6 @@
 // Which entries the list shows. It stays as it is when another tool is looked at.
 
-const NOTHING = { text: "", link: "", down: true, up: true, call: true, pings: false, control: false };
+const NOTHING = { text: "", link: "", down: true, up: true, call: true, pings: false, control: true };
 
 class Filter {
   constructor() {

@@ -121,7 +121,7 @@ class Position(msgspec.Struct, kw_only=True):
     journal: str | None
 
 
-@operation("position", Nothing, Position)
+@operation("position", Nothing, Position, reads=True)
 async def position(workspace: Workspace, args: Nothing) -> Result:
     """Return the present end of the log and of the journal, from which ``wait`` can go on."""
     return mark(workspace)

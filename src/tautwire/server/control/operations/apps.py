@@ -4,7 +4,7 @@ from functools import partial
 
 import msgspec
 
-from tautwire.server.control.operation import Page, Result, members, operation, page
+from tautwire.server.control.operation import Page, Result, controls_of, members, operation, page
 from tautwire.server.services.access.apps import delete_app, uninstall_app
 from tautwire.server.services.access.subscriptions import read_subscription
 from tautwire.server.services.administration import apps, people, tokens
@@ -27,6 +27,19 @@ class OneApp(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     app: str
 
 
+class OneDelivery(OneApp, kw_only=True, forbid_unknown_fields=True):
+    """An app, and the id of an event that waits for its next try, or was given up; without one all that wait."""
+
+    event: str | None = None
+
+
+class Retried(msgspec.Struct, kw_only=True):
+    """The app, and how many events are tried now: 0 if they are on their way already."""
+
+    app: str
+    tried: int
+
+
 class Direction(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Where an app is to get its events over HTTP."""
 
@@ -35,14 +48,14 @@ class Direction(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """None ends it."""
 
 
-@operation("app.list", Page)
+@operation("app.list", Page, reads=True)
 async def list_all(workspace: Workspace, args: Page) -> Result:
     """Return the apps, in the order of names."""
     found = await workspace.reader.read(partial(list_apps, after=args.after, count=args.limit + 1))
     return page("apps", [apps.app(record) for record in found], args)
 
 
-@operation("app.show", OneApp)
+@operation("app.show", OneApp, reads=True)
 async def show(workspace: Workspace, args: OneApp) -> Result:
     """Return an app with its bot, its events and the way to get them, and its tokens that were not revoked."""
 
@@ -80,6 +93,13 @@ async def request_url(workspace: Workspace, args: Direction) -> Result:
     return members(directed)
 
 
+@operation("delivery.retry", OneDelivery, Retried)
+async def retry(workspace: Workspace, args: OneDelivery) -> Result:
+    """Try at once what waits for an app over HTTP; one that cannot be reached is asked at once, and gets it then."""
+    record = await workspace.reader.read(partial(find_app, text=args.app))
+    return {"app": record.id, "tried": controls_of(workspace).sender.retry(record.id, args.event)}
+
+
 @operation("app.change", AppChange)
 async def change(workspace: Workspace, args: AppChange) -> Result:
     """Change what an app subscribes to, its door, or its whole manifest."""
@@ -89,7 +109,7 @@ async def change(workspace: Workspace, args: AppChange) -> Result:
     return {"app": apps.app(found), "permissions_updated": is_other}
 
 
-@operation("app.export", OneApp)
+@operation("app.export", OneApp, reads=True)
 async def export(workspace: Workspace, args: OneApp) -> Result:
     """Return the manifest of an app as the app is now."""
     return {"manifest": await workspace.reader.read(lambda query: installing.export(query, find_app(query, args.app)))}

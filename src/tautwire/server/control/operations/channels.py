@@ -43,14 +43,14 @@ class Removal(OneChannel, kw_only=True, forbid_unknown_fields=True):
     user: str
 
 
-@operation("channel.list", Page)
+@operation("channel.list", Page, reads=True)
 async def list_channels(workspace: Workspace, args: Page) -> Result:
     """Return public and private channels, in the order of names."""
     read = partial(channels.list_all, after=args.after, count=args.limit + 1)
     return page("channels", await workspace.reader.read(read), args)
 
 
-@operation("channel.show", OneChannel)
+@operation("channel.show", OneChannel, reads=True)
 async def show(workspace: Workspace, args: OneChannel) -> Result:
     """Return a channel."""
     return {
@@ -58,7 +58,7 @@ async def show(workspace: Workspace, args: OneChannel) -> Result:
     }
 
 
-@operation("channel.members", Members)
+@operation("channel.members", Members, reads=True)
 async def members(workspace: Workspace, args: Members) -> Result:
     """Return the members of a channel, in the order of names."""
     found = await workspace.reader.read(

@@ -1,6 +1,6 @@
-"""Operations on single events: which types there are, and one sent to one connection."""
+"""Operations on single events and frames: which types there are, and one sent to one connection or app."""
 
-from functools import cache
+from functools import cache, partial
 from inspect import getdoc
 from types import UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
@@ -8,8 +8,9 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 import msgspec
 
 from tautwire.protocol.events import CATALOGUE, Event
-from tautwire.server.control.operation import Nothing, Result, controls_of, operation
-from tautwire.server.services.administration.refusals import NotFound, Refused
+from tautwire.server.control.operation import Nothing, Result, controls_of, members, operation
+from tautwire.server.services.administration.lookup import find_app
+from tautwire.server.services.administration.refusals import Refused
 from tautwire.server.services.events import SENT
 from tautwire.server.services.workspace import Workspace
 
@@ -41,20 +42,49 @@ class EventTypes(msgspec.Struct, kw_only=True):
 
 
 class Composed(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """An event for one RTM connection, by its number. Only ``type`` is looked at: clients must live with the rest."""
+    """An event as RTM has it, for one connection by its number, or for an app by its id or name.
 
-    connection: int
+    Over RTM only ``type`` is looked at: clients must live with the rest. An app gets it in an envelope, by the way of
+    the events of the log, with its order and retries, and whatever it subscribes to. It is kept in memory for that,
+    until the app is done with it or the server stops. ``event_ts`` is now if there is none.
+    """
+
+    connection: int | None = None
+    app: str | None = None
     event: dict[str, Any]
 
 
 class Delivered(msgspec.Struct, kw_only=True):
-    """The connection to which an event went, and the bytes of its frame."""
+    """Where an event went, the bytes of its frame or envelope, and its id (null over RTM, which has none)."""
+
+    connection: int | None
+    app: str | None
+    bytes: int
+    event_id: str | None
+
+
+Reason = Literal["warning", "refresh_requested", "link_disabled", "too_many_websockets"]
+
+
+class Disconnect(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A Socket Mode connection, by its number, and the reason that its client gets.
+
+    With ``warning`` and ``refresh_requested`` the connection gets no more events, and is closed ten seconds later. With
+    the others it is closed at once.
+    """
 
     connection: int
-    bytes: int
+    reason: Reason = "warning"
 
 
-@operation("event.types", Nothing, EventTypes)
+class Disconnecting(msgspec.Struct, kw_only=True):
+    """The connection, and the reason that its client got."""
+
+    connection: int
+    reason: Reason
+
+
+@operation("event.types", Nothing, EventTypes, reads=True)
 async def list_types(workspace: Workspace, args: Nothing) -> Result:
     """Return the types of events of RTM with their fields, also those that this server does not send."""
     return {"types": _types()}
@@ -62,20 +92,24 @@ async def list_types(workspace: Workspace, args: Nothing) -> Result:
 
 @operation("event.send", Composed, Delivered)
 async def send(workspace: Workspace, args: Composed) -> Result:
-    """Send an event to one RTM connection alone, as if it had happened: it is not in the log, nothing else changes."""
-    controls = controls_of(workspace)
+    """Send an event to one connection or app, as if it had happened: it is not in the log, nothing else changes."""
+    sender = controls_of(workspace).sender
     kind = args.event.get("type")
     if not isinstance(kind, str) or not kind:
         raise Refused("invalid_event", "the event has no `type`: give it one, such as `message`")
-    payload = msgspec.json.encode(args.event)
-    outcome = controls.send(args.connection, payload)
-    if outcome == "gone":
-        raise NotFound(
-            "connection_not_found", f"{args.connection} is no RTM connection that is open: see `connections`"
-        )
-    if outcome == "full":
-        raise Refused("connection_is_slow", f"the connection {args.connection} does not read: too much waits for it")
-    return {"connection": args.connection, "bytes": len(payload)}
+    if (args.connection is None) == (args.app is None):
+        raise Refused("one_destination", "an event goes to one connection, or to an app: name one of them")
+    if args.connection is not None:
+        return (await sender.to_connection(args.connection, args.event))._asdict()
+    app = await workspace.reader.read(partial(find_app, text=args.app or ""))
+    return (await sender.to_app(app.id, args.event))._asdict()
+
+
+@operation("disconnect.send", Disconnect, Disconnecting)
+async def send_disconnect(workspace: Workspace, args: Disconnect) -> Result:
+    """Send `disconnect` on one Socket Mode connection, and end it as the server does for that reason."""
+    controls_of(workspace).sender.disconnect(args.connection, args.reason)
+    return members(args)
 
 
 @cache

@@ -56,7 +56,7 @@ async def set_fault(workspace: Workspace, args: NewFault) -> Result:
     return {"faults": [rule]}
 
 
-@operation("faults.list", Nothing, Faults)
+@operation("faults.list", Nothing, Faults, reads=True)
 async def list_faults(workspace: Workspace, args: Nothing) -> Result:
     """Return the faults that may happen yet."""
     return {"faults": controls_of(workspace).faults.rules}

@@ -87,7 +87,7 @@ async def upload(workspace: Workspace, args: Uploading) -> Result:
     return {**before, "channel": channel, "file": found}
 
 
-@operation("files.get", OneFile, Seen)
+@operation("files.get", OneFile, Seen, reads=True)
 async def get(workspace: Workspace, args: OneFile) -> Result:
     """Return a file and its first 256 KiB."""
     who = await workspace.reader.read(partial(actor, text=args.user))

@@ -45,7 +45,7 @@ class EventsRead(msgspec.Struct, kw_only=True):
     position: str
 
 
-@operation("status", Nothing, Status)
+@operation("status", Nothing, Status, reads=True)
 async def status(workspace: Workspace, args: Nothing) -> Result:
     """Return how the server is: version, faults, connections, commits, the end of the log."""
     if workspace.status is None:
@@ -53,7 +53,7 @@ async def status(workspace: Workspace, args: Nothing) -> Result:
     return msgspec.structs.asdict(workspace.status())
 
 
-@operation("connections", Nothing, Connected)
+@operation("connections", Nothing, Connected, reads=True)
 async def connections(workspace: Workspace, args: Nothing) -> Result:
     """Return who is connected and since when, and how far apps are behind with their events."""
     if workspace.connected is None:
@@ -61,7 +61,7 @@ async def connections(workspace: Workspace, args: Nothing) -> Result:
     return msgspec.structs.asdict(workspace.connected())
 
 
-@operation("events", EventsWanted, EventsRead)
+@operation("events", EventsWanted, EventsRead, reads=True)
 async def events(workspace: Workspace, args: EventsWanted) -> Result:
     """Return events of the log, the last ones or those behind a position."""
     loop = asyncio.get_running_loop()

@@ -49,8 +49,8 @@ async def _set_active(workspace: Workspace, args: OneUser, *, group: str, active
 
 
 for _group in BOTS:
-    operation(f"{_group}.list", Page)(partial(_list, bots=BOTS[_group]))
-    operation(f"{_group}.show", OneUser)(partial(_show, group=_group))
+    operation(f"{_group}.list", Page, reads=True)(partial(_list, bots=BOTS[_group]))
+    operation(f"{_group}.show", OneUser, reads=True)(partial(_show, group=_group))
     operation(f"{_group}.add", NewPerson)(partial(_add, group=_group))
     operation(f"{_group}.deactivate", OneUser)(partial(_set_active, group=_group, active=False))
     operation(f"{_group}.reactivate", OneUser)(partial(_set_active, group=_group, active=True))

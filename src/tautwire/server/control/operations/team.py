@@ -6,7 +6,7 @@ from tautwire.server.services.administration.team import TeamChange
 from tautwire.server.services.workspace import Workspace
 
 
-@operation("team.show", Nothing)
+@operation("team.show", Nothing, reads=True)
 async def show(workspace: Workspace, args: Nothing) -> Result:
     """Return the name, domain and picture of the workspace."""
     return {"team": await workspace.reader.read(team.read_team)}

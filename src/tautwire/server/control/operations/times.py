@@ -27,7 +27,7 @@ class Time(msgspec.Struct, kw_only=True):
     is_frozen: bool
 
 
-@operation("time.read", Nothing, Time)
+@operation("time.read", Nothing, Time, reads=True)
 async def read(workspace: Workspace, args: Nothing) -> Result:
     """Return the time of the workspace."""
     return _time(controls_of(workspace).clock)

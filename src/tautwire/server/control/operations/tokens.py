@@ -47,7 +47,7 @@ class Rotation(OneToken, kw_only=True, forbid_unknown_fields=True):
     grace: Grace = 0
 
 
-@operation("token.list", Tokens)
+@operation("token.list", Tokens, reads=True)
 async def list_tokens(workspace: Workspace, args: Tokens) -> Result:
     """Return tokens without their texts, in the order of ids."""
     found = await workspace.reader.read(
@@ -69,6 +69,7 @@ async def issue(workspace: Workspace, args: NewToken) -> Result:
     """Issue a token; its text is in this answer only."""
     if (args.user is None) == (args.app is None) or (args.app is not None and args.configuration):
         raise Refused("one_holder", "a token is of a user or bot, or of an app: name one of them")
+    tokens.check_scopes(args.scopes)
     if args.app is not None:
         app = await workspace.reader.read(partial(find_app, text=args.app))
         issued = await workspace.writer.write(lambda tx: issue_for_app(tx, app, args.scopes or APP_SCOPES))

@@ -108,7 +108,7 @@ class AtHome(Position, kw_only=True):
     view: dict[str, Any] | None
 
 
-@operation("views.list", ViewsOf, Views)
+@operation("views.list", ViewsOf, Views, reads=True)
 async def list_all(workspace: Workspace, args: ViewsOf) -> Result:
     """Return the modals and Homes that a user has open; of a stack also those that are covered."""
     who = await workspace.reader.read(partial(actor, text=args.user))
@@ -116,7 +116,7 @@ async def list_all(workspace: Workspace, args: ViewsOf) -> Result:
     return {"views": [_view(workspace, shown) for shown in found]}
 
 
-@operation("views.get", AwaitedView, OneView)
+@operation("views.get", AwaitedView, OneView, reads=True)
 async def get(workspace: Workspace, args: AwaitedView) -> Result:
     """Return a view that a user sees, and wait for it if need be."""
     deadline = asyncio.get_running_loop().time() + args.timeout

@@ -78,7 +78,7 @@ class Waited(msgspec.Struct, kw_only=True):
     entries: list[dict[str, Any]]
 
 
-@operation("wait", Awaited, Waited)
+@operation("wait", Awaited, Waited, reads=True)
 async def wait(workspace: Workspace, args: Awaited) -> Result:
     """Wait for a message or something else; answer with it, or with what came instead."""
     loop = asyncio.get_running_loop()

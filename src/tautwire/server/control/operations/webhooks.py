@@ -48,7 +48,7 @@ async def create(workspace: Workspace, args: Hooking) -> Result:
     return {"webhook": _shown(made.record), "url": workspace.base_url + made.path}
 
 
-@operation("webhooks.list", OneApp)
+@operation("webhooks.list", OneApp, reads=True)
 async def list_all(workspace: Workspace, args: OneApp) -> Result:
     """Return the webhooks of an app, without their URLs."""
 

@@ -4,6 +4,7 @@ The scopes of methods are with the methods (``web_api.access``). An app gets an 
 of the scopes of the event; a token with the umbrella scope has all.
 """
 
+import difflib
 from collections.abc import Collection, Mapping
 from typing import Final
 
@@ -72,8 +73,26 @@ KNOWN_SCOPES: Final = frozenset(
 )
 """The scopes that a manifest may name, those included that permit nothing here."""
 
+_MORE: Final = ("admin", "app_configurations:")
+"""The begins of scopes of which there are many, and which permit nothing here."""
+_ENDS: Final = (":bot", ":user")
+"""The ends that scopes of classic apps may have. Source: wire/web-api-methods.md."""
+_OTHERS: Final = frozenset({"post", "read", "hosting:read", "hosting:write", "tokens.basic"})
+"""Scopes of classic apps and of Slack's own command line."""
+
 RTM_SCOPES: Final = frozenset({UMBRELLA, "bot", "client", "rtm:stream"})
 """The scopes of classic apps, with which RTM can be used at Slack. Source: wire/apps.md#granular-scopes-and-rtm."""
+
+
+def is_known(scope: str) -> bool:
+    """Whether there is a scope of this name at Slack, also one that permits nothing here."""
+    plain = next((scope.removesuffix(end) for end in _ENDS if scope.endswith(end)), scope)
+    return plain in KNOWN_SCOPES or scope in _OTHERS or scope.startswith(_MORE)
+
+
+def near(scope: str) -> list[str]:
+    """Return the scopes whose names are most like one that is not known."""
+    return difflib.get_close_matches(scope, sorted(KNOWN_SCOPES), 3, 0.6)
 
 
 def allows(scopes: Collection[str], event: str) -> bool:

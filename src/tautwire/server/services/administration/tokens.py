@@ -9,8 +9,9 @@ import msgspec
 from tautwire.server.log.transaction import Transaction
 from tautwire.server.services.access import tokens
 from tautwire.server.services.access.identity import CLASSIC, hash_token
+from tautwire.server.services.access.scopes import is_known, near
 from tautwire.server.services.access.tokens import Issued
-from tautwire.server.services.administration.refusals import NotFound, explained
+from tautwire.server.services.administration.refusals import NotFound, Refused, explained
 from tautwire.server.services.errors import MethodError
 from tautwire.server.store.engine import Query
 from tautwire.server.store.queries.apps import AppRecord
@@ -66,6 +67,19 @@ def find(query: Query, text: str) -> Token:
         what = "the workspace has no such token" if is_secret else f"there is no token {text[:80]!r}"
         raise NotFound("unknown_token", f"{what}; `tautwire token list` shows the ids")
     return _token(rows[0])
+
+
+def check_scopes(scopes: Collection[str]) -> None:
+    """Refuse a scope that there is not: a token with it would lack the one that was meant.
+
+    Raises:
+        Refused: unknown_scope.
+    """
+    for scope in scopes:
+        if not is_known(scope):
+            close = near(scope)
+            hint = f"did you mean {' or '.join(close)}?" if close else "docs/reference/wire/apps.md lists all"
+            raise Refused("unknown_scope", f"there is no scope {scope!r}: {hint}")
 
 
 def issue(tx: Transaction, user: UserRecord, scopes: Collection[str], lifetime: int | None) -> Issued:
