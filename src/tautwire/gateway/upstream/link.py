@@ -15,7 +15,7 @@ import logging
 import math
 import random
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -24,6 +24,7 @@ import aiohttp
 import msgspec
 
 from tautwire.gateway.upstream.api import Api, RefusedError, UpstreamError
+from tautwire.gateway.upstream.condition import Condition
 from tautwire.gateway.upstream.merge import Merge
 from tautwire.gateway.upstream.network import explain
 from tautwire.protocol.tokens import Token
@@ -119,11 +120,19 @@ class Link:
         """Connections that had to be replaced, by reason."""
         self.failures = {"refused": 0, "unreachable": 0, "failed": 0}
         """Tries that led to no connection: the upstream refuses the app, it cannot be reached, or the link failed."""
+        self.requests: Mapping[int, int] = {}
+        """None over Socket Mode; see ``EventReceiver``, which takes the place of a link."""
+        self.condition = Condition()
 
     @property
     def is_up(self) -> bool:
         """Whether a connection has its hello and has not ended."""
         return any(socket.is_greeted for socket in self._sockets)
+
+    @property
+    def connections(self) -> int:
+        """Open connections: one, and two while one takes the place of the other."""
+        return len(self._sockets)
 
     async def start(self) -> None:
         """Begin to connect, and wait a while for the first hello. Without it, the link is a fault until it comes."""
@@ -151,6 +160,7 @@ class Link:
                 failures += 1
                 self.failures["refused" if isinstance(error, RefusedError) else "unreachable"] += 1
                 why = _reason(error, self._api)
+                self.condition.failed(why)
                 pause = REFUSED_PAUSE if isinstance(error, RefusedError) else _backoff(failures)
                 self._failure = f"{why}; the next try is in {pause:.1f} s"
                 if not self.is_up:
@@ -159,6 +169,7 @@ class Link:
             except Exception:
                 failures += 1
                 self.failures["failed"] += 1
+                self.condition.failed("the link failed: the log has the reason")
                 pause = _backoff(failures)
                 log.exception("the link to %s failed; the next try is in %.1f s", self._api.host, pause)
             else:
@@ -229,8 +240,10 @@ class Link:
 
     def greet(self, *, keeps_events: bool) -> None:
         """Called before a connection counts as greeted."""
+        now = self.condition.greeted_at = monotonic()
         if not self.is_up:
-            self._came_up(0.0 if keeps_events else monotonic() - self._lost_at)
+            self.condition.up_at = now
+            self._came_up(0.0 if keeps_events else now - self._lost_at)
 
     def _retire_others(self, current: "_Socket") -> None:
         """End the older connections in order: what is on its way on them still comes."""
