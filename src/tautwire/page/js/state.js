@@ -1,6 +1,6 @@
 // What the page knows: the workspace, and the people as whom it acts.
 
-import { control, findSession } from "./api.js";
+import { control } from "./api.js";
 import { Topics } from "./frames.js";
 import { Person } from "./person.js";
 
@@ -20,7 +20,6 @@ class State {
   second = null;
 
   async load() {
-    await findSession();
     this.team = (await control("team.show")).team ?? this.team;
     await Promise.all([this.loadPeople(), this.loadApps()]);
   }
