@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from tautwire.cli.gateway import FILE, TABLE
+from tautwire.cli.gateway import FILE, RUN_TABLE
 from tautwire.server.sources import FILE_VARIABLE
 from tools.docstrings import write_or_check
 from tools.server_settings import groups
@@ -56,7 +56,7 @@ legacy_bot_messages = false
 
 def page() -> str:
     """Return the whole page."""
-    return INTRODUCTION + groups(TABLE)
+    return INTRODUCTION + groups(RUN_TABLE)
 
 
 if __name__ == "__main__":

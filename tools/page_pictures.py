@@ -15,6 +15,9 @@ from typing import Any, Final, TypeVar
 import aiohttp
 from playwright.async_api import Browser, ViewportSize, async_playwright, expect
 
+from tautwire import RTMClient
+from tautwire.gateway.config import GatewaySettings
+from tautwire.gateway.gateway import Gateway
 from tautwire.server.app import Server
 from tautwire.server.config import Settings
 from tautwire.server.directory import Directory
@@ -63,6 +66,7 @@ async def take(folder: Path, chromium: str) -> list[Path]:
             taken = [
                 await _chat(browser, directory, folder / "page.png"),
                 await _frames(browser, await server.directory(), folder / "page-frames.png"),
+                await _gateway(browser, server, directory, Path(scratch) / "gateway", folder / "page-gateway.png"),
             ]
             await browser.close()
             return taken
@@ -126,6 +130,26 @@ async def _frames(browser: Browser, directory: Directory, path: Path) -> Path:
     await expect(page.locator(".frame-open")).to_be_visible()
     await page.screenshot(path=path)
     await context.close()
+    return path
+
+
+async def _gateway(browser: Browser, server: Server, directory: Directory, data: Path, path: Path) -> Path:
+    secrets = directory.apps["deploybot"]
+    settings = GatewaySettings(
+        upstream_url=server.api_url, bot_token=secrets["bot_token"], app_token=secrets["app_token"], pace=False
+    )
+    async with (
+        Gateway(settings, Settings(data=data, port=0, drain=0.1), page=True) as gateway,
+        RTMClient(gateway.local_token.reveal(), base_url=gateway.api_url) as bot,
+    ):
+        for number in range(20):
+            await bot.say(directory.channels["deploys"], f"Step {number} is done")
+        context = await browser.new_context(viewport=SIZE, color_scheme="light")
+        page = await context.new_page()
+        await page.goto(_there(gateway.page))
+        await expect(page.get_by_role("region", name="Table of programs")).to_contain_text("RTM")
+        await page.screenshot(path=path)
+        await context.close()
     return path
 
 

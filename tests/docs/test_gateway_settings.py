@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tautwire.cli.gateway import TABLE
+from tautwire.cli.gateway import RUN_TABLE
 from tautwire.gateway.config import GatewaySettings
 from tautwire.gateway.places import TABLES, read_bots
 from tautwire.server.sources import read_settings
@@ -30,19 +30,19 @@ def examples() -> list[str]:
 def test_an_example_of_a_file_can_be_loaded(text: str, tmp_path: Path) -> None:
     file = tmp_path / "gateway.toml"
     file.write_text(text)
-    read_bots(read_settings(TABLE, {}, {}, file, tables={TABLES: rows(GatewaySettings)}))
+    read_bots(read_settings(RUN_TABLE, {}, {}, file, tables={TABLES: rows(GatewaySettings)}))
 
 
 def test_the_example_of_the_reference_has_two_bots(tmp_path: Path) -> None:
     file = tmp_path / "gateway.toml"
     file.write_text(examples()[0])
-    made = read_bots(read_settings(TABLE, {}, {}, file, tables={TABLES: rows(GatewaySettings)}))
+    made = read_bots(read_settings(RUN_TABLE, {}, {}, file, tables={TABLES: rows(GatewaySettings)}))
     assert isinstance(made, dict)
     assert made.keys() == {"deploy", "oncall"}
     assert made["deploy"].programs == ("hubot", "nightly")
     assert (made["deploy"].legacy_bot_messages, made["oncall"].legacy_bot_messages) == (True, False)
 
 
-@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", RUN_TABLE, ids=lambda row: row.name)
 def test_every_setting_is_on_the_page(row: Row) -> None:
     assert [name for name in (row.name, row.variable) if f"`{name}`" not in PAGE.read_text()] == []

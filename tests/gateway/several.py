@@ -53,8 +53,9 @@ class Several:
 
     async def start(self, bots: dict[str, GatewaySettings] | GatewaySettings, **server: Any) -> None:
         """Start the gateway, and wait until events come for those that are served."""
+        page = bool(server.pop("page", False))
         given = {"data": self.data, "port": 0, "rate_limits": False, "drain": 0.01, **server}
-        self.gateway = Gateway(bots, Settings(**given))
+        self.gateway = Gateway(bots, Settings(**given), page=page)
         await self.gateway.start()
         await eventually(lambda: all(relay.link.is_up for relay in self.gateway.bots))
 

@@ -46,6 +46,7 @@ class Stage:
         self.ops = upstream.ops
         self._server = settings.pop("server", {})
         self._provider = settings.pop("tracer_provider", None)
+        self._has_page = bool(settings.pop("page", False))
         self._settings = {"pace": False, "legacy_bot_messages": False, **settings}
         self._sockets: list[Socket] = []
         self.gateway: Gateway
@@ -82,7 +83,7 @@ class Stage:
             **self._settings,
         }
         server = Settings(data=self.data, port=port, rate_limits=False, drain=0.01, **self._server)
-        self.gateway = Gateway(GatewaySettings(**settings), server, tracer_provider=self._provider)
+        self.gateway = Gateway(GatewaySettings(**settings), server, page=self._has_page, tracer_provider=self._provider)
         await self.gateway.start()
         self.line.events_url = self.gateway.api_url.replace("/api/", "/slack/events")
         await eventually(lambda: self.gateway.relay.link.is_up)

@@ -250,3 +250,21 @@ def test_the_rows_have_defaults_of_their_own() -> None:
     assert (rows["port"].default, str(rows["data"].default)) == (8066, "tautwire-gateway")
     assert len(rows) == len(gateway_rows()), "no name is there twice"
     assert server_settings({"data": Path("x"), "port": 1}).control is False
+
+
+async def test_run_with_page_prints_the_link_that_opens_it(upstream: Scene, tmp_path: Path) -> None:
+    gateway = GatewayProcess(tmp_path, upstream.server.api_url, upstream.directory.apps[BOT], "--page", "on")
+    await gateway.start()
+    link = str(gateway.about["page"])
+    assert link.startswith(gateway.api_url.replace("/api/", "/_page/#key="))
+    assert (gateway.data / "page.txt").read_text() == f"{link}\n"
+    await gateway.end()
+    assert link.partition("=")[2] not in gateway.log
+
+
+async def test_the_doctor_reads_the_file_of_run(upstream: Scene, tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text("page = true\nattach = true\n")
+    code, out, err = await tautwire("gateway", "doctor", "--config", str(file), **tokens_of(upstream))
+    assert (code, err) == (0, "")
+    assert "reachability" in out

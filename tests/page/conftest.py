@@ -11,7 +11,9 @@ import pytest_asyncio
 from needs import skip_for
 from playwright.async_api import Browser, async_playwright
 
-sys.path.insert(0, str(Path(__file__).parent))  # for the modules that the tests here share
+TESTS = Path(__file__).parents[1]
+for folder in ("server/shared", "gateway", "page"):  # for the modules that the tests here share, and those of a gateway
+    sys.path.insert(0, str(TESTS / folder))
 
 if TYPE_CHECKING:
     from looking import OpenPlace, Place

@@ -15,6 +15,6 @@ async def test_pictures_are_taken_of_a_server_with_a_conversation(tmp_path: Path
     skip_for("chromium was not found: install the Debian package chromium" if chromium is None else None)
     taken = await take(tmp_path, chromium or "")
 
-    assert {path.name for path in taken} == {"page.png", "page-frames.png"}
+    assert {path.name for path in taken} == {"page.png", "page-frames.png", "page-gateway.png"}
     for path in taken:
         assert path.read_bytes().startswith(b"\x89PNG")

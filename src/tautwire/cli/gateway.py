@@ -26,7 +26,7 @@ from tautwire.cli.options import as_json as settings_as_json
 from tautwire.cli.options import given, toml, with_options
 from tautwire.cli.reloading import keep_reloading
 from tautwire.gateway.bots import speaking
-from tautwire.gateway.config import SHARED, GatewaySettings, gateway_rows, server_settings
+from tautwire.gateway.config import SHARED, GatewaySettings, PageSettings, gateway_rows, server_settings
 from tautwire.gateway.gateway import Gateway
 from tautwire.gateway.places import OWN, TABLES, read_bots
 from tautwire.gateway.relay import Relay
@@ -38,16 +38,16 @@ from tautwire.protocol.errors import ConfigError, TautwireError
 from tautwire.server.config import Settings
 from tautwire.server.http.descriptors import raise_descriptor_limit
 from tautwire.server.sources import FILE_VARIABLE, Configuration, read_settings
-from tautwire.server.table import Row, rows
+from tautwire.server.table import rows
 from tautwire.server.tasks import cancel
 
 gateway_commands = group("RTM for modern apps: a gateway between old bots and Slack. run, manifest, doctor, attach.")
 
 FILE: Final = Path("gateway.toml")
 TABLE: Final = [*gateway_rows(), *rows(LogSettings)]
-"""The settings that ``run`` and ``doctor`` take from options, variables and their file."""
-RUN_TABLE: Final = [*gateway_rows(), *rows(AttachSettings), *rows(LogSettings)]
-"""Those of ``run``."""
+"""The settings that ``run`` and ``doctor`` take from options and variables."""
+RUN_TABLE: Final = [*gateway_rows(), *rows(PageSettings), *rows(AttachSettings), *rows(LogSettings)]
+"""Those of ``run``, and of the file that both read."""
 
 EPILOG: Final = (
     "Each setting can also be an environment variable (--local-token: TAUTWIRE_LOCAL_TOKEN) or a key of a TOML file "
@@ -94,7 +94,7 @@ def run(
     SIGHUP has it read the settings anew: other tokens of the app, and tables of bots.
     """
     try:
-        configuration = _read(context, options, config, RUN_TABLE)
+        configuration = _read(context, options, config)
         settings, server = read_bots(configuration), _server(configuration)
         attach = configuration.make(AttachSettings)
         if print_config:
@@ -105,8 +105,11 @@ def run(
         for handler in logging.getLogger().handlers:
             handler.addFilter(_name_the_bot)
         raise_descriptor_limit()
-        read = partial(_read, context, options, config, RUN_TABLE)
-        code = run_loop(_run(settings, server, attach, command, bot, configuration, read, as_json=as_json))
+        read = partial(_read, context, options, config)
+        has_page = configuration.make(PageSettings).page
+        code = run_loop(
+            _run(settings, server, attach, command, bot, configuration, read, has_page=has_page, as_json=as_json)
+        )
     except TautwireError as error:
         typer.echo(f"tautwire: {error}", err=True)
         raise typer.Exit(2) from None
@@ -168,11 +171,9 @@ def attach(
     typer.echo(msgspec.json.encode(explanation).decode() if as_json else "\n".join(explanation.lines()))
 
 
-def _read(
-    context: typer.Context, options: dict[str, Any], config: Path | None, table: list[Row] = TABLE
-) -> Configuration:
+def _read(context: typer.Context, options: dict[str, Any], config: Path | None) -> Configuration:
     return read_settings(
-        table, given(context, options), os.environ, config, FILE, tables={TABLES: rows(GatewaySettings)}
+        RUN_TABLE, given(context, options), os.environ, config, FILE, tables={TABLES: rows(GatewaySettings)}
     )
 
 
@@ -197,6 +198,7 @@ async def _run(
     configuration: Configuration,
     read: Callable[[], Configuration],
     *,
+    has_page: bool,
     as_json: bool,
 ) -> int:
     """Serve until a signal comes, the command ends, or the store is broken; return the exit code.
@@ -211,7 +213,7 @@ async def _run(
         _check_bot(settings, bot)
     async with contextlib.AsyncExitStack() as stack:
         attaching = Attaching(attach, server.data, command, stack, _without_secrets(settings))
-        gateway = await stack.enter_async_context(Gateway(settings, server))
+        gateway = await stack.enter_async_context(Gateway(settings, server, page=has_page))
         token = ""
         if command:
             relay = gateway.bots.get(bot or BOT)
@@ -268,6 +270,8 @@ async def _examine(
 def _about(gateway: Gateway, attaching: Attaching) -> str:
     """Return the line of ``--json``: of a gateway of several bots with the name of each as its table has it."""
     about: dict[str, Any] = {"api_url": gateway.api_url}
+    if gateway.page is not None:
+        about["page"] = gateway.page
     if gateway.has_several:
         bots = gateway.bots
         about["bots"] = {
@@ -307,6 +311,11 @@ def _describe(gateway: Gateway, attaching: Attaching) -> str:
         (
             *lines,
             f"  Web API   {gateway.api_url}",
+            *(
+                [f"  page      {gateway.page}  (once; then see {gateway.server.data / 'page.txt'})"]
+                if gateway.page
+                else []
+            ),
             f"Point a bot at it: SLACK_API_URL={gateway.api_url} SLACK_BOT_TOKEN=<token> and the base_url of its SDK.",
             *attaching.describe(),
             "Ctrl-C stops the gateway.",

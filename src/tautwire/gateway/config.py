@@ -350,6 +350,29 @@ class GatewaySettings:
         return _require("signing_secret", "SLACK_SIGNING_SECRET", found, ("",))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageSettings:
+    """The web page of a gateway, which is one for all its bots.
+
+    Raises:
+        ConfigError: the value cannot be used.
+    """
+
+    page: bool = field(
+        default=False,
+        metadata=row(
+            "Page",
+            Flag(),
+            "Whether the web page is served at /_page/, to browsers that open its one-time link.",
+            more="It shows how the gateway is, and runs the checks of `tautwire gateway doctor`. The link is printed "
+            "at the start and stands in `page.txt` in the data directory.",
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
 def gateway_rows() -> list[Row]:
     """Return the rows of the table of a gateway."""
     shared = [each for each in rows(Settings) if each.name in SHARED]

@@ -12,18 +12,10 @@ from prometheus_client.registry import Collector
 
 from tautwire.gateway.bots import Bots
 from tautwire.gateway.relay import Relay
-from tautwire.gateway.upstream.receiver import EventReceiver
 from tautwire.server.counts import Distribution
 from tautwire.server.metrics import buckets_of
 
 _BOT: Final = "bot"
-
-
-def _requests(relay: Relay) -> dict[str, int]:
-    """Return the requests of an upstream over HTTP by status; over Socket Mode there are none."""
-    if not isinstance(relay.link, EventReceiver):
-        return {}
-    return {str(status): count for status, count in relay.link.requests.items()}
 
 
 def _outcomes(relay: Relay) -> dict[str, int]:
@@ -97,7 +89,9 @@ _COUNTED: Final[Mapping[str, tuple[str, str, Callable[[Relay], Mapping[str, int]
     "tautwire_upstream_failures": (
         "Connections that were not opened.", "reason", lambda relay: relay.link.failures
     ),
-    "tautwire_upstream_requests": ("Requests of the upstream.", "status", _requests),
+    "tautwire_upstream_requests": ("Requests of the upstream.", "status",
+        lambda relay: {str(status): count for status, count in relay.link.requests.items()},
+    ),
     "tautwire_upstream_events": (
         "Events of the upstream, by what became of them.", "as", _outcomes
     ),

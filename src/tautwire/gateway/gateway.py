@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING, Self, cast
 from tautwire.gateway.bots import Bots
 from tautwire.gateway.config import GatewaySettings
 from tautwire.gateway.figures import GatewayFigures
+from tautwire.gateway.page.checkup import Checkup
+from tautwire.gateway.page.part import OWNER, GatewayPart
+from tautwire.gateway.page.reporter import Reporter
 from tautwire.gateway.places import make_root, places
 from tautwire.gateway.proxy.downloads import Downloads
 from tautwire.gateway.relay import Relay
@@ -36,6 +39,10 @@ from tautwire.server.http.fronted import Fronted
 from tautwire.server.http.probes import Probes
 from tautwire.server.http.server import HttpServer, listen
 from tautwire.server.metrics import CONTENT_TYPE, Metrics
+from tautwire.server.page.door import PageDoor
+from tautwire.server.page.link import PageLink
+from tautwire.server.page.sessions import Sessions
+from tautwire.server.services.access.logins import FailedLogins
 from tautwire.server.services.access.tickets import LINK_PATH, RTM_PATH
 from tautwire.server.sockets.handover import Handover
 from tautwire.server.store.engine import StoreError
@@ -55,6 +62,7 @@ class Gateway:
     Args:
         settings: the upstream and the tokens of the only bot, or of each of several by name.
         server: address, data directory, limits and traces; of its other settings none has an effect.
+        page: whether the web page is served; its link is ``page``.
         tracer_provider: the program's own of OpenTelemetry, for traces; the setting ``traces`` makes one.
 
     Raises:
@@ -66,10 +74,13 @@ class Gateway:
         settings: GatewaySettings | Mapping[str, GatewaySettings],
         server: Settings,
         *,
+        page: bool = False,
         clock: Clock | None = None,
         tracer_provider: "TracerProvider | None" = None,
     ) -> None:
         self._tracer_provider = tracer_provider
+        self._has_page = page
+        self._link: PageLink | None = None
         self.settings = settings
         self.has_several = not isinstance(settings, GatewaySettings)
         self._places = places(settings, server)
@@ -100,6 +111,16 @@ class Gateway:
         """The base URL of the Web API for bots, with a slash at the end."""
         host = f"[{self.server.host}]" if ":" in self.server.host else self.server.host
         return f"http://{host}:{self.port}/api/"
+
+    @property
+    def base_url(self) -> str:
+        """The address as programs and browsers reach it, without a slash at the end."""
+        return self.server.public_url or self.api_url.removesuffix("/api/")
+
+    @property
+    def page(self) -> str | None:
+        """The present link that opens the web page once; None if the page is not served."""
+        return self._link.url if self._link is not None else None
 
     @property
     def bots(self) -> Bots:
@@ -159,7 +180,7 @@ class Gateway:
     async def stop(self) -> None:
         """Say goodbye to the bots, answer what is in progress, and close."""
         await self._exit.aclose()
-        self._bots = self._entrance = self._probes = None
+        self._bots = self._entrance = self._probes = self._link = None
 
     async def listen_for_front(self, socket_origin: str) -> int:
         """Listen on one more port of loopback, for a TLS front; return the port. See ``tautwire.attach``.
@@ -172,8 +193,7 @@ class Gateway:
         """
         if self._entrance is None or self._probes is None:
             raise ConfigError("the gateway is not running: call start() first")
-        base_url = self.server.public_url or self.api_url.removesuffix("/api/")
-        fronted = Fronted(self._entrance, self._probes, base_url, socket_origin)
+        fronted = Fronted(self._entrance, self._probes, self.base_url, socket_origin)
         await fronted.start()
         self._exit.push_async_callback(fronted.stop)
         return fronted.port
@@ -196,8 +216,7 @@ class Gateway:
         self._port = cast("int", socket.getsockname()[1])
         bots = Bots(
             self._places, clock=self._clock, health=self.health, counts=counts, broken=self._break_down,
-            base_url=server.public_url or self.api_url.removesuffix("/api/"),
-            tracing=tracing,
+            base_url=self.base_url, tracing=tracing,
         )  # fmt: skip
         self._exit.push_async_callback(bots.stop)
         await bots.open_all()
@@ -214,12 +233,25 @@ class Gateway:
         downloads = Downloads(bots.source, self._clock, has_limits=server.rate_limits)
         entrance = Entrance(connections, forwarded, web_api, None, downloads, handover, bots.receivers())
         self._entrance, self._probes = entrance, probes
-        http = HttpServer(entrance, probes)
+        http = HttpServer(entrance, probes, page=self._open_page(bots) if self._has_page else None)
         await http.start(socket)
         self._exit.push_async_callback(http.stop)
         self._exit.push_async_callback(bots.close_doors)
         self._exit.callback(http.stop_listening)
         self._exit.push_async_callback(cancel, asyncio.create_task(sweep_forever(connections.sweep, bots.sweep)))
+
+    def _open_page(self, bots: Bots) -> PageDoor:
+        """Return the web page, and write its link."""
+        sessions = Sessions(self._clock)
+        self._link = link = PageLink(self.server.data, OWNER, self.base_url, sessions)
+        self._exit.callback(link.close)
+        checkup = Checkup(bots, {place.name: place.settings for place in self._places}, self._clock)
+        self._exit.push_async_callback(checkup.stop)
+        return PageDoor(
+            sessions, parts={"gateway": GatewayPart(Reporter(bots, self.health, self._clock), checkup)},
+            used=lambda _: link.renew(), port=self.port, public_url=self.server.public_url,
+            logins=FailedLogins(self._clock), has_limits=self.server.rate_limits,
+        )  # fmt: skip
 
     def _break_down(self, failure: StoreError) -> None:
         if self._failure is not None and not self._failure.done():

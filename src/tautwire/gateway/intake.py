@@ -24,7 +24,8 @@ from tautwire.gateway.catchup.gate import Gate
 from tautwire.gateway.catchup.known import CAUGHT_UP, Known, note
 from tautwire.gateway.echoes import Echoes
 from tautwire.gateway.translate.conversations import announce, unknown
-from tautwire.gateway.translate.events import Before, Terms, Translated, translate
+from tautwire.gateway.translate.events import RULES, Before, Terms, Translated, translate
+from tautwire.gateway.unmapped import Unmapped
 from tautwire.gateway.upstream.api import Api, RefusedError, UpstreamError
 from tautwire.gateway.upstream.link import Acknowledge
 from tautwire.protocol.ids import Ts, is_ts, ts_to_micros
@@ -86,6 +87,10 @@ class Figures:
     """Minutes in which the upstream left events out: the app got more than it may."""
     lag: Distribution = field(default_factory=lambda: Distribution(SECONDS))
     """Seconds from the event at the upstream until it is stored."""
+    last_lag: float | None = None
+    """That of the last event; None before the first."""
+    heard: float | None = None
+    """When the last event came, in the time of ``Clock.monotonic``; None before the first."""
     ack: Distribution = field(default_factory=lambda: Distribution(SECONDS))
     """Seconds from the arrival of an event to its acknowledgement."""
 
@@ -109,6 +114,7 @@ class Intake:
         terms: what decides besides the event.
         known: what the log has.
         gate: holds back the events of channels.
+        unmapped: counts the events that become no frame.
         keeps_payloads: whether events are stored as they came, too.
     """
 
@@ -122,9 +128,11 @@ class Intake:
         gate: Gate,
         clock: Clock,
         *,
+        unmapped: Unmapped,
         keeps_payloads: bool = False,
     ) -> None:
         self._keeps_payloads = keeps_payloads
+        self._unmapped = unmapped
         self._api = api
         self._writer = writer
         self._echoes = echoes
@@ -151,6 +159,7 @@ class Intake:
 
     def receive(self, payload: bytes, acknowledge: Acknowledge) -> None:
         """Take the payload of an envelope; ``acknowledge`` is called when it is durable, or needs not be."""
+        self.figures.heard = self._clock.monotonic()
         try:
             callback = _decode(payload)
             if callback.type == LIMITED:
@@ -178,11 +187,14 @@ class Intake:
             self._open[event_id].append(acknowledge)
         elif translated.frame is None and not self._keeps_payloads:
             self.figures.without_frame += 1
+            self._note_unmapped(translated)
             acknowledge()
         elif self._waiting + len(payload) > MAX_WAITING:
             self.figures.put_off += 1
             log.warning("an event is left to be sent again: %d bytes of others wait", self._waiting)
         else:
+            if translated.frame is None:
+                self._note_unmapped(translated)
             self._open[event_id] = [acknowledge]
             self._waiting += len(payload)
             try:
@@ -192,6 +204,9 @@ class Intake:
                 del self._open[event_id]  # else the copy that comes again would wait for this one
                 self._waiting -= len(payload)
                 raise
+
+    def _note_unmapped(self, event: Translated) -> None:
+        self._unmapped.note("event", event.type, "only_events_api" if event.type in RULES else "not_known")
 
     async def put(self, messages: Sequence[Translated], *, is_joined: bool) -> int:
         """Store messages of the history; see ``catchup.run.Put``."""
@@ -364,7 +379,8 @@ class Intake:
                 return
             self.figures.stored += 1
             if is_ts(event.event_ts):
-                self.figures.lag.observe(max(0.0, self._clock.micros() / 1_000_000 - _seconds(event.event_ts)))
+                self.figures.last_lag = max(0.0, self._clock.micros() / 1_000_000 - _seconds(event.event_ts))
+                self.figures.lag.observe(self.figures.last_lag)
             self._known.add(arrival.id, event.channel, event.ts)
             self._acknowledge(arrival)
 

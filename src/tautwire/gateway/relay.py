@@ -39,6 +39,7 @@ from tautwire.gateway.tokens import APP, app_of
 from tautwire.gateway.translate.events import Terms
 from tautwire.gateway.translate.links import Links
 from tautwire.gateway.typing_status import TypingStatus
+from tautwire.gateway.unmapped import Unmapped
 from tautwire.gateway.upstream.api import REFUSED, Api, RefusedError, UpstreamError
 from tautwire.gateway.upstream.link import Link
 from tautwire.gateway.upstream.network import Network
@@ -154,6 +155,7 @@ class Relay:
         self.spool: Spool
         self.files: Counter[str] = Counter()
         """Files that bots fetched, by outcome."""
+        self.unmapped = Unmapped(clock)
         self.links: Links | None = None
         self.proxy: Proxy
         self.methods: Mapping[str, Method]
@@ -238,7 +240,15 @@ class Relay:
         )  # fmt: skip
         gate = Gate()
         self.intake = make.intake(
-            api, writer, self.echoes, terms, known, gate, self._clock, keeps_payloads=settings.socket_mode
+            api,
+            writer,
+            self.echoes,
+            terms,
+            known,
+            gate,
+            self._clock,
+            unmapped=self.unmapped,
+            keeps_payloads=settings.socket_mode,
         )
         self.catch_up = CatchUp(
             History(api, self._clock, settings.catch_up_calls), known, gate, self.intake.put, terms, self._clock,
@@ -250,7 +260,7 @@ class Relay:
             self.link = Link(api, secret, self.intake.receive, self.health, self.catch_up.begin)
         self.spool = Spool(server.data / "uploads", server.file_limit)
         self.spool.prepare()
-        self.proxy = Proxy(Calls(api, self.cache), self.spool, self.presence, self.links)
+        self.proxy = Proxy(Calls(api, self.cache), self.spool, self.presence, self.links, self.unmapped)
         self.consumers = ConsumerDoor(
             tail, reader, tickets=self.workspace.link_tickets, settings=server, clock=self._clock, counts=self._counts
         )

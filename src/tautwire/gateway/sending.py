@@ -52,6 +52,8 @@ class Figures:
     """The counters of sends."""
 
     accepted: int = 0
+    paced: int = 0
+    """Messages that waited because of ``PACE``."""
     limited: int = 0
     """Calls that the upstream answered with Retry-After."""
     unknown: int = 0
@@ -165,6 +167,9 @@ class Sending:
             if len(self._buckets) >= MAX_PACED:
                 self._buckets = {name: each for name, each in self._buckets.items() if not each.is_full(now)}
             bucket = self._buckets[channel] = TokenBucket(PACE, now)
+        if bucket.take(self._clock.monotonic()):
+            return
+        self.figures.paced += 1
         while not bucket.take(self._clock.monotonic()):  # noqa: ASYNC110 - a pause is wanted
             await asyncio.sleep(bucket.wait(self._clock.monotonic()))
 

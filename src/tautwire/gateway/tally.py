@@ -12,7 +12,9 @@ OTHER: Final = "other"
 class Tally(Counter[str]):
     """Counts by label; labels beyond the first ``MAX_LABELS``, and overlong ones, are ``other``."""
 
-    def count(self, label: str) -> None:
-        """Add one."""
+    def count(self, label: str) -> str:
+        """Add one; return the label under which it was counted."""
         is_fit = label in self or (len(self) < MAX_LABELS and 0 < len(label) <= MAX_LENGTH)
-        self[label if is_fit else OTHER] += 1
+        counted = label if is_fit else OTHER
+        self[counted] += 1
+        return counted

@@ -39,6 +39,7 @@ from tautwire.server.http.fronted import Fronted
 from tautwire.server.http.probes import Probes
 from tautwire.server.http.server import HttpServer, listen
 from tautwire.server.metrics import CONTENT_TYPE, Metrics
+from tautwire.server.page.control import ControlPart
 from tautwire.server.page.door import PageDoor
 from tautwire.server.page.link import PageLink
 from tautwire.server.page.sessions import Sessions
@@ -376,7 +377,7 @@ class _Parts:
             return served.secret if served is not None else None
 
         return PageDoor(
-            sessions, control=control, control_path=CONTROL_PATH, secret_of=secret_of,
+            sessions, parts={"control": ControlPart(control, CONTROL_PATH, secret_of)},
             used=lambda team: self._links[team].renew(), port=self.port, public_url=self._settings.public_url,
             logins=logins, has_limits=self._settings.rate_limits,
         )  # fmt: skip

@@ -1,5 +1,6 @@
 """The paths of the web page: its files, its links and sessions, and who may use them."""
 
+import json
 import re
 from typing import Any, NamedTuple
 
@@ -165,7 +166,9 @@ async def test_a_link_opens_one_session_and_the_next_one_is_in_the_file(paged: S
 
 async def test_a_session_uses_the_control_api_and_ends(paged: Scene) -> None:
     cookie = await session(paged)
-    assert (await ask(paged, "GET", "/_page/session", Cookie=cookie)).status == 200
+    found = await ask(paged, "GET", "/_page/session", Cookie=cookie)
+    assert found.status == 200
+    assert json.loads(found.text)["parts"] == ["control"]
 
     said = await ask(
         paged, "POST", "/_page/control/say", '{"user": "alice", "channel": "general", "text": "x"}', Cookie=cookie

@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -39,6 +39,17 @@ TRIES: Final = 5
 PAUSE: Final = 2.0
 """Seconds between two of them."""
 OWN_JOINS: Final = frozenset({"channel_join", "group_join"})
+
+
+class Last(NamedTuple):
+    """A run that has ended."""
+
+    at: float
+    """When, in the time of ``Clock.monotonic``."""
+    messages: int
+    """Messages that it has stored."""
+    gaps: int
+    """Gaps that remained."""
 
 
 class Put(Protocol):
@@ -79,6 +90,8 @@ class CatchUp:
         self._floor: str = NEVER
         self._task: asyncio.Task[None] | None = None
         self._is_unfinished = False
+        self.last: Last | None = None
+        """The last run; None before the first has ended."""
         self.messages = 0
         """Messages that were caught up."""
         self.gaps: Counter[str] = Counter()
@@ -125,10 +138,10 @@ class CatchUp:
             self._remains("failed", "of all channels", "see above")
         # Not if it is cancelled: the next run has closed the gate again.
         self._gate.hold(())
+        self.last = Last(self._clock.monotonic(), self.messages - before, self.gaps.total() - gaps)
         log.info(
-            "caught up: %d messages were missed and are stored; %d gaps remain", self.messages - before,
-            self.gaps.total() - gaps,
-        )  # fmt: skip
+            "caught up: %d messages were missed and are stored; %d gaps remain", self.last.messages, self.last.gaps
+        )
 
     async def _catch_up_all(self) -> None:
         await asyncio.sleep(SETTLE)

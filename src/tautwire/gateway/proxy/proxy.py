@@ -17,6 +17,7 @@ from tautwire.gateway.proxy.uploads import Uploads
 from tautwire.gateway.translate import retired
 from tautwire.gateway.translate.arguments import CUSTOM, CUSTOMIZE, is_custom, of_today
 from tautwire.gateway.translate.links import Links
+from tautwire.gateway.unmapped import REFUSALS, Unmapped
 from tautwire.gateway.upstream.api import Answer as Reply
 from tautwire.server.services.errors import MethodError
 from tautwire.server.web_api.fallback import Passed, Stream
@@ -35,18 +36,30 @@ class Proxy:
     Args:
         links: changes the URLs of files; None leaves them as they are.
         presence: has what is known of users.
+        unmapped: counts the calls that the upstream has nothing for.
     """
 
-    def __init__(self, calls: Calls, spool: Spool, presence: Presence, links: Links | None) -> None:
+    def __init__(
+        self, calls: Calls, spool: Spool, presence: Presence, links: Links | None, unmapped: Unmapped
+    ) -> None:  # fmt: skip
         self.calls = calls
         self.open_sink: OpenSink | None = spool.open
         self._names = Names(calls)
         self._uploads = Uploads(calls, self._names)
         self._presence = presence
         self._links = links
+        self._unmapped = unmapped
 
     async def __call__(self, passed: Passed) -> Answer | Stream | None:
         """Return the answer of the upstream; see ``server.web_api.fallback.Fallback``."""
+        try:
+            return await self._answer(passed)
+        except MethodError as error:
+            if error.code in REFUSALS and passed.who is not None:
+                self._unmapped.note("call", passed.name, error.code)
+            raise
+
+    async def _answer(self, passed: Passed) -> Answer | Stream | None:
         name, given = passed.name, passed.given
         if passed.who is None:
             if name == "api.test" and "error" not in given:
@@ -55,6 +68,7 @@ class Proxy:
         if name in REFUSED:
             raise MethodError("not_allowed_token_type")
         if name in WITHOUT_EFFECT:
+            self._unmapped.note("call", name, "without_effect")
             return {}
         arguments = of_today(name, given)
         if self._links is not None:

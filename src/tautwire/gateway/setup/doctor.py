@@ -38,8 +38,15 @@ class Finding(msgspec.Struct, frozen=True):
     """What was found and, unless it is ok, what to do."""
 
 
-async def examine(settings: GatewaySettings, features: Collection[str]) -> AsyncIterator[Finding]:
-    """Check what a gateway with these settings needs for these features."""
+async def examine(
+    settings: GatewaySettings, features: Collection[str], *, is_linked: bool = False
+) -> AsyncIterator[Finding]:
+    """Check what a gateway with these settings needs for these features.
+
+    Args:
+        is_linked: whether this process has a connection to the upstream. No other is then opened to try the way: the
+            upstream would send some events on it.
+    """
     try:
         bot_token = settings.read_bot_token()
     except ConfigError as error:
@@ -69,7 +76,7 @@ async def examine(settings: GatewaySettings, features: Collection[str]) -> Async
         if settings.events == "http":
             yield _check_signing_secret(settings)
         else:
-            async for finding in _check_link(api, settings):
+            async for finding in _check_link(api, settings, is_linked=is_linked):
                 yield finding
         yield await _check_channels(api)
         yield Finding(
@@ -142,7 +149,7 @@ def _check_signing_secret(settings: GatewaySettings) -> Finding:
     )
 
 
-async def _check_link(api: Api, settings: GatewaySettings) -> AsyncIterator[Finding]:
+async def _check_link(api: Api, settings: GatewaySettings, *, is_linked: bool) -> AsyncIterator[Finding]:
     try:
         app_token = settings.read_app_token()
         answer = await api.read("apps.connections.open", app_token)
@@ -163,6 +170,9 @@ async def _check_link(api: Api, settings: GatewaySettings) -> AsyncIterator[Find
     url = answer.text("url")
     if not is_of_host(url, api.host):
         yield Finding("link", "failed", f"it leads to another host than {api.host}: check upstream_url")
+        return
+    if is_linked:
+        yield Finding("link", "ok", "events come")
         return
     try:
         async with asyncio.timeout(HELLO_TIMEOUT), await api.dial(url) as ws:

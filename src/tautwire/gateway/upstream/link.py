@@ -15,7 +15,7 @@ import logging
 import math
 import random
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any, Final, Protocol
 
@@ -23,6 +23,8 @@ import aiohttp
 import msgspec
 
 from tautwire.gateway.upstream.api import Api, RefusedError, UpstreamError
+from tautwire.gateway.upstream.condition import Condition
+from tautwire.gateway.upstream.frames import REASONS, decode, keeps_events
 from tautwire.gateway.upstream.hosts import is_of_host
 from tautwire.gateway.upstream.merge import Merge
 from tautwire.gateway.upstream.network import explain
@@ -37,8 +39,6 @@ FAULT: Final = "upstream"
 """The fault that means: no event comes from the upstream."""
 RENEWED: Final = "renewed"
 """The reason for a next connection that the gateway itself has: another app-level token."""
-REASONS: Final = frozenset({"link_disabled", "refresh_requested", "too_many_websockets", "warning"})
-"""The reasons of ``disconnect``; the figures have no others. Source: wire/socket-mode.md."""
 HEARTBEAT: Final = 10.0
 """Seconds between two PINGs; without an answer in half of it the connection counts as lost."""
 HELLO_TIMEOUT: Final = 15.0
@@ -59,23 +59,6 @@ MAX_FRAME: Final = 4 * 1_048_576
 """Bytes of a frame from the upstream."""
 
 
-class Envelope(msgspec.Struct, gc=False):
-    """A frame of Socket Mode. ``payload`` is decoded by those who know its type."""
-
-    type: str = ""
-    envelope_id: str = ""
-    payload: msgspec.Raw = msgspec.Raw(b"{}")
-    reason: str = ""
-    retry_attempt: int = 0
-    debug_info: msgspec.Raw = msgspec.Raw(b"{}")
-
-
-class _Debug(msgspec.Struct, gc=False):
-    """``debug_info`` of ``hello``; a server of ours says whether it keeps events while the app has no connection."""
-
-    keeps_events: bool = False
-
-
 class Acknowledge(Protocol):
     """Acknowledges an envelope."""
 
@@ -86,8 +69,6 @@ class Acknowledge(Protocol):
 _ENDS: Final = (
     aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR,
 )  # fmt: skip
-_decode: Final = msgspec.json.Decoder(Envelope).decode
-_decode_debug: Final = msgspec.json.Decoder(_Debug).decode
 
 
 class Link:
@@ -125,11 +106,19 @@ class Link:
         """Connections that had to be replaced, by reason."""
         self.failures = {"refused": 0, "unreachable": 0, "failed": 0}
         """Tries that led to no connection: the upstream refuses the app, it cannot be reached, or the link failed."""
+        self.requests: Mapping[int, int] = {}
+        """None over Socket Mode; see ``EventReceiver``, which takes the place of a link."""
+        self.condition = Condition()
 
     @property
     def is_up(self) -> bool:
         """Whether a connection has its hello and has not ended."""
         return any(socket.is_greeted for socket in self._sockets)
+
+    @property
+    def connections(self) -> int:
+        """Open connections: one, and two while one takes the place of the other."""
+        return len(self._sockets)
 
     async def start(self) -> None:
         """Begin to connect, and wait a while for the first hello. Without it, the link is a fault until it comes."""
@@ -167,6 +156,7 @@ class Link:
                 failures += 1
                 self.failures["refused" if isinstance(error, RefusedError) else "unreachable"] += 1
                 why = _reason(error, self._api)
+                self.condition.failed(why)
                 pause = REFUSED_PAUSE if isinstance(error, RefusedError) else _backoff(failures)
                 self._failure = f"{why}; the next try is in {pause:.1f} s"
                 if not self.is_up:
@@ -175,6 +165,7 @@ class Link:
             except Exception:
                 failures += 1
                 self.failures["failed"] += 1
+                self.condition.failed("the link failed: the log has the reason")
                 pause = _backoff(failures)
                 log.exception("the link to %s failed; the next try is in %.1f s", self._api.host, pause)
             else:
@@ -258,8 +249,10 @@ class Link:
 
     def greet(self, *, keeps_events: bool) -> None:
         """Called before a connection counts as greeted."""
+        now = self.condition.greeted_at = monotonic()
         if not self.is_up:
-            self._came_up(0.0 if keeps_events else monotonic() - self._lost_at)
+            self.condition.up_at = now
+            self._came_up(0.0 if keeps_events else now - self._lost_at)
 
     def _retire_others(self, current: "_Socket") -> None:
         """End the older connections in order: what is on its way on them still comes."""
@@ -390,14 +383,14 @@ class _Socket:
 
     def _take(self, text: Any) -> None:
         try:
-            envelope = _decode(text)
+            envelope = decode(text)
         except (msgspec.MsgspecError, RecursionError):
             log.warning("a frame of the upstream cannot be read; it has %d characters", len(text))
             return
         match envelope.type:
             case "hello":
                 if not self.was_greeted:
-                    self._link.greet(keeps_events=_keeps_events(envelope.debug_info))
+                    self._link.greet(keeps_events=keeps_events(envelope))
                 self.is_greeted = self.was_greeted = True
                 if not self._hello.done():
                     self._hello.set_result(None)
@@ -422,13 +415,6 @@ class _Socket:
     def _replace(self, why: str) -> None:
         if not self._replaced.done():
             self._replaced.set_result(why)
-
-
-def _keeps_events(debug_info: msgspec.Raw) -> bool:
-    try:
-        return _decode_debug(debug_info).keeps_events
-    except (msgspec.MsgspecError, RecursionError):
-        return False
 
 
 def _backoff(failures: int) -> float:

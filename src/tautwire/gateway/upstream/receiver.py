@@ -10,6 +10,7 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Callable
+from time import monotonic
 from typing import Final
 
 import msgspec
@@ -17,6 +18,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from tautwire.gateway.upstream.condition import Condition
 from tautwire.gateway.upstream.link import Acknowledge
 from tautwire.protocol.signing import is_signed
 from tautwire.protocol.tokens import Token
@@ -74,15 +76,17 @@ class EventReceiver:
         self._open = 0
         self.is_up = False
         """Whether requests are taken. Whether the upstream sends any, it alone knows."""
-        self.connects = 0
+        self.connects = self.connections = 0
         self.endings: dict[str, int] = {}
         self.failures: dict[str, int] = {}
+        self.condition = Condition()
         self.requests: Counter[int] = Counter()
         """Requests by the status of the answer."""
 
     async def start(self) -> None:
         """Take requests from now on."""
         self.is_up = True
+        self.condition.up_at = monotonic()
         self._came_up(math.inf)
 
     async def renew(self, secret: Token) -> None:
@@ -125,7 +129,9 @@ class EventReceiver:
             return 401, b"not_signed"
         body = await self._bodies.read(receive, is_known=False)
         if not is_signed(self._secret.reveal(), body, timestamp, given, self._clock.seconds()):
-            log.warning("a request with a wrong signature is refused: check SLACK_SIGNING_SECRET and the clock")
+            text = "a request with a wrong signature is refused: check SLACK_SIGNING_SECRET and the clock"
+            self.condition.failed(text)
+            log.warning(text)
             return 401, b"wrong_signature"
         if not self.is_up:
             return 503, b"service_unavailable"

@@ -27,7 +27,20 @@ class Scopes:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._granted: frozenset[str] | None = None
-        self._noted: dict[str, float] = {}  # when a scope was logged last
+        self._noted: dict[str, tuple[float, str]] = {}  # when a scope was logged last, and for what
+
+    @property
+    def missed(self) -> Mapping[str, str]:
+        """What was refused for want of a scope that the app still has not got, by the scope.
+
+        A scope may be one of several with commas between them.
+        """
+        granted = self._granted or frozenset()
+        return {
+            scope: what
+            for scope, (_, what) in self._noted.items()
+            if UMBRELLA not in granted and granted.isdisjoint(scope.split(","))
+        }
 
     def read(self, headers: Mapping[str, str]) -> None:
         """Take the scopes from the headers of an answer to a call with the bot token."""
@@ -43,13 +56,15 @@ class Scopes:
         """Log that something needs a scope that the app has not got, one of several with commas between them."""
         scope = scopes[:200] or "of the method"
         now = self._clock.monotonic()
-        if now < self._noted.get(scope, -PAUSE) + PAUSE:
+        if scope in self._noted and now < self._noted[scope][0] + PAUSE:
             return
         if len(self._noted) >= MAX_NOTED:
             self._noted.clear()
-        self._noted[scope] = now
-        log.warning(
-            "%s needs the scope %s, which the app has not got: add %s to oauth_config.scopes.bot in the app's "
-            "manifest, and install the app again",
-            what, scope, " or ".join(scope.split(",")),
-        )  # fmt: skip
+        self._noted[scope] = now, what
+        log.warning("%s needs the scope %s, which the app has not got: %s", what, scope, change_for(scope))
+
+
+def change_for(scope: str) -> str:
+    """Return what gives the app a scope, one of several with commas between them."""
+    added = " or ".join(scope.split(","))
+    return f"add {added} to oauth_config.scopes.bot in the app's manifest, and install the app again"

@@ -48,6 +48,10 @@ export async function control(operation, args = {}, { keepalive = false, signal 
   return refuse(await send(new URL(`control/${operation}`, BASE), options));
 }
 
+/** Ask a gateway for its status, or have it begin the checks of its doctor. */
+export const gatewayStatus = async () => refuse(await send(new URL("gateway/status", BASE)));
+export const runDoctor = async () => refuse(await send(new URL("gateway/doctor", BASE), { method: "POST" }));
+
 /** The URL of one of the two streams of the journal, for `EventSource` and downloads. */
 export function streamUrl(name, filter = {}) {
   const url = new URL(`control/${name}`, BASE);

@@ -1,11 +1,12 @@
-// The start: a session, the workspace, a person; then the frame and the chat.
+// The start: a session; of a server the workspace, a person, the frame and the chat; of a gateway the frame alone.
 
-import { ApiError, openSession } from "./api.js";
+import { ApiError, findSession, openSession } from "./api.js";
 import { startChat } from "./chat/chat.js";
 import { h } from "./dom.js";
 import { go, route } from "./router.js";
 import { showStop, startShell } from "./shell.js";
 import { state } from "./state.js";
+import { HAS_CHAT, offer } from "./views.js";
 
 async function start() {
   const key = /^#key=([\w-]+)$/.exec(location.hash)?.[1];
@@ -13,9 +14,14 @@ async function start() {
   let unopened = null; // no matter if this browser has a session already
   try {
     if (key) await openSession(key).catch((error) => (unopened = error));
-    await state.load();
+    offer((await findSession()).parts);
+    if (HAS_CHAT) await state.load();
   } catch (error) {
     stop(error.status === 401 ? (unopened ?? error) : error);
+    return;
+  }
+  if (!HAS_CHAT) {
+    startShell();
     return;
   }
   if (!state.people.length) {
@@ -37,8 +43,8 @@ async function start() {
 function stop(error) {
   if (!(error instanceof ApiError)) throw error;
   if (error.status === 401) {
-    showStop("This page needs its link", h("p", {}, "Open the link that ", h("code", {}, "tautwire serve"), " prints, or the one in ",
-      h("code", {}, "page.txt"), " in the data directory. Each link opens the page once."), h("p", { class: "faint" }, h("code", {}, error.code), ": ", error.hint));
+    showStop("This page needs its link", h("p", {}, "Open the link that ", h("code", {}, "tautwire serve"), " or ", h("code", {}, "tautwire gateway run --page on"),
+      " has printed, or the one in ", h("code", {}, "page.txt"), " in the data directory. Each link opens the page once."), h("p", { class: "faint" }, h("code", {}, error.code), ": ", error.hint));
   } else showStop("The page cannot start", h("p", {}, h("code", {}, error.code), ": ", error.hint || "reload the page."));
 }
 

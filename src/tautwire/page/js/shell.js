@@ -5,7 +5,7 @@ import { showDialog } from "./dialog.js";
 import { pickFrom } from "./menu.js";
 import { go, href, onRoute, route } from "./router.js";
 import { state } from "./state.js";
-import { PAGES, STRIP, TOOLS } from "./views.js";
+import { HAS_CHAT, PAGES, STRIP, TOOLS } from "./views.js";
 
 const THEME = "tautwire.theme";
 const LETTERS = "tautwire.letters";
@@ -21,15 +21,16 @@ export function startShell() {
   setTheme(localStorage.getItem(THEME));
   at("theme").addEventListener("click", switchTheme);
   at("help").addEventListener("click", showKeys);
-  const links = [{ name: "chat", label: "Chat" }, ...PAGES];
+  const links = [...(HAS_CHAT ? [{ name: "chat", label: "Chat" }] : []), ...PAGES];
   fill(at("views"), links.map(({ name, label }) => h("a", { href: href(name), data: { for: name } }, label)));
   drawTools();
-  drawThumb();
+  if (HAS_CHAT) drawThumb();
+  else leaveChatOut();
   document.body.dataset.tools = TOOLS.length ? "some" : "none";
   at("strip").hidden = !STRIP;
   document.body.dataset.strip = STRIP ? "some" : "none";
   STRIP?.().then((strip) => strip.show(at("strip"), { state }));
-  fill(at("workspace"), hidden("Workspace: "), named(state.team.name || state.team.id));
+  if (HAS_CHAT) fill(at("workspace"), hidden("Workspace: "), named(state.team.name || state.team.id));
   state.topics.on("acting", drawActing);
   drawActing();
   addEventListener("keydown", keys);
@@ -37,14 +38,26 @@ export function startShell() {
   showRoute(route());
 }
 
+/** Hide what leads to the chat, which a gateway has not. */
+function leaveChatOut() {
+  const { name, label } = PAGES[0];
+  const brand = document.querySelector(".brand");
+  brand.href = href(name);
+  brand.setAttribute("aria-label", `tautwire, ${label.toLowerCase()}`);
+  for (const each of [document.querySelector(".skip"), at("side"), at("thumb"), at("acting")]) each.hidden = true;
+  document.body.dataset.chat = "none";
+  at("title").textContent = label;
+  document.title = `${label}: tautwire`;
+}
+
 // --- what is shown ---
 
 async function showRoute({ view, rest }) {
-  const page = PAGES.find((each) => each.name === view);
+  const page = PAGES.find((each) => each.name === view) ?? (HAS_CHAT ? undefined : PAGES[0]);
   const tool = view === "tools" ? (TOOLS.find((each) => each.name === rest[0]) ?? TOOLS[0]) : null;
   document.body.dataset.view = page ? "page" : tool ? "tools" : (view || "chat");
   if (tool) document.body.dataset.tab = tool.name;
-  markCurrent("views", page ? view : "chat");
+  markCurrent("views", page?.name ?? "chat");
   markCurrent("thumb", page ? "more" : view === "tools" ? "tools" : view === "list" ? "list" : "chat");
   await Promise.all([showPage(page, rest), showTool(tool ?? TOOLS.find((each) => each.name === shownTool) ?? TOOLS[0])]);
 }
@@ -163,29 +176,32 @@ function switchTheme() {
 
 // --- keys ---
 
-const KEYS = [
+const CHAT_KEYS = [
   ["Ctrl K", "search messages and people, go to a conversation"],
   ["Ctrl Shift A", "act as someone else"],
-  ["F6, Shift F6", "next, previous region"],
   ["Alt ↑ ↓; with Shift", "previous, next conversation; next unread"],
   ["↑ ↓ Home End", "move in messages and lists"],
   ["R, T, E, Del, F on a message", "react, reply in thread, edit, delete, show its frames"],
   ["P in frames; C, M on a frame", "pause; copy its JSON, show its message"],
   ["↑ in an empty composer", "edit own last message"],
   ["Enter; Shift Enter", "send; new line"],
+];
+const KEYS = [
+  ["F6, Shift F6", "next, previous region"],
   ["Esc", "close a dialog or menu, back to the composer"],
   ["?", "show this table"],
 ];
 
 function showKeys() {
+  const shown = HAS_CHAT ? [...CHAT_KEYS, ...KEYS] : KEYS;
   const letters = h("input", { type: "checkbox", checked: hasLetters(), on: {
     change: (event) => localStorage.setItem(LETTERS, event.target.checked ? "on" : "off") } });
   showDialog({
     title: "Keys",
     body: [
       h("table", { class: "keys" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Keys"), h("th", { scope: "col" }, "Do"))),
-        h("tbody", {}, KEYS.map(([keyNames, effect]) => h("tr", {}, h("td", {}, h("kbd", {}, keyNames)), h("td", {}, effect))))),
-      h("label", { class: "row" }, letters, "Single letters act on the chosen message"),
+        h("tbody", {}, shown.map(([keyNames, effect]) => h("tr", {}, h("td", {}, h("kbd", {}, keyNames)), h("td", {}, effect))))),
+      HAS_CHAT ? h("label", { class: "row" }, letters, "Single letters act on the chosen message") : null,
     ],
   });
 }

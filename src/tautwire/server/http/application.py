@@ -37,7 +37,7 @@ Point a bot here:  SLACK_API_URL={base_url}/api/ SLACK_BOT_TOKEN=<token>
                    or that address as the base URL of its SDK.
 """
 WELCOME_PAGE: Final = """\
-In a browser:      open the link that tautwire serve prints, or that in page.txt in the data directory.
+In a browser:      open the link that was printed at the start, or that in page.txt in the data directory.
 """
 
 

@@ -32,6 +32,8 @@ _PASSED_ON: Final = frozenset(
 """The headers that picows reads. Others are left out: picows keeps the request as long as the connection lives."""
 MAX_HEADER: Final = 1_024
 """Bytes of the value of such a header."""
+MAX_PROGRAM: Final = 120
+"""Bytes that are passed on of User-Agent, which says what program a connection is of."""
 
 ListenerFactory = Callable[[WSUpgradeRequest], WSListener | None]
 
@@ -161,7 +163,11 @@ class WebSocket(WSProtocol):  # type: ignore[misc]
             headers: their names in lower case.
         """
         lines = [b"GET %s HTTP/1.1\r\nconnection: Upgrade\r\n" % target]
-        lines += (b"%s: %s\r\n" % (name, value) for name, value in headers if name in _PASSED_ON)
+        for name, value in headers:
+            if name in _PASSED_ON:
+                lines.append(b"%s: %s\r\n" % (name, value))
+            elif name == b"user-agent":
+                lines.append(b"user-agent: %s\r\n" % value[:MAX_PROGRAM])
         lines.append(b"\r\n")
         opening = _OpeningTransport(transport)
         self.connection_made(opening)

@@ -1,9 +1,10 @@
-"""The paths below ``/_page/``: the files of the web page, its session, and the control API as the session may use it.
+"""The paths below ``/_page/``: the files of the web page, its session, and the parts that the session may use.
 
-The files are for all: they have nothing of a workspace. A session stands for the secret of the control API, which the
-browser never gets. Requests with it are taken from the page itself only. Its cookie is sent to this path alone, and by
-no page of another site (``SameSite=Strict``). But browsers count all ports of a host as one site, and send cookies
-to all of them. So the headers that a browser writes and a page cannot change are checked as well.
+The files are for all: they have nothing of a workspace. A part is what a program gives its page to read and to do: the
+control API of a server (``page.control``), the status of a gateway (``gateway.page``). Requests with a session are
+taken from the page itself only. Its cookie is sent to this path alone, and by no page of another site
+(``SameSite=Strict``). But browsers count all ports of a host as one site, and send cookies to all of them. So the
+headers that a browser writes and a page cannot change are checked as well.
 Source: docs/adr/0034-page.md.
 """
 
@@ -11,14 +12,13 @@ import logging
 from collections.abc import Callable, Mapping
 from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import msgspec
 from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from tautwire.server.asgi import OF_PAGE
 from tautwire.server.page.files import Files
 from tautwire.server.page.sessions import Sessions
 from tautwire.server.services.access.logins import FailedLogins
@@ -28,7 +28,6 @@ log = logging.getLogger("tautwire.server.page")
 
 PATH: Final = "/_page/"
 SESSION: Final = "session"
-CONTROL: Final = "control/"
 
 HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data: blob:; "
@@ -41,13 +40,26 @@ HEADERS: Final = {
 """Sent with every answer. ``blob:`` shows pictures of private files, which the page gets with a token."""
 
 
+class Part(Protocol):
+    """What the page may read and do in its session, at paths that begin with the name of the part."""
+
+    async def __call__(self, team: str, name: str, request: Request, receive: Receive, send: Send) -> None:
+        """Answer a request of the page.
+
+        Args:
+            team: that of the session.
+            name: the path behind that of the part.
+
+        Raises:
+            Failure: the request is refused.
+        """
+
+
 class PageDoor:
     """The ASGI application of the page.
 
     Args:
-        control: the control API.
-        control_path: its path.
-        secret_of: returns the control secret of a workspace, None if it is not served.
+        parts: what the page may use, by name; the page shows the views of these.
         used: called with the team whose link was used.
         port: of the server; cookies are for all ports of a host, so it is in their name.
         public_url: the URL by which browsers reach the server, if that is not the address of this machine.
@@ -59,9 +71,7 @@ class PageDoor:
         self,
         sessions: Sessions,
         *,
-        control: ASGIApp,
-        control_path: str,
-        secret_of: Callable[[str], str | None],
+        parts: Mapping[str, Part],
         used: Callable[[str], None],
         port: int,
         public_url: str | None,
@@ -69,9 +79,7 @@ class PageDoor:
         has_limits: bool,
     ) -> None:
         self._sessions = sessions
-        self._control = control
-        self._control_path = control_path
-        self._secret_of = secret_of
+        self._parts = dict(parts)
         self._used = used
         self._cookie = f"tautwire-page-{port}"
         self._public = urlsplit(public_url or "")
@@ -85,8 +93,10 @@ class PageDoor:
         path = scope["path"].removeprefix(PATH)
         try:
             self._check_host(request)
-            if path.startswith(CONTROL):
-                await self._pass_on(request, path.removeprefix(CONTROL), receive, send)
+            part, slash, name = path.partition("/")
+            if slash and part in self._parts:
+                self._check_origin(request)
+                await self._parts[part](self._team(request), name, request, receive, _with_headers(send))
             elif path == SESSION:
                 await _send_json(send, 200, *self._session(request))
             else:
@@ -120,7 +130,7 @@ class PageDoor:
         """Return the answer to a request about the session, and its headers."""
         self._check_origin(request)
         if request.method == "GET":
-            return {"team": self._team(request)}, {}
+            return {"team": self._team(request), "parts": list(self._parts)}, {}
         if request.method == "POST":
             return self._open(request)
         if request.method == "DELETE":
@@ -139,8 +149,8 @@ class PageDoor:
                 text = f"too many wrong keys: wait {wait} s"
                 raise Failure(429, "ratelimited", text, {"Retry-After": str(wait)})
             raise Failure(
-                401, "not_authorized", "the link was used before, or is of an earlier start of the server: "
-                "a new one is in page.txt in the data directory",
+                401, "not_authorized", "the link was used before, or is of an earlier start: a new one is in page.txt "
+                "in the data directory",
             )  # fmt: skip
         team, secret = opened
         try:
@@ -155,8 +165,8 @@ class PageDoor:
         team = self._sessions.find(self._secret(request))
         if team is None:
             raise Failure(
-                401, "not_authorized", "the page has no session: open the link that tautwire serve prints, or that in "
-                "page.txt in the data directory",
+                401, "not_authorized", "the page has no session: open the link that was printed at the start, or that "
+                "in page.txt in the data directory",
             )  # fmt: skip
         return team
 
@@ -166,23 +176,6 @@ class PageDoor:
         except CookieError:
             return ""
         return found.value if found is not None else ""
-
-    # --- the control API ---
-
-    async def _pass_on(self, request: Request, name: str, receive: Receive, send: Send) -> None:
-        self._check_origin(request)
-        secret = self._secret_of(self._team(request))
-        if secret is None:
-            raise Failure(404, "unknown_workspace", "the workspace of this session is not served any more")
-        kept = [(key, value) for key, value in request.scope["headers"] if key not in _NOT_PASSED_ON]
-        scope = {
-            **request.scope,
-            "path": self._control_path + name,
-            "raw_path": (self._control_path + name).encode(),
-            "headers": [*kept, (b"authorization", b"Bearer " + secret.encode())],
-            OF_PAGE: True,
-        }
-        await self._control(scope, receive, _with_headers(send))
 
     # --- who asks ---
 
@@ -213,7 +206,6 @@ class PageDoor:
 
 
 _FOR_GOOD: Final = "public, max-age=31536000, immutable"
-_NOT_PASSED_ON: Final = {b"authorization", b"cookie", b"origin", b"referer"}
 
 
 def _is_address(name: str) -> bool:

@@ -74,6 +74,7 @@ class SocketConnection(WSListener):
         "opened",
         "outbox",
         "pinged",
+        "program",
         "round_trip",
         "slow_since",
     )
@@ -90,6 +91,8 @@ class SocketConnection(WSListener):
         """The time of the last PING to the peer."""
         self.opened = 0.0
         """When the socket was upgraded."""
+        self.program = ""
+        """What the peer calls itself (User-Agent), cut; empty if it does not say it."""
         self.round_trip: float | None = None
         """Seconds from the last PING to its PONG; None before the first."""
         self.slow_since: float | None = None

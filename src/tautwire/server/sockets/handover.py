@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 
 from picows import WSListener, WSUpgradeRequest
 
+from tautwire.server.sockets.connection import SocketConnection
+
 Opener = Callable[[str, str], WSListener | None]
 """A door: gets the path behind its prefix and the query, returns the connection, or None to answer 404."""
 
@@ -29,5 +31,8 @@ class Handover:
         path, _, query = bytes(request.path).decode("latin-1").partition("?")
         for prefix, opener in self._doors.items():
             if path.startswith(prefix):
-                return opener(path.removeprefix(prefix), query)
+                connection = opener(path.removeprefix(prefix), query)
+                if isinstance(connection, SocketConnection):
+                    connection.program = request.headers.get("user-agent", "")
+                return connection
         return None
