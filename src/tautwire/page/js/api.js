@@ -39,6 +39,9 @@ function refuse({ response, body }) {
 export const openSession = async (key) =>
   refuse(await send(new URL("session", BASE), { method: "POST", headers: { Authorization: `Bearer ${key}` } }));
 
+/** Return the present session. */
+export const findSession = async () => refuse(await send(new URL("session", BASE)));
+
 /** End the session. */
 export const closeSession = async () => refuse(await send(new URL("session", BASE), { method: "DELETE" }));
 
