@@ -1,6 +1,7 @@
 """What a person does in the chat of the web page, by clicking and typing, and what others then see."""
 
 import re
+import time
 
 import pytest
 from playwright.async_api import Page, Route, expect
@@ -162,6 +163,21 @@ async def test_unread_messages_are_counted_until_the_conversation_is_opened(plac
 
     await expect(page.get_by_role("feed", name="Messages in #lounge")).to_contain_text("two")
     await expect(page.get_by_role("link", name=re.compile(r"^lounge$"))).to_be_visible()
+
+
+async def test_what_comes_fast_is_said_to_be_read_once_a_second_and_in_the_end(place: Place) -> None:
+    """Else a busy channel has the page make a call for each message, and freeze."""
+    page = await place.look()
+    marks: list[str] = []
+    page.on("request", lambda each: marks.append(each.post_data or "") if "conversations.mark" in each.url else None)
+    began = time.monotonic()
+
+    said = [await place.operate("say", user="bob", channel="general", text=f"message {each}") for each in range(100)]
+    await expect(page.get_by_role("article").last).to_contain_text("message 99")
+
+    while not marks or said[-1]["ts"] not in marks[-1]:
+        await page.wait_for_event("request")
+    assert len(marks) <= time.monotonic() - began + 2
 
 
 async def test_a_direct_message_is_begun_and_typing_and_presence_are_shown(place: Place) -> None:

@@ -134,7 +134,7 @@ function react(person, { user, reaction, item }, isAdded) {
 
 function marked(person, { channel, ts }) {
   const known = person.channels.get(channel);
-  if (known) person.setRead(known, ts);
+  if (known) person.hearRead(known, ts);
 }
 
 function forget(person, { channel }) {

@@ -12,6 +12,7 @@ const KINDS = "public_channel,private_channel,im,mpim";
 const UNREAD_AT_START = 25;
 const MOST_UNREAD = 100;
 const MOST_HEARD = 1_000;
+const MARK_EVERY = 1_000;
 const FRESH_TS = "9999999999.999999";
 
 /**
@@ -34,6 +35,7 @@ export class Person {
   #tokenId = null;
   #socket = null;
   #reads = new Set(); // for each read of messages that goes on: the events heard since it began
+  #marked = new Map(); // by channel: the ts up to which it was said to be read, for a second
   #leave = () => this.#revoke({ keepalive: true });
 
   constructor({ id, name, real_name: realName }) {
@@ -238,24 +240,34 @@ export class Person {
   /** Count the messages behind a ts as unread, and no others. */
   setRead(channel, ts) {
     channel.last_read = ts;
-    const kept = [...channel.news].filter((each) => each > ts);
-    channel.news = new Set(kept);
-    if (!kept.length) channel.isLoud = false;
-    for (const message of this.timeline(channel.id).messages) if (message.ts > ts && !message.isPending) this.noteUnread(channel, message);
+    channel.news = new Set([...channel.news].filter((each) => each > ts));
+    if (!channel.news.size) channel.isLoud = false;
+    for (const message of this.timeline(channel.id).behind(ts)) if (!message.isPending) this.noteUnread(channel, message);
     this.topics.emit("unread");
+  }
+
+  /** Learn up to where a channel is read, from an event; of what this page has said itself it may know more by now. */
+  hearRead(channel, ts) {
+    if (ts !== this.#marked.get(channel.id)) this.setRead(channel, ts);
   }
 
   isAddressed(message) {
     return new RegExp(`<@${this.id}(\\||>)|<!(here|channel|everyone)>`).test(message.text ?? "");
   }
 
-  /** Say that a channel is read up to its newest message. */
+  /** Say that a channel is read up to its newest message: here at once, to the server at most once a second. */
   async markRead(id) {
     const channel = this.channels.get(id);
     const newest = this.timeline(id).messages.findLast((each) => !each.is_ephemeral && !each.isPending)?.ts;
     if (!channel?.is_member || !newest || (channel.last_read ?? "") >= newest) return;
     this.setRead(channel, newest);
-    await this.call("conversations.mark", { channel: id, ts: newest }).catch(() => {}); // the next one says it again
+    if (this.#marked.has(id)) return; // it is said with the next one
+    while (channel.last_read > (this.#marked.get(id) ?? "")) {
+      this.#marked.set(id, channel.last_read);
+      await this.call("conversations.mark", { channel: id, ts: channel.last_read }).catch(() => {}); // the next one says it again
+      await new Promise((done) => setTimeout(done, MARK_EVERY));
+    }
+    this.#marked.delete(id);
   }
 
   /** Post a text; it stands in its place at once, and says so if it was not sent. */

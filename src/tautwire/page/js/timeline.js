@@ -31,6 +31,11 @@ export class Timeline {
     return this.messages[index]?.ts === ts ? index : -1;
   }
 
+  /** The messages behind a ts. */
+  behind(ts) {
+    return this.messages.slice(place(this.messages, ts)).filter((each) => each.ts > ts);
+  }
+
   get newest() {
     return this.messages.at(-1);
   }
