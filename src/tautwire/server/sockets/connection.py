@@ -8,7 +8,7 @@ Theory. Three limits keep a peer that does not read from filling memory. The ker
 it gets no whispers, and after ``slow_deadline`` seconds it is closed. And what may wait for it is bounded in bytes. A
 closed client comes back and gets what it missed from the log, so nothing is lost, and the other connections never wait.
 
-Words: ``end`` is an orderly Close, ``abort`` drops the socket; the host is told ``ended``, and ``closed`` at last.
+Words: ``end`` is an orderly Close, ``abort`` drops the socket; the host is called: ``ended``, at last ``closed``.
 """
 
 import asyncio
