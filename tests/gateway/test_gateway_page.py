@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -15,6 +16,8 @@ from tautwire.gateway.config import GatewaySettings
 from tautwire.gateway.page.checkup import Checkup
 from tautwire.gateway.page.status import MAX_FINDING, MAX_SHOWN, MAX_TEXT
 from tautwire.server.clock import Clock
+from tautwire.server.services.access.identity import hash_token
+from tautwire.server.services.access.tokens import revoke, rotate, token_id
 
 
 class Reply(NamedTuple):
@@ -256,10 +259,8 @@ async def test_one_run_of_the_doctor_is_made_at_a_time_and_ends(caller: Caller) 
         reached.set()
         await asyncio.Event().wait()
 
-    settings = stage.gateway.settings
-    assert isinstance(settings, GatewaySettings)
     stage.line.before = never
-    checkup = Checkup(stage.gateway.bots, {"bot": settings}, Clock(), time_limit=1.0)
+    checkup = Checkup(stage.gateway.bots, Clock(), time_limit=1.0)
     assert checkup.begin()
     await reached.wait()
     assert not checkup.begin()
@@ -271,6 +272,20 @@ async def test_one_run_of_the_doctor_is_made_at_a_time_and_ends(caller: Caller) 
     stage.line.before = None
     assert checkup.begin()
     await checkup.stop()
+
+
+async def test_the_doctor_examines_the_tokens_that_were_changed(caller: Caller) -> None:
+    stage = caller.stage
+    settings = stage.gateway.settings
+    assert isinstance(settings, GatewaySettings)
+    old, writer = token_id(hash_token(settings.bot_token or "")), stage.upstream.server.workspace.writer
+    issued = await writer.write(lambda tx: rotate(tx, old, grace=600))
+    await stage.gateway.renew(replace(settings, bot_token=issued.text))
+    await writer.write(lambda tx: revoke(tx, old))
+
+    findings = {each["check"]: each for each in await caller.examined()}
+
+    assert findings["bot token"]["outcome"] == "ok", findings
 
 
 async def test_no_secret_is_in_the_status(caller: Caller) -> None:

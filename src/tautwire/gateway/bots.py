@@ -19,6 +19,7 @@ from picows import WSListener
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tautwire.gateway.config import GatewaySettings
 from tautwire.gateway.places import Place
 from tautwire.gateway.proxy.downloads import Source
 from tautwire.gateway.relay import Relay
@@ -103,6 +104,11 @@ class Bots:
         """The names of all bots, also of those that are not served."""
         return list(self._places)
 
+    @property
+    def settings(self) -> dict[str, GatewaySettings]:
+        """The settings of each bot, as they were given last."""
+        return {name: place.settings for name, place in self._places.items()}
+
     def get(self, name: str) -> Relay | None:
         """Return the relay of a bot, None if it is not served."""
         return self._served.get(name)
@@ -158,6 +164,7 @@ class Bots:
         if relay is not None:
             try:
                 await relay.renew(place.settings)
+                self._places[name] = place
             except ConfigError as error:
                 log.error("a new token has no effect, and the one before it stays in use: %s", error)  # noqa: TRY400
             except Exception:

@@ -245,7 +245,7 @@ class Gateway:
         sessions = Sessions(self._clock)
         self._link = link = PageLink(self.server.data, OWNER, self.base_url, sessions)
         self._exit.callback(link.close)
-        checkup = Checkup(bots, {place.name: place.settings for place in self._places}, self._clock)
+        checkup = Checkup(bots, self._clock)
         self._exit.push_async_callback(checkup.stop)
         return PageDoor(
             sessions, parts={"gateway": GatewayPart(Reporter(bots, self.health, self._clock), checkup)},

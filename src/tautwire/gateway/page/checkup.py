@@ -27,15 +27,11 @@ class Checkup:
     """Runs the doctor, and keeps what it found last.
 
     Args:
-        settings: those of each bot, by name.
         time_limit: seconds of a run.
     """
 
-    def __init__(
-        self, bots: Bots, settings: Mapping[str, GatewaySettings], clock: Clock, *, time_limit: float = TIME_LIMIT
-    ) -> None:
+    def __init__(self, bots: Bots, clock: Clock, *, time_limit: float = TIME_LIMIT) -> None:
         self._bots = bots
-        self._settings = settings
         self._clock = clock
         self._time_limit = time_limit
         self._findings: dict[str, list[Finding]] = {}
@@ -56,9 +52,10 @@ class Checkup:
         """Begin a run; return whether it has begun: a run in progress goes on."""
         if self._is_running:
             return False
-        self._findings = {name: [] for name in self._settings}
+        settings = self._bots.settings
+        self._findings = {name: [] for name in settings}
         self._ended = None
-        self._task = asyncio.create_task(self._run())
+        self._task = asyncio.create_task(self._run(settings))
         return True
 
     async def stop(self) -> None:
@@ -66,24 +63,24 @@ class Checkup:
         if self._task is not None:
             await cancel(self._task)
 
-    async def _run(self) -> None:
+    async def _run(self, settings: Mapping[str, GatewaySettings]) -> None:
         places = asyncio.Semaphore(AT_ONCE)
         try:
             async with asyncio.timeout(self._time_limit), asyncio.TaskGroup() as group:
-                for name in self._settings:
-                    group.create_task(self._examine(name, places))
+                for name, each in settings.items():
+                    group.create_task(self._examine(name, each, places))
         except TimeoutError:
             text = f"they were ended after {self._time_limit:.0f} s: check the network and the proxy, then check again"
             for findings in self._findings.values():
                 findings.append(Finding("checks", "failed", text))
         self._ended = self._clock.monotonic()
 
-    async def _examine(self, name: str, places: asyncio.Semaphore) -> None:
+    async def _examine(self, name: str, settings: GatewaySettings, places: asyncio.Semaphore) -> None:
         async with places:
             relay, findings = self._bots.get(name), self._findings[name]
             try:
                 is_linked = relay is not None and relay.link.is_up
-                async for finding in examine(self._settings[name], USUAL, is_linked=is_linked):
+                async for finding in examine(settings, USUAL, is_linked=is_linked):
                     findings.append(msgspec.structs.replace(finding, text=shown(finding.text, MAX_FINDING)))
             except Exception:
                 log.exception("the checks of %s failed", name)
