@@ -90,6 +90,8 @@ class Bots:
         """Those whose store broke while they were served."""
         self._retries: dict[str, asyncio.Task[None]] = {}
         """The tries to serve those that are not."""
+        self._ending: set[asyncio.Task[None]] = set()
+        """Bots that were taken out, and are being closed."""
         self._mended: dict[str, asyncio.Event] = {}
         """Set for those that are to be tried at once: they have other settings."""
 
@@ -152,7 +154,10 @@ class Bots:
         """
         names = {place.name for place in places}
         for name in self._places.keys() - names:
-            await self._remove(name)
+            try:
+                await self._remove(name)
+            except Exception:
+                log.exception("%s was not closed in order", name)
         await asyncio.gather(*(self._renew(place) for place in places))
 
     async def _renew(self, place: Place) -> None:
@@ -169,7 +174,8 @@ class Bots:
                 log.error("a new token has no effect, and the one before it stays in use: %s", error)  # noqa: TRY400
             except Exception:
                 log.exception("the tokens of %s were not renewed", name)
-        elif is_new and place.settings.events == "http":
+        elif place.settings.events == "http" and (is_new or self._places[name].settings.events != "http"):
+            # The paths of requests are made at the start.
             log.warning("%s is not served yet: a new bot whose events come over HTTP needs a restart", name)
         elif is_new:
             self._places[name] = place
@@ -177,27 +183,34 @@ class Bots:
             failure = await attempt
             if failure is not None:
                 self._keep_trying(name, failure, attempt)
-        else:
+        elif name in self._mended:
             self._places[name] = place
             self._mended[name].set()
+        else:
+            log.warning("%s is not served any more, since its store broke: it needs a restart", name)
 
     async def _remove(self, name: str) -> None:
         """Serve a bot no longer."""
+        del self._places[name]
+        self._failed.discard(name)
         retry = self._retries.pop(name, None)
         if retry is not None:
             await cancel(retry)
-            del self._mended[name]
+        self._mended.pop(name, None)
         if name in self._absent:
             self._health.drop(self._absent.pop(name))
             del self._withheld[name]
         relay = self._served.get(name)
         if relay is not None:
             self._forget(relay)
-            await relay.stop()
             self._health.drop(relay.health)
-        del self._places[name]
-        self._failed.discard(name)
+            ending = asyncio.create_task(relay.stop())
+            self._ending.add(ending)  # ``stop`` waits for it, also if the signal for the end comes meanwhile
+            ending.add_done_callback(self._ending.discard)
+            await asyncio.shield(ending)
         log.info("%s is not served any more: the settings have no such bot", name)
+        if self._failed and self._failed >= self._served.keys():
+            self._broken(StoreError("the bots that are left have lost their stores"))
 
     def find(self, token: str | None) -> Workspace:
         """Return the workspace of a local token; for an unknown one that of another bot, which then refuses it.
@@ -301,7 +314,8 @@ class Bots:
         """Close all bots; all of them, also if one raises."""
         await self.close_doors()
         relays, self._served = list(self), {}
-        for failure in await asyncio.gather(*(relay.stop() for relay in relays), return_exceptions=True):
+        ending = (*self._ending, *(relay.stop() for relay in relays))
+        for failure in await asyncio.gather(*ending, return_exceptions=True):
             if failure is not None:
                 raise failure
 
@@ -375,6 +389,8 @@ class Bots:
             attempt = asyncio.create_task(self._open(name))
         self._health.drop(self._absent.pop(name))
         del self._withheld[name]
+        if self._mended.pop(name).is_set():  # the settings have changed while the last try was made
+            await self._renew(self._places[name])
 
     def _known(self, name: str) -> set[bytes]:
         """Return the hashes of the local tokens of a bot that is not served, as far as they can be read."""

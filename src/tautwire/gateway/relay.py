@@ -345,7 +345,8 @@ class Relay:
             )
         await self.link.renew(secret)
         self._secret = secret
-        log.info("the new %s of %s is in use", _name_of_secret(settings), self.bot.name)
+        what = "is in use" if settings.events == "http" else "is accepted: a connection with it is opened"
+        log.info("the new %s of %s %s", _name_of_secret(settings), self.bot.name, what)
 
     async def close_doors(self) -> None:
         """Take no more events, answer the messages of the bots, and say goodbye to them."""

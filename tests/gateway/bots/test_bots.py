@@ -159,6 +159,88 @@ async def test_a_gateway_of_which_no_bot_can_be_served_does_not_start(several: S
         await several.start({"desk": several.settings("desk", **wrong), "porter": several.settings("porter", **wrong)})
 
 
+async def test_settings_that_come_while_a_bot_is_tried_count(several: Several, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, wrong = several.settings("desk"), several.settings("porter", bot_token="xoxb-not-a-token-at-all")
+    await several.start({"desk": desk, "porter": wrong})
+    porter, given, tried, go_on = several.settings("porter"), [], asyncio.Event(), asyncio.Event()
+    opened, renewed = bots_module.Bots._open, Relay.renew
+
+    async def slow(bots: bots_module.Bots, name: str) -> Exception | None:
+        tried.set()
+        await go_on.wait()
+        return await opened(bots, name)
+
+    async def renew(relay: Relay, settings: Any) -> None:
+        given.append(settings)
+        await renewed(relay, settings)
+
+    monkeypatch.setattr(bots_module.Bots, "_open", slow)
+    monkeypatch.setattr(Relay, "renew", renew)
+    several.gateway.bots._places["porter"] = several.gateway.bots._places["porter"]._replace(settings=porter)
+    tried.clear()
+    await tried.wait()
+    last = replace(porter, app_token=porter.app_token)
+    await several.gateway.renew({"desk": desk, "porter": last})
+    given.clear()
+    go_on.set()
+    await eventually(lambda: given == [last])
+    assert several.gateway.bots.get("porter") is not None
+
+
+async def test_a_bot_that_gets_its_events_over_http_from_now_on_needs_a_restart(
+    several: Several, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = several.settings("desk")
+    await several.start({"desk": desk, "porter": several.settings("porter", bot_token="xoxb-not-a-token-at-all")})
+    secret = several.upstream.directory.apps["porter"]["signing_secret"]
+    await several.gateway.renew(
+        {"desk": desk, "porter": several.settings("porter", events="http", signing_secret=secret)}
+    )
+    assert "porter is not served yet: a new bot whose events come over HTTP needs a restart" in caplog.text
+    assert several.gateway.bots.get("porter") is None
+
+
+async def test_a_bot_that_does_not_close_in_order_holds_up_no_other(
+    both: Several, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stopped, closed = Relay.stop, []
+
+    async def stop(relay: Relay) -> None:
+        await stopped(relay)
+        closed.append(relay.name)
+        if relay.name == "porter":
+            raise OSError("the disk is gone")
+
+    monkeypatch.setattr(Relay, "stop", stop)
+    desk = both.settings("desk")
+    await both.gateway.renew({"desk": desk})
+    assert "porter was not closed in order" in caplog.text
+    assert both.gateway.bots.names == ["desk"]
+    await both.gateway.renew({"desk": desk, "porter": both.settings("porter")})
+    assert sorted(relay.name for relay in both.gateway.bots) == ["desk", "porter"]
+    assert closed == ["porter"]
+    monkeypatch.setattr(Relay, "stop", stopped)
+    caplog.clear()
+
+
+async def test_the_end_waits_for_a_bot_that_is_being_closed(both: Several, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped, begun, closed = Relay.stop, asyncio.Event(), []
+
+    async def stop(relay: Relay) -> None:
+        begun.set()
+        await asyncio.sleep(0)
+        await stopped(relay)
+        closed.append(relay.name)
+
+    monkeypatch.setattr(Relay, "stop", stop)
+    removal = asyncio.create_task(both.gateway.renew({"desk": both.settings("desk")}))
+    await begun.wait()
+    removal.cancel()
+    await asyncio.gather(removal, return_exceptions=True)
+    await both.gateway.stop()
+    assert sorted(closed) == ["desk", "porter"]
+
+
 async def test_a_store_that_breaks_ends_one_bot(both: Several, caplog: pytest.LogCaptureFixture) -> None:
     relays = {relay.name: relay for relay in both.gateway.bots}
     broken = asyncio.create_task(both.gateway.broken())

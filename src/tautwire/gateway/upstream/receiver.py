@@ -90,8 +90,10 @@ class EventReceiver:
         self._came_up(math.inf)
 
     async def renew(self, secret: Token) -> None:
-        """Believe requests that are signed with another secret, and no others."""
+        """Take requests that are signed with another secret, and no others."""
         self._secret = secret
+        if self.requests[401]:  # they may have been the upstream's, which gives up after a while
+            self._came_up(math.inf)
 
     async def stop(self) -> None:
         """Put off what comes from now on."""
