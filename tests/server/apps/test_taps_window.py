@@ -332,6 +332,33 @@ def test_a_reported_failure_that_may_not_be_tried_again_is_given_up() -> None:
     assert (len(window), window.given_up, window.next_due) == (0, 1, None)
 
 
+def test_a_try_by_hand_is_one_more_and_takes_the_place_of_no_other() -> None:
+    window, now = Window(0), 0.0
+    report(window, 1)
+    window.fail("1", "http_error", now, may_retry=True, tries=2)
+    for _ in range(5):
+        assert window.retry() == 1
+        event = window.take_owed()
+        assert event is not None
+        window.sent(event, "1", 1, 1, now, is_reported=True)
+        window.fail("1", "http_error", now, may_retry=True)
+        assert window.next_due == now + PAUSES[1]
+    assert (len(window), window.given_up) == (1, 0)
+
+
+def test_an_event_that_was_given_up_is_tried_in_the_order_of_the_log() -> None:
+    window = Window(0)
+    report(window, 1)
+    window.open((1, 0)).event_id = "Ev1"
+    window.sent(window.list_open(1)[0], "1", 1, 1, 0.0, is_reported=True)
+    window.fail("1", "http_error", 0.0, may_retry=False)
+    report(window, 2)
+    assert window.settled == 1
+    assert window.retry("Ev1") == 1
+    assert window.settled == 0
+    assert [event.place[0] for event in window.list_open(2)] == [1, 2]
+
+
 def test_what_waits_to_be_tried_again_makes_room() -> None:
     window = Window(0)
     for position in range(1, MAX_FLYING + 1):

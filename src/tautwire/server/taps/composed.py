@@ -1,7 +1,7 @@
 """Events that a developer makes up for one app.
 
 They go the way of those of the log, with ids, order, retries and acknowledgements. But no log has them: their bytes are
-kept here, in memory, until the app is done with them.
+kept here, in memory. Those that the app is done with go when the next one is added.
 """
 
 import re

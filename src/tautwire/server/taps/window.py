@@ -319,7 +319,7 @@ class Window:
         given_up = self._failed.pop(event_id or "", None)
         if given_up is not None:
             given_up.connection, given_up.due, given_up.failures = 0, 0.0, len(self._pauses)
-            self._open[given_up.place] = given_up
+            self._open = dict(sorted([*self._open.items(), (given_up.place, given_up)]))  # in the order of the log
             self._owed.append(given_up)
             return 1
         found = [
@@ -329,6 +329,7 @@ class Window:
         ]
         for event in found:
             event.due = 0.0
+            event.failures = max(1, event.failures - 1)  # this try is one more: those of ``pauses`` stay
         self._owed.extend(found)
         return len(found)
 
