@@ -11,13 +11,13 @@ nothing comes twice. What stays missing is logged, and counted by reason in ``ga
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
 from tautwire.gateway.catchup.gate import Gate
-from tautwire.gateway.catchup.history import Channel, History, Missed
+from tautwire.gateway.catchup.history import Channel, History
 from tautwire.gateway.catchup.known import Known
 from tautwire.gateway.translate.events import Terms, Translated, translate
 from tautwire.gateway.translate.history import to_event, to_parent_event
@@ -203,15 +203,22 @@ class CatchUp:
         if lost and not joined:
             self._remains("old", channel.id, f"{len(lost)} messages or more are older than catch_up")
         messages = missed.messages[joined[-1] if joined else 0 :]
+        replies: dict[str, list[str]] = {}  # ts by that of the parent, in order
+        for message in missed.messages:
+            thread = message.get("thread_ts")
+            if isinstance(thread, str) and thread != message["ts"]:
+                replies.setdefault(thread, []).append(message["ts"])
         translated: list[Translated] = []
         for message in messages:
             try:
-                translated.append(self._translate(message, channel, missed))
+                translated.append(self._translate(message, channel, missed.parents, replies))
             except (msgspec.MsgspecError, RecursionError):
                 self._remains("unread", channel.id, f"the message {message['ts'][:20]!r} is not one")
         self.messages += await self._put(translated, is_joined=bool(joined))
 
-    def _translate(self, message: dict[str, Any], channel: Channel, missed: Missed) -> Translated:
+    def _translate(
+        self, message: dict[str, Any], channel: Channel, parents: Mapping[str, Any], replies: Mapping[str, list[str]]
+    ) -> Translated:
         """Return what RTM has for a message.
 
         Raises:
@@ -219,11 +226,10 @@ class CatchUp:
         """
         found = translate(to_event(message, channel.id, channel.type), self._terms)
         thread = message.get("thread_ts")
-        parent = missed.parents.get(thread) if isinstance(thread, str) and thread != message["ts"] else None
+        parent = parents.get(thread) if isinstance(thread, str) and thread != message["ts"] else None
         if parent is None or not is_ts(message["ts"]):
             return found
-        replies = [each["ts"] for each in missed.messages if each.get("thread_ts") == thread != each["ts"]]
-        event = to_parent_event(parent, message["ts"], replies, channel.id, channel.type)
+        event = to_parent_event(parent, message["ts"], replies[thread], channel.id, channel.type)
         return found._replace(parent=translate(event, self._terms).frame)
 
     def _is_own_join(self, message: dict[str, Any]) -> bool:

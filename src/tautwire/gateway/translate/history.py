@@ -4,6 +4,7 @@ The history has a message as it is now: an edit is in it, and so are counters an
 not. Source: wire/messages.md#threads, wire/web-api-methods.md#conversationshistory.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -45,11 +46,11 @@ def to_parent_event(parent: Mapping[str, Any], reply: str, replies: Sequence[str
 
     Args:
         reply: the ts of the reply.
-        replies: those of all replies to the parent that were read.
+        replies: those of all replies to the parent that were read, in order.
     """
     latest, count = str(parent.get("latest_reply", "")), parent.get("reply_count")
     # The history counts those up to its latest one, also those after this one.
-    change = sum(latest < ts <= reply for ts in replies) - sum(reply < ts <= latest for ts in replies)
+    change = bisect_right(replies, reply) - bisect_right(replies, latest)
     kept = {name: value for name, value in parent.items() if name not in LATER or name in COUNTERS}
     own_ts = ts_from_micros(min(ts_to_micros(Ts(reply)) + 1, LAST_MICROS))  # its own is in no history
     event = {
