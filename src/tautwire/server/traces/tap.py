@@ -70,7 +70,9 @@ class TracedTap(Tap):
 
     def _pass_on(self, link: Link, event: Open, envelope: Envelope) -> None:
         self._end(envelope.envelope_id, TIMEOUT)  # it was sent before, and is late
-        context = self._recent.find(event.place[0])
+        # A composed event is in no log: its place is behind that of an entry, whose trace is not its own.
+        is_logged = self._composed.find(event.place) is None
+        context = self._recent.find(event.place[0]) if is_logged else None
         if context is None:
             super()._pass_on(link, event, envelope)
             return
