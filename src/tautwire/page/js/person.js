@@ -262,9 +262,10 @@ export class Person {
     if (!channel?.is_member || !newest || (channel.last_read ?? "") >= newest) return;
     this.setRead(channel, newest);
     if (this.#marked.has(id)) return; // it is said with the next one
-    while (channel.last_read > (this.#marked.get(id) ?? "")) {
-      this.#marked.set(id, channel.last_read);
-      await this.call("conversations.mark", { channel: id, ts: channel.last_read }).catch(() => {}); // the next one says it again
+    const lastRead = () => this.channels.get(id)?.last_read ?? ""; // the list of channels may be read anew meanwhile
+    while (lastRead() > (this.#marked.get(id) ?? "")) {
+      this.#marked.set(id, lastRead());
+      await this.call("conversations.mark", { channel: id, ts: lastRead() }).catch(() => {}); // the next one says it again
       await new Promise((done) => setTimeout(done, MARK_EVERY));
     }
     this.#marked.delete(id);
