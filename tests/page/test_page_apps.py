@@ -232,8 +232,12 @@ async def test_blocks_that_are_not_known_are_shown_as_json(place: Place) -> None
     blocks = [{"type": "video", "title": plain("T"), "video_url": "https://example.test/v", "alt_text": "How to",
                "thumbnail_url": "https://example.test/t.png"}]  # fmt: skip
 
-    await place.desk("chat.postMessage", channel=place.directory.channels["general"], text="x", blocks=blocks)
+    channel = place.directory.channels["general"]
+    posted = await place.desk("chat.postMessage", channel=channel, text="x", blocks=blocks)
     await page.get_by_text("is not drawn here. Show its JSON").click()
+    await expect(page.locator("details.raw pre")).to_be_visible()
+    await place.operate("react", user="bob", channel="general", ts=posted["ts"], name="tada")
+    await expect(page.get_by_role("button", name="tada, 1")).to_be_visible()  # it is drawn anew
 
     shown = await page.locator("details.raw pre").inner_text()
     assert json.loads(shown)["alt_text"] == "How to"

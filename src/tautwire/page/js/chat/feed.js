@@ -240,8 +240,10 @@ export class Feed {
     }
   }
 
-  /** Put a row that was drawn anew in the place of the old one, with the focus where it was. */
+  /** Put a row that was drawn anew in the place of the old one, with the focus where it was, and open what was open. */
   #replace(old, element, focused) {
+    const before = [...old.querySelectorAll("details")];
+    [...element.querySelectorAll("details")].forEach((each, index) => (each.open ||= Boolean(before[index]?.open)));
     old.replaceWith(element);
     if (!focused) return;
     if (element.contains(focused)) {
