@@ -12,7 +12,7 @@ from tautwire.server.sources import Configuration
 
 log = logging.getLogger("tautwire.gateway")
 
-RENEWED: Final = frozenset(
+TOKENS: Final = frozenset(
     secret + form for secret in ("bot_token", "app_token", "signing_secret") for form in ("", "_env", "_file")
 )
 """The settings of a bot that have an effect when they are read anew."""
@@ -45,12 +45,12 @@ async def keep_reloading(
 
 def changed(before: Configuration, after: Configuration) -> Iterator[str]:
     """Yield the settings that are others, but for those that need no restart: tables of bots, and their tokens."""
-    for name in before.chosen.keys() - RENEWED:
+    for name in before.chosen.keys() - TOKENS:
         if after.chosen[name].value != before.chosen[name].value:
             yield name
     old, new = before.tables.get(TABLES, {}), after.tables.get(TABLES, {})
     for bot in old.keys() & new.keys():
-        for name in (old[bot].keys() | new[bot].keys()) - RENEWED:
+        for name in (old[bot].keys() | new[bot].keys()) - TOKENS:
             values = [table[bot][name].value if name in table[bot] else None for table in (old, new)]
             if values[0] != values[1]:
                 yield f"{name} of {bot}"

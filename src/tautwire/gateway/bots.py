@@ -346,7 +346,7 @@ class Bots:
 
     def _serve(self, relay: Relay) -> None:
         for other in self:
-            if (other.bot.team.id, other.bot.user) == (relay.bot.team.id, relay.bot.user):
+            if other.bot.is_same(relay.bot):
                 raise ConfigError(
                     f"{other.name} and {relay.name} are the same app, and each would get a part of its events: keep "
                     "one table, and give each program a token with programs"

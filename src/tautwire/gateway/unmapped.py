@@ -16,11 +16,11 @@ REFUSALS: Final = frozenset(
         "unknown_method",
     }
 )  # fmt: skip
-"""Errors of the upstream that say: this app may not do, or no app can do, what the program wants.
+"""Errors of the upstream that say: this app may not do, or no app can do, what the program asks for.
 Source: wire/web-api.md#common-errors."""
 
 
-class Missed(msgspec.Struct, frozen=True):
+class Count(msgspec.Struct, frozen=True):
     """How often one thing could not be mapped."""
 
     kind: Kind
@@ -41,11 +41,11 @@ class Unmapped:
         self._counts: dict[tuple[Kind, str], Tally] = {}  # by kind and reason, which are few
         self._last: dict[tuple[Kind, str, str], float] = {}
 
-    def __iter__(self) -> Iterator[Missed]:
+    def __iter__(self) -> Iterator[Count]:
         now = self._clock.monotonic()
         for (kind, reason), names in self._counts.items():
             for name, count in names.items():
-                yield Missed(kind, name, reason, count, now - self._last[kind, reason, name])
+                yield Count(kind, name, reason, count, now - self._last[kind, reason, name])
 
     def note(self, kind: Kind, name: str, reason: str) -> None:
         """Count one."""

@@ -30,7 +30,7 @@ from tautwire.server.health import Health
 from tautwire.server.services.access.identity import hash_token
 
 REFRESHES: Final = ("refresh_requested", "warning")
-"""The reasons of an upstream that wants a new connection in place of an old one."""
+"""The reasons for which the upstream asks for a new connection in place of an old one."""
 
 
 class Reporter:

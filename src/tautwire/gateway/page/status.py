@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from tautwire.gateway.setup.doctor import Finding
-from tautwire.gateway.unmapped import Missed
+from tautwire.gateway.unmapped import Count
 from tautwire.protocol.tokens import redact
 
 MAX_TEXT: Final = 300
@@ -138,7 +138,7 @@ class Served(msgspec.Struct, frozen=True):
     programs: list[Program]
     """The newest connections."""
     scopes: list[MissingScope]
-    unmapped: list[Missed]
+    unmapped: list[Count]
     unmapped_count: int
 
 

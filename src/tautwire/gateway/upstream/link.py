@@ -107,7 +107,7 @@ class Link:
         self.failures = {"refused": 0, "unreachable": 0, "failed": 0}
         """Tries that led to no connection: the upstream refuses the app, it cannot be reached, or the link failed."""
         self.requests: Mapping[int, int] = {}
-        """None over Socket Mode; see ``EventReceiver``, which takes the place of a link."""
+        """Empty over Socket Mode; see ``EventReceiver``, which takes the place of a link."""
         self.condition = Condition()
 
     @property

@@ -115,9 +115,7 @@ def controls_of(workspace: Workspace) -> Controls:
         Refused: the control API is off; the operator's socket does not have them then.
     """
     if workspace.controls is None:
-        raise Refused(
-            "control_is_off", "journal, faults and time are there for tests only: start the server with --control on"
-        )
+        raise Refused("control_is_off", "this is there for tests only: start the server with --control on")
     return workspace.controls
 
 
