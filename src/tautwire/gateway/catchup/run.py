@@ -226,10 +226,9 @@ class CatchUp:
         """
         found = translate(to_event(message, channel.id, channel.type), self._terms)
         thread = message.get("thread_ts")
-        parent = parents.get(thread) if isinstance(thread, str) and thread != message["ts"] else None
-        if parent is None or not is_ts(message["ts"]):
+        if not isinstance(thread, str) or thread not in parents or thread == message["ts"] or not is_ts(message["ts"]):
             return found
-        event = to_parent_event(parent, message["ts"], replies[thread], channel.id, channel.type)
+        event = to_parent_event(parents[thread], message["ts"], replies[thread], channel.id, channel.type)
         return found._replace(parent=translate(event, self._terms).frame)
 
     def _is_own_join(self, message: dict[str, Any]) -> bool:
