@@ -173,7 +173,7 @@ async def test_what_waits_for_an_app_is_bounded_in_bytes(apps: Scene, monkeypatc
     socket = await desk.connect()
     large = {"type": "pref_change", "value": "x" * 600}
     await operate(apps, "event.send", app="desk", event=large)
-    assert await refusal(apps, "event.send", app="desk", event=large) == "invalid_event"
+    assert await refusal(apps, "event.send", app="desk", event=large) == "app_is_slow"
     await socket.take()
     await desk.settled()
     await operate(apps, "event.send", app="desk", event=large)

@@ -11,7 +11,7 @@ from tautwire.server.services.access.subscriptions import DISABLED
 from tautwire.server.services.administration.refusals import NotFound, Refused
 from tautwire.server.services.connected import is_live
 from tautwire.server.services.controls import Sent
-from tautwire.server.taps.composed import BadEventError
+from tautwire.server.taps.composed import BadEventError, SlowAppError
 from tautwire.server.taps.taps import Taps
 
 
@@ -63,6 +63,8 @@ class Sender:
             envelope = await tap.compose(event, connection)
         except BadEventError as error:
             raise Refused("invalid_event", f"the event was not sent: {error}") from None
+        except SlowAppError as error:
+            raise Refused("app_is_slow", f"the event was not sent: {error}") from None
         return Sent(len(envelope.payload), connection=connection or None, app=app, event_id=envelope.id)
 
     def disconnect(self, number: int, reason: str) -> None:

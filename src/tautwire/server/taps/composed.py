@@ -28,6 +28,10 @@ class BadEventError(TautwireError):
     """An event that cannot be sent to an app: the message says what is wrong."""
 
 
+class SlowAppError(TautwireError):
+    """Too much waits for an app: it acknowledges too slowly."""
+
+
 class Composed(NamedTuple):
     """An event, and the topic whose order it keeps."""
 
@@ -60,13 +64,14 @@ class ComposedEvents:
             is_needed: whether the event at a place may be sent again.
 
         Raises:
-            BadEventError: it is none, or there are too many.
+            BadEventError: it is none.
+            SlowAppError: there are too many.
         """
         self._kept = {place: each for place, each in self._kept.items() if is_needed(place)}
         place = position, next(self._ordinals)
         composed = Composed(topic_of(members), _event(members, kind, place[1]))
         if sum(len(each.event.body) for each in (*self._kept.values(), composed)) > MAX_BYTES:
-            raise BadEventError(f"the app is not done with {len(self._kept)} composed events: wait for it")
+            raise SlowAppError(f"the app is not done with {len(self._kept)} composed events: wait for it")
         self._kept[place] = composed
         return place, composed
 

@@ -28,7 +28,7 @@ from tautwire.server.log.tail import Audience, Tail, read_entries
 from tautwire.server.services.access.subscriptions import Subscription
 from tautwire.server.store.queries.log import find_marked
 from tautwire.server.store.reader import Reader
-from tautwire.server.taps.composed import BadEventError, ComposedEvents, topic_of
+from tautwire.server.taps.composed import ComposedEvents, SlowAppError, topic_of
 from tautwire.server.taps.envelope import Envelope, Source, rate_limited, wrap
 from tautwire.server.taps.kinds import Kinds
 from tautwire.server.taps.quota import Quota
@@ -203,12 +203,13 @@ class Tap:
             connection: the connection that it is meant for; 0 for any.
 
         Raises:
-            BadEventError: it is none, or too much waits for the app.
+            BadEventError: it is none.
+            SlowAppError: too much waits for the app.
         """
         topic = topic_of(members)
         kind = (await self._around.kinds.of((topic,))).get(topic)
         if not self._window.has_room:
-            raise BadEventError("too many events wait for the app: it acknowledges too slowly")
+            raise SlowAppError("too many events wait for the app: it acknowledges too slowly")
         now = ts_from_micros(self._around.clock.micros())
         place, composed = self._composed.add(
             self._window.read, {**members, "event_ts": members.get("event_ts", now)}, kind, self._window.needs
