@@ -346,6 +346,15 @@ def test_a_try_by_hand_is_one_more_and_takes_the_place_of_no_other() -> None:
     assert (len(window), window.given_up) == (1, 0)
 
 
+def test_a_jump_in_the_log_leaves_what_is_not_in_the_log() -> None:
+    window = Window(0)
+    send(window, 1)
+    window.add((1, 1_000), 0)
+    window.jump(5)
+    assert [event.place for event in window.list_open(2)] == [(1, 1_000)]
+    assert window.read == 5
+
+
 def test_an_event_that_was_given_up_is_tried_in_the_order_of_the_log() -> None:
     window = Window(0)
     report(window, 1)

@@ -110,6 +110,8 @@ class Open:
     """The connection that has it; 0 if it waits to be sent."""
     wanted: int = 0
     """The connection that it is meant for; 0 for any."""
+    is_composed: bool = False
+    """Whether a developer has made it up: the log does not have it."""
     size: int = 0
     """Its bytes while it flies."""
     due: float = 0.0
@@ -215,9 +217,9 @@ class Window:
         return [*islice(self._open.values(), count)]
 
     def jump(self, position: int) -> None:
-        """Settle everything up to ``position``, whatever became of it."""
-        for place in [place for place in self._open if place[0] <= position]:
-            self._settle(self._open[place])
+        """Settle all of the log up to ``position``, whatever became of it."""
+        for event in [each for each in self._open.values() if each.place[0] <= position and not each.is_composed]:
+            self._settle(event)
         self.read = max(self.read, position)
 
     def open(self, place: Place) -> Open:
@@ -228,7 +230,7 @@ class Window:
     def add(self, place: Place, wanted: int) -> None:
         """Add an event that is owed at once: one that a developer makes up, for a connection or for any."""
         event = self.open(place)
-        event.wanted = wanted
+        event.wanted, event.is_composed = wanted, True
         self._owed.append(event)
 
     def take_owed(self) -> Open | None:
