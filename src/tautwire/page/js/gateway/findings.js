@@ -14,12 +14,15 @@ export function newDoctor(began) {
   const when = h("span", { class: "faint" });
   const run = button("Run the doctor", { press });
   let isRunning = false;
+  let pressedAt = null; // until the end of the run is announced: a short one is over before its status is read
 
   async function press() {
     if (isRunning) return;
     fill(trouble);
+    const now = performance.now();
     try {
       await runDoctor();
+      pressedAt = now;
       began();
     } catch (error) {
       fill(trouble, failure("The doctor was not run", error));
@@ -32,7 +35,11 @@ export function newDoctor(began) {
     update({ is_running: now, ended, findings }, hasSeveral) {
       const all = Object.entries(findings).flatMap(([bot, found]) => found.map((each) => ({ bot, ...each })));
       all.sort((one, other) => ORDER.indexOf(one.outcome) - ORDER.indexOf(other.outcome));
-      if (isRunning && !now) announce(`The doctor has found ${many(all.filter((each) => each.outcome === "failed").length, "thing", "things")} to change`);
+      const isOver = isRunning || (pressedAt !== null && ended !== null && performance.now() - ended * 1000 >= pressedAt);
+      if (isOver && !now) {
+        pressedAt = null;
+        announce(`The doctor has found ${many(all.filter((each) => each.outcome === "failed").length, "thing", "things")} to change`);
+      }
       isRunning = now;
       run.textContent = now ? "Checking" : ended === null ? "Run the doctor" : "Check again";
       run.setAttribute("aria-busy", String(now));
