@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from tautwire.protocol.errors import TautwireError
-from tautwire.protocol.ids import Ts
+from tautwire.protocol.ids import Ts, is_ts
 from tautwire.server.taps.filter import AppEvent, read_event
 from tautwire.server.taps.window import Place
 
@@ -21,7 +21,6 @@ MAX_BYTES: Final = 1_048_576
 
 _TYPE: Final = re.compile(r"[\w.:]{1,100}", re.ASCII)
 _CONVERSATION: Final = re.compile(r"[CDG][A-Z0-9]{1,30}")
-_TS: Final = re.compile(r"[0-9]{1,12}\.[0-9]{6}")
 
 
 class BadEventError(TautwireError):
@@ -90,7 +89,7 @@ def _event(members: dict[str, Any], kind: str | None, ordinal: int) -> AppEvent:
     name, event_ts = members.get("type"), members.get("event_ts")
     if not isinstance(name, str) or not _TYPE.fullmatch(name):
         raise BadEventError(f"the type must be a word such as `message`, got {str(name)[:40]!r}")
-    if not isinstance(event_ts, str) or not _TS.fullmatch(event_ts):
+    if not isinstance(event_ts, str) or not is_ts(event_ts):
         raise BadEventError(f"event_ts must be a text such as `1700000000.000100`, got {str(event_ts)[:40]!r}")
     try:
         found = read_event(msgspec.json.encode(members), kind)
