@@ -19,7 +19,7 @@ from stores import sqlite_of
 
 from compared import logged
 from crooked import limited, refused
-from scene import PATIENCE, eventually, is_plain
+from scene import PATIENCE, Socket, eventually, is_plain
 from stage import BOT, OpenStage, Stage
 from tautwire.gateway.upstream import api as api_module
 from tautwire.gateway.upstream import link as link_module
@@ -68,39 +68,50 @@ async def test_an_upstream_that_is_busy_does_not_stop_a_start(
     assert (await stage.received(socket, "hello"))[-1]["text"] == "hello"
 
 
+def count_acks(stage: Stage) -> list[str]:
+    """Return the ids of the envelopes that are acknowledged from now on."""
+    acked: list[str] = []
+
+    def note(envelope: str) -> bool:
+        acked.append(envelope)
+        return False
+
+    stage.line.drops_ack = note
+    return acked
+
+
+async def came_once(stage: Stage, socket: Socket, posted: list[str]) -> list[str]:
+    """Have the upstream send again what is not acknowledged; return the ts of what came, which is all, each once."""
+    await stage.line.cut()
+    await stage.post("alice", stage.general, "there is room again")
+    await stage.settled()
+    frames = [frame["ts"] for frame in await stage.received(socket, "there is room again") if is_plain(frame)]
+    assert set(frames[:-1]) == set(posted)
+    assert len(frames) == len(posted) + 1, "each comes once"
+    return frames
+
+
 @pytest.mark.only_on("sqlite")
 async def test_on_a_full_disk_no_event_is_acknowledged_that_is_not_stored(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(watch, "RETRY_INTERVAL", 0.02)
     await stage.restart()  # its watch looks that often
-    socket, acked = await stage.connect(), 0
-
-    def count(_: str) -> bool:
-        nonlocal acked
-        acked += 1
-        return False
-
-    stage.line.drops_ack = count
+    socket, acked = await stage.connect(), count_acks(stage)
     connection = sqlite_of(stage.gateway.relay.workspace.writer)
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages + 20}")
     posted = [await stage.post("alice", stage.general, f"{number} {'x' * 6_000}") for number in range(30)]
     await eventually(lambda: stage.gateway.relay.intake.waiting == 0 and stage.gateway.relay.intake.figures.put_off > 0)
-    await eventually(lambda: acked == stage.gateway.relay.intake.figures.stored)
+    await eventually(lambda: len(acked) == stage.gateway.relay.intake.figures.stored)
     assert "full" in (await until_ready(stage, "store"))["store"]
     stored = logged(stage.data, stage.general)
     assert 0 < len(stored) < len(posted)
-    assert acked == len(stored), "each acknowledgement is of an event that is in the log"
+    assert len(acked) == len(stored), "each acknowledgement is of an event that is in the log"
 
     connection.execute("PRAGMA max_page_count = 1000000")
     await until_ready(stage)
-    await stage.line.cut()  # the upstream sends again what is not acknowledged
-    await stage.post("alice", stage.general, "there is room again")
-    await stage.settled()
-    frames = [frame["ts"] for frame in await stage.received(socket, "there is room again") if is_plain(frame)]
-    assert set(frames[:-1]) == set(posted)
-    assert len(frames) == len(posted) + 1, "each comes once"
+    await came_once(stage, socket, posted)
     assert "could not be stored" in caplog.text
     caplog.clear()
 
@@ -126,14 +137,7 @@ async def test_on_a_full_disk_of_postgres_no_event_is_acknowledged_that_is_not_s
     monkeypatch.setattr(watch, "RETRY_INTERVAL", 0.02)
     cluster, place = crowded
     stage = await open_stage(server={"database": cluster.url("crowded")})
-    socket, acked = await stage.connect(), 0
-
-    def count(_: str) -> bool:
-        nonlocal acked
-        acked += 1
-        return False
-
-    stage.line.drops_ack = count
+    socket, acked = await stage.connect(), count_acks(stage)
     figures, before = stage.gateway.relay.intake.figures, stage.gateway.relay.intake.figures.stored
     ballast = fill(place)
     dice = random.Random(1)
@@ -141,18 +145,13 @@ async def test_on_a_full_disk_of_postgres_no_event_is_acknowledged_that_is_not_s
         await stage.post("alice", stage.general, f"{number} {dice.randbytes(3_000).hex()}") for number in range(30)
     ]
     await eventually(lambda: stage.gateway.relay.intake.waiting == 0 and figures.put_off > 0)
-    await eventually(lambda: acked == figures.stored - before)
+    await eventually(lambda: len(acked) == figures.stored - before)
     assert "No space left on device" in (await until_ready(stage, "store"))["store"]
     assert figures.stored - before < len(posted)
 
     ballast.unlink()
     await until_ready(stage)
-    await stage.line.cut()  # the upstream sends again what is not acknowledged
-    await stage.post("alice", stage.general, "there is room again")
-    await stage.settled()
-    frames = [frame["ts"] for frame in await stage.received(socket, "there is room again") if is_plain(frame)]
-    assert set(frames[:-1]) == set(posted)
-    assert len(frames) == len(posted) + 1, "each comes once"
+    frames = await came_once(stage, socket, posted)
     stored = [
         frame["ts"]
         for frame in map(json.loads, cluster.psql("crowded", EVENTS).splitlines())
