@@ -11,6 +11,7 @@ from appside import APP_SEED, AppSide, LinkSocket
 from controlled import SECRET, operate, refusal
 from scene import Frame, OpenScene, Scene, eventually
 from sites import Site, failing, ok, seed, settled, tap
+from tautwire.protocol.correspondence import ONLY_EVENTS_API, ONLY_RTM
 from tautwire.protocol.events import CATALOGUE
 from tautwire.server.socket_mode.connection import WARNING_TIME
 from tautwire.server.taps import composed
@@ -21,10 +22,16 @@ async def scene(open_scene: OpenScene) -> Scene:
     return await open_scene(control=True, control_secret=SECRET)
 
 
-async def test_the_types_are_those_of_the_catalogue_with_their_fields(scene: Scene) -> None:
+async def test_the_types_are_those_of_both_apis_with_their_fields(scene: Scene) -> None:
     types = (await operate(scene, "event.types"))["types"]
 
-    assert {(each["type"], each["subtype"]) for each in types} == set(CATALOGUE)
+    assert {(each["type"], each["subtype"]) for each in types} == set(CATALOGUE) | {(e, None) for e in ONLY_EVENTS_API}
+    assert {each["type"] for each in types if each["only"] == "events_api"} == ONLY_EVENTS_API
+    assert {each["type"] for each in types if each["only"] == "rtm"} == ONLY_RTM
+    mention = next(each for each in types if each["type"] == "app_mention")
+    assert mention["sent"]
+    assert ("user", "string", True) in {tuple(field.values()) for field in mention["fields"]}
+    assert not next(each for each in types if each["type"] == "link_shared")["sent"]
     added = next(each for each in types if each["type"] == "reaction_added")
     assert added["sent"]
     fields = {each["name"]: (each["kind"], each["required"]) for each in added["fields"]}

@@ -27,6 +27,9 @@ SENT: Final = frozenset(
 """The types of events that the server sends over RTM, those of the session included. A test hears each, and every test
 that hears another one fails."""
 
+SENT_TO_APPS: Final = frozenset({"app_home_opened", "app_mention", "app_uninstalled", "tokens_revoked"})
+"""The types that the server sends to apps alone: those of ``ONLY_EVENTS_API`` that happen here."""
+
 _LOOK_BACK: Final = 100
 """Entries searched for the newest ``event_ts``: the last entry may be a message, whose ``event_ts`` is its ts."""
 

@@ -21,6 +21,10 @@ const SAYS = {
   http: "Posts one event to the request URL of the app, signed, as if it had happened, and again if that fails. It is not stored, and nothing else changes.",
 };
 
+const ONLY = { rtm: "Only RTM has it", events_api: "Only the Events API has it" };
+
+const noteOf = ({ sent, only }) => [ONLY[only], sent ? "" : "not sent by this server"].filter(Boolean).join(", ");
+
 const titleOf = ({ type, subtype }) => (subtype ? `${type}, ${subtype}` : type);
 
 /** Show the tool; return what ends it. */
@@ -30,6 +34,7 @@ export async function show(container) {
   const links = targets({ id: "compose-connection", label: "To", all: "choose a connection", changed: () => {
     const says = SAYS[links.door() ?? "rtm"];
     if (lead.textContent !== says) lead.textContent = says; // it is read aloud when it changes
+    if (chosen) drawAbout();
   } });
   const about = h("p", { class: "faint" });
   const fields = h("div", { class: "compose-fields" });
@@ -41,7 +46,7 @@ export async function show(container) {
 
   async function choose() {
     const value = await pickFrom(pick, { label: "Type of event", chosen: chosen && titleOf(chosen),
-      options: types.map((each) => ({ value: titleOf(each), text: titleOf(each), more: each.sent ? "" : "not sent by this server" })) });
+      options: types.map((each) => ({ value: titleOf(each), text: titleOf(each), more: noteOf(each) })) });
     const found = types.find((each) => titleOf(each) === value);
     if (found) draw(found);
   }
@@ -49,7 +54,7 @@ export async function show(container) {
   function draw(type) {
     chosen = type;
     fill(pick, h("span", { class: "faint" }, "Event"), h("code", {}, titleOf(type)), icon("chev"));
-    about.textContent = type.about;
+    drawAbout();
     inputs = type.fields.map((field) => {
       const options = field.values?.map((each) => h("option", { value: each }, each));
       const input = options ? h("select", { id: `compose-${field.name}`, on: { change: drawPreview } }, options) : h("input", { id: `compose-${field.name}`, value: suggestion(field), autocomplete: "off", spellcheck: "false", on: { input: drawPreview } });
@@ -60,6 +65,13 @@ export async function show(container) {
       field.values ? h("span", { class: "select" }, input, icon("chev")) : input)));
     fill(trouble);
     drawPreview();
+  }
+
+  /** What the event is, and that the API of the chosen connection does not have it: it may be sent all the same. */
+  function drawAbout() {
+    const door = links.door();
+    const other = door && chosen.only && (door === "rtm") !== (chosen.only === "rtm");
+    about.textContent = other ? `${chosen.about} ${ONLY[chosen.only]}: no client of this connection expects it.` : chosen.about;
   }
 
   /** Throws an Error that has the input if a value is not what its field takes. */

@@ -7,14 +7,17 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from tautwire.protocol.events import CATALOGUE, Event
+from tautwire.protocol.app_events import APP_EVENTS
+from tautwire.protocol.correspondence import ONLY_EVENTS_API, ONLY_RTM
+from tautwire.protocol.events import CATALOGUE
 from tautwire.server.control.operation import Nothing, Result, controls_of, members, operation
 from tautwire.server.services.administration.lookup import find_app
 from tautwire.server.services.administration.refusals import Refused
-from tautwire.server.services.events import SENT
+from tautwire.server.services.events import SENT, SENT_TO_APPS
 from tautwire.server.services.workspace import Workspace
 
 Kind = Literal["string", "number", "boolean", "list", "object"]
+Door = Literal["rtm", "events_api"]
 
 
 class EventField(msgspec.Struct, kw_only=True, frozen=True):
@@ -26,12 +29,16 @@ class EventField(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class EventType(msgspec.Struct, kw_only=True, frozen=True):
-    """A type of event, or a subtype of ``message``. ``sent`` says whether this server sends it by itself."""
+    """A type of event, or a subtype of ``message``.
+
+    ``sent`` says whether this server sends it by itself, ``only`` which API has it if only one of the two has.
+    """
 
     type: str
     subtype: str | None
     about: str
     sent: bool
+    only: Door | None
     fields: list[EventField]
 
 
@@ -86,7 +93,7 @@ class Disconnecting(msgspec.Struct, kw_only=True):
 
 @operation("event.types", Nothing, EventTypes, reads=True)
 async def list_types(workspace: Workspace, args: Nothing) -> Result:
-    """Return the types of events of RTM with their fields, also those that this server does not send."""
+    """Return the types of events of RTM and of the Events API with their fields, also those that it does not send."""
     return {"types": _types()}
 
 
@@ -115,17 +122,25 @@ async def send_disconnect(workspace: Workspace, args: Disconnect) -> Result:
 @cache
 def _types() -> list[EventType]:
     found = [_type(cls, kind, subtype) for (kind, subtype), cls in CATALOGUE.items()]
+    found += [_type(cls, str(cls.__struct_config__.tag), None) for cls in APP_EVENTS]
     return sorted(found, key=lambda each: (each.type, each.subtype or ""))
 
 
-def _type(cls: type[Event], kind: str, subtype: str | None) -> EventType:
+def _type(cls: type[msgspec.Struct], kind: str, subtype: str | None) -> EventType:
     fields = [
         EventField(name=field.encode_name, kind=_kind(field.type), required=field.required)
         for field in msgspec.structs.fields(cls)
         if field.encode_name not in ("type", "subtype")
     ]
     about = " ".join((getdoc(cls) or "").split("\n\n")[0].split()).replace("``", "")
-    return EventType(type=kind, subtype=subtype, about=about, sent=kind in SENT, fields=fields)
+    sent = kind in SENT or kind in SENT_TO_APPS
+    return EventType(type=kind, subtype=subtype, about=about, sent=sent, only=_only(kind), fields=fields)
+
+
+def _only(kind: str) -> Door | None:
+    if kind in ONLY_EVENTS_API:
+        return "events_api"
+    return "rtm" if kind in ONLY_RTM else None
 
 
 _KINDS: Final[tuple[tuple[type, Kind], ...]] = (
