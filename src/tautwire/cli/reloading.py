@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from typing import Final, NoReturn
 
 from tautwire.gateway.gateway import Gateway
@@ -38,9 +39,21 @@ async def keep_reloading(
         except Exception:
             log.exception("the settings were not read anew")
         else:
+            began = followed(began, configuration, served={bot for bot in gateway.bots.names if gateway.bots.get(bot)})
             for name in sorted(changed(began, configuration)):
                 log.warning("%s has another value than at the start: it needs a restart", name)
             log.info("the settings were read anew")
+
+
+def followed(began: Configuration, now: Configuration, *, served: Collection[str]) -> Configuration:
+    """Return the settings of the start, with those of each bot at its own start: bots come and go with the file.
+
+    Args:
+        served: the bots that run. The others will start with what the file has now.
+    """
+    old, new = began.tables.get(TABLES, {}), now.tables.get(TABLES, {})
+    bots = {bot: old[bot] if bot in old and bot in served else new[bot] for bot in new}
+    return replace(began, tables={**began.tables, TABLES: bots})
 
 
 def changed(before: Configuration, after: Configuration) -> Iterator[str]:

@@ -303,6 +303,21 @@ async def test_a_setting_that_needs_a_restart_is_named(operated: Operated) -> No
         assert f"{name} has another value than at the start: it needs a restart" in operated.process.log
 
 
+async def test_a_setting_of_a_bot_that_came_later_is_named_too(operated: Operated) -> None:
+    warning = "all_events of porter has another value than at the start: it needs a restart"
+    operated.write("desk", "porter")
+    await operated.reload()
+    operated.file.write_text(operated.file.read_text() + "all_events = true\n")
+    await operated.reload()
+    assert operated.process.log.count(warning) == 1
+    operated.write("desk")
+    await operated.reload()
+    operated.write("desk", "porter")
+    operated.file.write_text(operated.file.read_text() + "all_events = true\n")
+    await operated.reload()
+    assert operated.process.log.count(warning) == 1, "it has come again, with this setting"
+
+
 async def test_the_end_of_its_terminal_ends_the_gateway(tmp_path: Path) -> None:
     """It sends SIGHUP too, and no Ctrl-C can come any more."""
     async with Scene.opened(tmp_path / "upstream", TurnedClock(), seed=SEED) as upstream:
