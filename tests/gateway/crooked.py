@@ -37,6 +37,8 @@ class Crooked:
         """Whether the answer of a call is lost after the server has carried it out."""
         self.sees: Callable[[web.Request, bytes], None] = lambda request, body: None
         """Called with every request, and its body."""
+        self.takes: Callable[[web.Request], Awaitable[bytes]] = web.Request.read
+        """Reads the body of a request."""
         self.streams: dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] = {}
         """Answers of methods in place of the server's."""
         self.scopes: str | None = ""
@@ -137,7 +139,7 @@ class Crooked:
 
     async def _forward(self, request: web.Request) -> web.StreamResponse:
         method = request.path.removeprefix("/api/")
-        body = await request.read()
+        body = await self.takes(request)
         self.sees(request, body)
         arguments = dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
         self.calls.append((method, arguments))

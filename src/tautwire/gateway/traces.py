@@ -16,7 +16,6 @@ from tautwire.gateway.intake import Arrival, Intake
 from tautwire.gateway.sending import Job, Sending, Sent
 from tautwire.gateway.upstream.api import Api
 from tautwire.gateway.upstream.link import Acknowledge
-from tautwire.protocol.tokens import Token
 from tautwire.server.traces.backend import TracedAnswer
 from tautwire.server.traces.spans import PROPAGATOR, fail
 from tautwire.session.traces import MESSAGE_ID, message_attributes
@@ -38,17 +37,12 @@ class TracedApi(Api):
         verb: str,
         url: str,
         *,
-        token: Token | None = None,
-        has_token: bool = True,
-        is_long: bool = False,
         headers: Mapping[str, str] | None = None,
-        data: Any = None,
+        **options: Any,
     ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         """Make a request within a span, and have it carry the context of the trace."""
         if not get_current_span().is_recording():
-            async with super().open(
-                verb, url, token=token, has_token=has_token, is_long=is_long, headers=headers, data=data
-            ) as response:
+            async with super().open(verb, url, headers=headers, **options) as response:
                 yield response
             return
         # Addresses of files may be secrets.
@@ -61,9 +55,7 @@ class TracedApi(Api):
             carrier = dict(headers or {})
             PROPAGATOR.inject(carrier)
             try:
-                async with super().open(
-                    verb, url, token=token, has_token=has_token, is_long=is_long, headers=carrier, data=data
-                ) as response:
+                async with super().open(verb, url, headers=carrier, **options) as response:
                     span.set_attribute("http.response.status_code", response.status)
                     yield response
             except BaseException as error:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from slack_sdk import WebClient
 from crooked import refused
 from stage import OpenStage, Stage
 from tautwire.gateway.proxy import uploads
+from tautwire.gateway.upstream import api, pace
 from uploading import PICTURE, download, upload
 
 
@@ -115,6 +117,37 @@ async def test_a_file_that_the_upstream_does_not_take_is_an_error(
 
     stage.line.before = elsewhere
     assert (await upload(stage))["error"] == "service_unavailable"
+
+
+def taking(piece: int, pause: float) -> Callable[[web.Request], Awaitable[bytes]]:
+    """Return what reads the bytes of a file in pieces, with a pause behind each."""
+
+    async def take(request: web.Request) -> bytes:
+        if not request.path.startswith("/files-upload/"):
+            return await request.read()
+        found = bytearray()
+        while data := await request.content.read(piece):
+            found += data
+            await asyncio.sleep(pause)
+        return bytes(found)
+
+    return take
+
+
+async def test_a_file_may_take_longer_than_an_answer(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "LONG", aiohttp.ClientTimeout(sock_read=0.2))
+    stage.line.takes = taking(100_000, 0.1)
+    assert (await upload(stage, data=b"x" * 1_000_000))["file"]["size"] == 1_000_000
+
+
+async def test_an_upstream_that_takes_a_file_too_slowly_keeps_no_place(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "PATIENCE", 0.2)
+    monkeypatch.setattr(pace, "RATE", 100_000_000)
+    stage.line.takes = taking(1, 0.01)
+    assert (await upload(stage, data=b"x" * 1_000_000))["error"] == "service_unavailable"
+    assert stage.gateway.relay.spool.size == 0
 
 
 async def test_a_file_that_is_shared_late_is_waited_for(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,11 +82,14 @@ class Calls:
         found = await self.begin(method, arguments)
         return found if isinstance(found, Reply) else await self._finish(method, found)
 
-    async def begin(self, method: str, arguments: Mapping[str, Any], data: Any = None) -> Reply | Long:
+    async def begin(
+        self, method: str, arguments: Mapping[str, Any], data: Any = None, size: int | None = None
+    ) -> Reply | Long:
         """Return the answer of a call that is ``ok``, or its beginning; a ``Long`` is to be closed.
 
         Args:
             data: the body in place of the arguments.
+            size: bytes of the file in it.
 
         Raises:
             MethodError: it is not, or there is none.
@@ -95,7 +98,7 @@ class Calls:
             if data is None:
                 found = await self._cache.get(method, arguments, lambda: self._open(method, form(arguments)))
             else:
-                found = await self._open(method, data)
+                found = await self._open(method, data, size)
         except UpstreamError as error:
             self._fail(method, error)
         if isinstance(found, Reply):
@@ -120,12 +123,12 @@ class Calls:
             if not cursor:
                 return found
 
-    async def _open(self, method: str, data: Any) -> Reply | Long:
+    async def _open(self, method: str, data: Any, size: int | None = None) -> Reply | Long:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._places)
             token = self.api.token
             response = await stack.enter_async_context(
-                self.api.open("POST", self.api.base_url + method, data=data, is_long=True, token=token)
+                self.api.open("POST", self.api.base_url + method, data=data, is_long=True, size=size, token=token)
             )
             head, body = bytearray(), Body(response)
             async with asyncio.timeout(TIMEOUT if isinstance(data, dict) else None):

@@ -67,11 +67,10 @@ class Uploads:
 
     async def forward(self, method: str, arguments: Mapping[str, Any], file: Upload) -> Any:
         """Make a call with a file in its body."""
+        path = Path(file.stored)
         body = aiohttp.FormData(form(arguments), quote_fields=False)
-        body.add_field(
-            file.field, _read(Path(file.stored)), filename=file.name, content_type="application/octet-stream"
-        )
-        return await self._calls.begin(method, arguments, body)
+        body.add_field(file.field, _read(path), filename=file.name, content_type="application/octet-stream")
+        return await self._calls.begin(method, arguments, body, (await asyncio.to_thread(path.stat)).st_size)
 
     async def _channels(self, given: Any) -> list[str]:
         """Return the ids of channels, of which old bots give names too."""
@@ -87,7 +86,7 @@ class Uploads:
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
         try:
             async with self._calls.api.open(
-                "POST", url, data=data, headers=headers, has_token=False, is_long=True
+                "POST", url, data=data, headers=headers, has_token=False, is_long=True, size=size
             ) as response:
                 status = response.status
         except UpstreamError as error:

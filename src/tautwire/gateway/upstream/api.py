@@ -18,6 +18,7 @@ import msgspec
 from tautwire.gateway.tally import Tally
 from tautwire.gateway.upstream.hosts import Hosts
 from tautwire.gateway.upstream.network import Network, explain
+from tautwire.gateway.upstream.pace import time_to_send
 from tautwire.gateway.upstream.scopes import Scopes
 from tautwire.protocol.errors import TautwireError
 from tautwire.protocol.tokens import Token
@@ -36,7 +37,9 @@ TIMEOUT: Final = 30.0
 """Seconds of a call."""
 CONNECT_TIMEOUT: Final = 10.0
 LONG: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT, sock_read=TIMEOUT)
-"""The limits of a request whose body or answer is passed on as it comes: of silence only."""
+"""The limits of a request whose answer is passed on as it comes: of silence only."""
+SENDING: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
+"""Those of a request with a file, which ``pace`` bounds: to aiohttp the time in which the file goes is silence."""
 DEFAULT_RETRY_AFTER: Final = 30.0
 """Seconds to wait after a 429 that does not say how long."""
 PAGE: Final = 200
@@ -217,12 +220,14 @@ class Api:
         is_long: bool = False,
         headers: Mapping[str, str] | None = None,
         data: Any = None,
+        size: int | None = None,
     ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         """Make a request to a URL of the upstream; what fails in the block fails as the request.
 
         Args:
             has_token: whether a token is sent, by default the bot token.
             is_long: whether the answer may take as long as it comes, and is not read here.
+            size: bytes of a file in ``data``: they have to go at the pace of ``upstream.pace``.
 
         Raises:
             UpstreamError: the URL is another's, or there is no answer.
@@ -230,17 +235,21 @@ class Api:
         if not self.hosts.has(url):
             raise UpstreamError(f"a URL of another host than {self.host} is not asked for", was_sent=False)
         own = {"Authorization": f"Bearer {(token or self._token).reveal()}"} if has_token else {}
-        limits = LONG if is_long else self._http.timeout
+        limits = self._http.timeout if not is_long else LONG if size is None else SENDING
         try:
-            async with self._http.request(
-                verb,
-                url,
-                data=data,
-                headers={**(headers or {}), **own},
-                allow_redirects=False,
-                timeout=limits,
-                proxy=self.network.proxy_for(url),
-            ) as response:
+            async with (
+                asyncio.timeout(None if size is None else time_to_send(size)) as sending,
+                self._http.request(
+                    verb,
+                    url,
+                    data=data,
+                    headers={**(headers or {}), **own},
+                    allow_redirects=False,
+                    timeout=limits,
+                    proxy=self.network.proxy_for(url),
+                ) as response,
+            ):
+                sending.reschedule(None)  # the answer has begun
                 yield response
         except (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError) as error:
             raise UpstreamError(str(explain(error, url, self.network)), was_sent=False) from None

@@ -1,4 +1,4 @@
-"""The pace at which an answer has to come, of which only silence is bounded otherwise (``api.LONG``).
+"""The pace at which an answer has to come, and a file has to go; else only silence is bounded (``api.LONG``).
 
 An upstream that sends a byte now and then would keep its place for ever, and there are few. So what has come earns
 patience at ``RATE``, up to ``PATIENCE``, and waiting uses it up: as web servers do it with slow requests (MinRate of
@@ -17,6 +17,11 @@ RATE: Final = 8_192
 PATIENCE: Final = 30.0
 """Seconds that an answer may be slower, or silent."""
 PIECE: Final = 65_536
+
+
+def time_to_send(size: int) -> float:
+    """Return the seconds that a body of so many bytes may take, until its answer begins."""
+    return PATIENCE + size / RATE
 
 
 class Body:
