@@ -50,7 +50,8 @@ class RtmSocket:
 
     async def closed(self) -> int | None:
         """Wait until the server closes the connection; return the close code."""
-        await asyncio.wait_for(asyncio.shield(self._reader), 10)
+        async with asyncio.timeout(10):
+            await asyncio.shield(self._reader)
         return self.close_code
 
     async def _read(self) -> None:

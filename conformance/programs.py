@@ -265,7 +265,8 @@ class Program:
 
     async def ended(self, within: float) -> int:
         """Wait until it ends by itself; return its exit code."""
-        return await asyncio.wait_for(asyncio.shield(self._watcher), within)
+        async with asyncio.timeout(within):
+            return await asyncio.shield(self._watcher)
 
     async def stop(self) -> None:
         """End it, if it did not do so by itself."""

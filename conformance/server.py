@@ -122,7 +122,8 @@ class ServerProcess:
                 stderr=log,
             )
         assert self._process.stdout is not None
-        line = await asyncio.wait_for(self._process.stdout.readline(), START_LIMIT)
+        async with asyncio.timeout(START_LIMIT):
+            line = await self._process.stdout.readline()
         if not line:
             await self._process.wait()
             raise RuntimeError(f"the server ended before it served:\n{self._log.read_text()}")
@@ -139,7 +140,8 @@ class ServerProcess:
             self._transcript.note("server", "SIGTERM")
             process.terminate()
         try:
-            code = await asyncio.wait_for(process.wait(), STOP_LIMIT)
+            async with asyncio.timeout(STOP_LIMIT):
+                code = await process.wait()
         except TimeoutError:
             process.kill()
             code = await process.wait()

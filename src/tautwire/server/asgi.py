@@ -45,7 +45,8 @@ class AsgiServer(uvicorn.Server):
         """Refresh the Date header once a second, and end at once on ``stop``: uvicorn's own loop polls ten times."""
         while not await self.on_tick(0):
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._exit.wait(), 1.0)
+                async with asyncio.timeout(1.0):
+                    await self._exit.wait()
 
     async def start(self, listener: socket.socket) -> None:
         """Serve the connections of a listening socket."""

@@ -1,7 +1,6 @@
 """Tasks that run as long as a server, a gateway or a workspace: how they are ended, and the sweep once a second."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 from typing import Final
@@ -26,5 +25,6 @@ async def sweep_forever(*sweeps: Callable[[], None]) -> None:
 async def cancel(task: asyncio.Task[None]) -> None:
     """Cancel a task and wait until it has ended; an error that ended it before is raised."""
     task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    await asyncio.wait({task})  # awaiting the task itself could not tell its cancellation from that of the caller
+    if not task.cancelled():
+        task.result()

@@ -21,6 +21,7 @@ from tautwire.server.store.engine import Engine, StoreError
 from tautwire.server.store.queries.channels import delete_last_ts, set_last_ts
 from tautwire.server.store.queries.workspace import read_head
 from tautwire.server.store.reader import Reader
+from tautwire.server.tasks import cancel
 
 log = logging.getLogger("tautwire.server.watch")
 
@@ -80,11 +81,7 @@ class Watch:
 
     async def stop(self) -> None:
         """Stop the checks."""
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*map(cancel, self._tasks))
 
     async def _check_writer(self) -> None:
         busy = self._writer.busy_for

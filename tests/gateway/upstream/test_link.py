@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from crooked import refused
-from scene import eventually, is_plain
+from scene import PATIENCE, eventually, is_plain
 from stage import OpenStage, Stage
 from tautwire.gateway.upstream.hosts import is_of_host
 
@@ -261,6 +261,32 @@ async def test_a_connection_without_hello_is_given_up(
     monkeypatch.setattr("tautwire.gateway.upstream.link.HELLO_TIMEOUT", 5)
     await eventually(lambda: stage.gateway.health.is_ready)
     caplog.clear()
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_an_end_in_the_moment_of_a_hello_is_an_end(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, turns: int
+) -> None:
+    """asyncio.wait_for of Python 3.11 drops a cancellation that comes with the result."""
+    link, loop = stage.gateway.relay.link, asyncio.get_running_loop()
+    task = link._task
+    assert task is not None
+    greet = link.greet
+
+    def end(left: int) -> None:
+        if left:
+            loop.call_soon(end, left - 1)
+        else:
+            task.cancel()
+
+    def greet_and_end(*, keeps_events: bool) -> None:
+        greet(keeps_events=keeps_events)
+        end(turns)
+
+    monkeypatch.setattr(link, "greet", greet_and_end)
+    await stage.line.cut()
+    await asyncio.wait({task}, timeout=PATIENCE)
+    assert task.cancelled()
 
 
 async def test_a_defect_of_the_link_is_logged_and_the_next_try_follows(

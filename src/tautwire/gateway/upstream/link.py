@@ -124,7 +124,8 @@ class Link:
         """Begin to connect, and wait a while for the first hello. Without it, the link is a fault until it comes."""
         self._task = asyncio.create_task(self._run())
         try:
-            await asyncio.wait_for(self._first.wait(), FIRST_PATIENCE)
+            async with asyncio.timeout(FIRST_PATIENCE):
+                await self._first.wait()
         except TimeoutError:
             self._health.fault(FAULT, f"no connection to {self._api.host} yet")
 
@@ -235,7 +236,8 @@ class Link:
         socket = _Socket(ws, self)
         self._sockets.add(socket)
         try:
-            await asyncio.wait_for(socket.greeted(), HELLO_TIMEOUT)
+            async with asyncio.timeout(HELLO_TIMEOUT):
+                await socket.greeted()
             if self._leaving:
                 raise UpstreamError(  # noqa: TRY301 - closed like one without hello
                     "an older connection was lost meanwhile, and events with it", was_sent=True

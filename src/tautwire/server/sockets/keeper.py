@@ -102,7 +102,8 @@ class Keeper(Generic[C]):
         self._for_each(lambda connection: self._close(connection, now), "it could not be closed")
         if self._connections:
             try:
-                await asyncio.wait_for(self._empty.wait(), END_PATIENCE)
+                async with asyncio.timeout(END_PATIENCE):
+                    await self._empty.wait()
             except TimeoutError:
                 self._for_each(SocketConnection.abort, "it could not be dropped")
 
