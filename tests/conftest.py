@@ -1,11 +1,14 @@
 """What all tests share: Ctrl-C works in every run, tests of one module with one server stay together, and at the end of
 a run it is said plainly what this machine could not run and what would change that."""
 
+import asyncio
+import functools
+import inspect
 import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,14 +96,37 @@ def process() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that share a fixture of their module on one worker: the others would start it once more."""
+    """Give the tests with an event loop an end that says where they wait, and each test its worker."""
     for item in items:
-        fixtures = getattr(item, "_fixtureinfo", None)
-        if fixtures is None:
-            continue
-        scopes = {definitions[-1].scope for definitions in fixtures.name2fixturedefs.values()}
-        if "module" in scopes:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+            mark = item.get_closest_marker("timeout")
+            limit = float(mark.args[0] if mark is not None else item.config.getini("timeout"))
+            item.obj = ending(item.obj, 0.9 * limit)
+        _group(item)
+
+
+def ending(function: Callable[..., Awaitable[None]], limit: float) -> Callable[..., Awaitable[None]]:
+    """Return a test that ends with a ``TimeoutError`` where it waits, before pytest-timeout ends the process.
+
+    No signal ends a test on uvloop, and the process can only say what its threads do.
+    """
+
+    @functools.wraps(function)
+    async def run(*args: object, **fixtures: object) -> None:
+        async with asyncio.timeout(limit):
+            await function(*args, **fixtures)
+
+    return run
+
+
+def _group(item: pytest.Item) -> None:
+    """Keep tests that share a fixture of their module on one worker: the others would start it once more."""
+    fixtures = getattr(item, "_fixtureinfo", None)
+    if fixtures is None:
+        return
+    scopes = {definitions[-1].scope for definitions in fixtures.name2fixturedefs.values()}
+    if "module" in scopes:
+        item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
