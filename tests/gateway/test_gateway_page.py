@@ -15,6 +15,7 @@ from stage import OpenStage, Stage
 from tautwire.gateway.config import GatewaySettings
 from tautwire.gateway.page.checkup import Checkup
 from tautwire.gateway.page.status import MAX_FINDING, MAX_SHOWN, MAX_TEXT
+from tautwire.gateway.upstream.link import Link
 from tautwire.server.clock import Clock
 from tautwire.server.services.access.identity import hash_token
 from tautwire.server.services.access.tokens import revoke, rotate, token_id
@@ -249,6 +250,22 @@ async def test_the_doctor_says_what_to_change_and_opens_no_connection_beside_the
     assert findings["link"] == {"check": "link", "outcome": "ok", "text": "events come"}
     assert stage.line.opened == opened
     assert (await caller.status())["doctor"]["ended"] is not None
+
+
+async def test_the_doctor_opens_no_connection_beside_a_link_that_came_up_meanwhile(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage, is_up = caller.stage, [False]
+    monkeypatch.setattr(Link, "is_up", property(lambda _: is_up[0]))
+
+    async def come_up(method: str, _: dict[str, str]) -> Any:
+        is_up[0] = is_up[0] or method == "auth.test"
+
+    stage.line.before = come_up
+    opened = stage.line.opened
+    findings = {each["check"]: each for each in await caller.examined()}
+    assert findings["link"] == {"check": "link", "outcome": "ok", "text": "events come"}
+    assert stage.line.opened == opened
 
 
 async def test_one_run_of_the_doctor_is_made_at_a_time_and_ends(caller: Caller) -> None:

@@ -79,8 +79,7 @@ class Checkup:
         async with places:
             relay, findings = self._bots.get(name), self._findings[name]
             try:
-                is_linked = relay is not None and relay.link.is_up
-                async for finding in examine(settings, USUAL, is_linked=is_linked):
+                async for finding in examine(settings, USUAL, is_linked=lambda: relay is not None and relay.link.is_up):
                     findings.append(msgspec.structs.replace(finding, text=shown(finding.text, MAX_FINDING)))
             except Exception:
                 log.exception("the checks of %s failed", name)

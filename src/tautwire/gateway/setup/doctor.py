@@ -5,7 +5,7 @@ What no token of the app can read, its subscriptions and the Messages tab, is sa
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from email.utils import parsedate_to_datetime
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -39,13 +39,13 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 async def examine(
-    settings: GatewaySettings, features: Collection[str], *, is_linked: bool = False
+    settings: GatewaySettings, features: Collection[str], *, is_linked: Callable[[], bool] = lambda: False
 ) -> AsyncIterator[Finding]:
     """Check what a gateway with these settings needs for these features.
 
     Args:
-        is_linked: whether this process has a connection to the upstream. No other is then opened to try the way: the
-            upstream would send some events on it.
+        is_linked: says whether this process has a connection to the upstream. No other is then opened to try the way:
+            the upstream would send some events on it.
     """
     try:
         bot_token = settings.read_bot_token()
@@ -149,7 +149,7 @@ def _check_signing_secret(settings: GatewaySettings) -> Finding:
     )
 
 
-async def _check_link(api: Api, settings: GatewaySettings, *, is_linked: bool) -> AsyncIterator[Finding]:
+async def _check_link(api: Api, settings: GatewaySettings, *, is_linked: Callable[[], bool]) -> AsyncIterator[Finding]:
     try:
         app_token = settings.read_app_token()
         answer = await api.read("apps.connections.open", app_token)
@@ -171,7 +171,7 @@ async def _check_link(api: Api, settings: GatewaySettings, *, is_linked: bool) -
     if not is_of_host(url, api.host):
         yield Finding("link", "failed", f"it leads to another host than {api.host}: check upstream_url")
         return
-    if is_linked:
+    if is_linked():
         yield Finding("link", "ok", "events come")
         return
     try:
