@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import pytest
@@ -113,8 +114,26 @@ def ending(function: Callable[..., Awaitable[None]], limit: float) -> Callable[.
 
     @functools.wraps(function)
     async def run(*args: object, **fixtures: object) -> None:
-        async with asyncio.timeout(limit):
+        loop, task, end = asyncio.get_running_loop(), asyncio.current_task(), monotonic() + limit
+        assert task is not None
+
+        def look() -> None:
+            nonlocal timer
+            left = end - monotonic()  # tests turn the clock of the loop
+            timer = loop.call_later(left, look) if left > 0 else None
+            if timer is None:
+                task.cancel()
+
+        timer: asyncio.TimerHandle | None = loop.call_later(limit, look)
+        try:
             await function(*args, **fixtures)
+        except asyncio.CancelledError as cancelled:
+            if timer is None:
+                raise TimeoutError(f"the test took longer than {limit:.0f} s") from cancelled
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     return run
 
