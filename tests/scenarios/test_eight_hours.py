@@ -343,7 +343,7 @@ def _tasks() -> Counter[str]:
     return Counter(each.get_coro().__qualname__ for each in asyncio.all_tasks())
 
 
-@pytest.mark.timeout(110)
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_eight_hours_of_a_bad_network(seed: int) -> None:
     with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
