@@ -235,7 +235,9 @@ class Api:
         if not self.hosts.has(url):
             raise UpstreamError(f"a URL of another host than {self.host} is not asked for", was_sent=False)
         own = {"Authorization": f"Bearer {(token or self._token).reveal()}"} if has_token else {}
-        limits = self._http.timeout if not is_long else LONG if size is None else SENDING
+        limits = self._http.timeout
+        if is_long:
+            limits = LONG if size is None else SENDING
         try:
             async with (
                 asyncio.timeout(None if size is None else time_to_send(size)) as sending,

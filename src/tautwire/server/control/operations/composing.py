@@ -93,7 +93,7 @@ class Disconnecting(msgspec.Struct, kw_only=True):
 
 @operation("event.types", Nothing, EventTypes, reads=True)
 async def list_types(workspace: Workspace, args: Nothing) -> Result:
-    """Return the types of events of RTM and of the Events API with their fields, also those that it does not send."""
+    """Return the types of events of both APIs with their fields, also those that this server does not send."""
     return {"types": _types()}
 
 
