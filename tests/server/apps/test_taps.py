@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from stores import Store, beside
 
 from appside import APP_SEED, AppSide, gather_acks
 from elsewhere import Change
-from scene import Frame, OpenScene, Scene, TurnedClock, eventually
+from scene import PATIENCE, Frame, OpenScene, Scene, TurnedClock, eventually
 from tautwire.server.log.tail import Tail
 from tautwire.server.services.access import subscriptions, tokens
 from tautwire.server.services.access.identity import hash_token
@@ -242,6 +243,34 @@ async def test_how_far_an_app_is_done_is_stored(scene: Scene, desk: AppSide) -> 
             return int(row["settled"])
 
     await eventually(lambda: stored() == head)
+
+
+@pytest.mark.only_on("sqlite")
+async def test_a_server_stops_though_it_cannot_store_how_far_an_app_is_done(
+    scene: Scene, desk: AppSide, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("tautwire.server.served.STOP_PATIENCE", 0.3)
+    committer, answers = scene.server.workspace.writer._committer, threading.Event()
+    commit = committer.commit
+
+    def hang(*arguments: Any) -> Any:
+        answers.wait(PATIENCE)
+        return commit(*arguments)
+
+    socket = await desk.connect()
+    await scene.post("alice", scene.general, "hello")
+    envelope = await socket.envelope()
+    monkeypatch.setattr(committer, "commit", hang)
+    await socket.ack(envelope)
+    await desk.settled()
+    try:
+        async with asyncio.timeout(PATIENCE / 2):
+            await scene.server.stop()
+    finally:
+        answers.set()
+    assert "the database does not answer" in caplog.text
+    assert "apps get again what they acknowledged last" in caplog.text
+    caplog.clear()
 
 
 @pytest.mark.parametrize(("keep", "expected"), [(3_600.0, ["young", "the last"]), (0.0, ["the last"])])

@@ -107,15 +107,13 @@ class Taps:
             self._writer.post(partial(_store, settled=moved), partial(self._note_stored, moved))
 
     async def stop(self) -> None:
-        """Stop all taps, and store how far they are done."""
+        """Stop all taps, and have stored how far they are done: before the writer ends, if the database answers."""
         tasks = [task for tap in self._taps.values() if (task := tap.stop()) is not None]
         await asyncio.gather(*tasks, return_exceptions=True)
         moved = self._moved()
         if moved and self._writer.accepts:
-            try:
-                await self._writer.write(partial(_store, settled=moved))
-            except StoreError as error:
-                log.warning("apps get again what they acknowledged last: %s", error)
+            # Not waited for: only the writer's close gives up on a database that does not answer.
+            self._writer.post(partial(_store, settled=moved), _note_last)
 
     def _moved(self) -> dict[str, Progress]:
         return {tap.app: tap.progress for tap in self if tap.progress != self._stored[tap.app]}
@@ -152,6 +150,11 @@ class Taps:
         for tap in self._taps.values():
             if tap.is_running:
                 tap.install(self._identities.installation(tap.app))
+
+
+def _note_last(_: object, error: BaseException | None) -> None:
+    if error is not None:
+        log.warning("apps get again what they acknowledged last: %s", error)
 
 
 def _store(tx: Transaction, settled: dict[str, Progress]) -> None:
