@@ -21,6 +21,8 @@ from conformance.inbox import Inbox, Transcript
 HERE = Path(__file__).resolve().parent
 BUILD = HERE / ".build"
 BUILD_LIMIT = 540
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+"""What Debian and others trust."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class Client:
         done = subprocess.run(
             command,
             cwd=self.directory,
-            env={**os.environ, "GOTOOLCHAIN": "local"},
+            env={**_certificates(), **os.environ, "GOTOOLCHAIN": "local"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -129,10 +131,20 @@ class Client:
         return digest.hexdigest()
 
 
+def _certificates() -> dict[str, str]:
+    """Return the variable by which npm trusts what the system trusts, as the other tools do by themselves.
+
+    Node.js has a list of its own. Behind a proxy that opens TLS, as companies have, npm fails with it alone.
+    """
+    return {"NODE_EXTRA_CA_CERTS": str(CERTIFICATES)} if CERTIFICATES.is_file() else {}
+
+
 NODE = Tool(("node", "--version"), (18,), "Node.js 18 or newer with npm")
 NPM = Tool(("npm", "--version"), (8,), "npm")
 GO = Tool(("go", "version"), (1, 26), "Go 1.26 or newer")
 JAVA = Tool(("javac", "-version"), (11,), "a JDK, 11 or newer")
+NPM_CI = (("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"),)
+"""Installs what a lock file names."""
 MAVEN = Tool(("mvn", "--version"), (3, 6), "Maven 3.6 or newer")
 
 CLIENTS = (
@@ -144,7 +156,7 @@ CLIENTS = (
         "Node.js",
         ("node", "program.js"),
         tools=(NODE, NPM),
-        build=(("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"),),
+        build=NPM_CI,
         dies_after_send=r"TypeError: .*\(reading 'cancel'\)",
     ),
     Client(
@@ -193,7 +205,7 @@ NODE_BOLT = Client(
     "Node.js",
     ("node", "program.js"),
     tools=(NODE, NPM),
-    build=(("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"),),
+    build=NPM_CI,
 )
 
 APPS = (
@@ -205,7 +217,7 @@ APPS = (
         "Node.js",
         ("node", "program.js"),
         tools=(NODE, NPM),
-        build=(("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"),),
+        build=NPM_CI,
     ),
     Client(
         "java_bolt",

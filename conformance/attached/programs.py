@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from conformance.programs import BUILD, GO, JAVA, MAVEN, NODE, NPM, Client, Tool
+from conformance.programs import BUILD, GO, JAVA, MAVEN, NODE, NPM, NPM_CI, Client, Tool
 
 HERE = Path(__file__).resolve().parent
 
@@ -22,7 +22,6 @@ PYTHON_BUILD = (
     (sys.executable, "-m", "venv", "."),
     ("bin/python", "-m", "pip", "install", "--quiet", "--require-hashes", "-r", "requirements.txt"),
 )
-NPM_BUILD = (("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"),)
 MAVEN_BUILD = (("mvn", "--quiet", "--batch-mode", f"-Dmaven.repo.local={BUILD / 'm2'}", "package"),)
 JAVA_COMMAND = ("java", "-cp", "target/program.jar:target/lib/*", "bot.Program")
 
@@ -49,7 +48,7 @@ def _python(name: str, title: str, *command: str) -> Client:
 
 
 def _node(name: str, title: str, *command: str) -> Client:
-    return Client(name, title, "Node.js", command, tools=(NODE, NPM), build=NPM_BUILD, home=HERE)
+    return Client(name, title, "Node.js", command, tools=(NODE, NPM), build=NPM_CI, home=HERE)
 
 
 def _java(name: str, title: str) -> Client:

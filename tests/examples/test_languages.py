@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from needs import skip_for
 
-from conformance.programs import BUILD, GO, JAVA, MAVEN, NODE, NPM, Client
+from conformance.programs import BUILD, GO, JAVA, MAVEN, NODE, NPM, NPM_CI, Client
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -20,7 +20,7 @@ CASES = [
         "Node.js",
         ("node", "--test"),
         tools=(NODE, NPM),
-        build=(("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"),),
+        build=NPM_CI,
         home=EXAMPLES,
     ),
     Client(

@@ -1,7 +1,5 @@
 """What hostile texts and pages of other sites can do on the web page: nothing. And the page without a mouse."""
 
-import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,12 +9,13 @@ from aiohttp import web
 from needs import skip_for
 from playwright.async_api import expect
 
+from conformance.programs import NODE, NPM, NPM_CI, Client
 from looking import OpenPlace, Place, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-BUILD = Path(__file__).parent / "build"
-AXE = "4.10.3"
+AXE = Client("axe", "axe-core", "Node.js", (), tools=(NODE, NPM), build=NPM_CI, home=Path(__file__).parent)
+"""The checks of accessibility, which run in the browser."""
 
 MARK = '<img src=x onerror="window.hurt=1"><script>window.hurt=1</script>'
 
@@ -172,24 +171,9 @@ async def test_a_link_opens_the_page_once_and_leaves_no_key_behind(place: Place)
 @pytest.fixture(scope="module")
 def axe() -> str:
     """The source of axe-core, from npm."""
-    npm = shutil.which("npm")
-    skip_for("npm was not found: install the Debian package npm" if npm is None else None)
-    found = BUILD / "node_modules" / "axe-core" / "axe.min.js"
-    if not found.exists():
-        BUILD.mkdir(exist_ok=True)
-        command = [
-            str(npm),
-            "install",
-            "--prefix",
-            str(BUILD),
-            "--ignore-scripts",
-            "--no-audit",
-            "--no-fund",
-            "--no-save",
-            f"axe-core@{AXE}",
-        ]
-        subprocess.run(command, check=True, capture_output=True)
-    return found.read_text()
+    skip_for(AXE.lack())
+    AXE.prepare()
+    return (AXE.directory / "node_modules" / "axe-core" / "axe.min.js").read_text()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
