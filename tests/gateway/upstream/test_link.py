@@ -1,8 +1,10 @@
 """The link to the upstream on good and bad days, and what it means for readiness."""
 
 import asyncio
+import contextlib
 import json
 import logging
+from collections.abc import Iterator
 
 import pytest
 from aiohttp import web
@@ -287,6 +289,63 @@ async def test_an_end_in_the_moment_of_a_hello_is_an_end(
     await stage.line.cut()
     await asyncio.wait({task}, timeout=PATIENCE)
     assert task.cancelled()
+
+
+async def test_the_end_of_a_link_does_not_wait_for_an_upstream_that_sends_on(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """aiohttp waits anew for the answer to its Close frame after each frame that comes."""
+    monkeypatch.setattr("tautwire.gateway.upstream.link.CLOSE_PATIENCE", 0.3)
+
+    async def send_on(request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse(autoclose=False, autoping=False)
+        await socket.prepare(request)
+        await socket.send_json({"type": "hello"})
+        with contextlib.suppress(ConnectionError):
+            while True:
+                await socket.send_json({"type": "nothing"})
+                await asyncio.sleep(0.02)
+        return socket
+
+    application = web.Application()
+    application.router.add_get("/", send_on)
+    async with contextlib.AsyncExitStack() as stack:
+        runner = web.AppRunner(application, shutdown_timeout=0.1)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"ws://127.0.0.1:{runner.addresses[0][1]}/"
+
+        async def elsewhere(method: str, _: dict[str, str]) -> web.Response | None:
+            return web.json_response({"ok": True, "url": url}) if method == "apps.connections.open" else None
+
+        stage.line.before = elsewhere
+        await stage.line.cut()
+        await eventually(lambda: stage.gateway.relay.link.connects == 2)
+        async with asyncio.timeout(PATIENCE):
+            await stage.gateway.relay.link.stop()
+
+
+async def test_the_end_of_a_link_waits_for_an_older_connection_to_close(stage: Stage) -> None:
+    link, closed, waits = stage.gateway.relay.link, asyncio.Event(), asyncio.Event()
+
+    class Leaving(list[asyncio.Task[None]]):
+        def __iter__(self) -> Iterator[asyncio.Task[None]]:
+            waits.set()
+            return super().__iter__()
+
+    async def close() -> None:
+        await closed.wait()
+
+    older = asyncio.create_task(close())
+    link._leaving = Leaving([older])
+    await stage.line.cut()
+    await waits.wait()
+    asyncio.get_running_loop().call_later(0.05, closed.set)
+    async with asyncio.timeout(PATIENCE):
+        await link.stop()
+    assert older.done()
+    assert not older.cancelled()
 
 
 async def test_a_defect_of_the_link_is_logged_and_the_next_try_follows(

@@ -55,6 +55,8 @@ REFUSED_PAUSE: Final = 60.0
 """Seconds to the next try when the upstream refuses the app, which only an operator can change."""
 BRIEF: Final = 2.0
 """Seconds: an upstream that asks for a new connection sooner, again and again, has to wait for it."""
+CLOSE_PATIENCE: Final = 2.0
+"""Seconds that the end of a connection waits for the upstream's Close frame."""
 MAX_FRAME: Final = 4 * 1_048_576
 """Bytes of a frame from the upstream."""
 
@@ -145,7 +147,8 @@ class Link:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        await asyncio.gather(*self._leaving, *(socket.close() for socket in list(self._sockets)))
+        closing = (socket.close() for socket in list(self._sockets))
+        await asyncio.gather(*self._leaving, *closing, return_exceptions=True)
 
     async def _run(self) -> None:
         failures = briefs = 0
@@ -213,7 +216,8 @@ class Link:
 
     async def _open(self) -> "_Socket":
         """Open a connection, and wait for its hello."""
-        await asyncio.gather(*self._leaving)  # else the upstream sends events on them still
+        if self._leaving:  # else the upstream sends events on them still
+            await asyncio.wait(self._leaving)  # gather would cancel them with the link, while ``stop`` waits for them
         self._leaving.clear()
         self._renewed.clear()
         answer = await self._api.read(OPEN, self._app_token)
@@ -231,7 +235,7 @@ class Link:
 
     async def _dial(self, url: str) -> "_Socket":
         ws = await self._api.dial(
-            url, heartbeat=HEARTBEAT, max_msg_size=MAX_FRAME, timeout=aiohttp.ClientWSTimeout(ws_close=2.0)
+            url, heartbeat=HEARTBEAT, max_msg_size=MAX_FRAME, timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_PATIENCE)
         )
         socket = _Socket(ws, self)
         self._sockets.add(socket)
@@ -344,7 +348,9 @@ class _Socket:
         if self._closing is not None and self._closing is not asyncio.current_task():
             self._closing.cancel()
         with contextlib.suppress(Exception):
-            await self._ws.close()
+            # aiohttp's own timeout begins anew with each frame that comes.
+            async with asyncio.timeout(CLOSE_PATIENCE):
+                await self._ws.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
