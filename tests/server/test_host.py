@@ -181,6 +181,29 @@ async def test_a_workspace_that_cannot_be_closed_leaves_no_other_open(
     assert not second.workspace.writer.is_alive
 
 
+@pytest.mark.parametrize("is_cancelled", [False, True])
+async def test_a_workspace_whose_doors_do_not_close_leaves_no_database_open(two: Two, is_cancelled: bool) -> None:
+    server, *_ = two
+    first, second = server.host
+    reached = asyncio.Event()
+
+    async def fail() -> None:
+        reached.set()
+        if is_cancelled:
+            await asyncio.Event().wait()
+        raise OSError("a door is stuck")
+
+    first._doors.push_async_callback(fail)
+    discarding = asyncio.create_task(server.host.discard(first))
+    await reached.wait()
+    if is_cancelled:
+        discarding.cancel()
+    (outcome,) = await asyncio.gather(discarding, return_exceptions=True)
+    assert isinstance(outcome, asyncio.CancelledError if is_cancelled else OSError)
+    assert not first.workspace.writer.is_alive
+    assert second.workspace.writer.is_alive
+
+
 async def test_figures_are_those_of_all_workspaces(two: Two) -> None:
     server, acme, beta = two
     before = server.host.levels()

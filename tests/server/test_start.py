@@ -1,19 +1,26 @@
 """Starting a server: what it finds again, what it refuses and how clearly, and who may read its files."""
 
+import asyncio
 import contextlib
+import socket
 import sqlite3
 import stat
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scene import SEED, OpenScene, Scene, TurnedClock
+from scene import PATIENCE, SEED, OpenScene, Scene, TurnedClock, eventually
 from tautwire.protocol.errors import ConfigError, TautwireError
+from tautwire.server import served
 from tautwire.server.app import Server
+from tautwire.server.asgi import AsgiServer
 from tautwire.server.config import Settings
 from tautwire.server.services.seed import SeedError
 from tautwire.server.store.engine import StoreError
+from tautwire.server.store.engines import open_engine
+from tautwire.server.tasks import cancel
 
 
 async def restart(scene: Scene) -> None:
@@ -284,6 +291,59 @@ async def test_a_server_that_could_not_start_leaves_nothing_behind(tmp_path: Pat
         _ = server.port
     await server.stop()
     await (await started(tmp_path / "data")).stop()
+
+
+async def test_a_start_that_is_cancelled_while_the_database_is_opened_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_open = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def open_late(*arguments: Any) -> Any:
+        loop.call_soon_threadsafe(begun.set)
+        may_open.wait(PATIENCE)
+        return open_engine(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(served, "open_engine", open_late)
+        starting = asyncio.create_task(started(tmp_path / "data"))
+        await begun.wait()
+        await cancel(starting)
+    may_open.set()
+
+    async def again() -> Server:
+        while True:
+            try:
+                return await started(tmp_path / "data")
+            except StoreError:  # until the thread has opened it, and it is closed
+                await asyncio.sleep(0.01)
+
+    async with asyncio.timeout(PATIENCE):
+        server = await again()
+    await server.stop()
+
+
+@pytest.mark.parametrize("which", [0, 1])
+async def test_a_start_that_is_cancelled_while_it_begins_to_listen_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: int
+) -> None:
+    """The first to listen is the control API on its socket, the second the public server."""
+    tasks, listening = asyncio.all_tasks(), list[AsgiServer]()
+    start = AsgiServer.start
+
+    async def start_and_cancel(server: AsgiServer, listener: socket.socket) -> None:
+        listening.append(server)
+        if len(listening) == which + 1:
+            asyncio.get_running_loop().call_soon(starting.cancel)
+        await start(server, listener)
+
+    monkeypatch.setattr(AsgiServer, "start", start_and_cancel)
+    starting = asyncio.create_task(started(tmp_path / "data"))
+    await asyncio.wait({starting})
+    assert starting.cancelled()
+    assert len(listening) == which + 1
+    await eventually(lambda: asyncio.all_tasks() == tasks)
+    assert not [each for each in (tmp_path / "data").iterdir() if each.is_socket()]
 
 
 # --- what is missing, and what others could do ---

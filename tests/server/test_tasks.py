@@ -1,10 +1,11 @@
 """Tasks are ended: what ends them, and what ends the one that waits for it."""
 
 import asyncio
+import threading
 
 import pytest
 
-from tautwire.server.tasks import cancel
+from tautwire.server.tasks import cancel, open_in_thread
 
 
 async def last(release: asyncio.Event) -> None:
@@ -51,3 +52,47 @@ async def test_a_caller_that_is_cancelled_meanwhile_is_cancelled() -> None:
     release.set()
     await asyncio.wait({ending, task})
     assert ending.cancelled()
+
+
+class Opened:
+    """What a thread opens when it may, and that notes its end."""
+
+    def __init__(self, may_open: threading.Event) -> None:
+        self.closed = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._may_open = may_open
+
+    def make(self) -> "Opened":
+        self._may_open.wait(10.0)
+        return self
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self.closed.set)
+
+
+async def test_what_is_opened_in_a_thread_is_returned_open() -> None:
+    may_open = threading.Event()
+    may_open.set()
+    opened = Opened(may_open)
+    assert await open_in_thread(opened.make) is opened
+    assert not opened.closed.is_set()
+
+
+async def test_what_is_opened_for_a_caller_that_was_cancelled_is_closed() -> None:
+    may_open = threading.Event()
+    opened = Opened(may_open)
+    opening = asyncio.create_task(open_in_thread(opened.make))
+    await asyncio.sleep(0.01)
+    await cancel(opening)
+    assert not opened.closed.is_set()
+    may_open.set()
+    async with asyncio.timeout(10.0):
+        await opened.closed.wait()
+
+
+async def test_the_error_of_what_cannot_be_opened_is_raised() -> None:
+    def fail() -> Opened:
+        raise OSError("no room")
+
+    with pytest.raises(OSError, match="no room"):
+        await open_in_thread(fail)

@@ -334,8 +334,12 @@ class Bots:
             await relay.connect()
         except BaseException as error:
             self._forget(relay)
-            await relay.stop()
-            self._health.drop(health)
+            try:
+                await relay.stop()
+            except Exception:
+                log.exception("%s was not closed in order", name)
+            finally:
+                self._health.drop(health)
             if not isinstance(error, Exception):
                 raise
             if not isinstance(error, TautwireError):

@@ -69,7 +69,7 @@ from tautwire.server.store.engines import open_engine
 from tautwire.server.store.queries.log import find_oldest
 from tautwire.server.store.queries.workspace import read_head
 from tautwire.server.store.reader import Reader
-from tautwire.server.tasks import cancel
+from tautwire.server.tasks import cancel, open_in_thread
 from tautwire.server.watch import Watch
 from tautwire.server.web_api.method import Method
 
@@ -192,7 +192,7 @@ class Relay:
         make = self._parts
         api = make.api(settings.base_url, bot_token, network, self._clock)
         self._exit.push_async_callback(api.close)
-        engine = await asyncio.to_thread(open_engine, server.data, server.database)
+        engine = await open_in_thread(open_engine, server.data, server.database)
         self._exit.callback(engine.close)
         reader = Reader(engine)
         self._exit.callback(reader.close)
@@ -354,8 +354,10 @@ class Relay:
 
     async def stop(self) -> None:
         """Commit what waits, and close the database."""
-        await self._doors.aclose()
-        await self._exit.aclose()
+        try:
+            await self._doors.aclose()
+        finally:
+            await self._exit.aclose()
 
     def sweep(self) -> None:
         """Look after connections and tokens; to be called about once a second."""

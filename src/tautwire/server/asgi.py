@@ -52,8 +52,13 @@ class AsgiServer(uvicorn.Server):
         """Serve the connections of a listening socket."""
         self._task = asyncio.create_task(self.serve(sockets=[listener]))
         ready = asyncio.create_task(self._ready.wait())
-        await asyncio.wait((self._task, ready), return_when=asyncio.FIRST_COMPLETED)
-        ready.cancel()
+        try:
+            await asyncio.wait((self._task, ready), return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:  # the caller, who has no server to stop yet
+            await self.stop()
+            raise
+        finally:
+            ready.cancel()
         if self._task.done():
             await self._task
 

@@ -159,8 +159,10 @@ class Host:
 
     async def discard(self, served: ServedWorkspace) -> None:
         """Close a workspace that is not served, or soon no longer; no effect the second time."""
-        await served.stop()
-        self._health.drop(served.health)
+        try:
+            await served.stop()
+        finally:
+            self._health.drop(served.health)
 
     def serve(self, served: ServedWorkspace) -> None:
         """Serve a prepared workspace, in the place of one of the same team if there is one.

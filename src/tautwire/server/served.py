@@ -69,7 +69,7 @@ from tautwire.server.store.queries.workspace import find_workspace
 from tautwire.server.store.reader import Reader
 from tautwire.server.taps.tap import Tap
 from tautwire.server.taps.taps import Taps
-from tautwire.server.tasks import cancel
+from tautwire.server.tasks import cancel, open_in_thread
 from tautwire.server.watch import Watch
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class ServedWorkspace:
         """
         settings = self._settings
         # In a thread, as the close below: files are flushed, and the other workspaces are served meanwhile.
-        engine = await asyncio.to_thread(open_engine, self.data, settings.database)
+        engine = await open_in_thread(open_engine, self.data, settings.database)
         self._exit.callback(engine.close)
         reader = Reader(engine, pool=self._readers)
         self._exit.push_async_callback(asyncio.to_thread, reader.close)
@@ -264,8 +264,10 @@ class ServedWorkspace:
         """Commit what waits, and close the database; after ``close_doors`` and the end of requests in progress."""
         self.is_closing = True
         self._stop_by = self._stop_by or monotonic() + STOP_PATIENCE
-        await self._doors.aclose()
-        await self._exit.aclose()
+        try:
+            await self._doors.aclose()
+        finally:
+            await self._exit.aclose()
 
     def sweep(self) -> None:
         """Look after connections, apps, presence, tokens and scheduled messages; to be called about once a second."""

@@ -47,7 +47,12 @@ class ControlServer:
         Raises:
             ConfigError: the socket cannot be made.
         """
-        await self._server.start(self._rendezvous.open())
+        listener = self._rendezvous.open()
+        try:
+            await self._server.start(listener)
+        except BaseException:
+            self._rendezvous.close()
+            raise
 
     async def stop(self) -> None:
         """Answer the requests in progress, accept no others, and remove the socket."""

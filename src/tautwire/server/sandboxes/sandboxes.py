@@ -35,6 +35,7 @@ from tautwire.server.store.directory_lock import DirectoryLock
 from tautwire.server.store.engine import StoreError
 from tautwire.server.store.queries.workspace import read_head
 from tautwire.server.store.sqlite import FILE, open_file
+from tautwire.server.tasks import open_in_thread
 
 log = logging.getLogger("tautwire.server")
 
@@ -215,7 +216,7 @@ class Sandboxes:
     async def _make(self, seed: Seed, name: str, *, ephemeral: bool) -> ServedWorkspace:
         async with self._locking:
             if self._lock is None:
-                self._lock = await asyncio.to_thread(DirectoryLock, self._folder)
+                self._lock = await open_in_thread(DirectoryLock, self._folder)
         if await asyncio.to_thread(free_descriptors) < OF_WORKSPACE * AT_ONCE:
             raise Refused(
                 "too_many_files",
