@@ -50,7 +50,14 @@ class GatewayProcess:
         return self._log.read_text()
 
     async def start(self, *command: str, directory: Path | None = None, options: tuple[str, ...] = ()) -> None:
-        """Start it, and wait until it serves.
+        """Start it, and wait until it serves; see ``begin``."""
+        await self.begin(*command, directory=directory, options=options)
+        line = await self.line()
+        assert line, self.log
+        self.about = json.loads(line)
+
+    async def begin(self, *command: str, directory: Path | None = None, options: tuple[str, ...] = ()) -> None:
+        """Start it.
 
         Args:
             command: the program that it runs.
@@ -64,9 +71,6 @@ class GatewayProcess:
             *(("--", *command) if command else ()),
         )
         self._process = await self._launch(arguments, self._environment, self._log, directory)
-        line = await self.line()
-        assert line, self.log
-        self.about = json.loads(line)
 
     async def _launch(
         self, arguments: tuple[str, ...], environment: Mapping[str, str], log: Path, directory: Path | None = None

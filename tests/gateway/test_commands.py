@@ -78,6 +78,26 @@ async def test_a_signal_ends_the_bot_and_the_gateway(upstream: Scene, tmp_path: 
     assert await gateway.end() == 128 + 15
 
 
+async def test_a_signal_ends_a_gateway_whose_upstream_does_not_answer_its_start(
+    upstream: Scene, tmp_path: Path
+) -> None:
+    called = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        called.set()
+        await reader.read(-1)
+        writer.close()
+
+    silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    async with silent:
+        url = f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}/api/"
+        gateway = GatewayProcess(tmp_path, url, upstream.directory.apps[BOT])
+        await gateway.begin()
+        await called.wait()
+        assert await gateway.end() == 0
+    assert "Traceback" not in gateway.log
+
+
 async def test_a_program_that_is_not_there_is_an_error(upstream: Scene, tmp_path: Path) -> None:
     arguments = ("gateway", "run", "--data", str(tmp_path / "gateway"), "--port", "0", "--", "no-such-program-here")
     code, _, err = await tautwire(*arguments, **tokens_of(upstream))

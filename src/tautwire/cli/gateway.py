@@ -19,7 +19,7 @@ from tautwire.attach.explain.explanation import explain as explain_program
 from tautwire.cli.attaching import Attaching, Command
 from tautwire.cli.doctor.findings import MARKS
 from tautwire.cli.logs import LogSettings, set_up_logging
-from tautwire.cli.loop import reload_signal, stop_signal
+from tautwire.cli.loop import entered, reload_signal, stop_signal
 from tautwire.cli.loop import run as run_loop
 from tautwire.cli.operator import group
 from tautwire.cli.options import as_json as settings_as_json
@@ -213,7 +213,9 @@ async def _run(
         _check_bot(settings, bot)
     async with contextlib.AsyncExitStack() as stack:
         attaching = Attaching(attach, server.data, command, stack, _without_secrets(settings))
-        gateway = await stack.enter_async_context(Gateway(settings, server, page=has_page))
+        gateway = await entered(stack, Gateway(settings, server, page=has_page), stop)
+        if gateway is None:
+            return 0
         token = ""
         if command:
             relay = gateway.bots.get(bot or BOT)

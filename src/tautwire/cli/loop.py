@@ -5,7 +5,10 @@ import logging
 import os
 import signal
 from collections.abc import Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Final, TypeVar
+
+from tautwire.server.tasks import cancel
 
 T = TypeVar("T")
 
@@ -56,3 +59,19 @@ def stop_signal() -> asyncio.Event:
     for number in SIGNALS:
         loop.add_signal_handler(number, end)
     return stop
+
+
+async def entered(stack: AsyncExitStack, manager: AbstractAsyncContextManager[T], stop: asyncio.Event) -> T | None:
+    """Enter a server or gateway into ``stack``, and return it; None if ``stop`` is set before it is started.
+
+    Its start waits for others, such as a database or the upstream, and then is cancelled.
+    """
+    entering = asyncio.create_task(stack.enter_async_context(manager))
+    asked = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((entering, asked), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        asked.cancel()
+        if not entering.done():
+            await cancel(entering)
+    return None if entering.cancelled() else entering.result()

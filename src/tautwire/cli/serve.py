@@ -15,7 +15,7 @@ import typer
 from tautwire.attach.config import AttachSettings
 from tautwire.cli.attaching import Attaching, Command
 from tautwire.cli.logs import LogSettings, set_up_logging
-from tautwire.cli.loop import run, stop_signal
+from tautwire.cli.loop import entered, run, stop_signal
 from tautwire.cli.options import as_json as settings_as_json
 from tautwire.cli.options import given, toml, with_options
 from tautwire.protocol.errors import ConfigError, TautwireError
@@ -104,7 +104,9 @@ async def _serve(
     stop = stop_signal()
     async with contextlib.AsyncExitStack() as stack:
         attaching = Attaching(attach, settings.data, command, stack, os.environ)
-        server = await stack.enter_async_context(Server(settings))
+        server = await entered(stack, Server(settings), stop)
+        if server is None:
+            return 0, None
         _tune_collector()
         directories = await server.directories()
         token, app_token = _tokens(directories, bot) if command else ("", None)
