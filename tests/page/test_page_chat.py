@@ -245,6 +245,33 @@ async def test_a_message_is_found_and_shown_in_its_place(place: Place) -> None:
     await expect(page.get_by_role("article").filter(has_text="needle")).to_be_in_viewport()
 
 
+async def say_much(place: Place) -> str:
+    """Say more in the lounge than a screen shows, and less than is read at once; return the address of the first."""
+    said = await place.operate("say", user="bob", channel="lounge", text="the needle is here")
+    for number in range(40):
+        await place.operate("say", user="bob", channel="lounge", text=f"hay {number}")
+    return f"chat/{said['channel']}/{said['ts']}"
+
+
+async def test_a_message_is_shown_in_its_place_in_a_channel_not_opened_before(place: Place) -> None:
+    page = await place.look(at=await say_much(place))
+
+    await expect(page.get_by_role("article").filter(has_text="needle")).to_be_in_viewport()
+
+
+async def test_a_message_is_shown_in_its_place_in_a_channel_opened_before(place: Place) -> None:
+    address = await say_much(place)
+    page = await place.look()
+    await page.get_by_role("link", name="lounge").click()
+    await expect(page.get_by_text("hay 39")).to_be_in_viewport()
+    await page.get_by_role("link", name="general").click()
+    await expect(page.get_by_role("heading", name="general", exact=True)).to_be_visible()
+
+    await page.goto(f"{place.origin}/_page/#/{address}")
+
+    await expect(page.get_by_role("article").filter(has_text="needle")).to_be_in_viewport()
+
+
 async def test_a_channel_is_joined(place: Place) -> None:
     page = await place.look()
 

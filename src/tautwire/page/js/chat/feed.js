@@ -131,6 +131,7 @@ export class Feed {
   show(ts, { focus = true } = {}) {
     const index = this.#items.findIndex((each) => each.ts === ts);
     if (index < 0) return false;
+    this.#render(); // first: where a feed stands that is not drawn yet says nothing of what is in sight
     const top = this.#heights.offset(index);
     const { scrollTop, clientHeight } = this.scroller;
     if (top < scrollTop || top + this.#heights.get(index) > scrollTop + clientHeight) {
