@@ -1,12 +1,13 @@
 """What a person does in the chat of the web page, by clicking and typing, and what others then see."""
 
+import asyncio
 import re
 import time
 
 import pytest
 from playwright.async_api import Page, Route, expect
 
-from looking import Place, until
+from looking import PATIENCE, Place, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -245,11 +246,11 @@ async def test_a_message_is_found_and_shown_in_its_place(place: Place) -> None:
     await expect(page.get_by_role("article").filter(has_text="needle")).to_be_in_viewport()
 
 
-async def say_much(place: Place) -> str:
-    """Say more in the lounge than a screen shows, and less than is read at once; return the address of the first."""
-    said = await place.operate("say", user="bob", channel="lounge", text="the needle is here")
+async def say_much(place: Place, channel: str = "lounge") -> str:
+    """Say more than a screen shows, and less than is read at once; return the address of the first."""
+    said = await place.operate("say", user="bob", channel=channel, text="the needle is here")
     for number in range(40):
-        await place.operate("say", user="bob", channel="lounge", text=f"hay {number}")
+        await place.operate("say", user="bob", channel=channel, text=f"hay {number}")
     return f"chat/{said['channel']}/{said['ts']}"
 
 
@@ -270,6 +271,56 @@ async def test_a_message_is_shown_in_its_place_in_a_channel_opened_before(place:
     await page.goto(f"{place.origin}/_page/#/{address}")
 
     await expect(page.get_by_role("article").filter(has_text="needle")).to_be_in_viewport()
+
+
+async def test_a_message_is_shown_in_its_place_in_a_channel_that_is_being_opened(place: Place) -> None:
+    """What the channel is comes late: the page does not know it, since alice is not in it."""
+    address = await say_much(place, "quiet")
+    page = await place.look()
+    asked, may_come = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        answer = await route.fetch()
+        asked.set()
+        await may_come.wait()
+        await route.fulfill(response=answer)
+
+    await page.route("**/api/conversations.info", hold)
+    await page.goto(f"{place.origin}/_page/#/{address.rpartition('/')[0]}")
+    await asyncio.wait_for(asked.wait(), PATIENCE)
+    await page.goto(f"{place.origin}/_page/#/{address}")
+    for _ in range(5):  # long enough for the messages, if the page asks for them too early
+        await page.evaluate("fetch('/healthz').then(() => true)")
+    may_come.set()
+    await expect(page.get_by_role("heading", name="quiet", exact=True)).to_be_visible()
+
+    await expect(page.get_by_role("article").filter(has_text="needle")).to_be_in_viewport()
+
+
+async def test_a_message_that_is_looked_for_is_not_missed_in_the_channel_opened_meanwhile(place: Place) -> None:
+    """The older messages of the first channel come late."""
+    for number in range(130):
+        said = await place.operate("say", user="bob", channel="lounge", text=f"hay {number}")
+    page = await place.look()
+    asked, may_come = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        answer = await route.fetch()
+        if "latest" in (route.request.post_data or ""):
+            asked.set()
+            await may_come.wait()
+        await route.fulfill(response=answer)
+
+    await page.route("**/api/conversations.history", hold)
+    await page.goto(f"{place.origin}/_page/#/chat/{said['channel']}/1700000000.000001")
+    await asyncio.wait_for(asked.wait(), PATIENCE)
+    await page.get_by_role("link", name="general").click()
+    await expect(page.get_by_role("heading", name="general", exact=True)).to_be_visible()
+    async with page.expect_event("requestfinished", lambda request: "latest" in (request.post_data or "")):
+        may_come.set()
+    await page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+    await expect(page.get_by_text("This message is not there any more")).to_have_count(0)
 
 
 async def test_a_channel_is_joined(place: Place) -> None:

@@ -1,10 +1,11 @@
 // One conversation as one person sees it: head, messages, who is typing, the field to write in.
 
-import { failure, announce, button, fill, h, icon, named } from "../dom.js";
+import { failure, button, fill, h, icon, named } from "../dom.js";
 import { ask } from "../dialog.js";
 import { onFrame } from "../frames.js";
 import { hasLetters } from "../shell.js";
 import { fromWire, toWire } from "../text/mrkdwn.js";
+import { Announcer } from "./announcer.js";
 import { composer, editor } from "./composer.js";
 import { chooseEmoji } from "./emoji_picker.js";
 import { Feed } from "./feed.js";
@@ -12,8 +13,6 @@ import { LinkBand } from "./link_band.js";
 import { messageArticle, summaryOf } from "./message.js";
 import { openMenu } from "./message_menu.js";
 import { dayOf } from "./times.js";
-
-const SAID_EVERY = 2_000;
 
 export class Pane {
   openThreads = new Set();
@@ -30,8 +29,8 @@ export class Pane {
   #stops = [];
   #round = 0; // all rows are drawn anew when it changes
   #touched = new Map(); // by ts: one row is drawn anew when it changes
-  #saidAt = 0;
-  #unsaid = 0;
+  #announcer = new Announcer();
+  #wanted = null; // the message to show once its conversation is open
 
   /** `tools` returns what stands at the end of the head. */
   constructor(container, person, { tools = () => [], goTo }) {
@@ -62,8 +61,9 @@ export class Pane {
 
   /** Show a conversation; with `thread` that thread is open, and its message in sight. */
   async open(id, { thread } = {}) {
+    this.#wanted = thread;
     if (this.channelId === id) {
-      if (thread) await this.#jump(thread);
+      if (thread && this.channel) await this.#jump(thread); // else it is being opened, and this is done at the end
       return;
     }
     this.#unwatch();
@@ -83,12 +83,14 @@ export class Pane {
     this.#build();
     if (!this.person.timeline(id).isLoaded) await this.person.loadOlder(id);
     else this.#update();
-    if (thread && this.channelId === id) await this.#jump(thread);
+    if (this.#wanted && this.channelId === id) await this.#jump(this.#wanted);
   }
 
   async #jump(ts) {
-    const timeline = this.person.timeline(this.channelId);
-    for (let turn = 0; !timeline.find(ts) && timeline.hasOlder && turn < 50; turn++) await this.person.loadOlder(this.channelId, 200);
+    const id = this.channelId;
+    const timeline = this.person.timeline(id);
+    for (let turn = 0; !timeline.find(ts) && timeline.hasOlder && turn < 50; turn++) await this.person.loadOlder(id, 200);
+    if (this.channelId !== id) return; // another conversation was opened meanwhile
     const message = timeline.find(ts);
     if (!message) {
       this.report(null, failure("This message is not there any more"));
@@ -243,7 +245,9 @@ export class Pane {
     if (message?.streaming_state) this.#countPart(message);
     const isNew = message?.isLive && message.user !== this.person.id && !message.hidden;
     if (isNew && !this.feed?.isAtEnd) this.#unseen++;
-    if (isNew && message.streaming_state !== "in_progress") this.#say(message);
+    if (isNew && message.streaming_state !== "in_progress") {
+      this.#announcer.say(`${this.person.authorOf(message).name}: ${summaryOf(this.person, message)}`);
+    }
     this.#update();
     this.#moved();
   }
@@ -252,20 +256,6 @@ export class Pane {
     const since = this.streams.get(message.ts) ?? { began: performance.now(), parts: 0 };
     since.parts++;
     this.streams.set(message.ts, since);
-  }
-
-  /** Tell screen readers of a message; of many, their number. */
-  #say(message) {
-    const now = performance.now();
-    if (now - this.#saidAt < SAID_EVERY) {
-      if (!this.#unsaid++) setTimeout(() => {
-        announce(`${this.#unsaid} new ${this.#unsaid === 1 ? "message" : "messages"}`);
-        this.#unsaid = 0;
-      }, SAID_EVERY);
-      return;
-    }
-    this.#saidAt = now;
-    announce(`${this.person.authorOf(message).name}: ${summaryOf(this.person, message)}`);
   }
 
   #moved() {
