@@ -78,9 +78,11 @@ async def test_a_signal_ends_the_bot_and_the_gateway(upstream: Scene, tmp_path: 
     assert await gateway.end() == 128 + 15
 
 
+@pytest.mark.parametrize(("command", "code"), [((), 0), (("false",), 128 + 15)])
 async def test_a_signal_ends_a_gateway_whose_upstream_does_not_answer_its_start(
-    upstream: Scene, tmp_path: Path
+    upstream: Scene, tmp_path: Path, command: tuple[str, ...], code: int
 ) -> None:
+    """A program that was not run counts as ended by SIGTERM."""
     called = asyncio.Event()
 
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -92,9 +94,9 @@ async def test_a_signal_ends_a_gateway_whose_upstream_does_not_answer_its_start(
     async with silent:
         url = f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}/api/"
         gateway = GatewayProcess(tmp_path, url, upstream.directory.apps[BOT])
-        await gateway.begin()
+        await gateway.begin(*command)
         await called.wait()
-        assert await gateway.end() == 0
+        assert await gateway.end() == code
     assert "Traceback" not in gateway.log
 
 

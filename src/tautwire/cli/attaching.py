@@ -1,6 +1,7 @@
 """Attached programs of ``tautwire gateway run`` and ``tautwire serve``: the front, what is printed, the program."""
 
 import asyncio
+import signal
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -69,6 +70,11 @@ class Attaching:
         self._attachment = Attachment(settings, data, environment)
         self._stack = stack
         stack.push_async_callback(self._attachment.stop)
+
+    @property
+    def code_before(self) -> int:
+        """The exit code if it is stopped before it has run the program, which counts as ended by SIGTERM then."""
+        return 128 + signal.SIGTERM if self.command else 0
 
     async def start(self, served: Attachable, team: str = "") -> None:
         """Serve attached programs, if that is asked for."""

@@ -64,7 +64,7 @@ def stop_signal() -> asyncio.Event:
 async def entered(stack: AsyncExitStack, manager: AbstractAsyncContextManager[T], stop: asyncio.Event) -> T | None:
     """Enter a server or gateway into ``stack``, and return it; None if ``stop`` is set before it is started.
 
-    Its start waits for others, such as a database or the upstream, and then is cancelled.
+    A start may wait long for a database or the upstream; ``stop`` cancels it.
     """
     entering = asyncio.create_task(stack.enter_async_context(manager))
     asked = asyncio.create_task(stop.wait())
