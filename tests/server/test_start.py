@@ -328,11 +328,11 @@ async def test_a_start_that_is_cancelled_while_it_begins_to_listen_leaves_nothin
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: int
 ) -> None:
     """The first to listen is the control API on its socket, the second the public server."""
-    tasks, listening = asyncio.all_tasks(), list[AsgiServer]()
+    tasks, listening = asyncio.all_tasks(), list[socket.socket]()
     start = AsgiServer.start
 
     async def start_and_cancel(server: AsgiServer, listener: socket.socket) -> None:
-        listening.append(server)
+        listening.append(listener)
         if len(listening) == which + 1:
             asyncio.get_running_loop().call_soon(starting.cancel)
         await start(server, listener)
@@ -343,6 +343,7 @@ async def test_a_start_that_is_cancelled_while_it_begins_to_listen_leaves_nothin
     assert starting.cancelled()
     assert len(listening) == which + 1
     await eventually(lambda: asyncio.all_tasks() == tasks)
+    assert {each.fileno() for each in listening} == {-1}
     assert not [each for each in (tmp_path / "data").iterdir() if each.is_socket()]
 
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from tautwire.server.tasks import cancel, open_in_thread
+from tautwire.server.tasks import all_of, cancel, open_in_thread
 
 
 async def last(release: asyncio.Event) -> None:
@@ -52,6 +52,43 @@ async def test_a_caller_that_is_cancelled_meanwhile_is_cancelled() -> None:
     release.set()
     await asyncio.wait({ending, task})
     assert ending.cancelled()
+
+
+async def test_all_steps_end_before_the_error_of_one_is_raised() -> None:
+    notes = list[str]()
+
+    async def fail() -> None:
+        raise ValueError("it failed")
+
+    async def take_long() -> None:
+        for _ in range(3):
+            await asyncio.sleep(0)
+        notes.append("ended")
+
+    with pytest.raises(ValueError, match="it failed"):
+        await all_of(fail(), take_long())
+    assert notes == ["ended"]
+
+
+async def test_all_steps_end_before_a_cancellation_does() -> None:
+    begun, notes = asyncio.Event(), list[str]()
+
+    async def end_late() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for _ in range(3):
+                await asyncio.sleep(0)
+            notes.append("ended")
+
+    async def end_at_once() -> None:
+        await asyncio.Event().wait()
+
+    steps = asyncio.create_task(all_of(end_at_once(), end_late()))
+    await begun.wait()
+    await cancel(steps)
+    assert notes == ["ended"]
 
 
 class Opened:

@@ -34,7 +34,7 @@ from tautwire.server.services.access.tickets import team_of
 from tautwire.server.services.errors import MethodError
 from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.engine import StoreError
-from tautwire.server.tasks import cancel
+from tautwire.server.tasks import all_of, cancel
 from tautwire.server.web_api.fallback import Passed, Stream
 from tautwire.server.web_api.file_bodies import Sink
 from tautwire.server.web_api.method import Answer, Arguments, Call, Caller, Method
@@ -308,16 +308,13 @@ class Bots:
         for task in self._retries.values():
             task.cancel()
         await asyncio.gather(*self._retries.values(), return_exceptions=True)
-        await asyncio.gather(*(relay.close_doors() for relay in self))
+        await all_of(*(relay.close_doors() for relay in self))
 
     async def stop(self) -> None:
         """Close all bots; all of them, also if one raises."""
         await self.close_doors()
         relays, self._served = list(self), {}
-        ending = (*self._ending, *(relay.stop() for relay in relays))
-        for failure in await asyncio.gather(*ending, return_exceptions=True):
-            if failure is not None:
-                raise failure
+        await all_of(*self._ending, *(relay.stop() for relay in relays))
 
     async def _open(self, name: str) -> Exception | None:
         """Serve a bot; return why that is not possible. To be run as a task: what it starts speaks for this bot."""

@@ -69,7 +69,7 @@ from tautwire.server.store.engines import open_engine
 from tautwire.server.store.queries.log import find_oldest
 from tautwire.server.store.queries.workspace import read_head
 from tautwire.server.store.reader import Reader
-from tautwire.server.tasks import cancel, open_in_thread
+from tautwire.server.tasks import all_of, cancel, open_in_thread
 from tautwire.server.watch import Watch
 from tautwire.server.web_api.method import Method
 
@@ -382,7 +382,7 @@ class Relay:
 
     async def _stop_doors(self) -> None:
         """Close the doors at a time: each waits for its clients."""
-        await asyncio.gather(self.door.stop(), self.consumers.stop())
+        await all_of(self.door.stop(), self.consumers.stop())
 
     async def _open_log(self, reader: Reader, identities: Identities) -> tuple[Epochs, Tail, Known]:
         def read(query: Query) -> tuple[Epochs, Tail, Known]:

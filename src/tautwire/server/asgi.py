@@ -54,7 +54,9 @@ class AsgiServer(uvicorn.Server):
         ready = asyncio.create_task(self._ready.wait())
         try:
             await asyncio.wait((self._task, ready), return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:  # the caller, who has no server to stop yet
+        except asyncio.CancelledError:  # the caller is cancelled, and cannot stop a server that has not started
+            # Older versions of uvicorn go on listening if they are stopped while they start.
+            await asyncio.wait((self._task, ready), return_when=asyncio.FIRST_COMPLETED)
             await self.stop()
             raise
         finally:

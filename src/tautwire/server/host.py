@@ -4,15 +4,14 @@ A workspace has a database, a log and connections of its own. They share the por
 counters and the event loop. A store that breaks for good ends the service of its workspace alone.
 """
 
-import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from picows import WSListener
 
@@ -29,6 +28,7 @@ from tautwire.server.services.workspace import Workspace
 from tautwire.server.store.engine import StoreError
 from tautwire.server.store.queries.consents import find_client
 from tautwire.server.store.sqlite import FILE
+from tautwire.server.tasks import all_of
 
 if TYPE_CHECKING:
     from tautwire.server.traces.tracing import Tracing
@@ -318,12 +318,15 @@ class Host:
         )
 
     async def close_doors(self) -> None:
-        """Say goodbye to the clients of all workspaces, and close their connections."""
-        await _for_all(served.close_doors() for served in self)
+        """Say goodbye to the clients of all workspaces, and close their connections.
+
+        At the same time, as in ``stop``: one after the other takes longer than supervisors wait.
+        """
+        await all_of(*(served.close_doors() for served in self))
 
     async def stop(self) -> None:
         """Close all workspaces."""
-        await _for_all(self.close(team) for team in list(self._served))
+        await all_of(*(self.close(team) for team in list(self._served)))
 
     def _lose(self, data: Path, failure: StoreError) -> None:
         self._failed.add(data)
@@ -331,13 +334,3 @@ class Host:
             self._broken(failure)
         else:
             log.error("%s is not served any more: %s", data, failure)
-
-
-async def _for_all(steps: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Take a step of a stop for all workspaces at once: one after the other takes longer than supervisors wait.
-
-    All of them are taken, also if one raises; then the first error is raised.
-    """
-    for failure in await asyncio.gather(*steps, return_exceptions=True):
-        if failure is not None:
-            raise failure

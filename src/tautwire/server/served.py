@@ -69,7 +69,7 @@ from tautwire.server.store.queries.workspace import find_workspace
 from tautwire.server.store.reader import Reader
 from tautwire.server.taps.tap import Tap
 from tautwire.server.taps.taps import Taps
-from tautwire.server.tasks import cancel, open_in_thread
+from tautwire.server.tasks import all_of, cancel, open_in_thread
 from tautwire.server.watch import Watch
 
 if TYPE_CHECKING:
@@ -367,7 +367,7 @@ class ServedWorkspace:
 
     async def _stop_doors(self) -> None:
         """Close the doors at a time: each waits for its clients."""
-        await asyncio.gather(self.door.stop(), self.link_door.stop(), self.event_door.stop())
+        await all_of(self.door.stop(), self.link_door.stop(), self.event_door.stop())
 
     async def _fill(self, content: Content, reader: Reader, writer: Writer) -> None:
         """Add what the seed has and the workspace lacks."""

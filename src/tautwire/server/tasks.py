@@ -5,7 +5,7 @@ Also what a thread opens for one of them.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, ParamSpec, Protocol, TypeVar
 
 log = logging.getLogger("tautwire.server")
@@ -44,10 +44,17 @@ async def cancel(task: asyncio.Task[Any]) -> None:
         task.result()
 
 
+async def all_of(*steps: Awaitable[None]) -> None:
+    """Take steps at the same time. When all have ended, also after a cancellation, the first error is raised."""
+    for failure in await asyncio.gather(*steps, return_exceptions=True):
+        if failure is not None:
+            raise failure
+
+
 async def open_in_thread(make: Callable[P, C], *args: P.args, **kwargs: P.kwargs) -> C:
     """Return what ``make`` opens in a thread.
 
-    A thread cannot be cancelled. If the caller is, what the thread opens after that is closed again.
+    A thread cannot be cancelled. If the caller is cancelled, what the thread then opens is closed.
     """
     opening = asyncio.ensure_future(asyncio.to_thread(make, *args, **kwargs))
     try:

@@ -272,6 +272,47 @@ async def test_no_other_bot_answers_for_one_that_was_lost_while_its_call_was_on_
     await relay.stop()
 
 
+@pytest.mark.parametrize("is_cancelled", [False, True])
+async def test_a_bot_whose_doors_do_not_close_leaves_no_database_open(both: Several, is_cancelled: bool) -> None:
+    relay = both.gateway.bots.get("porter")
+    assert relay is not None
+    both.gateway.bots._forget(relay)
+    reached = asyncio.Event()
+
+    async def fail() -> None:
+        reached.set()
+        if is_cancelled:
+            await asyncio.Event().wait()
+        raise OSError("a door is stuck")
+
+    relay._doors.push_async_callback(fail)
+    stopping = asyncio.create_task(relay.stop())
+    await reached.wait()
+    if is_cancelled:
+        stopping.cancel()
+    (outcome,) = await asyncio.gather(stopping, return_exceptions=True)
+    assert isinstance(outcome, asyncio.CancelledError if is_cancelled else OSError)
+    assert not relay.workspace.writer.is_alive
+
+
+async def test_a_bot_that_can_neither_be_served_nor_closed_is_a_fault_of_its_start(
+    several: Several, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stop = Relay.stop
+
+    async def fail(relay: Relay) -> None:
+        await stop(relay)
+        if relay.name == "porter":
+            raise OSError("a door is stuck")
+
+    monkeypatch.setattr(Relay, "stop", fail)
+    await several.start(
+        {"desk": several.settings("desk"), "porter": several.settings("porter", bot_token="xoxb-not-a-token-at-all")}
+    )
+    assert "refuses the bot token" in (await faults(several))["bot"]
+    assert "porter was not closed in order" in caplog.text
+
+
 async def test_a_file_of_a_bot_that_is_not_served_is_not_said_to_be_missing(
     both: Several, monkeypatch: pytest.MonkeyPatch
 ) -> None:

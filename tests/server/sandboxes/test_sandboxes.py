@@ -15,7 +15,9 @@ from tautwire.server.app import Server
 from tautwire.server.config import Settings
 from tautwire.server.sandboxes import snapshots
 from tautwire.server.sandboxes.place import Place
+from tautwire.server.served import ServedWorkspace
 from tautwire.server.store.engine import StoreError
+from tautwire.server.tasks import cancel
 
 
 @pytest.fixture
@@ -398,6 +400,39 @@ async def test_a_restart_brings_back_what_is_kept(tmp_path: Path) -> None:
         await kept.do("workspaces.reset")
         assert await texts(kept) == []
         assert len(await farm.server.directories()) == 1, "the line of serve --json keeps its form"
+
+
+async def test_a_start_that_is_cancelled_ends_when_all_sandboxes_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(tmp_path / "data") as farm:
+        for name in ("one", "two"):
+            await farm.create(name=name)
+    begun, ended = list[Path](), list[Path]()
+    both, may_end = asyncio.Event(), asyncio.Event()
+
+    async def start(served: ServedWorkspace, *_: Any) -> None:
+        begun.append(served.data)
+        if len(begun) == 2:
+            both.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            if served.data == begun[1]:
+                await may_end.wait()
+            ended.append(served.data)
+
+    start_any = ServedWorkspace.start
+
+    async def start_or_wait(served: ServedWorkspace, *content: Any) -> None:
+        await (start if served.data.parent.name == "sandboxes" else start_any)(served, *content)
+
+    monkeypatch.setattr(ServedWorkspace, "start", start_or_wait)
+    starting = asyncio.create_task(Server(Settings(data=tmp_path / "data", port=0)).start())
+    await both.wait()
+    asyncio.get_running_loop().call_later(0.3, may_end.set)  # longer than the end of a server takes
+    await cancel(starting)
+    assert sorted(ended) == sorted(begun)
 
 
 async def test_what_a_killed_server_left_half_made_is_removed_at_the_start(tmp_path: Path) -> None:

@@ -56,5 +56,7 @@ class ControlServer:
 
     async def stop(self) -> None:
         """Answer the requests in progress, accept no others, and remove the socket."""
-        await self._server.stop()
-        self._rendezvous.close()
+        try:
+            await self._server.stop()
+        finally:
+            self._rendezvous.close()

@@ -35,7 +35,7 @@ from tautwire.server.store.directory_lock import DirectoryLock
 from tautwire.server.store.engine import StoreError
 from tautwire.server.store.queries.workspace import read_head
 from tautwire.server.store.sqlite import FILE, open_file
-from tautwire.server.tasks import open_in_thread
+from tautwire.server.tasks import all_of, open_in_thread
 
 log = logging.getLogger("tautwire.server")
 
@@ -104,7 +104,7 @@ class Sandboxes:
         places, damaged = await asyncio.to_thread(find_places, self._folder)
         for path, reason in damaged.items():
             self._report(path, reason)
-        await asyncio.gather(*(self._reopen(place) for place in places))
+        await all_of(*(self._reopen(place) for place in places))
 
     async def stop(self) -> None:
         """Forget the sandboxes, which the host has closed; those that are not kept are removed."""

@@ -107,7 +107,7 @@ class Taps:
             self._writer.post(partial(_store, settled=moved), partial(self._note_stored, moved))
 
     async def stop(self) -> None:
-        """Stop all taps, and have stored how far they are done: before the writer ends, if the database answers."""
+        """Stop all taps. The writer stores how far they are done before it ends, if the database answers."""
         tasks = [task for tap in self._taps.values() if (task := tap.stop()) is not None]
         await asyncio.gather(*tasks, return_exceptions=True)
         moved = self._moved()
