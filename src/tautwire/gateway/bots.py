@@ -55,6 +55,10 @@ class SlowError(TautwireError):
     """A bot takes long to be served."""
 
 
+class ChangedError(TautwireError):
+    """The settings of a bot have changed while it was started: most have an effect at a start only."""
+
+
 speaking: ContextVar[str] = ContextVar("speaking", default="")
 """The bot that the present task works for, for the log."""
 
@@ -320,15 +324,16 @@ class Bots:
         """Serve a bot; return why that is not possible. To be run as a task: what it starts speaks for this bot."""
         if len(self._places) > 1:
             speaking.set(name)
-        health = self._health.of(name)
+        health, place = self._health.of(name), self._places[name]
         relay = Relay(
-            self._places[name], clock=self._clock, health=health, counts=self._counts,
+            place, clock=self._clock, health=health, counts=self._counts,
             broken=partial(self._lose, name), base_url=self._base_url, tracing=self._tracing,
         )  # fmt: skip
         try:
             await relay.start()
             self._serve(relay)
             await relay.connect()
+            self._check_current(place)
         except BaseException as error:
             self._forget(relay)
             try:
@@ -344,6 +349,10 @@ class Bots:
             return error
         log.info("%s (%s) of %s is served", relay.bot.name, relay.bot.user, relay.bot.team.name)
         return None
+
+    def _check_current(self, place: Place) -> None:
+        if self._places[place.name] != place:
+            raise ChangedError("its settings have changed while it was started")
 
     def _serve(self, relay: Relay) -> None:
         for other in self:
@@ -383,9 +392,10 @@ class Bots:
     async def _retry(self, name: str, attempt: asyncio.Task[Exception | None]) -> None:
         while (failure := await attempt) is not None:
             self._report(name, failure)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(RETRY):
-                    await self._mended[name].wait()
+            if not isinstance(failure, ChangedError):
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(RETRY):
+                        await self._mended[name].wait()
             self._mended[name].clear()
             attempt = asyncio.create_task(self._open(name))
         self._health.drop(self._absent.pop(name))

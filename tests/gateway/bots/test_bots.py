@@ -187,6 +187,31 @@ async def test_settings_that_come_while_a_bot_is_tried_count(several: Several, m
     assert several.gateway.bots.get("porter") is not None
 
 
+async def test_a_bot_whose_settings_change_while_it_is_started_is_started_with_the_new_ones(
+    several: Several, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, tried, go_on = Relay.start, list[Relay](), asyncio.Event()
+
+    async def slow(relay: Relay) -> None:
+        if relay.name == "porter":
+            tried.append(relay)
+            await go_on.wait()
+        await start(relay)
+
+    monkeypatch.setattr(bots_module, "PATIENCE", 0.1)
+    monkeypatch.setattr(bots_module, "RETRY", 1_000.0)
+    monkeypatch.setattr(Relay, "start", slow)
+    desk = several.settings("desk")
+    await several.start({"desk": desk, "porter": several.settings("porter")})
+    assert "it takes long" in (await faults(several))["bot"]
+    await several.gateway.renew({"desk": desk, "porter": several.settings("porter", all_events=True)})
+    go_on.set()
+    await eventually(lambda: several.gateway.health.is_ready)
+    assert [relay._settings.all_events for relay in tried] == [False, True]
+    assert several.gateway.bots.get("porter") is tried[1]
+    assert not tried[0].workspace.writer.is_alive
+
+
 async def test_a_bot_that_gets_its_events_over_http_from_now_on_needs_a_restart(
     several: Several, caplog: pytest.LogCaptureFixture
 ) -> None:
