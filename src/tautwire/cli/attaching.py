@@ -72,8 +72,8 @@ class Attaching:
         stack.push_async_callback(self._attachment.stop)
 
     @property
-    def code_before(self) -> int:
-        """The exit code if it is stopped before it has run the program, which counts as ended by SIGTERM then."""
+    def code_if_not_run(self) -> int:
+        """The exit code of a stop before the program was run: that of a program which SIGTERM ended; 0 without one."""
         return 128 + signal.SIGTERM if self.command else 0
 
     async def start(self, served: Attachable, team: str = "") -> None:

@@ -215,7 +215,7 @@ async def _run(
         attaching = Attaching(attach, server.data, command, stack, _without_secrets(settings))
         gateway = await entered(stack, Gateway(settings, server, page=has_page), stop)
         if gateway is None:
-            return attaching.code_before
+            return attaching.code_if_not_run
         token = ""
         if command:
             relay = gateway.bots.get(bot or BOT)

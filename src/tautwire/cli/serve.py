@@ -106,7 +106,7 @@ async def _serve(
         attaching = Attaching(attach, settings.data, command, stack, os.environ)
         server = await entered(stack, Server(settings), stop)
         if server is None:
-            return attaching.code_before, None
+            return attaching.code_if_not_run, None
         _tune_collector()
         directories = await server.directories()
         token, app_token = _tokens(directories, bot) if command else ("", None)
