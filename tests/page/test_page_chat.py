@@ -273,19 +273,26 @@ async def test_a_message_is_shown_in_its_place_in_a_channel_opened_before(place:
     await expect(page.get_by_role("article").filter(has_text="needle")).to_be_in_viewport()
 
 
+async def hold(page: Page, method: str, with_argument: str = "") -> tuple[asyncio.Event, asyncio.Event]:
+    """Hold back the answers of a method; return what is set when it was called, and what lets the answers come."""
+    asked, may_come = asyncio.Event(), asyncio.Event()
+
+    async def answer_late(route: Route) -> None:
+        answer = await route.fetch()
+        if with_argument in (route.request.post_data or ""):
+            asked.set()
+            await may_come.wait()
+        await route.fulfill(response=answer)
+
+    await page.route(f"**/api/{method}", answer_late)
+    return asked, may_come
+
+
 async def test_a_message_is_shown_in_its_place_in_a_channel_that_is_being_opened(place: Place) -> None:
     """What the channel is comes late: the page does not know it, since alice is not in it."""
     address = await say_much(place, "quiet")
     page = await place.look()
-    asked, may_come = asyncio.Event(), asyncio.Event()
-
-    async def hold(route: Route) -> None:
-        answer = await route.fetch()
-        asked.set()
-        await may_come.wait()
-        await route.fulfill(response=answer)
-
-    await page.route("**/api/conversations.info", hold)
+    asked, may_come = await hold(page, "conversations.info")
     await page.goto(f"{place.origin}/_page/#/{address.rpartition('/')[0]}")
     await asyncio.wait_for(asked.wait(), PATIENCE)
     await page.goto(f"{place.origin}/_page/#/{address}")
@@ -302,16 +309,7 @@ async def test_a_message_that_is_looked_for_is_not_missed_in_the_channel_opened_
     for number in range(130):
         said = await place.operate("say", user="bob", channel="lounge", text=f"hay {number}")
     page = await place.look()
-    asked, may_come = asyncio.Event(), asyncio.Event()
-
-    async def hold(route: Route) -> None:
-        answer = await route.fetch()
-        if "latest" in (route.request.post_data or ""):
-            asked.set()
-            await may_come.wait()
-        await route.fulfill(response=answer)
-
-    await page.route("**/api/conversations.history", hold)
+    asked, may_come = await hold(page, "conversations.history", with_argument="latest")
     await page.goto(f"{place.origin}/_page/#/chat/{said['channel']}/1700000000.000001")
     await asyncio.wait_for(asked.wait(), PATIENCE)
     await page.get_by_role("link", name="general").click()

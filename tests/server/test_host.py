@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from hosted import SEED, Caller, fill
-from scene import eventually
+from scene import end_with_a_stuck_door, eventually
 from tautwire.protocol.errors import ConfigError
 from tautwire.server.app import Server
 from tautwire.server.config import Settings
@@ -185,21 +185,7 @@ async def test_a_workspace_that_cannot_be_closed_leaves_no_other_open(
 async def test_a_workspace_whose_doors_do_not_close_leaves_no_database_open(two: Two, is_cancelled: bool) -> None:
     server, *_ = two
     first, second = server.host
-    reached = asyncio.Event()
-
-    async def fail() -> None:
-        reached.set()
-        if is_cancelled:
-            await asyncio.Event().wait()
-        raise OSError("a door is stuck")
-
-    first._doors.push_async_callback(fail)
-    discarding = asyncio.create_task(server.host.discard(first))
-    await reached.wait()
-    if is_cancelled:
-        discarding.cancel()
-    (outcome,) = await asyncio.gather(discarding, return_exceptions=True)
-    assert isinstance(outcome, asyncio.CancelledError if is_cancelled else OSError)
+    await end_with_a_stuck_door(first._doors, lambda: server.host.discard(first), is_cancelled=is_cancelled)
     assert not first.workspace.writer.is_alive
     assert second.workspace.writer.is_alive
 

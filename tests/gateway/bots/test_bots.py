@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from scene import PATIENCE, eventually
+from scene import PATIENCE, end_with_a_stuck_door, eventually
 from several import Several
 from tautwire.gateway import bots as bots_module
 from tautwire.gateway.gateway import Gateway
@@ -302,21 +302,7 @@ async def test_a_bot_whose_doors_do_not_close_leaves_no_database_open(both: Seve
     relay = both.gateway.bots.get("porter")
     assert relay is not None
     both.gateway.bots._forget(relay)
-    reached = asyncio.Event()
-
-    async def fail() -> None:
-        reached.set()
-        if is_cancelled:
-            await asyncio.Event().wait()
-        raise OSError("a door is stuck")
-
-    relay._doors.push_async_callback(fail)
-    stopping = asyncio.create_task(relay.stop())
-    await reached.wait()
-    if is_cancelled:
-        stopping.cancel()
-    (outcome,) = await asyncio.gather(stopping, return_exceptions=True)
-    assert isinstance(outcome, asyncio.CancelledError if is_cancelled else OSError)
+    await end_with_a_stuck_door(relay._doors, relay.stop, is_cancelled=is_cancelled)
     assert not relay.workspace.writer.is_alive
 
 

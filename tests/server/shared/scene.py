@@ -8,8 +8,8 @@ import asyncio
 import itertools
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -269,3 +269,24 @@ async def eventually(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - nothing sets an event
             await asyncio.sleep(0.002)
+
+
+async def end_with_a_stuck_door(
+    doors: AsyncExitStack, end: Callable[[], Coroutine[Any, Any, None]], *, is_cancelled: bool
+) -> None:
+    """End something of which a door fails to close or, with ``is_cancelled``, whose end is cancelled in that moment."""
+    reached = asyncio.Event()
+
+    async def fail() -> None:
+        reached.set()
+        if is_cancelled:
+            await asyncio.Event().wait()
+        raise OSError("a door is stuck")
+
+    doors.push_async_callback(fail)
+    ending = asyncio.create_task(end())
+    await reached.wait()
+    if is_cancelled:
+        ending.cancel()
+    (outcome,) = await asyncio.gather(ending, return_exceptions=True)
+    assert isinstance(outcome, asyncio.CancelledError if is_cancelled else OSError)
